@@ -10,6 +10,14 @@ from torch import Tensor, nn
 from wellseg.norms import make_norm
 
 
+def to_ink(gray: Tensor) -> Tensor:
+    """uint8 gray, 0 black ink to 255 white paper -> float32 ink in [0, 1]: the input of every network.
+
+    Paper is 0, so the zero padding of convolutions is blank paper.
+    """
+    return 1 - gray.float() / 255
+
+
 class ResUNet(nn.Module):
     """Ink (N, 1, H, W) in [0, 1], 0 paper and 1 ink -> logits (N, 1, H, W); any H and W.
 

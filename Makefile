@@ -1,0 +1,36 @@
+# make train: set up, train a small model, mask the sample scan.  make test: set up, run the tests.
+VENV   ?= .venv
+PYTHON ?= python3.11
+BIN    := $(VENV)/bin
+RUN    ?= runs/default
+
+.PHONY: setup train test test-slow lint clean
+
+setup: $(VENV)/installed
+
+# torch comes first and alone: a plain "torch" pulled in by another package can be a CUDA build of
+# several GB. Exactly one OpenCV may be there: the headless one.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+train: setup
+	$(BIN)/python -m wellseg.train --out $(RUN) --resume
+	$(BIN)/python -m wellseg.predict data/sample/sample.tif --weights $(RUN)/model.safetensors --out $(RUN)/sample --overwrite
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+lint: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

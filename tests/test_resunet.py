@@ -1,0 +1,55 @@
+"""The network: any size in, the same out."""
+
+import pytest
+import torch
+
+from wellseg.norms import NORMS, BatchNorm, GroupNorm
+from wellseg.resunet import ResUNet, to_ink
+
+
+@pytest.mark.parametrize(("patch", "widths"), [(2, (32, 64, 128)), (1, (16, 32, 64, 128)), (2, (8,)), (1, (4, 8))])
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (64, 64), (37, 91)])
+def test_any_size_comes_out_as_it_went_in(patch, widths, size):
+    net = ResUNet(patch, widths)
+    assert net(torch.rand(1, 1, *size)).shape == (1, 1, *size)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_norm_is_one_word(norm):
+    net = ResUNet(2, (8, 16), norm=norm)
+    net(torch.rand(1, 1, 20, 30)).sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+def test_the_legacy_layer_has_the_articles_momentum():
+    net = ResUNet(norm="batch")
+    layers = [module for module in net.modules() if isinstance(module, BatchNorm)]
+    assert len(layers) == 10 and all(layer.momentum == 0.01 for layer in layers)
+
+
+def test_group_norm_follows_half_or_16_at_every_width():
+    layers = [m for m in ResUNet(1, (16, 32, 64, 128)).modules() if isinstance(m, GroupNorm)]
+    assert {(layer.channels, layer.groups) for layer in layers} == {(16, 1), (32, 2), (64, 4), (128, 8)}
+
+
+def test_paper_below_and_to_the_right_up_to_the_multiple_changes_nothing():
+    """The net pads by itself with paper: padding by hand up to the same size is the same image."""
+    net = ResUNet(2, (8, 16)).double()
+    ink = torch.rand(1, 1, 30, 42, dtype=torch.float64)
+    padded = torch.zeros(1, 1, 32, 44, dtype=torch.float64)
+    padded[:, :, :30, :42] = ink
+    torch.testing.assert_close(net(ink), net(padded)[:, :, :30, :42], rtol=0, atol=1e-12)
+
+
+def test_stride_of_the_network_shifts_along():
+    """Fully convolutional: moving the ink by the coarsest cell moves the answer (away from the edges)."""
+    net = ResUNet(2, (8, 16), norm="layer_pixel").double()
+    ink = torch.zeros(1, 1, 120, 120, dtype=torch.float64)
+    ink[:, :, 50:70, 55:58] = 1
+    moved = net(ink.roll((8, 4), (2, 3))).roll((-8, -4), (2, 3))
+    torch.testing.assert_close(moved[:, :, 30:90, 30:90], net(ink)[:, :, 30:90, 30:90], rtol=0, atol=1e-12)
+
+
+def test_ink_is_one_where_the_scan_is_black():
+    gray = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    torch.testing.assert_close(to_ink(gray), torch.tensor([1.0, 0.8, 0.0]))

@@ -1,0 +1,114 @@
+"""Every option of training, explained where it is defined. Plain dataclasses: importing this is fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Norm = Literal["group", "batch", "instance", "layer", "layer_pixel"]
+Preset = Literal["tiny", "quick", "train", "full"]
+
+
+@dataclass
+class ModelConfig:
+    """The network."""
+
+    norm: Norm = "group"
+    """Normalisation: group (half_or_16), batch (the legacy v1 layer), instance, layer, layer_pixel."""
+    momentum: float = 0.01
+    """Of batch alone, PyTorch's convention: new = (1 - m) old + m observed."""
+    patch: int = 2
+    """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
+    widths: tuple[int, ...] = (32, 64, 128)
+    """Channels of each stage; each stage halves the resolution."""
+
+    def __post_init__(self) -> None:
+        if self.patch not in (1, 2):
+            raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(f"--model.widths needs one positive number per stage, not {list(self.widths)}")
+        if not 0 < self.momentum <= 1:
+            raise ValueError(f"--model.momentum lies in (0, 1], not {self.momentum}")
+
+
+@dataclass
+class DataConfig:
+    """The logs: a folder of your own, or logs drawn by the seeded corpus."""
+
+    root: Path | None = None
+    """A data set: images/NAME.tif and masks/NAME.tif, optionally split.csv. Without it, logs are drawn."""
+    preset: Preset = "quick"
+    """Recipe of the drawn logs (see python -m wellseg.synth)."""
+    count: int = 64
+    """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on it."""
+    val_count: int = 12
+    """Drawn logs to validate with, always the same, none of them trained on."""
+    crop_rows: int | None = None
+    """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default: whole logs."""
+    augment: bool = True
+    """Vary the training logs: flips, small rotation and scale, thicker and thinner ink, specks, tone."""
+    workers: int = 1
+    """Processes that read and augment. The samples are the same for any number."""
+
+    def __post_init__(self) -> None:
+        if self.crop_rows is not None and self.crop_rows < 16:
+            raise ValueError(f"--data.crop_rows is at least 16, not {self.crop_rows}")
+        if self.count < 1 or self.val_count < 1:
+            raise ValueError(
+                f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}"
+            )
+        if self.workers < 0:
+            raise ValueError(f"--data.workers is 0 or more, not {self.workers}")
+
+
+@dataclass
+class OptimConfig:
+    """AdamW with a linear warm-up and a cosine down to zero over the whole run."""
+
+    lr: float = 2e-3
+    """Highest learning rate."""
+    weight_decay: float = 0.01
+    """On convolution weights alone: never on the norms' scale and shift, nor on biases."""
+    warmup: float = 0.05
+    """Share of the steps in which the rate rises."""
+    clip: float = 1.0
+    """Largest gradient norm of a step."""
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ValueError(f"--optim.lr is positive, not {self.lr}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"--optim.warmup is a share of the run in [0, 1), not {self.warmup}")
+
+
+@dataclass
+class TrainConfig:
+    """One training run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    steps: int = 400
+    """Optimiser steps, one log each."""
+    val_every: int = 100
+    """Steps between validations, and between checkpoints; --steps is a multiple of it."""
+    seed: int = 0
+    """Of the weights, the corpus, the order of the logs and the augmentation."""
+    out: Path = Path("runs/default")
+    """The run's folder."""
+    resume: bool = False
+    """Go on from the last checkpoint in the run's folder."""
+    weights: str | None = None
+    """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 where the machine multiplies it fast, else fp32."""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.val_every < 1:
+            raise ValueError(f"--steps and --val_every are at least 1, not {self.steps} and {self.val_every}")
+        self.val_every = min(self.val_every, self.steps)
+        if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
+            raise ValueError(f"--steps {self.steps} is not a multiple of --val_every {self.val_every}")

@@ -1,0 +1,206 @@
+"""Train a network to find the curves of well logs.
+
+    python -m wellseg.train                                  # a small drawn corpus, a few minutes
+    python -m wellseg.train --data.root mine/ --out runs/a   # your own images/ and masks/
+    python -m wellseg.train --config configs/groupnorm.yaml  # the article's setting
+
+Leaves model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
+validation logs in the run's folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.config import ModelConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, Trainer
+
+    from wellseg.segmenter import Segmenter
+
+PICTURES = 4
+"""Validation logs that are drawn after each validation."""
+
+
+def train(config: TrainConfig, config_yaml: str) -> Path:
+    """Run, or resume, one training; returns the weights file. config_yaml is kept beside it."""
+    import torch
+
+    from wellseg.dataset import LogsModule
+    from wellseg.segmenter import Segmenter
+    from wellseg.weights import load_model
+
+    out = config.out
+    last = out / "checkpoints" / "last.ckpt"
+    # Lightning starts the other processes of a ddp run with the same command: they find the run's folder.
+    if "LOCAL_RANK" not in os.environ:
+        if last.exists() and not config.resume:
+            raise FileExistsError(f"{out} holds a run already: add --resume to go on with it, or give another --out")
+        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (out / "config.yaml").write_text(config_yaml)
+    data = LogsModule(config.data, config.seed)
+    start = load_model(config.weights) if config.weights else None
+    model = asdict(ModelConfig(**start.header["model"])) if start else asdict(config.model)  # type: ignore[arg-type]
+
+    torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
+    segmenter = Segmenter(model, asdict(config.optim), config.steps)
+    if start:
+        segmenter.net.load_state_dict(start.state_dict())
+    resumed = last if config.resume and last.exists() else None
+    earlier = _read_metrics(out / "metrics.csv")
+    trainer = _trainer(config)
+    if resumed:
+        _restore_metrics(trainer, earlier, resumed)
+    source = config.data.root or f"the {config.data.preset} corpus"
+    print(f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}")
+    try:
+        # weights_only: plain tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
+        trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
+        weights = _export(config, segmenter, trainer)
+        print(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here")
+        raise SystemExit(INTERRUPTED) from None
+    weights = _export(config, segmenter, trainer)
+    print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
+    return weights
+
+
+def _trainer(config: TrainConfig) -> Trainer:
+    import torch
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+    from wellseg.device import pick_device, pick_dtype
+
+    out = config.out
+    half = pick_dtype(config.precision, pick_device()) == torch.bfloat16
+    checkpoints: dict[str, Any] = {"dirpath": out / "checkpoints", "enable_version_counter": False}
+    callbacks: list[Callback] = [
+        # The newest state, for --resume; and the state with the best Dice, which becomes the weights.
+        ModelCheckpoint(
+            **checkpoints, filename="last", monitor=None, save_on_exception=True, every_n_train_steps=config.val_every
+        ),
+        ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
+        *_progress(),
+    ]
+    options: dict[str, Any] = {
+        "max_steps": config.steps,
+        "max_epochs": -1,
+        "val_check_interval": config.val_every,
+        "check_val_every_n_epoch": None,  # count steps, not epochs
+        "num_sanity_val_steps": 0,
+        "precision": "bf16-mixed" if half else "32-true",
+        "gradient_clip_val": config.optim.clip,
+        "use_distributed_sampler": False,  # VisitSampler knows the ranks
+        "log_every_n_steps": 10,
+        "callbacks": callbacks,
+        "logger": [CSVLogger(out, name="", version=""), TensorBoardLogger(out, name="", version="tensorboard")],
+        "default_root_dir": out,
+        "enable_model_summary": False,
+    }
+    return Trainer(**(options | config.trainer))
+
+
+def _progress() -> list[Callback]:
+    import cv2
+    import torch
+    from lightning.pytorch import Callback
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    from wellseg.atomic import atomic_file
+    from wellseg.overlay import encode_png, paint
+
+    class Pictures(Callback):
+        """The first validation logs after each validation: hits green, false red, missed blue."""
+
+        def on_validation_batch_end(
+            self, trainer: Trainer, _module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        ) -> None:
+            if batch_idx >= PICTURES or not trainer.is_global_zero:
+                return
+            mask = (outputs > 0).to(torch.uint8).mul(255)[0, 0].cpu().numpy()
+            gray, truth = batch.gray[0, 0].cpu().numpy(), batch.truth[0, 0].cpu().numpy()
+            path = Path(trainer.default_root_dir) / "pictures" / f"step-{trainer.global_step:06d}-{batch.name}.png"
+            path.parent.mkdir(exist_ok=True)
+            with atomic_file(path) as file:
+                file.write(encode_png(paint(gray, mask, truth)))
+
+    cv2.setNumThreads(1)  # its threads would fight with those of the training step
+    return [RichProgressBar(), Pictures()]
+
+
+def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path) -> None:
+    """CSVLogger begins metrics.csv anew at every start: hand it the rows up to the checkpoint again."""
+    import torch
+    from lightning.pytorch.loggers import CSVLogger
+
+    step = torch.load(resumed, weights_only=True)["global_step"]
+    logger = next(logger for logger in trainer.loggers if isinstance(logger, CSVLogger))
+    logger.experiment.metrics.extend(
+        {key: int(value) if value.isdigit() else float(value) for key, value in row.items() if value}
+        for row in rows
+        if int(row["step"]) < step
+    )
+
+
+def _read_metrics(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path:
+    """Write model.safetensors from the best checkpoint, or as the net is where none was validated."""
+    import torch
+
+    from wellseg.weights import save_weights
+
+    best = config.out / "checkpoints" / "best.ckpt"
+    if best.exists():
+        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+        segmenter.load_state_dict(checkpoint["state_dict"])
+        step = checkpoint["global_step"]
+    else:
+        step = trainer.global_step
+    path = config.out / "model.safetensors"
+    if trainer.is_global_zero:
+        training = {
+            "data": str(config.data.root or f"corpus, preset {config.data.preset}, {config.steps} logs drawn"),
+            "optim": asdict(config.optim),
+            "seed": config.seed,
+            "steps": config.steps,
+            "best_step": step,
+            "crop_rows": config.data.crop_rows,
+            "start": config.weights,
+        }
+        header = {"model": segmenter.hparams["model"], "training": training, "licence": "Apache-2.0"}
+        save_weights(path, segmenter.net, header)
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    from wellseg.logset import DataError
+    from wellseg.scan import ScanError
+    from wellseg.weights import WeightsError
+
+    config, yaml = parse(TrainConfig, "train", __doc__, argv)
+    try:
+        train(config, yaml)
+    except (DataError, WeightsError, ScanError, FileExistsError) as error:
+        fail("train", str(error), WRONG_USAGE)
+    except (FloatingPointError, OSError) as error:
+        fail("train", str(error), SOME_FAILED)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""Weights in safetensors files with one JSON header. Nothing is unpickled, nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wellseg.atomic import atomic_file
+from wellseg.config import ModelConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BUNDLED = Path(__file__).parent / "pretrained"
+DEFAULT = "paper-logs-1"
+HEADER_KEY = "wellseg"
+FORMAT = 1
+
+
+class WeightsError(Exception):
+    """What is wrong with which weights, and what to do."""
+
+
+def bundled_names() -> list[str]:
+    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+
+
+def weights_path(name_or_path: str | Path | None = None) -> Path:
+    """The file of bundled weights, or the path itself. Raises WeightsError where there is none."""
+    name = str(name_or_path if name_or_path is not None else DEFAULT)
+    bundled = BUNDLED / f"{name}.safetensors"
+    path = bundled if bundled.is_file() else Path(name)
+    if not path.is_file():
+        raise WeightsError(
+            f"no weights {name!r}: give a .safetensors file or one of the bundled names: {', '.join(bundled_names())}"
+        )
+    return path
+
+
+def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
+    """Write the network's tensors, float32, and the header; the file appears whole or not at all.
+
+    header: JSON values; must hold ``model``, the ModelConfig as a dictionary.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    text = json.dumps({"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}, sort_keys=True)
+    with atomic_file(path) as file:
+        file.write(save(tensors, metadata={HEADER_KEY: text}))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a weights file. Raises WeightsError for anything that is not one of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(HEADER_KEY)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: not a readable safetensors file ({error}); use the model.safetensors of a training run"
+        ) from None
+    if text is None:
+        raise WeightsError(f"{path}: a safetensors file, but not written by wellseg: it has no {HEADER_KEY!r} header")
+    try:
+        header = json.loads(text)
+        known, model = header["format"], header["model"]
+        if known != FORMAT:
+            raise WeightsError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
+        ModelConfig(**model)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: the header of these weights is damaged ({error})") from None
+    return dict(header)
+
+
+def load_model(name_or_path: str | Path | None = None) -> nn.Module:
+    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H and W.
+
+    name_or_path: a bundled name, a .safetensors file, or None for the default weights. The network has
+    the file's header as ``header`` (dict) and the file as ``weights_path``.
+    Raises WeightsError: no such weights, not a weights file, or weights of another network.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from wellseg.resunet import ResUNet
+
+    path = weights_path(name_or_path)
+    header = read_header(path)
+    try:
+        net = ResUNet(**asdict(ModelConfig(**header["model"])))
+        net.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        first_line = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: the tensors do not fit the network of their header ({first_line})") from None
+    net = net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    net.header, net.weights_path = header, path
+    return net  # type: ignore[no-any-return]
