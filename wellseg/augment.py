@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from typing import Any
 
 # Read at import: without it albumentations asks a server for its newest version.
@@ -80,7 +81,9 @@ class Augmentation:
         """image, mask: uint8 (rows, columns), rows below 32,767 -> the same, of the same size.
 
         The Compose is seeded for each log: by itself it draws the same for every worker and epoch
-        (albumentations 2.0.8; AlbumentationsX issue 266).
+        (albumentations 2.0.8; AlbumentationsX issue 266). One generator serves all transforms:
+        ``set_random_seed`` would give each a generator of its own in the same state, and a log would
+        be flipped sideways if and only if it is also turned, blurred, ... (measured on 2.0.8).
         """
         if max(image.shape) > WARP_LIMIT:
             raise ValueError(
@@ -88,7 +91,7 @@ class Augmentation:
                 f"set --data.crop_rows to {WARP_LIMIT} or less"
             )
         pipeline = self.bilevel if _is_bilevel(image) else self.gray
-        pipeline.set_random_seed(seed)
+        pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         varied = pipeline(image=image, mask=mask)
         return np.ascontiguousarray(varied["image"]), np.ascontiguousarray(varied["mask"])
 

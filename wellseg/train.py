@@ -11,8 +11,10 @@ validation logs in the run's folder.
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -76,22 +78,28 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
 def _trainer(config: TrainConfig) -> Trainer:
     import torch
     from lightning.pytorch import Trainer
-    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from wellseg.device import pick_device, pick_dtype
 
     out = config.out
     half = pick_dtype(config.precision, pick_device()) == torch.bfloat16
-    checkpoints: dict[str, Any] = {"dirpath": out / "checkpoints", "enable_version_counter": False}
+    checkpoints: dict[str, Any] = {
+        "dirpath": out / "checkpoints",
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": False,
+    }
     callbacks: list[Callback] = [
-        # The newest state, for --resume; and the state with the best Dice, which becomes the weights.
-        ModelCheckpoint(
-            **checkpoints, filename="last", monitor=None, save_on_exception=True, every_n_train_steps=config.val_every
-        ),
+        # The state with the best Dice becomes the weights; the newest is for --resume. The newest is
+        # saved after the validation and after the best, so that it knows of both.
         ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
-        *_progress(),
+        ModelCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        _pictures(),
     ]
+    if config.trainer.get("enable_progress_bar", True):
+        callbacks.append(RichProgressBar())
     options: dict[str, Any] = {
         "max_steps": config.steps,
         "max_epochs": -1,
@@ -107,14 +115,19 @@ def _trainer(config: TrainConfig) -> Trainer:
         "default_root_dir": out,
         "enable_model_summary": False,
     }
-    return Trainer(**(options | config.trainer))
+    # What Lightning tells about itself at every start; its warnings and errors stay.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for said in ("Experiment logs directory", ".*isinstance.treespec", ".*logging interval", ".*not resumable", "Checkpoint directory"):
+        warnings.filterwarnings("ignore", said, module="lightning")
+    try:
+        return Trainer(**(options | config.trainer))
+    except (TypeError, MisconfigurationException) as error:
+        raise ValueError(f"--trainer: {error}") from None
 
 
-def _progress() -> list[Callback]:
-    import cv2
+def _pictures() -> Callback:
     import torch
     from lightning.pytorch import Callback
-    from lightning.pytorch.callbacks import RichProgressBar
 
     from wellseg.atomic import atomic_file
     from wellseg.overlay import encode_png, paint
@@ -134,8 +147,7 @@ def _progress() -> list[Callback]:
             with atomic_file(path) as file:
                 file.write(encode_png(paint(gray, mask, truth)))
 
-    cv2.setNumThreads(1)  # its threads would fight with those of the training step
-    return [RichProgressBar(), Pictures()]
+    return Pictures()
 
 
 def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path) -> None:
@@ -189,14 +201,13 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    from wellseg.logset import DataError
     from wellseg.scan import ScanError
     from wellseg.weights import WeightsError
 
     config, yaml = parse(TrainConfig, "train", __doc__, argv)
     try:
         train(config, yaml)
-    except (DataError, WeightsError, ScanError, FileExistsError) as error:
+    except (ValueError, WeightsError, ScanError, FileExistsError) as error:
         fail("train", str(error), WRONG_USAGE)
     except (FloatingPointError, OSError) as error:
         fail("train", str(error), SOME_FAILED)

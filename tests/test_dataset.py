@@ -1,0 +1,129 @@
+"""Logs one at a time: sizes kept, draws reproducible, order resumable."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from torch.utils.data import DataLoader
+
+from wellseg.augment import Augmentation
+from wellseg.config import DataConfig
+from wellseg.dataset import DrawnLogs, FolderLogs, LogsModule, Samples, VisitSampler
+from wellseg.logset import DataError
+
+
+def test_every_log_keeps_its_own_size(data_set):
+    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=True)
+    sizes = [samples[0, i].gray.shape for i in range(len(samples))]
+    assert sizes == [(1, 1, 72 + 13 * i, 64 + 7 * i) for i in range(5)]
+
+
+def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):
+    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=40, augment=False)
+    whole = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=False)[0, 3]
+    starts = set()
+    for epoch in range(6):
+        crop = samples[epoch, 3]
+        assert crop.gray.shape == crop.truth.shape == (1, 1, 40, whole.gray.shape[3])
+        fits = [
+            start
+            for start in range(whole.gray.shape[2] - 39)
+            if torch.equal(whole.gray[:, :, start : start + 40], crop.gray)
+            and torch.equal(whole.truth[:, :, start : start + 40], crop.truth)
+        ]
+        assert fits
+        starts.add(fits[0])
+    assert len(starts) > 1
+
+
+@pytest.mark.parametrize("logs", ["folder", "drawn"])
+def test_samples_are_the_same_for_any_number_of_workers(data_set, logs):
+    source = FolderLogs(data_set, "train") if logs == "folder" else DrawnLogs("tiny", 3, 4)
+    samples = Samples(source, seed=3, crop_rows=None, augment=True)
+    visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 3)]
+
+    def take(workers):
+        return list(DataLoader(samples, batch_size=None, sampler=visits, num_workers=workers))
+
+    for alone, together in zip(take(0), take(2), strict=True):
+        assert alone.name == together.name
+        assert torch.equal(alone.gray, together.gray) and torch.equal(alone.truth, together.truth)
+
+
+def test_epochs_augment_differently(data_set):
+    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=True)
+    assert len({samples[epoch, 0].gray.numpy().tobytes() for epoch in range(4)}) > 1
+
+
+def test_a_one_bit_log_stays_one_bit_and_a_gray_one_gray():
+    draws = np.random.default_rng(0)
+    gray = draws.integers(0, 256, (60, 50)).astype(np.uint8)
+    mask = (gray < 60).astype(np.uint8) * 255
+    vary = Augmentation()
+    for seed in range(12):
+        image, varied = vary(np.where(gray > 99, 255, 0).astype(np.uint8), mask, seed)
+        assert set(np.unique(image)) <= {0, 255} and set(np.unique(varied)) <= {0, 255}
+    assert any(len(np.unique(vary(gray, mask, seed)[0])) > 50 for seed in range(3))
+
+
+def test_image_and_mask_move_together():
+    """A curve alone on paper stays under its mask, whatever the geometry."""
+    gray = np.full((200, 120), 255, np.uint8)
+    gray[:, 57:64] = 0
+    mask = 255 - gray
+    for seed in range(20):
+        image, varied = Augmentation()(gray, mask, seed)
+        ink = image < 128
+        assert (ink == (varied > 0)).mean() > 0.97 and ink.any()
+
+
+def test_a_log_too_tall_to_warp_names_the_remedy():
+    tall = np.full((32_767, 4), 255, np.uint8)
+    with pytest.raises(ValueError, match=r"32767 x 4 is too tall.*--data\.crop_rows"):
+        Augmentation()(tall, tall, 0)
+
+
+def test_order_is_a_permutation_that_changes_with_the_epoch():
+    orders = []
+    for epoch in range(3):
+        visits = list(VisitSampler(20, seed=0, steps_done=lambda epoch=epoch: 20 * epoch))
+        assert {e for e, _ in visits} == {epoch} and sorted(i for _, i in visits) == list(range(20))
+        orders.append([i for _, i in visits])
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_a_resumed_run_sees_the_rest_of_the_epoch():
+    whole = list(VisitSampler(20, seed=0, steps_done=lambda: 40))
+    assert list(VisitSampler(20, seed=0, steps_done=lambda: 47)) == whole[7:]
+
+
+def test_ranks_share_an_epoch_without_overlap():
+    parts = [list(VisitSampler(20, 0, lambda: 0, rank, ranks=3)) for rank in range(3)]
+    seen = [index for part in parts for _, index in part]
+    assert {len(part) for part in parts} == {6} and len(set(seen)) == len(seen) == 18
+
+
+def test_drawn_logs_never_repeat_and_validation_is_apart():
+    module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3), seed=0)
+    logs = [module.train_logs.read((epoch, i), lambda height: (0, height)) for epoch in (0, 1) for i in range(3)]
+    logs += [module.val_logs.read((0, i), lambda height: (0, height)) for i in range(3)]
+    assert len({pixels[0].tobytes() for _, pixels in logs}) == 9
+
+
+def test_a_mask_of_another_size_is_named(data_set):
+    tifffile.imwrite(data_set / "masks" / "well2_a.tif", np.zeros((98, 77), np.uint8))
+    samples = Samples(FolderLogs(data_set, "train"), 0, None, augment=False)
+    with pytest.raises(DataError, match=r"well2_a\.tif: the mask has 98 x 77 pixels, its image 98 x 78"):
+        samples[0, 2]
+
+
+def test_transforms_are_drawn_independently_of_each_other():
+    """Flips across and along are two coins, not one (see Augmentation)."""
+    vary = Augmentation()
+    outcomes = set()
+    gray = np.full((40, 30), 255, np.uint8)
+    gray[:10, :10] = 0
+    for seed in range(60):
+        image, _ = vary(gray, gray, seed)
+        outcomes.add((image[:20].mean() < image[20:].mean(), image[:, :15].mean() < image[:, 15:].mean()))
+    assert len(outcomes) == 4

@@ -1,0 +1,180 @@
+"""The train command: what it leaves, what stops it, and that resuming continues exactly."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wellseg.cli import parse
+from wellseg.config import TrainConfig
+from wellseg.train import main
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
+SMALL_TRAINER = ["--trainer.enable_progress_bar", "false"]
+
+
+def run(*arguments, status=None):
+    """The command in this process; with a status, it has to end with it."""
+    words = [str(word) for word in arguments]
+    if status is None:
+        return main(words)
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == status
+    return None
+
+
+def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
+    out = tmp_path / "run"
+    run(*SMALL, "--data.root", data_set, "--steps", 40, "--val_every", 20, "--optim.lr", 0.01, "--out", out)
+    for name in ("model.safetensors", "metrics.csv", "config.yaml", "checkpoints/last.ckpt", "checkpoints/best.ckpt"):
+        assert (out / name).stat().st_size > 0
+    assert list((out / "tensorboard").glob("events*"))
+    assert sorted(p.name for p in (out / "pictures").iterdir()) == [
+        "step-000020-well5_a.png",
+        "step-000040-well5_a.png",
+    ]
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    scores = [row for row in rows if row.get("val/dice")]
+    assert len(scores) == 2 and float(scores[-1]["val/dice"]) > 0.5  # it learns
+    again, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
+    assert again.steps == 40 and again.data.root == data_set
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
+    """As it is, but for the size of the drawn logs and the number of steps."""
+    out = tmp_path / "run"
+    run(
+        "--config", config, "--data.preset", "tiny", "--data.val_count", 1, "--data.workers", 0,
+        "--steps", 1, "--val_every", 1, "--out", out, *SMALL_TRAINER,
+    )  # fmt: skip
+    assert (out / "model.safetensors").exists()
+
+
+def test_the_quick_config_is_the_default():
+    quick, _ = parse(TrainConfig, "train", "", ["--config", str(CONFIGS[0].parent / "quick.yaml")])
+    default, _ = parse(TrainConfig, "train", "", [])
+    quick.model.widths = tuple(quick.model.widths)
+    assert quick == default
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path, norm):
+    """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on where they were."""
+    common = [*SMALL, "--model.norm", norm, "--data.root", data_set, "--steps", 24, "--val_every", 4]
+    common = [str(word) for word in [*common, *SMALL_TRAINER]]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(*common, "--out", whole)
+    last = killed / "checkpoints" / "last.ckpt"
+    for goal in (4, 12):
+        command = [sys.executable, "-m", "wellseg.train", *common, "--out", str(killed), "--resume"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while _step_of(last) < goal and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert _step_of(last) >= goal
+    run(*common, "--out", killed, "--resume")
+    expected, resumed = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
+    for name, tensor in expected.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
+    assert (killed / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def _step_of(checkpoint):
+    try:
+        return torch.load(checkpoint, weights_only=True)["global_step"]
+    except Exception:  # not there yet, or being written
+        return -1
+
+
+def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "wellseg.train", *SMALL, *SMALL_TRAINER, "--data.root", str(data_set)]
+    command += ["--steps", "100000", "--val_every", "10", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoints" / "best.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "is usable; --resume goes on from here" in printed
+    from wellseg.weights import load_model
+
+    assert torch.isfinite(load_model(out / "model.safetensors")(torch.rand(1, 1, 20, 20))).all()
+
+
+def test_starting_from_weights_takes_their_network(data_set, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
+    run(*few, "--model.widths", "[8,24]", "--out", first)
+    run(*few, "--weights", first / "model.safetensors", "--optim.lr", 1e-12, "--out", second)
+    before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model.norm", "bath"], "bath"),
+        (["--model.patch", "3"], "--model.patch is 1 or 2, not 3"),
+        (["--stepz", "3"], "--stepz"),
+        (["--steps", "30", "--val_every", "20"], "--steps 30 is not a multiple of --val_every 20"),
+        (["--steps", "3", "--config", "x.yaml"], "give --config before the other flags"),
+        (["--data.root", "nowhere"], "nowhere"),
+        (["--weights", "nothing"], "no weights 'nothing'"),
+        (["--trainer.devicez", "2"], "devicez"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(*arguments, "--out", "run", status=2) if "--config" not in arguments else run(*arguments, status=2)
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and message in errors[0]
+
+
+def test_a_misspelt_key_in_a_yaml_is_an_error(tmp_path, capsys):
+    config = tmp_path / "x.yaml"
+    config.write_text("model:\n  nrom: batch\n")
+    run("--config", config, status=2)
+    assert "'model' does not accept option 'nrom'" in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten_by_accident(data_set, tmp_path, capsys):
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out", tmp_path / "run"]
+    run(*few)
+    run(*few, status=2)
+    assert "holds a run already: add --resume" in capsys.readouterr().err
+
+
+def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, capsys):
+    import numpy as np
+    import tifffile
+
+    tifffile.imwrite(data_set / "masks" / "well1_a.tif", np.zeros((5, 5), np.uint8))
+    run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 20, "--out", tmp_path / "run", status=2)
+    assert "well1_a.tif: the mask has 5 x 5 pixels" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(data_set, tmp_path, capsys):
+    arguments = ["--data.root", data_set, "--optim.lr", 1e30, "--optim.warmup", 0, "--steps", 60, "--val_every", 1]
+    run(*SMALL, *SMALL_TRAINER, *arguments, "--out", tmp_path / "run", status=1)
+    assert "the loss is nan" in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; sys.argv = ['train', '--help']\nfrom wellseg.train import main\ntry: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

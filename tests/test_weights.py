@@ -1,0 +1,101 @@
+"""Weights files: what was saved comes back; anything else is refused in one line."""
+
+import json
+import pickle
+import struct
+
+import pytest
+import torch
+
+from wellseg.resunet import ResUNet
+from wellseg.weights import WeightsError, bundled_names, load_model, read_header, save_weights
+
+MODEL = {"norm": "batch", "momentum": 0.1, "patch": 2, "widths": [8, 16]}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = ResUNet(2, (8, 16), norm="batch", momentum=0.1)
+    net(torch.rand(1, 1, 32, 32))  # running statistics of its own
+    path = tmp_path / "a.safetensors"
+    save_weights(path, net, {"model": MODEL, "licence": "Apache-2.0"})
+    return path, net.eval()
+
+
+def test_a_loaded_net_says_what_the_saved_one_says(saved):
+    path, net = saved
+    ink = torch.rand(1, 1, 21, 34)
+    loaded = load_model(path)
+    assert not loaded.training
+    torch.testing.assert_close(loaded(ink), net(ink), rtol=0, atol=1e-6)
+    assert loaded.header["licence"] == "Apache-2.0" and read_header(path)["model"] == MODEL
+
+
+def test_the_bundled_weights_load_and_find_curves():
+    assert bundled_names()
+    for name in bundled_names():
+        assert load_model(name).header["model"]
+    assert load_model().weights_path == load_model(bundled_names()[0]).weights_path
+
+
+def test_a_missing_file_names_the_bundled_weights(tmp_path):
+    with pytest.raises(WeightsError, match=rf"no weights '.*nope'.*{bundled_names()[0]}"):
+        load_model(tmp_path / "nope")
+
+
+def test_a_hostile_pickle_under_the_right_name_is_refused_and_not_run(tmp_path):
+    trace = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self):
+            return open, (str(trace), "w")
+
+    path = tmp_path / "bomb.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(WeightsError, match=r"bomb\.safetensors: not a readable safetensors file"):
+        load_model(path)
+    assert not trace.exists()
+
+
+def test_a_torch_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(WeightsError, match=r"use the model\.safetensors of a training run"):
+        load_model(path)
+
+
+def test_a_truncated_file_is_refused(saved):
+    path, _ = saved
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        load_model(path)
+
+
+def test_foreign_safetensors_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(3)}, path)
+    with pytest.raises(WeightsError, match="not written by wellseg"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "weights of format 99; this wellseg reads format 1"),
+        ({"model": {**MODEL, "patch": 7}}, "header of these weights is damaged"),
+        ({"model": {"nrom": "group"}}, "header of these weights is damaged"),
+        ({"model": {**MODEL, "widths": [8, 24]}}, "tensors do not fit the network"),
+    ],
+)
+def test_a_header_that_lies_is_refused(saved, change, message):
+    path, _ = saved
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"]["wellseg"] = json.dumps({**json.loads(header["__metadata__"]["wellseg"]), **change})
+    changed = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(changed)) + changed + data[8 + length :])
+    with pytest.raises(WeightsError, match=message):
+        load_model(path)
