@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wellseg.cli import parse_bytes
+from wellseg.config import parse_bytes
 from wellseg.device import pick_device, pick_dtype
 from wellseg.resunet import to_ink
 from wellseg.rowwise import evaluate_rows

@@ -1,0 +1,820 @@
+"""Reading scans of every kind as gray rows, and writing masks. All files are made here."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from wellseg import tiff_codecs
+from wellseg.scan import ScanError, is_scan_file, open_scan, write_mask
+
+ROWS, COLUMNS = 101, 83
+
+
+@pytest.fixture
+def page() -> np.ndarray:
+    """A bilevel log in miniature: bool, True is ink; nothing in it is symmetric."""
+    rng = np.random.default_rng(3)
+    ink = rng.random((ROWS, COLUMNS)) < 0.02
+    ink[:, 7] = True
+    ink[::10, 20:60] = True
+    ink[5:9, :30] = True
+    path = 50 + np.cumsum(rng.integers(-2, 3, ROWS)) % 25
+    ink[np.arange(ROWS), path] = True
+    ink[-1, -1] = ink[0, 0] = True
+    return ink
+
+
+@pytest.fixture
+def colours() -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Rec. 601, written down a second time."""
+    return np.asarray(rgb, float) @ (0.299, 0.587, 0.114)
+
+
+def read(path: Path, page: int | None = None) -> np.ndarray:
+    with open_scan(path, page) as scan:
+        gray = scan.read(0, scan.rows)
+        assert gray.dtype == np.uint8 and gray.shape == (scan.rows, scan.columns)
+        assert scan.good_rows() == scan.rows
+        return gray
+
+
+def save_fax(path: Path, ink: np.ndarray, compression: str, **tags: int) -> None:
+    """Fax codes by libtiff, through Pillow: neither tifffile nor imagecodecs writes them.
+
+    MinIsWhite, as in archives: in tests of damage it matters which colour is 0.
+    """
+    image = pytest.importorskip("PIL.Image")
+    numbers = {"rows_per_strip": 278, "photometric": 262}
+    info = {numbers[name]: value for name, value in {"photometric": 0, **tags}.items()}
+    image.fromarray(~ink).save(path, compression=compression, tiffinfo=info, dpi=(300, 300))
+
+
+# Polarity
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate", "packbits", "zstd", "lzma"])
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+@pytest.mark.parametrize("bits", [1, 8, 16])
+def test_black_ink_is_0_whatever_the_photometric(
+    tmp_path: Path, page: np.ndarray, bits: int, photometric: str, compression: str | None
+) -> None:
+    white = ~page if photometric == "minisblack" else page
+    stored = white if bits == 1 else white * np.array(2**bits - 1, f"u{bits // 8}")
+    path = tmp_path / "scan.tif"
+    options: dict[str, Any] = {"compression": compression, "rowsperstrip": 16}
+    tifffile.imwrite(path, stored, photometric=photometric, **options)
+    assert np.array_equal(read(path), np.where(page, 0, 255))
+
+
+@pytest.mark.parametrize("rows_per_strip", [16, ROWS])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt"])
+def test_fax(
+    tmp_path: Path, page: np.ndarray, compression: str, photometric: int, rows_per_strip: int
+) -> None:
+    path = tmp_path / "scan.tif"
+    save_fax(path, page, compression, photometric=photometric, rows_per_strip=rows_per_strip)
+    assert np.array_equal(read(path), np.where(page, 0, 255))
+
+
+@pytest.mark.parametrize("compression", ["group4", "group3"])
+def test_tall_fax_strips_decode_the_same_through_a_temporary_file(
+    tmp_path: Path, page: np.ndarray, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tall = np.tile(page, (40, 1))
+    path = tmp_path / "scan.tif"
+    save_fax(path, tall, compression, rows_per_strip=len(tall))
+    monkeypatch.setattr(tiff_codecs, "SPILL_PIXELS", 1000)
+    assert np.array_equal(read(path), np.where(tall, 0, 255))
+
+
+def test_tall_fax_strip_without_disk_space(
+    tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "scan.tif"
+    save_fax(path, page, "group4", rows_per_strip=ROWS)
+    monkeypatch.setattr(tiff_codecs, "SPILL_PIXELS", 1000)
+    monkeypatch.setattr(tiff_codecs.os, "posix_fallocate", full)
+    with pytest.raises(ScanError, match=r"scan.tif.*temporary file.*No space.*TMPDIR"):
+        read(path)
+
+
+# Depth and colour
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i1", "i2", "i4"])
+def test_full_range_of_integers(tmp_path: Path, dtype: str, byteorder: str) -> None:
+    info = np.iinfo(dtype)
+    values = np.linspace(float(info.min), float(info.max), ROWS * COLUMNS)
+    stored = np.clip(values, info.min, info.max).astype(dtype).reshape(ROWS, COLUMNS)
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, stored, byteorder=byteorder, photometric="minisblack", rowsperstrip=9)
+    expected = np.linspace(0, 255, ROWS * COLUMNS).reshape(ROWS, COLUMNS)
+    # 8-bit steps are coarser than the line
+    assert np.abs(read(path) - expected).max() <= (1.0 if info.bits == 8 else 0.51)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 12])
+def test_packed_depths(tmp_path: Path, bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    stored = rng.integers(0, 2**bits, (ROWS, COLUMNS)).astype("u1" if bits < 8 else "u2")
+    rows = [np.unpackbits(row[:, None].astype(">u2").view("u1"), axis=1)[:, 16 - bits :]
+            for row in stored]  # fmt: skip
+    packed = b"".join(np.packbits(row.ravel()).tobytes() for row in rows)
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(packed, bits=bits))
+    assert np.abs(read(path) - stored * (255 / (2**bits - 1))).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)]
+)
+def test_floats(tmp_path: Path, low: float, high: float, start: float, stop: float) -> None:
+    values = np.random.default_rng(0).uniform(low, high, (ROWS, COLUMNS)).astype(np.float32)
+    values[3, 4], values[90, 5] = low, high
+    expected = (values - start) / (stop - start) * 255
+    values[50, 60] = np.nan
+    expected[50, 60] = 255
+    for photometric in ("minisblack", "miniswhite"):
+        path = tmp_path / "scan.tif"
+        tifffile.imwrite(path, values, photometric=photometric, rowsperstrip=20)
+        gray = read(path)
+        if photometric == "miniswhite":
+            expected = 255 - expected
+            expected[50, 60] = 255
+        assert np.abs(gray - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+def test_rgb_is_luma(
+    tmp_path: Path, colours: np.ndarray, dtype: str, planar: str, tile: tuple[int, int] | None
+) -> None:
+    stored = colours.astype(dtype) * np.array(1 if dtype == "u1" else 257, dtype)
+    if planar == "separate":
+        stored = np.ascontiguousarray(np.moveaxis(stored, 2, 0))
+    path = tmp_path / "scan.tif"
+    options = {"tile": tile} if tile else {"rowsperstrip": 16}
+    tifffile.imwrite(path, stored, photometric="rgb", planarconfig=planar, **options)
+    assert np.abs(read(path) - luma(colours)).max() <= 0.51
+
+
+@pytest.mark.parametrize("compression", ["lzw", "deflate"])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_horizontal_predictor(
+    tmp_path: Path, colours: np.ndarray, dtype: str, compression: str
+) -> None:
+    path = tmp_path / "scan.tif"
+    stored = colours.astype(dtype) * np.array(1 if dtype == "u1" else 257, dtype)
+    for byteorder in "<>":
+        tifffile.imwrite(path, stored, predictor=2, compression=compression, byteorder=byteorder,
+                         photometric="rgb", rowsperstrip=16)  # fmt: skip
+        assert np.abs(read(path) - luma(colours)).max() <= 0.51
+
+
+@pytest.mark.parametrize("extrasample, dtype", [("unassalpha", "u1"), ("unassalpha", "u2"),
+                                                ("assocalpha", "u1")])  # fmt: skip
+def test_alpha_is_laid_on_white(
+    tmp_path: Path, colours: np.ndarray, extrasample: str, dtype: str
+) -> None:
+    alpha = np.random.default_rng(1).integers(0, 256, (ROWS, COLUMNS, 1))
+    alpha[:10], alpha[10:20] = 0, 255
+    on_white = luma(colours) * alpha[..., 0] / 255 + 255 - alpha[..., 0]
+    if extrasample == "assocalpha":
+        colours = (colours * (alpha / 255)).astype(np.uint8)
+    stored = np.concatenate([colours, alpha], axis=2).astype(dtype)
+    stored *= np.array(1 if dtype == "u1" else 257, dtype)
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", extrasamples=[extrasample])
+    gray = read(path)
+    assert np.abs(gray - on_white).max() <= 2
+    assert (gray[:10] == 255).all()
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, COLUMNS).astype(np.uint8)
+    stored = np.zeros((4, COLUMNS, 4), np.uint8)
+    stored[1, :, 3] = ramp  # black ink
+    stored[2, :, :3] = ramp[:, None]  # as much of the three colours
+    stored[3, :, 0] = 255  # cyan
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, stored, photometric="separated", planarconfig="contig")
+    expected = np.array([np.full(COLUMNS, 255), 255 - ramp, 255 - ramp, np.full(COLUMNS, 178.5)])
+    assert np.abs(read(path) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_palette_values_are_indexes(tmp_path: Path, bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    palette = rng.integers(0, 65536, (3, 2**bits)).astype(np.uint16)
+    index = rng.integers(0, 2**bits, (ROWS, COLUMNS)).astype(np.uint8)
+    bit_planes = np.unpackbits(index[..., None], axis=2)[..., 8 - bits :]
+    packed = np.packbits(bit_planes.reshape(ROWS, -1), axis=1).tobytes()
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(packed, bits=bits, photometric=3, palette=palette))
+    assert np.abs(read(path) - luma((palette >> 8).T)[index]).max() <= 0.51
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_fill_order(tmp_path: Path, bits: int) -> None:
+    data = np.random.default_rng(9).integers(0, 256, (ROWS, -(-COLUMNS * bits // 8)), np.uint8)
+    reversed_bits = np.packbits(np.unpackbits(data, axis=1).reshape(-1, 8)[:, ::-1], axis=1)
+    (tmp_path / "1.tif").write_bytes(tiny_tiff(data.tobytes(), bits=bits))
+    (tmp_path / "2.tif").write_bytes(tiny_tiff(reversed_bits.tobytes(), bits=bits, fill_order=2))
+    assert np.array_equal(read(tmp_path / "1.tif"), read(tmp_path / "2.tif"))
+
+
+def tiny_tiff(
+    data: bytes,
+    *,
+    bits: int = 8,
+    compression: int = 1,
+    photometric: int = 1,
+    fill_order: int = 1,
+    palette: np.ndarray | None = None,
+    rows: int = ROWS,
+    columns: int = COLUMNS,
+    byte_counts: bool = True,
+) -> bytes:
+    """A little-endian TIFF of one strip, written by hand; the pixels stand before the tags."""
+    tags: list[tuple[int, int, Any]] = [
+        (256, 4, columns), (257, 4, rows), (258, 3, bits), (259, 3, compression),
+        (262, 3, photometric), (266, 3, fill_order), (273, 4, 8), (277, 3, 1), (278, 4, rows),
+    ]  # fmt: skip
+    tail = b"" if palette is None else palette.astype("<u2").tobytes()
+    at = 8 + len(data) + len(data) % 2
+    if byte_counts:
+        tags.append((279, 4, len(data)))
+    entries = b"".join(
+        tag.to_bytes(2, "little") + kind.to_bytes(2, "little") + (1).to_bytes(4, "little")
+        + value.to_bytes(4, "little") for tag, kind, value in tags
+    )  # fmt: skip
+    if palette is not None:
+        entries += (320).to_bytes(2, "little") + (3).to_bytes(2, "little")
+        entries += palette.size.to_bytes(4, "little") + at.to_bytes(4, "little")
+    count = len(entries) // 12
+    head = b"II*\0" + (at + len(tail)).to_bytes(4, "little")
+    body = data + b"\0" * (len(data) % 2) + tail
+    return head + body + count.to_bytes(2, "little") + entries + b"\0" * 4
+
+
+@pytest.mark.parametrize("compression", ["none", "group4"])
+def test_strips_without_byte_counts(tmp_path: Path, page: np.ndarray, compression: str) -> None:
+    if compression == "none":
+        data, code = np.packbits(~page, axis=1).tobytes(), 1
+    else:
+        save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
+        with tifffile.TiffFile(tmp_path / "fax.tif") as tif:
+            tags = tif.pages[0]
+            tif.filehandle.seek(tags.dataoffsets[0])
+            data, code = tif.filehandle.read(tags.databytecounts[0]), 4
+    path = tmp_path / "scan.tif"
+    path.write_bytes(
+        tiny_tiff(data, bits=1, compression=code, photometric=code == 1, byte_counts=False)
+    )
+    assert np.array_equal(read(path), np.where(page, 0, 255))
+
+
+@pytest.mark.parametrize("tile", [None, (32, 32)])
+def test_jpeg_in_tiff(tmp_path: Path, tile: tuple[int, int] | None) -> None:
+    smooth = np.linspace(0, 255, ROWS)[:, None, None] * np.linspace(0.3, 1, COLUMNS)[:, None]
+    colours = (smooth * (1, 0.8, 0.5)).astype(np.uint8)
+    path = tmp_path / "scan.tif"
+    options = {"tile": tile} if tile else {"rowsperstrip": 32}
+    tifffile.imwrite(path, colours, photometric="rgb", compression="jpeg",
+                     compressionargs={"level": 95}, **options)  # fmt: skip
+    assert np.abs(read(path) - luma(colours)).mean() < 2
+
+
+@pytest.mark.parametrize("options", [{"bigtiff": True}, {"byteorder": ">", "bigtiff": True},
+                                     {"tile": (16, 32)}, {"tile": (16, 32), "compression": "lzw"},
+                                     {"rowsperstrip": 1}, {"rowsperstrip": 1000}])  # fmt: skip
+def test_layouts(tmp_path: Path, colours: np.ndarray, options: dict[str, Any]) -> None:
+    path = tmp_path / "scan.tif"
+    for stored in (colours[..., 0], colours[..., 0] > 99):
+        tifffile.imwrite(path, stored, photometric="minisblack", **options)
+        scale = 255 if stored.dtype == bool else 1
+        assert np.array_equal(read(path), stored * np.uint8(scale))
+
+
+# Bands, pages, tags
+
+
+@pytest.mark.parametrize("kind", ["strips", "one strip", "tiles", "fax", "raw", "png"])
+def test_any_band_is_a_part_of_the_whole(
+    tmp_path: Path, page: np.ndarray, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.tif"
+    gray = np.where(page, 0, 255).astype(np.uint8)
+    if kind == "fax":
+        save_fax(path, page, "group4", rows_per_strip=13)
+    elif kind == "png":
+        cv2.imwrite(str(tmp_path / "scan.png"), gray)
+        path = tmp_path / "scan.png"
+    else:
+        options: dict[str, Any] = {
+            "strips": {"rowsperstrip": 13, "compression": "lzw"},
+            "one strip": {"rowsperstrip": ROWS, "compression": "lzw"},
+            "tiles": {"tile": (16, 16)},
+            "raw": {"rowsperstrip": 40},
+        }[kind]
+        tifffile.imwrite(path, gray, photometric="minisblack", **options)
+    rng = np.random.default_rng(5)
+    with open_scan(path) as scan:
+        for _ in range(60):
+            start, stop = sorted(rng.integers(0, ROWS + 1, 2))
+            assert np.array_equal(scan.read(start, stop), gray[start:stop])
+        for start, stop in ((-1, 3), (5, 4), (0, ROWS + 1)):
+            with pytest.raises(ValueError, match="rows"):
+                scan.read(start, stop)
+
+
+def test_what_read_gives_may_be_changed(tmp_path: Path, page: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, np.where(page, 0, 255).astype(np.uint8), rowsperstrip=ROWS)
+    with open_scan(path) as scan:
+        scan.read(0, 50)[:] = 7
+        assert np.array_equal(scan.read(0, 50), np.where(page[:50], 0, 255))
+
+
+def test_the_largest_page_is_the_default(tmp_path: Path, colours: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(colours[:20, :, 0], photometric="minisblack")
+        writer.write(colours[..., 1], photometric="minisblack")
+        writer.write(colours[..., 2], photometric="minisblack")
+    with open_scan(path) as scan:
+        assert (scan.page, scan.pages, scan.rows) == (1, 3, ROWS)
+    assert np.array_equal(read(path), colours[..., 1])
+    assert np.array_equal(read(path, 0), colours[:20, :, 0])
+    assert np.array_equal(read(path, 2), colours[..., 2])
+    for number in (3, -1):
+        with pytest.raises(ScanError, match=f"scan.tif: has no page {number}"):
+            open_scan(path, number)
+
+
+@pytest.mark.parametrize("unit, dpi", [("inch", 400), ("centimeter", 1016), ("none", None)])
+def test_resolution_survives_in_the_mask(tmp_path: Path, unit: str, dpi: float | None) -> None:
+    source, mask = tmp_path / "scan.tif", tmp_path / "scan.mask.tif"
+    blank = np.zeros((5, 4), np.uint8)
+    tifffile.imwrite(source, blank, resolution=((400, 1), (1201, 3)), resolutionunit=unit)
+    with open_scan(source) as scan:
+        assert scan.dpi == pytest.approx(dpi) if dpi else scan.dpi is None
+        write_mask(mask, [blank], 5, 4, resolution=scan.resolution)
+    with tifffile.TiffFile(source) as a, tifffile.TiffFile(mask) as b:
+        for tag in ("XResolution", "YResolution", "ResolutionUnit"):
+            assert a.pages[0].tags[tag].value == b.pages[0].tags[tag].value
+
+
+def test_orientation_is_told_but_rows_stay_as_stored(tmp_path: Path, page: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, ~page, photometric="minisblack", extratags=[(274, 3, 1, 6, True)])
+    with open_scan(path) as scan:
+        assert scan.orientation == 6
+    assert np.array_equal(read(path), np.where(page, 0, 255))
+
+
+# PNG and JPEG
+
+
+@pytest.mark.parametrize("kind", ["gray", "gray16", "rgb", "rgba"])
+def test_png(tmp_path: Path, colours: np.ndarray, kind: str) -> None:
+    path = tmp_path / "scan.png"
+    gray, alpha = colours[..., 1], colours[..., 2]
+    bgr = colours[..., ::-1]
+    stored, expected = {
+        "gray": (gray, gray),
+        "gray16": (gray.astype(np.uint16) * 257, gray),
+        "rgb": (bgr, luma(colours)),
+        "rgba": (np.dstack([bgr, alpha]), luma(colours) * (alpha / 255) + 255.0 - alpha),
+    }[kind]
+    cv2.imwrite(str(path), stored)
+    assert np.abs(read(path) - np.asarray(expected, float)).max() <= 1
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, COLUMNS)[None, :, None] * np.ones((ROWS, 1, 3))
+    colours = (ramp * (1, 0.8, 0.5)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "scan.jpg"), colours[..., ::-1])
+    assert np.abs(read(tmp_path / "scan.jpg") - luma(colours)).mean() < 2
+
+
+def test_png_chunk_that_claims_too_much(tmp_path: Path, colours: np.ndarray) -> None:
+    """Found by fuzzing: OpenCV takes memory for as much as a chunk's length says, here 2 GB."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "scan.png"
+    cv2.imwrite(str(path), colours)
+    data = bytearray(path.read_bytes())
+    data[33:37] = (2**31 - 1).to_bytes(4)  # the first chunk after the header
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ScanError, match=r"scan\.png: damaged"), open_scan(path) as scan:
+        scan.read(0, 1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_numpy_rows_are_rows(tmp_path: Path, page: np.ndarray) -> None:
+    """Codecs refuse NumPy's integers, which once read as damage."""
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, ~page, photometric="minisblack", compression="lzw", rowsperstrip=13)
+    with open_scan(path) as scan:
+        gray = scan.read(np.int64(3), np.int64(99))
+        assert np.array_equal(gray, np.where(page[3:99], 0, 255))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_truncated_pictures(tmp_path: Path, colours: np.ndarray, suffix: str) -> None:
+    path = tmp_path / f"scan{suffix}"
+    cv2.imwrite(str(path), colours)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with open_scan(path) as scan:
+        assert scan.good_rows() == 0
+        with pytest.raises(ScanError, match=rf"scan{suffix}: damaged from row 0 on"):
+            scan.read(0, 1)
+
+
+def test_png_that_claims_too_much(tmp_path: Path) -> None:
+    path = tmp_path / "scan.png"
+    cv2.imwrite(str(path), np.zeros((8, 8), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[16:24] = (10**6).to_bytes(4) * 2
+    path.write_bytes(data)
+    with pytest.raises(ScanError, match=r"scan.png: claims 1,000,000 x 1,000,000 pixels"):
+        open_scan(path)
+
+
+# What is refused, and damage
+
+
+def test_what_is_not_a_scan(tmp_path: Path) -> None:
+    (tmp_path / "text.tif").write_text("not a picture at all")
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "header.tif").write_bytes(b"II*\0")
+    for name, reason in {
+        "missing.tif": "no such file",
+        "": "is a folder",
+        "text.tif": "not a TIFF, PNG or JPEG: it begins with b'not a pi'",
+        "empty.tif": "the file is empty",
+        "header.tif": "damaged",
+    }.items():
+        with pytest.raises(ScanError) as caught:
+            open_scan(tmp_path / name)
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / name}: ") and reason in message
+        assert "\n" not in message
+
+
+def test_names(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.TIFF", "c.d.png", "e.jpeg", "f.JPG"):
+        assert is_scan_file(tmp_path / name)
+    for name in ("a.txt", "tif", ".hidden.tif", "b.tif.json"):
+        assert not is_scan_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("compression", [1, 4, 5, 7, 8, 32773])
+def test_claims_are_refused_before_memory_is_asked_for(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "scan.tif"
+    claim = {"rows": 2**31, "columns": 2**20, "compression": compression}
+    path.write_bytes(tiny_tiff(b"123456", bits=1 if compression == 4 else 8, **claim))
+    with pytest.raises(ScanError, match=r"scan.tif: claims 2,147,483,648 x 1,048,576"):
+        open_scan(path)
+
+
+def test_unsupported_compression_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(b"123456", compression=34712))
+    with pytest.raises(ScanError, match="compression 34712 is not supported; convert it"):
+        open_scan(path)
+
+
+def put_pixels_last(path: Path) -> None:
+    """Move the strips behind the tags, so that cutting the end off cuts pixels only."""
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tags, file = tif.pages[0].tags, tif.filehandle
+        strips = []
+        for offset, count in zip(tags[273].value, tags[279].value, strict=True):
+            file.seek(offset)
+            strips.append(file.read(count))
+        starts = np.cumsum([file.size, *map(len, strips[:-1])])
+        file.seek(file.size)
+        file.write(b"".join(strips))
+        tags[273].overwrite([int(start) for start in starts])
+
+
+@pytest.mark.parametrize("compression", ["raw", "lzw", "deflate", "packbits", "group4", "jpeg"])
+@pytest.mark.parametrize("one_strip", [False, True])
+def test_truncated_tiff(
+    tmp_path: Path, page: np.ndarray, compression: str, one_strip: bool
+) -> None:
+    """The good rows can be read and are right; the first damaged row is named."""
+    path = tmp_path / "scan.tif"
+    gray = np.where(page, 0, 255).astype(np.uint8)
+    strip_rows = ROWS if one_strip else 10
+    if compression == "group4":
+        save_fax(path, page, compression, rows_per_strip=strip_rows)
+        put_pixels_last(path)
+    else:
+        kind = None if compression == "raw" else compression
+        tifffile.imwrite(path, gray, compression=kind, rowsperstrip=strip_rows,
+                         photometric="minisblack")  # fmt: skip
+        if compression == "jpeg":
+            gray = read(path)
+    data = path.read_bytes()
+    with tifffile.TiffFile(path) as tif:
+        first, bytes_of_pixels = tif.pages[0].dataoffsets[0], sum(tif.pages[0].databytecounts)
+    path.write_bytes(data[: first + bytes_of_pixels // 2])
+    with open_scan(path) as scan:
+        good = scan.good_rows()
+        assert good < ROWS
+        if not one_strip or compression in ("raw", "lzw", "deflate", "group4"):
+            assert good > 20
+        assert np.array_equal(scan.read(0, good), gray[:good])
+        for start, stop in ((0, ROWS), (good, good + 1)):
+            with pytest.raises(ScanError, match=f"scan.tif: damaged from row {good} on: .*ends"):
+                scan.read(start, stop)
+        assert np.array_equal(scan.read(0, good), gray[:good])
+
+
+def test_damage_in_the_middle_spares_the_rest(tmp_path: Path, colours: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    gray = colours[..., 0]
+    tifffile.imwrite(path, gray, compression="deflate", rowsperstrip=10, photometric="minisblack")
+    with tifffile.TiffFile(path) as tif:
+        start = tif.pages[0].dataoffsets[4]
+    data = bytearray(path.read_bytes())
+    data[start : start + 20] = b"\xff" * 20
+    path.write_bytes(data)
+    with open_scan(path) as scan:
+        assert scan.good_rows() == 40
+        assert np.array_equal(scan.read(0, 40), gray[:40])
+        assert np.array_equal(scan.read(50, ROWS), gray[50:])
+        with pytest.raises(ScanError, match="damaged from row 40 on"):
+            scan.read(35, 60)
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_fax_that_stops_early_is_damaged(
+    tmp_path: Path, page: np.ndarray, tall: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invalid code ends decoding without an error; only the unread bytes tell."""
+    if tall:
+        monkeypatch.setattr(tiff_codecs, "SPILL_PIXELS", 1000)
+    save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
+    with tifffile.TiffFile(tmp_path / "fax.tif") as tif:
+        tif.filehandle.seek(tif.pages[0].dataoffsets[0])
+        data = tif.filehandle.read(tif.pages[0].databytecounts[0])
+    cut = len(data) // 2
+    data = data[:cut] + b"\0\0\0\0" + data[cut + 4 :]
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(data, bits=1, compression=4, photometric=0))
+    with open_scan(path) as scan:
+        assert 20 < scan.good_rows() < ROWS - 20
+        assert np.array_equal(scan.read(0, 20), np.where(page[:20], 0, 255))
+        with pytest.raises(ScanError, match="the fax data are damaged"):
+            scan.read(0, ROWS)
+
+
+def test_a_blank_end_is_no_damage(tmp_path: Path, page: np.ndarray) -> None:
+    rng = np.random.default_rng(8)
+    for blank_rows in (1, 3, 40, ROWS):
+        page[ROWS - blank_rows :] = False
+        page[max(0, ROWS - blank_rows - 2)] = rng.random(COLUMNS) < 0.5  # many changes of colour
+        save_fax(tmp_path / "scan.tif", page, "group4", rows_per_strip=ROWS)
+        assert np.array_equal(read(tmp_path / "scan.tif"), np.where(page, 0, 255))
+
+
+def test_a_busy_row_before_a_blank_end_is_no_damage(tmp_path: Path) -> None:
+    """Many codes after the last ink only pass over the row above: their loss changes nothing."""
+    for width in range(9):  # so that the codes begin at every bit of a byte
+        page = np.zeros((30, 600), bool)
+        page[10, 3::5] = page[11, :width] = True
+        save_fax(tmp_path / "scan.tif", page, "group4", rows_per_strip=30)
+        assert np.array_equal(read(tmp_path / "scan.tif"), np.where(page, 0, 255))
+
+
+def test_fax_rows_without_a_bit_are_damaged(tmp_path: Path) -> None:
+    """A blank G4 row is one bit: ten bytes hold at most 80 rows, whatever the tags claim."""
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(b"\xff" * 10, bits=1, compression=4, rows=5000))
+    with open_scan(path) as scan, pytest.raises(ScanError, match=r"scan\.tif: damaged"):
+        scan.read(4000, 4001)
+
+
+def test_a_million_missing_tiles_take_no_time(tmp_path: Path, colours: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, colours[..., 0], tile=(16, 16), compression="lzw")
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tags = tif.pages[0].tags
+        tags[256].overwrite(2**21), tags[322].overwrite(1), tags[323].overwrite(1)
+    start = time.perf_counter()
+    with open_scan(path) as scan:
+        assert scan.columns == 2**21 and scan.good_rows() == 0
+    assert time.perf_counter() - start < 1
+
+
+def test_jpeg_strip_that_claims_more_than_its_page(tmp_path: Path, colours: np.ndarray) -> None:
+    """The codec takes memory by the size in the JPEG: here 12 GB."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, colours, photometric="rgb", compression="jpeg", rowsperstrip=ROWS)
+    data = bytearray(path.read_bytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = (65000).to_bytes(2) * 2
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ScanError, match="a JPEG of 65000 x 65000"), open_scan(path) as scan:
+        scan.read(0, 1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+# Fuzzing
+
+
+def seeds(page: np.ndarray, colours: np.ndarray, folder: Path) -> list[bytes]:
+    files: list[bytes] = []
+    for options in (
+        {"rowsperstrip": 16}, {"compression": "lzw"}, {"compression": "deflate", "predictor": 2},
+        {"tile": (32, 32), "compression": "jpeg"}, {"tile": (16, 16), "bigtiff": True},
+        {"compression": "packbits", "byteorder": ">"}, {"compression": "webp"},
+        {"compression": "zstd"}, {"compression": "jpeg", "rowsperstrip": 32},
+    ):  # fmt: skip
+        file = io.BytesIO()
+        tifffile.imwrite(file, colours, photometric="rgb", **options)
+        files.append(file.getvalue())
+    for stored in (page, colours[..., 0].astype(np.uint16), colours[..., 0].astype(np.float32)):
+        file = io.BytesIO()
+        tifffile.imwrite(file, stored, rowsperstrip=16)
+        files.append(file.getvalue())
+    for compression in ("group3", "group4", "tiff_ccitt"):
+        save_fax(folder / "fax.tif", page, compression, rows_per_strip=40)
+        files.append((folder / "fax.tif").read_bytes())
+    for suffix in (".png", ".jpg"):
+        files.append(cv2.imencode(suffix, colours)[1].tobytes())
+    return files
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change some bytes (mostly among the tags: at the start, or at the end), cut, or repeat."""
+    out = bytearray(data)
+    for _ in range(rng.integers(1, 9)):
+        size = len(out)
+        zone = rng.integers(4)
+        at = int(rng.integers(size))
+        if zone == 0:
+            at = int(rng.integers(min(size, 300)))
+        elif zone == 1:
+            at = size - 1 - int(rng.integers(min(size, 300)))
+        change = rng.integers(6)
+        if change == 0:
+            out[at] ^= 1 << rng.integers(8)
+        elif change == 1:
+            out[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
+        elif change == 2:
+            out[at : at + 4] = int(rng.integers(2**32)).to_bytes(4, "little")
+        elif change == 3:
+            out[at : at + 2] = int(rng.integers(600)).to_bytes(2, "little")
+        elif change == 4 and size > 20 and rng.random() < 0.2:
+            del out[at:]
+            if not out:
+                out += b"I"
+        else:
+            out[at : at + 8] = b"\xff" * 8
+    return bytes(out)
+
+
+def fuzz(folder: Path, files: list[bytes], count: int, seed: int) -> tuple[int, float]:
+    """Read mutated files whole; returns how many could be read, and the longest time in seconds."""
+    rng = np.random.default_rng(seed)
+    path = folder / "fuzz.tif"
+    readable, longest = 0, 0.0
+    for number in range(count):
+        path.write_bytes(mutate(files[number % len(files)], rng))
+        start = time.perf_counter()
+        try:
+            with open_scan(path) as scan:
+                for row in range(0, min(scan.rows, 4096), 512):
+                    stop = min(row + max(1, min(512, 2**24 // scan.columns)), scan.rows)
+                    gray = scan.read(row, stop)
+                    assert gray.dtype == np.uint8 and gray.shape == (stop - row, scan.columns)
+                readable += 1
+        except ScanError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+        longest = max(longest, time.perf_counter() - start)
+    return readable, longest
+
+
+def test_fuzz(tmp_path: Path, page: np.ndarray, colours: np.ndarray) -> None:
+    readable, longest = fuzz(tmp_path, seeds(page, colours, tmp_path), 400, seed=0)
+    assert readable > 20  # else the mutations are so coarse that nothing behind is reached
+    assert longest < 5
+
+
+@pytest.mark.slow
+def test_fuzz_10_000(tmp_path: Path, page: np.ndarray, colours: np.ndarray) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, longest = fuzz(tmp_path, seeds(page, colours, tmp_path), 10_000, seed=1)
+    assert longest < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+
+
+# Masks
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [128], [64, 200, 201, 300], [500]])
+def test_a_mask_reads_back_exactly(tmp_path: Path, cuts: list[int]) -> None:
+    mask = np.random.default_rng(6).integers(0, 256, (517, 33), dtype=np.uint8)
+    path = tmp_path / "mask.tif"
+    write_mask(path, np.split(mask, cuts), *mask.shape)
+    assert np.array_equal(read(path), mask)
+    with tifffile.TiffFile(path) as tif:
+        tags = tif.pages[0]
+        assert (tags.photometric, tags.compression, tags.bitspersample) == (1, 8, 8)
+        assert np.array_equal(tags.asarray(), mask)
+
+
+@pytest.mark.parametrize("rows, columns, reason", [
+    (9, 6, "10 rows, not 9|more than 9"), (11, 6, "10 rows, not 11"), (10, 5, "not uint8"),
+    (128, 6, "10 rows, not 128"), (0, 6, "0 x 6"),
+])  # fmt: skip
+def test_bands_must_add_up(tmp_path: Path, rows: int, columns: int, reason: str) -> None:
+    path = tmp_path / "mask.tif"
+    path.write_bytes(b"old")
+    bands = [np.zeros((5, 6), np.uint8)] * 2
+    with pytest.raises(ScanError, match=f"mask.tif: .*({reason})"):
+        write_mask(path, bands, rows, columns)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["mask.tif"]
+
+
+def test_one_band_too_many_after_full_strips(tmp_path: Path) -> None:
+    bands = [np.zeros((128, 6), np.uint8), np.zeros((1, 6), np.uint8)]
+    with pytest.raises(ScanError, match=r"mask.tif: .*rows"):
+        write_mask(tmp_path / "mask.tif", bands, 128, 6)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_failing_source_leaves_no_mask(tmp_path: Path) -> None:
+    def bands() -> Any:
+        yield np.zeros((200, 6), np.uint8)
+        raise ScanError("scan.tif: damaged from row 200 on")
+
+    with pytest.raises(ScanError, match=r"^scan.tif: damaged"):
+        write_mask(tmp_path / "mask.tif", bands(), 500, 6)
+    assert not os.listdir(tmp_path)
+
+
+def test_writing_holds_no_picture(tmp_path: Path) -> None:
+    """400 MB of mask in 20 MB of memory, through to the end of the file."""
+    code = """
+import resource, sys
+import numpy as np
+from wellseg.scan import write_mask
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+band = np.zeros((256, 4000), np.uint8)
+write_mask(sys.argv[1], (band for _ in range(400)), 102_400, 4000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "mask.tif")]
+    repository = Path(__file__).parent.parent
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20_000  # kB
+
+
+def test_big_masks_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    class Stop(Exception):
+        pass
+
+    def writer(file: Any, bigtiff: bool) -> Any:
+        seen.append(bigtiff)
+        raise Stop
+
+    monkeypatch.setattr(tifffile, "TiffWriter", writer)
+    for rows in (1000, 500_000):
+        with pytest.raises(Stop):
+            write_mask(tmp_path / "mask.tif", [], rows, 10_000)
+    assert seen == [False, True]
+
+
+def test_importing_loads_no_torch() -> None:
+    code = "import sys, wellseg.scan; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=True)
