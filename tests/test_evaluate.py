@@ -1,0 +1,302 @@
+"""The command evaluate: what it scores, prints and writes, and how it fails."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from wellseg import evaluate as command
+from wellseg.evaluate import LogScores, draw_errors, main, make_tables, mean_scores
+from wellseg.logset import LogFiles
+from wellseg.metrics import score_log
+from wellseg.scan import write_mask
+
+ROWS, COLUMNS = 120, 90
+Gray = NDArray[np.uint8]
+
+
+def page(*columns: int, rows: int = ROWS) -> Gray:
+    """A mask of vertical strokes, 3 px wide."""
+    mask = np.zeros((rows, COLUMNS), np.uint8)
+    for column in columns:
+        mask[:, column - 1 : column + 2] = 255
+    return mask
+
+
+def save(path: Path, gray: Gray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(path, [gray], *gray.shape)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three logs: one with a curve in colour, one bilevel, and one without any curve."""
+    root = tmp_path / "data"
+    for name, columns in {"a": (20,), "b": (60,), "c": ()}.items():
+        save(root / "masks" / f"{name}.tif", page(*columns))
+        save(root / "images" / f"{name}.tif", 255 - page(*columns, 40))
+    lines = ["name,split,well,kind", "a,test,A,colour", "b,test,B,bilevel", "c,val,C,bilevel"]
+    (root / "split.csv").write_text("\n".join(lines))
+    return root
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Predictions: a is perfect, b has a false stroke beside, c has one where nothing is."""
+    folder = tmp_path / "predicted"
+    save(folder / "a.mask.tif", page(20))
+    save(folder / "b.tif", page(60, 30))
+    cv2.imwrite(str(folder / "c.png"), page(30))
+    return folder
+
+
+def run(*words: object) -> int:
+    """Run the command here; gives its exit status."""
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def read_scores(folder: Path) -> dict[str, dict[str, str]]:
+    with open(folder / "scores.csv", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def test_scores_of_masks(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "out"
+    assert run(data, "--masks", masks, "--out", out) == 0
+    scores = read_scores(out)
+    assert list(scores) == ["a", "b", "c"]
+    assert {scores["a"][name] for name in command.SHARES} == {"1.0000"}
+    assert float(scores["b"]["precision"]) == pytest.approx(0.5)
+    assert float(scores["b"]["recall"]) == 1
+    assert float(scores["b"]["f1_at_3px"]) == pytest.approx(2 / 3, abs=1e-4)
+    assert scores["b"]["well"] == "B"
+    assert scores["b"]["predicted_px"] == str(2 * 3 * ROWS)
+    # What a log with curves has no use for is empty, and the other way round.
+    assert scores["a"]["false_centreline_px_per_row"] == ""
+    assert {scores["c"][name] for name in command.SHARES} == {""}
+    assert float(scores["c"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
+
+    lines = capsys.readouterr().out.splitlines()
+    row = {words[1]: words for words in (line.split() for line in lines) if len(words) > 3}
+    assert "0.667" in row["b"]
+    mean = next(line for line in lines if "mean of 2 logs" in line)
+    assert "0.833" in mean  # (1 + 2/3) / 2
+    assert any("mean of 1 log" in line and "colour" in line and "1.000" in line for line in lines)
+    assert str(out / "scores.csv") in "".join(lines)
+
+
+def test_split(data: Path, masks: Path, tmp_path: Path) -> None:
+    assert run(data, "--masks", masks, "--out", tmp_path, "--split", "val") == 0
+    assert list(read_scores(tmp_path)) == ["c"]
+
+
+def test_baseline(data: Path, tmp_path: Path) -> None:
+    assert run(data, "--baseline", "--out", tmp_path) == 0
+    assert len(read_scores(tmp_path)) == 3
+
+
+def test_a_network(data: Path, tmp_path: Path) -> None:
+    """Masks are `segment` > threshold, of the weights that were named."""
+    import torch
+
+    from wellseg.resunet import ResUNet
+    from wellseg.inference import segment
+    from wellseg.weights import load_model, save_weights
+
+    torch.manual_seed(0)
+    model: dict[str, Any] = {"norm": "group", "momentum": 0.01, "patch": 2, "widths": [8, 8]}
+    save_weights(tmp_path / "tiny.safetensors", ResUNet(**model), {"model": model})
+    words = ("--weights", tmp_path / "tiny.safetensors", "--precision", "fp32", "--device", "cpu")
+
+    net = load_model(tmp_path / "tiny.safetensors")
+    image = data / "images" / "a.tif"
+    probability = segment(net, image, precision="fp32", device="cpu")
+    low, high = np.quantile(probability, [0.3, 0.7], method="nearest")
+    assert low < high
+    for threshold in (float(low) - 1e-4, float(high) - 1e-4):
+        out = tmp_path / f"at-{threshold}"
+        assert run(data, *words, "--threshold", threshold, "--out", out, "--split", "test") == 0
+        expected = score_log(probability > threshold, page(20))
+        assert read_scores(out)["a"]["predicted_px"] == str(expected.predicted_px)
+        assert float(read_scores(out)["a"]["recall"]) == pytest.approx(expected.recall, abs=1e-4)
+
+
+def test_labels_give_the_centreline(data: Path, masks: Path, tmp_path: Path) -> None:
+    label = data / "labels" / "a.json"
+    label.parent.mkdir()
+    paths = [[[20, 0], [20, ROWS - 1]], [[70, 0], [70, ROWS - 1]]]
+    label.write_text(f'{{"curves": [{{"path": {paths[0]}}}, {{"path": {paths[1]}}}]}}')
+    assert run(data, "--masks", masks, "--out", tmp_path) == 0
+    assert read_scores(tmp_path)["a"]["recall"] == "0.5000"
+
+
+def test_worst_pictures(data: Path, masks: Path, tmp_path: Path) -> None:
+    assert run(data, "--masks", masks, "--out", tmp_path, "--worst", 1) == 0
+    found = sorted(path.name for path in (tmp_path / "worst").iterdir())
+    assert found == ["curves-01-b.png", "no-curves-01-c.png"]
+    assert run(data, "--masks", masks, "--out", tmp_path / "2", "--worst", 9) == 0
+    # The perfect log has nothing to show; one that is a little wrong comes second.
+    assert len(list((tmp_path / "2" / "worst").iterdir())) == 2
+    prediction = page(20)
+    prediction[:20, 60] = 255
+    save(masks / "a.mask.tif", prediction)
+    assert run(data, "--masks", masks, "--out", tmp_path / "3", "--worst", 2) == 0
+    names = sorted(path.name for path in (tmp_path / "3" / "worst").glob("curves*"))
+    assert names == ["curves-01-b.png", "curves-02-a.png"]
+    picture = cv2.imread(str(tmp_path / "worst" / "curves-01-b.png"))
+    assert picture is not None and picture.shape == (ROWS, COLUMNS, 3)
+
+
+def test_colours_of_errors() -> None:
+    truth = page(20, 60)
+    truth[:, 75:] = 128
+    predicted = page(22, 40, 80) == 255
+    picture = draw_errors(np.full_like(truth, 255), predicted, truth)
+    pixel = {column: tuple(picture[5, column]) for column in (22, 40, 60, 80, 10, 20)}
+    assert pixel[22] == (0, 150, 60)  # within 3 px of the truth: green
+    assert pixel[40] == (230, 20, 40)  # red
+    assert pixel[60] == (30, 60, 230)  # missed: blue
+    assert pixel[80] == pixel[10] == (255, 255, 255)  # not scored; paper
+    assert pixel[20] == (255, 255, 255)  # found, though not covered
+
+    truth = np.full((500, 400), 128, np.uint8)
+    truth[200:260, 150:170] = 0
+    picture = draw_errors(np.zeros_like(truth), truth == 255, truth)
+    assert picture.shape == (60 + 80, 20 + 80, 3)
+    assert picture[0, 0, 0] > picture[70, 50, 0]  # paler where it is not scored
+
+
+def test_huge_pictures_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PICTURE_PIXELS", 100)
+    truth = page(20)
+    assert draw_errors(truth, truth == 255, truth).shape[0] < 12
+
+
+def test_means_are_over_logs_and_kinds_apart() -> None:
+    def log(name: str, split: Any, kind: str, *columns: int, truth: int = 20) -> LogScores:
+        files = LogFiles(name, Path(), Path(), split, name, kind)
+        return LogScores(files, score_log(page(*columns) == 255, page(truth) if truth else page()))
+
+    logs = [
+        log("a", "train", "x", 20),
+        log("b", "test", "x", 20, 60),
+        log("c", "test", "y", 60),
+        log("d", "test", "y", 60, truth=0),
+    ]
+    assert mean_scores(logs)["precision"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert mean_scores(logs)["false_centreline_px_per_row"] == pytest.approx(1, abs=0.05)
+    assert set(mean_scores(logs[3:])) == {"false_centreline_px_per_row"}
+    assert mean_scores([]) == {}
+
+    curves, empty = make_tables(logs)
+    split, kind = (list(column.cells)[3:] for column in curves.columns[1:3])
+    assert list(zip(split, kind, strict=True)) == [
+        ("train", "all"),  # all its logs are of one kind: said once
+        ("test", "x"),
+        ("test", "all"),
+        ("all", "x"),
+        ("all", "y"),
+        ("all", "all"),
+    ]
+    assert empty.row_count == 2
+    assert make_tables([]) == []
+
+
+def test_a_log_that_fails_does_not_stop_the_others(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (masks / "b.tif").write_bytes(b"not a picture")
+    save(data / "masks" / "c.tif", page() + 7)
+    assert run(data, "--masks", masks, "--out", tmp_path) == 1
+    assert list(read_scores(tmp_path)) == ["a"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if "b.tif: not a TIFF" in line]) == 1
+    assert len([line for line in lines if "c.tif: a mask has the values 0" in line]) == 1
+    assert lines[-1] == "2 of 3 logs failed"
+
+
+def test_wrong_usage(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that names the file and says what to do, status 2, and nothing is written."""
+    out = ("--out", tmp_path / "out")
+
+    def refused(*words: object) -> str:
+        assert run(*words, *out) == 2
+        shown = capsys.readouterr()
+        assert shown.out == "" and shown.err.count("\n") == 1, shown
+        assert shown.err.startswith("wellseg.evaluate: error: ")
+        return shown.err
+
+    assert "nowhere: no such folder" in refused(tmp_path / "nowhere")
+    assert "no folder images/" in refused(tmp_path)
+    assert "no logs in split train (2 in test, 1 in val); choose another --split" in refused(
+        data, "--split", "train", "--masks", masks
+    )
+    assert "dev" in refused(data, "--split", "dev")
+    assert "--threshold lies between 0 and 1" in refused(data, "--threshold", 2)
+    assert "--worst is a number" in refused(data, "--worst", -1)
+    assert "one data set at a time" in refused(data, data)
+    assert "only one of --masks and --baseline" in refused(data, "--baseline", "--masks", masks)
+    assert "--memory" in refused(data, "--memory", "much")
+    assert "no weights 'none-such'" in refused(data, "--weights", "none-such")
+    assert "unknown device" in refused(data, "--device", "abacus")
+    assert "missing: no such folder" in refused(data, "--masks", tmp_path / "missing")
+
+    save(masks / "b.tif", page(60, rows=100))
+    line = refused(data, "--masks", masks)
+    assert "b.tif: has 100 x 90 pixels" in line and "120 x 90" in line
+    (masks / "b.tif").unlink()
+    line = refused(data, "--masks", masks)
+    assert "no mask b.mask.tif, b.tif or b.png" in line and "wellseg.predict" in line
+
+    save(data / "masks" / "a.tif", page(20, rows=110))
+    line = refused(data, "--baseline")
+    assert "a.tif: has 110 x 90 pixels" in line and "120 x 90" in line
+    (data / "masks" / "a.tif").unlink()
+    assert "a.tif: no such mask" in refused(data, "--baseline")
+    assert not (tmp_path / "out").exists()
+
+
+def test_as_a_program(data: Path, masks: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "wellseg.evaluate", str(data), "--masks", str(masks)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [*words, "--out", str(tmp_path)], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "F1@3px" in done.stdout
+    done = subprocess.run([*words, "--split", "train"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("wellseg.evaluate: error: ")
+
+
+def test_help_is_quick() -> None:
+    """Nothing heavy is imported before the options are read."""
+    code = """
+import sys
+from wellseg.evaluate import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+heavy = {"torch", "numpy", "cv2", "skimage", "rich", "tifffile"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--worst" in done.stdout

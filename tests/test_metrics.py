@@ -1,0 +1,327 @@
+"""Scores, from identities whose answer is known without the code."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.morphology import skeletonize
+
+from wellseg import metrics
+from wellseg.logset import list_logs, read_mask
+from wellseg.metrics import Scores, baseline_mask, draw_centrelines, score_log, thin, widen
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+
+Mask = NDArray[np.bool_]
+
+
+def wave(rows: int = 300, columns: int = 200, width_px: int = 5, phase: float = 0.0) -> Mask:
+    """A curve down the page."""
+    y = np.arange(rows)
+    x = columns / 2 + columns / 4 * np.sin(y / 25 + phase)
+    canvas = np.zeros((rows, columns), np.uint8)
+    cv2.polylines(canvas, [np.stack([x, y], 1).astype(np.int32)], False, 1, width_px)
+    return canvas > 0
+
+
+def line(column: int, rows: slice = slice(None), shape: tuple[int, int] = (100, 60)) -> Mask:
+    """A vertical stroke of one pixel's width."""
+    mask = np.zeros(shape, bool)
+    mask[rows, column] = True
+    return mask
+
+
+def truth_of(mask: Mask) -> NDArray[np.uint8]:
+    return np.where(mask, np.uint8(255), np.uint8(0))
+
+
+def shares(scores: Scores) -> dict[str, float]:
+    names = ("precision", "recall", "f1_at_3px", "dice", "iou", "cldice")
+    return {name: getattr(scores, name) for name in names}
+
+
+def test_the_truth_itself_is_perfect() -> None:
+    for mask in (wave(), wave(width_px=1), line(20), ~np.zeros((40, 30), bool)):
+        scores = score_log(mask, truth_of(mask))
+        assert set(shares(scores).values()) == {1.0}
+        assert scores.false_centreline_px_per_row == 0
+        assert scores == score_log(truth_of(mask), truth_of(mask))  # uint8 means the same
+
+
+@pytest.mark.parametrize("shift", range(-6, 7))
+@pytest.mark.parametrize("across", [False, True])
+def test_position_is_forgiven_up_to_three_pixels(shift: int, across: bool) -> None:
+    truth, prediction = line(20), line(20 + shift)
+    if across:
+        truth, prediction = truth.T, prediction.T
+    scores = score_log(prediction, truth_of(truth))
+    good = float(abs(shift) <= 3)
+    assert (scores.precision, scores.recall, scores.f1_at_3px) == (good, good, good)
+    assert scores.dice == scores.cldice == float(shift == 0)
+
+
+def test_tolerance_is_the_argument() -> None:
+    truth = truth_of(line(20))
+    assert score_log(line(21), truth, tolerance_px=0).f1_at_3px == 0
+    assert score_log(line(21), truth, tolerance_px=1).f1_at_3px == 1
+    assert score_log(line(30), truth, tolerance_px=10).f1_at_3px == 1
+
+
+def test_known_counts() -> None:
+    truth = truth_of(line(20))  # 100 px
+    top = score_log(line(20, slice(0, 50)), truth)
+    assert top.precision == 1
+    assert top.recall == pytest.approx(0.53)  # 50 px, and 3 more beyond the end
+    assert top.dice == pytest.approx(2 * 50 / 150)
+    assert top.iou == pytest.approx(0.5)
+    assert top.cldice == pytest.approx(2 * 0.5 / 1.5, abs=0.01)
+
+    extra = score_log(line(20) | line(40), truth)
+    assert extra.recall == 1
+    assert extra.precision == pytest.approx(0.5)
+    assert extra.f1_at_3px == pytest.approx(2 / 3)
+    assert extra.false_centreline_px_per_row == pytest.approx(1)
+
+
+def test_a_wide_stroke_costs_area_but_no_centreline() -> None:
+    scores = score_log(wave(width_px=9), truth_of(wave(width_px=5)))
+    assert scores.f1_at_3px == 1
+    assert scores.cldice > 0.98
+    assert scores.dice < 0.75
+
+
+def test_swapping_the_roles() -> None:
+    """Dice, IoU and clDice do not know which is which; for thin strokes precision is recall."""
+    a, b = wave(width_px=1), wave(width_px=1, phase=0.15)
+    forth, back = score_log(a, truth_of(b)), score_log(b, truth_of(a))
+    assert 0.1 < forth.precision < 0.9
+    for one, other in (("dice", "dice"), ("iou", "iou"), ("cldice", "cldice")):
+        assert getattr(forth, one) == pytest.approx(getattr(back, other))
+    # Thinning takes a few corners of a one-pixel line, so this one is not exact.
+    assert forth.precision == pytest.approx(back.recall, abs=0.02)
+    assert forth.recall == pytest.approx(back.precision, abs=0.02)
+
+
+def test_turning_the_page_changes_nothing() -> None:
+    truth = truth_of(line(20) | line(40, slice(10, 60)))
+    truth[:30, 50:] = 128
+    prediction = line(22, slice(5, 80)) | line(47) | line(55)
+    turned = score_log(prediction.T, truth.T)
+    upright = score_log(prediction, truth)
+    rows = {"scored_rows": 0}
+    assert replace(turned, **rows) == replace(upright, **rows)
+    # A curve is thinned to other pixels when it is turned, but not to many others.
+    prediction, truth = wave(phase=0.1), truth_of(wave())
+    assert shares(score_log(prediction.T, truth.T)) == pytest.approx(
+        shares(score_log(prediction, truth)), abs=0.01
+    )
+
+
+def test_more_of_the_truth_never_hurts() -> None:
+    whole = wave()
+    truth = truth_of(whole)
+    found = [
+        shares(score_log(whole & (np.arange(300) < n)[:, None], truth)) for n in range(0, 301, 30)
+    ]
+    for before, after in itertools.pairwise(found):
+        assert all(after[name] >= before[name] for name in before)
+
+
+def test_more_beside_the_truth_always_hurts() -> None:
+    truth = truth_of(line(10))
+    found = [score_log(line(10) | line(40, slice(0, n)), truth) for n in range(0, 100, 20)]
+    for before, after in itertools.pairwise(found):
+        assert after.recall == before.recall == 1
+        assert after.false_centreline_px_per_row > before.false_centreline_px_per_row
+        for name in ("precision", "f1_at_3px", "dice", "iou", "cldice"):
+            assert getattr(after, name) < getattr(before, name)
+
+
+def test_what_is_not_scored_does_not_count() -> None:
+    truth = truth_of(wave())
+    truth[100:160, 20:180] = 128
+    prediction = wave(phase=0.05)
+    expected = score_log(prediction, truth)
+    scribbled = prediction.copy()
+    scribbled[110:150, 30:170] = np.random.default_rng(0).random((40, 140)) < 0.5
+    scores = score_log(scribbled, truth)
+    assert shares(scores) == pytest.approx(shares(expected), abs=0.005)
+    assert scores.predicted_px == expected.predicted_px
+    assert scores.scored_px == 300 * 200 - 60 * 160
+
+    without = truth.copy()
+    without[without == 128] = 0
+    assert score_log(scribbled, without).precision < expected.precision - 0.1
+
+
+def test_paper_outside_the_scored_region_is_as_if_cut_off() -> None:
+    prediction, truth = wave(phase=0.1), truth_of(wave())
+    expected = score_log(prediction, truth)
+    edges = ((37, 11), (5, 90))
+    wider = np.pad(truth, edges, constant_values=128)
+    assert score_log(np.pad(prediction, edges), wider) == expected
+    assert score_log(np.pad(prediction, edges, constant_values=True), wider) == expected
+
+
+EMPTY = np.zeros((100, 60), bool)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "expected"),
+    [
+        (EMPTY, EMPTY, 1.0),
+        (EMPTY, line(20), 0.0),
+        (line(20), EMPTY, 0.0),
+    ],
+)
+def test_empty_masks_have_scores(prediction: Mask, truth: Mask, expected: float) -> None:
+    assert set(shares(score_log(prediction, truth_of(truth))).values()) == {expected}
+
+
+def test_logs_without_curves() -> None:
+    truth = truth_of(EMPTY)
+    truth[:50] = truth[72:76] = 128  # 46 rows are left
+    prediction = line(20, slice(40, 70)) | line(30, slice(80, 85))
+    scores = score_log(prediction, truth)
+    assert not scores.has_curves
+    assert scores.scored_rows == 46
+    assert scores.false_centreline_px_per_row == pytest.approx((20 + 5) / 46)
+    assert score_log(EMPTY, truth).false_centreline_px_per_row == 0
+
+
+def test_sums_over_logs() -> None:
+    a = score_log(line(20, slice(0, 50)), truth_of(line(20)))
+    b = score_log(line(20) | line(40), truth_of(line(20)))
+    total = a + b
+    assert total.skeleton_px == a.skeleton_px + b.skeleton_px
+    assert total.tolerance_px == 3
+    assert total.recall == pytest.approx((53 + 100) / 200)
+    stacked = score_log(
+        np.hstack([line(20, slice(0, 50)), line(20) | line(40)]),
+        truth_of(np.hstack([line(20), line(20)])),
+    )
+    assert shares(total) == pytest.approx(shares(stacked))
+    with pytest.raises(ValueError, match="3 px and at 2 px"):
+        a + score_log(line(20), truth_of(line(20)), tolerance_px=2)
+
+
+def test_a_known_centreline_counts_both_of_two_merged_strokes() -> None:
+    left, right = line(20), line(30)
+    truth = truth_of(widen(left | right, 6))  # one fat stroke, thinned to its middle
+    prediction = widen(left, 1)
+    assert score_log(prediction, truth).recall != pytest.approx(0.5, abs=0.1)
+    assert score_log(prediction, truth, centreline=left | right).recall == 0.5
+    unscored = truth.copy()
+    unscored[20:, 26:] = 128
+    scores = score_log(prediction, unscored, centreline=left | right)
+    assert scores.recall == pytest.approx(100 / 120)
+
+
+def test_draw_centrelines(tmp_path: Path) -> None:
+    label = tmp_path / "x.json"
+    paths = [[[20, 0], [20, 99]], [[30.0, 10.0], [50.0, 10.0], [70.0, 10.0]]]
+    label.write_text(json.dumps({"note": "", "curves": [{"path": p, "width": 3} for p in paths]}))
+    expected = line(20)
+    expected[10, 30:] = True  # to the page's edge
+    np.testing.assert_array_equal(draw_centrelines(label, (100, 60)), expected)
+    label.write_text('{"curves": []}')
+    assert not draw_centrelines(label, (100, 60)).any()
+    for text in (
+        "",
+        "[]",
+        '{"shapes": []}',
+        '{"curves": [{"path": [1, 2, 3]}]}',
+        '{"curves": [1]}',
+    ):
+        label.write_text(text)
+        with pytest.raises(ValueError, match=r"x\.json: not a label file with curves"):
+            draw_centrelines(label, (100, 60))
+
+
+def test_thinning_by_components_changes_no_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(metrics, "THICK_PX", 5)
+    for sigma in (1, 2, 4):
+        noise = cv2.GaussianBlur(rng.standard_normal((150, 130)), (0, 0), sigma)
+        mask = noise > 0.1 * noise.std()
+        assert cv2.erode(mask.view(np.uint8), np.ones((5, 5), np.uint8)).any()  # else no test
+        expected = skeletonize(mask)  # type: ignore[no-untyped-call]
+        np.testing.assert_array_equal(thin(mask), expected)
+        assert thin(mask[:, ::2]).dtype == np.bool_  # a view that is not contiguous
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "message"),
+    [
+        (EMPTY[1:], truth_of(EMPTY), "prediction is 99 x 60 but the truth 100 x 60 pixels"),
+        (EMPTY * 0.5, truth_of(EMPTY), "float64.*; compare probabilities with a threshold"),
+        (line(20).astype(np.uint8), truth_of(EMPTY), "0 and 1; give bool"),
+        (EMPTY[None], truth_of(EMPTY), "prediction is bool or uint8"),
+        (EMPTY, EMPTY, "truth is uint8"),
+        (EMPTY, line(20).astype(np.uint8), "truth has the value 1; it must be 0, 128 or 255"),
+        (EMPTY, np.full((100, 60), 128, np.uint8), "nothing to score"),
+    ],
+)
+def test_wrong_arguments(prediction: Mask, truth: NDArray[np.uint8], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        score_log(prediction, truth)
+
+
+def test_uint8_predictions_count_255_alone() -> None:
+    undecided = np.where(line(20), np.uint8(255), np.uint8(128))
+    assert score_log(undecided, truth_of(line(20))) == score_log(line(20), truth_of(line(20)))
+
+
+def test_the_baseline_sees_through_a_plain_grid() -> None:
+    truth = wave(800, 400)
+    gray = np.full(truth.shape, 255, np.uint8)
+    gray[::40] = gray[:, ::40] = 0  # hairlines
+    gray[::200, :] = gray[1::200] = gray[2::200] = 0  # bold ones
+    gray[truth] = 0
+    specks = np.random.default_rng(0).random(truth.shape) < 0.0005
+    gray[specks] = 0
+    scores = score_log(baseline_mask(gray), truth_of(truth))
+    assert scores.f1_at_3px > 0.95
+    assert score_log(gray == 0, truth_of(truth)).f1_at_3px < 0.5
+
+
+@pytest.mark.parametrize("tone", [0, 100, 255])
+def test_the_baseline_of_plain_paper_is_empty(tone: int) -> None:
+    assert not baseline_mask(np.full((300, 200), tone, np.uint8)).any()
+
+
+def test_importing_is_light() -> None:
+    code = "import wellseg.metrics, sys; assert not {'torch', 'skimage'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the shared scans are not here")
+def test_agreement_with_an_independent_scorer() -> None:
+    """Another implementation's scores of the same masks, written with four digits."""
+    with open(REAL / "reference" / "scores.csv", newline="") as file:
+        expected = {row.pop("name"): row for row in csv.DictReader(file)}
+    logs = list_logs(REAL / "labelled")
+    assert {log.name for log in logs} == set(expected)
+    compared = 0
+    for log in logs:
+        truth = read_mask(log.mask)
+        prediction = read_mask(REAL / "reference" / "masks" / f"{log.name}.mask.tif")
+        assert log.label is not None
+        centreline = draw_centrelines(log.label, truth.shape)
+        scores = score_log(prediction, truth, centreline=centreline)
+        for column, text in expected[log.name].items():
+            if text:
+                assert getattr(scores, column) == pytest.approx(float(text), abs=1e-4), log.name
+                compared += 1
+        assert scores.has_curves == bool(expected[log.name]["f1_at_3px"])
+    assert compared == 22 * 4 + 6
