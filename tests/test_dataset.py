@@ -43,7 +43,10 @@ def test_samples_are_the_same_for_any_number_of_workers(data_set, logs):
     visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 3)]
 
     def take(workers):
-        return list(DataLoader(samples, batch_size=None, sampler=visits, num_workers=workers))
+        context = "spawn" if workers else None
+        return list(
+            DataLoader(samples, None, sampler=visits, num_workers=workers, multiprocessing_context=context)
+        )
 
     for alone, together in zip(take(0), take(2), strict=True):
         assert alone.name == together.name

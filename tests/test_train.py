@@ -175,6 +175,12 @@ def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(data
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
-def test_help_does_not_wait_for_torch():
-    code = "import sys; sys.argv = ['train', '--help']\nfrom wellseg.train import main\ntry: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "synth"])
+def test_help_does_not_wait_for_torch(command):
+    code = (
+        f"import sys, runpy; sys.argv = ['{command}', '--help']\n"
+        f"try: runpy.run_module('wellseg.{command}', run_name='__main__')\n"
+        "except SystemExit as ended: assert not ended.code, ended.code\n"
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -53,7 +52,7 @@ def parse(
 
 def _bare_switches(options: type, argv: list[str]) -> list[str]:
     """``--resume`` alone means ``--resume true``."""
-    switches = {f"--{field.name}" for field in fields(options) if field.type == "bool"}
+    switches = {f"--{field.name}" for field in fields(options) if field.type in (bool, "bool")}
     return [
         f"{word}=true" if word in switches and argv[i + 1 : i + 2] not in (["true"], ["false"]) else word
         for i, word in enumerate(argv)
@@ -71,18 +70,3 @@ def fail(command: str, message: str, status: int) -> NoReturn:
     """End the program with one line on stderr."""
     print(f"wellseg.{command}: error: {message}", file=sys.stderr)
     raise SystemExit(status)
-
-
-def parse_bytes(size: str | int) -> int:
-    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
-    if isinstance(size, int):
-        return size
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
-    try:
-        number = float(match[1]) if match else 0.0
-    except ValueError:
-        number = 0.0
-    if not match or number <= 0:
-        raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
-    base = 1024 if match[3] else 1000
-    return int(number * base ** " KMGT".index(match[2].upper() or " "))

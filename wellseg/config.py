@@ -1,7 +1,12 @@
-"""Every option of training, explained where it is defined. Plain dataclasses: importing this is fast."""
+"""Every option of train and predict, explained where it is defined.
+
+Plain dataclasses and no heavy import, also not for type checking: jsonargparse resolves the types
+here, and --help has to answer within a second.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,3 +117,50 @@ class TrainConfig:
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             raise ValueError(f"--steps {self.steps} is not a multiple of --val_every {self.val_every}")
+
+
+@dataclass
+class PredictConfig:
+    """Masks of scans."""
+
+    scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
+    out: Path | None = None
+    """Folder for the results; folders of scans keep their structure in it. Default: beside each scan."""
+    weights: str | None = None
+    """A bundled name or a .safetensors file."""
+    threshold: float = 0.5
+    """A pixel is curve where its probability is higher."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    memory: str = "2GB"
+    """What the program may take; what does not fit goes to --scratch."""
+    scratch: Path | None = None
+    """Folder for temporary data. Default: the system's."""
+    probability: bool = False
+    """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
+    overwrite: bool = False
+    """Do scans again that are done already with these weights and options."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        parse_bytes(self.memory)
+        if self.scratch is not None and not self.scratch.is_dir():
+            raise ValueError(f"--scratch {self.scratch}: no such folder")
+
+
+def parse_bytes(size: str | int) -> int:
+    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
+    if isinstance(size, int):
+        return size
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
+    try:
+        number = float(match[1]) if match else 0.0
+    except ValueError:
+        number = 0.0
+    if not match or number <= 0:
+        raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
+    base = 1024 if match[3] else 1000
+    return int(number * base ** " KMGT".index(match[2].upper() or " "))

@@ -18,11 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse, parse_bytes
+from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,38 +31,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wellseg.scan import Resolution
-
-
-@dataclass
-class PredictConfig:
-    """Masks of scans."""
-
-    scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
-    out: Path | None = None
-    """Folder for the results; folders of scans keep their structure in it. Default: beside each scan."""
-    weights: str | None = None
-    """A bundled name or a .safetensors file."""
-    threshold: float = 0.5
-    """A pixel is curve where its probability is higher."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
-    memory: str = "2GB"
-    """What the program may take; what does not fit goes to --scratch."""
-    scratch: Path | None = None
-    """Folder for temporary data. Default: the system's."""
-    probability: bool = False
-    """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
-    overwrite: bool = False
-    """Do scans again that are done already with these weights and options."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        parse_bytes(self.memory)
-        if self.scratch is not None and not self.scratch.is_dir():
-            raise ValueError(f"--scratch {self.scratch}: no such folder")
 
 
 @dataclass(frozen=True)
@@ -114,7 +83,7 @@ def mask_scan(
     from wellseg.atomic import atomic_file
     from wellseg.overlay import FoldedPage, encode_png
     from wellseg.scan import open_scan
-    from wellseg.segment import segment_bands
+    from wellseg.inference import segment_bands
 
     started = time.monotonic()
     least_logit = math.log(config.threshold / (1 - config.threshold))
@@ -166,6 +135,7 @@ class _Writer(threading.Thread):
         self.path, self.rows, self.columns, self.resolution = path, rows, columns, resolution
         self._bands: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(maxsize=2)
         self._error: Exception | None = None
+        self._ended = False  # the last band was taken
 
     def put(self, band: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (rows, columns). Raises what went wrong with those before."""
@@ -180,12 +150,13 @@ class _Writer(threading.Thread):
             write_mask(self.path, self._received(), self.rows, self.columns, resolution=self.resolution)
         except Exception as error:
             self._error = error
-            while self._bands.get() is not None:  # whoever puts must not wait for ever
-                pass
+            while not self._ended:  # whoever puts must not wait for ever
+                self._ended = self._bands.get() is None
 
     def _received(self) -> Iterator[NDArray[np.uint8]]:
         while (band := self._bands.get()) is not None:
             yield band
+        self._ended = True
 
     def __enter__(self) -> _Writer:
         self.start()

@@ -1,0 +1,180 @@
+"""The corpus: the same bytes everywhere, masks that say what was drawn, a data set on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from wellseg import synth
+from wellseg.corpus import PRESETS, draw_log, kind_of
+from wellseg.corpus.curves import lay
+from wellseg.corpus.page import STYLES
+from wellseg.corpus.pen import Pen, draw_pen, stroke
+from wellseg.logset import list_logs, read_mask
+from wellseg.scan import open_scan
+
+
+def digest(index: int) -> str:
+    log = draw_log(5, index, "tiny")
+    return hashlib.sha256(log.image.tobytes() + log.mask.tobytes()).hexdigest()
+
+
+def test_a_log_is_a_pure_function_of_seed_and_index() -> None:
+    here = [digest(i) for i in range(6)]
+    # Another process, started from nothing, in another order.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = list(pool.map(digest, reversed(range(6))))
+    assert here == there[::-1]
+    assert len(set(here)) == 6
+    assert not np.array_equal(
+        draw_log(6, 0, "tiny").image[:150, :150], draw_log(5, 0, "tiny").image[:150, :150]
+    )
+
+
+@pytest.mark.parametrize("preset", ["tiny", "quick", "train"])
+def test_sizes_and_values(preset: str) -> None:
+    recipe = PRESETS[preset]
+    for index in range({"tiny": 40}.get(preset, 3)):
+        log = draw_log(1, index, preset)
+        rows, columns = log.image.shape
+        assert log.image.dtype == log.mask.dtype == np.uint8
+        assert log.mask.shape == (rows, columns)
+        assert set(np.unique(log.mask)) <= {0, 255}
+        assert recipe.columns[0] <= columns <= recipe.columns[1]
+        assert rows <= recipe.rows[1] and rows * columns <= recipe.max_mpx * 1.01e6
+        assert kind_of(1, index, preset) == ("bilevel" if log.about["kind"] == "scan" else "colour")
+        if log.about["kind"] == "scan":
+            assert set(np.unique(log.image)) <= {0, 255}
+
+
+def test_full_logs_have_the_sizes_of_scans() -> None:
+    rng = np.random.default_rng(0)
+    from wellseg.corpus.page import draw_size
+
+    sizes = np.array([draw_size(rng, PRESETS["full"]) for _ in range(400)])
+    assert sizes[:, 0].min() >= 3200 and sizes[:, 0].max() > 9000
+    assert sizes[:, 1].min() < 600 and sizes[:, 1].max() > 2500
+    assert (sizes[:, 0] * sizes[:, 1]).max() <= 14.1e6
+
+
+def test_pages_without_curves_have_an_empty_mask_and_others_a_plausible_one() -> None:
+    shares, empty = [], 0
+    for index in range(60):
+        log = draw_log(2, index, "tiny")
+        if log.about["curves"] == 0:
+            empty += 1
+            assert not log.mask.any()
+        else:
+            shares.append(float((log.mask > 0).mean()))
+    # Measured: one curve is 1.2-1.6 % of a scan; a tiny log shows little but curves.
+    assert 2 <= empty <= 30
+    assert 0.005 < float(np.median(shares)) < 0.12
+    assert max(shares) < 0.5
+
+
+def test_the_mask_lies_on_ink() -> None:
+    """Where the mask says curve, there is ink, but for gaps of dashes, fading and swings."""
+    on_ink, page = [], []
+    for index in range(80):
+        log = draw_log(3, index, "tiny")
+        if log.about["kind"] == "scan" and log.mask.any():
+            ink = log.image < 128
+            on_ink.append(float(ink[log.mask > 0].mean()))
+            page.append(float(ink.mean()))
+    assert float(np.median(on_ink)) > 0.8
+    assert float(np.median(page)) < 0.35
+
+
+@pytest.mark.parametrize("style", list(STYLES))
+def test_the_truth_of_any_pen_is_one_piece(style: str) -> None:
+    rng = np.random.default_rng(4)
+    y = np.arange(0.0, 400.0, 3.0)
+    points = np.stack([150 + 90 * np.sin(y / 25) + 10 * np.sin(y), y], axis=1)
+    pen = draw_pen(rng, 5.0, 200.0, tidy=False, style=style)
+    ink, truth = np.zeros((400, 300), np.uint8), np.zeros((400, 300), np.uint8)
+    stroke(rng, points, pen, ink, truth)
+    pieces, _ = cv2.connectedComponents(truth, connectivity=8)
+    assert pieces == 2  # background and one curve
+    assert set(np.unique(truth)) == {0, 255}
+    gaps = float((truth[ink == 0] > 0).sum() / (truth > 0).sum())
+    assert gaps > 0.03 if style not in ("solid", "long") else gaps < 0.6
+    # Ink only within the truth, but for a pixel of pen at its rim.
+    rim = cv2.dilate(truth, np.ones((5, 5), np.uint8))
+    assert not (ink[rim == 0] > 0).any()
+
+
+def test_solid_ink_is_as_wide_as_its_truth() -> None:
+    ink, truth = np.zeros((200, 100), np.uint8), np.zeros((200, 100), np.uint8)
+    line = np.array([[50.0, 5.0], [50.0, 195.0]])
+    stroke(np.random.default_rng(0), line, Pen(6.0), ink, truth)
+    assert abs(int((ink[100] > 0).sum()) - 6) <= 1
+    assert abs(int((truth[100] > 0).sum()) - 6) <= 1
+
+
+def test_off_scale_values() -> None:
+    rows = np.arange(6.0)
+    values = np.array([0.5, 0.9, 1.3, 1.6, 0.8, 0.4])
+    (clipped,) = lay(values, rows, 100, 200, "clip")
+    assert clipped[:, 0].tolist() == [150, 190, 200, 200, 180, 140]
+    first, second, third = lay(values, rows, 100, 200, "wrap")
+    assert first[-1].tolist() == [200, 1.5]  # leaves by the right border
+    assert second[0].tolist() == [100, 1.5]  # and comes in by the left one
+    assert third[0, 0] == 200
+    assert [len(run) for run in lay(values, rows, 100, 200, "drop")] == [2, 2]
+
+
+def test_corpus_on_disk(tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    synth.write_corpus(out, count=3, seed=9, preset="tiny")
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*.tif")}
+    synth.write_corpus(out, count=5, seed=9, preset="tiny", workers=2)
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
+    logs = list_logs(out)
+    assert len(logs) == 5 and {log.split for log in logs} == {"train", "val"}
+    for index, files in enumerate(logs):
+        log = draw_log(9, index, "tiny")
+        with open_scan(files.image) as scan:
+            assert np.array_equal(scan.read(0, scan.rows), log.image)
+        assert np.array_equal(read_mask(files.mask), log.mask)
+    with open(out / "split.csv", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == [log.name for log in logs]
+    assert not [p for p in out.rglob("*") if p.name.startswith(".")]
+
+
+def test_a_folder_with_other_content_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(synth.CorpusError, match=r"not empty"):
+        synth.write_corpus(tmp_path, count=1, preset="tiny")
+    out = tmp_path / "corpus"
+    synth.write_corpus(out, count=1, seed=1, preset="tiny")
+    with pytest.raises(synth.CorpusError, match=r"another corpus"):
+        synth.write_corpus(out, count=1, seed=2, preset="tiny")
+    with pytest.raises(synth.CorpusError, match=r"--count"):
+        synth.write_corpus(out, count=0)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    run = subprocess.run(
+        [sys.executable, "-m", "wellseg.synth", str(tmp_path), "--count", "1"],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1 and str(tmp_path) in run.stderr
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match="choose one of"):
+        draw_log(0, 0, "huge")

@@ -1,0 +1,222 @@
+"""The predict command and the two calls for Python users."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from conftest import draw_waves
+
+import wellseg
+from wellseg.config import parse_bytes
+from wellseg.overlay import FoldedPage, paint
+from wellseg.predict import main
+from wellseg.resunet import ResUNet, to_ink
+from wellseg.weights import save_weights
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A small net that is quick, untrained: what it says does not matter here."""
+    torch.manual_seed(0)
+    net = ResUNet(2, (8, 16))
+    torch.nn.init.zeros_(net.head.bias)  # so that about half of the pixels are called curve
+    path = tmp_path / "small.safetensors"
+    save_weights(path, net, {"model": {"patch": 2, "widths": [8, 16]}})
+    return path
+
+
+@pytest.fixture
+def scan(tmp_path):
+    path = tmp_path / "scans" / "log.tif"
+    path.parent.mkdir()
+    gray, _ = draw_waves(203, 117, phase=0)
+    tifffile.imwrite(path, gray == 0, photometric="miniswhite", resolution=(200, 300), resolutionunit="inch")
+    return path
+
+
+def run(*arguments, status=0):
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in arguments])
+    assert ended.value.code == status
+
+
+def test_results_stand_beside_the_scan(scan, weights):
+    run(scan, "--weights", weights, "--probability")
+    mask = tifffile.imread(scan.with_name("log.mask.tif"))
+    probability = tifffile.imread(scan.with_name("log.probability.tif"))
+    assert mask.shape == probability.shape == (203, 117)
+    assert set(np.unique(mask)) == {0, 255}
+    np.testing.assert_array_equal(mask > 0, probability > 127)
+    with tifffile.TiffFile(scan.with_name("log.mask.tif")) as file:
+        tags = file.pages[0].tags
+        assert tags["XResolution"].value[0] / tags["XResolution"].value[1] == 200
+        assert tags["YResolution"].value[0] / tags["YResolution"].value[1] == 300
+    report = json.loads(scan.with_name("log.json").read_text())
+    assert (report["rows"], report["columns"], report["weights"]) == (203, 117, "small")
+    assert report["seconds"] > 0 and report["peak_memory_bytes"] > 0
+    assert report["curve_share"] == pytest.approx((mask > 0).mean())
+    assert cv2.imread(str(scan.with_name("log.overlay.png"))) is not None
+    assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_the_mask_is_what_segment_says_and_segment_what_the_net_says(scan, weights):
+    net = wellseg.load_model(weights)
+    gray = np.where(tifffile.imread(scan), 0, 255).astype(np.uint8)
+    with torch.no_grad():
+        whole = net(to_ink(torch.from_numpy(gray)[None, None])).sigmoid()[0, 0].numpy()
+    from_file = wellseg.segment(net, scan, precision="fp32")
+    from_array = wellseg.segment(net, gray, precision="fp32")
+    assert from_file.dtype == np.float32 and from_file.shape == gray.shape
+    np.testing.assert_allclose(from_file, whole, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(from_file, from_array)
+    run(scan, "--weights", weights, "--precision", "fp32", "--threshold", 0.4)
+    np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, from_file > 0.4)
+
+
+def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):
+    run(scan, "--weights", weights)
+    before = scan.with_name("log.json").read_text()
+    run(scan, "--weights", weights)
+    assert "done already" in capsys.readouterr().err and scan.with_name("log.json").read_text() == before
+    run(scan, "--weights", weights, "--threshold", 0.6)  # another question, so another answer
+    assert json.loads(scan.with_name("log.json").read_text())["threshold"] == 0.6
+    run(scan, "--weights", weights, "--threshold", 0.6, "--overwrite")
+    assert "done already" not in capsys.readouterr().err
+
+
+def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(scan, weights, tmp_path, capsys):
+    (scan.parent / "deeper").mkdir()
+    (scan.parent / "deeper" / "other.png").write_bytes(
+        cv2.imencode(".png", np.full((40, 50), 255, np.uint8))[1].tobytes()
+    )
+    (scan.parent / "notes.tif").write_text("these are notes")
+    (scan.parent / "cut.tif").write_bytes(scan.read_bytes()[:-200])
+    out = tmp_path / "out"
+    run(scan.parent, "--weights", weights, "--out", out, status=1)
+    printed = capsys.readouterr()
+    assert (out / "log.mask.tif").exists() and (out / "deeper" / "other.mask.tif").exists()
+    for name in ("notes", "cut"):
+        lines = [line for line in printed.err.splitlines() if f"{name}.tif" in line and "wellseg.predict" in line]
+        assert len(lines) == 1
+        assert not list(out.glob(f"{name}.*"))
+    assert "2 of 4 scans failed" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "scans"),
+        (["missing.tif"], "missing.tif: no such file or folder"),
+        (["empty"], "empty: no scan (TIFF, PNG or JPEG) in this folder"),
+        (["log.tif", "--threshold", "2"], "--threshold lies between 0 and 1, not 2"),
+        (["log.tif", "--memory", "lots"], "--memory 'lots' is not a size"),
+        (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
+        (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
+        (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
+        (["log.tif", "--device", "warp"], "unknown device 'warp'"),
+        (["log.tif", "log.png"], "would both write log.mask.tif"),
+        (["log.tif", "--thresold", "0.4"], "--thresold"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments, message, scan, capsys, monkeypatch):
+    monkeypatch.chdir(scan.parent)
+    Path("empty").mkdir()
+    Path("log.png").write_bytes(b"")
+    run(*arguments, status=2)
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and message in errors[0]
+    assert not list(Path().glob("*.mask.tif"))
+
+
+def test_results_are_not_taken_for_scans(scan, weights, tmp_path):
+    run(scan.parent, "--weights", weights, "--probability")
+    before = sorted(path.name for path in scan.parent.iterdir())
+    run(scan.parent, "--weights", weights, "--probability", "--overwrite")
+    assert sorted(path.name for path in scan.parent.iterdir()) == before
+
+
+def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):
+    tall = tmp_path / "tall.tif"
+    gray, _ = draw_waves(30_000, 500, phase=0)
+    tifffile.imwrite(tall, gray, compression="deflate", rowsperstrip=128)
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wellseg.predict", tall, "--weights", weights, "--out", out, "--scratch", scratch]
+        + ["--memory", "600MB"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not _has_open(process.pid, out) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.poll() is None, "it was over before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list(out.iterdir()) and not list(scratch.iterdir())
+
+
+def _has_open(pid, folder):
+    """The mask is being written: a file without a name, or with a hidden one, in the folder."""
+    try:
+        links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(link.startswith(str(folder)) for link in links)
+
+
+def test_importing_wellseg_does_not_import_torch():
+    code = "import sys, wellseg; assert 'torch' not in sys.modules; wellseg.load_model; assert wellseg.__version__"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_wrong_array_is_refused(weights):
+    with pytest.raises(ValueError, match=r"gray uint8, rows x columns, not float64 of shape \(3, 4\)"):
+        wellseg.segment(wellseg.load_model(weights), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GB", 2_000_000_000), ("1.5 GiB", 1_610_612_736), ("500mb", 500_000_000), (77, 77), ("5", 5)]
+)
+def test_sizes_are_read(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-2GB", "0", "2 GBs", "1.2.3MB"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_bytes(text)
+
+
+def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(monkeypatch):
+    monkeypatch.setattr("wellseg.overlay.PAGE_PIXELS", 20_000)
+    gray, mask = np.full((900, 100), 255, np.uint8), np.zeros((900, 100), np.uint8)
+    mask[:, 37] = 255
+    pages = []
+    for band_rows in (7, 64, 900):
+        page = FoldedPage(900, 100)
+        for start in range(0, 900, band_rows):
+            page.add(gray[start : start + band_rows], mask[start : start + band_rows])
+        pages.append(page.picture())
+    assert page.reduction > 1 and pages[0].shape[1] > pages[0].shape[0]  # reduced, and folded into columns
+    for picture in pages:
+        np.testing.assert_array_equal(picture, pages[0])
+    red = (pages[0] == (230, 20, 40)).all(2)
+    assert red.sum() == 900 // page.reduction
+
+
+def test_paint_tells_hits_from_errors():
+    gray = np.full((1, 4), 255, np.uint8)
+    mask = np.array([[255, 255, 0, 255]], np.uint8)
+    truth = np.array([[255, 0, 255, 128]], np.uint8)
+    colours = [tuple(pixel) for pixel in paint(gray, mask, truth)[0]]
+    assert len(set(colours)) == 4 and colours[3] == (255, 255, 255)
