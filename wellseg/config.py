@@ -1,4 +1,4 @@
-"""Every option of train and predict, explained where it is defined.
+"""Every option of train, predict and evaluate, explained where it is defined.
 
 Plain dataclasses and no heavy import, also not for type checking: jsonargparse resolves the types
 here, and --help has to answer within a second.
@@ -60,9 +60,7 @@ class DataConfig:
         if self.crop_rows is not None and self.crop_rows < 16:
             raise ValueError(f"--data.crop_rows is at least 16, not {self.crop_rows}")
         if self.count < 1 or self.val_count < 1:
-            raise ValueError(
-                f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}"
-            )
+            raise ValueError(f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}")
         if self.workers < 0:
             raise ValueError(f"--data.workers is 0 or more, not {self.workers}")
 
@@ -149,6 +147,53 @@ class PredictConfig:
         parse_bytes(self.memory)
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
+
+
+@dataclass
+class EvaluateConfig:
+    """Scores of masks."""
+
+    data: list[str] = field(metadata={"help": "Data set: images/NAME.tif, masks/NAME.tif."})
+    split: Literal["all", "train", "val", "test"] = "all"
+    """Which logs. With all, each split is averaged by itself, too."""
+    weights: str | None = None
+    """A bundled name or a .safetensors file. Default: the bundled weights."""
+    masks: Path | None = None
+    """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
+    baseline: bool = False
+    """Score threshold and morphology: what a network has to beat."""
+    threshold: float = 0.5
+    """A pixel is curve where its probability is higher."""
+    out: Path = Path("runs/evaluate")
+    """Folder for scores.csv and pictures."""
+    worst: int = 0
+    """Draw that many logs with curves, and as many without, that score worst."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    memory: str = "2GB"
+    """What the network may take."""
+
+    def __post_init__(self) -> None:
+        if len(self.data) != 1:
+            raise ValueError(f"give one data set at a time, not {len(self.data)}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        if self.worst < 0:
+            raise ValueError(f"--worst is a number of pictures, not {self.worst}")
+        given = [
+            flag
+            for flag, value in (
+                ("--weights", self.weights),
+                ("--masks", self.masks),
+                ("--baseline", self.baseline),
+            )
+            if value
+        ]
+        if len(given) > 1:
+            raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
+        parse_bytes(self.memory)
 
 
 def parse_bytes(size: str | int) -> int:

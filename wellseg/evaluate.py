@@ -15,18 +15,15 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse, parse_bytes
+from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.config import EvaluateConfig
 from wellseg.logset import DataError, LogFiles, list_logs, list_masks, read_mask
 
-if not TYPE_CHECKING:
-    # Spelled this way round because jsonargparse runs a plain "if TYPE_CHECKING" of the module that
-    # defines the options, and --help would wait for these imports.
-    pass
-else:
+if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from rich.table import Table
@@ -50,53 +47,6 @@ FALSE = "false_centreline_px_per_row"
 MARGIN_PX = 40
 """Of paper around the scored pixels, in pictures."""
 PICTURE_PIXELS = 40_000_000
-
-
-@dataclass
-class EvaluateConfig:
-    """Scores of masks."""
-
-    data: list[str] = field(metadata={"help": "Data set: images/NAME.tif, masks/NAME.tif."})
-    split: Literal["all", "train", "val", "test"] = "all"
-    """Which logs. With all, each split is averaged by itself, too."""
-    weights: str | None = None
-    """A bundled name or a .safetensors file. Default: the bundled weights."""
-    masks: Path | None = None
-    """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
-    baseline: bool = False
-    """Score threshold and morphology: what a network has to beat."""
-    threshold: float = 0.5
-    """A pixel is curve where its probability is higher."""
-    out: Path = Path("runs/evaluate")
-    """Folder for scores.csv and pictures."""
-    worst: int = 0
-    """Draw that many logs with curves, and as many without, that score worst."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
-    memory: str = "2GB"
-    """What the network may take."""
-
-    def __post_init__(self) -> None:
-        if len(self.data) != 1:
-            raise ValueError(f"give one data set at a time, not {len(self.data)}")
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        if self.worst < 0:
-            raise ValueError(f"--worst is a number of pictures, not {self.worst}")
-        given = [
-            flag
-            for flag, value in (
-                ("--weights", self.weights),
-                ("--masks", self.masks),
-                ("--baseline", self.baseline),
-            )
-            if value
-        ]
-        if len(given) > 1:
-            raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
-        parse_bytes(self.memory)
 
 
 @dataclass(frozen=True)
@@ -242,9 +192,7 @@ def _group(results: Sequence[LogScores]) -> dict[tuple[str, str], list[LogScores
         kinds = sorted({result.log.kind for result in results})
         for kind in [*kinds, "all"]:
             group = [
-                result
-                for result in results
-                if split in (result.log.split, "all") and kind in (result.log.kind, "all")
+                result for result in results if split in (result.log.split, "all") and kind in (result.log.kind, "all")
             ]
             if group:
                 groups[split, kind] = group
