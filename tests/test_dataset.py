@@ -100,6 +100,12 @@ def test_a_resumed_run_sees_the_rest_of_the_epoch():
     assert list(VisitSampler(20, seed=0, steps_done=lambda: 47)) == whole[7:]
 
 
+def test_accumulated_steps_resume_at_their_first_log():
+    whole = list(VisitSampler(7, seed=0, steps_done=lambda: 0, per_step=2))
+    assert list(VisitSampler(7, seed=0, steps_done=lambda: 3, per_step=2)) == whole[6:]
+    assert next(iter(VisitSampler(7, seed=0, steps_done=lambda: 4, per_step=2)))[0] == 1
+
+
 def test_ranks_share_an_epoch_without_overlap():
     parts = [list(VisitSampler(20, 0, lambda: 0, rank, ranks=3)) for rank in range(3)]
     seen = [index for part in parts for _, index in part]

@@ -115,6 +115,19 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
     assert torch.isfinite(load_model(out / "model.safetensors")(torch.rand(1, 1, 20, 20))).all()
 
 
+def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
+    """DDP averages the gradients of two logs; so does one process that accumulates over two."""
+    common = [*SMALL, *SMALL_TRAINER, "--data.preset", "tiny", "--data.count", 8, "--data.val_count", 2]
+    common = [str(word) for word in [*common, "--steps", 6, "--val_every", 3, "--optim.clip", 0.5]]
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(*common, "--out", one, "--trainer.accumulate_grad_batches", 2)
+    ddp = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"]
+    subprocess.run([sys.executable, "-m", "wellseg.train", *common, *ddp, "--out", str(two)], check=True, timeout=300)
+    expected, got = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
+    for name, tensor in expected.items():
+        torch.testing.assert_close(got[name], tensor, rtol=1e-4, atol=1e-5)
+
+
 def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -111,19 +112,24 @@ class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
     It holds no state: ``steps_done`` tells where the run stands, so a resumed run goes on with the very
-    next log. With several processes each takes every ``ranks``-th log, all the same number of them.
+    next log. With several processes each takes every ``ranks``-th log, all the same number of them;
+    ``per_step`` logs of a process make a step (gradient accumulation).
     """
 
-    def __init__(self, logs: int, seed: int, steps_done: Callable[[], int], rank: int = 0, ranks: int = 1) -> None:
-        self.logs, self.seed, self.steps_done, self.rank, self.ranks = logs, seed, steps_done, rank, ranks
+    def __init__(
+        self, logs: int, seed: int, steps_done: Callable[[], int], rank: int = 0, ranks: int = 1, per_step: int = 1
+    ) -> None:
+        self.logs, self.seed, self.steps_done = logs, seed, steps_done
+        self.rank, self.ranks, self.per_step = rank, ranks, per_step
 
     def __len__(self) -> int:
         return max(1, self.logs // self.ranks)
 
     def __iter__(self) -> Iterator[Visit]:
-        epoch, done = divmod(self.steps_done(), len(self))
+        steps = math.ceil(len(self) / self.per_step)  # Lightning steps at the end of an epoch in any case
+        epoch, step = divmod(self.steps_done(), steps)
         order = np.random.default_rng((self.seed, epoch)).permutation(self.logs)
-        for position in range(done, len(self)):
+        for position in range(step * self.per_step, len(self)):
             yield epoch, int(order[(position * self.ranks + self.rank) % self.logs])
 
 
@@ -151,8 +157,9 @@ class LogsModule(LightningDataModule):
         assert trainer is not None
         samples = Samples(self.train_logs, self.seed, self.options.crop_rows, self.options.augment)
         sampler = VisitSampler(
-            len(samples), self.seed, lambda: trainer.global_step, trainer.global_rank, trainer.world_size
-        )
+            len(samples), self.seed, lambda: trainer.global_step,
+            trainer.global_rank, trainer.world_size, trainer.accumulate_grad_batches,
+        )  # fmt: skip
         workers = self.options.workers
         return DataLoader(
             samples,

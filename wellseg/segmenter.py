@@ -79,7 +79,7 @@ class Segmenter(LightningModule):
         return logits
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.scores.compute(), prog_bar=True)
+        self.log_dict(self.scores.compute(), prog_bar=True, sync_dist=True)
         self.scores.reset()
 
     def configure_optimizers(self) -> Any:

@@ -62,7 +62,8 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
     if resumed:
         _restore_metrics(trainer, earlier, resumed)
     source = config.data.root or f"the {config.data.preset} corpus"
-    print(f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}")
+    if trainer.is_global_zero:
+        print(f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}")
     try:
         # weights_only: plain tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
@@ -71,7 +72,8 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         print(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here")
         raise SystemExit(INTERRUPTED) from None
     weights = _export(config, segmenter, trainer)
-    print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
+    if trainer.is_global_zero:
+        print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
     return weights
 
 
@@ -103,7 +105,8 @@ def _trainer(config: TrainConfig) -> Trainer:
     options: dict[str, Any] = {
         "max_steps": config.steps,
         "max_epochs": -1,
-        "val_check_interval": config.val_every,
+        # Lightning counts logs here, --val_every counts optimiser steps.
+        "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
         "check_val_every_n_epoch": None,  # count steps, not epochs
         "num_sanity_val_steps": 0,
         "precision": "bf16-mixed" if half else "32-true",
