@@ -1,0 +1,151 @@
+"""Every range the corpus draws from, in one place.
+
+Ranges marked *measured* come from 62 public paper scans (185 windows) and 28 hand-labelled
+regions: see benchmarks/realism. Lengths are pixels unless a name says otherwise; an inch of paper
+is ``dpi`` pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]  # shape, dtype and range stand in each docstring
+Rng = np.random.Generator
+Span = tuple[float, float]
+Kind = Literal["scan", "print", "render"]
+
+
+def between(rng: Rng, span: Span) -> float:
+    """A uniform draw from [span[0], span[1])."""
+    return float(rng.uniform(*span))
+
+
+def log_between(rng: Rng, span: Span) -> float:
+    """A draw whose logarithm is uniform: as many from 1-2 as from 10-20."""
+    return float(np.exp(rng.uniform(np.log(span[0]), np.log(span[1]))))
+
+
+def pick(rng: Rng, shares: Mapping[str, float]) -> str:
+    """A key of ``shares``, in proportion to its value."""
+    names = list(shares)
+    weights = np.array([shares[name] for name in names])
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+
+
+def chance(rng: Rng, share: float) -> bool:
+    return bool(rng.random() < share)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How large logs are, and what pages there are."""
+
+    rows: Span
+    columns: Span
+    max_mpx: float = 14.0
+    text_pages: float = 0.08  # pages of header, table or nothing: an empty mask
+    headed: float = 0.10  # logs with such a block above, between or below the tracks
+    kinds: tuple[float, float, float] = (0.74, 0.07, 0.19)  # scan, print, render
+
+
+PRESETS = {
+    # Two patches of a unit test.
+    "tiny": Preset(rows=(192, 320), columns=(160, 256)),
+    # The ten-minute training: a crop of a scan's width.
+    "quick": Preset(rows=(1000, 1600), columns=(480, 900)),
+    # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of paper.
+    "train": Preset(rows=(800, 1400), columns=(800, 1800), max_mpx=1.6),
+    # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
+    "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.03, headed=0.6),
+}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One log's paper and scanner: drawn once, obeyed by everything on the page."""
+
+    kind: Kind
+    dpi: float  # of the scan, or of the render
+    blur_px: float  # sigma of ink spread and optics, before the threshold
+    threshold: float  # ink level (0 paper .. 255 ink) from which a pixel is black
+    grain: float  # standard deviation of the noise before the threshold, ink levels
+    curve_px: float  # the nominal pen of this log
+    wear: float  # 0 fresh .. 1 grid eroded to dots
+    liveliness: float  # of the curves: how far they swing
+    tidy: bool  # born digital: no ragged edges, no dirt
+
+
+# Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
+SCAN_DPI = {"200": 0.5, "300": 0.3, "400": 0.2}
+# Born-digital renders and colour prints lie at 70-150 dpi (measured).
+RENDER_DPI: Span = (70, 155)
+PRINT_DPI: Span = (75, 130)
+
+CURVE_PX_MEDIAN = 4.7  # measured 5-7 px, p10-p90 3.4-9, after a spread of about 0.5 px
+CURVE_PX_LOG_SD = 0.36
+CURVE_PX: Span = (2.0, 11.0)
+
+# Measured 16-2,080, median 350 on paper; what the grain makes of faint lines counts among them.
+SPECKS_PER_MPX_MEDIAN = 60.0
+SPECKS_LOG_SD = 1.4
+SKEW_DEG_MEDIAN = 0.15  # measured; p95 0.64
+SKEW_LOG_SD = 0.85
+BLACK_EDGE_PX: Span = (10, 60)  # measured
+# Measured on the labels, p10 / median / p90: sideways travel per row 0.5 / 2.3 / 6.2 px on scans,
+# 0.2 / 0.8 / 2.5 px on renders; turns per inch 4 / 6 / 14 and 0.4 / 3.4 / 7.
+SCAN_LIVELINESS: Span = (0.8, 1.6)
+RENDER_LIVELINESS: Span = (0.2, 0.9)
+SPLICE_GAP_PX: Span = (8, 20)  # measured
+
+
+def draw_paper(rng: Rng, preset: Preset) -> Paper:
+    kinds: tuple[Kind, ...] = ("scan", "print", "render")
+    kind = kinds[int(rng.choice(3, p=np.array(preset.kinds)))]
+    if kind == "render":
+        dpi = between(rng, RENDER_DPI)
+        return Paper(
+            kind,
+            dpi,
+            blur_px=0.0,
+            threshold=128.0,
+            grain=0.0,
+            curve_px=1.0 if chance(rng, 0.5) else between(rng, (1.5, 3.2)),
+            wear=0.0,
+            liveliness=log_between(rng, RENDER_LIVELINESS),
+            tidy=True,
+        )
+    if kind == "print":
+        dpi = between(rng, PRINT_DPI)
+        return Paper(
+            kind,
+            dpi,
+            blur_px=between(rng, (0.3, 0.6)),
+            threshold=90,
+            grain=log_between(rng, (0.6, 9)),
+            curve_px=between(rng, (1.0, 2.4)),
+            wear=float(rng.random()),
+            liveliness=log_between(rng, SCAN_LIVELINESS),
+            tidy=False,
+        )
+    dpi = float(pick(rng, SCAN_DPI)) * between(rng, (0.96, 1.04))
+    pen = CURVE_PX_MEDIAN * float(np.exp(rng.normal(0, CURVE_PX_LOG_SD))) * (dpi / 250) ** 0.35
+    pen = float(np.clip(pen, *CURVE_PX))
+    blur_px = log_between(rng, (0.6, 1.5)) * (dpi / 250) ** 0.3
+    # An operator sets the threshold so that the curves are seen, whatever the grid does.
+    seen = 255 * min(1.0, pen / (2.5 * blur_px))
+    return Paper(
+        kind,
+        dpi,
+        blur_px=blur_px,
+        threshold=min(between(rng, (85, 155)), 0.55 * seen),
+        grain=log_between(rng, (2.5, 22)),
+        curve_px=pen,
+        wear=float(rng.beta(1.1, 1.3)),
+        liveliness=log_between(rng, SCAN_LIVELINESS),
+        tidy=False,
+    )

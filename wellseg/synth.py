@@ -1,0 +1,173 @@
+"""Draw the seeded corpus to disk, as a data set that train, evaluate and compare read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import jsonargparse
+
+from wellseg.cli import WRONG_USAGE, fail
+
+RECIPE = "corpus.json"
+VAL_EVERY = 10
+"""One log in so many is kept for validation: number 1, 11, 21, ..."""
+
+
+class CorpusError(ValueError):
+    """The folder cannot take this corpus; the message says why and what to do."""
+
+
+def fingerprint() -> str:
+    """Twelve hex digits that change with the code that draws: other code, another corpus."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    for source in sorted((Path(__file__).parent / "corpus").glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def write_corpus(
+    out: Path,
+    count: int = 64,
+    seed: int = 0,
+    preset: Literal["tiny", "quick", "train", "full"] = "quick",
+    workers: int = 1,
+) -> None:
+    """Draw a corpus of synthetic logs with exact masks.
+
+    Leaves images/NAME.tif, masks/NAME.tif and split.csv. The same seed gives the same logs on any
+    machine and for any number of workers; logs that are already there are not drawn again, so an
+    interrupted run goes on and a larger count adds to a corpus.
+
+    Args:
+        out: Folder of the data set: new, empty, or with a corpus of the same seed and preset.
+        count: Number of logs.
+        seed: Log number i is a pure function of (seed, i).
+        preset: Sizes: quick (about 1,300 x 700), train (real widths, 1-1.6 Mpx), full (whole logs
+            of 3,200 x 480 and more), tiny (for tests).
+        workers: Processes that draw.
+
+    Raises:
+        CorpusError: the folder holds something else, or a number is out of range.
+    """
+    if count < 1 or workers < 1 or seed < 0:
+        raise CorpusError(
+            "--count and --workers are at least 1 and --seed at least 0, not"
+            f" {count}, {workers}, {seed}"
+        )
+    _claim(out, {"preset": preset, "seed": seed, "corpus": fingerprint()})
+    names = [f"{preset}{seed}-{i:06d}" for i in range(count)]
+    todo = [
+        (out, name, seed, i, preset)
+        for i, name in enumerate(names)
+        if not (
+            (out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file()
+        )
+    ]
+    if workers > 1 and len(todo) > 1:
+        with ProcessPoolExecutor(min(workers, len(todo)), initializer=_one_thread) as pool:
+            for _ in pool.map(_write_log, todo, chunksize=1):
+                pass
+    else:
+        for task in todo:
+            _write_log(task)
+    _write_split(out)
+
+
+def _claim(out: Path, recipe: dict[str, object]) -> None:
+    """Make the folder this corpus's own, or say what stands in the way."""
+    from wellseg.atomic import atomic_file
+
+    if out.exists() and not out.is_dir():
+        raise CorpusError(f"{out}: is a file; name a folder for the corpus")
+    note = out / RECIPE
+    if note.is_file():
+        try:
+            found = json.loads(note.read_text("utf-8"))
+        except ValueError:
+            found = None
+        if found != recipe:
+            raise CorpusError(
+                f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one"
+            )
+    elif out.is_dir() and any(out.iterdir()):
+        raise CorpusError(f"{out}: is not empty and holds no corpus; name a new folder")
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    (out / "masks").mkdir(exist_ok=True)
+    if not note.is_file():
+        with atomic_file(note) as file:
+            file.write(json.dumps(recipe, indent=1).encode())
+
+
+def _write_log(task: tuple[Path, str, int, int, str]) -> None:
+    from wellseg.corpus import draw_log
+
+    out, name, seed, index, preset = task
+    log = draw_log(seed, index, preset)
+    dpi = float(log.about["dpi"])  # type: ignore[arg-type]
+    # The mask first: an image without a mask would make the data set unreadable.
+    _write_tiff(out / "masks" / f"{name}.tif", log.mask, dpi)
+    _write_tiff(out / "images" / f"{name}.tif", log.image, dpi)
+
+
+def _write_tiff(path: Path, gray: object, dpi: float) -> None:
+    """uint8 (rows, columns), 0 black .. 255 white; 1 bit per pixel where that loses nothing, as
+    scanners write it, but masks keep their 8 bits."""
+    import numpy as np
+    import tifffile
+
+    from wellseg.atomic import atomic_file
+
+    assert isinstance(gray, np.ndarray)
+    bilevel = path.parent.name == "images" and not np.any((gray > 0) & (gray < 255))
+    encoded = io.BytesIO()  # tifffile cannot write into a file without a name
+    tifffile.imwrite(
+        encoded,
+        gray == 0 if bilevel else gray,
+        photometric="miniswhite" if bilevel else "minisblack",
+        compression="adobe_deflate",
+        rowsperstrip=128,
+        resolution=(dpi, dpi),
+        resolutionunit="inch",
+        metadata=None,
+    )
+    with atomic_file(path) as file:
+        file.write(encoded.getbuffer())
+
+
+def _write_split(out: Path) -> None:
+    """split.csv of every log that is there: each is a well of its own."""
+    from wellseg.atomic import atomic_file
+    from wellseg.corpus import kind_of
+
+    names = sorted(p.stem for p in (out / "images").glob("*.tif"))
+    recipe = json.loads((out / RECIPE).read_text("utf-8"))
+    lines = ["name,split,well,kind"]
+    for name in names:
+        index = int(name.rsplit("-", 1)[1])
+        split = "val" if index % VAL_EVERY == 1 else "train"
+        lines.append(f"{name},{split},{name},{kind_of(recipe['seed'], index, recipe['preset'])}")
+    with atomic_file(out / "split.csv") as file:
+        file.write(("\n".join(lines) + "\n").encode())
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def main() -> None:
+    """The command."""
+    try:
+        jsonargparse.auto_cli(write_corpus, prog="python -m wellseg.synth")
+    except (CorpusError, OSError) as error:
+        fail("synth", str(error), WRONG_USAGE)
+
+
+if __name__ == "__main__":
+    main()
