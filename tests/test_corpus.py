@@ -35,9 +35,7 @@ def test_a_log_is_a_pure_function_of_seed_and_index() -> None:
         there = list(pool.map(digest, reversed(range(6))))
     assert here == there[::-1]
     assert len(set(here)) == 6
-    assert not np.array_equal(
-        draw_log(6, 0, "tiny").image[:150, :150], draw_log(5, 0, "tiny").image[:150, :150]
-    )
+    assert not np.array_equal(draw_log(6, 0, "tiny").image[:150, :150], draw_log(5, 0, "tiny").image[:150, :150])
 
 
 @pytest.mark.parametrize("preset", ["tiny", "quick", "train"])
@@ -150,9 +148,7 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     assert not [p for p in out.rglob("*") if p.name.startswith(".")]
 
 
-def test_a_folder_with_other_content_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_with_other_content_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(synth.CorpusError, match=r"not empty"):
         synth.write_corpus(tmp_path, count=1, preset="tiny")

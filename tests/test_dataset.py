@@ -44,9 +44,7 @@ def test_samples_are_the_same_for_any_number_of_workers(data_set, logs):
 
     def take(workers):
         context = "spawn" if workers else None
-        return list(
-            DataLoader(samples, None, sampler=visits, num_workers=workers, multiprocessing_context=context)
-        )
+        return list(DataLoader(samples, None, sampler=visits, num_workers=workers, multiprocessing_context=context))
 
     for alone, together in zip(take(0), take(2), strict=True):
         assert alone.name == together.name

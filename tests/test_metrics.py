@@ -122,17 +122,13 @@ def test_turning_the_page_changes_nothing() -> None:
     assert replace(turned, **rows) == replace(upright, **rows)
     # A curve is thinned to other pixels when it is turned, but not to many others.
     prediction, truth = wave(phase=0.1), truth_of(wave())
-    assert shares(score_log(prediction.T, truth.T)) == pytest.approx(
-        shares(score_log(prediction, truth)), abs=0.01
-    )
+    assert shares(score_log(prediction.T, truth.T)) == pytest.approx(shares(score_log(prediction, truth)), abs=0.01)
 
 
 def test_more_of_the_truth_never_hurts() -> None:
     whole = wave()
     truth = truth_of(whole)
-    found = [
-        shares(score_log(whole & (np.arange(300) < n)[:, None], truth)) for n in range(0, 301, 30)
-    ]
+    found = [shares(score_log(whole & (np.arange(300) < n)[:, None], truth)) for n in range(0, 301, 30)]
     for before, after in itertools.pairwise(found):
         assert all(after[name] >= before[name] for name in before)
 

@@ -151,8 +151,10 @@ def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):
     out, scratch = tmp_path / "out", tmp_path / "scratch"
     scratch.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "wellseg.predict", tall, "--weights", weights, "--out", out, "--scratch", scratch]
-        + ["--memory", "600MB"],
+        [
+            *(sys.executable, "-m", "wellseg.predict", tall, "--weights", weights),
+            *("--out", out, "--scratch", scratch, "--memory", "600MB"),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

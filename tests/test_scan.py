@@ -82,9 +82,7 @@ def test_black_ink_is_0_whatever_the_photometric(
 @pytest.mark.parametrize("rows_per_strip", [16, ROWS])
 @pytest.mark.parametrize("photometric", [0, 1])
 @pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt"])
-def test_fax(
-    tmp_path: Path, page: np.ndarray, compression: str, photometric: int, rows_per_strip: int
-) -> None:
+def test_fax(tmp_path: Path, page: np.ndarray, compression: str, photometric: int, rows_per_strip: int) -> None:
     path = tmp_path / "scan.tif"
     save_fax(path, page, compression, photometric=photometric, rows_per_strip=rows_per_strip)
     assert np.array_equal(read(path), np.where(page, 0, 255))
@@ -101,9 +99,7 @@ def test_tall_fax_strips_decode_the_same_through_a_temporary_file(
     assert np.array_equal(read(path), np.where(tall, 0, 255))
 
 
-def test_tall_fax_strip_without_disk_space(
-    tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tall_fax_strip_without_disk_space(tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -143,9 +139,7 @@ def test_packed_depths(tmp_path: Path, bits: int) -> None:
     assert np.abs(read(path) - stored * (255 / (2**bits - 1))).max() <= 1
 
 
-@pytest.mark.parametrize(
-    "low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)]
-)
+@pytest.mark.parametrize("low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)])
 def test_floats(tmp_path: Path, low: float, high: float, start: float, stop: float) -> None:
     values = np.random.default_rng(0).uniform(low, high, (ROWS, COLUMNS)).astype(np.float32)
     values[3, 4], values[90, 5] = low, high
@@ -179,9 +173,7 @@ def test_rgb_is_luma(
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate"])
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
-def test_horizontal_predictor(
-    tmp_path: Path, colours: np.ndarray, dtype: str, compression: str
-) -> None:
+def test_horizontal_predictor(tmp_path: Path, colours: np.ndarray, dtype: str, compression: str) -> None:
     path = tmp_path / "scan.tif"
     stored = colours.astype(dtype) * np.array(1 if dtype == "u1" else 257, dtype)
     for byteorder in "<>":
@@ -192,9 +184,7 @@ def test_horizontal_predictor(
 
 @pytest.mark.parametrize("extrasample, dtype", [("unassalpha", "u1"), ("unassalpha", "u2"),
                                                 ("assocalpha", "u1")])  # fmt: skip
-def test_alpha_is_laid_on_white(
-    tmp_path: Path, colours: np.ndarray, extrasample: str, dtype: str
-) -> None:
+def test_alpha_is_laid_on_white(tmp_path: Path, colours: np.ndarray, extrasample: str, dtype: str) -> None:
     alpha = np.random.default_rng(1).integers(0, 256, (ROWS, COLUMNS, 1))
     alpha[:10], alpha[10:20] = 0, 255
     on_white = luma(colours) * alpha[..., 0] / 255 + 255 - alpha[..., 0]
@@ -287,9 +277,7 @@ def test_strips_without_byte_counts(tmp_path: Path, page: np.ndarray, compressio
             tif.filehandle.seek(tags.dataoffsets[0])
             data, code = tif.filehandle.read(tags.databytecounts[0]), 4
     path = tmp_path / "scan.tif"
-    path.write_bytes(
-        tiny_tiff(data, bits=1, compression=code, photometric=code == 1, byte_counts=False)
-    )
+    path.write_bytes(tiny_tiff(data, bits=1, compression=code, photometric=code == 1, byte_counts=False))
     assert np.array_equal(read(path), np.where(page, 0, 255))
 
 
@@ -521,9 +509,7 @@ def put_pixels_last(path: Path) -> None:
 
 @pytest.mark.parametrize("compression", ["raw", "lzw", "deflate", "packbits", "group4", "jpeg"])
 @pytest.mark.parametrize("one_strip", [False, True])
-def test_truncated_tiff(
-    tmp_path: Path, page: np.ndarray, compression: str, one_strip: bool
-) -> None:
+def test_truncated_tiff(tmp_path: Path, page: np.ndarray, compression: str, one_strip: bool) -> None:
     """The good rows can be read and are right; the first damaged row is named."""
     path = tmp_path / "scan.tif"
     gray = np.where(page, 0, 255).astype(np.uint8)

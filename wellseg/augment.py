@@ -20,7 +20,7 @@ WARP_LIMIT = 32_766
 PAPER, BACKGROUND = 255, 0
 
 
-class Rethreshold(A.ImageOnlyTransform):
+class Rethreshold(A.ImageOnlyTransform):  # type: ignore[misc]
     """Make a log 1-bit again that was 1-bit before: interpolation leaves grays that no such scan has."""
 
     def __init__(self, low: int = 90, high: int = 165, p: float = 1.0) -> None:

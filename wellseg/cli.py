@@ -17,7 +17,7 @@ INTERRUPTED = 130
 """What shells say of a program ended by Ctrl-C: 128 + SIGINT."""
 
 
-class _OneLineParser(ArgumentParser):  # type: ignore[misc]
+class _OneLineParser(ArgumentParser):
     """Says what is wrong in one line, without the whole usage in front."""
 
     def error(self, message: str, *_: Any) -> NoReturn:

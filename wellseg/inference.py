@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wellseg.config import parse_bytes
 from wellseg.device import pick_device, pick_dtype
 from wellseg.resunet import to_ink
-from wellseg.rowwise import evaluate_rows
+from wellseg.rowwise import Plan, evaluate_rows, plan
 from wellseg.scan import open_scan
 
 if TYPE_CHECKING:
@@ -76,6 +76,19 @@ def _probability(
         torch.sigmoid(torch.from_numpy(band.logits), out=torch.from_numpy(probability[first:last]))
         first = last
     return probability
+
+
+def expected(
+    model: nn.Module,
+    scan: Scan | _Array,
+    *,
+    precision: str = "auto",
+    device: str = "auto",
+    memory: str | int = "2GB",
+) -> Plan:
+    """What ``segment_bands`` with these options will take of memory and disk."""
+    target = pick_device(device)
+    return plan(model, scan.rows, scan.columns, parse_bytes(memory), pick_dtype(precision, target), target)
 
 
 def segment_bands(

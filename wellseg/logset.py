@@ -211,9 +211,7 @@ def _list_images(root: Path) -> dict[str, Path]:
     for path in _visible_files(folder):
         if path.suffix.lower() in IMAGE_SUFFIXES:
             if path.stem in images:
-                raise DataError(
-                    f"{folder}: both {images[path.stem].name} and {path.name}; keep one"
-                )
+                raise DataError(f"{folder}: both {images[path.stem].name} and {path.name}; keep one")
             images[path.stem] = path
     if not images:
         raise DataError(f"{folder}: no images in it (looked for *.tif, *.tiff, *.png, *.jpg)")
@@ -268,8 +266,7 @@ def _check_same_names(table: Path, rows: Collection[str], images: Mapping[str, P
     for name in rows:
         if name not in images:
             raise DataError(
-                f"{table}: {name} is listed, but there is no images/{name}.tif;"
-                " take the line out or add the image"
+                f"{table}: {name} is listed, but there is no images/{name}.tif; take the line out or add the image"
             )
     for name in images:
         if name not in rows:
@@ -278,9 +275,7 @@ def _check_same_names(table: Path, rows: Collection[str], images: Mapping[str, P
 
 def _split_in_table(table: Path, name: str, row: Mapping[str, str]) -> Split:
     if row["split"] not in SPLITS:
-        raise DataError(
-            f"{table}: {name} has the split {row['split']!r}; it must be one of {', '.join(SPLITS)}"
-        )
+        raise DataError(f"{table}: {name} has the split {row['split']!r}; it must be one of {', '.join(SPLITS)}")
     return row["split"]
 
 

@@ -67,13 +67,8 @@ class Scores:
 
     def __add__(self, other: Scores) -> Scores:
         if self.tolerance_px != other.tolerance_px:
-            raise ValueError(
-                f"scores at {self.tolerance_px} px and at {other.tolerance_px} px cannot be added"
-            )
-        sums = {
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-        }
+            raise ValueError(f"scores at {self.tolerance_px} px and at {other.tolerance_px} px cannot be added")
+        sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         return Scores(**sums | {"tolerance_px": self.tolerance_px})
 
     @property
@@ -206,9 +201,7 @@ def draw_centrelines(label: str | os.PathLike[str], shape: tuple[int, int]) -> M
             points = path.reshape(-1, 1, 2).astype(np.int32)
             cv2.polylines(canvas, [points], isClosed=False, color=1)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{os.fspath(label)}: not a label file with curves and their paths ({error!r})"
-        ) from error
+        raise ValueError(f"{os.fspath(label)}: not a label file with curves and their paths ({error!r})") from error
     return canvas.view(np.bool_)
 
 

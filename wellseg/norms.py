@@ -143,7 +143,7 @@ class GroupNorm(nn.Module):
             return F.group_norm(x, self.groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
         if len(x) > 1:  # every image has statistics of its own
             return torch.cat([self.forward(image[None]) for image in x])
-        return _GroupNormCpu.apply(x, self.weight, self.bias, self)  # type: ignore[no-any-return]
+        return _GroupNormCpu.apply(x, self.weight, self.bias, self)  # type: ignore[no-any-return, no-untyped-call]
 
     def extra_repr(self) -> str:
         return f"{self.groups} groups, {self.channels} channels"
@@ -165,7 +165,7 @@ class _GroupNormCpu(torch.autograd.Function):
         return F.batch_norm(x, mean, var, weight, bias, eps=norm.eps)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def, override]
+    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
         x, weight, mean, var = ctx.saved_tensors
         norm: GroupNorm = ctx.norm
         rstd = (var.double() + norm.eps).rsqrt()

@@ -14,11 +14,13 @@ import json
 import math
 import queue
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from wellseg.config import PredictConfig
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from rich.progress import Progress, TaskID
     from torch import nn
 
     from wellseg.scan import Resolution
@@ -72,18 +75,24 @@ def _is_result(path: Path) -> bool:
 
 
 def mask_scan(
-    net: nn.Module, job: Job, config: PredictConfig, options: dict[str, Any], progress: Callable[[float], None]
+    net: nn.Module,
+    job: Job,
+    config: PredictConfig,
+    options: dict[str, Any],
+    progress: Callable[[float], None],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
-    The report is written last: where it stands, the other results are whole.
+    The report is written last: where it stands, the other results are whole. ``progress`` is told the
+    share done, ``say`` what the user should know beforehand.
     """
     import numpy as np
 
     from wellseg.atomic import atomic_file
+    from wellseg.inference import expected, segment_bands
     from wellseg.overlay import FoldedPage, encode_png
     from wellseg.scan import open_scan
-    from wellseg.inference import segment_bands
 
     started = time.monotonic()
     least_logit = math.log(config.threshold / (1 - config.threshold))
@@ -95,10 +104,12 @@ def mask_scan(
         masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
         if config.probability:
             probabilities = writers.enter_context(_Writer(job.result(".probability.tif"), *shape))
-        bands = segment_bands(
-            net, scan, precision=config.precision, device=config.device, memory=config.memory,
-            scratch=config.scratch, progress=progress,
-        )  # fmt: skip
+        how = {"precision": config.precision, "device": config.device, "memory": config.memory}
+        spill_bytes = expected(net, scan, **how).spill_bytes
+        if spill_bytes:
+            folder = config.scratch or tempfile.gettempdir()
+            say(f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile")
+        bands = segment_bands(net, scan, **how, scratch=config.scratch, progress=progress)
         for band in bands:
             mask = np.where(band.logits > least_logit, np.uint8(255), np.uint8(0))
             curve_pixels += int(np.count_nonzero(mask))
@@ -194,43 +205,47 @@ def predict(config: PredictConfig) -> int:
 
     from wellseg.device import pick_device
     from wellseg.scan import ScanError
-    from wellseg.weights import load_model
+    from wellseg.weights import load_model, weights_path
 
     jobs = list_jobs(config.scans, config.out)
     pick_device(config.device)
-    net = load_model(config.weights)
+    weights = weights_path(config.weights)
+    net = load_model(weights)
     options = {
-        "weights": net.weights_path.stem,  # type: ignore[union-attr]
-        "weights_sha256": hashlib.sha256(net.weights_path.read_bytes()).hexdigest(),  # type: ignore[union-attr]
+        "weights": weights.stem,
+        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "threshold": config.threshold,
         "precision": config.precision,
     }
     failed = 0
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         for number, job in enumerate(jobs, 1):
             if not config.overwrite and _done_already(job, options):
-                console.print(f"{job.scan}: done already (--overwrite does it again)", highlight=False, soft_wrap=True)
+                console.print(f"{job.scan}: done already (--overwrite does it again)")
                 continue
             task = bar.add_task(f"{number}/{len(jobs)} {job.scan.name}", total=1.0)
             try:
-                report = mask_scan(net, job, config, options, lambda share, task=task: bar.update(task, completed=share))  # type: ignore[misc]
+                report = mask_scan(net, job, config, options, partial(_show, bar, task), console.print)
             except (ScanError, OSError) as error:
                 failed += 1
-                console.print(f"wellseg.predict: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+                console.print(f"wellseg.predict: {' '.join(str(error).split())}", style="red")
             else:
                 megapixels = report["rows"] * report["columns"] / 1e6
-                print(
+                console.print(
                     f"{job.result('.mask.tif')}: {report['rows']} x {report['columns']} pixels, "
                     f"{report['seconds']:.1f} s ({megapixels / report['seconds']:.1f} Mpx/s); "
-                    f"look at {job.result('.overlay.png')}",
-                    flush=True,
+                    f"look at {job.result('.overlay.png')}"
                 )
             bar.remove_task(task)
     if failed:
-        print(f"{failed} of {len(jobs)} scans failed", file=sys.stderr)
+        console.print(f"{failed} of {len(jobs)} scans failed")
     return SOME_FAILED if failed else 0
+
+
+def _show(bar: Progress, task: TaskID, share: float) -> None:
+    bar.update(task, completed=share)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -322,17 +322,13 @@ def write_mask(
             raise ScanError(f"{path}: the mask's bands have more than {rows} rows")
 
 
-def _mask_strips(
-    path: str | os.PathLike[str], bands: Iterable[Gray], rows: int, columns: int
-) -> Iterator[bytes]:
+def _mask_strips(path: str | os.PathLike[str], bands: Iterable[Gray], rows: int, columns: int) -> Iterator[bytes]:
     """Cut bands into compressed strips of `MASK_STRIP_ROWS` rows."""
     waiting: list[Gray] = []
     count = total = 0
     for band in bands:
         if band.dtype != np.uint8 or band.ndim != 2 or band.shape[1] != columns:
-            raise ScanError(
-                f"{path}: a mask band is {band.dtype} {band.shape}, not uint8 (rows, {columns})"
-            )
+            raise ScanError(f"{path}: a mask band is {band.dtype} {band.shape}, not uint8 (rows, {columns})")
         at = 0
         while at < len(band):
             part = band[at : at + MASK_STRIP_ROWS - count]

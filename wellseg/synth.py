@@ -55,18 +55,13 @@ def write_corpus(
         CorpusError: the folder holds something else, or a number is out of range.
     """
     if count < 1 or workers < 1 or seed < 0:
-        raise CorpusError(
-            "--count and --workers are at least 1 and --seed at least 0, not"
-            f" {count}, {workers}, {seed}"
-        )
+        raise CorpusError(f"--count and --workers are at least 1 and --seed at least 0, not {count}, {workers}, {seed}")
     _claim(out, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     names = [f"{preset}{seed}-{i:06d}" for i in range(count)]
     todo = [
         (out, name, seed, i, preset)
         for i, name in enumerate(names)
-        if not (
-            (out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file()
-        )
+        if not ((out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file())
     ]
     if workers > 1 and len(todo) > 1:
         with ProcessPoolExecutor(min(workers, len(todo)), initializer=_one_thread) as pool:
@@ -91,9 +86,7 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
         except ValueError:
             found = None
         if found != recipe:
-            raise CorpusError(
-                f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one"
-            )
+            raise CorpusError(f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one")
     elif out.is_dir() and any(out.iterdir()):
         raise CorpusError(f"{out}: is not empty and holds no corpus; name a new folder")
     (out / "images").mkdir(parents=True, exist_ok=True)

@@ -103,9 +103,7 @@ class Fax:
             codec = imagecodecs.ccittfax3_decode
             options["t4options"] = self._t4_options
         else:
-            codec = {RLE: imagecodecs.ccittrle_decode, FAX4: imagecodecs.ccittfax4_decode}[
-                self._code
-            ]
+            codec = {RLE: imagecodecs.ccittrle_decode, FAX4: imagecodecs.ccittfax4_decode}[self._code]
         return codec(data, **options)
 
     def rows(self, data: bytes, height: int, damage: str, *, may_spill: bool) -> tuple[Gray, str]:
@@ -133,9 +131,7 @@ class Fax:
             damage = self._stopped_early(data, rows, inked, decode)
         return (rows[: max(inked, 0)] if damage else rows), damage
 
-    def _stopped_early(
-        self, data: bytes, rows: Gray, inked: int, decode: Callable[[bytes, int], Gray]
-    ) -> str:
+    def _stopped_early(self, data: bytes, rows: Gray, inked: int, decode: Callable[[bytes, int], Gray]) -> str:
         """Tell whether G4 data end in bytes that the decoder has not used, as after a flaw.
 
         After the last ink follow at most: 4 bits (a pass code) for each colour change of the

@@ -93,9 +93,7 @@ class TiffPage:
             self._segment_rows = min(int(page.rowsperstrip), self.rows)
         self._across = -(-self.columns // self._segment_columns)
         self._down = -(-self.rows // self._segment_rows)
-        self._row_bytes = -(
-            -self._segment_columns * (self._samples // self._planes) * self._bits // 8
-        )
+        self._row_bytes = -(-self._segment_columns * (self._samples // self._planes) * self._bits // 8)
         self._check_claims()
         self._offsets = page.dataoffsets
         self._counts_given = any(page.tags.valueof(325) or page.tags.valueof(279) or ())
@@ -135,9 +133,7 @@ class TiffPage:
             return np.dtype(f"u{size}")
         if (self._format == 2 and whole) or (self._format == 3 and self._bits in (16, 32, 64)):
             return np.dtype(f"{' if'[self._format - 1]}{self._bits // 8}")
-        raise ScanError(
-            f"{self._bits}-bit samples of format {self._format} are not supported; {CONVERT}"
-        )
+        raise ScanError(f"{self._bits}-bit samples of format {self._format} are not supported; {CONVERT}")
 
     def _check_claims(self) -> None:
         """Refuse sizes that the file cannot hold, before any memory is asked for."""
@@ -305,9 +301,7 @@ class TiffPage:
                 header = page.jpegheader
                 size = jpeg_size((header or b"") + data)
                 # The codec asks for memory by what the segment claims, not by what the page says.
-                if size is not None and (
-                    size[0] > self._segment_rows + 64 or size[1] > self._segment_columns + 64
-                ):
+                if size is not None and (size[0] > self._segment_rows + 64 or size[1] > self._segment_columns + 64):
                     raise ValueError(f"a JPEG of {size[0]} x {size[1]} in a smaller strip or tile")
                 tables = {"jpegtables": page.jpegtables, "jpegheader": header}
                 decoded = page.decode(data, index, **tables)[0]

@@ -38,7 +38,7 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
 
     from wellseg.dataset import LogsModule
     from wellseg.segmenter import Segmenter
-    from wellseg.weights import load_model
+    from wellseg.weights import load_model, read_header, weights_path
 
     out = config.out
     last = out / "checkpoints" / "last.ckpt"
@@ -49,13 +49,14 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         (out / "checkpoints").mkdir(parents=True, exist_ok=True)
         (out / "config.yaml").write_text(config_yaml)
     data = LogsModule(config.data, config.seed)
-    start = load_model(config.weights) if config.weights else None
-    model = asdict(ModelConfig(**start.header["model"])) if start else asdict(config.model)  # type: ignore[arg-type]
+    model = asdict(config.model)
+    if config.weights:
+        model = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
 
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
     segmenter = Segmenter(model, asdict(config.optim), config.steps)
-    if start:
-        segmenter.net.load_state_dict(start.state_dict())
+    if config.weights:
+        segmenter.net.load_state_dict(load_model(config.weights).state_dict())
     resumed = last if config.resume and last.exists() else None
     earlier = _read_metrics(out / "metrics.csv")
     trainer = _trainer(config)
@@ -79,10 +80,10 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
 
 def _trainer(config: TrainConfig) -> Trainer:
     import torch
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from wellseg.device import pick_device, pick_dtype
 
@@ -114,13 +115,22 @@ def _trainer(config: TrainConfig) -> Trainer:
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
         "log_every_n_steps": 10,
         "callbacks": callbacks,
-        "logger": [CSVLogger(out, name="", version=""), TensorBoardLogger(out, name="", version="tensorboard")],
+        "logger": [
+            CSVLogger(out, name="", version="", flush_logs_every_n_steps=10),
+            TensorBoardLogger(out, name="", version="tensorboard"),
+        ],
         "default_root_dir": out,
         "enable_model_summary": False,
     }
     # What Lightning tells about itself at every start; its warnings and errors stay.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for said in ("Experiment logs directory", ".*isinstance.treespec", ".*logging interval", ".*not resumable", "Checkpoint directory"):
+    for said in (
+        "Experiment logs directory",
+        ".*isinstance.treespec",
+        ".*logging interval",
+        ".*not resumable",
+        "Checkpoint directory",
+    ):
         warnings.filterwarnings("ignore", said, module="lightning")
     try:
         return Trainer(**(options | config.trainer))
@@ -178,6 +188,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
     """Write model.safetensors from the best checkpoint, or as the net is where none was validated."""
     import torch
 
+    from wellseg.synth import fingerprint
     from wellseg.weights import save_weights
 
     best = config.out / "checkpoints" / "best.ckpt"
@@ -190,7 +201,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
     path = config.out / "model.safetensors"
     if trainer.is_global_zero:
         training = {
-            "data": str(config.data.root or f"corpus, preset {config.data.preset}, {config.steps} logs drawn"),
+            "data": str(config.data.root or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}"),
             "optim": asdict(config.optim),
             "seed": config.seed,
             "steps": config.steps,

@@ -79,8 +79,7 @@ def read_header(path: Path) -> dict[str, Any]:
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H and W.
 
-    name_or_path: a bundled name, a .safetensors file, or None for the default weights. The network has
-    the file's header as ``header`` (dict) and the file as ``weights_path``.
+    name_or_path: a bundled name, a .safetensors file, or None for the default weights.
     Raises WeightsError: no such weights, not a weights file, or weights of another network.
     """
     import torch
@@ -98,5 +97,4 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         first_line = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the tensors do not fit the network of their header ({first_line})") from None
     net = net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    net.header, net.weights_path = header, path
     return net  # type: ignore[no-any-return]

@@ -43,19 +43,13 @@ def smooth(values: Array, sigma: float) -> Array:
         return values
     row = np.ascontiguousarray(values, np.float32).reshape(1, -1)
     size = int(sigma * 3) * 2 + 1
-    return (
-        cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE)
-        .ravel()
-        .astype(np.float64)
-    )
+    return cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE).ravel().astype(np.float64)
 
 
 def drift(rng: Rng, samples: int, length: float) -> Array:
     """Slow wander of unit standard deviation and the given correlation length in samples."""
     knots = max(4, int(samples / max(length, 1.0)) + 4)
-    line = np.interp(
-        np.linspace(0, knots - 1, samples), np.arange(knots), rng.standard_normal(knots)
-    )
+    line = np.interp(np.linspace(0, knots - 1, samples), np.arange(knots), rng.standard_normal(knots))
     return smooth(line, length * 0.35)
 
 
@@ -107,9 +101,7 @@ def porosity(rng: Rng, beds: Beds) -> Array:
 
 def caliper(rng: Rng, beds: Beds) -> Array:
     """The bit's size, with washouts in the shales and a step where casing ends."""
-    hole = (
-        np.maximum(0, 0.5 - beds.sand) * between(rng, (0, 1.2)) * (rng.random(len(beds.sand)) < 0.5)
-    )
+    hole = np.maximum(0, 0.5 - beds.sand) * between(rng, (0, 1.2)) * (rng.random(len(beds.sand)) < 0.5)
     x = between(rng, (0.15, 0.5)) + smooth(hole[beds.index], log_between(rng, (2, 12)))
     x = x + 0.004 * rng.standard_normal(beds.samples)
     if chance(rng, 0.3):
@@ -163,9 +155,7 @@ def spikes(rng: Rng, beds: Beds) -> Array:
     n = beds.samples
     bunch = np.exp(1.2 * drift(rng, n, log_between(rng, (20, 200))))
     rate = log_between(rng, (0.01, 0.12))
-    heights = (rng.random(n) < rate * bunch / bunch.mean()) * rng.gamma(
-        1.3, between(rng, (0.1, 0.4)), n
-    )
+    heights = (rng.random(n) < rate * bunch / bunch.mean()) * rng.gamma(1.3, between(rng, (0.1, 0.4)), n)
     x = between(rng, (0.05, 0.6)) + heights + 0.05 * drift(rng, n, 100)
     return smooth(x, between(rng, (0.4, 1.5))) + 0.006 * rng.standard_normal(n)
 
@@ -218,9 +208,7 @@ def draw_values(rng: Rng, beds: Beds, liveliness: float) -> Array:
     x = centre + (x - centre) * gain * liveliness
     if chance(rng, 0.2):  # thin laminae that every tool sees a little of
         fine = rng.standard_normal(beds.samples)
-        x = x + between(rng, (0.01, 0.07)) * liveliness * smooth(fine, 1.5) * np.exp(
-            0.5 * drift(rng, beds.samples, 60)
-        )
+        x = x + between(rng, (0.01, 0.07)) * liveliness * smooth(fine, 1.5) * np.exp(0.5 * drift(rng, beds.samples, 60))
     if chance(rng, 0.55):  # the scale an engineer chose puts it anywhere
         x = x - centre + between(rng, (0.08, 0.92))
     if chance(rng, 0.15):

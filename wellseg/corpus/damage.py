@@ -24,9 +24,7 @@ from .recipe import (
 
 def cloud(rng: Rng, rows: int, columns: int, cell_px: float) -> Array:
     """Smooth noise: float32 (rows, columns), about unit variance, features of ``cell_px``."""
-    small = rng.standard_normal(
-        (max(2, int(rows / cell_px) + 2), max(2, int(columns / cell_px) + 2)), dtype=np.float32
-    )
+    small = rng.standard_normal((max(2, int(rows / cell_px) + 2), max(2, int(columns / cell_px) + 2)), dtype=np.float32)
     return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
@@ -62,10 +60,7 @@ def bend(rng: Rng, ink: Array, truth: Array) -> tuple[Array, Array]:
     map_y = y + shift_y + np.float32(np.tan(skew)) * (x - columns / 2)
     map_y = np.where(lost, np.float32(-99), map_y).astype(np.float32)
     fixed, fraction = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
-    warped = [
-        cv2.remap(a, fixed, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        for a in (ink, truth)
-    ]
+    warped = [cv2.remap(a, fixed, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) for a in (ink, truth)]
     return warped[0], warped[1]
 
 
@@ -98,9 +93,7 @@ def fog(rng: Rng, rows: int, columns: int) -> Array | None:
     if kind == "side":
         x = np.arange(columns, dtype=np.float32)
         from_edge = x if chance(rng, 0.3) else columns - x
-        field = (
-            1 - from_edge[None, :] / between(rng, (20, 200)) + 0.3 * cloud(rng, rows, columns, 60)
-        )
+        field = 1 - from_edge[None, :] / between(rng, (20, 200)) + 0.3 * cloud(rng, rows, columns, 60)
         return np.clip(field * between(rng, (60, 250)), 0, 200)
     y = np.arange(rows, dtype=np.float32)[:, None]
     a = rng.uniform(0, rows)
@@ -155,9 +148,7 @@ def dirty(rng: Rng, black: Array) -> None:
         y = int(rng.integers(rows))
         jag = np.cumsum(rng.normal(0, 0.4, columns // 8 + 2))
         points = np.stack([np.arange(len(jag)) * 8, y + jag], axis=1).astype(np.int32)
-        cv2.polylines(
-            black, [points], False, 255 if chance(rng, 0.5) else 0, int(rng.integers(1, 4))
-        )
+        cv2.polylines(black, [points], False, 255 if chance(rng, 0.5) else 0, int(rng.integers(1, 4)))
     for _ in range(rng.poisson(0.25)):  # scratches run with the paper
         start = (round(rng.uniform(0, columns)), round(rng.uniform(0, rows)))
         length = log_between(rng, (60, 900))

@@ -52,14 +52,14 @@ class Ruling:
 def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
     unit = paper.dpi / 200
     if paper.tidy or paper.kind == "print":
-        light = int(between(rng, (40, 150)))
-        dark = chance(rng, 0.45)  # black-on-white exports: curves and grid equally black
-        minor = 230 if dark else light
+        # Measured: most renders' grids are gray 96-160, as dark as many of their curves.
+        gray = pick(rng, {"mid": 0.55, "light": 0.18, "black": 0.27})
+        minor = int(between(rng, {"mid": (95, 165), "light": (35, 95), "black": (215, 255)}[gray]))
         return Ruling(
             row_step=paper.dpi * 0.1 * float(pick(rng, {"1": 0.55, "1.6": 0.2, "2": 0.25})),
             minor_px=1,
             medium_px=1,
-            bold_px=1 if chance(rng, 0.55) else 2,
+            bold_px=int(pick(rng, {"1": 0.5, "2": 0.32, "3": 0.12, "4": 0.06})),
             border_px=int(pick(rng, {"1": 0.5, "2": 0.3, "4": 0.2})),
             minor_level=minor,
             medium_level=min(255, minor + int(between(rng, (0, 60)))),
@@ -119,9 +119,7 @@ def column_lines(track: Track) -> list[tuple[float, str]]:
                     out.append((track.left + at * track.width, weight))
         return out
     n = track.divisions
-    return [
-        (track.left + i / n * track.width, "medium" if i % 5 == 0 else "minor") for i in range(1, n)
-    ]
+    return [(track.left + i / n * track.width, "medium" if i % 5 == 0 else "minor") for i in range(1, n)]
 
 
 def rule(
@@ -181,9 +179,7 @@ def rule(
             if ruling.knots_px and not paper.tidy:
                 level = min(255, int(sizes[weight][1] * 1.4))
                 for x, _ in column_lines(t):
-                    cv2.circle(
-                        ink, (round(x), round(y)), ruling.minor_px // 2 + ruling.knots_px, level, -1
-                    )
+                    cv2.circle(ink, (round(x), round(y)), ruling.minor_px // 2 + ruling.knots_px, level, -1)
     for t in tracks:
         for x in (t.left, t.right):
             if -20 < x < width + 20 and t.kind != "depth":

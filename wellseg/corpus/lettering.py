@@ -49,11 +49,7 @@ HERSHEY = {
     "script bold": cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 }
 # OpenCV 4 has no TrueType fonts built in.
-TRUETYPE = (
-    {name: cv2.FontFace(name) for name in ("sans", "italic", "uni")}
-    if hasattr(cv2, "FontFace")
-    else {}
-)
+TRUETYPE = {name: cv2.FontFace(name) for name in ("sans", "italic", "uni")} if hasattr(cv2, "FontFace") else {}
 FACES = {
     "sans": 0.2,
     "uni": 0.3,
@@ -168,8 +164,7 @@ def scribble(rng: Rng, width_px: float, height_px: float) -> Array:
     t = np.linspace(0, 2 * np.pi * loops, 14 * loops)
     knots = np.linspace(0, t[-1], 2 * loops + 2)
     tall, wide, up = (
-        np.interp(t, knots, rng.uniform(a, b, len(knots)))
-        for a, b in ((0.1, 1.0), (-0.5, 1.2), (-0.2, 0.2))
+        np.interp(t, knots, rng.uniform(a, b, len(knots))) for a, b in ((0.1, 1.0), (-0.5, 1.2), (-0.2, 0.2))
     )
     lean = between(rng, (0.1, 0.4))
     y = height_px * (0.5 - 0.5 * tall * np.sin(t) - up)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from . import damage, furniture, panels
+from . import damage, forms, furniture, panels
 from .curves import Beds, companion, draw_beds, draw_values, lay
 from .grid import Ruling, Track, draw_ruling, rule
 from .layout import draw_tracks
 from .lettering import put
 from .pen import Pen, draw_pen, polyline, stroke
 from .recipe import (
+    INK_LEVELS,
     PRESETS,
     Array,
     Paper,
@@ -87,7 +88,7 @@ def text_page(rng: Rng, paper: Paper, ink: Array) -> None:
     kind = pick(rng, {"header": 0.6, "heads": 0.17, "blank": 0.06, "grid": 0.17})
     if kind == "header":
         margin = int(columns * between(rng, (0, 0.12)))
-        ink[:, margin : columns - margin] = furniture.header(rng, paper, rows, columns - 2 * margin)
+        ink[:, margin : columns - margin] = forms.header(rng, paper, rows, columns - 2 * margin)
     elif kind == "heads":
         pens = [draw_pen(rng, paper.curve_px, paper.dpi, paper.tidy, style) for style in STYLES]
         tracks, y = draw_tracks(rng, paper, columns), 0
@@ -116,9 +117,7 @@ def log_page(rng: Rng, paper: Paper, ink: Array, truth: Array, recipe: Preset) -
         block = int(min(rows * between(rng, (0.15, 0.5)), paper.dpi * 9))
         at = int(rng.choice((0, rows - block, int(rng.integers(0, rows - block + 1)))))
         margin = int(columns * between(rng, (0, 0.1)))
-        ink[at : at + block, margin : columns - margin] = furniture.header(
-            rng, paper, block, columns - 2 * margin
-        )
+        ink[at : at + block, margin : columns - margin] = forms.header(rng, paper, block, columns - 2 * margin)
         zones = [z for z in ((0, at), (at + block, rows)) if z[1] - z[0] > 60]
     tracks = draw_tracks(rng, paper, columns)
     ruling = draw_ruling(rng, paper)
@@ -136,10 +135,7 @@ def log_zone(
     if chance(rng, 0.07) and y1 - y0 > paper.dpi * 2:  # the heads of the tracks, then the log
         top = y0
         y0 += int(paper.dpi * between(rng, (0.5, 1.6)))
-        sample = [
-            draw_pen(rng, paper.curve_px, paper.dpi, paper.tidy, pick(rng, STYLES))
-            for _ in range(3)
-        ]
+        sample = [draw_pen(rng, paper.curve_px, paper.dpi, paper.tidy, pick(rng, STYLES)) for _ in range(3)]
         for t in tracks:
             furniture.scale_box(rng, paper, ink, t, top, y0, sample)
     start = y0 + int(paper.dpi * between(rng, (0, 1))) if chance(rng, 0.1) else y0
@@ -190,11 +186,7 @@ def draw_track(
     values: list[Array] = []
     rows = ink.shape[0]
     for n in range(count):
-        x = (
-            companion(rng, values[-1])
-            if n and chance(rng, 0.3)
-            else draw_values(rng, beds, paper.liveliness)
-        )
+        x = companion(rng, values[-1]) if n and chance(rng, 0.3) else draw_values(rng, beds, paper.liveliness)
         values.append(x)
         style = pick(rng, STYLES)
         width = paper.curve_px * float(np.exp(rng.normal(0, 0.22)))
@@ -202,15 +194,11 @@ def draw_track(
             width *= 1.7  # the heavy one
         pen = draw_pen(rng, max(1.0, width), paper.dpi, paper.tidy, style)
         if paper.kind != "scan":
-            # Red, green, blue, brown read as gray; half of all renders are plain black.
-            dark = {"black": 255, "blue": 226, "red": 179, "brown": 170, "green": 140, "gray": 120}
-            pen.level = dark[pick(rng, {"black": 0.5, "blue": 0.12, "red": 0.14, "brown": 0.08,
-                                        "green": 0.1, "gray": 0.06})]  # fmt: skip
+            pen.level = int(pick(rng, INK_LEVELS))
         pens.append(pen)
         overflow = pick(rng, OVERFLOW)
         if x.max() - x.min() > 4:
             overflow = "wrap"
-        antialias = paper.kind == "render" and not paper.curve_px == 1.0
         if chance(rng, 0.12):  # from first reading to last
             a, b = np.sort(rng.integers(0, len(x), 2))
             first, last = (a, b) if b - a > 10 else (0, len(x))
@@ -225,7 +213,7 @@ def draw_track(
             if pen.white_casing_px and inside.any():
                 wide = round(pen.width_px) + 2 * pen.white_casing_px
                 polyline(ink, run[inside], 0, wide)
-            stroke(rng, run[inside], pen, layer, truth, antialias, 1 if paper.tidy else 2)
+            stroke(rng, run[inside], pen, layer, truth, paper.antialias, 1 if paper.tidy else 2)
     return pens
 
 

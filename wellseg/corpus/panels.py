@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .damage import cloud
-from .furniture import paragraph
+from .forms import paragraph
 from .grid import Track
 from .lettering import HAND, draw_face, put, write
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
@@ -116,9 +116,7 @@ def cuttings(rng: Rng, rows: int, columns: int, dpi: float) -> Array:
     count = max(4, int(rows * columns / size**2))
     ground = np.full((rows, columns), 255, np.uint8)
     ground[rng.integers(0, rows, count), rng.integers(0, columns, count)] = 0
-    away, chip = cv2.distanceTransformWithLabels(
-        ground, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    away, chip = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     base = np.clip(rng.normal(between(rng, (90, 170)), 45, count + 2), 0, 255)[chip]
     rough = 20 * cloud(rng, rows, columns, 2.5) + 90 * (away / size) ** 2
     gray: Array = np.clip(base + rough, 0, 255).astype(np.uint8)

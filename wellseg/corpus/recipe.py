@@ -77,6 +77,7 @@ class Paper:
     curve_px: float  # the nominal pen of this log
     wear: float  # 0 fresh .. 1 grid eroded to dots
     liveliness: float  # of the curves: how far they swing
+    antialias: bool  # strokes of a render; most are not (measured: exact palette grays)
     tidy: bool  # born digital: no ragged edges, no dirt
 
 
@@ -96,6 +97,16 @@ SPECKS_LOG_SD = 1.4
 SKEW_DEG_MEDIAN = 0.15  # measured; p95 0.64
 SKEW_LOG_SD = 0.85
 BLACK_EDGE_PX: Span = (10, 60)  # measured
+# Measured gray of curves in renders: 0, 29 (blue), 53, 76 (red), 105, 151 (green), 177. As ink:
+INK_LEVELS = {
+    "255": 0.42,
+    "226": 0.14,
+    "202": 0.04,
+    "179": 0.2,
+    "150": 0.06,
+    "104": 0.09,
+    "78": 0.05,
+}
 # Measured on the labels, p10 / median / p90: sideways travel per row 0.5 / 2.3 / 6.2 px on scans,
 # 0.2 / 0.8 / 2.5 px on renders; turns per inch 4 / 6 / 14 and 0.4 / 3.4 / 7.
 SCAN_LIVELINESS: Span = (0.8, 1.6)
@@ -117,6 +128,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             curve_px=1.0 if chance(rng, 0.5) else between(rng, (1.5, 3.2)),
             wear=0.0,
             liveliness=log_between(rng, RENDER_LIVELINESS),
+            antialias=chance(rng, 0.3),
             tidy=True,
         )
     if kind == "print":
@@ -130,6 +142,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             curve_px=between(rng, (1.0, 2.4)),
             wear=float(rng.random()),
             liveliness=log_between(rng, SCAN_LIVELINESS),
+            antialias=True,
             tidy=False,
         )
     dpi = float(pick(rng, SCAN_DPI)) * between(rng, (0.96, 1.04))
@@ -147,5 +160,6 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
         curve_px=pen,
         wear=float(rng.beta(1.1, 1.3)),
         liveliness=log_between(rng, SCAN_LIVELINESS),
+        antialias=False,
         tidy=False,
     )
