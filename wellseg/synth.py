@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -64,7 +65,9 @@ def write_corpus(
         if not ((out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file())
     ]
     if workers > 1 and len(todo) > 1:
-        with ProcessPoolExecutor(min(workers, len(todo)), initializer=_one_thread) as pool:
+        # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(todo)), spawn, _one_thread) as pool:
             for _ in pool.map(_write_log, todo, chunksize=1):
                 pass
     else:
