@@ -197,3 +197,24 @@ def test_help_does_not_wait_for_torch(command):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_waiting_for_data_is_told_from_a_twentieth_of_the_time_on(monkeypatch):
+    from wellseg import callbacks
+
+    class Module:
+        def __init__(self):
+            self.told = []
+
+        def log(self, name, value, **_):
+            self.told.append((name, value))
+
+    for wait, told in ((0.01, False), (0.5, True)):
+        clock = iter(t for step in range(200) for t in (step * (1 + wait), step * (1 + wait) + 1))
+        monkeypatch.setattr(callbacks.time, "perf_counter", lambda clock=clock: next(clock))
+        callback, module = callbacks.DataWait(), Module()
+        for index in range(100):
+            callback.on_train_batch_start(None, module, None, index)
+            callback.on_train_batch_end(None, module, None, None, index)
+        assert bool(module.told) == told
+    assert module.told[-1][1] == pytest.approx(0.5 / 1.5, rel=0.02)

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from wellseg.segmenter import Segmenter
 
-PICTURES = 4
-"""Validation logs that are drawn after each validation."""
-
 
 def train(config: TrainConfig, config_yaml: str) -> Path:
     """Run, or resume, one training; returns the weights file. config_yaml is kept beside it."""
@@ -85,6 +82,7 @@ def _trainer(config: TrainConfig) -> Trainer:
     from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+    from wellseg.callbacks import DataWait, Pictures
     from wellseg.device import pick_device, pick_dtype
 
     out = config.out
@@ -99,7 +97,8 @@ def _trainer(config: TrainConfig) -> Trainer:
         # saved after the validation and after the best, so that it knows of both.
         ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
         ModelCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
-        _pictures(),
+        Pictures(),
+        DataWait(),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(RichProgressBar())
@@ -136,31 +135,6 @@ def _trainer(config: TrainConfig) -> Trainer:
         return Trainer(**(options | config.trainer))
     except (TypeError, MisconfigurationException) as error:
         raise ValueError(f"--trainer: {error}") from None
-
-
-def _pictures() -> Callback:
-    import torch
-    from lightning.pytorch import Callback
-
-    from wellseg.atomic import atomic_file
-    from wellseg.overlay import encode_png, paint
-
-    class Pictures(Callback):
-        """The first validation logs after each validation: hits green, false red, missed blue."""
-
-        def on_validation_batch_end(
-            self, trainer: Trainer, _module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-        ) -> None:
-            if batch_idx >= PICTURES or not trainer.is_global_zero:
-                return
-            mask = (outputs > 0).to(torch.uint8).mul(255)[0, 0].cpu().numpy()
-            gray, truth = batch.gray[0, 0].cpu().numpy(), batch.truth[0, 0].cpu().numpy()
-            path = Path(trainer.default_root_dir) / "pictures" / f"step-{trainer.global_step:06d}-{batch.name}.png"
-            path.parent.mkdir(exist_ok=True)
-            with atomic_file(path) as file:
-                file.write(encode_png(paint(gray, mask, truth)))
-
-    return Pictures()
 
 
 def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path) -> None:
