@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,12 +48,23 @@ def segment(
     memory: what the process may take, e.g. "2GB", beside the returned array.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
-    if isinstance(scan, np.ndarray):
-        if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
-            raise ValueError(f"a scan is gray uint8, rows x columns, not {scan.dtype} of shape {scan.shape}")
-        return _probability(model, _Array(scan), precision, device, memory)
-    with open_scan(scan) as opened:
-        return _probability(model, opened, precision, device, memory)
+    inference = partial(Inference, model, precision=precision, device=device, memory=memory)
+    if not isinstance(scan, np.ndarray):
+        with open_scan(scan) as opened:
+            return _probability(inference(opened))
+    if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
+        raise ValueError(f"a scan is gray uint8, rows x columns, not {scan.dtype} of shape {scan.shape}")
+    return _probability(inference(_Array(scan)))
+
+
+def _probability(inference: Inference) -> NDArray[np.float32]:
+    probability = np.empty((inference.scan.rows, inference.scan.columns), np.float32)
+    first = 0
+    for band in inference.bands():
+        last = first + len(band.logits)
+        torch.sigmoid(torch.from_numpy(band.logits), out=torch.from_numpy(probability[first:last]))
+        first = last
+    return probability
 
 
 class _Array:
@@ -66,59 +78,47 @@ class _Array:
         return self.gray[start:stop]
 
 
-def _probability(
-    model: nn.Module, scan: Scan | _Array, precision: str, device: str, memory: str | int
-) -> NDArray[np.float32]:
-    probability = np.empty((scan.rows, scan.columns), np.float32)
-    first = 0
-    for band in segment_bands(model, scan, precision=precision, device=device, memory=memory):
-        last = first + len(band.logits)
-        torch.sigmoid(torch.from_numpy(band.logits), out=torch.from_numpy(probability[first:last]))
-        first = last
-    return probability
+class Inference:
+    """One network on one scan: ``plan`` says what it will take, ``bands`` does it.
 
+    The options are those of ``segment``; scratch is the folder for temporary files (None: the system's).
+    """
 
-def expected(
-    model: nn.Module,
-    scan: Scan | _Array,
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    memory: str | int = "2GB",
-) -> Plan:
-    """What ``segment_bands`` with these options will take of memory and disk."""
-    target = pick_device(device)
-    return plan(model, scan.rows, scan.columns, parse_bytes(memory), pick_dtype(precision, target), target)
+    def __init__(
+        self,
+        model: nn.Module,
+        scan: Scan | _Array,
+        *,
+        precision: str = "auto",
+        device: str = "auto",
+        memory: str | int = "2GB",
+        scratch: Path | None = None,
+    ) -> None:
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(precision, self.device)
+        self.model, self.scan, self.scratch = model.to(self.device), scan, scratch
+        self.memory_bytes = parse_bytes(memory)
 
+    def plan(self) -> Plan:
+        """Memory and disk that this will take, found without computing anything."""
+        return plan(self.model, self.scan.rows, self.scan.columns, self.memory_bytes, self.dtype, self.device)
 
-def segment_bands(
-    model: nn.Module,
-    scan: Scan | _Array,
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    memory: str | int = "2GB",
-    scratch: Path | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Iterator[Band]:
-    """The bands of a scan from top to bottom, each row once. ``progress`` gets the share done."""
-    target = pick_device(device)
-    model = model.to(target)
+    def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
+        """The scan from top to bottom, each row once. ``progress`` gets the share of the work done."""
+        bands = evaluate_rows(
+            self.model,
+            self._read_ink,
+            self.scan.rows,
+            self.scan.columns,
+            memory_bytes=self.memory_bytes,
+            scratch=self.scratch,
+            dtype=self.dtype,
+            device=self.device,
+            progress=progress,
+        )
+        for first, logits in bands:
+            gray = self.scan.read(first, first + logits.shape[2])
+            yield Band(gray, logits[0, 0].float().cpu().numpy())
 
-    def read_ink(start: int, stop: int) -> Tensor:
-        return to_ink(torch.from_numpy(scan.read(start, stop))[None, None].to(target))
-
-    bands = evaluate_rows(
-        model,
-        read_ink,
-        scan.rows,
-        scan.columns,
-        memory_bytes=parse_bytes(memory),
-        scratch=scratch,
-        dtype=pick_dtype(precision, target),
-        device=target,
-        progress=progress,
-    )
-    for first, logits in bands:
-        gray = scan.read(first, first + logits.shape[2])
-        yield Band(gray, logits[0, 0].float().cpu().numpy())
+    def _read_ink(self, start: int, stop: int) -> Tensor:
+        return to_ink(torch.from_numpy(self.scan.read(start, stop))[None, None].to(self.device))

@@ -90,7 +90,7 @@ def mask_scan(
     import numpy as np
 
     from wellseg.atomic import atomic_file
-    from wellseg.inference import expected, segment_bands
+    from wellseg.inference import Inference
     from wellseg.overlay import FoldedPage, encode_png
     from wellseg.scan import open_scan
 
@@ -104,13 +104,19 @@ def mask_scan(
         masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
         if config.probability:
             probabilities = writers.enter_context(_Writer(job.result(".probability.tif"), *shape))
-        how = {"precision": config.precision, "device": config.device, "memory": config.memory}
-        spill_bytes = expected(net, scan, **how).spill_bytes
+        inference = Inference(
+            net,
+            scan,
+            precision=config.precision,
+            device=config.device,
+            memory=config.memory,
+            scratch=config.scratch,
+        )
+        spill_bytes = inference.plan().spill_bytes
         if spill_bytes:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile")
-        bands = segment_bands(net, scan, **how, scratch=config.scratch, progress=progress)
-        for band in bands:
+        for band in inference.bands(progress):
             mask = np.where(band.logits > least_logit, np.uint8(255), np.uint8(0))
             curve_pixels += int(np.count_nonzero(mask))
             masks.put(mask)
