@@ -1,0 +1,427 @@
+"""Rows pulled through a network give what the whole image gives: the identity everything here rests on."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wellseg import norms, rowwise, spill
+from wellseg.norms import NORMS, make_norm
+from wellseg.resunet import ResUNet
+from wellseg.rowwise import UnsupportedOperation, evaluate_rows, plan
+
+PLENTY = 64 << 30
+NOTHING = 0  # of memory: all that is kept goes to disk
+SMALL = {"widths": (16, 32, 32)}
+
+
+@pytest.fixture(autouse=True)
+def seeded_in_one_thread() -> Iterator[None]:
+    """Equal weights in every run; and threads that wait for one another make tiny maps slow."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
+    """The net in evaluation with nothing left at its initial 0 or 1, running statistics included."""
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in [*net.parameters(), *net.buffers()]:
+        if tensor.dim() == 1:
+            tensor.data += 0.2 * torch.rand(tensor.shape, generator=generator)
+    return net.eval()
+
+
+def random_ink(rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Strokes of ink that get denser from top to bottom, so that strips differ in their statistics."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand((1, 1, rows, columns), generator=generator, dtype=dtype)
+    return (noise < torch.linspace(0.02, 0.6, rows, dtype=dtype)[:, None]).to(dtype) * noise.sqrt()
+
+
+def by_rows(net: nn.Module, ink: Tensor, memory_bytes: int = PLENTY, **options: object) -> Tensor:
+    options = {"dtype": ink.dtype, "memory_bytes": memory_bytes, **options}
+    bands = list(evaluate_rows(net, lambda a, b: ink[:, :, a:b], *ink.shape[2:], **options))  # type: ignore[arg-type]
+    ends = [0, *[first + band.shape[2] for first, band in bands]]
+    assert [first for first, _ in bands] == ends[:-1] and ends[-1] == ink.shape[2], "every row once, in order"
+    return torch.cat([band for _, band in bands], 2)
+
+
+@torch.no_grad()
+def whole(net: nn.Module, ink: Tensor) -> Tensor:
+    return net(ink)
+
+
+def off(net: nn.Module, ink: Tensor, **options: object) -> float:
+    """The largest difference from the whole image in float64."""
+    return (by_rows(net, ink, **options) - whole(copy.deepcopy(net).double(), ink.double())).abs().max().item()
+
+
+# --- Exactness -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize(
+    ("rows", "columns", "strip_rows"),
+    [(131, 47, 8), (64, 40, 64), (203, 33, 24), (72, 56, 7), (1, 9, None), (50, 1, 16), (9, 8, 1000)],
+)
+def test_float64_rows_are_the_whole_image(
+    norm: str, patch: int, rows: int, columns: int, strip_rows: int | None
+) -> None:
+    net = randomised(ResUNet(patch=patch, norm=norm, **SMALL)).double()
+    assert off(net, random_ink(rows, columns), strip_rows=strip_rows) < 1e-10
+
+
+@pytest.mark.parametrize("scan", ["white", "dark end", "black"])
+def test_scans_with_constant_parts(scan: str) -> None:
+    ink = torch.zeros(1, 1, 150, 40, dtype=torch.float64)
+    ink[:, :, {"white": 150, "dark end": 135, "black": 0}[scan] :] = 1.0
+    assert off(randomised(ResUNet(**SMALL)).double(), ink, strip_rows=16) < 1e-10
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_float32_is_close_to_float64(norm: str) -> None:
+    net = randomised(ResUNet(norm=norm))
+    assert off(net, random_ink(1600, 160, dtype=torch.float32)) < 1e-5
+
+
+def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16() -> None:
+    net, ink = randomised(ResUNet()), random_ink(1200, 160, dtype=torch.float32)
+    truth = whole(copy.deepcopy(net).double(), ink.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        whole_off = whole(net, ink) - truth
+    rows_off = by_rows(net, ink, dtype=torch.bfloat16) - truth
+    assert rows_off.square().mean() <= 1.05 * whole_off.square().mean()
+    assert rows_off.abs().max() <= 1.25 * whole_off.abs().max(), "one value's rounding, so a matter of luck"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_strip_heights_agree(dtype: torch.dtype) -> None:
+    net, ink = randomised(ResUNet(**SMALL)).to(dtype), random_ink(300, 64, dtype=dtype)
+    a, b = by_rows(net, ink, strip_rows=8), by_rows(net, ink, strip_rows=300)
+    assert (a - b).abs().max() < (1e-10 if dtype == torch.float64 else 1e-5)
+
+
+# --- These checks bite: each of the classic mistakes fails them -----------------------------------
+
+
+def is_exact() -> bool:
+    return off(randomised(ResUNet(**SMALL)).double(), random_ink(131, 47), strip_rows=24) < 1e-10
+
+
+def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_exact()
+
+    def tiled(count_a: int, mean_a: Tensor, square_a: Tensor, count_b: int, mean_b: Tensor, square_b: Tensor) -> object:
+        count, mean, _ = norms.merge_moments(count_a, mean_a, square_a, count_b, mean_b, square_b)
+        return count, mean, square_a + square_b
+
+    monkeypatch.setattr(rowwise, "merge_moments", tiled)
+    assert not is_exact()
+
+
+def test_counting_halo_rows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = rowwise.Moments.add
+    monkeypatch.setattr(rowwise.Moments, "add", lambda self, strip: add(self, torch.cat([strip, strip[:, :, -1:]], 2)))
+    assert not is_exact()
+
+
+def test_zero_padding_at_inner_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_of = rowwise.rows_of
+
+    def tiled(x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None) -> Tensor:
+        rows = rows_of(x, x_first, height, first, last, fill).clone()
+        if fill == 0.0 and first > 0 and (last - first) % 8 == 2:  # the halo of a 3 x 3 convolution
+            rows[:, :, 0] = 0.0
+        return rows
+
+    monkeypatch.setattr(rowwise, "rows_of", tiled)
+    assert not is_exact()
+
+
+# --- Operations, not our network -------------------------------------------------------------------
+
+
+class Call(nn.Module):
+    """A function as a network, between two convolutions and norms (n(c(f(n(c(ink)))))."""
+
+    def __init__(self, function: Callable[..., Tensor], channels: int = 4, *weight: int) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 4, 3, padding=1), make_norm("group", 4)
+        self.last, self.function = nn.Conv2d(channels, 1, 3, padding=1), function
+        self.weight = nn.Parameter(torch.randn(weight, generator=torch.Generator().manual_seed(1))) if weight else None
+
+    def forward(self, ink: Tensor) -> Tensor:
+        x = self.norm(self.first(ink))
+        y = self.function(x) if self.weight is None else self.function(x, self.weight)
+        return self.last(y)
+
+
+W33 = (4, 4, 3, 3)
+OPERATIONS: dict[str, Call] = {
+    "conv 1x5 and columns' stride": Call(lambda x, w: F.conv2d(x, w, padding=(0, 2), stride=(1, 2)), 4, 4, 4, 1, 5),
+    "conv without padding": Call(lambda x, w: F.conv2d(x, w), 4, *W33),
+    "conv padded more than its kernel": Call(lambda x, w: F.conv2d(x, w, padding=9), 4, *W33),
+    "conv dilated": Call(lambda x, w: F.conv2d(x, w, padding=6, dilation=(5, 3)), 4, *W33),
+    "conv stride 3": Call(lambda x, w: F.conv2d(x, w, stride=3, padding=1), 4, *W33),
+    "conv grouped, same": Call(lambda x, w: F.conv2d(x, w, padding="same", groups=4), 4, 4, 1, 5, 3),
+    "conv transposed 2x2": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2), 3, 4, 3, 2, 2),
+    "conv transposed 4x4": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), 4, 4, 4, 4, 4),
+    "conv transposed 3x3": Call(lambda x, w: F.conv_transpose2d(x, w, None, 3, 1, 2, dilation=2), 4, *W33),
+    "conv transposed 1x1": Call(lambda x, w: F.conv_transpose2d(x, w, stride=3, output_padding=1), 4, 4, 4, 1, 1),
+    "max_pool 3x3": Call(lambda x: F.max_pool2d(x, 3, 2, 1)),
+    "max_pool, rest counts": Call(lambda x: F.max_pool2d(x, 3, ceil_mode=True)),
+    "avg_pool": Call(lambda x: F.avg_pool2d(x, 3, 2, 1)),
+    "nearest": Call(lambda x: F.interpolate(x, scale_factor=3)),
+    "nearest to a size": Call(lambda x: F.interpolate(x[:, :, ::1, :9], (2 * x.shape[2], 27))),
+    "bilinear": Call(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    "pixel_shuffle": Call(lambda x: F.pixel_shuffle(x, 2), 1),
+    "pixel_unshuffle": Call(lambda x: F.pixel_unshuffle(F.pad(x, (1, 1, -x.shape[2] % 2, 2)), 2)[:, :4, :, :3]),
+    "pad, all kinds": Call(lambda x: F.pad(F.pad(x, (2, 1, 3, -2), value=0.5), (1, 1, 0, 0), mode="replicate")),
+    "crop": Call(lambda x: x[:, 1:, 3:-2, 1::2], 3),
+    "cat": Call(lambda x: torch.cat([x, F.gelu(x), x[:, :1].sigmoid()], dim=1), 9),
+    "arithmetic": Call(lambda x: torch.clamp(x * x - 2.0 * x / 3, -1, max=1) + (1 - x) * F.leaky_relu(x, 0.1)),
+    "in place": Call(lambda x: F.relu(x.mul_(-1)).add_(1) + x),
+    "in place, read again": Call(lambda x: (F.relu(y, inplace=True) + y for y in [x - 0.3]).__next__()),
+    "another norm": Call(lambda x: F.dropout(x, training=False).contiguous()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(("rows", "strip_rows"), [(40, 8), (61, 7), (19, 3), (6, 1)])
+def test_operation(name: str, rows: int, strip_rows: int) -> None:
+    net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
+    truth = whole(net, ink)
+    options = {"memory_bytes": PLENTY, "dtype": torch.float64, "strip_rows": strip_rows}
+    bands = [band for _, band in evaluate_rows(net, lambda a, b: ink[:, :, a:b], rows, 12, **options)]
+    assert (torch.cat(bands, 2) - truth).abs().max() < 1e-10
+
+
+class OtherNet(nn.Module):
+    """Unlike ours in all that rowwise must not rely on."""
+
+    def __init__(self, norm: str) -> None:
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(1, 16, 5, stride=2, padding=2), make_norm(norm, 16), nn.SiLU())
+        self.wide = nn.ModuleList(nn.Conv2d(16, 16, 3, padding=d, dilation=d) for d in (1, 2, 4))
+        self.norms = nn.ModuleList(make_norm(norm, 16) for _ in self.wide)
+        self.side = nn.Sequential(nn.Conv2d(16, 48, 1), make_norm(norm, 48))
+        self.deep = nn.Sequential(
+            nn.AvgPool2d(2), nn.Conv2d(48, 32, 3, padding=1), nn.ReLU(inplace=True), nn.Dropout(0.5)
+        )
+        self.up1 = nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.up2 = nn.ConvTranspose2d(64, 8, 4, stride=2, padding=1)
+        self.head = nn.Sequential(nn.BatchNorm2d(9), nn.Conv2d(9, 1, (1, 3), padding=(0, 1)))
+
+    def forward(self, ink: Tensor) -> Tensor:
+        x = self.down(ink)
+        y = torch.cat([F.relu(norm(conv(x))) for conv, norm in zip(self.wide, self.norms, strict=True)], 1)
+        y = y + self.side(x)
+        up = F.pad(self.up1(self.deep(y)), (0, y.shape[3] % 2, 0, y.shape[2] % 2))
+        up = self.up2(torch.cat([y, up], 1))[:, :, : ink.shape[2], : ink.shape[3]]
+        return self.head(torch.cat([up, ink], 1))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_another_network(norm: str) -> None:
+    net = randomised(OtherNet(norm)).double()
+    for rows, strip_rows in [(90, 16), (61, 7), (31, 100)]:
+        assert off(net, random_ink(rows, 22), strip_rows=strip_rows) < 1e-10
+        assert off(net, random_ink(rows, 21), strip_rows=strip_rows, memory_bytes=NOTHING) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda x: torch.cumsum(x, 2), "cumsum"),
+        (lambda x: F.group_norm(x, 2), "group_norm"),
+        (lambda x: x.flip(2), "flip"),
+        (lambda x: x - x.mean((2, 3), keepdim=True), "mean"),
+        (lambda x: torch.cat([x, x], 2), "cat"),
+        (lambda x: x[:, :, ::2], "getitem"),
+        (lambda x: x * torch.linspace(0, 1, 64)[:, None], "mul"),
+        (lambda x: F.interpolate(x, scale_factor=1.5), "interpolate"),
+        (lambda x: F.dropout(x, training=True), "dropout"),
+        (lambda x: F.relu_(x[:, :2]) * x[:, 2:], "relu_"),
+        (lambda x: x if x.sum() > 0 else -x, "fx"),
+    ],
+)
+def test_an_unknown_operation_is_refused_by_name_before_anything_is_read(
+    function: Callable[..., Tensor], named: str
+) -> None:
+    def read_ink(a: int, b: int) -> Tensor:
+        raise AssertionError("read before it was refused")
+
+    with pytest.raises(UnsupportedOperation, match=named):
+        evaluate_rows(Call(function).eval(), read_ink, 64, 64, memory_bytes=PLENTY)
+
+
+# --- Norms in training mode ------------------------------------------------------------------------
+
+
+def test_batchnorm_in_training_mode_uses_the_image_and_leaves_the_net_alone() -> None:
+    net, ink = randomised(ResUNet(norm="batch", **SMALL)).double().train(), random_ink(120, 40)
+    before = copy.deepcopy(net.state_dict())
+    rows = by_rows(net, ink, strip_rows=16)
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items()) and net.training
+    assert (rows - whole(net, ink)).abs().max() < 1e-10
+
+
+def test_torch_batchnorm_in_training_mode_is_refused() -> None:
+    with pytest.raises(UnsupportedOperation, match=r"BatchNorm2d in training"):
+        plan(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1)).train(), 100, 100, PLENTY)
+
+
+# --- What it takes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_what_is_spilled_comes_back_as_it_was(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill, "FILE_BYTES", 10_000)  # many files
+    net, ink = randomised(ResUNet(**SMALL)), random_ink(150, 50, dtype=torch.float32)
+    in_ram = by_rows(net, ink, dtype=dtype, strip_rows=16)
+    assert torch.equal(by_rows(net, ink, dtype=dtype, strip_rows=16, memory_bytes=NOTHING), in_ram)
+
+
+def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = []
+    make = spill.RowStore.__init__
+
+    def watched(self: spill.RowStore, *args: object) -> None:
+        make(self, *args)  # type: ignore[arg-type]
+        stores.append(self)
+
+    monkeypatch.setattr(rowwise, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(spill.RowStore, "__init__", watched)
+    for memory_bytes in (NOTHING, rowwise.HEAP_BYTES + 4_000_000, PLENTY):
+        planned = plan(ResUNet(), 500, 100, memory_bytes, strip_rows=32)
+        by_rows(ResUNet().eval(), random_ink(500, 100, dtype=torch.float32), memory_bytes=memory_bytes, strip_rows=32)
+        store = stores[-1]
+        assert (store.peak_ram_bytes, store.peak_disk_bytes) == (planned.ram_bytes, planned.spill_bytes)
+        assert store.ram_bytes == store.disk_bytes == 0, "all is freed at the end"
+    assert [bool(store.peak_ram_bytes) for store in stores] == [False] * 3 + [True] * 6
+    assert [bool(store.peak_disk_bytes) for store in stores] == [True] * 6 + [False] * 3
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer_pixel"])
+def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height(norm: str) -> None:
+    net = ResUNet(norm=norm).eval()
+    few, many = (plan(net, rows, 640, PLENTY, strip_rows=64) for rows in (4_000, 40_000))
+    assert few == many
+    assert few.ram_bytes < plan(ResUNet(), 4_000, 640, PLENTY, strip_rows=64).ram_bytes / 4
+
+
+def test_ink_is_read_once_from_top_to_bottom() -> None:
+    ink, reads = random_ink(300, 40, dtype=torch.float32), []
+
+    def read_ink(a: int, b: int) -> Tensor:
+        reads.append((a, b))
+        return ink[:, :, a:b]
+
+    for _ in evaluate_rows(ResUNet().eval(), read_ink, 300, 40, memory_bytes=PLENTY, strip_rows=32):
+        pass
+    assert reads[0][0] == 0 and reads[-1][1] == 300
+    assert all(before[1] == after[0] for before, after in pairwise(reads))
+
+
+def test_progress_rises_to_one() -> None:
+    shares: list[float] = []
+    by_rows(ResUNet(**SMALL).eval(), random_ink(300, 40, dtype=torch.float32), strip_rows=16, progress=shares.append)
+    assert shares == sorted(shares) and len(shares) > 100 and shares[0] < 0.05 and shares[-1] == 1.0
+
+
+def test_a_disk_too_small_is_named_before_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usage = type("usage", (), {"free": 1_000_000})
+    monkeypatch.setattr(rowwise.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match=r"0\.0 GB free.* need 1\.\d GB") as caught:
+        evaluate_rows(
+            ResUNet().eval(),
+            lambda a, b: torch.zeros(1, 1, b - a, 1000),
+            20_000,
+            1000,
+            memory_bytes=0,
+            scratch=tmp_path,
+        )
+    assert str(tmp_path) in str(caught.value) and caught.value.errno == errno.ENOSPC
+
+
+def test_a_disk_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(fd: int, data: memoryview, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spill.os, "pwrite", full)
+    with pytest.raises(OSError, match=str(tmp_path)):
+        by_rows(ResUNet().eval(), random_ink(64, 64, dtype=torch.float32), memory_bytes=NOTHING, scratch=tmp_path)
+
+
+def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no-such-folder"):
+        by_rows(
+            ResUNet().eval(),
+            random_ink(64, 64, dtype=torch.float32),
+            memory_bytes=NOTHING,
+            scratch=tmp_path / "no-such-folder",
+        )
+
+
+SPILLING = """
+import sys, torch, pathlib
+from wellseg.resunet import ResUNet
+from wellseg.rowwise import evaluate_rows
+torch.set_num_threads(1)
+rows, memory_bytes, scratch = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+generator = torch.Generator().manual_seed(0)
+ink = lambda a, b: torch.rand((1, 1, b - a, 640), generator=generator)
+said = False
+def progress(share):
+    global said
+    if share > 0.5 and not said:
+        print("halfway", flush=True)
+        said = True
+options = {"memory_bytes": memory_bytes, "scratch": scratch, "progress": progress, "dtype": torch.bfloat16}
+for _ in evaluate_rows(ResUNet().eval(), ink, rows, 640, **options):
+    pass
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def spilling(rows: int, memory_bytes: int, scratch: Path) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", SPILLING, str(rows), str(memory_bytes), str(scratch)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=Path(rowwise.__file__).parents[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_killed_it_leaves_no_file(tmp_path: Path) -> None:
+    process = spilling(3200, 0, tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == "halfway\n"
+    open_files = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert any(str(tmp_path) in name and "deleted" in name for name in open_files), "it was spilling"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads VmHWM")
+def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
+    peaks = []
+    for rows in (4_000, 20_000):
+        output, _ = spilling(rows, 0, tmp_path).communicate()
+        peaks.append(1024 * int(output.split()[-1]))
+    assert peaks[1] - peaks[0] < 1.0 * 16_000 * 640, f"{peaks} bytes: less than a byte for each pixel more"
+    assert peaks[1] < 800e6
