@@ -127,17 +127,19 @@ def is_exact() -> bool:
 def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_exact()
 
-    def tiled(count_a: int, mean_a: Tensor, square_a: Tensor, count_b: int, mean_b: Tensor, square_b: Tensor) -> object:
-        count, mean, _ = norms.merge_moments(count_a, mean_a, square_a, count_b, mean_b, square_b)
-        return count, mean, square_a + square_b
+    def tiled(a: norms.Moments, b: norms.Moments) -> norms.Moments:
+        count, mean, _ = norms.merge_moments(a, b)
+        return count, mean, a[2] + b[2]
 
     monkeypatch.setattr(rowwise, "merge_moments", tiled)
     assert not is_exact()
 
 
 def test_counting_halo_rows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = rowwise.Moments.add
-    monkeypatch.setattr(rowwise.Moments, "add", lambda self, strip: add(self, torch.cat([strip, strip[:, :, -1:]], 2)))
+    measure = rowwise.Sweep.measure
+    monkeypatch.setattr(
+        rowwise.Sweep, "measure", lambda self, strip: measure(self, torch.cat([strip, strip[:, :, -1:]], 2))
+    )
     assert not is_exact()
 
 

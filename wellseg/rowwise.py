@@ -22,21 +22,17 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import block_moments, merge_moments
+from wellseg.norms import Moments, block_moments, merge_moments
 from wellseg.rowgraph import UnsupportedOperation, trace
 from wellseg.rowrules import Rows, Step
 from wellseg.spill import Block, RowStore, disk_full
 
 __all__ = ["Plan", "UnsupportedOperation", "evaluate_rows", "plan"]
-
-LANE_VALUES = 64
-"""So many values at most are summed in float32 by the statistics: more let rounding show on blank paper."""
 
 KEEP_ABOVE_WORK = 100
 """A map is kept if it would take more than so many multiply-adds a value to compute it once more.
@@ -183,7 +179,11 @@ class _Evaluation:
         while sweep.next_row < sweep.step.rows:
             sweep.advance()
         if not self.rehearsing:
-            self.scale_shift[norm] = sweep.moments.scale_shift(norm.barrier, self.dtype)
+            assert sweep.moments and norm.barrier
+            count, mean, square = sweep.moments
+            wide = torch.float64 if self.dtype == torch.float64 else torch.float32
+            scale, shift = norm.barrier.scale_shift(mean, square / count)  # type: ignore[operator]
+            self.scale_shift[norm] = scale.to(wide), shift.to(wide)
 
 
 class Sweep:
@@ -195,7 +195,8 @@ class Sweep:
         self.next_row = 0
         self.blocks: deque[tuple[int, int, Block]] = deque()  # first row, past the last, rows
         self.readers: dict[Sweep, int] = {}  # the first row that each still needs
-        self.measured, self.moments = measured, Moments()
+        self.measured = measured
+        self.moments: Moments | None = None  # of the rows so far
         known = {other.step for other in evaluation.sweeps.values() if other.kept}
         self.path = _path(step, known)
         inputs = dict.fromkeys(x for step in self.path for x in step.inputs)
@@ -238,7 +239,7 @@ class Sweep:
         else:
             strip = self.compute(ranges)
             if self.measured:
-                self.moments.add(strip)
+                self.measure(strip)
             if self.readers:
                 rows = strip[0].permute(1, 2, 0).contiguous()
                 self.blocks.append((start, stop, evaluation.store.put(rows, self)))
@@ -249,6 +250,11 @@ class Sweep:
         evaluation.done_work += self.row_work * (stop - start)
         evaluation.progress(min(1.0, evaluation.done_work / evaluation.total_work))
         return strip
+
+    def measure(self, strip: Tensor) -> None:
+        """Take the next rows, (1, C, h, W), into the moments, each row once."""
+        moments = block_moments(strip)
+        self.moments = merge_moments(self.moments, moments) if self.moments else moments
 
     def provide(self, reader: Sweep, first: int, stop: int) -> None:
         """Have rows up to ``stop``, and know that this reader needs none before ``first`` any more."""
@@ -319,53 +325,6 @@ def rows_of(x: Tensor, x_first: int, x_height: int, first: int, last: int, fill:
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, x_height) - x_first)]
     top, bottom = min(max(0, -first), last - first), min(max(0, last - x_height), last - first)
     return F.pad(inside, (0, 0, top, bottom), value=fill or 0.0) if top or bottom else inside
-
-
-class Moments:
-    """Mean and variance of each channel over all rows, from strips of them, in float64."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = self.square = torch.zeros(())
-
-    def add(self, strip: Tensor) -> None:
-        """Take in rows (1, C, h, W), each row once."""
-        mean, square = strip_moments(strip)
-        values = strip.shape[2] * strip.shape[3]
-        if self.count:
-            self.count, self.mean, self.square = merge_moments(self.count, self.mean, self.square, values, mean, square)
-        else:
-            self.count, self.mean, self.square = values, mean, square
-
-    def scale_shift(self, norm: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What that norm is on this image, per channel, in float64 or else float32."""
-        scale, shift = norm.scale_shift(self.mean, self.square / self.count)
-        wide = torch.float64 if dtype == torch.float64 else torch.float32
-        return scale.to(wide), shift.to(wide)
-
-
-def strip_moments(strip: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and sum of squared deviations of each channel of (1, C, h, W), two float64 tensors (C,).
-
-    By PyTorch's BatchNorm kernel, which reads bf16 and float32 at the speed of memory, three times as
-    fast as ``block_moments``, but sums in one float32 pass. So it is shown each channel as many lanes of
-    a few pixels, and the lanes are merged in float64: errors are below 1e-7.
-    """
-    if strip.is_cuda:
-        mean, square = block_moments(strip)
-        return mean[0], square[0]
-    _, channels, height, width = strip.shape
-    values = 1
-    while values < LANE_VALUES and height * width % (2 * values) == 0:
-        values *= 2
-    lanes = height * width // values
-    by_lane = strip.permute(0, 2, 3, 1).reshape(1, values, 1, lanes * channels).permute(0, 3, 1, 2)
-    wide = torch.float64 if strip.dtype == torch.float64 else torch.float32
-    zero = strip.new_zeros(lanes * channels, dtype=wide)  # running statistics: asks for ones of that dtype
-    moments = torch.batch_norm_update_stats(by_lane, zero, zero.clone(), 0.0)
-    lane_mean, lane_var = torch.stack(moments).double().view(2, lanes, channels)
-    mean = lane_mean.mean(0)
-    return mean, values * (lane_var.sum(0) + (lane_mean - mean).square().sum(0))
 
 
 def _path(target: Step, kept: Container[Step]) -> list[Step]:
