@@ -119,11 +119,14 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
         # pytest-xdist's workers ignore Ctrl-C, which their children would inherit.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoints" / "best.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=120)
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "checkpoints" / "best.ckpt").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "is usable; --resume goes on from here" in printed
     from wellseg.weights import load_model
