@@ -18,7 +18,7 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 train: setup
-	$(BIN)/python -m wellseg.train --out $(RUN) --resume
+	$(BIN)/python -m wellseg.train --config configs/quick.yaml --out $(RUN) --resume
 	$(BIN)/python -m wellseg.predict data/sample/sample.tif --weights $(RUN)/model.safetensors --out $(RUN)/sample --overwrite
 
 test: setup

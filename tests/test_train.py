@@ -60,13 +60,6 @@ def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
     assert (out / "model.safetensors").exists()
 
 
-def test_the_quick_config_is_the_default():
-    quick, _ = parse(TrainConfig, "train", "", ["--config", str(CONFIGS[0].parent / "quick.yaml")])
-    default, _ = parse(TrainConfig, "train", "", [])
-    quick.model.widths = tuple(quick.model.widths)
-    assert quick == default
-
-
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path, norm):
     """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on where they were."""
