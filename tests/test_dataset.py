@@ -119,9 +119,8 @@ def test_drawn_logs_never_repeat_and_validation_is_apart():
 
 def test_a_mask_of_another_size_is_named(data_set):
     tifffile.imwrite(data_set / "masks" / "well2_a.tif", np.zeros((98, 77), np.uint8))
-    samples = Samples(FolderLogs(data_set, "train"), 0, None, augment=False)
-    with pytest.raises(DataError, match=r"well2_a\.tif: the mask has 98 x 77 pixels, its image 98 x 78"):
-        samples[0, 2]
+    with pytest.raises(DataError, match=r"masks/well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
+        FolderLogs(data_set, "train")
 
 
 def test_transforms_are_drawn_independently_of_each_other():

@@ -190,7 +190,17 @@ def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, 
 
     tifffile.imwrite(data_set / "masks" / "well1_a.tif", np.zeros((5, 5), np.uint8))
     run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 20, "--out", tmp_path / "run", status=2)
-    assert "well1_a.tif: the mask has 5 x 5 pixels" in capsys.readouterr().err
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and "masks/well1_a.tif: has 5 x 5 pixels" in errors[0]
+
+
+def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_path, capsys):
+    image = data_set / "images" / "well1_a.tif"
+    image.write_bytes(image.read_bytes()[:-300])
+    arguments = ["--data.root", data_set, "--steps", 20, "--val_every", 20, "--out", tmp_path / "run"]
+    run("--model.widths", "[8,16]", "--data.workers", 1, *SMALL_TRAINER, *arguments, status=2)
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and "images/well1_a.tif: damaged from row" in errors[0]
 
 
 def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(data_set, tmp_path, capsys):

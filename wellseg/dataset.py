@@ -1,4 +1,4 @@
-"""Logs from disk, one at a time, each at its own size: never resized, never padded to a neighbour."""
+"""Logs from disk or drawn, one at a time, each at its own size: never resized, never padded to a neighbour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.logset import DataError, LogFiles, list_logs
+from wellseg.logset import DataError, LogFiles, check_size, list_logs
 from wellseg.scan import open_scan
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class FolderLogs:
 
     def __init__(self, root: Path, split: str) -> None:
         self.files: list[LogFiles] = list_logs(root, split)
+        for files in self.files:  # now, not in the middle of a run
+            check_size(files.mask, files.image)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -55,11 +57,6 @@ class FolderLogs:
         """Name and pixels of a log; only the rows that ``pick_rows(height)`` chooses are read."""
         files = self.files[visit[1]]
         with open_scan(files.image) as image, open_scan(files.mask) as mask:
-            if (image.rows, image.columns) != (mask.rows, mask.columns):
-                raise DataError(
-                    f"{files.mask}: the mask has {mask.rows} x {mask.columns} pixels, its image "
-                    f"{image.rows} x {image.columns}; make both the same size (rows x columns)"
-                )
             rows = pick_rows(image.rows)
             return files.name, (image.read(*rows), mask.read(*rows))
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import EvaluateConfig
-from wellseg.logset import DataError, LogFiles, list_logs, list_masks, read_mask
+from wellseg.logset import DataError, LogFiles, check_size, list_logs, list_masks, read_mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
         there = ", ".join(f"{number} in {name}" for name, number in count.items())
         raise DataError(f"{root}: no logs in split {split} ({there}); choose another --split")
     for log in logs:
-        _check_size(log.mask, log.image)
+        check_size(log.mask, log.image)
     return logs
 
 
@@ -118,7 +118,7 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
                     f"{config.masks}: no mask {log.name}.mask.tif, {log.name}.tif or"
                     f" {log.name}.png for {log.image}; make it with wellseg.predict"
                 )
-            _check_size(masks[log.name], log.image)
+            check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 
     if config.baseline:
@@ -357,23 +357,6 @@ def _read_gray(path: Path) -> NDArray[np.uint8]:
 
     with open_scan(path) as scan:
         return scan.read(0, scan.rows)
-
-
-def _check_size(mask: Path, image: Path) -> None:
-    """Raise DataError where a mask is not of its image's size. Files that cannot be read pass:
-    they are said to fail when it is their turn, and the others are scored."""
-    from wellseg.scan import ScanError, open_scan
-
-    try:
-        with open_scan(mask) as one, open_scan(image) as other:
-            sizes = (one.rows, one.columns), (other.rows, other.columns)
-    except ScanError:
-        return
-    if sizes[0] != sizes[1]:
-        raise DataError(
-            f"{mask}: has {sizes[0][0]} x {sizes[0][1]} pixels (rows x columns), its image {image}"
-            f" {sizes[1][0]} x {sizes[1][1]}; make a mask of the image's size"
-        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -172,6 +172,25 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     return {name: path for name, (_, path) in masks.items()}
 
 
+def check_size(mask: Path, image: Path) -> None:
+    """Raise DataError where a mask is not of its image's size.
+
+    Files that cannot be read pass: they are said to fail when it is their turn.
+    """
+    from wellseg.scan import ScanError, open_scan
+
+    try:
+        with open_scan(mask) as one, open_scan(image) as other:
+            sizes = (one.rows, one.columns), (other.rows, other.columns)
+    except ScanError:
+        return
+    if sizes[0] != sizes[1]:
+        raise DataError(
+            f"{mask}: has {sizes[0][0]} x {sizes[0][1]} pixels (rows x columns), its image {image}"
+            f" {sizes[1][0]} x {sizes[1][1]}; make a mask of the image's size"
+        )
+
+
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
 

@@ -23,7 +23,7 @@ from wellseg.atomic import atomic_file
 from wellseg.tiff_codecs import Gray, ScanError, jpeg_size, one_line
 from wellseg.tiff_pages import Band, TiffPage, luma, on_white
 
-__all__ = ["SUFFIXES", "Resolution", "Scan", "ScanError", "is_scan_file", "open_scan", "write_mask"]
+__all__ = ["SUFFIXES", "Resolution", "Scan", "ScanError", "is_scan_file", "open_scan", "write_gray", "write_mask"]
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg"})
 MAX_PICTURE_PIXELS = 2**29
@@ -320,6 +320,27 @@ def write_mask(
         )
         if next(strips, None) is not None:
             raise ScanError(f"{path}: the mask's bands have more than {rows} rows")
+
+
+def write_gray(path: str | os.PathLike[str], gray: Gray, *, dpi: int, bilevel: bool) -> None:
+    """Write a gray picture, uint8 (rows, columns), 0 ink to 255 paper, as one TIFF.
+
+    bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing.
+    """
+    if not bilevel or np.any((gray > 0) & (gray < 255)):
+        resolution = ((dpi, 1), (dpi, 1), 2)
+        write_mask(path, [gray], *gray.shape, resolution=resolution)
+        return
+    with atomic_file(path) as file, tifffile.TiffWriter(file) as writer:
+        writer.write(
+            gray == 0,
+            photometric="miniswhite",
+            compression="adobe_deflate",
+            rowsperstrip=MASK_STRIP_ROWS,
+            resolution=(dpi, dpi),
+            resolutionunit="inch",
+            metadata=None,
+        )
 
 
 def _mask_strips(path: str | os.PathLike[str], bands: Iterable[Gray], rows: int, columns: int) -> Iterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -101,38 +100,14 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
 
 def _write_log(task: tuple[Path, str, int, int, str]) -> None:
     from wellseg.corpus import draw_log
+    from wellseg.scan import write_gray
 
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)
-    dpi = float(log.about["dpi"])  # type: ignore[arg-type]
+    dpi = round(float(log.about["dpi"]))  # type: ignore[arg-type]
     # The mask first: an image without a mask would make the data set unreadable.
-    _write_tiff(out / "masks" / f"{name}.tif", log.mask, dpi)
-    _write_tiff(out / "images" / f"{name}.tif", log.image, dpi)
-
-
-def _write_tiff(path: Path, gray: object, dpi: float) -> None:
-    """uint8 (rows, columns), 0 black .. 255 white; 1 bit per pixel where that loses nothing, as
-    scanners write it, but masks keep their 8 bits."""
-    import numpy as np
-    import tifffile
-
-    from wellseg.atomic import atomic_file
-
-    assert isinstance(gray, np.ndarray)
-    bilevel = path.parent.name == "images" and not np.any((gray > 0) & (gray < 255))
-    encoded = io.BytesIO()  # tifffile cannot write into a file without a name
-    tifffile.imwrite(
-        encoded,
-        gray == 0 if bilevel else gray,
-        photometric="miniswhite" if bilevel else "minisblack",
-        compression="adobe_deflate",
-        rowsperstrip=128,
-        resolution=(dpi, dpi),
-        resolutionunit="inch",
-        metadata=None,
-    )
-    with atomic_file(path) as file:
-        file.write(encoded.getbuffer())
+    for part, pixels in (("masks", log.mask), ("images", log.image)):
+        write_gray(out / part / f"{name}.tif", pixels, dpi=dpi, bilevel=part == "images")
 
 
 def _write_split(out: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -196,9 +197,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         train(config, yaml)
     except (ValueError, WeightsError, ScanError, FileExistsError) as error:
-        fail("train", str(error), WRONG_USAGE)
+        fail("train", _said(error), WRONG_USAGE)
     except (FloatingPointError, OSError) as error:
-        fail("train", str(error), SOME_FAILED)
+        fail("train", _said(error), SOME_FAILED)
+
+
+def _said(error: Exception) -> str:
+    """An error's message; of one from a DataLoader's worker, without the traceback that PyTorch puts before it."""
+    last_line = str(error).strip().splitlines()[-1]
+    return re.sub(r"^[\w.]+: ", "", last_line) if "DataLoader worker" in str(error) else str(error)
 
 
 if __name__ == "__main__":
