@@ -1,0 +1,166 @@
+"""One scan masked: rows through the network, results on disk. The same path for one scan and for many."""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wellseg.config import PredictConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from wellseg.scan import Resolution
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan and the paths of its results, up to their endings."""
+
+    scan: Path
+    stem: Path
+
+    def result(self, ending: str) -> Path:
+        return self.stem.parent / (self.stem.name + ending)
+
+
+def done_already(job: Job, options: dict[str, Any]) -> bool:
+    """Whole results of the same weights and options are there."""
+    try:
+        report = json.loads(job.result(".json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return job.result(".mask.tif").exists() and all(report.get(key) == value for key, value in options.items())
+
+
+def mask_scan(
+    net: nn.Module,
+    job: Job,
+    config: PredictConfig,
+    options: dict[str, Any],
+    progress: Callable[[float], None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Mask one scan and return the report that NAME.json holds.
+
+    The report is written last: where it stands, the other results are whole. ``progress`` is told the
+    share done, ``say`` what the user should know beforehand.
+    """
+    import numpy as np
+
+    from wellseg.atomic import atomic_file
+    from wellseg.inference import Inference
+    from wellseg.overlay import FoldedPage, encode_png
+    from wellseg.scan import open_scan
+
+    started = time.monotonic()
+    least_logit = math.log(config.threshold / (1 - config.threshold))
+    curve_pixels = 0
+    job.stem.parent.mkdir(parents=True, exist_ok=True)
+    with open_scan(job.scan) as scan, ExitStack() as writers:
+        page = FoldedPage(scan.rows, scan.columns)
+        shape = (scan.rows, scan.columns, scan.resolution)
+        masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
+        if config.probability:
+            probabilities = writers.enter_context(_Writer(job.result(".probability.tif"), *shape))
+        inference = Inference(
+            net,
+            scan,
+            precision=config.precision,
+            device=config.device,
+            memory=config.memory,
+            scratch=config.scratch,
+        )
+        spill_bytes = inference.plan().spill_bytes
+        if spill_bytes:
+            folder = config.scratch or tempfile.gettempdir()
+            say(f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile")
+        for band in inference.bands(progress):
+            mask = np.where(band.logits > least_logit, np.uint8(255), np.uint8(0))
+            curve_pixels += int(np.count_nonzero(mask))
+            masks.put(mask)
+            page.add(band.gray, mask)
+            if config.probability:
+                probabilities.put(np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8))
+    with atomic_file(job.result(".overlay.png")) as file:
+        file.write(encode_png(page.picture()))
+    report = {
+        "scan": job.scan.name,
+        "rows": scan.rows,
+        "columns": scan.columns,
+        "dpi": scan.dpi,
+        "curve_share": curve_pixels / (scan.rows * scan.columns),
+        **options,
+        "seconds": round(time.monotonic() - started, 2),
+        "peak_memory_bytes": _peak_memory_bytes(),
+        "overlay_reduction": page.reduction,
+    }
+    with atomic_file(job.result(".json")) as file:
+        file.write(json.dumps(report, indent=1).encode())
+    return report
+
+
+class _Writer(threading.Thread):
+    """Compresses and writes one mask while the next rows are computed.
+
+    Leaving the block with an exception, or a failure of its own, leaves no file.
+    """
+
+    def __init__(self, path: Path, rows: int, columns: int, resolution: Resolution | None) -> None:
+        super().__init__(daemon=True)
+        self.path, self.rows, self.columns, self.resolution = path, rows, columns, resolution
+        self._bands: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(maxsize=2)
+        self._error: Exception | None = None
+        self._ended = False  # the last band was taken
+
+    def put(self, band: NDArray[np.uint8]) -> None:
+        """The next rows, uint8 (rows, columns). Raises what went wrong with those before."""
+        if self._error:
+            raise self._error
+        self._bands.put(band)
+
+    def run(self) -> None:
+        from wellseg.scan import write_mask
+
+        try:
+            write_mask(self.path, self._received(), self.rows, self.columns, resolution=self.resolution)
+        except Exception as error:
+            self._error = error
+            while not self._ended:  # whoever puts must not wait for ever
+                self._ended = self._bands.get() is None
+
+    def _received(self) -> Iterator[NDArray[np.uint8]]:
+        while (band := self._bands.get()) is not None:
+            yield band
+        self._ended = True
+
+    def __enter__(self) -> _Writer:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Ended early, write_mask misses rows and discards the file.
+        self._bands.put(None)
+        self.join()
+        if kind is None and self._error:
+            raise self._error
+
+
+def _peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far (VmHWM on Linux)."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
