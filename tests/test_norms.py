@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wellseg import norms
-from wellseg.norms import NORMS, GroupNorm, channel_statistics, half_or_16, make_norm
+from wellseg.norms import NORMS, GroupNorm, channel_statistics, half_or_16, make_norm, moments
 
 
 def image(channels, rows=37, columns=29, dtype=torch.float64, seed=0, n=1):
@@ -54,7 +53,7 @@ def test_unknown_norm_is_refused_with_the_known_ones():
 @pytest.mark.parametrize(("groups", "channels"), [(2, 32), (1, 24), (24, 24), (1, 8), (3, 48)])
 @pytest.mark.parametrize("block_values", [1 << 20, 3000])
 def test_group_norm_and_its_gradient_are_pytorchs_in_float64(monkeypatch, groups, channels, layout, block_values):
-    monkeypatch.setattr(norms, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(moments, "BLOCK_VALUES", block_values)
     norm = randomise(GroupNorm(groups, channels).double())
     x = image(channels).to(memory_format=layout).requires_grad_()
     weights = image(channels, seed=1)
