@@ -1,7 +1,10 @@
 """Shared by the tests: one thread, small data sets on disk, the shared folder where it is."""
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test runs on two cores would fight over threads
 
@@ -47,3 +50,38 @@ def data_set(tmp_path: Path) -> Path:
     lines = [f"well{i}_a,{'val' if i == 5 else 'train'},well{i}" for i in range(6)]
     (root / "split.csv").write_text("\n".join(["name,split,well", *lines]) + "\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium here")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*quiet, "--disable-sync"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a local file in Chromium: page(path, width). The test fails if the page says an error."""
+    said: list[str] = []
+    contexts = []
+
+    def opened(path: Path, width: int = 1440, height: int = 900) -> Any:
+        context = _chromium.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not said

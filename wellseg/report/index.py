@@ -1,0 +1,49 @@
+"""The page of a folder: every scan with its picture, what became of it, and the way to its view."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from wellseg.atomic import atomic_file
+from wellseg.report.page import fill, link
+
+INDEX = "index.html"
+
+
+def write_index(out: Path, rows: list[dict[str, str]]) -> None:
+    """Write ``out``/index.html, whole or not at all.
+
+    rows: one for each scan, as in summary.csv: scan (its path below the folder that was given), status
+        ("done" or another word for what went wrong), rows, columns, seconds, ink_share, reason. A value
+        that is not known is an empty string. A scan's results lie at the same path below ``out``.
+    Raises OSError if the page cannot be written.
+    """
+    page = fill("index.html", out.resolve().name or "Scans", {"scans": [_entry(out, row) for row in rows]})
+    with atomic_file(out / INDEX) as file:
+        file.write(page)
+
+
+def _entry(out: Path, row: dict[str, str]) -> dict[str, Any]:
+    scan = Path(row["scan"])
+    stem = (Path(scan.name) if scan.is_absolute() else scan).with_suffix("")
+    view, thumb = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.view") / "thumb.jpg"
+    return {
+        "scan": row["scan"],
+        "status": row["status"],
+        "rows": _number(row.get("rows")),
+        "columns": _number(row.get("columns")),
+        "seconds": _number(row.get("seconds")),
+        "ink": _number(row.get("ink_share")),
+        "reason": row.get("reason") or "",
+        # A half-written or missing view has no page: the page is written last.
+        "view": link(view.as_posix()) if (out / view).is_file() else None,
+        "thumb": link(thumb.as_posix()) if (out / view).is_file() and (out / thumb).is_file() else None,
+    }
+
+
+def _number(text: str | None) -> float | None:
+    with contextlib.suppress(ValueError, TypeError):
+        return float(text)  # type: ignore[arg-type]
+    return None
