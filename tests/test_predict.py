@@ -144,6 +144,19 @@ def test_results_are_not_taken_for_scans(scan, weights, tmp_path):
     assert sorted(path.name for path in scan.parent.iterdir()) == before
 
 
+def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
+    run(scan, "--weights", weights)
+    run(scan, "--weights", weights, "--view")  # a mask alone is not all that is asked for
+    assert "done already" not in capsys.readouterr().err
+    page = scan.with_name("log.html")
+    assert "log.tif" in page.read_text() and list(scan.with_name("log.view").glob("0-0000-0.*"))
+    for arguments in (["--view"], []):
+        run(scan.parent, "--weights", weights, *arguments)  # neither pictures of the view are scans
+        assert "log.tif: done already" in capsys.readouterr().err and page.exists()
+    run(scan, "--weights", weights, "--threshold", 0.6)
+    assert not page.exists() and not scan.with_name("log.view").exists()  # it showed another mask
+
+
 def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):
     tall = tmp_path / "tall.tif"
     gray, _ = draw_waves(30_000, 500, phase=0)

@@ -138,6 +138,8 @@ class PredictConfig:
     """Folder for temporary data. Default: the system's."""
     probability: bool = False
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
+    view: bool = False
+    """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in NAME.view/."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from wellseg.scan import Resolution
+    from wellseg.report.viewer import ViewWriter
+    from wellseg.scan import Resolution, Scan
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,16 @@ class Job:
         return self.stem.parent / (self.stem.name + ending)
 
 
-def done_already(job: Job, options: dict[str, Any]) -> bool:
-    """Whole results of the same weights and options are there."""
+def done_already(job: Job, options: dict[str, Any], config: PredictConfig) -> bool:
+    """Whole results of the same weights and options are there, and all that are asked for."""
     try:
         report = json.loads(job.result(".json").read_bytes())
     except (OSError, ValueError):
         return False
-    return job.result(".mask.tif").exists() and all(report.get(key) == value for key, value in options.items())
+    endings = [".mask.tif", *[".html"] * config.view]
+    return all(job.result(ending).exists() for ending in endings) and all(
+        report.get(key) == value for key, value in options.items()
+    )
 
 
 def mask_scan(
@@ -63,6 +67,7 @@ def mask_scan(
     from wellseg.atomic import atomic_file
     from wellseg.inference import Inference
     from wellseg.overlay import FoldedPage, encode_png
+    from wellseg.report.viewer import remove_view
     from wellseg.scan import open_scan
 
     started = time.monotonic()
@@ -71,6 +76,7 @@ def mask_scan(
     job.stem.parent.mkdir(parents=True, exist_ok=True)
     with open_scan(job.scan) as scan, ExitStack() as writers:
         page = FoldedPage(scan.rows, scan.columns)
+        view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
         shape = (scan.rows, scan.columns, scan.resolution)
         masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
         if config.probability:
@@ -92,8 +98,14 @@ def mask_scan(
             curve_pixels += int(np.count_nonzero(mask))
             masks.put(mask)
             page.add(band.gray, mask)
+            if config.probability or view:
+                probability = np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8)
             if config.probability:
-                probabilities.put(np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8))
+                probabilities.put(probability)
+            if view:
+                view.put(band.gray, probability)
+        if not view:
+            remove_view(job.result(".html"))  # of an earlier mask
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
     report = {
@@ -110,6 +122,21 @@ def mask_scan(
     with atomic_file(job.result(".json")) as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
+
+
+def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
+    from wellseg.report.viewer import ViewWriter
+    from wellseg.weights import weights_path
+
+    return ViewWriter(
+        job.result(".html"),
+        scan.rows,
+        scan.columns,
+        orientation=scan.orientation,
+        threshold=config.threshold,
+        about={"scan": job.scan.name, "dpi": scan.dpi, "weights": weights_path(config.weights).stem},
+        scratch=config.scratch,
+    )
 
 
 class _Writer(threading.Thread):

@@ -47,7 +47,7 @@ def list_jobs(scans: Sequence[str], out: Path | None) -> list[Job]:
 
 
 def _is_result(path: Path) -> bool:
-    return path.name.endswith((".mask.tif", ".probability.tif", ".overlay.png"))
+    return path.name.endswith((".mask.tif", ".probability.tif", ".overlay.png")) or path.parent.suffix == ".view"
 
 
 def predict(config: PredictConfig) -> int:
@@ -74,7 +74,7 @@ def predict(config: PredictConfig) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         for number, job in enumerate(jobs, 1):
-            if not config.overwrite and done_already(job, options):
+            if not config.overwrite and done_already(job, options, config):
                 console.print(f"{job.scan}: done already (--overwrite does it again)")
                 continue
             task = bar.add_task(f"{number}/{len(jobs)} {job.scan.name}", total=1.0)
@@ -88,7 +88,7 @@ def predict(config: PredictConfig) -> int:
                 console.print(
                     f"{job.result('.mask.tif')}: {report['rows']} x {report['columns']} pixels, "
                     f"{report['seconds']:.1f} s ({megapixels / report['seconds']:.1f} Mpx/s); "
-                    f"look at {job.result('.overlay.png')}"
+                    f"look at {job.result('.html' if config.view else '.overlay.png')}"
                 )
             bar.remove_task(task)
     if failed:

@@ -16,7 +16,9 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     page = (folder / template).read_text("utf-8")
     # "<" would end the script element early if a scan were called </script>.
     inline = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-    texts = {"style": (folder / "style.css").read_text("utf-8"), "title": html.escape(title), "data": inline}
+    texts = {"title": html.escape(title), "data": inline}
+    for mark, file in (("style", "style.css"), ("script", "view.js")):
+        texts[mark] = (folder / file).read_text("utf-8")
     # In one pass: a scan may be called {{data}}.
     page = re.sub(r"\{\{(\w+)\}\}", lambda mark: texts[mark[1]], page)
     return page.encode()

@@ -1,0 +1,234 @@
+"""predict --view: the files, and the page in a real browser."""
+
+import base64
+import json
+import re
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_waves
+
+from wellseg.report import viewer
+from wellseg.report.viewer import ViewWriter
+
+
+def wave(rows=2500, columns=320):
+    """Paper, and a probability that falls from certainty in a curve's middle to nothing beside it."""
+    gray, mask = draw_waves(rows, columns, phase=0)
+    return gray, cv2.blur(mask, (5, 5))
+
+
+def write_view(folder, gray, probability, band_rows=300, **options):
+    with ViewWriter(folder / "log.html", *gray.shape, **options) as view:
+        for start in range(0, len(gray), band_rows):
+            view.put(gray[start : start + band_rows], probability[start : start + band_rows])
+    return folder / "log.html"
+
+
+def read_view(page, level=0):
+    """What the tiles of one level hold: gray, probability."""
+    parts = {}
+    for script in sorted(page.with_suffix(".view").glob(f"{level}-*.js")):
+        _, row, column = script.stem.split("-")
+        paper = next(path for path in script.parent.glob(f"{script.stem}.*") if path != script)
+        gray = cv2.imread(str(paper), cv2.IMREAD_GRAYSCALE)
+        name, data = re.fullmatch(r'tile\("(.*)","(.*)"\)', script.read_text()).groups()
+        assert name == script.stem
+        values = np.frombuffer(zlib.decompress(base64.b64decode(data)), np.uint8).reshape(gray.shape)
+        parts.setdefault(int(row), {})[int(column)] = gray, values
+    strips = [
+        [np.hstack([part[i] for _, part in sorted(row.items())]) for i in (0, 1)] for _, row in sorted(parts.items())
+    ]
+    return [np.vstack([strip[i] for strip in strips]) for i in (0, 1)]
+
+
+def page_data(page):
+    return json.loads(re.search(r"const DATA = (.*);", page.read_text())[1])
+
+
+@pytest.mark.parametrize("band_rows", [64, 1024, 2500])
+def test_tiles_hold_every_pixel(tmp_path, monkeypatch, band_rows):
+    monkeypatch.setattr(viewer, "TILE_COLUMNS", 128)
+    gray, probability = wave()
+    page = write_view(tmp_path, gray, probability, band_rows)
+    paper, values = read_view(page)
+    np.testing.assert_array_equal(paper, gray)
+    np.testing.assert_array_equal(values, np.where(probability < viewer.LEAST, 0, probability))
+    _, small = read_view(page, level=1)
+    assert small.shape == (625, 80)
+    assert small[10, 40] == values[40:44, 160:164].max()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_gray_paper_stays_nearly_what_it_is(tmp_path):
+    gray = cv2.GaussianBlur(wave()[0], (9, 9), 3)
+    paper, _ = read_view(write_view(tmp_path, gray, np.zeros_like(gray)))
+    assert np.abs(paper.astype(int) - gray).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_scan_is_shown_upright(tmp_path, orientation):
+    gray, probability = wave(1500, 200)
+    gray[:300, :50] = 0  # no symmetry
+    # By the definition in TIFF 6.0: where row 0 and column 0 of the file are seen.
+    store = {
+        1: lambda a: a, 2: np.fliplr, 3: lambda a: a[::-1, ::-1], 4: np.flipud,
+        5: np.transpose, 6: lambda a: np.fliplr(a).T, 7: lambda a: a[::-1, ::-1].T, 8: lambda a: np.flipud(a).T,
+    }[orientation]  # fmt: skip
+    stored, stored_probability = (np.ascontiguousarray(store(part)) for part in (gray, probability))
+    if orientation == 6:  # row 0 of the file is the right side, column 0 the top
+        np.testing.assert_array_equal(stored[0], gray[:, -1])
+    if orientation == 8:  # row 0 of the file is the left side, column 0 the bottom
+        np.testing.assert_array_equal(stored[0], gray[::-1, 0])
+    paper, values = read_view(write_view(tmp_path, stored, stored_probability, orientation=orientation))
+    np.testing.assert_array_equal(paper, gray)
+    np.testing.assert_array_equal(values, np.where(probability < viewer.LEAST, 0, probability))
+
+
+def test_doubt_is_where_probabilities_are_neither_high_nor_low(tmp_path):
+    gray, probability = np.full((20_000, 100), 255, np.uint8), np.zeros((20_000, 100), np.uint8)
+    probability[:, 50:60] = 250
+    probability[5120:5632, 50:55] = 128  # two places, neighbours: half of what may be curve is in doubt
+    probability[10_000:10_001, 50:55] = 128  # too little to look at
+    data = page_data(write_view(tmp_path, gray, probability))
+    assert data["places"] == [[5120, 5632, 0.5]]
+    assert data["doubt"][5400 // data["line_rows"]] == 0.5 and data["doubt"][0] == 0
+
+
+def test_a_failure_leaves_the_view_that_was_there(tmp_path):
+    gray, probability = wave(1200, 100)
+    page = write_view(tmp_path, gray, probability)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(KeyboardInterrupt), ViewWriter(page, 1200, 100) as view:
+        view.put(gray, probability)
+        raise KeyboardInterrupt
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_a_killed_run_left_is_cleared_and_not_shown(tmp_path):
+    gray, probability = wave(1200, 100)
+    view = ViewWriter(tmp_path / "log.html", 1200, 100)
+    view.__enter__()
+    view.put(gray, probability)
+    view._pool.shutdown()  # and then nothing more: as after kill -9
+    assert list(tmp_path.rglob("*.png")) and not list(tmp_path.glob("log*"))
+    write_view(tmp_path, gray, probability)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.html", "log.view"]
+
+
+# ---- in the browser ------------------------------------------------------------------------------------
+
+
+def red(page):
+    """Pixels of the curve's colour on the screen."""
+    picture = cv2.imdecode(np.frombuffer(page.locator("#scroller").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    blue, green, red = (picture[..., i].astype(int) for i in range(3))
+    return int(np.count_nonzero((red > 180) & (green < 110) & (blue < 110)))
+
+
+def settle(page):
+    """Until every tile near the view is there, with its curves painted."""
+    whole = "one => tiles.get(one.name)?.done && (one.level !== level() || tiles.get(one.name).values)"
+    page.wait_for_function(f"() => !asked && wanted().every({whole})")
+
+
+@pytest.fixture
+def opened(tmp_path, browser_page):
+    page = browser_page(write_view(tmp_path, *wave(), about={"scan": "log.tif", "dpi": 200.0, "weights": "small"}))
+    settle(page)
+    return page
+
+
+def test_a_key_toggles_the_curves(opened):
+    assert opened.title() == "log.tif · wellseg" and "2,500 × 320" in opened.locator("#about").inner_text()
+    assert red(opened) > 1000
+    opened.keyboard.press("o")
+    assert red(opened) == 0 and opened.locator("#overlay").get_attribute("aria-pressed") == "false"
+    opened.keyboard.press("o")
+    assert red(opened) > 1000
+
+
+def test_the_threshold_acts_at_once(opened):
+    counts = []
+    for value in ("0.1", "0.5", "0.95"):
+        opened.locator("#threshold").fill(value)
+        opened.wait_for_function("() => !asked")
+        counts.append(red(opened))
+    assert counts[0] > 1.2 * counts[1] > 1.4 * counts[2] > 0
+    opened.keyboard.press("[")
+    assert opened.locator("output").inner_text() == "0.93"
+
+
+def test_the_map_jumps_and_doubt_is_found_by_keys(tmp_path, browser_page):
+    gray, probability = wave(30_000, 200)
+    for row in (8192, 20_480):
+        probability[row : row + 256] //= 2
+    page = browser_page(write_view(tmp_path, gray, probability))
+    settle(page)
+    places = page_data(tmp_path / "log.html")["places"]
+    middle = lambda: page.evaluate("(scroller.scrollTop + scroller.clientHeight / 2) / state.zoom")  # noqa: E731
+    assert [8192, 8448] in [place[:2] for place in places]
+    while middle() < 8300:
+        page.keyboard.press("n")
+    assert middle() == pytest.approx(8320, abs=3)
+    page.keyboard.press("p")
+    assert middle() < 8300
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + box["height"] / 2)
+    assert middle() == pytest.approx(15_000, abs=60)
+    page.locator("#map").focus()
+    page.keyboard.press("End")
+    settle(page)
+    assert page.locator("#map").get_attribute("aria-valuetext").endswith("of 30,000")
+    assert "to 30,000 of" in page.locator("#rows").inner_text()
+
+
+def test_zoom_stays_where_one_looks(opened):
+    opened.evaluate("goTo(1700)")
+    for key in "++-1+":
+        opened.keyboard.press(key)
+    settle(opened)
+    assert opened.evaluate("(scroller.scrollTop + scroller.clientHeight / 2) / state.zoom") == pytest.approx(
+        1700, abs=3
+    )
+    assert opened.evaluate("state.zoom") == pytest.approx(1.25)
+    for _ in range(9):
+        opened.keyboard.press("-")
+    settle(opened)
+    assert opened.evaluate("level()") == 1 and red(opened) > 50  # the reduced tiles
+
+
+def test_scrolling_through_a_tall_log_keeps_the_page_small(tmp_path, browser_page):
+    gray, probability = wave(50_000, 120)
+    page = browser_page(write_view(tmp_path, gray, probability))
+    most = 0
+    for row in range(0, 50_001, 5000):
+        page.evaluate(f"goTo({row})")
+        settle(page)
+        most = max(most, page.locator("#sheet *").count())
+        assert red(page) > 100
+    assert most <= 16
+    assert page.evaluate("document.scripts.length") <= 4  # tiles' scripts are gone
+    assert "to 50,000 of 50,000" in page.locator("#rows").inner_text()
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_nothing_overflows_at(tmp_path, browser_page, width):
+    page = browser_page(write_view(tmp_path, *wave(1200)), width, 800)
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for element in page.locator("button:visible, input:visible, #map").all():
+        box = element.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width + 0.5
+
+
+def test_dark_follows_the_system_and_the_button(opened):
+    assert opened.evaluate("document.documentElement.dataset.theme") == "light"
+    opened.emulate_media(color_scheme="dark")
+    opened.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    opened.get_by_role("button", name="Light or dark").click()
+    assert opened.evaluate("document.documentElement.dataset.theme") == "light"
+    opened.keyboard.press("?")
+    assert opened.get_by_role("dialog").is_visible() and "0.2" in opened.locator("#meaning").inner_text()

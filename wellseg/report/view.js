@@ -1,0 +1,376 @@
+"use strict";
+// Tiles of two levels: 0 in full, 1 reduced by DATA.small. Only those near the view are in the page.
+const FINE = 0.3;  // below so many screen pixels for a pixel of the scan, the reduced tiles do
+const AHEAD = 0.6;  // load so many screens above and below the view
+const LOADING = 3;  // tiles under way at once
+const MOST_HEIGHT = 16e6;  // browsers draw no taller element
+const CURVE = [230, 20, 40], DOUBT = [235, 140, 0];
+
+const $ = (selector) => document.querySelector(selector);
+const scroller = $("#scroller"), sheet = $("#sheet"), map = $("#map");
+const { rows, columns } = DATA;
+const count = (n) => Math.round(n).toLocaleString("en");
+const between = (low, value, high) => Math.max(low, Math.min(high, value));
+
+const state = { zoom: 1, fitted: true, threshold: DATA.threshold, overlay: true, doubt: false, inverted: false };
+const tiles = new Map();  // name -> tile in the page
+
+// ---- which tiles, and where ----------------------------------------------------------------------------
+
+const level = () => (state.zoom * devicePixelRatio > FINE ? 0 : 1);
+
+function wanted() {
+  const found = [];
+  const view = { top: scroller.scrollTop / state.zoom, left: (scroller.scrollLeft - sheet.offsetLeft) / state.zoom };
+  const tall = scroller.clientHeight / state.zoom, wide = scroller.clientWidth / state.zoom;
+  for (const which of level() ? [1] : [0, 1]) {  // reduced paper lies under the full one: seen while that loads
+    const scale = which ? DATA.small : 1;
+    const high = DATA.tile_rows * scale, broad = DATA.tile_columns * scale;
+    const first = Math.floor(Math.max(0, view.top - AHEAD * tall) / high);
+    const last = Math.floor(Math.min(rows - 1, view.top + (1 + AHEAD) * tall) / high);
+    const from = Math.floor(Math.max(0, view.left) / broad);
+    const to = Math.floor(between(0, view.left + wide, columns - 1) / broad);
+    for (let row = first; row <= last; row++) {
+      for (let column = from; column <= to; column++) {
+        found.push({
+          name: `${which}-${String(row).padStart(4, "0")}-${column}`, level: which, scale,
+          top: row * high, left: column * broad,
+          bottom: Math.min(rows, (row + 1) * high), right: Math.min(columns, (column + 1) * broad),
+          distance: Math.abs((row + 0.5) * high - view.top - tall / 2) + (which ? 0.1 : 0),
+        });
+      }
+    }
+  }
+  return found.sort((a, b) => a.distance - b.distance);
+}
+
+function arrange() {
+  const near = wanted();
+  const names = new Set(near.map((tile) => tile.name));
+  for (const tile of tiles.values()) if (!names.has(tile.name)) drop(tile);
+  let loading = [...tiles.values()].filter((tile) => !tile.done).length;
+  for (const tile of near) {
+    if (!tiles.has(tile.name) && loading < LOADING) {
+      loading++;
+      load(tile);
+    }
+  }
+  for (const tile of tiles.values()) {
+    place(tile);
+    const curves = tile.level === level();
+    if (curves && !tile.asked) ask(tile);
+    if (tile.canvas) tile.canvas.hidden = !curves;
+  }
+}
+
+function place(tile) {
+  // Whole screen pixels, or the seams between tiles would shine through.
+  const snap = (length) => Math.round(length * state.zoom * devicePixelRatio) / devicePixelRatio;
+  const [top, left] = [snap(tile.top), snap(tile.left)];
+  for (const element of [tile.img, tile.canvas]) {
+    if (!element) continue;
+    Object.assign(element.style, {
+      top: `${top}px`, left: `${left}px`, zIndex: 1 - tile.level,
+      width: `${snap(tile.right) - left}px`, height: `${snap(tile.bottom) - top}px`,
+    });
+  }
+}
+
+function load(tile) {
+  tiles.set(tile.name, tile);
+  tile.img = new Image();
+  tile.img.alt = "";
+  tile.img.draggable = false;
+  tile.img.onload = tile.img.onerror = () => { tile.done = true; soon(); };
+  tile.img.src = `${DATA.folder}/${tile.name}.${DATA.jpegs.includes(tile.name) ? "jpg" : "png"}`;
+  place(tile);
+  $("#paper").append(tile.img);
+}
+
+// Probabilities come as scripts: pages from local files may run these, but not fetch anything.
+function ask(tile) {
+  tile.asked = true;
+  const script = document.createElement("script");
+  script.src = `${DATA.folder}/${tile.name}.js`;
+  script.onload = script.onerror = () => script.remove();
+  document.head.append(script);
+}
+
+async function tile(name, deflated) {  // called by the scripts
+  if (!tiles.has(name)) return;
+  const bytes = Uint8Array.from(atob(deflated), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const values = new Uint8Array(await new Response(stream).arrayBuffer());
+  const one = tiles.get(name);
+  if (!one || one.values) return;
+  one.values = values;
+  one.columns = Math.ceil((one.right - one.left) / one.scale);
+  one.rows = values.length / one.columns;
+  one.canvas = document.createElement("canvas");
+  one.canvas.hidden = one.level !== level();
+  paint(one);
+  place(one);
+  $("#curves").append(one.canvas);
+}
+
+function drop(tile) {
+  tiles.delete(tile.name);
+  tile.img.onload = tile.img.onerror = null;
+  tile.img.remove();
+  tile.img.removeAttribute("src");
+  if (!tile.canvas) return;
+  tile.canvas.remove();
+  tile.canvas.width = tile.canvas.height = 0;  // lets go of its memory now, not when it is collected
+}
+
+// ---- colours from probabilities ------------------------------------------------------------------------
+
+let look = 0;  // number of the present colouring
+let table = new Uint32Array(256);
+
+function recolour() {
+  const word = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  const [low, high] = [255 * DATA.doubt_from, 255 * DATA.doubt_to];
+  table = table.map((_, value) =>
+    state.doubt && value > low && value < high ? word(DOUBT) : value > 255 * state.threshold ? word(CURVE) : 0);
+  look++;
+  soon();
+}
+
+// Seen from afar, pixels are taken two by two and the higher counts: no thin curve falls between them.
+const step = (tile) => (state.zoom * devicePixelRatio * tile.scale <= 0.5 ? 2 : 1);
+
+function paint(tile) {
+  const { values, canvas } = tile;
+  tile.look = look;
+  tile.step = step(tile);
+  const wide = Math.ceil(tile.columns / tile.step), tall = Math.ceil(tile.rows / tile.step);
+  if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(wide, tall);
+  const pixels = new Uint32Array(picture.data.buffer);
+  if (tile.step === 1) {
+    for (let i = 0; i < pixels.length; i++) if (values[i]) pixels[i] = table[values[i]];
+  } else {
+    for (let y = 0, at = 0; y < tall; y++) {
+      const upper = 2 * y * tile.columns, lower = 2 * y + 1 < tile.rows ? upper + tile.columns : upper;
+      for (let x = 0; x < tile.columns; x += 2, at++) {
+        const right = x + 1 < tile.columns ? x + 1 : x;
+        const value = Math.max(values[upper + x], values[upper + right], values[lower + x], values[lower + right]);
+        if (value) pixels[at] = table[value];
+      }
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function repaint() {
+  const top = scroller.scrollTop / state.zoom, bottom = top + scroller.clientHeight / state.zoom;
+  let hidden = 0;
+  for (const one of tiles.values()) {
+    if (!one.canvas || one.canvas.hidden || (one.look === look && one.step === step(one))) continue;
+    const seen = one.bottom > top && one.top < bottom;
+    if (seen || hidden++ === 0) paint(one);  // those in view now, one other at a time
+  }
+  if (hidden > 1) soon();
+}
+
+// ---- one frame -----------------------------------------------------------------------------------------
+
+let asked = 0;
+const soon = () => { asked ||= requestAnimationFrame(frame); };
+
+function frame() {
+  asked = 0;
+  arrange();
+  repaint();
+  const top = between(0, scroller.scrollTop / state.zoom, rows);
+  const bottom = Math.min(rows, top + scroller.clientHeight / state.zoom);
+  const share = `${Math.round(100 * state.zoom)} %`;
+  const place = DATA.places.findIndex(([first, last]) => first < bottom && last > top);
+  const doubt = place < 0 ? "" : `  ·  doubt ${place + 1} of ${DATA.places.length}: ${Math.round(100 * DATA.places[place][2])} %`;
+  $("#rows").textContent = `rows ${count(top)} to ${count(bottom)} of ${count(rows)}  ·  ${share}${doubt}`;
+  const tall = map.clientHeight;
+  $("#here").style.top = `${between(0, (top / rows) * tall, tall - 6)}px`;
+  $("#here").style.height = `${((bottom - top) / rows) * tall}px`;
+  map.setAttribute("aria-valuemax", rows);
+  map.setAttribute("aria-valuenow", Math.round(top));
+  map.setAttribute("aria-valuetext", `row ${count(top)} of ${count(rows)}`);
+}
+
+// ---- the map of the whole depth ------------------------------------------------------------------------
+
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+const curves = bytes(DATA.curves), paper = bytes(DATA.paper), lines = DATA.doubt.length;
+
+// First and last cell (exclusive) with some ink, and a cell of margin.
+const printed = (() => {
+  const dark = Array.from({ length: DATA.cells }, (_, cell) => {
+    let sum = 0;
+    for (let line = 0; line < lines; line++) sum += 255 - paper[line * DATA.cells + cell];
+    return sum / lines > 1;
+  });
+  const first = dark.indexOf(true), last = dark.lastIndexOf(true);
+  return first < 0 ? [0, DATA.cells] : [Math.max(0, first - 1), Math.min(DATA.cells, last + 2)];
+})();
+
+function drawMap() {
+  const { cells } = DATA;
+  const dark = document.documentElement.dataset.theme === "dark";
+  const small = new OffscreenCanvas(cells, lines), picture = new ImageData(cells, lines);
+  for (let i = 0; i < cells * lines; i++) {
+    const gray = dark ? 27 + 0.22 * (255 - paper[i]) : 255 - 0.3 * (255 - paper[i]);
+    const share = Math.sqrt(curves[i] / 255) * 0.9;  // a curve crosses a cell within few rows
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = gray + share * (CURVE[c] - gray);
+    picture.data[4 * i + 3] = 255;
+  }
+  small.getContext("2d").putImageData(picture, 0, 0);
+  const canvas = $("#map canvas"), context = canvas.getContext("2d");
+  const wide = Math.round(map.clientWidth * devicePixelRatio), tall = Math.round(map.clientHeight * devicePixelRatio);
+  Object.assign(canvas, { width: wide, height: tall });
+  const bar = Math.round(wide * 0.2);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(small, printed[0], 0, printed[1] - printed[0], lines, 0, 0, wide - bar, tall);
+  const style = getComputedStyle(document.documentElement);
+  context.fillStyle = style.getPropertyValue("--doubt");
+  DATA.doubt.forEach((doubt, line) => {
+    const top = (line * DATA.line_rows / rows) * tall;
+    context.globalAlpha = between(0, doubt, 1) * 0.75;
+    context.fillRect(wide - bar + 2, top, bar, Math.max(1, (DATA.line_rows / rows) * tall));
+  });
+  context.globalAlpha = 1;
+  for (const [first, last] of DATA.places) {
+    const y = ((first + last) / 2 / rows) * tall, size = bar * 0.4;
+    context.beginPath();
+    context.moveTo(wide - bar + 2 + size * 1.4, y);
+    context.lineTo(wide, y - size);
+    context.lineTo(wide, y + size);
+    context.fill();
+  }
+}
+
+function goTo(row) { scroller.scrollTop = row * state.zoom - scroller.clientHeight / 2; }
+
+function pointed(event) {
+  if (event.buttons & 1) goTo(((event.clientY - map.getBoundingClientRect().top) / map.clientHeight) * rows);
+}
+map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); pointed(event); };
+map.onpointermove = pointed;
+
+function jump(direction) {
+  const middle = (scroller.scrollTop + scroller.clientHeight / 2) / state.zoom;
+  const slack = 2 / state.zoom;  // scroll positions are rounded
+  const centres = DATA.places.map(([first, last]) => (first + last) / 2);
+  const found = direction > 0 ? centres.find((row) => row > middle + slack) : centres.findLast((row) => row < middle - slack);
+  const reachable = scroller.scrollHeight - scroller.clientHeight;
+  if (found !== undefined && !(direction > 0 && scroller.scrollTop >= reachable - 1)) goTo(found);
+}
+
+// ---- zoom ----------------------------------------------------------------------------------------------
+
+function zoomTo(zoom, x = scroller.clientWidth / 2, y = scroller.clientHeight / 2) {
+  const column = (scroller.scrollLeft + x - sheet.offsetLeft) / state.zoom, row = (scroller.scrollTop + y) / state.zoom;
+  state.zoom = between(1 / 16, zoom, Math.min(8, MOST_HEIGHT / rows, MOST_HEIGHT / columns));
+  Object.assign(sheet.style, { width: `${columns * state.zoom}px`, height: `${rows * state.zoom}px` });
+  sheet.classList.toggle("pixels", state.zoom >= 3);
+  scroller.scrollLeft = column * state.zoom + sheet.offsetLeft - x;
+  scroller.scrollTop = row * state.zoom - y;
+  soon();
+}
+
+function zoomBy(factor, x, y) {
+  state.fitted = false;
+  zoomTo(state.zoom * factor, x, y);
+}
+
+function fit() {  // to what is printed: many scans are mostly empty paper
+  state.fitted = true;
+  const [left, right] = printed.map((cell) => (cell / DATA.cells) * columns);
+  zoomTo(Math.min(1, scroller.clientWidth / (right - left)));
+  scroller.scrollLeft = ((left + right) * state.zoom - scroller.clientWidth) / 2;
+}
+
+scroller.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey) return;  // so do pinches on a touchpad come
+  event.preventDefault();
+  const box = scroller.getBoundingClientRect();
+  zoomBy(Math.exp(-between(-60, event.deltaY, 60) / 150), event.clientX - box.left, event.clientY - box.top);
+}, { passive: false });
+
+// ---- controls ------------------------------------------------------------------------------------------
+
+const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
+
+function showOverlay(on) {
+  state.overlay = on;
+  pressed("#overlay", on);
+  $("#curves").hidden = !on;
+  $("#paper").classList.toggle("faded", on);
+}
+function markDoubt(on) { state.doubt = on; pressed("#doubt", on); recolour(); }
+function invert(on) { state.inverted = on; pressed("#invert", on); document.body.classList.toggle("night", on); }
+function setTheme(name) { document.documentElement.dataset.theme = name; invert(name === "dark"); drawMap(); }
+function setThreshold(value) {
+  state.threshold = between(0.04, value, 0.98);
+  $("#threshold").value = state.threshold;
+  $("output").textContent = state.threshold.toFixed(2);
+  recolour();
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const actions = {
+  o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
+  t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+  n: () => jump(1), p: () => jump(-1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
+  "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+};
+const buttons = { overlay: "o", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", in: "+", out: "-", fit: "0", help: "?" };
+for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
+$("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
+$("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open) return;
+  const action = actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
+  const screen = scroller.clientHeight * 0.9;
+  const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
+  const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));
+  if (action) action();
+  else if (by !== undefined && !own) scroller.scrollTop = between(0, scroller.scrollTop + by, scroller.scrollHeight);
+  else return;
+  event.preventDefault();
+});
+
+sheet.onpointermove = (event) => {
+  const box = sheet.getBoundingClientRect();
+  const row = Math.floor((event.clientY - box.top) / state.zoom), column = Math.floor((event.clientX - box.left) / state.zoom);
+  let text = `row ${count(row)}, column ${count(column)}`;
+  for (const one of tiles.values()) {
+    if (!one.values || one.level !== level() || row < one.top || row >= one.bottom || column < one.left || column >= one.right) continue;
+    const value = one.values[Math.floor((row - one.top) / one.scale) * one.columns + Math.floor((column - one.left) / one.scale)];
+    text += `: probability ${value ? (value / 255).toFixed(2) : "below 0.04"}`;
+  }
+  $("#point").textContent = text;
+};
+sheet.onpointerleave = () => { $("#point").textContent = ""; };
+
+const many = DATA.places.length;
+$("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
+  DATA.turned && "turned upright"].filter(Boolean).join("  ·  ");
+$("#next").disabled = $("#before").disabled = !many;
+$("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
+  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here, neighbours joined). ` +
+  "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
+scroller.addEventListener("scroll", soon, { passive: true });
+dark.onchange = () => setTheme(dark.matches ? "dark" : "light");
+new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); }).observe(document.body);
+
+setTheme(dark.matches ? "dark" : "light");
+setThreshold(DATA.threshold);
+$("#curves").style.opacity = $("#opacity").value;
+fit();
+const start = Number(location.hash.slice(1));  // NAME.html#12345 begins at that row
+if (start) goTo(start);
+scroller.focus({ preventScroll: true });
