@@ -5,7 +5,7 @@
     python benchmarks/predict.py --quick          # a minute, on a small log
 
 On the same weights and the same ink, in one process, in turns (so that a busy machine is unfair to
-none): the whole-image forward, ``evaluate_rows``, and MONAI's sliding window (Gaussian importance,
+none): the whole-image forward, ``RowEvaluation``, and MONAI's sliding window (Gaussian importance,
 overlap 0.25 and 0.5), each in float32 and in bf16. Printed are the shortest of several times, its
 ratio to the whole image's, the peak of resident memory in that turn, and the largest difference in
 probability from float64. Then the time for a tenth of the rows, which should be a tenth.
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from wellseg.resunet import to_ink
-from wellseg.rowwise import evaluate_rows
+from wellseg.rowwise import RowEvaluation
 from wellseg.weights import load_model
 
 Method = Callable[[nn.Module, Tensor, torch.dtype], Tensor]
@@ -46,8 +46,8 @@ def whole(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
 
 def by_rows(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
     """What wellseg does."""
-    bands = evaluate_rows(net, lambda a, b: ink[:, :, a:b], *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype)
-    return torch.cat([band for _, band in bands], 2)
+    evaluation = RowEvaluation(net, *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype)
+    return torch.cat([band for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])], 2)
 
 
 def sliding(overlap: float) -> Method:

@@ -82,6 +82,19 @@ def test_the_mask_is_what_segment_says_and_segment_what_the_net_says(scan, weigh
     np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, from_file > 0.4)
 
 
+def test_statistics_of_windows(scan, weights):
+    gray, _ = draw_waves(900, 60, phase=0)
+    gray[:500] = 255
+    tifffile.imwrite(scan, gray)
+    net = wellseg.load_model(weights)
+    whole, windows = (wellseg.segment(net, gray, precision="fp32", window_rows=rows) for rows in (0, 256))
+    assert np.abs(whole - windows).max() > 0.05
+    for rows, probability in ((0, whole), (256, windows)):
+        run(scan, "--weights", weights, "--precision", "fp32", "--window_rows", rows)
+        np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, probability > 0.5)
+        assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == rows
+
+
 def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):
     run(scan, "--weights", weights)
     before = scan.with_name("log.json").read_text()
@@ -119,6 +132,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["empty"], "empty: no scan (TIFF, PNG or JPEG) in this folder"),
         (["log.tif", "--threshold", "2"], "--threshold lies between 0 and 1, not 2"),
         (["log.tif", "--memory", "lots"], "--memory 'lots' is not a size"),
+        (["log.tif", "--window_rows", "100"], "--window_rows is 0, the whole scan, or at least 256, not 100"),
         (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),

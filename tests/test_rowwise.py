@@ -17,10 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg import norms, rowwise, spill
+from wellseg import norms, rowstats, rowwise, spill
 from wellseg.norms import NORMS, make_norm
 from wellseg.resunet import ResUNet
-from wellseg.rowwise import UnsupportedOperation, evaluate_rows, plan
+from wellseg.rowstats import DepthStatistics, window_parts
+from wellseg.rowwise import RowEvaluation, UnsupportedOperation
 
 PLENTY = 64 << 30
 NOTHING = 0  # of memory: all that is kept goes to disk
@@ -55,7 +56,8 @@ def random_ink(rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torc
 
 def by_rows(net: nn.Module, ink: Tensor, memory_bytes: int = PLENTY, **options: object) -> Tensor:
     options = {"dtype": ink.dtype, "memory_bytes": memory_bytes, **options}
-    bands = list(evaluate_rows(net, lambda a, b: ink[:, :, a:b], *ink.shape[2:], **options))  # type: ignore[arg-type]
+    evaluation = RowEvaluation(net, *ink.shape[2:], **options)  # type: ignore[arg-type]
+    bands = list(evaluation.bands(lambda a, b: ink[:, :, a:b]))
     ends = [0, *[first + band.shape[2] for first, band in bands]]
     assert [first for first, _ in bands] == ends[:-1] and ends[-1] == ink.shape[2], "every row once, in order"
     return torch.cat([band for _, band in bands], 2)
@@ -131,15 +133,13 @@ def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> Non
         count, mean, _ = norms.merge_moments(a, b)
         return count, mean, a[2] + b[2]
 
-    monkeypatch.setattr(rowwise, "merge_moments", tiled)
+    monkeypatch.setattr(rowstats, "merge_moments", tiled)
     assert not is_exact()
 
 
 def test_counting_halo_rows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = rowwise.Sweep.measure
-    monkeypatch.setattr(
-        rowwise.Sweep, "measure", lambda self, strip: measure(self, torch.cat([strip, strip[:, :, -1:]], 2))
-    )
+    measure = rowstats.block_moments
+    monkeypatch.setattr(rowstats, "block_moments", lambda rows: measure(torch.cat([rows, rows[:, :, -1:]], 2)))
     assert not is_exact()
 
 
@@ -209,8 +209,8 @@ OPERATIONS: dict[str, Call] = {
 def test_operation(name: str, rows: int, strip_rows: int) -> None:
     net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
     truth = whole(net, ink)
-    options = {"memory_bytes": PLENTY, "dtype": torch.float64, "strip_rows": strip_rows}
-    bands = [band for _, band in evaluate_rows(net, lambda a, b: ink[:, :, a:b], rows, 12, **options)]
+    evaluation = RowEvaluation(net, rows, 12, memory_bytes=PLENTY, dtype=torch.float64, strip_rows=strip_rows)
+    bands = [band for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     assert (torch.cat(bands, 2) - truth).abs().max() < 1e-10
 
 
@@ -266,11 +266,8 @@ def test_another_network(norm: str) -> None:
 def test_an_unknown_operation_is_refused_by_name_before_anything_is_read(
     function: Callable[..., Tensor], named: str
 ) -> None:
-    def read_ink(a: int, b: int) -> Tensor:
-        raise AssertionError("read before it was refused")
-
     with pytest.raises(UnsupportedOperation, match=named):
-        evaluate_rows(Call(function).eval(), read_ink, 64, 64, memory_bytes=PLENTY)
+        RowEvaluation(Call(function).eval(), 64, 64, memory_bytes=PLENTY)
 
 
 # --- Norms in training mode ------------------------------------------------------------------------
@@ -286,7 +283,87 @@ def test_batchnorm_in_training_mode_uses_the_image_and_leaves_the_net_alone() ->
 
 def test_torch_batchnorm_in_training_mode_is_refused() -> None:
     with pytest.raises(UnsupportedOperation, match=r"BatchNorm2d in training"):
-        plan(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1)).train(), 100, 100, PLENTY)
+        RowEvaluation(
+            nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1)).train(),
+            100,
+            100,
+            memory_bytes=PLENTY,
+        )
+
+
+# --- Statistics of windows that slide along the depth ----------------------------------------------
+
+
+class Windowed(nn.Module):
+    """A norm on the whole map at once, whose statistics at each row are weighted sums over parts of the depth."""
+
+    def __init__(self, norm: nn.Module, parts: int) -> None:
+        super().__init__()
+        self.norm, self.parts = norm, parts
+
+    def forward(self, x: Tensor) -> Tensor:
+        height = x.shape[2]
+        bounds = [height * i // self.parts for i in range(self.parts + 1)]
+        pixels = [x[0, :, a:b].flatten(1) for a, b in pairwise(bounds)]
+        means = torch.stack([p.mean(1) for p in pixels], 1)  # (C, parts)
+        squares = torch.stack([p.square().mean(1) for p in pixels], 1)
+        counts = torch.tensor([float(p.shape[1]) for p in pixels], dtype=x.dtype)
+        rows = []
+        for row in range(height):
+            at = min(max((row + 0.5) * self.parts / height, 1), self.parts - 1)  # in parts: the middle of the window
+            weight = torch.zeros(self.parts, dtype=x.dtype)
+            for window in range(self.parts - 1):  # of the parts window and window + 1
+                both = slice(window, window + 2)
+                weight[both] += max(0, 1 - abs(at - window - 1)) * counts[both] / counts[both].sum()
+            mean = means @ weight
+            scale, shift = self.norm.scale_shift(mean, squares @ weight - mean.square())
+            rows.append(x[:, :, row] * scale[:, None] + shift[:, None])
+        return torch.stack(rows, 2)
+
+
+def windowed(net: nn.Module, parts: int) -> nn.Module:
+    net = copy.deepcopy(net)
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if getattr(child, "reads_image", False) and parts > 1:
+                setattr(module, name, Windowed(child, parts))
+    return net
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("rows", "window_rows", "parts"), [(131, 60, 4), (100, 20, 10), (61, 41, 1)])
+def test_window_statistics(norm: str, rows: int, window_rows: int, parts: int) -> None:
+    assert window_parts(rows, window_rows) == parts
+    for net in (ResUNet(norm=norm, **SMALL), OtherNet(norm)):
+        net, ink = randomised(net).double(), random_ink(rows, 17)
+        truth = whole(windowed(net, parts), ink)
+        for options in ({"strip_rows": 32}, {"strip_rows": 13, "memory_bytes": NOTHING}):
+            given = by_rows(net, ink, window_rows=window_rows, **options)
+            assert (given - truth).abs().max() < 1e-10
+        assert parts > 1 or torch.equal(given, by_rows(net, ink, **options))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_windows_of_a_scan_that_is_alike_all_along_are_the_whole_scan(norm: str) -> None:
+    def layer(c_in: int) -> list[nn.Module]:  # without neighbours above and below, so without edges
+        return [nn.Conv2d(c_in, 16, (1, 3), padding=(0, 1)), make_norm(norm, 16), nn.ReLU()]
+
+    net = randomised(nn.Sequential(*layer(1), *layer(16), nn.Conv2d(16, 1, 1))).double()
+    ink = random_ink(1, 40).expand(-1, -1, 500, -1)
+    assert (by_rows(net, ink, window_rows=70, strip_rows=24) - whole(net, ink)).abs().max() < 1e-10
+
+
+def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None:
+    statistics = DepthStatistics(1000, 10)
+    statistics.add(0, torch.linspace(0, 1, 1000, dtype=torch.float64).square()[None, None, :, None].expand(1, 1, -1, 8))
+    mean, var = statistics.at(0, 1000)
+    assert mean[0, -1] > 0.8 > 0.02 > mean[0, 0]
+    assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, "parts by themselves jump by 0.19"
+
+
+def test_windows_need_no_more_memory_for_taller_scans() -> None:
+    few, many = (planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (8_192, 81_920))
+    assert few.ram_bytes == many.ram_bytes
 
 
 # --- What it takes ---------------------------------------------------------------------------------
@@ -311,21 +388,27 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rowwise, "resident_bytes", lambda: 0)
     monkeypatch.setattr(spill.RowStore, "__init__", watched)
     for memory_bytes in (NOTHING, rowwise.HEAP_BYTES + 4_000_000, PLENTY):
-        planned = plan(ResUNet(), 500, 100, memory_bytes, strip_rows=32)
-        by_rows(ResUNet().eval(), random_ink(500, 100, dtype=torch.float32), memory_bytes=memory_bytes, strip_rows=32)
-        store = stores[-1]
+        ink = random_ink(500, 100, dtype=torch.float32)
+        evaluation = RowEvaluation(ResUNet().eval(), 500, 100, memory_bytes=memory_bytes, strip_rows=32)
+        for _ in evaluation.bands(lambda a, b, ink=ink: ink[:, :, a:b]):
+            pass
+        planned, store = evaluation.plan, stores[-1]
         assert (store.peak_ram_bytes, store.peak_disk_bytes) == (planned.ram_bytes, planned.spill_bytes)
         assert store.ram_bytes == store.disk_bytes == 0, "all is freed at the end"
-    assert [bool(store.peak_ram_bytes) for store in stores] == [False] * 3 + [True] * 6
-    assert [bool(store.peak_disk_bytes) for store in stores] == [True] * 6 + [False] * 3
+    assert [bool(store.peak_ram_bytes) for store in stores] == [False] * 2 + [True] * 4
+    assert [bool(store.peak_disk_bytes) for store in stores] == [True] * 4 + [False] * 2
+
+
+def planned(net: nn.Module, rows: int, **options: int) -> rowwise.Plan:
+    return RowEvaluation(net, rows, 640, memory_bytes=PLENTY, strip_rows=64, **options).plan
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer_pixel"])
 def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height(norm: str) -> None:
     net = ResUNet(norm=norm).eval()
-    few, many = (plan(net, rows, 640, PLENTY, strip_rows=64) for rows in (4_000, 40_000))
+    few, many = (planned(net, rows) for rows in (4_000, 40_000))
     assert few == many
-    assert few.ram_bytes < plan(ResUNet(), 4_000, 640, PLENTY, strip_rows=64).ram_bytes / 4
+    assert few.ram_bytes < planned(ResUNet(), 4_000).ram_bytes / 4
 
 
 def test_ink_is_read_once_from_top_to_bottom() -> None:
@@ -335,7 +418,7 @@ def test_ink_is_read_once_from_top_to_bottom() -> None:
         reads.append((a, b))
         return ink[:, :, a:b]
 
-    for _ in evaluate_rows(ResUNet().eval(), read_ink, 300, 40, memory_bytes=PLENTY, strip_rows=32):
+    for _ in RowEvaluation(ResUNet().eval(), 300, 40, memory_bytes=PLENTY, strip_rows=32).bands(read_ink):
         pass
     assert reads[0][0] == 0 and reads[-1][1] == 300
     assert all(before[1] == after[0] for before, after in pairwise(reads))
@@ -343,22 +426,23 @@ def test_ink_is_read_once_from_top_to_bottom() -> None:
 
 def test_progress_rises_to_one() -> None:
     shares: list[float] = []
-    by_rows(ResUNet(**SMALL).eval(), random_ink(300, 40, dtype=torch.float32), strip_rows=16, progress=shares.append)
+    ink = random_ink(300, 40, dtype=torch.float32)
+    evaluation = RowEvaluation(ResUNet(**SMALL).eval(), 300, 40, memory_bytes=PLENTY, strip_rows=16)
+    for _ in evaluation.bands(lambda a, b: ink[:, :, a:b], shares.append):
+        pass
     assert shares == sorted(shares) and len(shares) > 100 and shares[0] < 0.05 and shares[-1] == 1.0
 
 
 def test_a_disk_too_small_is_named_before_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = type("usage", (), {"free": 1_000_000})
     monkeypatch.setattr(rowwise.shutil, "disk_usage", lambda folder: usage)
+    evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory_bytes=0, scratch=tmp_path)
+
+    def read_ink(a: int, b: int) -> Tensor:
+        raise AssertionError("read before it was refused")
+
     with pytest.raises(OSError, match=r"0\.0 GB free.* need 1\.\d GB") as caught:
-        evaluate_rows(
-            ResUNet().eval(),
-            lambda a, b: torch.zeros(1, 1, b - a, 1000),
-            20_000,
-            1000,
-            memory_bytes=0,
-            scratch=tmp_path,
-        )
+        evaluation.bands(read_ink)
     assert str(tmp_path) in str(caught.value) and caught.value.errno == errno.ENOSPC
 
 
@@ -384,7 +468,7 @@ def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
 SPILLING = """
 import sys, torch, pathlib
 from wellseg.resunet import ResUNet
-from wellseg.rowwise import evaluate_rows
+from wellseg.rowwise import RowEvaluation
 torch.set_num_threads(1)
 rows, memory_bytes, scratch = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
 generator = torch.Generator().manual_seed(0)
@@ -395,8 +479,8 @@ def progress(share):
     if share > 0.5 and not said:
         print("halfway", flush=True)
         said = True
-options = {"memory_bytes": memory_bytes, "scratch": scratch, "progress": progress, "dtype": torch.bfloat16}
-for _ in evaluate_rows(ResUNet().eval(), ink, rows, 640, **options):
+options = {"memory_bytes": memory_bytes, "scratch": scratch, "dtype": torch.bfloat16}
+for _ in RowEvaluation(ResUNet().eval(), rows, 640, **options).bands(ink, progress):
     pass
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

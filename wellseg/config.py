@@ -14,6 +14,9 @@ from typing import Any, Literal
 Norm = Literal["group", "batch", "instance", "layer", "layer_pixel"]
 Preset = Literal["tiny", "quick", "train", "full"]
 
+MIN_WINDOW_ROWS = 256
+"""A window for statistics holds several rows of the network's coarsest map, too."""
+
 
 @dataclass
 class ModelConfig:
@@ -134,6 +137,8 @@ class PredictConfig:
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
     memory: str = "2GB"
     """What the program may take; what does not fit goes to --scratch."""
+    window_rows: int = 0
+    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan."""
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
     probability: bool = False
@@ -147,6 +152,7 @@ class PredictConfig:
         if not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         parse_bytes(self.memory)
+        check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
 
@@ -176,6 +182,8 @@ class EvaluateConfig:
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
     memory: str = "2GB"
     """What the network may take."""
+    window_rows: int = 0
+    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan."""
 
     def __post_init__(self) -> None:
         if len(self.data) != 1:
@@ -196,6 +204,13 @@ class EvaluateConfig:
         if len(given) > 1:
             raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
         parse_bytes(self.memory)
+        check_window_rows(self.window_rows)
+
+
+def check_window_rows(window_rows: int) -> None:
+    """Raises ValueError."""
+    if window_rows and window_rows < MIN_WINDOW_ROWS:
+        raise ValueError(f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}")
 
 
 def parse_bytes(size: str | int) -> int:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import EvaluateConfig
@@ -132,7 +132,12 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
 
     pick_device(config.device)
     model = load_model(config.weights)
-    options = {"precision": config.precision, "device": config.device, "memory": config.memory}
+    options: dict[str, Any] = {
+        "precision": config.precision,
+        "device": config.device,
+        "memory": config.memory,
+        "window_rows": config.window_rows,
+    }
     return lambda log: segment(model, log.image, **options) > config.threshold
 
 

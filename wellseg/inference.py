@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wellseg.config import parse_bytes
 from wellseg.device import pick_device, pick_dtype
 from wellseg.resunet import to_ink
-from wellseg.rowwise import Plan, evaluate_rows, plan
+from wellseg.rowwise import Plan, RowEvaluation
 from wellseg.scan import open_scan
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def segment(
     precision: str = "auto",
     device: str = "auto",
     memory: str | int = "2GB",
+    window_rows: int = 0,
 ) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
@@ -46,9 +47,11 @@ def segment(
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
     precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
     memory: what the process may take, e.g. "2GB", beside the returned array.
+    window_rows: norms take their statistics from windows of about that many rows, which slide along the
+        depth. 0: from the whole scan.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
-    inference = partial(Inference, model, precision=precision, device=device, memory=memory)
+    inference = partial(Inference, model, precision=precision, device=device, memory=memory, window_rows=window_rows)
     if not isinstance(scan, np.ndarray):
         with open_scan(scan) as opened:
             return _probability(inference(opened))
@@ -92,31 +95,29 @@ class Inference:
         precision: str = "auto",
         device: str = "auto",
         memory: str | int = "2GB",
+        window_rows: int = 0,
         scratch: Path | None = None,
     ) -> None:
-        self.device = pick_device(device)
-        self.dtype = pick_dtype(precision, self.device)
-        self.model, self.scan, self.scratch = model.to(self.device), scan, scratch
-        self.memory_bytes = parse_bytes(memory)
+        self.scan, self.device = scan, pick_device(device)
+        self._evaluation = RowEvaluation(
+            model.to(self.device),
+            scan.rows,
+            scan.columns,
+            memory_bytes=parse_bytes(memory),
+            scratch=scratch,
+            dtype=pick_dtype(precision, self.device),
+            device=self.device,
+            window_rows=window_rows,
+        )
 
+    @property
     def plan(self) -> Plan:
-        """Memory and disk that this will take, found without computing anything."""
-        return plan(self.model, self.scan.rows, self.scan.columns, self.memory_bytes, self.dtype, self.device)
+        """Memory and disk that this will take, known before anything is computed."""
+        return self._evaluation.plan
 
     def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
         """The scan from top to bottom, each row once. ``progress`` gets the share of the work done."""
-        bands = evaluate_rows(
-            self.model,
-            self._read_ink,
-            self.scan.rows,
-            self.scan.columns,
-            memory_bytes=self.memory_bytes,
-            scratch=self.scratch,
-            dtype=self.dtype,
-            device=self.device,
-            progress=progress,
-        )
-        for first, logits in bands:
+        for first, logits in self._evaluation.bands(self._read_ink, progress):
             gray = self.scan.read(first, first + logits.shape[2])
             yield Band(gray, logits[0, 0].float().cpu().numpy())
 

@@ -87,9 +87,10 @@ def mask_scan(
             precision=config.precision,
             device=config.device,
             memory=config.memory,
+            window_rows=config.window_rows,
             scratch=config.scratch,
         )
-        spill_bytes = inference.plan().spill_bytes
+        spill_bytes = inference.plan.spill_bytes
         if spill_bytes:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile")

@@ -68,6 +68,7 @@ def predict(config: PredictConfig) -> int:
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "threshold": config.threshold,
         "precision": config.precision,
+        "window_rows": config.window_rows,
     }
     failed = 0
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)

@@ -112,8 +112,12 @@ def _norm_step(name: str, norm: nn.Module, x: Step, dtype: torch.dtype, device: 
 
 
 def scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """x * scale + shift per channel; PyTorch's BatchNorm kernel does it at the speed of memory."""
-    return F.batch_norm(x, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0.0)
+    """x * scale + shift per channel, each (C,), or per channel and row, each (C, H)."""
+    if scale.dim() == 1:  # PyTorch's BatchNorm kernel does it at the speed of memory
+        return F.batch_norm(x, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0.0)
+    # In channels_last order, and all in one dtype: else four times as slow.
+    scale, shift = (each.t().contiguous()[None, :, None].permute(0, 3, 1, 2) for each in (scale, shift))
+    return (x.to(scale.dtype) * scale).add_(shift).to(x.dtype)
 
 
 def _call(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

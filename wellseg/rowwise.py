@@ -22,17 +22,18 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import Moments, block_moments, merge_moments
 from wellseg.rowgraph import UnsupportedOperation, trace
 from wellseg.rowrules import Rows, Step
+from wellseg.rowstats import DepthStatistics, window_parts
 from wellseg.spill import Block, RowStore, disk_full
 
-__all__ = ["Plan", "UnsupportedOperation", "evaluate_rows", "plan"]
+__all__ = ["Plan", "RowEvaluation", "UnsupportedOperation"]
 
 KEEP_ABOVE_WORK = 100
 """A map is kept if it would take more than so many multiply-adds a value to compute it once more.
@@ -63,76 +64,75 @@ class Plan:
     spill_bytes: int
 
 
-def plan(
-    net: nn.Module,
-    rows: int,
-    columns: int,
-    memory_bytes: int,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device = CPU,
-    strip_rows: int | None = None,
-) -> Plan:
-    """What ``evaluate_rows`` with these arguments will take: the same schedule, without computing."""
-    steps = trace(net, rows, columns, dtype, device)
-    return _Evaluation(steps, memory_bytes, device, strip_rows).rehearse()
-
-
-def evaluate_rows(
-    net: nn.Module,
-    read_ink: Callable[[int, int], Tensor],
-    rows: int,
-    columns: int,
-    *,
-    memory_bytes: int,
-    scratch: Path | None = None,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device = CPU,
-    strip_rows: int | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Iterator[tuple[int, Tensor]]:
-    """The net's output for an image (1, 1, rows, columns), in bands of rows from top to bottom.
+class RowEvaluation:
+    """A network on an image (1, 1, rows, columns): ``plan`` says what it will take, ``bands`` does it.
 
     net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is; norms without image
         statistics in evaluation mode, please.
-    read_ink: ``read_ink(a, b)`` gives rows [a, b) of the ink, (1, 1, b - a, columns), in [0, 1]. Is
-        called from top to bottom, once for each row.
     memory_bytes: what the whole process may take. Maps that do not fit are kept in temporary files
         without a name in the folder ``scratch`` (None: the system's).
     dtype: float32, bfloat16 or float64, of maps and convolutions; statistics are float64 always.
     strip_rows: rows computed at a time; None chooses.
-    progress: is told the share of the work done, in [0, 1].
-
-    Yields (first row, logits (1, 1, band rows, columns)) with float32 logits, or float64.
-    Raises UnsupportedOperation, naming it, if the net does what cannot be done by rows, and OSError
-    if the disk has no room, both before anything is computed.
+    window_rows: norms that read the image take their statistics from windows of about that many rows,
+        which slide along the depth (``rowstats``). 0: from the whole image, as the network itself does.
+    Raises UnsupportedOperation, naming it, if the net does what cannot be done by rows.
     """
-    steps = trace(net, rows, columns, dtype, device)
-    planned = _Evaluation(steps, memory_bytes, device, strip_rows).rehearse()
-    evaluation = _Evaluation(steps, memory_bytes, device, strip_rows, scratch)
-    free = shutil.disk_usage(evaluation.store.scratch).free
-    if planned.spill_bytes > free:
-        raise disk_full(evaluation.store.scratch, planned.spill_bytes, free)
-    return evaluation.bands(read_ink, progress or (lambda share: None))
-
-
-class _Evaluation:
-    """One network on one image: its steps, the maps kept, and the store that keeps them."""
 
     def __init__(
         self,
-        steps: list[Step],
+        net: nn.Module,
+        rows: int,
+        columns: int,
+        *,
         memory_bytes: int,
-        device: torch.device,
-        strip_rows: int | None,
         scratch: Path | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = CPU,
+        strip_rows: int | None = None,
+        window_rows: int = 0,
     ) -> None:
-        self.device, self.image_rows = device, steps[0].rows
-        self.dtype = steps[0].meta.dtype
-        row_bytes = max(step.meta.nbytes for step in steps) / self.image_rows
-        self.strip_rows = min(self.image_rows, strip_rows or _best_strip_rows(row_bytes))
+        self.steps = trace(net, rows, columns, dtype, device)
+        self.dtype, self.device, self.scratch = dtype, device, scratch
+        self.parts = min(window_parts(rows, window_rows), *(step.rows for step in self.steps))
+        row_bytes = max(step.meta.nbytes for step in self.steps) / rows
+        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes))
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
-        self.store = RowStore(_store_budget(memory_bytes, working_bytes, device), scratch)
-        self.scale_shift: dict[Step, tuple[Tensor, Tensor]] = {}  # of the norms whose input is complete
+        self.budget_bytes = _store_budget(memory_bytes, working_bytes, device)
+        self.plan = _Run(self).rehearse()
+
+    def bands(
+        self, read_ink: Callable[[int, int], Tensor], progress: Callable[[float], None] | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The net's output in bands of rows from top to bottom.
+
+        read_ink: ``read_ink(a, b)`` gives rows [a, b) of the ink, (1, 1, b - a, columns), in [0, 1]. Is
+            called from top to bottom, once for each row.
+        progress: is told the share of the work done, in [0, 1].
+
+        Yields (first row, logits (1, 1, band rows, columns)) with float32 logits, or float64.
+        Raises OSError if the disk has no room, before anything is computed.
+        """
+        run = _Run(self, read_ink, progress or (lambda share: None))
+        free = shutil.disk_usage(run.store.scratch).free
+        if self.plan.spill_bytes > free:
+            raise disk_full(run.store.scratch, self.plan.spill_bytes, free)
+        return run.bands()
+
+
+class _Run:
+    """One pass of an evaluation: its sweeps, and the store of the maps kept."""
+
+    def __init__(
+        self,
+        evaluation: RowEvaluation,
+        read_ink: Callable[[int, int], Tensor] | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        steps = evaluation.steps
+        self.evaluation, self.read_ink, self.progress = evaluation, read_ink, progress
+        self.dtype, self.device, self.image_rows = evaluation.dtype, evaluation.device, steps[0].rows
+        self.store = RowStore(evaluation.budget_bytes, evaluation.scratch)
+        self.scale_shifts: dict[Step, tuple[Tensor, Tensor]] = {}  # of the norms whose input is complete
         self.sweeps: dict[Step, Sweep] = {}
         again: dict[Step, float] = {}  # the work of computing a whole map from those kept
         for step in steps:
@@ -147,60 +147,69 @@ class _Evaluation:
         self.output = self.sweeps[steps[-1]]
         self.total_work = sum(sweep.row_work * sweep.step.rows for sweep in self.sweeps.values())
         self.done_work = 0.0
-        self.progress: Callable[[float], None] = lambda share: None
-        self.read_ink: Callable[[int, int], Tensor]
-        self.rehearsing = False
+
+    @property
+    def rehearsing(self) -> bool:
+        """Going through the schedule without data."""
+        return self.read_ink is None
 
     def rehearse(self) -> Plan:
-        """Go through the schedule without data, on a fresh evaluation, to see what it takes."""
-        self.rehearsing = True
+        """What the schedule takes, found without computing."""
         while self.output.next_row < self.output.step.rows:
             self.output.advance()
-        return Plan(self.strip_rows, self.store.peak_ram_bytes, self.store.peak_disk_bytes)
+        return Plan(self.evaluation.strip_rows, self.store.peak_ram_bytes, self.store.peak_disk_bytes)
 
     @torch.no_grad()
-    def bands(
-        self, read_ink: Callable[[int, int], Tensor], progress: Callable[[float], None]
-    ) -> Iterator[tuple[int, Tensor]]:
-        self.read_ink, self.progress = read_ink, progress
-        out_dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+    def bands(self) -> Iterator[tuple[int, Tensor]]:
         while (first_row := self.output.next_row) < self.output.step.rows:
-            yield first_row, self.output.advance().to(out_dtype)
-        progress(1.0)
+            yield first_row, self.output.advance().to(self.wide)
+        self.progress(1.0)
+
+    @property
+    def wide(self) -> torch.dtype:
+        """Of logits, and of scales and shifts."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     def ink_rows(self, start: int, stop: int) -> Tensor:
+        assert self.read_ink
         return self.read_ink(start, stop).to(self.device, self.dtype)
 
-    def normalise(self, norm: Step) -> None:
-        """Turn a norm that reads the image into a scale and shift, from all rows of its input."""
-        if norm in self.scale_shift:
-            return
+    def have_statistics(self, norm: Step, stop: int) -> None:
+        """Sweep the input of a norm that reads the image as far as its rows up to ``stop`` ask for."""
         sweep = self.sweeps[norm.inputs[0]]
-        while sweep.next_row < sweep.step.rows:
+        needed = sweep.statistics.rows_for(stop)
+        while sweep.next_row < needed:
             sweep.advance()
-        if not self.rehearsing:
-            assert sweep.moments and norm.barrier
-            count, mean, square = sweep.moments
-            wide = torch.float64 if self.dtype == torch.float64 else torch.float32
-            scale, shift = norm.barrier.scale_shift(mean, square / count)  # type: ignore[operator]
-            self.scale_shift[norm] = scale.to(wide), shift.to(wide)
+
+    def scale_shift(self, norm: Step, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """What such a norm is at those rows: a scale and a shift, (C,) or for each row (C, rows)."""
+        if norm in self.scale_shifts:
+            return self.scale_shifts[norm]
+        statistics = self.sweeps[norm.inputs[0]].statistics.at(start, stop)
+        function: Any = norm.barrier.scale_shift  # type: ignore[union-attr]
+        by_row = statistics[0].dim() == 2
+        if by_row:
+            function = torch.vmap(function, in_dims=1, out_dims=1)
+        scale, shift = (each.to(self.wide) for each in function(*statistics))
+        if not by_row:
+            self.scale_shifts[norm] = scale, shift
+        return scale, shift
 
 
 class Sweep:
     """A map computed strip by strip, from the top down, each strip once: kept, measured or given out."""
 
-    def __init__(self, step: Step, evaluation: _Evaluation, kept: bool, measured: bool) -> None:
-        self.step, self.evaluation, self.kept = step, evaluation, kept
-        self.strip_rows = max(1, round(evaluation.strip_rows * step.rows / evaluation.image_rows))
+    def __init__(self, step: Step, run: _Run, kept: bool, measured: bool) -> None:
+        self.step, self.run, self.kept, self.measured = step, run, kept, measured
+        self.strip_rows = max(1, round(run.evaluation.strip_rows * step.rows / run.image_rows))
         self.next_row = 0
         self.blocks: deque[tuple[int, int, Block]] = deque()  # first row, past the last, rows
         self.readers: dict[Sweep, int] = {}  # the first row that each still needs
-        self.measured = measured
-        self.moments: Moments | None = None  # of the rows so far
-        known = {other.step for other in evaluation.sweeps.values() if other.kept}
+        self.statistics = DepthStatistics(step.rows, run.evaluation.parts)
+        known = {other.step for other in run.sweeps.values() if other.kept}
         self.path = _path(step, known)
         inputs = dict.fromkeys(x for step in self.path for x in step.inputs)
-        self.sources = [evaluation.sweeps[x] for x in inputs if x in known]
+        self.sources = [run.sweeps[x] for x in inputs if x in known]
         for source in self.sources:
             source.readers[self] = 0
         last_use = {x: step for step in self.path for x in step.inputs}
@@ -221,40 +230,34 @@ class Sweep:
 
         In rehearsal, only take its place in the store.
         """
-        evaluation = self.evaluation
+        run = self.run
         start, stop = self.next_row, min(self.next_row + self.strip_rows, self.step.rows)
-        if start == 0:
-            for step in self.path:
-                if step.barrier:
-                    evaluation.normalise(step)
         ranges = self.ranges(start, stop)
+        for step in self.path:
+            if step.barrier:
+                run.have_statistics(step, ranges[step][1])
         for source in self.sources:
             source.provide(self, *ranges[source.step])
         self.next_row = stop
-        if evaluation.rehearsing:
+        if run.rehearsing:
             strip = self.step.meta
             if self.readers:
                 nbytes = strip.nbytes // self.step.rows * (stop - start)
-                self.blocks.append((start, stop, evaluation.store.reserve(nbytes)))
+                self.blocks.append((start, stop, run.store.reserve(nbytes)))
         else:
             strip = self.compute(ranges)
             if self.measured:
-                self.measure(strip)
+                self.statistics.add(start, strip)
             if self.readers:
                 rows = strip[0].permute(1, 2, 0).contiguous()
-                self.blocks.append((start, stop, evaluation.store.put(rows, self)))
+                self.blocks.append((start, stop, run.store.put(rows, self)))
         if stop == self.step.rows:
-            evaluation.store.close(self)
+            run.store.close(self)
             for source in self.sources:
                 source.provide(self, source.step.rows, 0)
-        evaluation.done_work += self.row_work * (stop - start)
-        evaluation.progress(min(1.0, evaluation.done_work / evaluation.total_work))
+        run.done_work += self.row_work * (stop - start)
+        run.progress(min(1.0, run.done_work / run.total_work))
         return strip
-
-    def measure(self, strip: Tensor) -> None:
-        """Take the next rows, (1, C, h, W), into the moments, each row once."""
-        moments = block_moments(strip)
-        self.moments = merge_moments(self.moments, moments) if self.moments else moments
 
     def provide(self, reader: Sweep, first: int, stop: int) -> None:
         """Have rows up to ``stop``, and know that this reader needs none before ``first`` any more."""
@@ -282,7 +285,7 @@ class Sweep:
     def compute(self, ranges: dict[Step, Rows]) -> Tensor:
         """Those rows of this map, from the rows of its sources on."""
         if not self.path:
-            return self.evaluation.ink_rows(*ranges[self.step])
+            return self.run.ink_rows(*ranges[self.step])
         values = {source.step: source.rows(*ranges[source.step]) for source in self.sources}
         for step in self.path:
             start, stop = ranges[step]
@@ -291,7 +294,7 @@ class Sweep:
                 first, last = max(0, first), min(last, step.inputs[0].rows)
             rows = [rows_of(values[x], ranges[x][0], x.rows, first, last, step.rule.fill) for x in step.inputs]
             if step.barrier:
-                given = step.rule.run(*rows, *self.evaluation.scale_shift[step])
+                given = step.rule.run(*rows, *self.run.scale_shift(step, first, last))
             else:
                 given = (self.overwrites.get(step) or step.rule.run)(*rows)
             values[step] = given.narrow(2, start - step.rule.first_row(first), stop - start)
@@ -307,9 +310,7 @@ class Sweep:
             rows = block.rows[start - first : stop - first]
         else:
             _, channels, _, width = self.step.meta.shape
-            rows = torch.empty(
-                (stop - start, width, channels), dtype=self.step.meta.dtype, device=self.evaluation.device
-            )
+            rows = torch.empty((stop - start, width, channels), dtype=self.step.meta.dtype, device=self.run.device)
             for first, last, block in blocks:
                 here, there = max(first, start), min(last, stop)
                 block.read(here - first, rows[here - start : there - start])
