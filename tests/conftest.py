@@ -85,3 +85,19 @@ def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert not said
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A small net that is quick, untrained: what it says does not matter here."""
+    import torch
+
+    from wellseg.resunet import ResUNet
+    from wellseg.weights import save_weights
+
+    torch.manual_seed(0)
+    net = ResUNet(2, (8, 16))
+    torch.nn.init.zeros_(net.head.bias)  # so that about half of the pixels are called curve
+    path = tmp_path / "small.safetensors"
+    save_weights(path, net, {"model": {"patch": 2, "widths": [8, 16]}})
+    return path

@@ -19,19 +19,7 @@ import wellseg
 from wellseg.config import parse_bytes
 from wellseg.overlay import FoldedPage, paint
 from wellseg.predict import main
-from wellseg.resunet import ResUNet, to_ink
-from wellseg.weights import save_weights
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """A small net that is quick, untrained: what it says does not matter here."""
-    torch.manual_seed(0)
-    net = ResUNet(2, (8, 16))
-    torch.nn.init.zeros_(net.head.bias)  # so that about half of the pixels are called curve
-    path = tmp_path / "small.safetensors"
-    save_weights(path, net, {"model": {"patch": 2, "widths": [8, 16]}})
-    return path
+from wellseg.resunet import to_ink
 
 
 @pytest.fixture
@@ -137,7 +125,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
-        (["log.tif", "log.png"], "would both write log.mask.tif"),
+        (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
     ],
 )

@@ -124,9 +124,12 @@ class TrainConfig:
 class PredictConfig:
     """Masks of scans."""
 
-    scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
-    out: Path | None = None
-    """Folder for the results; folders of scans keep their structure in it. Default: beside each scan."""
+    scans: list[str] = field(
+        metadata={"help": "Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."}
+    )
+    out: str | None = None
+    """Folder (or s3://... URL) for the results; folders of scans keep their structure in it. Default: beside each
+    scan."""
     weights: str | None = None
     """A bundled name or a .safetensors file."""
     threshold: float = 0.5
@@ -135,8 +138,14 @@ class PredictConfig:
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    engine: Literal["local", "ray"] = "local"
+    """local: this machine. ray: a running Ray cluster (pip install 'wellseg[ray]')."""
+    jobs: int | None = None
+    """Scans side by side on this machine. Default: one for two cores, as many as have 1 GB of --memory each."""
+    threads: int | None = None
+    """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
     memory: str = "2GB"
-    """What the program may take; what does not fit goes to --scratch."""
+    """What the program may take, with ray what each scan may take; what does not fit goes to --scratch."""
     window_rows: int = 0
     """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan."""
     scratch: Path | None = None
@@ -151,6 +160,9 @@ class PredictConfig:
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        for flag, number in (("--jobs", self.jobs), ("--threads", self.threads)):
+            if number is not None and number < 1:
+                raise ValueError(f"{flag} is at least 1, not {number}")
         parse_bytes(self.memory)
         check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():

@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wellseg.config import PredictConfig
+from wellseg.storage import Job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,27 +26,14 @@ if TYPE_CHECKING:
     from wellseg.scan import Resolution, Scan
 
 
-@dataclass(frozen=True)
-class Job:
-    """One scan and the paths of its results, up to their endings."""
-
-    scan: Path
-    stem: Path
-
-    def result(self, ending: str) -> Path:
-        return self.stem.parent / (self.stem.name + ending)
+def endings(config: PredictConfig) -> list[str]:
+    """What stands beside NAME.json when a scan is done with these options."""
+    return [".mask.tif", ".overlay.png"] + [".probability.tif"] * config.probability + [".html"] * config.view
 
 
-def done_already(job: Job, options: dict[str, Any], config: PredictConfig) -> bool:
-    """Whole results of the same weights and options are there, and all that are asked for."""
-    try:
-        report = json.loads(job.result(".json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    endings = [".mask.tif", *[".html"] * config.view]
-    return all(job.result(ending).exists() for ending in endings) and all(
-        report.get(key) == value for key, value in options.items()
-    )
+def is_result(name: str) -> bool:
+    """By its name: a file or folder that was written by wellseg, and no scan."""
+    return name.endswith((".mask.tif", ".probability.tif", ".overlay.png", ".view"))
 
 
 def mask_scan(
@@ -105,8 +92,12 @@ def mask_scan(
                 probabilities.put(probability)
             if view:
                 view.put(band.gray, probability)
+        # What an earlier start left, with other weights perhaps, does not hold for what appears now.
+        job.result(".json").unlink(missing_ok=True)
+        if not config.probability:
+            job.result(".probability.tif").unlink(missing_ok=True)
         if not view:
-            remove_view(job.result(".html"))  # of an earlier mask
+            remove_view(job.result(".html"))
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
     report = {
@@ -114,6 +105,8 @@ def mask_scan(
         "rows": scan.rows,
         "columns": scan.columns,
         "dpi": scan.dpi,
+        "page": scan.page,
+        "pages": scan.pages,
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         **options,
         "seconds": round(time.monotonic() - started, 2),

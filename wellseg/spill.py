@@ -125,8 +125,12 @@ class _SpillFile:
             self.file.close()
 
 
-def disk_full(folder: Path, needed_bytes: int, free_bytes: int = 0) -> OSError:
-    return OSError(
+class ScratchFull(OSError):
+    """No room for temporary files; there may be some for results."""
+
+
+def disk_full(folder: Path, needed_bytes: int, free_bytes: int = 0) -> ScratchFull:
+    return ScratchFull(
         errno.ENOSPC,
         f"{folder} has {free_bytes / 1e9:.1f} GB free and the temporary files need {needed_bytes / 1e9:.1f} GB: "
         "free some space, name another folder (--scratch) or allow more memory (--memory)",

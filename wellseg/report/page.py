@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from importlib.resources import files
 from typing import Any
@@ -21,9 +22,9 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
         texts[mark] = (folder / file).read_text("utf-8")
     # In one pass: a scan may be called {{data}}.
     page = re.sub(r"\{\{(\w+)\}\}", lambda mark: texts[mark[1]], page)
-    return page.encode()
+    return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
 def link(path: str) -> str:
     """A relative path as an address: a scan's name may hold #, % and ?, or a colon as after a scheme."""
-    return quote(path)
+    return quote(os.fsencode(path))
