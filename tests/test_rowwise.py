@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wellseg import norms, rowstats, rowwise, spill
-from wellseg.norms import NORMS, make_norm
+from wellseg.norms import NORMS, make_norm, set_progress
 from wellseg.resunet import ResUNet
 from wellseg.rowstats import DepthStatistics, window_parts
 from wellseg.rowwise import RowEvaluation, UnsupportedOperation
@@ -76,7 +76,7 @@ def off(net: nn.Module, ink: Tensor, **options: object) -> float:
 # --- Exactness -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", ["group", "batch", "layer_pixel"])
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize(
     ("rows", "columns", "strip_rows"),
@@ -87,6 +87,20 @@ def test_float64_rows_are_the_whole_image(
 ) -> None:
     net = randomised(ResUNet(patch=patch, norm=norm, **SMALL)).double()
     assert off(net, random_ink(rows, columns), strip_rows=strip_rows) < 1e-10
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_norm_in_float64(norm: str) -> None:
+    net = randomised(ResUNet(norm=norm, **SMALL)).double()
+    assert off(net, random_ink(131, 47), strip_rows=24) < 1e-10
+
+
+@pytest.mark.parametrize("norm", ["batch", "batch_frozen", "renorm", "two_phase"])
+def test_norms_with_running_statistics_in_training_mode(norm: str) -> None:
+    """The mode in which a BatchNorm is InstanceNorm, at a scan of any size."""
+    net = randomised(ResUNet(norm=norm, **SMALL)).double()
+    set_progress(net.train(), 0.2)
+    assert off(net, random_ink(131, 47), strip_rows=24) < 1e-10
 
 
 @pytest.mark.parametrize("scan", ["white", "dark end", "black"])

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Norm = Literal["group", "batch", "instance", "layer", "layer_pixel"]
+Norm = Literal[
+    "group", "group8", "group4", "instance", "layer", "layer_pixel",
+    "batch", "batch_frozen", "renorm", "two_phase", "two_phase_constant", "online",
+]  # fmt: skip
 Preset = Literal["tiny", "quick", "train", "full"]
 
 MIN_WINDOW_ROWS = 256
@@ -23,9 +26,13 @@ class ModelConfig:
     """The network."""
 
     norm: Norm = "group"
-    """Normalisation: group (half_or_16), batch (the legacy v1 layer), instance, layer, layer_pixel."""
-    momentum: float = 0.01
-    """Of batch alone, PyTorch's convention: new = (1 - m) old + m observed."""
+    """Normalisation. Of each image by itself: group (half_or_16; group8, group4: 8 or 4 channels a group), instance,
+    layer, layer_pixel. With running statistics: batch (the legacy v1 layer), batch_frozen (they stay as they are after
+    a quarter of the run), renorm (Batch Renormalization), online (Online Normalization), two_phase (BatchNorm over the
+    --trainer.accumulate_grad_batches images of a step; two_phase_constant: without the gradient of its statistics)."""
+    momentum: float | Literal["cumulative"] = 0.01
+    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 - m momentum).
+    cumulative: the plain mean of all observed."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128)
@@ -36,8 +43,8 @@ class ModelConfig:
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"--model.widths needs one positive number per stage, not {list(self.widths)}")
-        if not 0 < self.momentum <= 1:
-            raise ValueError(f"--model.momentum lies in (0, 1], not {self.momentum}")
+        if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
+            raise ValueError(f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}")
 
 
 @dataclass

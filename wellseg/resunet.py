@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import make_norm
+from wellseg.norms import Momentum, make_norm
 
 
 def to_ink(gray: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class ResUNet(nn.Module):
         patch: int = 2,
         widths: Sequence[int] = (32, 64, 128),
         norm: str = "group",
-        momentum: float = 0.01,
+        momentum: Momentum = 0.01,
     ) -> None:
         super().__init__()
         self.patch = patch
@@ -76,7 +76,7 @@ class ResUNet(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each normalised, around a shortcut (a 1x1 convolution where widths differ)."""
 
-    def __init__(self, c_in: int, c_out: int, norm: str, momentum: float) -> None:
+    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
         self.norm1 = make_norm(norm, c_out, momentum=momentum)

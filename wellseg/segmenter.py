@@ -15,7 +15,9 @@ from torchmetrics.classification import BinaryF1Score, BinaryJaccardIndex, Binar
 from wellseg.config import ModelConfig, OptimConfig
 from wellseg.dataset import Sample
 from wellseg.losses import IGNORE, curve_loss
+from wellseg.norms import set_progress
 from wellseg.resunet import ResUNet, to_ink
+from wellseg.together import Together, pools_images
 
 
 def curve_scores() -> MetricCollection:
@@ -49,6 +51,8 @@ class Segmenter(LightningModule):
         options = ModelConfig(**model)
         self.net = ResUNet(**asdict(options)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.scores = curve_scores()
+        self.together = Together(self.net) if pools_images(self.net) else None
+        self.waiting: list[Sample] = []  # the logs of this step so far, if they pass the network together
 
     def forward(self, ink: Tensor) -> Tensor:
         return self.net(ink)  # type: ignore[no-any-return]
@@ -61,13 +65,27 @@ class Segmenter(LightningModule):
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
-        loss, _ = self._step(sample, "train")
+        set_progress(self.net, self.global_step / self.steps)
+        loss = self._step_together(sample) if self.together else self._step(sample, "train")[0]
         self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}; "
                 "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
             )
+        return loss
+
+    def _step_together(self, sample: Sample) -> Tensor:
+        """Have a log wait for the last one of the step; then the sum of the losses, which Lightning averages."""
+        assert self.together
+        self.waiting.append(sample)
+        if len(self.waiting) < self.trainer.accumulate_grad_batches and not self.trainer.is_last_batch:
+            return torch.zeros((), requires_grad=True)
+        samples, self.waiting = self.waiting, []
+        logits = self.together([to_ink(sample.gray) for sample in samples])
+        losses = [curve_loss(logit, sample.truth) for logit, sample in zip(logits, samples, strict=True)]
+        loss = torch.stack(losses).sum()
+        self.log("train/loss", loss / len(samples), prog_bar=True, batch_size=1)
         return loss
 
     def validation_step(self, sample: Sample, _index: int) -> Tensor:

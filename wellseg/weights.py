@@ -86,6 +86,7 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from wellseg.norms import set_progress
     from wellseg.resunet import ResUNet
 
     path = weights_path(name_or_path)
@@ -96,5 +97,6 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     except (SafetensorError, RuntimeError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the tensors do not fit the network of their header ({first_line})") from None
+    set_progress(net, 1.0)
     net = net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return net  # type: ignore[no-any-return]

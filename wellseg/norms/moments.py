@@ -24,12 +24,18 @@ def row_blocks(x: Tensor) -> Iterator[slice]:
     return (slice(start, start + block_rows) for start in range(0, height, block_rows))
 
 
-def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of every channel over the rows and columns of one map (1, C, H, W).
+def moments_of_map(x: Tensor) -> Moments:
+    """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache."""
+    if x.is_cuda:  # PyTorch's CUDA kernel merges parts as merge_moments does
+        var, mean = torch.var_mean(x.double() if x.dtype == torch.float64 else x.float(), (0, 2, 3), correction=0)
+        count = x.shape[2] * x.shape[3]
+        return count, mean.double(), var.double() * count
+    return reduce(merge_moments, (block_moments(x[:, :, rows]) for rows in row_blocks(x)))
 
-    Returns two float64 tensors (C,). Measured in blocks of rows that stay in the cache.
-    """
-    count, mean, square = reduce(merge_moments, (block_moments(x[:, :, rows]) for rows in row_blocks(x)))
+
+def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of every channel over the rows and columns of one map (1, C, H, W), float64 (C,)."""
+    count, mean, square = moments_of_map(x)
     return mean, square / count
 
 
