@@ -16,9 +16,11 @@ import pytest
 
 from wellseg import synth
 from wellseg.corpus import PRESETS, draw_log, kind_of
-from wellseg.corpus.curves import lay
+from wellseg.corpus.curves import lay, ride
+from wellseg.corpus.damage import vanished
 from wellseg.corpus.page import STYLES
 from wellseg.corpus.pen import Pen, draw_pen, stroke
+from wellseg.corpus.recipe import Array
 from wellseg.logset import list_logs, read_mask
 from wellseg.scan import open_scan
 
@@ -46,7 +48,7 @@ def test_sizes_and_values(preset: str) -> None:
         rows, columns = log.image.shape
         assert log.image.dtype == log.mask.dtype == np.uint8
         assert log.mask.shape == (rows, columns)
-        assert set(np.unique(log.mask)) <= {0, 255}
+        assert set(np.unique(log.mask)) <= {0, 128, 255}
         assert recipe.columns[0] <= columns <= recipe.columns[1]
         assert rows <= recipe.rows[1] and rows * columns <= recipe.max_mpx * 1.01e6
         assert kind_of(1, index, preset) == ("bilevel" if log.about["kind"] == "scan" else "colour")
@@ -86,10 +88,33 @@ def test_the_mask_lies_on_ink() -> None:
         log = draw_log(3, index, "tiny")
         if log.about["kind"] == "scan" and log.mask.any():
             ink = log.image < 128
-            on_ink.append(float(ink[log.mask > 0].mean()))
+            on_ink.append(float(ink[log.mask == 255].mean()))
             page.append(float(ink.mean()))
-    assert float(np.median(on_ink)) > 0.8
+    assert float(np.median(on_ink)) > 0.7
     assert float(np.median(page)) < 0.35
+
+
+def test_a_curve_whose_ink_vanished_is_not_scored() -> None:
+    """A stroke without ink over hundreds of pixels is left out; gaps of dashes and what lies on ink stay."""
+    mask: Array = np.zeros((1200, 120), np.uint8)
+    cv2.line(mask, (60, 0), (60, 1199), 255, 4)
+    black = mask.copy()
+    black[300:800] = 0
+    gone = vanished(black, mask)
+    assert gone[mask > 0].sum() == gone.sum() and gone[400:700][mask[400:700] > 0].all()
+    assert not gone[:250].any() and not gone[850:].any()
+    dashed = mask.copy()
+    dashed[np.arange(1200) % 66 > 6] = 0  # the sparsest measured: 6 px of ink, 60 without
+    assert not vanished(dashed, mask).any()
+
+
+def test_spikes_ride_along_the_lines_of_the_grid() -> None:
+    run = np.stack([np.full(400, 100.0), np.arange(400.0)], axis=1)
+    lines = np.arange(20.0, 400, 40)
+    ridden = ride(np.random.default_rng(1), run, lines, 300.0)
+    assert (np.diff(ridden[:, 1]) > -8).all() and len(ridden) > len(run)
+    tips = ridden[np.abs(ridden[:, 0] - 100) > 10]
+    assert len(tips) and all(np.abs(lines - y).min() < 8 for y in tips[:, 1])
 
 
 @pytest.mark.parametrize("style", list(STYLES))

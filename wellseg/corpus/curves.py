@@ -160,6 +160,19 @@ def spikes(rng: Rng, beds: Beds) -> Array:
     return smooth(x, between(rng, (0.4, 1.5))) + 0.006 * rng.standard_normal(n)
 
 
+def base_line(rng: Rng, beds: Beds) -> Array:
+    """Total gas, tension, a bit's weight: a smooth line that hugs one value, with a few rounded humps."""
+    n = beds.samples
+    x = np.zeros(n)
+    for _ in range(rng.poisson(n * log_between(rng, (0.002, 0.03)))):
+        wide = log_between(rng, (1, 12))
+        at, high = int(rng.integers(n)), rng.gamma(1.2, 0.12)
+        part = np.arange(max(0, at - int(4 * wide)), min(n, at + int(4 * wide)))
+        x[part] += high * np.exp(-0.5 * ((part - at) / wide) ** 2)
+    x *= rng.choice((-1, 1, 1))
+    return x + between(rng, (0.03, 0.9)) + 0.01 * drift(rng, n, 60)
+
+
 def polygon(rng: Rng, beds: Beds) -> Array:
     """A few readings joined by straight lines: drilling rate, gas, charted by hand or program."""
     every = int(log_between(rng, (3, 14)))
@@ -182,7 +195,8 @@ SHAPES = {
     sonic: 0.07,
     porosity: 0.10,
     caliper: 0.06,
-    straight: 0.06,
+    straight: 0.07,
+    base_line: 0.08,
     ramp: 0.02,
     azimuth: 0.02,
     noisy: 0.07,
@@ -211,6 +225,8 @@ def draw_values(rng: Rng, beds: Beds, liveliness: float) -> Array:
         x = x + between(rng, (0.01, 0.07)) * liveliness * smooth(fine, 1.5) * np.exp(0.5 * drift(rng, beds.samples, 60))
     if chance(rng, 0.55):  # the scale an engineer chose puts it anywhere
         x = x - centre + between(rng, (0.08, 0.92))
+    elif chance(rng, 0.15):  # along a line of the grid
+        x = x - centre + rng.integers(1, 10) / 10
     if chance(rng, 0.15):
         x = 1 - x
     if chance(rng, 0.05):  # the tool is stuck, or moved: for a stretch the pen only thrashes
@@ -227,6 +243,24 @@ def companion(rng: Rng, values: Array) -> Array:
     sign = np.sign(drift(rng, len(values), 200) + 0.3)
     out = smooth(values, between(rng, (0, 5))) + between(rng, (0.02, 0.15)) * away * sign
     return out + between(rng, (0, 0.02)) * smooth(rng.standard_normal(len(values)), 1.0)
+
+
+def ride(rng: Rng, run: Array, lines: Array, reach_px: float) -> Array:
+    """A run (n, 2) with spikes that leave and come back along lines of the grid.
+
+    lines: rows of grid lines, px. There one stroke covers both of the spike's and the line.
+    """
+    out = run
+    for y in rng.choice(lines, min(len(lines), 1 + rng.poisson(3)), replace=False):
+        at = int(np.searchsorted(out[:, 1], y))
+        if not 0 < at < len(out):
+            continue
+        x = float(np.interp(y, out[:, 1], out[:, 0]))
+        long = log_between(rng, (0.05, 0.7)) * reach_px * rng.choice((-1, 1))
+        off, half = rng.normal(0, 1.5), between(rng, (0.3, 3))
+        spike = np.array([[x, y + off - half], [x + long, y + off], [x + 0.1 * long, y + off + half]])
+        out = np.concatenate([out[:at], spike, out[at:]])
+    return out
 
 
 def lay(values: Array, rows: Array, left: float, right: float, overflow: str) -> list[Array]:

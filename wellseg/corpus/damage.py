@@ -21,6 +21,9 @@ from .recipe import (
     pick,
 )
 
+VANISHED_PX = 101
+"""A gap in a curve's ink as long as that can no longer be bridged: the longest measured is 60 px."""
+
 
 def cloud(rng: Rng, rows: int, columns: int, cell_px: float) -> Array:
     """Smooth noise: float32 (rows, columns), about unit variance, features of ``cell_px``."""
@@ -106,16 +109,24 @@ def fog(rng: Rng, rows: int, columns: int) -> Array | None:
 
 
 def blotch(rng: Rng, ink: Array, level: float) -> Array:
-    """Over-exposed copies: blots of a few px where the paper is gray, and along every line.
+    """Over-exposed copies: toner that gathers along the grid in ragged blots, cell after cell filled in places.
 
     ink: uint8 (rows, columns). level: the threshold. Returns uint8 (rows, columns).
     """
     rows, columns = ink.shape
-    where = 0.6 * cloud(rng, rows, columns, log_between(rng, (80, 500))) + between(rng, (0, 0.9))
-    where = np.clip(where, 0, 1)
-    blots = grain(rng, rows, columns, between(rng, (1.3, 3.0))) / 64.0
-    near = cv2.blur(ink, (9, 9)) * between(rng, (0.1, 0.6))
-    gray = (blots * level * between(rng, (0.3, 0.6)) + near) * where
+    where = 0.6 * cloud(rng, rows, columns, log_between(rng, (60, 500))) + between(rng, (0.1, 1.1))
+    if chance(rng, 0.3):  # in bands across the page, that begin and end at once
+        steps = np.repeat(rng.uniform(0, 1, rows // 40 + 1), 40)[:rows, None]
+        where = where * (steps > 0.4)
+    where = np.clip(where, 0, 1).astype(np.float32)
+    # Blots lie along the feed of the copier or across it, some ragged px wide.
+    size, long = between(rng, (1.0, 4.0)), between(rng, (1.0, 3.0))
+    across = (size * long, size) if chance(rng, 0.7) else (size, size * long)
+    raw = rng.standard_normal((rows, columns), dtype=np.float32)
+    blots: Array = cv2.GaussianBlur(raw, (0, 0), across[0], sigmaY=across[1])
+    blots = blots / max(1e-3, float(blots[:512].std()))
+    near = cv2.blur(ink, (round(across[0] * 4) | 1, round(across[1] * 4) | 1)).astype(np.float32)
+    gray = (blots * level * between(rng, (0.25, 0.7)) + ink * 1.2 + near * between(rng, (0.5, 2.0))) * where
     blotted: Array = np.clip(ink + gray, 0, 255).astype(np.uint8)
     return blotted
 
@@ -174,7 +185,7 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     """A drawn page as the 1-bit scanner gives it.
 
     ink, truth: uint8 (rows, columns), 0 paper .. 255. Returns image uint8 0 ink / 255 paper, and
-    mask uint8 0 / 255 with the width that the ink got.
+    mask uint8 0 / 255 with the width that the ink got, 128 where nothing was left of it.
     """
     ink, truth = bend(rng, ink, truth)
     if chance(rng, 0.85):
@@ -185,7 +196,7 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     gray = fog(rng, rows, columns)
     if gray is not None:
         ink = cv2.add(ink, np.broadcast_to(gray, ink.shape).astype(np.uint8))
-    if chance(rng, 0.1):
+    if chance(rng, 0.18):
         ink = blotch(rng, ink, paper.threshold)
     noise = grain(rng, rows, columns, log_between(rng, (0.7, 2.2)))
     level = paper.threshold
@@ -202,8 +213,22 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     if copies:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * copies + 1,) * 2)
         black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, disc)
+    unseen = vanished(black, mask)
     dirty(rng, black)
+    mask[unseen] = 128
     return 255 - black, mask
+
+
+def vanished(black: Array, mask: Array) -> Array:
+    """Where a curve left so little ink that nobody could trace it: bool (rows, columns).
+
+    The sparsest measured style, ticks of 5-8 px every 20-50 px, still leaves a tenth of the stroke.
+    """
+    window = (VANISHED_PX, VANISHED_PX)
+    drawn = cv2.blur(cv2.bitwise_and(black, mask), window).astype(np.float32)
+    wanted = cv2.blur(mask, window).astype(np.float32)
+    gone: Array = (mask > 0) & (drawn < 0.05 * wanted)
+    return gone
 
 
 def print_scan(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Array]:

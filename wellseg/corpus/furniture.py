@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .grid import Track
-from .lettering import HAND, draw_face, number, patch, put, scribble, words, write
+from .lettering import by_hand, draw_face, draw_hand, number, patch, put, scribble, words, write
 from .pen import Pen, dashes, draw_pen, polyline, resample
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
@@ -98,14 +98,23 @@ def stamp(rng: Rng, paper: Paper) -> Array:
 def arrow(ink: Array, rng: Rng, paper: Paper, x: float, y: float) -> None:
     length = paper.dpi * between(rng, (0.1, 0.6)) * rng.choice((-1, 1))
     end = (round(x + length), round(y + rng.normal(0, 0.15) * length))
-    px = max(1, round(paper.curve_px * between(rng, (0.4, 1))))
-    cv2.arrowedLine(ink, (round(x), round(y)), end, 255, px, tipLength=0.25)
+    px = max(1, round(paper.curve_px * between(rng, (0.4, 1.2))))
+    if chance(rng, 0.5):
+        cv2.arrowedLine(ink, (round(x), round(y)), end, 255, px, tipLength=0.25)
+        return
+    # A filled head, of a draughtsman's template.
+    cv2.line(ink, (round(x), round(y)), end, 255, px)
+    along = np.array([end[0] - x, end[1] - y]) / abs(length)
+    head = px * between(rng, (3, 9))
+    across = np.array([-along[1], along[0]]) * head * between(rng, (0.25, 0.6))
+    base = np.array(end) - along * head
+    cv2.fillPoly(ink, [np.round([base + across, end, base - across]).astype(np.int32)], 255)
 
 
 def note(ink: Array, rng: Rng, paper: Paper, x: float, y: float, level: int = 255) -> None:
     """A remark on the log: printed curve name, handwriting, survey figures."""
     size = max(6.0, paper.dpi * log_between(rng, (0.045, 0.13)))
-    kind = pick(rng, {"name": 0.42, "boxed": 0.1, "hand": 0.2, "scribble": 0.13, "block": 0.15})
+    kind = pick(rng, {"name": 0.36, "boxed": 0.08, "hand": 0.28, "scribble": 0.13, "block": 0.15})
     box = paper.tidy and chance(rng, 0.5)
     if kind == "name":
         write(ink, words(rng, int(rng.integers(1, 3))), x, y, size, draw_face(rng), level,
@@ -118,11 +127,21 @@ def note(ink: Array, rng: Rng, paper: Paper, x: float, y: float, level: int = 25
         end = (round(x + rng.normal(0, 4) * size), round(y + rng.normal(0, 3) * size))
         cv2.line(ink, (round(x), round(y)), end, level, px)
     elif kind == "hand":
-        write(ink, words(rng, 1).lower() + " " + number(rng), x, y, size * 1.3, HAND, level)
+        tall = size * between(rng, (1.0, 2.2))
+        face = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.35, 1.2))), tall)
+        for n in range(int(rng.integers(1, 4))):
+            text = number(rng) if chance(rng, 0.6) else words(rng, 1)
+            put(
+                ink,
+                np.rot90(by_hand(rng, text, tall, face), int(rng.choice((0, 0, 0, 1)))),
+                x,
+                y + n * tall * 1.5,
+                level,
+            )
     elif kind == "scribble":
         for n in range(int(rng.integers(1, 4))):
             word = scribble(rng, size * between(rng, (3, 6)), size * 1.6)
-            px = max(1, round(paper.curve_px * between(rng, (0.3, 0.8))))
+            px = max(1, round(paper.curve_px * between(rng, (0.3, 1.1))))
             polyline(ink, word + np.array([x + n * size * 4, y]), level, px)
     else:
         face = draw_face(rng)

@@ -7,6 +7,9 @@ on copies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,7 +30,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Face:
-    """A typeface: a TrueType name of OpenCV 5, or a Hershey number."""
+    """A typeface: a TrueType name, or a Hershey name of OpenCV."""
 
     name: str
     weight: int  # 100-900; for Hershey the pen as per mille of the height
@@ -48,29 +51,76 @@ HERSHEY = {
     "script": cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
     "script bold": cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 }
-# OpenCV 4 has no TrueType fonts built in.
-TRUETYPE = {name: cv2.FontFace(name) for name in ("sans", "italic", "uni")} if hasattr(cv2, "FontFace") else {}
+# Built into OpenCV 5, and those that come with matplotlib: typewriters, romans, grotesques.
+BUILT_IN = ("sans", "italic", "uni")
 FACES = {
-    "sans": 0.2,
-    "uni": 0.3,
-    "italic": 0.04,
-    "simplex": 0.14,
-    "plain": 0.05,
-    "duplex": 0.1,
-    "complex": 0.1,
-    "triplex": 0.05,
+    "sans": 0.10,
+    "uni": 0.12,
+    "italic": 0.02,
+    "DejaVuSans": 0.07,
+    "DejaVuSans-Bold": 0.07,
+    "DejaVuSansMono": 0.06,
+    "DejaVuSansMono-Bold": 0.03,
+    "DejaVuSerif": 0.03,
+    "DejaVuSerif-Bold": 0.03,
+    "STIXGeneral": 0.05,
+    "STIXGeneralBol": 0.05,
+    "cmtt10": 0.07,
+    "cmss10": 0.06,
+    "cmb10": 0.03,
+    "simplex": 0.08,
+    "plain": 0.03,
+    "duplex": 0.05,
+    "complex": 0.04,
+    "triplex": 0.02,
 }
 
 
+@cache
+def truetype(name: str) -> cv2.FontFace:
+    """A typeface of OpenCV's own or of a file of matplotlib's (without importing matplotlib)."""
+    if name in BUILT_IN:
+        return cv2.FontFace(name)
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None
+    return cv2.FontFace(str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"))
+
+
 def draw_face(rng: Rng) -> Face:
-    shares = FACES if TRUETYPE else {k: v for k, v in FACES.items() if k in HERSHEY}
-    name = pick(rng, shares)
+    name = pick(rng, FACES)
     weight = int(between(rng, (60, 170))) if name in HERSHEY else int(between(rng, (250, 850)))
     squeeze = 1.0 if chance(rng, 0.6) else between(rng, (0.55, 0.95))
     return Face(name, weight, squeeze, pitch=chance(rng, 0.25))
 
 
-HAND = Face("script", 90)
+def draw_hand(rng: Rng, pen_px: float, height_px: float) -> Face:
+    """Somebody's lettering with a pen of that width: as thick as a curve, as often as not."""
+    name = pick(rng, {"simplex": 0.6, "script": 0.4})
+    return Face(name, round(1000 * pen_px / height_px), between(rng, (0.6, 1.1)))
+
+
+def by_hand(rng: Rng, text: str, height_px: float, face: Face) -> Array:
+    """Text set letter by letter, none quite like the other: uint8 (rows, columns)."""
+    slant = rng.normal(0.1, 0.25)
+    marks: list[Array] = []
+    for letter in text:
+        if letter == " ":
+            marks.append(np.zeros((2, max(2, round(height_px * 0.5))), np.uint8))
+            continue
+        mark = patch(letter, height_px * between(rng, (0.8, 1.2)), face)
+        rows, columns = mark.shape
+        lean, turn = slant + rng.normal(0, 0.08), rng.normal(0, 0.08)
+        move = np.array([[1.0, -lean, 4 + max(0.0, lean) * rows], [turn, 1.0, 4 - min(0.0, turn * columns)]])
+        size = (columns + 8 + round(abs(lean) * rows), rows + 8 + round(abs(turn) * columns))
+        marks.append(cv2.warpAffine(mark, move, size))
+    rows = max(len(mark) for mark in marks) + round(height_px * 0.3)
+    step = [max(3, round(mark.shape[1] * between(rng, (0.6, 1.0)))) for mark in marks]
+    out: Array = np.zeros((rows, sum(step) + max(mark.shape[1] for mark in marks)), np.uint8)
+    x = 0
+    for mark, advance in zip(marks, step, strict=True):
+        put(out, mark, x, rng.uniform(0, rows - len(mark)))
+        x += advance
+    return out
 
 
 def patch(text: str, height_px: float, face: Face) -> Array:
@@ -94,7 +144,7 @@ def patch(text: str, height_px: float, face: Face) -> Array:
         flag = cv2.LINE_AA if height_px < 18 else cv2.LINE_8
         cv2.putText(out, text, (1, up + 1), face.hershey, scale, 255, pen, flag)
     else:
-        font, size = TRUETYPE[face.name], max(5, round(height_px * 1.38))
+        font, size = truetype(face.name), max(5, round(height_px * 1.38))
         x, y, width, rows = cv2.getTextSize((0, 0), text, (0, 0), font, size, face.weight)
         out = np.zeros((rows + 2, width + abs(x) + 4), np.uint8)
         cv2.putText(out, text, (1, 1 - y), (255,), font, size, face.weight)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from . import damage, forms, furniture, panels
-from .curves import Beds, companion, draw_beds, draw_values, lay
+from .curves import Beds, companion, draw_beds, draw_values, lay, ride
 from .grid import Ruling, Track, draw_ruling, rule
 from .layout import draw_tracks
 from .lettering import put
@@ -34,7 +34,8 @@ OVERFLOW = {"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}
 @dataclass(frozen=True)
 class Log:
     """image: uint8 (rows, columns), 0 black ink .. 255 paper. mask: uint8, same shape, 255 curve,
-    0 background. about: how it was drawn (kind of paper, dpi, number of curves, ...)."""
+    0 background, 128 a curve whose ink vanished: not to be scored. about: how it was drawn (kind of
+    paper, dpi, number of curves, ...)."""
 
     image: Array
     mask: Array
@@ -163,7 +164,8 @@ def log_zone(
     for t in tracks:
         if t.kind != "curves" or t.right < 0 or t.left > columns:
             continue
-        pens += draw_track(rng, paper, t, beds, depth, part, layer, truth[start:end])
+        lines = np.arange((phase - start) % ruling.row_step, end - start, ruling.row_step)
+        pens += draw_track(rng, paper, t, beds, depth, lines, part, layer, truth[start:end])
     if layer is not part:
         np.maximum(part, layer, out=part)
     return len(pens)
@@ -177,10 +179,14 @@ def draw_spacing(rng: Rng, paper: Paper) -> float:
 
 
 def draw_track(
-    rng: Rng, paper: Paper, track: Track, beds: Beds, depth: Array, ink: Array,
-    layer: Array, truth: Array,
+    rng: Rng, paper: Paper, track: Track, beds: Beds, depth: Array, lines: Array,
+    ink: Array, layer: Array, truth: Array,
 ) -> list[Pen]:  # fmt: skip
-    """The curves of one track, and what is shaded between them. Returns their pens."""
+    """The curves of one track, and what is shaded between them. Returns their pens.
+
+    depth: rows of the curves' samples. lines: rows of the grid's lines. ink: what is on the page
+    already. layer, truth: what the curves are drawn into. All of one stretch, in px.
+    """
     count = int(rng.choice((1, 2, 3, 4), p=(0.42, 0.34, 0.16, 0.08)))
     pens: list[Pen] = []
     values: list[Array] = []
@@ -206,6 +212,8 @@ def draw_track(
         else:
             where = depth
         runs = lay(x, where, track.left, track.right, overflow)
+        if chance(rng, 0.15) and len(lines):
+            runs = [ride(rng, run, lines, track.width) for run in runs]
         if chance(rng, 0.14 if paper.tidy else 0.05) and len(runs) == 1:
             shade(rng, paper, ink, runs[0], track)
         for run in runs:

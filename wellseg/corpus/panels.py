@@ -11,7 +11,7 @@ import numpy as np
 from .damage import cloud
 from .forms import paragraph
 from .grid import Track
-from .lettering import HAND, draw_face, put, write
+from .lettering import draw_face, draw_hand, put, write
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
 
@@ -155,10 +155,10 @@ def depth_numbers(
     ink: Array, rng: Rng, paper: Paper, track: Track, y0: int, y1: int, phase: float, step: float
 ) -> None:
     """Depths down the column, upright or turned, every so many grid rows."""
-    face = draw_face(rng)
     size = max(6.0, min(paper.dpi * between(rng, (0.07, 0.13)), track.width * 0.3))
     turns = int(rng.choice((0, 0, 0, 3, 3, 1)))
-    hand = chance(rng, 0.08)
+    pen_px = max(1.0, paper.curve_px * between(rng, (0.4, 1.2)))
+    face = draw_hand(rng, pen_px, size) if chance(rng, 0.12) else draw_face(rng)
     every = step * int(pick(rng, {"10": 0.5, "20": 0.25, "50": 0.25}))
     depth = int(rng.integers(1, 180)) * 100
     jump = int(pick(rng, {"100": 0.6, "50": 0.3, "10": 0.1}))
@@ -166,7 +166,7 @@ def depth_numbers(
     for n, y in enumerate(np.arange(phase % every - every, y1 + every, every)):
         if y0 < y < y1:
             text = str(depth + n * jump)
-            write(ink, text, middle + rng.normal(0, 2), y, size, HAND if hand else face,
+            write(ink, text, middle + rng.normal(0, 2), y, size, face,
                   turns=turns, centre=True)  # fmt: skip
 
 

@@ -48,8 +48,8 @@ class Preset:
     rows: Span
     columns: Span
     max_mpx: float = 14.0
-    text_pages: float = 0.08  # pages of header, table or nothing: an empty mask
-    headed: float = 0.10  # logs with such a block above, between or below the tracks
+    text_pages: float = 0.14  # pages of header, table or nothing: an empty mask
+    headed: float = 0.22  # logs with such a block above, between or below the tracks
     kinds: tuple[float, float, float] = (0.74, 0.07, 0.19)  # scan, print, render
 
 
@@ -61,7 +61,7 @@ PRESETS = {
     # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of paper.
     "train": Preset(rows=(800, 1400), columns=(800, 1800), max_mpx=1.6),
     # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
-    "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.03, headed=0.6),
+    "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
 }
 
 
