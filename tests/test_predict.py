@@ -126,13 +126,18 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
+        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the LAS file that --traces writes"),
+        (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
+        (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=FEET"),
+        (["log.tif", "other.tif", "--traces", "--depth", "1=2", "3=4"], "--depth belongs to one scan, and here are 2"),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments, message, scan, capsys, monkeypatch):
     monkeypatch.chdir(scan.parent)
     Path("empty").mkdir()
-    Path("log.png").write_bytes(b"")
+    for other in ("log.png", "other.tif"):
+        Path(other).write_bytes(b"")
     run(*arguments, status=2)
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and message in errors[0]
@@ -157,6 +162,18 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
         assert "log.tif: done already" in capsys.readouterr().err and page.exists()
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not page.exists() and not scan.with_name("log.view").exists()  # it showed another mask
+
+
+def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
+    run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
+    las = scan.with_name("log.las")
+    assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.traces.csv").exists()
+    run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
+    assert "done already" in capsys.readouterr().err
+    run(scan, "--weights", weights, "--traces")
+    assert "done already" not in capsys.readouterr().err and "row 200" not in las.read_text()
+    run(scan, "--weights", weights, "--threshold", 0.6)
+    assert not las.exists() and not scan.with_name("log.traces.csv").exists()
 
 
 def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):

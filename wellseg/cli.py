@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import takewhile
 from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
@@ -33,6 +35,7 @@ def parse(
     positional: the option (a list of paths) that is given without a flag.
     """
     argv = _bare_switches(options, list(sys.argv[1:] if argv is None else argv))
+    argv = _spread_lists(options, argv, positional)
     _refuse_flags_before_config(argv, command)
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = _OneLineParser(prog=f"python -m wellseg.{command}", description=doc.partition("\n\n")[0])
@@ -57,6 +60,20 @@ def _bare_switches(options: type, argv: list[str]) -> list[str]:
         f"{word}=true" if word in switches and argv[i + 1 : i + 2] not in (["true"], ["false"]) else word
         for i, word in enumerate(argv)
     ]
+
+
+def _spread_lists(options: type, argv: list[str], positional: str | None) -> list[str]:
+    """``--depth 0=100 9=200`` means ``--depth ["0=100", "9=200"]``: words with = after a list's flag are its own."""
+    lists = {f"--{f.name}" for f in fields(options) if f.type == "list[str]" and f.name != positional}
+    words: list[str] = []
+    rest = list(argv)
+    while rest:
+        words.append(rest.pop(0))
+        if words[-1] in lists and rest and not rest[0].startswith("["):
+            own = list(takewhile(lambda word: "=" in word and not word.startswith("--"), rest))
+            words.append(json.dumps(own or rest[:1]))
+            del rest[: max(1, len(own))]
+    return words
 
 
 def _refuse_flags_before_config(argv: list[str], command: str) -> None:

@@ -6,8 +6,10 @@ here, and --help has to answer within a second.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,6 +163,10 @@ class PredictConfig:
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
     view: bool = False
     """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in NAME.view/."""
+    traces: bool = False
+    """Write NAME.traces.csv and NAME.las, too: each trace's centre in every row."""
+    depth: list[str] = field(default_factory=list)
+    """ROW=FEET ROW=FEET [...]: depths of rows of one scan, for the LAS file of --traces."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 
@@ -174,6 +180,9 @@ class PredictConfig:
         check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
+        if self.depth and not self.traces:
+            raise ValueError("--depth is for the LAS file that --traces writes: give both")
+        parse_depth(self.depth)
 
 
 @dataclass
@@ -245,3 +254,23 @@ def parse_bytes(size: str | int) -> int:
         raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
     base = 1024 if match[3] else 1000
     return int(number * base ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
+    """["100=2000", "5000=2490.5"] -> [(100.0, 2000.0), (5000.0, 2490.5)], rows and feet. Raises ValueError."""
+    pairs: list[tuple[float, float]] = []
+    for fix in fixes:
+        try:
+            row, depth = map(float, fix.split("="))
+        except ValueError:
+            raise ValueError(f"--depth {fix!r} is not ROW=FEET, as in 1200=4350.5") from None
+        if not (math.isfinite(row) and math.isfinite(depth)):
+            raise ValueError(f"--depth {fix!r}: both have to be finite numbers")
+        pairs.append((row, depth))
+    pairs.sort()
+    if len(pairs) == 1:
+        raise ValueError(f"--depth {fixes[0]} alone gives no scale: give the depths of two rows at least")
+    for (row, above), (next_row, below) in pairwise(pairs):
+        if row == next_row or above >= below:
+            raise ValueError(f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row to row")
+    return pairs

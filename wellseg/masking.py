@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.config import PredictConfig
+from wellseg.config import PredictConfig, parse_depth
 from wellseg.storage import Job
 
 if TYPE_CHECKING:
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
     from wellseg.report.viewer import ViewWriter
     from wellseg.scan import Resolution, Scan
+    from wellseg.tracefiles import TraceWriter
 
 
 def endings(config: PredictConfig) -> list[str]:
     """What stands beside NAME.json when a scan is done with these options."""
-    return [".mask.tif", ".overlay.png"] + [".probability.tif"] * config.probability + [".html"] * config.view
+    wanted = [(".probability.tif", config.probability), (".html", config.view)]
+    wanted += [(".traces.csv", config.traces), (".las", config.traces)]
+    return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
 
 
 def is_result(name: str) -> bool:
@@ -54,7 +57,6 @@ def mask_scan(
     from wellseg.atomic import atomic_file
     from wellseg.inference import Inference
     from wellseg.overlay import FoldedPage, encode_png
-    from wellseg.report.viewer import remove_view
     from wellseg.scan import open_scan
 
     started = time.monotonic()
@@ -64,6 +66,7 @@ def mask_scan(
     with open_scan(job.scan) as scan, ExitStack() as writers:
         page = FoldedPage(scan.rows, scan.columns)
         view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
+        traces = writers.enter_context(_traces(job, config, scan)) if config.traces else None
         shape = (scan.rows, scan.columns, scan.resolution)
         masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
         if config.probability:
@@ -86,18 +89,15 @@ def mask_scan(
             curve_pixels += int(np.count_nonzero(mask))
             masks.put(mask)
             page.add(band.gray, mask)
-            if config.probability or view:
+            if config.probability or view or traces:
                 probability = np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8)
             if config.probability:
                 probabilities.put(probability)
             if view:
                 view.put(band.gray, probability)
-        # What an earlier start left, with other weights perhaps, does not hold for what appears now.
-        job.result(".json").unlink(missing_ok=True)
-        if not config.probability:
-            job.result(".probability.tif").unlink(missing_ok=True)
-        if not view:
-            remove_view(job.result(".html"))
+            if traces:
+                traces.put(mask, probability)
+        _remove_stale(job, config)
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
     report = {
@@ -131,6 +131,32 @@ def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
         about={"scan": job.scan.name, "dpi": scan.dpi, "weights": weights_path(config.weights).stem},
         scratch=config.scratch,
     )
+
+
+def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
+    from wellseg.tracefiles import TraceWriter
+
+    return TraceWriter(
+        job.stem,
+        job.scan.name,
+        scan.rows,
+        scan.columns,
+        dpi=scan.dpi,
+        orientation=scan.orientation,
+        depth=parse_depth(config.depth),
+        scratch=config.scratch,
+    )
+
+
+def _remove_stale(job: Job, config: PredictConfig) -> None:
+    """What an earlier start left, with other weights perhaps, does not hold for what appears now."""
+    from wellseg.report.viewer import remove_view
+
+    job.result(".json").unlink(missing_ok=True)
+    if not config.view:
+        remove_view(job.result(".html"))
+    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(endings(config)):
+        job.result(ending).unlink(missing_ok=True)
 
 
 class _Writer(threading.Thread):

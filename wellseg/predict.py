@@ -28,6 +28,8 @@ def predict(config: PredictConfig) -> int:
     from wellseg.worker import Ended, Row, Work
 
     tasks, folder = list_tasks(config.scans, config.out)
+    if config.depth and len(tasks) > 1:
+        raise ValueError(f"--depth belongs to one scan, and here are {len(tasks)}: do that one alone")
     weights = weights_path(config.weights)
     read_header(weights)
     options = {
@@ -37,6 +39,8 @@ def predict(config: PredictConfig) -> int:
         "precision": config.precision,
         "window_rows": config.window_rows,
     }
+    if config.traces:
+        options["depth"] = config.depth
     done = {} if config.overwrite else finished(tasks, config, options)
     summary = Summary(folder, {task: done.get(task, Row(task.name, "waiting")) for task in tasks})
     todo = [task for task in tasks if task not in done and not task.problem]

@@ -16,7 +16,7 @@ def write_index(out: Path, rows: list[dict[str, str]]) -> None:
     """Write ``out``/index.html, whole or not at all.
 
     rows: one for each scan, as in summary.csv: scan (its path below the folder that was given), status
-        ("done" or another word for what went wrong), rows, columns, seconds, ink_share, reason. A value
+        ("done", "failed", or "waiting": not reached), rows, columns, seconds, ink_share, reason. A value
         that is not known is an empty string. A scan's results lie at the same path below ``out``.
     Raises OSError if the page cannot be written.
     """

@@ -1,0 +1,195 @@
+"""Traces for other programs: NAME.traces.csv with every point, NAME.las with what fits a table by depth."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wellseg import __version__
+from wellseg.atomic import atomic_file
+from wellseg.scan import ScanError
+from wellseg.traces import Follower, Trace
+
+LEAST_INCHES, LEAST_ROWS = 0.5, 100
+"""Shorter traces are left out: half an inch of paper, or so many rows where the scan does not say its dpi."""
+MOST_CURVES = 16
+"""In the LAS file. Logs have up to six; more are bits of grid and text."""
+NULL = -999.25
+
+NOTE = """\
+Curves found by wellseg {version} on the scan {scan}, {rows} rows x {columns} columns.
+Values are FRACTIONS OF THE SCAN'S WIDTH: 0 the left edge, 1 the right edge. The printed tracks are not
+looked for, and nothing is calibrated: column in pixels = value x {columns} - 0.5.
+TRnn holds traces that follow one another, one at a time; IDnn says which: the number in {csv}.
+It changes where a trace ends and another one takes its place: they need not be the same curve.
+{depth}
+Missing: {null}. Traces of fewer than {least} rows are left out. {left_out}"""
+
+
+class TraceWriter:
+    """Follows the traces of one scan and writes both files when the block ends well, whole or not at all.
+
+    stem: the path of the files up to their endings. depth: pairs of row and feet, rising, at least two; or
+    none: depth is then the scan's row. scratch: folder for temporary data.
+    Raises ScanError for a scan that is stored sideways.
+    """
+
+    def __init__(
+        self,
+        stem: Path,
+        scan: str,
+        rows: int,
+        columns: int,
+        *,
+        dpi: float | None = None,
+        orientation: int = 1,
+        depth: Sequence[tuple[float, float]] = (),
+        scratch: Path | None = None,
+    ) -> None:
+        if orientation > 4:
+            raise ScanError(
+                f"{scan}: is stored sideways (orientation {orientation}): a trace is one column for each row of "
+                "depth; turn the file, or leave --traces out"
+            )
+        self.csv, self.las = (stem.with_name(stem.name + ending) for ending in (".traces.csv", ".las"))
+        self.scan, self.rows, self.columns, self.depth = scan, rows, columns, depth
+        self.least_rows = round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS
+        self.follower = Follower(self.least_rows, scratch)
+
+    def put(self, mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:
+        """The next rows, uint8 (rows, columns): mask 255 curve and 0 not; probability 255 for certainty."""
+        self.follower.add(mask, probability)
+
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        with self.follower:
+            if kind is None:
+                self.follower.finish()
+                self._write_csv()
+                self._write_las()
+
+    def _write_csv(self) -> None:
+        with atomic_file(self.csv) as file:
+            file.write(b"row,trace,column,width_px,confidence\n")
+            for number, trace in enumerate(self.follower.traces, 1):
+                lines = []
+                for row, (column, width, confidence) in enumerate(self.follower.points(trace), trace.first_row):
+                    known = column == column  # NaN is not: a gap
+                    lines.append(
+                        f"{row},{number},{column:.1f},{width:.0f},{confidence:.2f}\n"
+                        if known
+                        else f"{row},{number},,,\n"
+                    )
+                file.write("".join(lines).encode())
+
+    def _write_las(self) -> None:
+        import lasio
+
+        traces = self.follower.traces
+        table = pack(traces)
+        first = min((trace.first_row for trace in traces), default=0)
+        last = max((trace.first_row + trace.rows for trace in traces), default=self.rows) - 1
+        rows = np.arange(first, last + 1) if traces else np.array([0, self.rows - 1])
+        las = lasio.LASFile()
+        unit, what = ("F", "depth, feet") if self.depth else ("", "row of the scan, from 0")
+        las.append_curve("DEPT", feet(rows, self.depth) if self.depth else rows.astype(float), unit=unit, descr=what)
+        formats = {0: "%.4f" if self.depth else "%d"}
+        for lane, members in enumerate(table, 1):
+            values, numbers = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+            for number in members:
+                trace = traces[number]
+                at = slice(trace.first_row - first, trace.first_row - first + trace.rows)
+                values[at] = (self.follower.points(trace)[:, 0] + 0.5) / self.columns
+                numbers[at] = np.where(np.isnan(values[at]), np.nan, number + 1)
+            formats[2 * lane - 1], formats[2 * lane] = "%.5f", "%d"
+            las.append_curve(f"TR{lane:02d}", values, unit="", descr="fraction of the scan's width")
+            las.append_curve(f"ID{lane:02d}", numbers, unit="", descr="number of the trace")
+        self._describe(las, sum(map(len, table)))
+        text = io.StringIO()
+        las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **self._range(rows))
+        with atomic_file(self.las) as file:
+            file.write(text.getvalue().encode("ascii", "replace"))
+
+    def _range(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """STRT, STOP, STEP; a step of 0 says that it varies, by LAS 2.0."""
+        if not self.depth:
+            return {"STRT": int(rows[0]), "STOP": int(rows[-1]), "STEP": int(rows[1] - rows[0])}
+        slopes = {round((b[1] - a[1]) / (b[0] - a[0]), 9) for a, b in pairwise(self.depth)}
+        start, stop = (round(float(depth), 4) for depth in feet(rows[[0, -1]], self.depth))
+        return {"STRT": start, "STOP": stop, "STEP": slopes.pop() if len(slopes) == 1 else 0.0}
+
+    def _describe(self, las: Any, used: int) -> None:
+        import lasio
+
+        las.well["NULL"].value = NULL
+        las.well["WELL"].value = Path(self.scan).stem
+        las.well["SRVC"].value = f"wellseg {__version__}"
+        for name, unit, value, what in (
+            ("ROWS", "", self.rows, "rows of the scan"),
+            ("COLS", "PX", self.columns, "columns of the scan"),
+            ("NTRC", "", len(self.follower.traces), "traces found"),
+        ):
+            las.params[name] = lasio.HeaderItem(name, unit, value, what)
+        by = ", ".join(f"row {row:g} = {at:g} ft" for row, at in self.depth)
+        left_out = len(self.follower.traces) - used
+        las.other = NOTE.format(
+            version=__version__,
+            scan=self.scan,
+            rows=self.rows,
+            columns=self.columns,
+            csv=self.csv.name,
+            null=NULL,
+            least=self.least_rows,
+            depth=f"Depth is linear between and beyond {by}." if by else "Depth is the row of the scan, from 0.",
+            left_out=f"{left_out} that overlap with {MOST_CURVES} longer ones stand in the CSV alone." * bool(left_out),
+        )
+
+
+def feet(rows: NDArray[Any], depth: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Depth of rows: linear between the fixed points, and beyond the outer ones as between the two next to it."""
+    at, known = (np.array(side, float) for side in zip(*depth, strict=True))
+    piece = np.clip(np.searchsorted(at, rows, side="right") - 1, 0, len(at) - 2)
+    slope = np.diff(known) / np.diff(at)
+    result: NDArray[np.float64] = known[piece] + (rows - at[piece]) * slope[piece]
+    return result
+
+
+def pack(traces: Sequence[Trace]) -> list[list[int]]:
+    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time: the longest first,
+    then where the nearest neighbour above or below ends or begins closest. Columns from left to right."""
+    columns: list[list[int]] = []
+    for number in sorted(range(len(traces)), key=lambda number: -traces[number].rows):
+        one = traces[number]
+        free = [lane for lane in columns if all(_apart(one, traces[other]) for other in lane)]
+        near = min(free, key=lambda lane: min(_step(one, traces[other]) for other in lane), default=None)
+        wide = 0.05 * max((trace.stop for trace in traces), default=1)
+        if near and (len(columns) == MOST_CURVES or min(_step(one, traces[other]) for other in near) < wide):
+            near.append(number)
+        elif len(columns) < MOST_CURVES:
+            columns.append([number])
+    for lane in columns:
+        lane.sort()
+    return sorted(columns, key=lambda lane: _middle([traces[number] for number in lane]))
+
+
+def _apart(one: Trace, other: Trace) -> bool:
+    return one.first_row >= other.first_row + other.rows or other.first_row >= one.first_row + one.rows
+
+
+def _step(one: Trace, other: Trace) -> float:
+    """Columns from where the upper one ends to where the lower one begins."""
+    upper, lower = (one, other) if one.first_row < other.first_row else (other, one)
+    return abs(upper.column - lower.began)
+
+
+def _middle(lane: list[Trace]) -> float:
+    return sum((one.began + one.column) / 2 * one.rows for one in lane) / sum(one.rows for one in lane)
