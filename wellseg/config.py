@@ -35,6 +35,8 @@ class ModelConfig:
     momentum: float | Literal["cumulative"] = 0.01
     """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 - m momentum).
     cumulative: the plain mean of all observed."""
+    weight_standardisation: bool = False
+    """Give the weights of the convolutions before a norm mean 0 and variance 1 for each output channel."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import Momentum, make_norm
+from wellseg.norms import Momentum, StandardisedConv2d, make_norm
 
 
 def to_ink(gray: Tensor) -> Tensor:
@@ -29,6 +29,7 @@ class ResUNet(nn.Module):
         unfolds 4 logits at the end, so no layer is wider than half resolution: a third of the work.
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
+    weight_standardisation: of the convolutions that a norm follows.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class ResUNet(nn.Module):
         widths: Sequence[int] = (32, 64, 128),
         norm: str = "group",
         momentum: Momentum = 0.01,
+        weight_standardisation: bool = False,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.multiple = patch * 2 ** (len(widths) - 1)
 
         def block(c_in: int, c_out: int) -> ResidualBlock:
-            return ResidualBlock(c_in, c_out, norm, momentum)
+            return ResidualBlock(c_in, c_out, norm, momentum, weight_standardisation)
 
         self.encoder = nn.ModuleList(
             block(c_in, c_out) for c_in, c_out in zip((patch * patch, *widths[:-1]), widths, strict=True)
@@ -76,11 +78,12 @@ class ResUNet(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each normalised, around a shortcut (a 1x1 convolution where widths differ)."""
 
-    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum) -> None:
+    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum, standardised: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
+        conv = StandardisedConv2d if standardised else nn.Conv2d
+        self.conv1 = conv(c_in, c_out, 3, padding=1, bias=False)
         self.norm1 = make_norm(norm, c_out, momentum=momentum)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)
+        self.conv2 = conv(c_out, c_out, 3, padding=1, bias=False)
         self.norm2 = make_norm(norm, c_out, momentum=momentum)
         self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1, bias=False)
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from wellseg.norms import plain
 from wellseg.rowrules import IN_PLACE, NOTHING, RULES, SIZES, Refused, Rule, Step, method_call
 
 
@@ -28,6 +29,7 @@ def trace(net: nn.Module, rows: int, columns: int, dtype: torch.dtype, device: t
 
     Raises UnsupportedOperation, naming the operation, where a rule is missing.
     """
+    net = plain(net)
     tracer = _Tracer()
     try:
         graph = tracer.trace(net)

@@ -32,6 +32,7 @@ from wellseg.norms.batch import (
 from wellseg.norms.group import GroupNorm, LayerNormPixel, half_or_16
 from wellseg.norms.moments import Moments, block_moments, channel_statistics, merge_moments
 from wellseg.norms.online import OnlineNorm
+from wellseg.norms.standardised import StandardisedConv2d, plain
 
 __all__ = [
     "NORMS",
@@ -43,6 +44,7 @@ __all__ = [
     "Moments",
     "Momentum",
     "OnlineNorm",
+    "StandardisedConv2d",
     "TwoPhaseConstantNorm",
     "TwoPhaseNorm",
     "block_moments",
@@ -50,6 +52,7 @@ __all__ = [
     "half_or_16",
     "make_norm",
     "merge_moments",
+    "plain",
     "set_progress",
 ]
 

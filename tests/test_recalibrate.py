@@ -1,0 +1,125 @@
+"""Running statistics measured once more, against what they are by definition."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from wellseg.norms import NORMS, make_norm
+from wellseg.norms.batch import BatchNorm
+from wellseg.norms.online import OnlineNorm
+from wellseg.recalibrate import layer_by_layer, precise
+from wellseg.resunet import ResUNet
+
+SIZES = [(16, 24), (40, 8), (9, 13), (30, 50)]
+RUNNING = [name for name in NORMS if isinstance(make_norm(name, 4), BatchNorm | OnlineNorm)]
+
+
+def inks(brightness=1.0):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        torch.rand((1, 1, *size), generator=generator, dtype=torch.float64).pow(i + 1) * brightness
+        for i, size in enumerate(SIZES)
+    ]
+
+
+def trained_net(norm):
+    torch.manual_seed(0)
+    net = ResUNet(2, (8, 16), norm=norm, momentum=0.1).double()
+    for parameter in net.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, dtype=torch.float64)
+    for ink in inks(0.7):
+        net(ink)
+    return net
+
+
+def statistics(maps, weigh):
+    """Mean and variance of each channel, by definition."""
+    if weigh == "pixel":
+        pixels = torch.cat([x.flatten(2) for x in maps], 2)
+        return pixels.mean((0, 2)), pixels.var((0, 2), correction=0)
+    means = torch.stack([x.mean((0, 2, 3)) for x in maps])
+    squares = torch.stack([x.square().mean((0, 2, 3)) for x in maps])
+    return means.mean(0), squares.mean(0) - means.mean(0).square()
+
+
+@pytest.mark.parametrize("weigh", ["image", "pixel"])
+@pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
+def test_one_layer_has_the_statistics_of_all_images(recalibrate, weigh):
+    net = nn.Sequential(nn.Conv2d(1, 6, 3), BatchNorm(6)).double()
+    net(inks()[0])
+    recalibrate(net, inks(), weigh)
+    mean, var = statistics([net[0](x) for x in inks()], weigh)
+    torch.testing.assert_close(net[1].running_mean, mean)
+    torch.testing.assert_close(net[1].running_var, var)
+    mean_of_variances = torch.stack([net[0](x).var((0, 2, 3), correction=0) for x in inks()]).mean(0)
+    assert (var - mean_of_variances).abs().max() > 1e-3 * var.max(), "the images differ from one another"
+
+
+@pytest.mark.parametrize("weigh", ["image", "pixel"])
+@pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
+def test_what_the_second_layer_sees(recalibrate, weigh):
+    """PreciseBN: each image normalised by itself. Layer by layer: what evaluation gives it."""
+    net = nn.Sequential(nn.Conv2d(1, 6, 3), BatchNorm(6), nn.ReLU(), nn.Conv2d(6, 5, 3), BatchNorm(5)).double()
+    recalibrate(net, inks(), weigh)
+    first = [net[0](x) for x in inks()]
+    mean, var = (each.detach() for each in statistics(first, weigh))
+    seen = [F.instance_norm(x) if recalibrate is precise else F.batch_norm(x, mean, var) for x in first]
+    mean, var = statistics([net[3](x.relu()) for x in seen], weigh)
+    torch.testing.assert_close(net[4].running_mean, mean)
+    torch.testing.assert_close(net[4].running_var, var)
+
+
+@pytest.mark.parametrize("norm", RUNNING)
+@pytest.mark.parametrize("weigh", ["image", "pixel"])
+def test_layer_by_layer_every_channel_has_mean_0_and_variance_1_in_evaluation(norm, weigh):
+    net = trained_net(norm)
+    layer_by_layer(net, inks(), weigh)
+    maps = {module: [] for module in net.modules() if isinstance(module, BatchNorm | OnlineNorm)}
+    for module in maps:
+        module.register_forward_pre_hook(lambda module, args: maps[module].append(args[0]))
+    for ink in inks():
+        net.eval()(ink)
+    for module, inputs in maps.items():
+        normalised = [F.batch_norm(x, module.running_mean, module.running_var) for x in inputs]
+        mean, var = statistics(normalised, weigh)
+        torch.testing.assert_close(mean, torch.zeros_like(mean), rtol=0, atol=1e-9)
+        torch.testing.assert_close(var, module.running_var / (module.running_var + 1e-5), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
+@pytest.mark.parametrize("norm", RUNNING)
+def test_only_running_statistics_change_and_once_more_changes_nothing(recalibrate, norm):
+    net = trained_net(norm)
+    net.encoder.eval()
+    before = copy.deepcopy(net.state_dict())
+    recalibrate(net, inks())
+    modes = {name for name, module in net.named_modules() if not module.training}
+    assert modes == {name for name, _ in net.named_modules() if name.startswith("encoder")}, "as they were"
+    once = copy.deepcopy(net.state_dict())
+    changed = {name.rsplit(".", 1)[1] for name in once if not torch.equal(once[name], before[name])}
+    assert changed == {"running_mean", "running_var"}
+    if recalibrate is layer_by_layer or norm in ("batch", "two_phase", "two_phase_constant"):
+        recalibrate(net, inks())
+        torch.testing.assert_close(net.state_dict(), once, rtol=1e-10, atol=1e-10)
+
+
+def test_the_two_differ_where_images_do():
+    one, other = trained_net("batch"), trained_net("batch")
+    precise(one, inks()), layer_by_layer(other, inks())
+    first, last = (lambda net: net.encoder[0].norm1), (lambda net: net.decoder[0].norm2)
+    torch.testing.assert_close(first(one).running_var, first(other).running_var)
+    assert (last(one).running_var / last(other).running_var).log().abs().max() > 0.05
+
+
+@pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
+def test_what_is_refused(recalibrate):
+    with pytest.raises(ValueError, match="no norms with running statistics"):
+        recalibrate(ResUNet(2, (8,)), [torch.zeros(1, 1, 8, 8)])
+    with pytest.raises(ValueError, match="at least one image"):
+        recalibrate(ResUNet(2, (8,), norm="batch"), [])
+    if recalibrate is layer_by_layer:
+        with pytest.raises(ValueError, match="give a list"):
+            recalibrate(ResUNet(2, (8,), norm="batch"), iter([torch.zeros(1, 1, 8, 8)]))
