@@ -210,7 +210,7 @@ def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(data
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "synth"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "synth", "paper"])
 def test_help_does_not_wait_for_torch(command):
     code = (
         f"import sys, runpy; sys.argv = ['{command}', '--help']\n"

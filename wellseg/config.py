@@ -63,6 +63,10 @@ class DataConfig:
     """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on it."""
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
+    backgrounds: Path | None = None
+    """Your own paper, mined by python -m wellseg.paper: a share of the training logs is drawn on it."""
+    background_share: float = 0.5
+    """Of the drawn training logs, how many are drawn on --data.backgrounds."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default: whole logs."""
     augment: bool = True
@@ -75,6 +79,10 @@ class DataConfig:
             raise ValueError(f"--data.crop_rows is at least 16, not {self.crop_rows}")
         if self.count < 1 or self.val_count < 1:
             raise ValueError(f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}")
+        if self.backgrounds is not None and self.root is not None:
+            raise ValueError("--data.backgrounds is paper for drawn logs; leave --data.root out")
+        if not 0 < self.background_share <= 1:
+            raise ValueError(f"--data.background_share lies in (0, 1], not {self.background_share}")
         if self.workers < 0:
             raise ValueError(f"--data.workers is 0 or more, not {self.workers}")
 
@@ -185,6 +193,29 @@ class PredictConfig:
         if self.depth and not self.traces:
             raise ValueError("--depth is for the LAS file that --traces writes: give both")
         parse_depth(self.depth)
+
+
+@dataclass
+class PaperConfig:
+    """Paper to draw synthetic curves on, from unlabelled scans."""
+
+    scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
+    out: Path = Path("paper")
+    """Folder for the crops: images/, masks/ (0 no curve, 128 not scored) and previews/."""
+    weights: str | None = None
+    """What tells where curves may be: a bundled name or a .safetensors file."""
+    crops: int = 8
+    """Of each scan at most: up to half of them its header, the others spread over the rest."""
+    rows: int = 1400
+    """Of a crop; it is as wide as the scan."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+
+    def __post_init__(self) -> None:
+        if self.crops < 1 or self.rows < 64:
+            raise ValueError(f"--crops is at least 1 and --rows at least 64, not {self.crops} and {self.rows}")
 
 
 @dataclass

@@ -62,20 +62,31 @@ class FolderLogs:
 
 
 class DrawnLogs:
-    """Logs drawn by the corpus on the fly: every epoch has new ones, every run of a seed the same."""
+    """Logs drawn by the corpus on the fly: every epoch has new ones, every run of a seed the same.
 
-    def __init__(self, preset: str, seed: int, count: int) -> None:
+    backgrounds: a data set of real paper (see ``wellseg.paper``) that the ``share`` of them is drawn on.
+    """
+
+    def __init__(self, preset: str, seed: int, count: int, backgrounds: Path | None = None, share: float = 0.5) -> None:
         self.preset, self.seed, self.count = preset, seed, count
+        self.paper: list[LogFiles] = list_logs(backgrounds) if backgrounds else []
+        self.share = share if backgrounds else 0.0
+        for crop in self.paper:
+            check_size(crop.mask, crop.image)
 
     def __len__(self) -> int:
         return self.count
 
     def read(self, visit: Visit, pick_rows: Callable[[int], Rows]) -> tuple[str, Pixels]:
         from wellseg.corpus import draw_log
+        from wellseg.corpus.paper_ground import draw_on_paper, is_on_paper
 
         epoch, index = visit
         number = epoch * self.count + index
-        log = draw_log(self.seed, number, self.preset)
+        if self.share and is_on_paper(self.seed, number, self.share):
+            log = draw_on_paper(self.seed, number, self.preset, self.paper)
+        else:
+            log = draw_log(self.seed, number, self.preset)
         start, stop = pick_rows(len(log.image))
         return f"{self.preset}{self.seed}-{number:06d}", (log.image[start:stop], log.mask[start:stop])
 
@@ -139,7 +150,9 @@ class LogsModule(LightningDataModule):
         self.train_logs: FolderLogs | DrawnLogs
         self.val_logs: FolderLogs | DrawnLogs
         if options.root is None:
-            self.train_logs = DrawnLogs(options.preset, seed, options.count)
+            self.train_logs = DrawnLogs(
+                options.preset, seed, options.count, options.backgrounds, options.background_share
+            )
             self.val_logs = DrawnLogs(options.preset, seed + VALIDATION_SEED, options.val_count)
             return
         self.train_logs, self.val_logs = FolderLogs(options.root, "train"), FolderLogs(options.root, "val")

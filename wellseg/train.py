@@ -163,6 +163,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
     """Write model.safetensors from the best checkpoint, or as the net is where none was validated."""
     import torch
 
+    from wellseg.logset import list_logs
     from wellseg.synth import fingerprint
     from wellseg.weights import save_weights
 
@@ -174,9 +175,13 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
     else:
         step = trainer.global_step
     path = config.out / "model.safetensors"
+    paper = ""
+    if config.data.backgrounds:
+        crops = len(list_logs(config.data.backgrounds))
+        paper = f", {config.data.background_share:.0%} of them on {crops} crops of {config.data.backgrounds.name}"
     if trainer.is_global_zero:
         training = {
-            "data": str(config.data.root or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}"),
+            "data": str(config.data.root or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}{paper}"),
             "optim": asdict(config.optim),
             "seed": config.seed,
             "steps": config.steps,

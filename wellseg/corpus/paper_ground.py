@@ -1,0 +1,104 @@
+"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with curves of the corpus on top.
+
+The crop's mask says what of it is certainly no curve (0) and what may be one (128, not scored). What is
+drawn becomes 255; the rest of the crop stays as it is, so that a network learns from real grid, real
+lettering and real dirt, and is told nothing about curves that nobody has labelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from wellseg.logset import LogFiles
+from wellseg.scan import open_scan
+
+from . import damage
+from .curves import draw_beds
+from .layout import draw_tracks
+from .page import Log, draw_size, draw_spacing, draw_track
+from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance, draw_paper, log_between
+
+DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
+BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
+
+
+def is_on_paper(seed: int, index: int, share: float) -> bool:
+    """Whether sample number ``index`` is one of the ``share`` that is drawn on paper."""
+    return chance(np.random.default_rng((seed, index, TURN)), share)
+
+
+def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> Log:
+    """Sample number ``index`` on paper: a pure function of its arguments and the crops' pixels.
+
+    Returns a Log whose mask is 255 on the drawn curves, 128 where the crop's own mask has it, else 0.
+    """
+    recipe = PRESETS[preset]
+    rng = np.random.default_rng((seed, index, DRAWS))
+    crop = crops[int(rng.integers(len(crops)))]
+    gray, unknown, dpi = _cut(rng, crop, draw_size(rng, recipe))
+    paper = _match(rng, kind_of_paper(gray), dpi, preset)
+    mask = np.where(unknown > 0, 128, 0).astype(np.uint8)
+    curves = 0
+    # Nothing unknown in the whole piece: a header, most likely.
+    if not chance(rng, BLANK_LOGS if unknown.any() else BLANK_HEADERS):
+        ink, truth = np.zeros_like(gray), np.zeros_like(gray)
+        curves = _draw_curves(rng, paper, ink, truth)
+        finish = {"scan": damage.develop, "print": damage.print_scan}.get(paper.kind)
+        drawn, curve = finish(rng, paper, ink, truth) if finish else damage.export(rng, ink, truth)
+        gray = np.minimum(gray, drawn)
+        mask[curve > 0] = 255
+    about: dict[str, object] = {"kind": paper.kind, "dpi": round(dpi), "curves": curves, "paper": crop.name}
+    return Log(gray, mask, about)
+
+
+def _cut(rng: Rng, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Array, float]:
+    """A piece of a crop, no larger than ``size``: gray and mask, uint8 (rows, columns), and dpi."""
+    with open_scan(crop.image) as image, open_scan(crop.mask) as mask:
+        rows, columns = min(size[0], image.rows), min(size[1], image.columns)
+        y = int(rng.integers(image.rows - rows + 1))
+        band, unknown = image.read(y, y + rows), mask.read(y, y + rows)
+        # Of two places the darker: margins teach little.
+        x = min(
+            rng.integers(image.columns - columns + 1, size=2), key=lambda at: float(band[:, at : at + columns].mean())
+        )
+        piece = [np.ascontiguousarray(a[:, x : x + columns]) for a in (band, unknown)]
+        return piece[0], piece[1], image.dpi or 200.0
+
+
+def kind_of_paper(gray: Array) -> Kind:
+    """What the crop is: "scan" where it is black and white alone, else "print" or "render"."""
+    if not ((gray > 0) & (gray < 255)).any():
+        return "scan"
+    # Born-digital paper is flat: nearly every pixel has the commonest value.
+    counts = np.bincount(gray[::4].ravel(), minlength=256)
+    return "render" if counts.max() > 0.6 * counts.sum() else "print"
+
+
+def _match(rng: Rng, kind: Kind, dpi: float, preset: str) -> Paper:
+    """Paper and pen of that kind, at the crop's own resolution."""
+    shares = (float(kind == "scan"), float(kind == "print"), float(kind == "render"))
+    paper = draw_paper(rng, replace(PRESETS[preset], kinds=shares))
+    if kind != "scan":
+        return replace(paper, dpi=dpi)
+    pen = float(np.clip(paper.curve_px * (dpi / paper.dpi) ** 0.35, *CURVE_PX))
+    return replace(paper, dpi=dpi, curve_px=pen)
+
+
+def _draw_curves(rng: Rng, paper: Paper, ink: Array, truth: Array) -> int:
+    """Curves over some rows of the piece, or all of them; returns how many."""
+    rows, columns = ink.shape
+    spacing = draw_spacing(rng, paper) * (1.5 if paper.tidy else 1.0)
+    samples = int((rows + 80) / spacing) + 4
+    depth = -40 + np.arange(samples) * spacing
+    beds = draw_beds(rng, samples, paper.dpi * log_between(rng, (0.025, 0.3)) / spacing)
+    pens = 0
+    for track in draw_tracks(rng, paper, columns):
+        if track.kind == "curves" and track.right > 0 and track.left < columns:
+            pens += len(draw_track(rng, paper, track, beds, depth, ink, ink, truth))
+    if chance(rng, 0.2):  # the log begins or ends here: blank paper and lettering stay without curves
+        edge = int(rows * between(rng, (0.2, 0.8)))
+        part = slice(0, edge) if chance(rng, 0.5) else slice(edge, rows)
+        ink[part], truth[part] = 0, 0
+    return pens

@@ -1,0 +1,222 @@
+"""Real paper from unlabelled scans, for synthetic curves to be drawn on.
+
+    python -m wellseg.paper scans/ --out mine-paper          # images/, masks/ and previews/ of crops
+    python -m wellseg.train --weights paper-logs-1 --data.backgrounds mine-paper --out runs/mine
+
+Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the crop's
+mask, "do not score"; everything else is 0, not a curve. Above the row where the curves begin, what the
+weights take for short pieces of curve is lettering, and stays 0: that is what they learn from most.
+Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.config import PaperConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from wellseg.scan import Scan
+
+DEFAULT_DPI = 200.0
+"""Of a scan that does not say: most of the archive is."""
+MAYBE, SURE = 0.03, 0.5
+"""Probability from which a pixel may be curve, and is one. A curve that the weights miss leaves a trace
+of a few per cent; missed curves in the paper would teach the network to miss them."""
+REACH_IN = 0.04
+"""How far around such a pixel nothing is scored, inches: a heavy pen's width."""
+GAP_IN = 1.0, 0.25
+"""Between such pixels, along the log and across, a curve may run on that the weights lost, inches."""
+TALL_IN = 1.0
+"""A connected piece of that height is a curve; lettering is shorter, inches."""
+LOST_IN = 0.75, 0.3
+"""Where a curve ends, the weights may have lost it: below and above its end nothing is scored, to this
+length and half this width, inches."""
+START_IN = 0.3
+"""A curve fades in: so far above its first row the header ends, inches."""
+HEAVY_IN = 0.05
+"""Ink wider than that, beside a grid, may be curves run together, inches."""
+MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
+"""Crops of another share of unscored pixels, or of ink, are of no use."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0 or 128."""
+
+    row: int
+    gray: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def paper_mask(
+    gray: NDArray[np.uint8], probability: NDArray[np.float32], dpi: float, header: bool
+) -> tuple[NDArray[np.uint8], bool]:
+    """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown.
+
+    gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
+    header: the rows above these, if there are any, hold no curve. Also says whether that is still so below.
+    """
+    import cv2
+    import numpy as np
+
+    rows = len(probability)
+    end = 0  # of the header
+    maybe: NDArray[Any] = (probability > MAYBE).astype(np.uint8)
+    pieces = cv2.morphologyEx((probability > SURE).astype(np.uint8), cv2.MORPH_CLOSE, _box(dpi, 0.05, 0.02))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces)
+    lost = _beyond_ends(labels, stats, dpi)
+    if header:
+        starts = [
+            int(top)
+            for top, height in stats[1:count, [cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT]]
+            # One that begins just above the last row goes on below.
+            if height >= dpi * TALL_IN or (top + height >= rows - 2 and height >= dpi * TALL_IN / 4)
+        ]
+        header = not starts
+        end = rows if header else max(0, min(starts) - round(dpi * START_IN))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(maybe)
+        short = (stats[:, cv2.CC_STAT_HEIGHT] < dpi * TALL_IN) & (
+            stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] <= end
+        )
+        short[0] = True
+        maybe = np.where(short[labels], 0, 1).astype(np.uint8)
+    maybe = cv2.morphologyEx(maybe, cv2.MORPH_CLOSE, _box(dpi, *GAP_IN))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(5, round(dpi * HEAVY_IN)),) * 2)
+    heavy = cv2.morphologyEx((gray < 128).astype(np.uint8), cv2.MORPH_OPEN, disc)
+    maybe[end:] = np.maximum(maybe, np.maximum(lost, heavy))[end:]
+    reach = 2 * max(4, round(dpi * REACH_IN)) + 1
+    maybe = cv2.dilate(maybe, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.where(maybe > 0, 128, 0).astype(np.uint8), header
+
+
+def _beyond_ends(labels: NDArray[Any], stats: NDArray[Any], dpi: float) -> NDArray[np.uint8]:
+    """1 above and below the ends of each tall piece, uint8 (rows, columns).
+
+    labels, stats: of the pieces, as OpenCV's connectedComponentsWithStats gives them.
+    """
+    import cv2
+    import numpy as np
+
+    beyond = np.zeros(labels.shape, np.uint8)
+    length, half = (round(dpi * inches) for inches in LOST_IN)
+    for piece in range(1, len(stats)):
+        left, top, width, height, _ = (int(value) for value in stats[piece])
+        if height < dpi * TALL_IN:
+            continue
+        for row, start, stop in ((top, top - length, top), (top + height - 1, top + height, top + height + length)):
+            x = left + int(np.flatnonzero(labels[row, left : left + width] == piece).mean())
+            cv2.rectangle(beyond, (x - half, start), (x + half, stop), 1, -1)
+    return beyond
+
+
+def _box(dpi: float, rows_in: float, columns_in: float) -> NDArray[Any]:
+    """A morphological kernel of that size in inches, no smaller than 3 x 3."""
+    import numpy as np
+
+    return np.ones((max(3, round(dpi * rows_in)), max(3, round(dpi * columns_in))), np.uint8)
+
+
+def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[Crop]:
+    """The crops of one scan: its header from the top, then pieces evenly spread over the rest.
+
+    Each piece is segmented by itself, so that a scan of any height costs the same.
+    """
+    import numpy as np
+
+    from wellseg.inference import segment
+
+    height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
+    header, row, left = True, 0, config.crops
+    pieces: list[int] = []
+    while left > 0:
+        gray = np.ascontiguousarray(scan.read(row, row + height))
+        ink = float((gray < 128).mean())
+        if LEAST_INK <= ink <= MOST_INK:
+            probability = segment(net, gray, precision=config.precision, device=config.device)
+            mask, header = paper_mask(gray, probability, dpi, header)
+            if (mask > 0).mean() <= MOST_UNKNOWN:
+                yield Crop(row, gray, mask)
+        left -= 1
+        below = row + height
+        if header and left > config.crops // 2 and below + height <= scan.rows:
+            row = below
+            continue
+        if not pieces:
+            header = False
+            pieces = [int(at) for at in np.linspace(below, scan.rows - height, left + 1)[1:] if at >= below]
+            left = len(pieces)
+        if pieces:
+            row = pieces.pop(0)
+
+
+def mine_all(config: PaperConfig) -> int:
+    """Crops of every scan; returns the exit status."""
+    from wellseg.predict import list_jobs
+    from wellseg.scan import ScanError, open_scan
+    from wellseg.weights import load_model, weights_path
+
+    jobs = list_jobs(config.scans, config.out)
+    net = load_model(weights_path(config.weights))
+    for folder in ("images", "masks", "previews"):
+        (config.out / folder).mkdir(parents=True, exist_ok=True)
+    failed = total = 0
+    for number, job in enumerate(jobs, 1):
+        found = 0
+        try:
+            with open_scan(job.scan) as scan:
+                for crop in mine(net, scan, config):
+                    _write(config.out, f"{job.scan.stem}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
+                    found += 1
+        except (ScanError, OSError) as error:
+            print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{number}/{len(jobs)} {job.scan.name}: {found} crops", flush=True)
+        failed += not found
+        total += found
+    print(f"{total} crops in {config.out}; look at {config.out / 'previews'}: red is not scored, all else is no curve")
+    return SOME_FAILED if failed else 0
+
+
+def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
+    import cv2
+    import numpy as np
+
+    from wellseg.atomic import atomic_file
+    from wellseg.overlay import encode_png, paint
+    from wellseg.scan import write_gray
+
+    # The mask first: an image without a mask would make the folder unreadable.
+    for part, pixels in (("masks", crop.mask), ("images", crop.gray)):
+        write_gray(out / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
+    small = (crop.gray.shape[1] // 2, len(crop.gray) // 2)
+    gray, mask = (
+        np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8) for a in (crop.gray, crop.mask)
+    )
+    with atomic_file(out / "previews" / f"{name}.png") as file:
+        file.write(encode_png(paint(gray, np.where(mask > 0, 255, 0).astype(np.uint8))))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    from wellseg.weights import WeightsError
+
+    config, _ = parse(PaperConfig, "paper", __doc__ or "", argv, positional="scans")
+    try:
+        status = mine_all(config)
+    except (ValueError, OSError, WeightsError) as error:
+        fail("paper", str(error), WRONG_USAGE)
+    except KeyboardInterrupt:
+        fail("paper", "stopped; the crops written so far are whole", INTERRUPTED)
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()
