@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import draw_waves
 from safetensors import safe_open
 from torch.utils.data import DataLoader
 
-from conftest import draw_waves
 from wellseg import synth
 from wellseg.config import DataConfig
 from wellseg.corpus.paper_ground import draw_on_paper, kind_of_paper
