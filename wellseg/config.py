@@ -1,4 +1,4 @@
-"""Every option of train, predict and evaluate, explained where it is defined.
+"""Every option of the commands, explained where it is defined.
 
 Plain dataclasses and no heavy import, also not for type checking: jsonargparse resolves the types
 here, and --help has to answer within a second.
@@ -272,6 +272,34 @@ def check_window_rows(window_rows: int) -> None:
     """Raises ValueError."""
     if window_rows and window_rows < MIN_WINDOW_ROWS:
         raise ValueError(f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}")
+
+
+@dataclass
+class CompareConfig:
+    """The study of normalisations at one log per step."""
+
+    norms: str = ""
+    """Arms by name, with commas (batch,group,...). Default: those of the preset; a wrong name lists them all."""
+    seeds: int | None = None
+    """Seeds of every arm. Default: the preset's, more of the headline pair than of the others."""
+    preset: Literal["quick", "study", "full"] = "quick"
+    """quick: minutes. study: about 80 minutes of one core. full: hours; two cores take half the time."""
+    out: Path = Path("runs/compare")
+    """results.csv, report.html and what they are made of; a study that is there already goes on."""
+    real: Path | None = None
+    """A labelled data set of real scans, scored too (see data/README.md)."""
+    processes: int = 2
+    """Runs at a time, each with one thread."""
+    redraw: bool = False
+    """Only draw the report again from what is in --out."""
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and not 1 <= self.seeds <= 20:
+            raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
+        if self.processes < 1:
+            raise ValueError(f"--processes is at least 1, not {self.processes}")
+        if self.real is not None and not self.real.is_dir():
+            raise ValueError(f"--real {self.real}: no such folder")
 
 
 def parse_bytes(size: str | int) -> int:

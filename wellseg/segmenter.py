@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryF1Score, BinaryJaccardIndex, BinaryPrecision, BinaryRecall
 
@@ -34,6 +34,14 @@ def curve_scores() -> MetricCollection:
         },
         prefix="val/",
     )
+
+
+def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
+    """AdamW. Scale, shift and biases are vectors and are not decayed (the GroupNorm paper's fine-tuning recipe)."""
+    decay = [p for p in net.parameters() if p.ndim > 1]
+    rest = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=options.lr)
 
 
 class Segmenter(LightningModule):
@@ -101,11 +109,7 @@ class Segmenter(LightningModule):
         self.scores.reset()
 
     def configure_optimizers(self) -> Any:
-        # Scale, shift and biases are vectors and are not decayed (the GroupNorm paper's fine-tuning recipe).
-        decay = [p for p in self.net.parameters() if p.ndim > 1]
-        rest = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": self.optim.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=self.optim.lr)
+        optimizer = make_optimizer(self.net, self.optim)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

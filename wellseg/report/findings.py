@@ -1,0 +1,201 @@
+"""What a study's results.csv says: scores, differences, and sentences with the numbers in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellseg.study.arms import ARMS, HEADLINE
+from wellseg.study.results import Row, by_log
+from wellseg.study.scores import EVALUATION, LAYERWISE, PRECISE, TRAINING
+from wellseg.study.statistics import Array, Estimate, difference, estimate, verdict
+
+MODES = (EVALUATION, TRAINING, PRECISE, LAYERWISE)
+MODE_TITLES = {
+    EVALUATION: "evaluation (as deployed)",
+    TRAINING: "training mode (the image's own statistics)",
+    PRECISE: "recalibrated: PreciseBN",
+    LAYERWISE: "recalibrated: layer after layer",
+}
+SET_TITLES = {
+    "like": "logs like the training",
+    "renders": "renders, unlike the training",
+    "blank": "two thirds blank paper",
+    "real_bilevel": "real 1-bit scans",
+    "real_colour": "real colour renders",
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One way to get a mask: an arm, in a mode, at a moment of training."""
+
+    arm: str
+    mode: str = EVALUATION
+    schedule: str = "annealed"
+    moment: str = "end"
+    run: str = "main"
+
+    @property
+    def title(self) -> str:
+        return ARMS[self.arm].title + ("" if self.mode == EVALUATION else f", {MODE_TITLES[self.mode]}")
+
+
+class Findings:
+    """A study's rows, asked for scores."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        present = {row["arm"] for row in rows if row["run"] == "main"}
+        self.arms = [arm for arm in ARMS if arm in present]
+        sets = {row["test_set"] for row in rows if row["run"] == "main"}
+        self.test_sets = [name for name in SET_TITLES if name in sets]
+
+    def select(self, scored: Scored, test_set: str) -> dict[int, Row]:
+        """Rows by seed; failed runs have none."""
+        wanted = {**vars(scored), "test_set": test_set, "status": "ok"}
+        return {int(row["seed"]): row for row in self.rows if all(row[name] == value for name, value in wanted.items())}
+
+    def modes(self, arm: str) -> list[str]:
+        """Those scored that are not evaluation by another name, as training mode is without running statistics."""
+
+        def numbers(mode: str) -> list[str]:
+            rows = self.select(Scored(arm, mode), "like") | self.select(Scored(arm, mode, "constant"), "like")
+            return [row["f1_by_log"] for row in rows.values()]
+
+        there = [mode for mode in MODES if numbers(mode)]
+        return [mode for mode in there if mode == EVALUATION or numbers(mode) != numbers(EVALUATION)]
+
+    def scores(self, scored: Scored, test_set: str, score: str = "f1") -> Array:
+        """(seeds, logs)."""
+        return np.array([by_log(row, score) for _, row in sorted(self.select(scored, test_set).items())])
+
+    def estimate(self, scored: Scored, test_set: str, score: str = "f1") -> Estimate | None:
+        scores = self.scores(scored, test_set, score)
+        return estimate(scores) if len(scores) else None
+
+    def difference(self, a: Scored, b: Scored, test_set: str, score: str = "f1") -> Estimate | None:
+        """a less b, over the seeds that both have."""
+        first, second = self.select(a, test_set), self.select(b, test_set)
+        seeds = sorted(first.keys() & second.keys())
+        if not seeds:
+            return None
+        pair = [np.array([by_log(rows[seed], score) for seed in seeds]) for rows in (first, second)]
+        return difference(*pair)
+
+    def mean(self, scored: Scored, column: str, test_set: str = "like") -> float | None:
+        """Of a column over seeds, or None where nothing was measured."""
+        values = [float(row[column]) for row in self.select(scored, test_set).values() if row[column]]
+        return float(np.mean(values)) if values else None
+
+    def failed(self, arm: str) -> int:
+        return sum(
+            row["arm"] == arm and row["status"].startswith("failed") for row in self.rows if row["run"] == "main"
+        )
+
+    def rate(self, arm: str) -> float:
+        return next(float(row["rate"]) for row in self.rows if row["run"] == "main" and row["arm"] == arm)
+
+    def cost(self, arm: str, column: str) -> float | None:
+        for row in self.rows:
+            if row["run"] == "cost" and row["arm"] == arm:
+                return float(row[column])
+        return None
+
+    @property
+    def steps(self) -> int:
+        return max(int(row["steps"]) for row in self.rows if row["run"] == "main")
+
+    @property
+    def seeds(self) -> int:
+        return len({row["seed"] for row in self.rows if row["run"] == "main"})
+
+
+def interval(found: Estimate, signed: bool = False) -> str:
+    """ "0.512 [0.480, 0.540]"."""
+    sign = "+" if signed else ""
+    return f"{found.mean:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+
+
+def p_text(found: Estimate) -> str:
+    return f"sign-flip p = {found.p:.3f}"
+
+
+def answer(findings: Findings) -> list[str]:
+    """Three sentences: like the training, unlike it, and what else does as well."""
+    if any(arm not in findings.arms for arm in HEADLINE):
+        return ["This study has not both of BatchNorm v1 and GroupNorm, so it does not answer its question."]
+    batch, group = Scored("batch"), Scored("group")
+    return [
+        _pair(findings, batch, group),
+        _unlike(findings, batch, group),
+        _others(findings, group),
+    ]
+
+
+def _pair(findings: Findings, batch: Scored, group: Scored) -> str:
+    like = _need(findings.difference(batch, group, "like"))
+    b, g = (_need(findings.estimate(each, "like")) for each in (batch, group))
+    constant = Scored("batch", schedule="constant")
+    raw, own = (_need(findings.estimate(Scored("batch", mode, "constant"), "like")) for mode in (EVALUATION, TRAINING))
+    lost = _need(findings.difference(constant, Scored("batch", TRAINING, "constant"), "like"))
+    return (
+        f"Trained for {findings.steps} steps of one log each with the learning rate annealed to zero, BatchNorm v1 "
+        f"scores F1@3px {b.mean:.3f} on logs like the training in evaluation mode and GroupNorm {g.mean:.3f} "
+        f"(difference {interval(like, True)}, {p_text(like)}: {_words(like, 'BatchNorm')}); stopped at a constant "
+        f"rate instead, BatchNorm scores {raw.mean:.3f} in evaluation mode and {own.mean:.3f} with the image's own "
+        f"statistics ({interval(lost, True)}: {_words(lost, 'evaluation mode')})."
+    )
+
+
+def _unlike(findings: Findings, batch: Scored, group: Scored) -> str:
+    shift = _need(findings.difference(batch, group, "renders"))
+    b, g = (_need(findings.estimate(each, "renders")) for each in (batch, group))
+    own = _need(findings.estimate(Scored("batch", TRAINING), "renders"))
+    gap = _need(findings.difference(batch, Scored("batch", TRAINING), "renders"))
+    where = {
+        "worse": "so it is the running statistics that fail there, not training on one image",
+        "better": "so the running statistics are no loss there",
+    }.get(verdict(gap), f"evaluation less training mode {interval(gap, True)}: {_words(gap, 'evaluation mode')}")
+    return (
+        f"On renders, which no arm was trained on, BatchNorm v1 scores {b.mean:.3f} and GroupNorm {g.mean:.3f} "
+        f"({interval(shift, True)}, {p_text(shift)}: {_words(shift, 'BatchNorm')}), and the very same BatchNorm "
+        f"weights score {own.mean:.3f} with each image's own statistics, {where}."
+    )
+
+
+def _others(findings: Findings, group: Scored) -> str:
+    """Which other ways tie with GroupNorm, beat it or lose to it, on both synthetic sets."""
+    found: dict[str, list[str]] = {}
+    for arm in findings.arms:
+        for mode in findings.modes(arm):
+            other = Scored(arm, mode)
+            if arm == "group" or other == Scored("batch"):
+                continue
+            words = []
+            for test_set in ("like", "renders"):
+                delta = findings.difference(other, group, test_set)
+                if delta:
+                    words.append(verdict(delta))
+            if words:
+                found.setdefault(_both(words), []).append(other.title)
+    if not found:
+        return "No other arm was run."
+    parts = [f"{said}: {'; '.join(names)}" for said, names in found.items()]
+    return "Against GroupNorm on logs like the training, and on renders: " + ". ".join(parts) + "."
+
+
+def _both(words: list[str]) -> str:
+    return words[0] if len(set(words)) == 1 else ", and ".join(words)
+
+
+def _words(found: Estimate, subject: str) -> str:
+    said = verdict(found)
+    return f"{subject} is {said}" if said in ("better", "worse") else said
+
+
+def _need(found: Estimate | None) -> Estimate:
+    if found is None:
+        raise ValueError("the study is not whole yet: run the same command again, it goes on where it stopped")
+    return found
