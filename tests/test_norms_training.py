@@ -1,5 +1,6 @@
 """Every norm through the train command: bf16, resumed, in two processes."""
 
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from wellseg.norms import NORMS, set_progress
 from wellseg.resunet import ResUNet
+from wellseg.weights import load_model
 
 CHANGING = ["batch", "batch_frozen", "renorm", "online", "two_phase"]
 """Norms with a state, a schedule, or logs that wait for one another."""
@@ -42,6 +44,38 @@ def test_bf16(data_set, tmp_path, norm):
     arguments = ["--model.norm", norm, "--data.root", data_set, "--steps", 2, "--out", tmp_path / "run"]
     run(*SMALL, *SMALL_TRAINER, *arguments, "--precision", "bf16", "--trainer.accumulate_grad_batches", 2)
     assert all(torch.isfinite(tensor).all() for tensor in weights_of(tmp_path / "run").values())
+
+
+def test_the_schedule_follows_the_steps_of_the_run(data_set, tmp_path):
+    """Statistics freeze after a quarter of the steps; loaded weights are at the end of their run."""
+    arguments = ["--model.norm", "batch_frozen", "--data.root", data_set, "--steps", 8, "--out", tmp_path / "run"]
+    run(*SMALL, *SMALL_TRAINER, *arguments)
+    seen = {value.item() for name, value in last_state_of(tmp_path / "run").items() if name.endswith("batches_tracked")}
+    assert seen == {2}
+    norm = load_model(tmp_path / "run" / "model.safetensors").encoder[0].norm1
+    assert norm.frozen and not norm.train().reads_image
+
+
+def test_equal_logs_together_take_the_steps_that_they_take_apart(data_set, tmp_path):
+    """What BatchNorm over k copies of an image does, is what it does with one; three logs make steps of two and one."""
+    for part in ("images", "masks"):
+        first, *others = sorted((data_set / part).iterdir())
+        for other in others[:2]:
+            shutil.copy(first, other)
+        for other in others[2:-1]:
+            other.unlink()
+    names = [f"well{i}_a,{'val' if i == 5 else 'train'},well{i}" for i in (0, 1, 2, 5)]
+    (data_set / "split.csv").write_text("\n".join(["name,split,well", *names]) + "\n")
+    common = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--data.augment", "false", "--steps", 4]
+    common += ["--trainer.accumulate_grad_batches", 2, "--model.widths", "[8,8]"]
+    for norm in ("batch", "two_phase"):
+        run(*common, "--model.norm", norm, "--out", tmp_path / norm)
+    apart, together = weights_of(tmp_path / "batch"), weights_of(tmp_path / "two_phase")
+    assert {v.item() for name, v in apart.items() if name.endswith("tracked")} == {6}
+    assert {v.item() for name, v in together.items() if name.endswith("tracked")} == {4}
+    for name, tensor in together.items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(tensor, apart[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
 def spread_of_two_processes(rank, store, norms):

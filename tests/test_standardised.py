@@ -72,10 +72,15 @@ def test_plain_is_the_same_function_of_plain_convolutions():
     assert plain(folded) is folded
 
 
-def test_it_is_exported_and_traced_and_its_gradient_reaches_the_weights():
-    net, ink = standardised_net(), random_ink(16, 24, dtype=torch.float32)
+@pytest.mark.slow
+def test_it_is_exported():
+    net, ink = standardised_net("batch"), random_ink(16, 24, dtype=torch.float32)
     exported = torch.export.export(net, (ink,)).module()
     torch.testing.assert_close(exported(ink), net(ink))
+
+
+def test_its_gradient_reaches_the_weights_together_too():
+    net, ink = standardised_net(), random_ink(16, 24, dtype=torch.float32)
     (together,) = Together(net)([ink])
     together.sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in net.parameters() if parameter.dim() == 4)
