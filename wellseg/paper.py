@@ -161,25 +161,25 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[Crop]:
 
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
-    from wellseg.predict import list_jobs
+    from wellseg.folder import list_tasks
     from wellseg.scan import ScanError, open_scan
     from wellseg.weights import load_model, weights_path
 
-    jobs = list_jobs(config.scans, config.out)
+    tasks, _ = list_tasks(config.scans, str(config.out))
     net = load_model(weights_path(config.weights))
     for folder in ("images", "masks", "previews"):
         (config.out / folder).mkdir(parents=True, exist_ok=True)
     failed = total = 0
-    for number, job in enumerate(jobs, 1):
+    for number, task in enumerate(tasks, 1):
         found = 0
         try:
-            with open_scan(job.scan) as scan:
+            with open_scan(task.scan) as scan:
                 for crop in mine(net, scan, config):
-                    _write(config.out, f"{job.scan.stem}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
+                    _write(config.out, f"{Path(task.stem).name}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
-        print(f"{number}/{len(jobs)} {job.scan.name}: {found} crops", flush=True)
+        print(f"{number}/{len(tasks)} {task.name}: {found} crops", flush=True)
         failed += not found
         total += found
     print(f"{total} crops in {config.out}; look at {config.out / 'previews'}: red is not scored, all else is no curve")

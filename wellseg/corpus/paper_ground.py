@@ -93,10 +93,11 @@ def _draw_curves(rng: Rng, paper: Paper, ink: Array, truth: Array) -> int:
     samples = int((rows + 80) / spacing) + 4
     depth = -40 + np.arange(samples) * spacing
     beds = draw_beds(rng, samples, paper.dpi * log_between(rng, (0.025, 0.3)) / spacing)
+    lines = np.arange(rng.uniform(0, paper.dpi * 0.1), rows, paper.dpi * 0.1)  # where the paper has some, or not
     pens = 0
     for track in draw_tracks(rng, paper, columns):
         if track.kind == "curves" and track.right > 0 and track.left < columns:
-            pens += len(draw_track(rng, paper, track, beds, depth, ink, ink, truth))
+            pens += len(draw_track(rng, paper, track, beds, depth, lines, ink, ink, truth))
     if chance(rng, 0.2):  # the log begins or ends here: blank paper and lettering stay without curves
         edge = int(rows * between(rng, (0.2, 0.8)))
         part = slice(0, edge) if chance(rng, 0.5) else slice(edge, rows)
