@@ -302,6 +302,24 @@ class CompareConfig:
             raise ValueError(f"--real {self.real}: no such folder")
 
 
+@dataclass
+class CardConfig:
+    """The model card of weights."""
+
+    weights: str | None = None
+    """A bundled name or a .safetensors file. Default: the bundled weights."""
+    scores: Path | None = None
+    """Scores for the header: the scores.csv of wellseg.evaluate."""
+    limits: Path | None = None
+    """Limits for the header: a text file, one in a line."""
+    out: Path | None = None
+    """Write the weights with this header: a .safetensors file."""
+
+    def __post_init__(self) -> None:
+        if (self.scores or self.limits) and not self.out:
+            raise ValueError("--scores and --limits go into a header: say with --out where the weights shall stand")
+
+
 def parse_bytes(size: str | int) -> int:
     """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
     if isinstance(size, int):

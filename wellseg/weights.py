@@ -52,6 +52,15 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
         file.write(save(tensors, metadata={HEADER_KEY: text}))
 
 
+def change_header(path: Path, header: dict[str, Any], out: Path) -> None:
+    """Write the tensors of a weights file with another header; out may be the file itself."""
+    from safetensors.torch import load_file, save
+
+    data = save(load_file(path), metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+    with atomic_file(out) as file:
+        file.write(data)
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a weights file. Raises WeightsError for anything that is not one of ours."""
     from safetensors import SafetensorError, safe_open

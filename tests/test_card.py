@@ -1,0 +1,59 @@
+"""The model card: rendered from the header alone, scores from what evaluate wrote."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from wellseg.card import card, main, summarise
+from wellseg.resunet import ResUNet
+from wellseg.weights import BUNDLED, bundled_names, load_model, read_header, save_weights, weights_path
+
+MODEL = {"norm": "group", "patch": 2, "widths": [8, 16]}
+HEADER = "name,kind,f1_at_3px,precision,recall,dice,cldice,false_centreline_px_per_row\n"
+SCORES = HEADER + "a,bilevel,0.9,0.8,1.0,0.7,0.6,\nb,bilevel,0.7,0.6,0.8,0.5,0.4,\nc,colour,,,,,,0.25\n"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.safetensors"
+    save_weights(path, ResUNet(2, (8, 16)), {"model": MODEL, "training": {"steps": 7}, "licence": "Apache-2.0"})
+    return path
+
+
+def test_means_are_taken_for_each_kind_and_logs_without_curves_apart(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text(SCORES)
+    scores = summarise(tmp_path / "scores.csv")
+    assert scores["bilevel"]["f1_at_3px"] == pytest.approx(0.8) and scores["bilevel"]["logs"] == 2
+    assert scores["colour without curves"] == {"logs": 1, "false_centreline_px_per_row": 0.25}
+
+
+def test_scores_go_into_the_header_and_leave_the_tensors_alone(tmp_path: Path, weights: Path, capsys) -> None:
+    (tmp_path / "scores.csv").write_text(SCORES)
+    (tmp_path / "limits.txt").write_text("Headers.\nBlots.\n")
+    out = tmp_path / "best.safetensors"
+    given = ["--scores", tmp_path / "scores.csv", "--limits", tmp_path / "limits.txt", "--out", out]
+    main(["--weights", str(weights), *map(str, given)])
+    printed = capsys.readouterr().out
+    assert printed == card("best", read_header(out))
+    for part in ("# best", "| steps | 7 |", "0.800", "0.250", "* Blots.", "Apache-2.0"):
+        assert part in printed
+    ink = torch.rand(1, 1, 20, 20)
+    assert torch.equal(load_model(out)(ink), load_model(weights)(ink))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(["--scores", "nope.csv", "--out", "o"], "nope.csv: not the scores.csv"), (["--scores", "a.csv"], "--out")],
+)
+def test_wrong_use_is_one_line(given: list[str], said: str, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(given)
+    assert stop.value.code == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and said in errors[0]
+
+
+def test_the_bundled_card_is_what_the_bundled_header_says() -> None:
+    for name in bundled_names():
+        assert (BUNDLED / f"{name}.md").read_text() == card(name, read_header(weights_path(name)))

@@ -1,0 +1,113 @@
+"""The model card of weights, from their header: what they are, what they were trained on, how well they do.
+
+    python -m wellseg.card                                        # of the bundled weights
+    python -m wellseg.card runs/a/model.safetensors --scores runs/evaluate/scores.csv --out a.safetensors
+
+The second form keeps the scores in the header: what ``wellseg.evaluate`` left in scores.csv, averaged for
+each kind of log. Exit status: 0 done, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from wellseg.cli import WRONG_USAGE, fail, parse
+from wellseg.config import CardConfig
+
+SHARES = {"f1_at_3px": "F1@3px", "precision": "precision", "recall": "recall", "dice": "Dice", "cldice": "clDice"}
+FALSE = "false_centreline_px_per_row"
+Scores = dict[str, dict[str, float]]
+
+
+def summarise(path: Path) -> Scores:
+    """Means of ``evaluate``'s scores.csv for each kind of log, with and without curves.
+
+    Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, FALSE: ..}, ..}.
+    Raises ValueError where the file is no such table.
+    """
+    kinds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    try:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                curves = row["f1_at_3px"] != ""
+                kind = kinds[row["kind"] if curves else row["kind"] + " without curves"]
+                for name in SHARES if curves else (FALSE,):
+                    kind[name].append(float(row[name]))
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
+    return {
+        kind: {"logs": len(next(iter(values.values())))} | {name: round(mean(v), 4) for name, v in values.items()}
+        for kind, values in sorted(kinds.items())
+    }
+
+
+def card(name: str, header: dict[str, Any]) -> str:
+    """The model card, Markdown, from nothing but the header."""
+    model, training = header["model"], header.get("training", {})
+    lines = [
+        f"# {name}",
+        "",
+        "Finds the pixels of curve traces on scanned well logs. Input: " + header["input"] + ", any height and width,",
+        "never resized. Output: a logit for each pixel.",
+        "",
+        "## Network",
+        "",
+        *_table(("option", "value"), [(key, value) for key, value in sorted(model.items())]),
+        "",
+        "## Training",
+        "",
+        *_table(("option", "value"), [(key, value) for key, value in sorted(training.items())]),
+        "",
+        "## Scores",
+        "",
+    ]
+    scores: Scores = header.get("scores", {})
+    with_curves = {kind: values for kind, values in scores.items() if FALSE not in values}
+    without = {kind: values for kind, values in scores.items() if FALSE in values}
+    if with_curves:
+        rows = [
+            (kind, values["logs"], *(f"{values[key]:.3f}" for key in SHARES)) for kind, values in with_curves.items()
+        ]
+        lines += _table(("mean over labelled logs", "logs", *SHARES.values()), rows)
+    if without:
+        rows = [(kind, values["logs"], f"{values[FALSE]:.3f}") for kind, values in without.items()]
+        lines += ["", *_table(("logs without curves", "logs", "false centreline px a row"), rows)]
+    if not scores:
+        lines.append("Not measured yet: `python -m wellseg.evaluate`, then `python -m wellseg.card --scores`.")
+    if limits := header.get("limits"):
+        lines += ["", "## Limits", "", *(f"* {limit}" for limit in limits)]
+    lines += ["", "## Licence", "", header.get("licence", "not said"), ""]
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command."""
+    from wellseg.weights import WeightsError, change_header, read_header, weights_path
+
+    config, _ = parse(CardConfig, "card", __doc__ or "", argv)
+    try:
+        path = weights_path(config.weights)
+        header = read_header(path)
+        if config.scores:
+            header["scores"] = summarise(config.scores)
+        if config.limits:
+            header["limits"] = config.limits.read_text().strip().splitlines()
+        if config.out:
+            change_header(path, header, config.out)
+            path = config.out
+        print(card(path.stem, header), end="")
+    except (ValueError, OSError, WeightsError) as error:
+        fail("card", str(error), WRONG_USAGE)
+
+
+if __name__ == "__main__":
+    main()
