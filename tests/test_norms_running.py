@@ -1,5 +1,7 @@
 """Norms with running statistics, by their identities: BatchNorm and its variants, Online Normalization."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -149,17 +151,25 @@ def test_renorm_without_bounds_is_the_function_of_evaluation_but_its_gradient_ha
     assert frozen.mean((2, 3)).abs().min() > 1e-6
 
 
-def test_renorm_within_bounds_by_hand():
+def test_renorm_within_bounds_and_its_gradient_by_hand():
+    """The correction is a constant to the gradient."""
     norm = trained("renorm")
     norm.r_max, norm.d_max = 1.5, 0.5
     running_std = (norm.running_var + norm.eps).sqrt()[:, None, None]
     running_mean = norm.running_mean[:, None, None].clone()
     x = image(16, seed=5) * torch.linspace(0.5, 9, 16, dtype=torch.float64)[:, None, None]
-    mean, std = x.mean((2, 3), keepdim=True), (x.var((2, 3), correction=0, keepdim=True) + norm.eps).sqrt()
-    r, d = (std / running_std).clamp(1 / 1.5, 1.5), ((mean - running_mean) / running_std).clamp(-0.5, 0.5)
+    leaf, weights = x.clone().requires_grad_(), image(16, seed=6)
+    mean, std = leaf.mean((2, 3), keepdim=True), (leaf.var((2, 3), correction=0, keepdim=True) + norm.eps).sqrt()
+    with torch.no_grad():
+        r, d = (std / running_std).clamp(1 / 1.5, 1.5), ((mean - running_mean) / running_std).clamp(-0.5, 0.5)
     assert 0 < (r == 1.5).sum() < 16 and 0 < (d.abs() == 0.5).sum() < 16, "both cases are met"
-    expected = ((x - mean) / std * r + d) * norm.weight[:, None, None] + norm.bias[:, None, None]
+    expected = ((leaf - mean) / std * r + d) * norm.weight[:, None, None] + norm.bias[:, None, None]
+    expected_grads = torch.autograd.grad((expected * weights).sum(), [leaf, norm.weight, norm.bias])
+    state = copy.deepcopy(norm.state_dict())
     torch.testing.assert_close(norm(x), expected)
+    norm.load_state_dict(state)  # the output above has moved the running statistics
+    for ours, theirs in zip(gradients(norm, x, weights), expected_grads, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_renorm_bounds_follow_the_papers_schedule_over_the_run():

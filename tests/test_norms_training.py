@@ -32,6 +32,7 @@ def test_resumed_runs_end_as_undisturbed_ones(data_set, tmp_path, norm):
     """Stopped after half of the steps; data order, schedules and statistics go on where they were."""
     common = [*SMALL, *SMALL_TRAINER, "--model.norm", norm, "--data.root", data_set, "--steps", 8, "--val_every", 4]
     common += ["--trainer.accumulate_grad_batches", 2] if norm == "two_phase" else []
+    common += ["--model.momentum", "cumulative"] if norm == "batch" else []
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     run(*common, "--out", whole)
     run(*common, "--out", halves, "--trainer.max_steps", 4)
