@@ -43,6 +43,8 @@ LOST_IN = 0.75, 0.3
 length and half this width, inches."""
 START_IN = 0.3
 """A curve fades in: so far above its first row the header ends, inches."""
+ISLAND_IN = 1.0
+"""Smaller squares of certain paper among unknown are crossed by what the weights saw beside them, inches."""
 HEAVY_IN = 0.05
 """Ink wider than that, beside a grid, may be curves run together, inches."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
@@ -96,6 +98,9 @@ def paper_mask(
     maybe[end:] = np.maximum(maybe, np.maximum(lost, heavy))[end:]
     reach = 2 * max(4, round(dpi * REACH_IN)) + 1
     maybe = cv2.dilate(maybe, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.where(maybe > 0, 0, 1).astype(np.uint8))
+    island = stats[:, cv2.CC_STAT_AREA] < (dpi * ISLAND_IN) ** 2
+    maybe[island[labels]] = 1
     return np.where(maybe > 0, 128, 0).astype(np.uint8), header
 
 
