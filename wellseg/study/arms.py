@@ -18,12 +18,14 @@ class Arm:
 
     norm, momentum: see `wellseg.norms.make_norm`. logs: how many share one step's statistics; a step then
     takes its own log and those of the steps after it, so logs, order and steps stay those of every arm.
+    standardised: the weights of the convolutions, too.
     """
 
     title: str
     norm: str
     momentum: float | Literal["cumulative"] = 0.01
     logs: int = 1
+    standardised: bool = False
 
 
 ARMS = {
@@ -39,6 +41,7 @@ ARMS = {
     "instance": Arm("InstanceNorm", "instance"),
     "layer": Arm("LayerNorm over C, H, W", "layer"),
     "layer_pixel": Arm("LayerNorm at each pixel", "layer_pixel"),
+    "group_ws": Arm("GroupNorm, weight standardisation", "group", standardised=True),
     "group8": Arm("GroupNorm, 8 channels a group", "group8"),
     "group4": Arm("GroupNorm, 4 channels a group", "group4"),
 }
@@ -74,7 +77,7 @@ class Size:
 
 SIZES = {
     "quick": Size((16, 32), 96, 100, 40, 2, 2, 4, 1, 400, 4, 0, HEADLINE),
-    "study": Size((16, 32, 64, 128), 160, 400, 120, 6, 3, 8, 2, 700, 8, 1200),
+    "study": Size((16, 32, 64, 128), 128, 320, 100, 6, 3, 8, 2, 700, 8, 960),
     "full": Size((16, 32, 64, 128), 320, 1400, 350, 6, 3, 12, 3, 1000, 12, 4200),
 }
 

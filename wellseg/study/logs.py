@@ -18,6 +18,7 @@ from wellseg.dataset import DrawnLogs
 PRESET = "quick"
 MANY = 1 << 20
 """Logs that a seed could draw; only those asked for are drawn."""
+REAL_ROWS = 400
 VALIDATION_SEED, TEST_SEED = 2_000_003, 2_000_033
 
 Pixels = NDArray[np.uint8]
@@ -115,7 +116,7 @@ def append_white(log: StudyLog, rows: int) -> StudyLog:
 
 @lru_cache(maxsize=2)
 def real_sets(root: Path) -> dict[str, tuple[StudyLog, ...]]:
-    """Hand-labelled regions with curves, at full width: real_bilevel, real_colour (by split.csv's kind)."""
+    """Hand-labelled regions with curves, their first 400 rows at full width, by split.csv's kind: real_bilevel, ..."""
     from wellseg.logset import list_logs, read_mask
     from wellseg.scan import open_scan
 
@@ -123,9 +124,11 @@ def real_sets(root: Path) -> dict[str, tuple[StudyLog, ...]]:
     for files in list_logs(root):
         truth = read_mask(files.mask)
         scored = np.flatnonzero((truth != 128).any(axis=1))
-        if not (truth == 255).any():
+        if not len(scored):
             continue
-        start, stop = int(scored[0]), int(scored[-1]) + 1
+        start, stop = int(scored[0]), min(int(scored[-1]) + 1, int(scored[0]) + REAL_ROWS)
+        if not (truth[start:stop] == 255).any():
+            continue
         with open_scan(files.image) as scan:
             gray = scan.read(start, stop)
         sets.setdefault(f"real_{files.kind or 'logs'}", []).append(StudyLog(files.name, gray, truth[start:stop]))

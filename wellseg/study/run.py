@@ -15,13 +15,14 @@ import numpy as np
 import torch
 
 from wellseg.atomic import atomic_file
+from wellseg.dataset import one_thread
 from wellseg.resunet import ResUNet
 from wellseg.study import logs as study_logs
 from wellseg.study.arms import HEADLINE, SEARCH_SEED, Job, Size
 from wellseg.study.layers import activations, layer_rows
 from wellseg.study.logs import StudyLog, drawn_set, real_sets, test_sets, training_log
 from wellseg.study.results import KEY, Key
-from wellseg.study.scores import EVALUATION, in_mode, modes_of, predict, score_set, sensitivity
+from wellseg.study.scores import EVALUATION, TRAINING, in_mode, modes_of, predict, score_set, sensitivity
 from wellseg.study.train import Moment, Run, build_net, moments, states
 
 Record = dict[str, object]
@@ -50,7 +51,6 @@ class Setting:
 
 
 def run_job(job: Job, setting: Setting) -> Outcome:
-    torch.set_num_threads(1)
     if job.run == "search":
         return _search(job, setting)
     outcome = Outcome(job)
@@ -106,17 +106,20 @@ class _Scorer:
         self.calibration = [training_log(job.seed, n, size.rows) for n in range(size.calibration_logs)]
 
     def missing(self, moment: Moment) -> dict[str, list[str]]:
-        """Modes, each with the test sets that are to be scored at that moment."""
-        net = build_net(self.job.arm, self.setting.size, 0)
+        """Modes, each with the test sets that are to be scored at that moment.
+
+        Recalibrations from the end of the trunk on; blank and real logs at the ends.
+        """
+        modes = modes_of(build_net(self.job.arm, self.setting.size, 0))
+        if moment.moment in ("early", "middle"):
+            modes = tuple(mode for mode in modes if mode in (EVALUATION, TRAINING))
         sets = ["like", "renders"]
         if moment.moment == "end":
             sets.append("blank")
             if self.setting.real and moment.schedule == "annealed":
                 sets += sorted(real_sets(self.setting.real))
         start = (self.job.run, self.job.arm, moment.schedule, str(self.job.seed), moment.moment)
-        todo = {
-            mode: [name for name in sets if (*start, mode, name) not in self.setting.done] for mode in modes_of(net)
-        }
+        todo = {mode: [name for name in sets if (*start, mode, name) not in self.setting.done] for mode in modes}
         return {mode: names for mode, names in todo.items() if names}
 
     def row(self, moment: Moment, mode: str, test_set: str, **found: object) -> Record:
@@ -135,7 +138,7 @@ class _Scorer:
                 f1, dice = score_set(ready, logs)
                 found: Record = {"f1": float(np.mean(f1)), "dice": float(np.mean(dice))}
                 found |= {"f1_by_log": f1, "dice_by_log": dice}
-                if name == "like" and moment.moment == "end":
+                if name == "like" and (moment.schedule, moment.moment) == ("annealed", "end"):
                     tall = drawn_set("bilevel", study_logs.TEST_SEED + 1, size.tall_logs, size.tall_rows)
                     found |= sensitivity(ready, tall, size.rows)
                 self.outcome.rows.append(self.row(moment, mode, name, **found))
@@ -146,7 +149,7 @@ class _Scorer:
 
     def _measure_layers(self, net: ResUNet, moment: Moment) -> None:
         for name in ("like", "renders"):
-            for found in layer_rows(net, self.sets[name][:4]):
+            for found in layer_rows(net, self.sets[name][:3]):
                 key = self.row(moment, "", name)
                 wanted = ("run", "arm", "schedule", "seed", "moment", "test_set")
                 self.outcome.layers.append({column: key[column] for column in wanted} | found)
@@ -215,7 +218,6 @@ class _Kept:
 
 def measure_cost(arm: str, rate: float, setting: Setting) -> Outcome:
     """Seconds a step and Mpx/s of inference (medians), and peak memory, in a fresh process with one thread."""
-    torch.set_num_threads(1)
     size = setting.size
     job = Job(arm, SEARCH_SEED, "main", rate, 10_000)
     run = Run(job, size)
@@ -243,13 +245,13 @@ def measure_cost(arm: str, rate: float, setting: Setting) -> Outcome:
 
 def cost_in_fresh_process(arm: str, rate: float, setting: Setting) -> Outcome:
     """By itself, so that nothing else is timed or held."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), one_thread, (0,)) as pool:
         return pool.submit(measure_cost, arm, rate, setting).result()
 
 
 def in_processes(jobs: Sequence[Job], setting: Setting, processes: int) -> Iterator[Outcome]:
     """Outcomes as they come; each process has one thread, which small pictures use best."""
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), one_thread, (0,)) as pool:
         waiting: list[Future[Outcome]] = [pool.submit(run_job, job, setting) for job in jobs]
         try:
             for done in as_completed(waiting):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from wellseg.metrics import score_log
+from wellseg.recalibrate import layer_by_layer, precise
 from wellseg.resunet import ResUNet, to_ink
 from wellseg.study.logs import Pixels, StudyLog, append_white
 
@@ -36,17 +37,17 @@ def in_mode(net: ResUNet, mode: str, calibration: Sequence[StudyLog]) -> ResUNet
     calibration logs, in training mode all at once, or one layer after the other in evaluation mode.
     """
     net = copy.deepcopy(net)
-    if mode in (PRECISE, LAYERWISE):
-        recalibrate(net, mode, calibration)
+    images = [to_ink(log.tensors[0]) for log in calibration]
+    if mode == PRECISE:
+        precise(net, images)
+    elif mode == LAYERWISE:
+        layer_by_layer(net, images)
     return net.train(mode == TRAINING)
 
 
-def recalibrate(net: ResUNet, mode: str, calibration: Sequence[StudyLog]) -> None:
-    raise NotImplementedError
-
-
 def modes_of(net: nn.Module) -> tuple[str, ...]:
-    return (EVALUATION, TRAINING)
+    """Without running statistics both modes are the same function, as `layers` measures."""
+    return (EVALUATION, TRAINING, PRECISE, LAYERWISE) if has_running_statistics(net) else (EVALUATION,)
 
 
 @contextlib.contextmanager
