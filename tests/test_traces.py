@@ -11,9 +11,10 @@ from wellseg.config import PredictConfig, parse_depth
 from wellseg.corpus import draw_log
 from wellseg.scan import ScanError
 from wellseg.tracefiles import MOST_CURVES, TraceWriter, feet, pack
-from wellseg.traces import GAP_ROWS, Follower
+from wellseg.traces import Follower
 
 ROWS = np.arange(3000)
+GAP_ROWS = 20
 
 
 def draw(*curves, columns=800, width=5):
@@ -103,6 +104,16 @@ def test_a_steep_flank_is_followed():
     assert np.median(off) < 0.6 and off.max() < 40 and off[:-30].max() < 12  # largest where the flank begins and ends
 
 
+def test_a_gap_in_a_steep_flank_is_bridged_but_not_to_a_curve_that_goes_on_by_itself():
+    curve = np.interp(ROWS, [0, 1000, 1040, 2999], [200, 200, 600, 600])
+    curve[1018:1022] = np.nan  # 40 columns further on
+    other = np.full(3000, 430.0)  # passes near the gap
+    traces = follow(draw(curve, other))
+    assert [len(points) for _, points in traces] == [3000, 3000]
+    assert np.nanmedian(errors(traces[0], curve)) < 0.6 and traces[0][1][2000, 0] == pytest.approx(600, abs=1)
+    assert np.median(errors(traces[1], other)) < 0.6
+
+
 def test_specks_and_letters_are_left_out():
     mask = draw(sine(200, 50, 500))
     for row in range(0, 2900, 60):
@@ -163,6 +174,7 @@ def test_csv_and_las_say_the_same(tmp_path):
         "ID02",
     ]
     assert (las.well["STRT"].value, las.well["STOP"].value, las.well["STEP"].value) == (0, 2999, 1)
+    assert {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {""}
     assert las.well["WELL"].value == "log" and "FRACTIONS OF THE SCAN'S WIDTH" in las.other
     first = np.array([float(line["column"] or "nan") for line in lines if line["trace"] == "1"])
     number = int(np.nanmin(las["ID01"]))
@@ -174,7 +186,7 @@ def test_csv_and_las_say_the_same(tmp_path):
 def test_depth_is_in_feet_where_two_rows_are_known(tmp_path):
     _, path = write(tmp_path, draw(sine(200, 80, 400)), depth=parse_depth(["2500=5250", "500=5050.0"]))
     las = lasio.read(str(path))
-    assert las.curves[0].unit == "F" and las.index_unit == "FT"
+    assert {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {"F"}
     assert las["DEPT"][500] == pytest.approx(5050) and las["DEPT"][2500] == pytest.approx(5250)
     assert las.well["STRT"].value == pytest.approx(5000) and las.well["STEP"].value == pytest.approx(0.1)
     assert "row 500 = 5050 ft" in las.other

@@ -17,8 +17,10 @@ from wellseg.atomic import atomic_file
 from wellseg.scan import ScanError
 from wellseg.traces import Follower, Trace
 
-LEAST_INCHES, LEAST_ROWS = 0.5, 100
-"""Shorter traces are left out: half an inch of paper, or so many rows where the scan does not say its dpi."""
+LEAST_INCHES, LEAST_ROWS = 0.25, 50
+"""Shorter traces are left out: a quarter of an inch of paper, or so many rows where the scan does not say its dpi."""
+GAP_INCHES, GAP_ROWS = 0.1, 20
+"""Gaps up to here do not end a trace: half a dash."""
 MOST_CURVES = 16
 """In the LAS file. Logs have up to six; more are bits of grid and text."""
 NULL = -999.25
@@ -30,7 +32,8 @@ looked for, and nothing is calibrated: column in pixels = value x {columns} - 0.
 TRnn holds traces that follow one another, one at a time; IDnn says which: the number in {csv}.
 It changes where a trace ends and another one takes its place: they need not be the same curve.
 {depth}
-Missing: {null}. Traces of fewer than {least} rows are left out. {left_out}"""
+Missing: {null}. Gaps of more than {gap} rows end a trace; traces of fewer than {least} rows are left out.
+{left_out}"""
 
 
 class TraceWriter:
@@ -61,7 +64,8 @@ class TraceWriter:
         self.csv, self.las = (stem.with_name(stem.name + ending) for ending in (".traces.csv", ".las"))
         self.scan, self.rows, self.columns, self.depth = scan, rows, columns, depth
         self.least_rows = round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS
-        self.follower = Follower(self.least_rows, scratch)
+        self.gap_rows = round(GAP_INCHES * dpi) if dpi else GAP_ROWS
+        self.follower = Follower(self.least_rows, self.gap_rows, scratch)
 
     def put(self, mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (rows, columns): mask 255 curve and 0 not; probability 255 for certainty."""
@@ -113,6 +117,8 @@ class TraceWriter:
             formats[2 * lane - 1], formats[2 * lane] = "%.5f", "%d"
             las.append_curve(f"TR{lane:02d}", values, unit="", descr="fraction of the scan's width")
             las.append_curve(f"ID{lane:02d}", numbers, unit="", descr="number of the trace")
+        for name in ("STRT", "STOP", "STEP"):
+            las.well[name].unit = unit  # lasio begins with metres
         self._describe(las, sum(map(len, table)))
         text = io.StringIO()
         las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **self._range(rows))
@@ -149,6 +155,7 @@ class TraceWriter:
             csv=self.csv.name,
             null=NULL,
             least=self.least_rows,
+            gap=self.gap_rows,
             depth=f"Depth is linear between and beyond {by}." if by else "Depth is the row of the scan, from 0.",
             left_out=f"{left_out} that overlap with {MOST_CURVES} longer ones stand in the CSV alone." * bool(left_out),
         )

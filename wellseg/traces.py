@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-GAP_ROWS = 20
-"""A trace that is missing in so many rows, and then goes on where it was heading, is still the same."""
+REACH = 150.0
+"""Columns that a trace may have moved in a gap, at most."""
+MATURE_ROWS = 10
+"""A trace of fewer rows is a speck, for which no gap is bridged."""
 SHARED_ROWS = 100
 """Two traces in one run for longer are one from then on: the younger ends where they met."""
 WIDE = 4.0
@@ -40,7 +42,7 @@ class Trace:
 
     __slots__ = (
         *("first_row", "rows", "points", "chunks", "began"),
-        *("start", "stop", "column", "width", "slope", "expected"),
+        *("start", "stop", "column", "width", "pen", "slope", "expected"),
         *("since", "gap", "shared", "wide"),
     )
 
@@ -48,6 +50,7 @@ class Trace:
         self.first_row, self.rows = row, 0  # where it begins, and how many rows of it are known
         self.start, self.stop = start, stop  # the last run, [start, stop)
         self.column, self.width, self.slope = (start + stop - 1) / 2, float(stop - start), 0.0  # course
+        self.pen = self.width  # the width where it runs straight down
         self.began = self.column  # centre in the first row
         self.since = 0  # rows since the course was last known
         self.gap = self.shared = self.wide = 0  # rows without a run, in a run with others, in too wide a run
@@ -64,6 +67,7 @@ class Trace:
         """Go on in this run."""
         self.start, self.stop, self.gap = start, stop, 0
         width, column = float(stop - start), (start + stop - 1) / 2
+        self.pen = min(width, 1.01 * self.pen)
         self.wide = self.wide + 1 if width > WIDE * self.width + 4 else 0
         if shared:
             self.shared += 1
@@ -90,8 +94,11 @@ class Trace:
         """Columns in which a run of the next row can be this trace's."""
         if not self.gap:
             return self.start - 1, self.stop + 1
-        slack = self.width / 2 + 2 + self.gap / 2
-        return self.expected - slack, self.expected + slack
+        # A run wider than the pen is drawn by a pen that moves sideways: so fast, either way.
+        pace = 0.5 + max(0.0, self.stop - self.start - 1.5 * self.pen)
+        slack = 2 + min(REACH, pace * (self.gap + 1))
+        half = self.width / 2
+        return min(self.start, self.expected - half) - slack, max(self.stop, self.expected + half) + slack
 
     def cut(self, rows: int) -> None:
         """Forget the last rows."""
@@ -103,10 +110,11 @@ class Follower:
     """Follows all traces of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
     least_rows: shorter traces are letters, specks and bits of grid, and are dropped.
+    gap_rows: a trace that is missing in so many rows, and then goes on nearby, is still the same.
     """
 
-    def __init__(self, least_rows: int, scratch: Path | None = None) -> None:
-        self.least_rows = least_rows
+    def __init__(self, least_rows: int, gap_rows: int = 20, scratch: Path | None = None) -> None:
+        self.least_rows, self.gap_rows = least_rows, gap_rows
         self.traces: list[Trace] = []
         """The traces that have ended, in no order until ``finish``."""
         self._live: list[Trace] = []
@@ -124,22 +132,7 @@ class Follower:
     def _follow(self, runs: list[tuple[int, int, float]]) -> None:
         live = self._live
         users: list[list[Trace]] = [[] for _ in runs]  # traces that can go on in each run
-        choices: list[list[int]] = []  # runs in which each trace can go on
-        first = 0
-        for trace in live:  # both are sorted by column, nearly: see below
-            trace.expect()
-            low, high = trace.reach()
-            while first and runs[first - 1][1] > low:
-                first -= 1
-            while first < len(runs) and runs[first][1] <= low:
-                first += 1
-            found = []
-            run = first
-            while run < len(runs) and runs[run][0] < high:
-                found.append(run)
-                users[run].append(trace)
-                run += 1
-            choices.append(found)
+        choices = self._choices(runs, users)
         taken: list[int] = [0] * len(runs)
         unclear: list[tuple[bool, float, int, int]] = []  # has a choice, distance, trace, run
         for number, (trace, found) in enumerate(zip(live, choices, strict=True)):
@@ -162,6 +155,33 @@ class Follower:
                 live.append(trace)
         if not all(taken) or unclear or any(trace.gap or len(trace.points) > 3 * KEEP_ROWS for trace in live):
             self._tidy()
+
+    def _choices(self, runs: list[tuple[int, int, float]], users: list[list[Trace]]) -> list[list[int]]:
+        """The runs in which each trace can go on; enters it among their users."""
+        choices: list[list[int]] = []
+        first = 0
+        for trace in self._live:  # both are sorted by column, or nearly so
+            trace.expect()
+            low, high = trace.reach()
+            while first and runs[first - 1][1] > low:
+                first -= 1
+            while first < len(runs) and runs[first][1] <= low:
+                first += 1
+            found = []
+            run = first
+            while run < len(runs) and runs[run][0] < high:
+                found.append(run)
+                run += 1
+            choices.append(found)
+            if not trace.gap:
+                for run in found:
+                    users[run].append(trace)
+        for trace, found in zip(self._live, choices, strict=True):
+            if trace.gap:  # one that was lost goes on only where none other does
+                found[:] = [run for run in found if all(other.gap for other in users[run])]
+                for run in found:
+                    users[run].append(trace)
+        return choices
 
     def _decide(
         self, unclear: list[tuple[bool, float, int, int]], runs: list[tuple[int, int, float]], taken: list[int]
@@ -188,7 +208,7 @@ class Follower:
         """End what is lost or has become one with an older trace, and sort by column."""
         going = []
         for trace in self._live:
-            if trace.gap > GAP_ROWS or (trace.gap and trace.rows - trace.gap < GAP_ROWS):
+            if trace.gap > self.gap_rows or (trace.gap and trace.rows - trace.gap < MATURE_ROWS):
                 self._end(trace, trace.gap)
             elif trace.shared > SHARED_ROWS and self._is_younger(trace):
                 self._end(trace, trace.shared)

@@ -4,7 +4,7 @@ const FINE = 0.3;  // below so many screen pixels for a pixel of the scan, the r
 const AHEAD = 0.6;  // load so many screens above and below the view
 const LOADING = 3;  // tiles under way at once
 const MOST_HEIGHT = 16e6;  // browsers draw no taller element
-const CURVE = [230, 20, 40], DOUBT = [235, 140, 0];
+const CURVE = [230, 20, 40], DOUBT = [235, 140, 0], ON_DARK = [255, 85, 95];
 
 const $ = (selector) => document.querySelector(selector);
 const scroller = $("#scroller"), sheet = $("#sheet"), map = $("#map");
@@ -222,7 +222,7 @@ function drawMap() {
   for (let i = 0; i < cells * lines; i++) {
     const gray = dark ? 27 + 0.22 * (255 - paper[i]) : 255 - 0.3 * (255 - paper[i]);
     const share = Math.sqrt(curves[i] / 255) * 0.9;  // a curve crosses a cell within few rows
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = gray + share * (CURVE[c] - gray);
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = gray + share * ((dark ? ON_DARK : CURVE)[c] - gray);
     picture.data[4 * i + 3] = 255;
   }
   small.getContext("2d").putImageData(picture, 0, 0);
@@ -373,4 +373,3 @@ $("#curves").style.opacity = $("#opacity").value;
 fit();
 const start = Number(location.hash.slice(1));  // NAME.html#12345 begins at that row
 if (start) goTo(start);
-scroller.focus({ preventScroll: true });
