@@ -107,7 +107,7 @@ def test_a_steep_flank_is_followed():
 def test_a_gap_in_a_steep_flank_is_bridged_but_not_to_a_curve_that_goes_on_by_itself():
     curve = np.interp(ROWS, [0, 1000, 1040, 2999], [200, 200, 600, 600])
     curve[1018:1022] = np.nan  # 40 columns further on
-    other = np.full(3000, 430.0)  # passes near the gap
+    other = np.full(3000, 520.0)  # is crossed soon after the gap
     traces = follow(draw(curve, other))
     assert [len(points) for _, points in traces] == [3000, 3000]
     assert np.nanmedian(errors(traces[0], curve)) < 0.6 and traces[0][1][2000, 0] == pytest.approx(600, abs=1)

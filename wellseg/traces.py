@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-REACH = 150.0
+REACH = 80.0
 """Columns that a trace may have moved in a gap, at most."""
+LATELY = 0.9
+"""How much of the pace is left a row later."""
 MATURE_ROWS = 10
 """A trace of fewer rows is a speck, for which no gap is bridged."""
 SHARED_ROWS = 100
@@ -42,7 +44,7 @@ class Trace:
 
     __slots__ = (
         *("first_row", "rows", "points", "chunks", "began"),
-        *("start", "stop", "column", "width", "pen", "slope", "expected"),
+        *("start", "stop", "column", "width", "pen", "pace", "slope", "expected"),
         *("since", "gap", "shared", "wide"),
     )
 
@@ -51,6 +53,7 @@ class Trace:
         self.start, self.stop = start, stop  # the last run, [start, stop)
         self.column, self.width, self.slope = (start + stop - 1) / 2, float(stop - start), 0.0  # course
         self.pen = self.width  # the width where it runs straight down
+        self.pace = 0.0  # columns a row that it has lately moved, either way: so much a run is wider than the pen
         self.began = self.column  # centre in the first row
         self.since = 0  # rows since the course was last known
         self.gap = self.shared = self.wide = 0  # rows without a run, in a run with others, in too wide a run
@@ -68,6 +71,7 @@ class Trace:
         self.start, self.stop, self.gap = start, stop, 0
         width, column = float(stop - start), (start + stop - 1) / 2
         self.pen = min(width, 1.01 * self.pen)
+        self.pace = max(width - 1.5 * self.pen, LATELY * self.pace)
         self.wide = self.wide + 1 if width > WIDE * self.width + 4 else 0
         if shared:
             self.shared += 1
@@ -94,9 +98,7 @@ class Trace:
         """Columns in which a run of the next row can be this trace's."""
         if not self.gap:
             return self.start - 1, self.stop + 1
-        # A run wider than the pen is drawn by a pen that moves sideways: so fast, either way.
-        pace = 0.5 + max(0.0, self.stop - self.start - 1.5 * self.pen)
-        slack = 2 + min(REACH, pace * (self.gap + 1))
+        slack = 2 + min(REACH, (0.5 + self.pace) * (self.gap + 1))
         half = self.width / 2
         return min(self.start, self.expected - half) - slack, max(self.stop, self.expected + half) + slack
 
@@ -206,6 +208,9 @@ class Follower:
 
     def _tidy(self) -> None:
         """End what is lost or has become one with an older trace, and sort by column."""
+        for trace in self._live:
+            if trace.gap == 1 and trace.rows > MATURE_ROWS:
+                self._adopt(trace)
         going = []
         for trace in self._live:
             if trace.gap > self.gap_rows or (trace.gap and trace.rows - trace.gap < MATURE_ROWS):
@@ -218,6 +223,21 @@ class Follower:
                     self._store(trace)
         going.sort(key=lambda trace: trace.start)
         self._live = going
+
+    def _adopt(self, trace: Trace) -> None:
+        """Go on as the trace that began nearby just before this one was lost: steep, broken lines overlap in rows."""
+        low, high = trace.reach()
+        for young in self._live:
+            overlap = trace.first_row + trace.rows - young.first_row
+            new = not young.gap and not young.shared and young.rows < MATURE_ROWS and young is not trace
+            if new and young.stop > low and young.start < high and 3 * overlap < len(trace.points):
+                trace.cut(overlap)
+                trace.points += young.points
+                trace.rows += young.rows
+                trace.start, trace.stop, trace.column, trace.slope = young.start, young.stop, young.column, young.slope
+                trace.since = trace.gap = trace.shared = trace.wide = 0
+                self._live.remove(young)
+                return
 
     def _is_younger(self, trace: Trace) -> bool:
         """Whether an older trace is in the same run. A trace left alone in it goes on."""
@@ -246,7 +266,7 @@ class Follower:
         for trace in self._live:
             self._end(trace, trace.gap)
         self._live = []
-        self.traces.sort(key=lambda trace: (trace.first_row, trace.start))
+        self.traces.sort(key=lambda trace: (trace.first_row, trace.began))
 
     def points(self, trace: Trace) -> Points:
         """float32 (rows, 3) of an ended trace: column (0 is the middle of the leftmost pixel), width in pixels,
