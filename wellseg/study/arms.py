@@ -107,13 +107,15 @@ def search_jobs(size: Size, arms: tuple[str, ...]) -> list[Job]:
 
 
 def study_jobs(size: Size, arms: tuple[str, ...], rates: dict[str, float], seeds: int | None) -> list[Job]:
-    """Seed by seed, so that an interrupted study has compared whole seeds. seeds: instead of the size's."""
+    """What the answer needs comes first, and seed by seed: a study that is stopped has compared whole seeds.
+
+    seeds: instead of the size's.
+    """
+    most = [arm for arm in arms if arm in (*HEADLINE, RIVAL)]
+    rest = [arm for arm in arms if arm not in most]
     jobs = []
-    for seed in range(seeds or size.seeds):
-        for arm in arms:
-            wanted = seeds or (size.seeds if arm in (*HEADLINE, RIVAL) else size.other_seeds)
-            if seed < wanted:
-                jobs.append(Job(arm, seed, "main", rates[arm], size.steps))
+    for group, wanted in ((most, seeds or size.seeds), (rest, seeds or size.other_seeds)):
+        jobs += [Job(arm, seed, "main", rates[arm], size.steps) for seed in range(wanted) for arm in group]
     if size.long_steps:
         jobs += [Job(arm, 0, "long", rates[arm], size.long_steps) for arm in HEADLINE if arm in arms]
     return jobs
