@@ -70,10 +70,11 @@ def test_a_header_ends_where_a_curve_starts_at_the_last_rows():
 
 
 def test_a_gap_in_a_curve_the_row_after_its_end_and_heavy_ink_are_unknown():
-    gray, probability = page((200, 300, 500), (204, 600, 850))
+    gray, probability = page((200, 300, 500), (204, 600, 850), (120, 100, 160), (120, 280, 340))
     cv2.line(gray, (300, 0), (300, 999), 0, 24)  # the weights do not know it
     mask, _ = paper_mask(gray, probability, 200, header=False)
     assert (mask[300:850, 202] == 128).all() and mask[870, 204] == 128 and mask[280, 200] == 128
+    assert (mask[100:340, 120] == 128).all()
     assert (mask[:, 300] == 128).all() and not mask[:, 60].any()
 
 
