@@ -212,7 +212,7 @@ def draw_track(
         else:
             where = depth
         runs = lay(x, where, track.left, track.right, overflow)
-        if chance(rng, 0.15) and len(lines):
+        if chance(rng, 0.1) and len(lines):
             runs = [ride(rng, run, lines, track.width) for run in runs]
         if chance(rng, 0.14 if paper.tidy else 0.05) and len(runs) == 1:
             shade(rng, paper, ink, runs[0], track)
