@@ -283,7 +283,7 @@ class CompareConfig:
     seeds: int | None = None
     """Seeds of every arm. Default: the preset's, more of the headline pair than of the others."""
     preset: Literal["quick", "study", "full"] = "quick"
-    """quick: minutes. study: about 80 minutes of one core. full: hours; two cores take half the time."""
+    """quick: minutes. study: some 45 minutes of one core. full: 8 hours of one; two take half the time."""
     out: Path = Path("runs/compare")
     """results.csv, report.html and what they are made of; a study that is there already goes on."""
     real: Path | None = None

@@ -19,7 +19,7 @@ from wellseg.report.findings import (
     answer,
     interval,
 )
-from wellseg.study.arms import ARMS, HEADLINE
+from wellseg.study.arms import ARMS, HEADLINE, RIVAL
 from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
 from wellseg.study.scores import EVALUATION, TRAINING
 from wellseg.study.statistics import verdict
@@ -37,7 +37,7 @@ def write_report(out: Path) -> Path:
     parts = {
         "ANSWER": "".join(f"<p>{escape(sentence)}</p>" for sentence in answer(findings)),
         "STUDY": _study(out, findings),
-        "SCORES": _scores_table(findings),
+        "SCORES": _scores_tables(findings),
         "FOREST": "".join(plots.forest(findings, name) for name in findings.test_sets),
         "MODES": _modes_table(findings),
         "TRAINING": "".join(plots.over_training(findings, name) for name in ("like", "renders")),
@@ -86,39 +86,55 @@ def _study(out: Path, findings: Findings) -> str:
     )
 
 
-def _scores_table(findings: Findings) -> str:
+def _scores_tables(findings: Findings) -> str:
+    """The main ways in sight, every mode of every arm folded away."""
+    main, every = findings.main_ways(), findings.all_ways()
+    tables = _scores_table(findings, main) + _differences_table(findings, main)
+    if every != main:
+        tables += (
+            "<details><summary>Every arm in every mode</summary>"
+            + _scores_table(findings, every)
+            + _differences_table(findings, every)
+            + "</details>"
+        )
+    return tables
+
+
+def _scores_table(findings: Findings, ways: Sequence[Scored]) -> str:
     head = ["", "seeds", "failed", "rate"]
     for name in findings.test_sets:
         head += [f"F1@3px, {SET_TITLES[name]}", "Dice"]
     rows = []
-    for arm in findings.arms:
-        for mode in findings.modes(arm):
-            way = Scored(arm, mode)
-            title = escape(ARMS[arm].title) + (
-                "" if mode == EVALUATION else f"<small>{escape(MODE_TITLES[mode])}</small>"
-            )
-            row = [title, str(len(findings.select(way, "like"))), str(findings.failed(arm)), f"{findings.rate(arm):g}"]
-            for name in findings.test_sets:
-                for score in ("f1", "dice"):
-                    found = findings.estimate(way, name, score)
-                    row.append("–" if found is None else interval(found) if score == "f1" else f"{found.mean:.3f}")
-            rows.append(row)
-    scores = table("Scores after annealing, mean and 95 % interval over (seed, log)", head, rows)
+    for way in ways:
+        row = [_title(way), str(len(findings.select(way, "like"))), str(findings.failed(way.arm))]
+        row.append(f"{findings.rate(way.arm):g}")
+        for name in findings.test_sets:
+            for score in ("f1", "dice"):
+                found = findings.estimate(way, name, score)
+                row.append("–" if found is None else interval(found) if score == "f1" else f"{found.mean:.3f}")
+        rows.append(row)
+    return table("Scores after annealing, mean and 95 % interval over (seed, log)", head, rows)
+
+
+def _differences_table(findings: Findings, ways: Sequence[Scored]) -> str:
     head = ["less GroupNorm"]
     for name in findings.test_sets:
         head += [SET_TITLES[name], "sign-flip p", ""]
     rows = []
-    for arm in findings.arms:
-        for mode in findings.modes(arm):
-            way = Scored(arm, mode)
-            if arm == "group":
-                continue
-            row = [escape(way.title)]
-            for name in findings.test_sets:
-                found = findings.difference(way, Scored("group"), name)
-                row += ["–", "", ""] if found is None else [interval(found, True), f"{found.p:.3f}", verdict(found)]
-            rows.append(row)
-    return scores + table("Difference of F1@3px to GroupNorm, paired by seed and log", head, rows)
+    for way in ways:
+        if way.arm == "group":
+            continue
+        row = [_title(way)]
+        for name in findings.test_sets:
+            found = findings.difference(way, Scored("group"), name)
+            row += ["–", "", ""] if found is None else [interval(found, True), f"{found.p:.3f}", verdict(found)]
+        rows.append(row)
+    return table("Difference of F1@3px to GroupNorm, paired by seed and log", head, rows) if rows else ""
+
+
+def _title(way: Scored) -> str:
+    mode = "" if way.mode == EVALUATION else f"<small>{escape(MODE_TITLES[way.mode])}</small>"
+    return escape(ARMS[way.arm].title) + mode
 
 
 def _modes_table(findings: Findings) -> str:
@@ -161,7 +177,7 @@ def _long(findings: Findings) -> str:
 
 
 def _divergence(findings: Findings, layers: list[dict[str, str]]) -> str:
-    arms = [arm for arm in findings.arms if arm == "group" or any(plots.over_moments(layers, arm, "like").values())]
+    arms = [arm for arm in (*HEADLINE, RIVAL, "online") if arm in findings.arms]
     shown = [plots.divergence_over_training(layers, arms, name) for name in ("like", "renders")]
     if "batch" in findings.arms:
         shown += [plots.divergence_by_layer(layers, "batch", name) for name in ("like", "renders")]
@@ -195,21 +211,19 @@ def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> str:
 
 def _sensitivity_table(findings: Findings) -> str:
     rows = []
-    for arm in findings.arms:
-        for mode in findings.modes(arm):
-            way = Scored(arm, mode)
-            values = [findings.mean(way, column) for column in ("tile_mismatch", "size_f1", "white_rows")]
-            gap = findings.difference(Scored(arm, TRAINING), Scored(arm), "like") if mode == EVALUATION else None
-            shift = findings.difference(Scored(arm, TRAINING), Scored(arm), "renders") if mode == EVALUATION else None
-            cells = ["–" if value is None else f"{value:.3f}" for value in values]
-            cells += ["" if each is None else f"{each.mean:+.3f}" for each in (gap, shift)]
-            rows.append([escape(way.title), *cells])
+    for way in findings.main_ways():
+        values = [findings.mean(way, column) for column in ("tile_mismatch", "size_f1", "white_rows")]
+        cells = ["–" if value is None else f"{value:.3f}" for value in values]
+        for name in ("like", "renders"):
+            gap = findings.difference(Scored(way.arm, TRAINING), way, name) if way.mode == EVALUATION else None
+            cells.append(f"{gap.mean:+.3f}" if gap else "–" if TRAINING in findings.modes(way.arm) else "0")
+        rows.append([_title(way), *cells])
     head = [
         "", "tile mismatch", "F1 on the whole less in tiles", "256 white rows appended",
-        "training less evaluation mode: like", "the same: renders",
+        "training less evaluation mode, F1: like", "the same: renders",
     ]  # fmt: skip
     return table(
-        "What else changes the answer, on whole drawn logs of 1,000 to 1,600 rows. Mismatch: 1 − Dice of the two masks",
+        "What else changes the answer, on tall drawn logs. Mismatch and white rows: 1 − Dice of the two masks",
         head,
         rows,
     )
@@ -218,11 +232,15 @@ def _sensitivity_table(findings: Findings) -> str:
 def _costs_table(findings: Findings) -> str:
     rows = []
     for arm in findings.arms:
+        if findings.cost(arm, "seconds_per_step") is None:
+            continue
         cells = [findings.cost(arm, column) for column in ("seconds_per_step", "peak_mb", "mpx_per_second")]
         formats = ("{:.3f}", "{:.0f}", "{:.2f}")
         shown = ["–" if cell is None else form.format(cell) for form, cell in zip(formats, cells, strict=True)]
         rows.append([escape(ARMS[arm].title), *shown])
     head = ["", "seconds a step", "peak memory of the process, MB", "inference, Mpx/s"]
+    if not rows:
+        return "<p>Not measured yet: that is done last.</p>"
     return table("Cost on one thread, each arm in a process of its own", head, rows)
 
 

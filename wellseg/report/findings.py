@@ -9,7 +9,7 @@ import numpy as np
 from wellseg.study.arms import ARMS, HEADLINE
 from wellseg.study.results import Row, by_log
 from wellseg.study.scores import EVALUATION, LAYERWISE, PRECISE, TRAINING
-from wellseg.study.statistics import Array, Estimate, difference, estimate, verdict
+from wellseg.study.statistics import LEAST_SEEDS, Array, Estimate, difference, estimate, verdict
 
 MODES = (EVALUATION, TRAINING, PRECISE, LAYERWISE)
 MODE_TITLES = {
@@ -66,6 +66,15 @@ class Findings:
 
         there = [mode for mode in MODES if numbers(mode)]
         return [mode for mode in there if mode == EVALUATION or numbers(mode) != numbers(EVALUATION)]
+
+    def main_ways(self) -> list[Scored]:
+        """Every arm as deployed, and BatchNorm v1 in its other modes, in the order of `ARMS`."""
+        return [
+            Scored(arm, mode) for arm in self.arms for mode in (self.modes(arm) if arm == "batch" else [EVALUATION])
+        ]
+
+    def all_ways(self) -> list[Scored]:
+        return [Scored(arm, mode) for arm in self.arms for mode in self.modes(arm)]
 
     def scores(self, scored: Scored, test_set: str, score: str = "f1") -> Array:
         """(seeds, logs)."""
@@ -166,28 +175,27 @@ def _unlike(findings: Findings, batch: Scored, group: Scored) -> str:
 
 
 def _others(findings: Findings, group: Scored) -> str:
-    """Which other ways tie with GroupNorm, beat it or lose to it, on both synthetic sets."""
-    found: dict[str, list[str]] = {}
-    for arm in findings.arms:
-        for mode in findings.modes(arm):
-            other = Scored(arm, mode)
-            if arm == "group" or other == Scored("batch"):
-                continue
-            words = []
-            for test_set in ("like", "renders"):
-                delta = findings.difference(other, group, test_set)
-                if delta:
-                    words.append(verdict(delta))
-            if words:
-                found.setdefault(_both(words), []).append(other.title)
-    if not found:
-        return "No other arm was run."
-    parts = [f"{said}: {'; '.join(names)}" for said, names in found.items()]
-    return "Against GroupNorm on logs like the training, and on renders: " + ". ".join(parts) + "."
-
-
-def _both(words: list[str]) -> str:
-    return words[0] if len(set(words)) == 1 else ", and ".join(words)
+    """Which other ways do as well as GroupNorm, on logs like the training and on renders."""
+    parts, too_few = [], 0
+    for way in findings.main_ways():
+        if way.arm == "group" or way == Scored("batch"):
+            continue
+        like, renders = (findings.difference(way, group, name) for name in ("like", "renders"))
+        if like is None or renders is None or like.seeds < LEAST_SEEDS:
+            too_few += 1
+            continue
+        parts.append(
+            f"{way.title} differs by {interval(like, True)} ({verdict(like)}) and {interval(renders, True)} "
+            f"({verdict(renders)})"
+        )
+    rest = f"{too_few} further ways have too few seeds to say" if too_few else ""
+    if not parts:
+        return (rest or "No other arm was run") + "."
+    return (
+        "Against GroupNorm, on logs like the training and on renders, "
+        + "; ".join(parts)
+        + (f"; {rest}." if rest else ".")
+    )
 
 
 def _words(found: Estimate, subject: str) -> str:

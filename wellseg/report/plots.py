@@ -47,7 +47,7 @@ def panel(title: str, inches: tuple[float, float] = INCHES) -> Iterator[tuple[Ax
         "svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif", "font.size": 10,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": GRID, "xtick.color": INK, "ytick.color": INK,
         "grid.color": GRID, "axes.grid": True, "grid.linewidth": 0.6, "axes.spines.top": False,
-        "axes.spines.right": False, "legend.frameon": False, "axes.titlesize": 10.5, "axes.axisbelow": True,
+        "axes.spines.right": False, "legend.frameon": False, "axes.axisbelow": True,
     }  # fmt: skip
     found: list[str] = []
     with rc_context(settings):
@@ -56,7 +56,7 @@ def panel(title: str, inches: tuple[float, float] = INCHES) -> Iterator[tuple[Ax
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
-        axes.set_title(title, loc="left")
+        figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=10.5)
         yield axes, found
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
@@ -83,7 +83,7 @@ def inline(svg: str, title: str) -> str:
 
 def over_training(findings: Findings, test_set: str, run: str = "main") -> str:
     """F1@3px at the moments of training, constant rate; the ends after annealing as single marks."""
-    with panel(f"F1@3px over training: {SET_TITLES[test_set]}") as (axes, found):
+    with panel(f"F1@3px over training: {SET_TITLES[test_set]}", (4.4, 3.8)) as (axes, found):
         for (arm, mode), colour in COLOURS.items():
             shares, means = [], []
             for moment, share in MOMENTS.items():
@@ -107,15 +107,13 @@ def over_training(findings: Findings, test_set: str, run: str = "main") -> str:
         axes.set_ylim(0, 1)
         axes.set_xticks([*MOMENTS.values(), 1.06], ["10 %", "40 %", "75 %", "end", "\nannealed"])
         axes.set_xlabel("share of the steps; ◆ annealed over the last quarter")
-        axes.legend(fontsize=8, loc="lower right")
+        axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return found[0]
 
 
 def forest(findings: Findings, test_set: str) -> str:
     """Every arm in evaluation mode at the annealed end: seeds as dots, the mean with its interval."""
-    ways = [Scored(arm) for arm in findings.arms]
-    ways += [Scored("batch", mode) for mode in findings.modes("batch")[1:]] if "batch" in findings.arms else []
-    ways = [way for way in ways if findings.select(way, test_set)]
+    ways = [way for way in findings.main_ways() if findings.select(way, test_set)]
     with panel(f"F1@3px, annealed: {SET_TITLES[test_set]}", (4.4, 0.9 + 0.26 * len(ways))) as (axes, found):
         for place, way in enumerate(reversed(ways)):
             estimate = findings.estimate(way, test_set)
@@ -127,7 +125,8 @@ def forest(findings: Findings, test_set: str) -> str:
             axes.plot([estimate.mean], [place], "D", color=colour, markersize=5)
         names = [way.arm + ("" if way.mode == EVALUATION else f" · {way.mode}") for way in reversed(ways)]
         axes.set_yticks(range(len(ways)), names)
-        axes.set_xlim(0, 1)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.6, len(ways) - 0.4)
         axes.grid(visible=False, axis="y")
     return found[0]
 
@@ -175,7 +174,7 @@ def divergence_over_training(layers: list[Row], arms: list[str], test_set: str) 
         axes.set_ylim(bottom=0)
         axes.set_xticks([*MOMENTS.values(), 1.06], ["10 %", "40 %", "75 %", "end", "\nannealed"])
         axes.set_ylabel("KL, nats per channel")
-        axes.legend(fontsize=8)
+        axes.figure.legend(fontsize=8, loc="outside lower center", ncols=4)
     return found[0]
 
 

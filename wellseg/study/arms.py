@@ -77,7 +77,7 @@ class Size:
 
 SIZES = {
     "quick": Size((16, 32), 96, 100, 40, 2, 2, 4, 1, 400, 4, 0, HEADLINE),
-    "study": Size((16, 32, 64, 128), 128, 320, 100, 6, 3, 8, 2, 700, 8, 960),
+    "study": Size((16, 32, 64, 128), 112, 240, 60, 6, 3, 6, 1, 700, 6, 720),
     "full": Size((16, 32, 64, 128), 320, 1400, 350, 6, 3, 12, 3, 1000, 12, 4200),
 }
 
@@ -107,15 +107,12 @@ def search_jobs(size: Size, arms: tuple[str, ...]) -> list[Job]:
 
 
 def study_jobs(size: Size, arms: tuple[str, ...], rates: dict[str, float], seeds: int | None) -> list[Job]:
-    """What the answer needs comes first, and seed by seed: a study that is stopped has compared whole seeds.
-
-    seeds: instead of the size's.
-    """
-    most = [arm for arm in arms if arm in (*HEADLINE, RIVAL)]
-    rest = [arm for arm in arms if arm not in most]
+    """Seed by seed: a study that is stopped has compared whole seeds. seeds: instead of the size's."""
     jobs = []
-    for group, wanted in ((most, seeds or size.seeds), (rest, seeds or size.other_seeds)):
-        jobs += [Job(arm, seed, "main", rates[arm], size.steps) for seed in range(wanted) for arm in group]
+    for seed in range(seeds or size.seeds):
+        for arm in arms:
+            if seed < (seeds or (size.seeds if arm in (*HEADLINE, RIVAL) else size.other_seeds)):
+                jobs.append(Job(arm, seed, "main", rates[arm], size.steps))
     if size.long_steps:
         jobs += [Job(arm, 0, "long", rates[arm], size.long_steps) for arm in HEADLINE if arm in arms]
     return jobs
