@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import wellseg
 from wellseg import norms, rowstats, rowwise, spill
 from wellseg.norms import NORMS, make_norm, set_progress
 from wellseg.resunet import ResUNet
@@ -26,6 +27,13 @@ from wellseg.rowwise import RowEvaluation, UnsupportedOperation
 PLENTY = 64 << 30
 NOTHING = 0  # of memory: all that is kept goes to disk
 SMALL = {"widths": (16, 32, 32)}
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """The CPU, and the GPU where there is one. The truth, in float64, comes from the CPU always."""
+    return torch.device(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +64,9 @@ def random_ink(rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torc
 
 def by_rows(net: nn.Module, ink: Tensor, memory_bytes: int = PLENTY, **options: object) -> Tensor:
     options = {"dtype": ink.dtype, "memory_bytes": memory_bytes, **options}
+    net = copy.deepcopy(net).to(options.get("device", "cpu"))  # type: ignore[call-overload]
     evaluation = RowEvaluation(net, *ink.shape[2:], **options)  # type: ignore[arg-type]
-    bands = list(evaluation.bands(lambda a, b: ink[:, :, a:b]))
+    bands = [(first, band.cpu()) for first, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     ends = [0, *[first + band.shape[2] for first, band in bands]]
     assert [first for first, _ in bands] == ends[:-1] and ends[-1] == ink.shape[2], "every row once, in order"
     return torch.cat([band for _, band in bands], 2)
@@ -83,10 +92,10 @@ def off(net: nn.Module, ink: Tensor, **options: object) -> float:
     [(131, 47, 8), (64, 40, 64), (203, 33, 24), (72, 56, 7), (1, 9, None), (50, 1, 16), (9, 8, 1000)],
 )
 def test_float64_rows_are_the_whole_image(
-    norm: str, patch: int, rows: int, columns: int, strip_rows: int | None
+    device: torch.device, norm: str, patch: int, rows: int, columns: int, strip_rows: int | None
 ) -> None:
     net = randomised(ResUNet(patch=patch, norm=norm, **SMALL)).double()
-    assert off(net, random_ink(rows, columns), strip_rows=strip_rows) < 1e-10
+    assert off(net, random_ink(rows, columns), strip_rows=strip_rows, device=device) < 1e-10
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -104,32 +113,32 @@ def test_norms_with_running_statistics_in_training_mode(norm: str) -> None:
 
 
 @pytest.mark.parametrize("scan", ["white", "dark end", "black"])
-def test_scans_with_constant_parts(scan: str) -> None:
+def test_scans_with_constant_parts(device: torch.device, scan: str) -> None:
     ink = torch.zeros(1, 1, 150, 40, dtype=torch.float64)
     ink[:, :, {"white": 150, "dark end": 135, "black": 0}[scan] :] = 1.0
-    assert off(randomised(ResUNet(**SMALL)).double(), ink, strip_rows=16) < 1e-10
+    assert off(randomised(ResUNet(**SMALL)).double(), ink, strip_rows=16, device=device) < 1e-10
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_float32_is_close_to_float64(norm: str) -> None:
+def test_float32_is_close_to_float64(device: torch.device, norm: str) -> None:
     net = randomised(ResUNet(norm=norm))
-    assert off(net, random_ink(1600, 160, dtype=torch.float32)) < 1e-5
+    assert off(net, random_ink(1600, 160, dtype=torch.float32), device=device) < 1e-5
 
 
-def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16() -> None:
+def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16(device: torch.device) -> None:
     net, ink = randomised(ResUNet()), random_ink(1200, 160, dtype=torch.float32)
     truth = whole(copy.deepcopy(net).double(), ink.double())
     with torch.autocast("cpu", torch.bfloat16):
         whole_off = whole(net, ink) - truth
-    rows_off = by_rows(net, ink, dtype=torch.bfloat16) - truth
+    rows_off = by_rows(net, ink, dtype=torch.bfloat16, device=device) - truth
     assert rows_off.square().mean() <= 1.05 * whole_off.square().mean()
     assert rows_off.abs().max() <= 1.25 * whole_off.abs().max(), "one value's rounding, so a matter of luck"
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_strip_heights_agree(dtype: torch.dtype) -> None:
+def test_strip_heights_agree(device: torch.device, dtype: torch.dtype) -> None:
     net, ink = randomised(ResUNet(**SMALL)).to(dtype), random_ink(300, 64, dtype=dtype)
-    a, b = by_rows(net, ink, strip_rows=8), by_rows(net, ink, strip_rows=300)
+    a, b = (by_rows(net, ink, strip_rows=rows, device=device) for rows in (8, 300))
     assert (a - b).abs().max() < (1e-10 if dtype == torch.float64 else 1e-5)
 
 
@@ -220,11 +229,12 @@ OPERATIONS: dict[str, Call] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize(("rows", "strip_rows"), [(40, 8), (61, 7), (19, 3), (6, 1)])
-def test_operation(name: str, rows: int, strip_rows: int) -> None:
+def test_operation(device: torch.device, name: str, rows: int, strip_rows: int) -> None:
     net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
     truth = whole(net, ink)
-    evaluation = RowEvaluation(net, rows, 12, memory_bytes=PLENTY, dtype=torch.float64, strip_rows=strip_rows)
-    bands = [band for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
+    options = {"memory_bytes": PLENTY, "dtype": torch.float64, "device": device, "strip_rows": strip_rows}
+    evaluation = RowEvaluation(copy.deepcopy(net).to(device), rows, 12, **options)
+    bands = [band.cpu() for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     assert (torch.cat(bands, 2) - truth).abs().max() < 1e-10
 
 
@@ -254,11 +264,12 @@ class OtherNet(nn.Module):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_another_network(norm: str) -> None:
+def test_another_network(device: torch.device, norm: str) -> None:
     net = randomised(OtherNet(norm)).double()
     for rows, strip_rows in [(90, 16), (61, 7), (31, 100)]:
-        assert off(net, random_ink(rows, 22), strip_rows=strip_rows) < 1e-10
-        assert off(net, random_ink(rows, 21), strip_rows=strip_rows, memory_bytes=NOTHING) < 1e-10
+        assert off(net, random_ink(rows, 22), strip_rows=strip_rows, device=device) < 1e-10
+        options = {"strip_rows": strip_rows, "memory_bytes": NOTHING, "device": device}
+        assert off(net, random_ink(rows, 21), **options) < 1e-10
 
 
 @pytest.mark.parametrize(
@@ -346,15 +357,15 @@ def windowed(net: nn.Module, parts: int) -> nn.Module:
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("rows", "window_rows", "parts"), [(131, 60, 4), (100, 20, 10), (61, 41, 1)])
-def test_window_statistics(norm: str, rows: int, window_rows: int, parts: int) -> None:
+def test_window_statistics(device: torch.device, norm: str, rows: int, window_rows: int, parts: int) -> None:
     assert window_parts(rows, window_rows) == parts
     for net in (ResUNet(norm=norm, **SMALL), OtherNet(norm)):
         net, ink = randomised(net).double(), random_ink(rows, 17)
         truth = whole(windowed(net, parts), ink)
         for options in ({"strip_rows": 32}, {"strip_rows": 13, "memory_bytes": NOTHING}):
-            given = by_rows(net, ink, window_rows=window_rows, **options)
+            given = by_rows(net, ink, window_rows=window_rows, device=device, **options)
             assert (given - truth).abs().max() < 1e-10
-        assert parts > 1 or torch.equal(given, by_rows(net, ink, **options))
+        assert parts > 1 or torch.equal(given, by_rows(net, ink, device=device, **options))
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -380,15 +391,28 @@ def test_windows_need_no_more_memory_for_taller_scans() -> None:
     assert few.ram_bytes == many.ram_bytes
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize(("precision", "within"), [("fp32", 1e-5), ("bf16", 0.05)])
+def test_segment_on_a_gpu_is_segment_on_the_cpu(precision: str, within: float) -> None:
+    gray = (255 * (1 - random_ink(700, 300)[0, 0])).to(torch.uint8).numpy()
+    net = randomised(ResUNet())
+    cpu, gpu = (wellseg.segment(copy.deepcopy(net), gray, device=d, precision=precision) for d in ("cpu", "cuda"))
+    assert abs(cpu - gpu).max() < within
+
+
 # --- What it takes ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_what_is_spilled_comes_back_as_it_was(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_spilled_comes_back_as_it_was(
+    device: torch.device, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spill, "FILE_BYTES", 10_000)  # many files
     net, ink = randomised(ResUNet(**SMALL)), random_ink(150, 50, dtype=torch.float32)
-    in_ram = by_rows(net, ink, dtype=dtype, strip_rows=16)
-    assert torch.equal(by_rows(net, ink, dtype=dtype, strip_rows=16, memory_bytes=NOTHING), in_ram)
+    options = {"dtype": dtype, "strip_rows": 16, "device": device}
+    in_memory = by_rows(net, ink, **options)
+    monkeypatch.setattr(rowwise, "_store_budget", lambda *_: 0)
+    assert torch.equal(by_rows(net, ink, **options), in_memory)
 
 
 def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,9 @@ WORKING_STRIPS = 20
 HEAP_BYTES, HEAP_OVERHEAD = 256 << 20, 1.1
 """Strips of many sizes that come and go leave holes in the heap: so much more is resident (measured)."""
 
-STRIP_BYTES = 4 << 20
-"""Size of a strip of the widest map: a few of them fit in the cache together."""
+STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
+"""Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets little
+at a time waits for Python (an estimate: no GPU was measured)."""
 
 CPU = torch.device("cpu")
 
@@ -95,7 +96,7 @@ class RowEvaluation:
         self.dtype, self.device, self.scratch = dtype, device, scratch
         self.parts = min(window_parts(rows, window_rows), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
-        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes))
+        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes, device))
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
         self.budget_bytes = _store_budget(memory_bytes, working_bytes, device)
         self.plan = _Run(self).rehearse()
@@ -162,7 +163,10 @@ class _Run:
     @torch.no_grad()
     def bands(self) -> Iterator[tuple[int, Tensor]]:
         while (first_row := self.output.next_row) < self.output.step.rows:
-            yield first_row, self.output.advance().to(self.wide)
+            # Else a GPU rounds what it multiplies in float32 to 10 bits (TF32).
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                logits = self.output.advance().to(self.wide)
+            yield first_row, logits
         self.progress(1.0)
 
     @property
@@ -306,8 +310,9 @@ class Sweep:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         blocks = [block for block in self.blocks if block[0] < stop and start < block[1]]
         first, last, block = blocks[0]
-        if block.rows is not None and last >= stop:
-            rows = block.rows[start - first : stop - first]
+        kept = block.rows  # a thread may write them to disk and let go of them
+        if kept is not None and last >= stop:
+            rows = kept[start - first : stop - first]
         else:
             _, channels, _, width = self.step.meta.shape
             rows = torch.empty((stop - start, width, channels), dtype=self.step.meta.dtype, device=self.run.device)
@@ -344,14 +349,23 @@ def _path(target: Step, kept: Container[Step]) -> list[Step]:
     return list(order)
 
 
-def _best_strip_rows(row_bytes: float) -> int:
-    return max(32, int(STRIP_BYTES / row_bytes) // 32 * 32)
+def _best_strip_rows(row_bytes: float, device: torch.device) -> int:
+    strip_bytes = STRIP_BYTES
+    if device.type == "cuda":
+        strip_bytes = min(GPU_STRIP_BYTES, _free_on_gpu(device) // (4 * WORKING_STRIPS))
+    return max(32, int(strip_bytes / row_bytes) // 32 * 32)
+
+
+def _free_on_gpu(device: torch.device) -> int:
+    """Bytes free for PyTorch, with what it holds from before and would use again."""
+    again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + again
 
 
 def _store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
     """What may be kept in memory: all but what the process has already and what strips at work take."""
     if device.type == "cuda":
-        return int(0.8 * torch.cuda.mem_get_info(device)[0]) - working_bytes
+        return int(0.8 * _free_on_gpu(device)) - working_bytes
     return int((memory_bytes - resident_bytes() - working_bytes - HEAP_BYTES) / HEAP_OVERHEAD)
 
 

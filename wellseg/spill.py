@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -12,6 +14,9 @@ from torch import Tensor
 
 FILE_BYTES = 1 << 28
 """A temporary file holds about this much, so that disk is freed in pieces of this size."""
+
+WRITES_WAITING = 3
+"""Blocks that may wait in RAM to be written, while the next rows are computed."""
 
 
 class RowStore:
@@ -28,18 +33,29 @@ class RowStore:
         self.ram_bytes = self.disk_bytes = 0  # now
         self.peak_ram_bytes = self.peak_disk_bytes = 0  # at most, so far
         self._open: dict[object, _SpillFile] = {}
+        self._writer = ThreadPoolExecutor(1, "spill")
+        self._writes: deque[Future[None]] = deque()
 
     def put(self, rows: Tensor, owner: object) -> Block:
-        """Keep those rows. Blocks of one owner are expected to be dropped in the order they came."""
+        """Keep those rows. Blocks of one owner are expected to be dropped in the order they came.
+
+        Raises OSError, naming the folder, if this block or one before cannot be written.
+        """
         block = self.reserve(rows.nbytes)
-        if not block.on_disk:
-            block.rows = rows
-            return block
-        file = self._open.get(owner)
-        if file is None or file.written_bytes >= FILE_BYTES:
-            file = self._open[owner] = _SpillFile(self.scratch)
-        block.file, block.offset, block.row_bytes = file, file.append(rows), rows.nbytes // len(rows)
+        block.rows = rows
+        if block.on_disk:
+            self._await_writes(WRITES_WAITING - 1)
+            file = self._open.get(owner)
+            if file is None or file.taken_bytes >= FILE_BYTES:
+                file = self._open[owner] = _SpillFile(self.scratch)
+            block.file, block.offset, block.row_bytes = file, file.take(rows.nbytes), rows.nbytes // len(rows)
+            self._writes.append(self._writer.submit(block.write))
         return block
+
+    def _await_writes(self, waiting: int) -> None:
+        """Until at most so many are left."""
+        while len(self._writes) > waiting:
+            self._writes.popleft().result()
 
     def reserve(self, nbytes: int) -> Block:
         """A place for that many bytes: what ``put`` would take, without rows."""
@@ -54,6 +70,7 @@ class RowStore:
 
     def close(self, owner: object) -> None:
         """No more blocks of that owner will come."""
+        self._await_writes(0)
         self._open.pop(owner, None)
 
 
@@ -62,16 +79,24 @@ class Block:
 
     def __init__(self, store: RowStore, nbytes: int, on_disk: bool) -> None:
         self.store, self.nbytes, self.on_disk = store, nbytes, on_disk
-        self.rows: Tensor | None = None
+        self.rows: Tensor | None = None  # until they are written, if they go to disk
         self.file: _SpillFile | None = None
         self.offset = self.row_bytes = 0
 
+    def write(self) -> None:
+        """Move the rows to the file; in a thread, while others may read them."""
+        rows, file = self.rows, self.file
+        if rows is not None and file is not None:
+            file.write(self.offset, rows)
+            self.rows = None
+
     def read(self, start: int, into: Tensor) -> None:
         """Copy rows from ``start`` on into that tensor, as many as it has."""
-        if self.file is None:
-            assert self.rows is not None, "dropped"
-            into.copy_(self.rows[start : start + len(into)])
+        rows = self.rows
+        if rows is not None:
+            into.copy_(rows[start : start + len(into)])
             return
+        assert self.file, "dropped"
         # Read, not mapped: mapped pages count as resident memory.
         here = into if into.device.type == "cpu" else torch.empty_like(into, device="cpu")
         self.file.read(self.offset + start * self.row_bytes, here)
@@ -95,22 +120,23 @@ class _SpillFile:
             self.file = tempfile.TemporaryFile(dir=folder, buffering=0)
         except OSError as error:
             raise OSError(error.errno, f"cannot make a temporary file in {folder}: {error.strerror}") from error
-        self.folder, self.written_bytes = folder, 0
+        self.folder, self.taken_bytes = folder, 0
 
-    def append(self, rows: Tensor) -> int:
-        """Write a tensor at the end; the offset where it stands."""
-        offset, data = self.written_bytes, _bytes_of(rows.cpu())
-        self.written_bytes += len(data)
-        position = offset
+    def take(self, nbytes: int) -> int:
+        """A place at the end for so many bytes: its offset."""
+        self.taken_bytes += nbytes
+        return self.taken_bytes - nbytes
+
+    def write(self, offset: int, rows: Tensor) -> None:
+        data = _bytes_of(rows.cpu())
         try:
             while data:
-                written = os.pwrite(self.file.fileno(), data, position)
-                data, position = data[written:], position + written
+                written = os.pwrite(self.file.fileno(), data, offset)
+                data, offset = data[written:], offset + written
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full(self.folder, len(data)) from error
             raise
-        return offset
 
     def read(self, offset: int, into: Tensor) -> None:
         data = _bytes_of(into)
