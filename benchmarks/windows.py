@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for folder in ("labelled", "scans", "masks"):
         parser.add_argument(folder, type=Path)
-    parser.add_argument("--windows", type=int, nargs="+", default=[4000, 16000], help="rows")
+    parser.add_argument("--windows", type=int, nargs="*", default=[4000, 16000], help="rows")
     parser.add_argument("--around", type=int, default=20_000, help="rows above and below the piece")
     parser.add_argument("--weights", help="bundled name or file")
     parser.add_argument("--only", nargs="+", help="names of pieces")

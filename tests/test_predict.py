@@ -190,7 +190,7 @@ def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # on a busy machine, the start alone takes a minute
     while not _has_open(process.pid, out) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert process.poll() is None, "it was over before it could be killed"

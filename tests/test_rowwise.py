@@ -355,8 +355,10 @@ def windowed(net: nn.Module, parts: int) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(("rows", "window_rows", "parts"), [(131, 60, 4), (100, 20, 10), (61, 41, 1)])
+@pytest.mark.parametrize(
+    ("norm", "rows", "window_rows", "parts"),
+    [("group", 131, 60, 4), ("instance", 61, 41, 1), *((norm, 70, 20, 7) for norm in NORMS)],
+)
 def test_window_statistics(device: torch.device, norm: str, rows: int, window_rows: int, parts: int) -> None:
     assert window_parts(rows, window_rows) == parts
     for net in (ResUNet(norm=norm, **SMALL), OtherNet(norm)):
