@@ -2,6 +2,7 @@
 
 import torch
 
+from wellseg import losses
 from wellseg.losses import curve_loss
 
 
@@ -42,3 +43,21 @@ def test_it_is_computed_in_float32_whatever_comes_in():
     logits = torch.tensor([[[[0.5, -0.5, 0.25, 2.0]]]])
     assert curve_loss(logits.bfloat16(), truth).dtype == torch.float32
     torch.testing.assert_close(curve_loss(logits.bfloat16(), truth), curve_loss(logits, truth))
+
+
+def test_value_and_gradient_are_those_of_the_formula(monkeypatch):
+    """Against autograd on the same formula, in float64, in blocks of a few rows."""
+    monkeypatch.setattr(losses, "BLOCK_PIXELS", 40)
+    generator = torch.Generator().manual_seed(0)
+    logits = (3 * torch.randn(2, 1, 11, 17, generator=generator, dtype=torch.float64)).requires_grad_()
+    truth = torch.tensor([0, 128, 255], dtype=torch.uint8)[torch.randint(3, (2, 1, 11, 17), generator=generator)]
+    target, weight = (truth == 255).double(), (truth != 128).double()
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+    probability = logits.sigmoid() * weight
+    dice = (2 * (probability * target).sum() + 1) / (probability.sum() + target.sum() + 1)
+    expected = entropy / weight.sum() + 1 - dice
+    (expected_gradient,) = torch.autograd.grad(2.5 * expected, logits)
+    loss = curve_loss(logits, truth)
+    (gradient,) = torch.autograd.grad(2.5 * loss, logits)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-15)

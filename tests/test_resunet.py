@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wellseg.norms import NORMS, BatchNorm, GroupNorm
+from wellseg.norms import NORMS, BatchNorm, GroupNorm, set_progress
 from wellseg.resunet import ResUNet, to_ink
 
 
@@ -53,3 +53,34 @@ def test_stride_of_the_network_shifts_along():
 def test_ink_is_one_where_the_scan_is_black():
     gray = torch.tensor([0, 51, 255], dtype=torch.uint8)
     torch.testing.assert_close(to_ink(gray), torch.tensor([1.0, 0.8, 0.0]))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_recomputed_stages_give_the_same_gradients_and_running_statistics(norm):
+    ink = torch.rand(1, 1, 70, 53)
+    outcomes = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        net = ResUNet(1, (4, 8, 16), norm=norm).train()
+        net.recompute = recompute
+        set_progress(net, 0.2)
+        for _ in range(3):
+            net(ink).sin().sum().backward()
+        outcomes.append({**{name: p.grad for name, p in net.named_parameters()}, **dict(net.named_buffers())})
+    plain, recomputed = outcomes
+    assert plain.keys() == recomputed.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(recomputed[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_recomputed_stages_keep_less():
+    """Between forward and backward: what a stage hands on, not its inside."""
+    kept = []
+    for recompute in (False, True):
+        net = ResUNet(1, (4, 8, 16)).train()
+        net.recompute = recompute
+        tensors = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, keep=tensors: keep.append(t), lambda t: t):
+            net(torch.rand(1, 1, 64, 64))
+        kept.append(sum({t.data_ptr(): t.nbytes for t in tensors}.values()))
+    assert kept[1] < 0.5 * kept[0]

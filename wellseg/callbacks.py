@@ -1,4 +1,4 @@
-"""What a training run shows while it runs: pictures of validation logs, and when it waits for data."""
+"""Beside the training step: its memory, pictures of validation logs, and whether it waits for data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,40 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from wellseg.atomic import atomic_file
+from wellseg.config import ModelConfig
 from wellseg.dataset import Sample
+from wellseg.memory import free_bytes, is_tight, keep_freed_memory
 from wellseg.overlay import encode_png, paint
 
 PICTURES = 4
 """Validation logs that are drawn after each validation."""
 WAIT_SHARE = 0.05
 """Share of the time from which waiting for the next log is worth telling."""
+
+
+class Memory(Callback):
+    """Recomputes the network's stages in steps on logs that would not fit well into memory otherwise.
+
+    checkpoint: auto, on (in every step) or off, see ``TrainConfig``. The gradients are the same either
+    way, so a run may be resumed on a machine with more or less memory.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.checkpoint = checkpoint
+        self._free_bytes = 0  # at the first step; later what is kept for the next step would count as taken
+        self._keeps_freed: bool | None = None
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int) -> None:
+        self._free_bytes = self._free_bytes or free_bytes(pl_module.device)
+        dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
+        model = ModelConfig(**pl_module.hparams["model"])
+        tight = is_tight(model, batch.gray.numel(), dtype, self._free_bytes)
+        if self.checkpoint != "auto":
+            tight = self.checkpoint == "on"
+        pl_module.net.recompute = tight  # type: ignore[union-attr]
+        if self._keeps_freed == tight or self._keeps_freed is None:
+            keep_freed_memory(not tight)
+            self._keeps_freed = not tight
 
 
 class Pictures(Callback):

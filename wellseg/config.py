@@ -128,6 +128,9 @@ class TrainConfig:
     """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
+    checkpoint: Literal["auto", "on", "off"] = "auto"
+    """Compute the inside of each stage twice instead of keeping it: the same gradients in half the memory, a
+    third slower. auto: for logs that would not fit well into the free memory."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from wellseg.norms import Momentum, StandardisedConv2d, make_norm
+from wellseg.norms import Momentum, StandardisedConv2d, copy_statistics, make_norm, with_statistics
 
 
 def to_ink(gray: Tensor) -> Tensor:
@@ -30,7 +33,12 @@ class ResUNet(nn.Module):
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
     weight_standardisation: of the convolutions that a norm follows.
+
+    With ``recompute`` set, training keeps only what passes from stage to stage and computes a stage's
+    inside once more when its gradient is due: the same gradients, in less memory and more time.
     """
+
+    recompute = False
 
     def __init__(
         self,
@@ -63,16 +71,35 @@ class ResUNet(nn.Module):
         x = F.pad(ink, (0, -width % self.multiple, 0, -height % self.multiple))
         x = F.pixel_unshuffle(x, self.patch)
         skips: list[Tensor] = []
-        for stage in self.encoder:
-            if skips:
-                x = F.max_pool2d(x, 2)  # keeps thin ink, which an average would thin out
-            x = stage(x)
+        for number in range(len(self.encoder)):
+            x = self._stage(self._down, number, x)
             skips.append(x)
         skips.pop()
-        for lateral, stage in zip(self.lateral, self.decoder, strict=True):
-            # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
-            x = stage(F.interpolate(lateral(x), scale_factor=2.0, mode="nearest") + skips.pop())
+        for number in range(len(self.decoder)):
+            x = self._stage(self._up, number, x, skips.pop())
         return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
+
+    def _down(self, number: int, x: Tensor) -> Tensor:
+        if number:
+            x = F.max_pool2d(x, 2)  # keeps thin ink, which an average would thin out
+        return self.encoder[number](x)  # type: ignore[no-any-return]
+
+    def _up(self, number: int, x: Tensor, skip: Tensor) -> Tensor:
+        # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
+        x = F.interpolate(self.lateral[number](x), scale_factor=2.0, mode="nearest") + skip
+        return self.decoder[number](x)  # type: ignore[no-any-return]
+
+    def _stage(self, stage: Callable[..., Tensor], number: int, *maps: Tensor) -> Tensor:
+        if not (self.recompute and torch.is_grad_enabled()):
+            return stage(number, *maps)
+        # Nothing here draws random numbers, so there is no random state to keep.
+        return checkpoint(  # type: ignore[no-any-return]
+            stage, number, *maps, use_reentrant=False, preserve_rng_state=False, context_fn=self._contexts
+        )
+
+    def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Around a stage's first computation and around its second."""
+        return nullcontext(), with_statistics(copy_statistics(self))
 
 
 class ResidualBlock(nn.Module):

@@ -83,7 +83,7 @@ def _trainer(config: TrainConfig) -> Trainer:
     from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-    from wellseg.callbacks import DataWait, Pictures
+    from wellseg.callbacks import DataWait, Memory, Pictures
     from wellseg.device import pick_device, pick_dtype
 
     out = config.out
@@ -98,6 +98,7 @@ def _trainer(config: TrainConfig) -> Trainer:
         # saved after the validation and after the best, so that it knows of both.
         ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
         ModelCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        Memory(config.checkpoint),
         Pictures(),
         DataWait(),
     ]

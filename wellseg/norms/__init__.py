@@ -14,11 +14,12 @@ Some say more: ``set_progress(share)`` to those that change in the course of a t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from wellseg.config import Norm
 from wellseg.norms.batch import (
@@ -49,11 +50,13 @@ __all__ = [
     "TwoPhaseNorm",
     "block_moments",
     "channel_statistics",
+    "copy_statistics",
     "half_or_16",
     "make_norm",
     "merge_moments",
     "plain",
     "set_progress",
+    "with_statistics",
 ]
 
 NORMS: tuple[str, ...] = get_args(Norm)
@@ -94,3 +97,31 @@ def set_progress(net: nn.Module, share: float) -> None:
     for module in net.modules():
         if isinstance(module, FrozenBatchNorm | BatchRenorm):
             module.set_progress(share)
+
+
+Statistics = list[tuple[nn.Module, dict[str, Tensor]]]
+"""The running statistics of norms."""
+
+
+def copy_statistics(net: nn.Module) -> Statistics:
+    """A copy of the running statistics of a network's norms."""
+    norms = [module for module in net.modules() if dict(module.named_buffers(recurse=False))]
+    return [(norm, {name: buffer.clone() for name, buffer in norm.named_buffers(recurse=False)}) for norm in norms]
+
+
+@contextmanager
+def with_statistics(statistics: Statistics) -> Iterator[None]:
+    """What is computed within has the running statistics of then, and leaves those of now as they are.
+
+    For activation checkpointing, which computes in the backward pass what was computed before, once more.
+    """
+    now = [(norm, dict(norm._buffers)) for norm, _ in statistics]
+    for norm, then in statistics:
+        norm._buffers.update(then)
+        norm.observes = False  # type: ignore[assignment]  # nor are other processes asked
+    try:
+        yield
+    finally:
+        for norm, buffers in now:
+            norm._buffers.update(buffers)
+            norm.observes = True  # type: ignore[assignment]

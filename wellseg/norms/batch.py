@@ -33,6 +33,8 @@ class BatchNorm(nn.BatchNorm2d):
     forgets_start = False
     """True: the first 1/m batches are averaged, so that nothing is left of the initial mean 0 and variance 1."""
 
+    observes = True
+
     def __init__(self, channels: int, momentum: Momentum = 0.01, eps: float = 1e-5) -> None:
         super().__init__(channels, eps, None if momentum == "cumulative" else float(momentum))
 
@@ -69,6 +71,8 @@ class BatchNorm(nn.BatchNorm2d):
     @torch.no_grad()
     def observe(self, moments: Moments) -> None:
         """Take a batch into the running statistics; its variance unbiased, as PyTorch does."""
+        if not self.observes:
+            return
         count, mean, square = moments
         observed = _mean_over_processes(torch.stack([mean, square / (count - 1)]))
         self.num_batches_tracked += 1

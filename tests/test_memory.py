@@ -1,0 +1,82 @@
+"""What a training step takes, and that it is kept within what there is."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from wellseg import memory
+from wellseg.config import ModelConfig
+
+DEFAULT = ModelConfig()
+CLASSIC = ModelConfig(patch=1, widths=(16, 32, 64, 128))
+
+STEP = """
+import resource, sys
+from dataclasses import asdict
+import torch
+from wellseg.config import ModelConfig, OptimConfig
+from wellseg.dataset import Sample
+from wellseg.memory import keep_freed_memory
+from wellseg.segmenter import Segmenter
+
+patch, widths, rows, columns, tight = map(eval, sys.argv[1:])
+segmenter = Segmenter(asdict(ModelConfig(patch=patch, widths=widths)), asdict(OptimConfig()), 10).train()
+segmenter.log = lambda *_, **__: None
+segmenter.net.recompute = tight
+keep_freed_memory(not tight)
+truth = torch.zeros(1, 1, rows, columns, dtype=torch.uint8)
+truth[..., ::50] = 255
+optimizer = torch.optim.AdamW(segmenter.net.parameters())
+for _ in range(2):
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, logits = segmenter._step(Sample(255 - truth, truth, "x"), "train")
+    del logits
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_bytes(patch, widths, rows, columns, tight):
+    """Of a process of its own that does two steps."""
+    words = [sys.executable, "-c", STEP, *map(str, (patch, widths, rows, columns, tight))]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=500)
+    return int(done.stdout.split()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("patch", "widths", "limit"), [(2, (32, 64, 128), 2.0e9), (1, (16, 32, 64, 128), 4.0e9)])
+def test_a_step_on_a_tall_log_stays_within_its_limit(patch, widths, limit):
+    """The issue's own figures: 12,800 x 640 pixels within 2 GB, and 4 GB for the article's layout."""
+    assert peak_bytes(patch, widths, 12800, 640, True) < limit
+
+
+def test_what_a_step_is_thought_to_take_is_near_what_it_takes():
+    small, large = (peak_bytes(1, (16, 32, 64, 128), rows, 400, False) for rows in (40, 1240))
+    guess = memory.step_bytes(CLASSIC, 1200 * 400, torch.bfloat16)
+    assert 0.5 * guess < large - small < memory.HOLES * guess
+
+
+def test_stages_are_recomputed_where_memory_is_short_and_only_there():
+    pixels = 12800 * 640
+    assert memory.is_tight(CLASSIC, pixels, torch.bfloat16, 8 << 30)
+    assert not memory.is_tight(CLASSIC, pixels, torch.bfloat16, 24 << 30)
+    assert not memory.is_tight(DEFAULT, pixels, torch.bfloat16, 8 << 30)
+    assert memory.is_tight(DEFAULT, pixels, torch.float32, 8 << 30)
+
+
+def test_a_containers_limit_counts(tmp_path):
+    assert memory._container_bytes(tmp_path, 7) == 7  # none
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("active_file 5\ninactive_file 300\n")
+    assert memory._container_bytes(tmp_path, 7) == 400
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._container_bytes(tmp_path, 7) == 7
+
+
+def test_free_memory_is_a_plausible_number():
+    assert 10e6 < memory.free_bytes(torch.device("cpu")) < 1e15

@@ -1,0 +1,72 @@
+"""How much memory a training step takes, how much there is, and how freed memory is kept or given back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+import torch
+
+from wellseg.config import ModelConfig
+
+MAPS_KEPT = 5
+"""Maps that a residual block keeps for its gradient: its input, two before and two after their norms."""
+OVERHEAD = 1.5
+"""A step's peak over what is kept: gradients, pooling's indices, holes in the heap (measured: 1.2 to 1.9)."""
+HOLES = 2.0
+"""Logs of many sizes that come and go in a heap that keeps what was freed may take so many times as much."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+NEVER, ONE_MEGABYTE = 2**31 - 1, 1 << 20
+
+
+def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
+    """About what a training step on a log of that many pixels takes, if no stage is recomputed."""
+    values = 0.0  # per pixel of the log
+    for number, width in enumerate(model.widths):
+        blocks = 2 if number < len(model.widths) - 1 else 1  # encoder and decoder
+        values += blocks * MAPS_KEPT * width / (model.patch * 2**number) ** 2
+    return int(OVERHEAD * values * dtype.itemsize * pixels)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that this process may still take: of the GPU, or of the machine or container."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        free = 1024 * int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0])
+    except (OSError, IndexError):  # not Linux: what a well-behaved program may take
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return min(free, _container_bytes(Path("/sys/fs/cgroup"), free))
+
+
+def _container_bytes(cgroup: Path, otherwise: int) -> int:
+    """What the limit of a container (cgroup v2) leaves; the pages of files that it could drop are free."""
+    try:
+        limit, used = ((cgroup / name).read_text() for name in ("memory.max", "memory.current"))
+        droppable = (cgroup / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
+        return int(limit) - int(used) + int(droppable)
+    except (OSError, ValueError, IndexError):  # no container, or none with a limit ("max")
+        return otherwise
+
+
+def is_tight(model: ModelConfig, pixels: int, dtype: torch.dtype, free: int) -> bool:
+    """Whether stages should be recomputed in a step on that log, so that it fits well into free bytes."""
+    return HOLES * step_bytes(model, pixels, dtype) > free
+
+
+def keep_freed_memory(keep: bool) -> None:
+    """Whether maps that were freed stay with the process, for the next, or go back to the system at once.
+
+    Kept: no pages to fetch anew and to clear, a fifth of a step's time; but heaps have holes, so the
+    process holds up to twice of what it uses. glibc alone has these settings; others keep their way.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(setting, NEVER if keep else ONE_MEGABYTE)
+        if not keep:
+            libc.malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        pass
