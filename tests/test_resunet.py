@@ -5,6 +5,7 @@ import torch
 
 from wellseg.norms import NORMS, BatchNorm, GroupNorm, set_progress
 from wellseg.resunet import ResUNet, to_ink
+from wellseg.rowwise import RowEvaluation
 
 
 @pytest.mark.parametrize(("patch", "widths"), [(2, (32, 64, 128)), (1, (16, 32, 64, 128)), (2, (8,)), (1, (4, 8))])
@@ -12,6 +13,32 @@ from wellseg.resunet import ResUNet, to_ink
 def test_any_size_comes_out_as_it_went_in(patch, widths, size):
     net = ResUNet(patch, widths)
     assert net(torch.rand(1, 1, *size)).shape == (1, 1, *size)
+
+
+OPTIONS = [{"decoder_convs": 1}, {"dilation": 3}, {"separable": True}, {"branch": 4}]
+OPTIONS.append({name: value for option in OPTIONS for name, value in option.items()})
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options))
+@pytest.mark.parametrize("patch", [1, 2])
+def test_every_option_trains_and_is_evaluated_by_rows_exactly(patch, options):
+    net = ResUNet(patch, (6, 8, 12), **options).double()
+    ink = (torch.rand(1, 1, 75, 46) < 0.1).double()
+    answer = net(ink)
+    assert answer.shape == ink.shape
+    answer.square().mean().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in net.parameters())
+    evaluation = RowEvaluation(net.eval(), 75, 46, memory_bytes=1 << 30, dtype=torch.float64, strip_rows=8)
+    bands = evaluation.bands(lambda a, b: ink[:, :, a:b])
+    rows = torch.cat([band for _, band in bands], 2)
+    torch.testing.assert_close(rows, answer.detach(), rtol=0, atol=1e-10)
+
+
+def test_options_that_are_off_leave_no_trace():
+    """The names and shapes of the tensors are those of every weights file there is."""
+    off = ResUNet(2, (8, 16), decoder_convs=2, dilation=1, separable=False, branch=0).state_dict()
+    assert [name for name in off if "branch" in name or ".0." in name.partition(".0.")[2]] == []
+    assert off["encoder.0.conv1.weight"].shape == (8, 4, 3, 3) and off["head.weight"].shape == (4, 8, 1, 1)
 
 
 @pytest.mark.parametrize("norm", NORMS)

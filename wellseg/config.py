@@ -41,12 +41,26 @@ class ModelConfig:
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128)
     """Channels of each stage; each stage halves the resolution."""
+    decoder_convs: int = 2
+    """Convolutions in a block of the decoder: 1 or 2."""
+    dilation: int = 1
+    """Of the convolutions of the deepest stage, which then see so many times as far."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over memory."""
+    branch: int = 0
+    """Channels of a thin branch at full resolution, for strokes of one pixel (4 to 8). 0: no branch."""
 
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"--model.widths needs one positive number per stage, not {list(self.widths)}")
+        if self.decoder_convs not in (1, 2):
+            raise ValueError(f"--model.decoder_convs is 1 or 2, not {self.decoder_convs}")
+        if self.dilation < 1 or self.branch < 0:
+            raise ValueError(
+                f"--model.dilation is 1 or more and --model.branch 0 or more, not {self.dilation} and {self.branch}"
+            )
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
             raise ValueError(f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}")
 

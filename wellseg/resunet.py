@@ -33,6 +33,11 @@ class ResUNet(nn.Module):
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
     weight_standardisation: of the convolutions that a norm follows.
+    decoder_convs: convolutions in a decoder block, 1 or 2.
+    dilation: of the convolutions of the deepest stage, which then see so many times as far.
+    separable: 3x3 convolutions of each channel by itself, then 1x1 across channels (arXiv 1704.04861).
+    branch: channels of a thin branch at full resolution, for strokes of one pixel: a convolution of the
+        ink itself, added to what the stages found before the last convolution. 0: none.
 
     With ``recompute`` set, training keeps only what passes from stage to stage and computes a stage's
     inside once more when its gradient is due: the same gradients, in less memory and more time.
@@ -47,29 +52,42 @@ class ResUNet(nn.Module):
         norm: str = "group",
         momentum: Momentum = 0.01,
         weight_standardisation: bool = False,
+        decoder_convs: int = 2,
+        dilation: int = 1,
+        separable: bool = False,
+        branch: int = 0,
     ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.branch = patch, branch
         self.multiple = patch * 2 ** (len(widths) - 1)
 
-        def block(c_in: int, c_out: int) -> ResidualBlock:
-            return ResidualBlock(c_in, c_out, norm, momentum, weight_standardisation)
+        def block(c_in: int, c_out: int, convs: int = 2, dilation: int = 1) -> ResidualBlock:
+            def conv(c_in: int) -> nn.Module:
+                return conv3x3(c_in, c_out, dilation, separable, weight_standardisation)
 
+            return ResidualBlock(c_in, c_out, conv, lambda: make_norm(norm, c_out, momentum=momentum), convs)
+
+        dilations = [1] * (len(widths) - 1) + [dilation]
         self.encoder = nn.ModuleList(
-            block(c_in, c_out) for c_in, c_out in zip((patch * patch, *widths[:-1]), widths, strict=True)
+            block(c_in, c_out, dilation=dilation)
+            for c_in, c_out, dilation in zip((patch * patch, *widths[:-1]), widths, dilations, strict=True)
         )
         narrowing = list(zip(widths[:0:-1], widths[-2::-1], strict=True))  # (below, here), deepest first
         self.lateral = nn.ModuleList(nn.Conv2d(below, here, 1, bias=False) for below, here in narrowing)
-        self.decoder = nn.ModuleList(block(here, here) for _, here in narrowing)
-        self.head = nn.Conv2d(widths[0], patch * patch, 1)
-        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # few pixels are curve: 5 %
+        self.decoder = nn.ModuleList(block(here, here, decoder_convs) for _, here in narrowing)
+        self.head = last = nn.Conv2d(widths[0], patch * patch * max(1, branch), 1)
+        if branch:
+            self.branch_conv = nn.Conv2d(1, branch, 3, padding=1, bias=False)
+            self.branch_norm = make_norm(norm, branch, momentum=momentum)
+            self.branch_head = last = nn.Conv2d(branch, 1, 3, padding=1)
+        nn.init.constant_(last.bias, -3.0)  # type: ignore[arg-type]  # few pixels are curve: 5 %
 
     def forward(self, ink: Tensor) -> Tensor:
         height, width = ink.shape[2:]
         # Blank paper fills the last rows and columns up to a whole number of the coarsest cells. It
         # enters the statistics of GroupNorm, so training and every prediction must pad alike: here.
-        x = F.pad(ink, (0, -width % self.multiple, 0, -height % self.multiple))
-        x = F.pixel_unshuffle(x, self.patch)
+        ink = F.pad(ink, (0, -width % self.multiple, 0, -height % self.multiple))
+        x = F.pixel_unshuffle(ink, self.patch)
         skips: list[Tensor] = []
         for number in range(len(self.encoder)):
             x = self._stage(self._down, number, x)
@@ -77,7 +95,10 @@ class ResUNet(nn.Module):
         skips.pop()
         for number in range(len(self.decoder)):
             x = self._stage(self._up, number, x, skips.pop())
-        return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
+        x = F.pixel_shuffle(self.head(x), self.patch)
+        if self.branch:
+            x = self._stage(self._join, 0, x, ink)
+        return x[:, :, :height, :width]
 
     def _down(self, number: int, x: Tensor) -> Tensor:
         if number:
@@ -88,6 +109,10 @@ class ResUNet(nn.Module):
         # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
         x = F.interpolate(self.lateral[number](x), scale_factor=2.0, mode="nearest") + skip
         return self.decoder[number](x)  # type: ignore[no-any-return]
+
+    def _join(self, _: int, x: Tensor, ink: Tensor) -> Tensor:
+        fine = self.branch_norm(self.branch_conv(ink))
+        return self.branch_head(F.relu(x + fine, inplace=True))  # type: ignore[no-any-return]
 
     def _stage(self, stage: Callable[..., Tensor], number: int, *maps: Tensor) -> Tensor:
         if not (self.recompute and torch.is_grad_enabled()):
@@ -103,17 +128,31 @@ class ResUNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, each normalised, around a shortcut (a 1x1 convolution where widths differ)."""
+    """One or two convolutions, each normalised, around a shortcut (a 1x1 convolution where widths differ)."""
 
-    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum, standardised: bool) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, conv: Callable[[int], nn.Module], norm: Callable[[], nn.Module], convs: int
+    ) -> None:
         super().__init__()
-        conv = StandardisedConv2d if standardised else nn.Conv2d
-        self.conv1 = conv(c_in, c_out, 3, padding=1, bias=False)
-        self.norm1 = make_norm(norm, c_out, momentum=momentum)
-        self.conv2 = conv(c_out, c_out, 3, padding=1, bias=False)
-        self.norm2 = make_norm(norm, c_out, momentum=momentum)
+        self.convs = convs
+        self.conv1 = conv(c_in)
+        self.norm1 = norm()
+        if convs == 2:
+            self.conv2 = conv(c_out)
+            self.norm2 = norm()
         self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x), inplace=True)
+        y = self.norm1(self.conv1(x))
+        if self.convs == 2:
+            y = self.norm2(self.conv2(F.relu(y, inplace=True)))
+        return F.relu(y + self.shortcut(x), inplace=True)
+
+
+def conv3x3(c_in: int, c_out: int, dilation: int, separable: bool, standardised: bool) -> nn.Module:
+    """A 3x3 convolution before a norm, of maps that stay of one size."""
+    conv = StandardisedConv2d if standardised else nn.Conv2d
+    if separable and c_in > 4:  # not of the ink, whose 4 channels are neighbouring pixels
+        alone = nn.Conv2d(c_in, c_in, 3, padding=dilation, dilation=dilation, groups=c_in, bias=False)
+        return nn.Sequential(alone, conv(c_in, c_out, 1, bias=False))
+    return conv(c_in, c_out, 3, padding=dilation, dilation=dilation, bias=False)
