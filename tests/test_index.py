@@ -63,6 +63,13 @@ def test_nothing_overflows(folder, browser_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_scan_called_index_keeps_its_view(tmp_path):
+    (tmp_path / "index.html").write_text("the view")
+    write_index(tmp_path, [{**ROWS[0], "scan": "index.tif"}])
+    assert (tmp_path / "index.html").read_text() == "the view"
+    assert "index.tif" in (tmp_path / "index of scans.html").read_text()
+
+
 def test_a_name_is_never_markup():
     page = fill("index.html", "{{data}} <i>", {"scans": [{"scan": "</script>"}]}).decode()
     assert "{{data}} &lt;i&gt;" in page and page.count("</script>") == 1

@@ -62,6 +62,18 @@ def test_tiles_hold_every_pixel(tmp_path, monkeypatch, band_rows):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (1024, 70), (4097, 5), (2, 9000)])
+def test_scans_of_any_size(tmp_path, shape):
+    gray = np.random.default_rng(0).integers(0, 2, shape, np.uint8) * 255
+    page = write_view(tmp_path, gray, gray)
+    for level in (0, 1):
+        for pixels in read_view(page, level):
+            assert pixels.shape == tuple(-(-side // (4 if level else 1)) for side in shape)
+    np.testing.assert_array_equal(read_view(page)[0], gray)
+    data = page_data(page)
+    assert len(base64.b64decode(data["curves"])) == len(data["doubt"]) * data["cells"]
+
+
 def test_gray_paper_stays_nearly_what_it_is(tmp_path):
     gray = cv2.GaussianBlur(wave()[0], (9, 9), 3)
     paper, _ = read_view(write_view(tmp_path, gray, np.zeros_like(gray)))

@@ -9,19 +9,22 @@ from typing import Any
 from wellseg.atomic import atomic_file
 from wellseg.report.page import fill, link
 
-INDEX = "index.html"
+INDEX, OTHER = "index.html", "index of scans.html"
+"""The page's name, and the one where a scan is called index and has its view there."""
 
 
 def write_index(out: Path, rows: list[dict[str, str]]) -> None:
-    """Write ``out``/index.html, whole or not at all.
+    """Write ``out``/index.html (or OTHER), whole or not at all.
 
     rows: one for each scan, as in summary.csv: scan (its path below the folder that was given), status
         ("done", "failed", or "waiting": not reached), rows, columns, seconds, ink_share, reason. A value
         that is not known is an empty string. A scan's results lie at the same path below ``out``.
     Raises OSError if the page cannot be written.
     """
-    page = fill("index.html", out.resolve().name or "Scans", {"scans": [_entry(out, row) for row in rows]})
-    with atomic_file(out / INDEX) as file:
+    entries = [_entry(out, row) for row in rows]
+    page = fill("index.html", out.resolve().name or "Scans", {"scans": entries})
+    taken = any(Path(row["scan"]).with_suffix(".html") == Path(INDEX) for row in rows)
+    with atomic_file(out / (OTHER if taken else INDEX)) as file:
         file.write(page)
 
 
