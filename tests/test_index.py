@@ -39,6 +39,12 @@ def test_failures_come_first_and_columns_sort(folder, browser_page):
     assert page.locator("th[aria-sort]").get_attribute("data-key") == "pixels"
 
 
+def test_a_failed_scan_has_no_way_to_the_view_of_an_earlier_start(tmp_path, browser_page):
+    (tmp_path / "<b>c.html").write_text("old")
+    write_index(tmp_path, ROWS)
+    assert browser_page(tmp_path / "index.html").locator("tbody a").count() == 0
+
+
 def test_filter_search_and_the_way_to_a_view(folder, browser_page):
     page = browser_page(folder / "index.html")
     page.get_by_role("button", name="Done").click()

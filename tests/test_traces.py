@@ -114,6 +114,13 @@ def test_a_gap_in_a_steep_flank_is_bridged_but_not_to_a_curve_that_goes_on_by_it
     assert np.median(errors(traces[1], other)) < 0.6
 
 
+def test_a_trace_that_ends_beside_another_does_not_go_on_as_that_one():
+    ends, goes_on = np.full(3000, 300.0), np.full(3000, 312.0)
+    ends[1000:] = np.nan
+    traces = follow(draw(ends, goes_on))
+    assert len(traces) == 2 and abs(len(traces[0][1]) - 1000) < 8 and len(traces[1][1]) == 3000
+
+
 def test_specks_and_letters_are_left_out():
     mask = draw(sine(200, 50, 500))
     for row in range(0, 2900, 60):

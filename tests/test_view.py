@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 import zlib
 
 import cv2
@@ -12,6 +13,7 @@ from conftest import draw_waves
 
 from wellseg.report import viewer
 from wellseg.report.viewer import ViewWriter
+from wellseg.scan import open_scan
 
 
 def wave(rows=2500, columns=320):
@@ -224,6 +226,30 @@ def test_scrolling_through_a_tall_log_keeps_the_page_small(tmp_path, browser_pag
     assert most <= 16
     assert page.evaluate("document.scripts.length") <= 4  # tiles' scripts are gone
     assert "to 50,000 of 50,000" in page.locator("#rows").inner_text()
+
+
+@pytest.mark.slow
+def test_a_real_scan_of_50_000_rows_scrolls_to_its_end(shared, tmp_path, browser_page):
+    with open_scan(shared / "real" / "scans" / "BXG70.tif") as scan:
+        with ViewWriter(tmp_path / "log.html", scan.rows, scan.columns, about={"scan": "BXG70.tif"}) as view:
+            for start in range(0, scan.rows, 512):
+                gray = scan.read(start, min(scan.rows, start + 512))
+                view.put(gray, 255 - cv2.blur(gray, (3, 3)))  # every ink is a curve: more than any network says
+    files = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert files < 0.3 * scan.rows * scan.columns
+    started_s = time.monotonic()
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    print(f"first view after {time.monotonic() - started_s:.2f} s, {files / 1e6:.0f} MB")
+    size = "({ canvas, values }) => canvas ? 4 * canvas.width * canvas.height + values.length : 0"
+    held = f"[...tiles.values()].map({size}).reduce((sum, bytes) => sum + bytes, 0)"
+    most = 0
+    for row in range(0, scan.rows + 500, 1000):
+        page.evaluate(f"goTo({row})")
+        settle(page)
+        most = max(most, page.evaluate(held))
+    assert "to 54,740 of 54,740" in page.locator("#rows").inner_text() and red(page) > 0
+    assert 5e6 < most < 60e6
 
 
 @pytest.mark.parametrize("width", [375, 1440])

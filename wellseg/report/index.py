@@ -32,6 +32,8 @@ def _entry(out: Path, row: dict[str, str]) -> dict[str, Any]:
     scan = Path(row["scan"])
     stem = (Path(scan.name) if scan.is_absolute() else scan).with_suffix("")
     view, thumb = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.view") / "thumb.jpg"
+    # A half-written or missing view has no page: the page is written last. That of a failed scan is an old one.
+    shown = row["status"] == "done" and (out / view).is_file()
     return {
         "scan": row["scan"],
         "status": row["status"],
@@ -40,9 +42,8 @@ def _entry(out: Path, row: dict[str, str]) -> dict[str, Any]:
         "seconds": _number(row.get("seconds")),
         "ink": _number(row.get("ink_share")),
         "reason": row.get("reason") or "",
-        # A half-written or missing view has no page: the page is written last.
-        "view": link(view.as_posix()) if (out / view).is_file() else None,
-        "thumb": link(thumb.as_posix()) if (out / view).is_file() and (out / thumb).is_file() else None,
+        "view": link(view.as_posix()) if shown else None,
+        "thumb": link(thumb.as_posix()) if shown and (out / thumb).is_file() else None,
     }
 
 
