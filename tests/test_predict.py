@@ -249,6 +249,21 @@ def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(mon
     assert red.sum() == 900 // page.reduction
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp_path):
+    upright = np.full((80, 60), 255, np.uint8)
+    upright[:40, :30] = 0  # ink at the upper left, as a person sees it
+    transposed = upright.T if orientation > 4 else upright
+    flips = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}.get(orientation, (1, 1))
+    stored = transposed[:: flips[0], :: flips[1]]
+    tags = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "log.tif", stored, photometric="minisblack", extratags=tags)
+    run(tmp_path / "log.tif", "--weights", weights, "--threshold", 0.99999)
+    assert tifffile.imread(tmp_path / "log.mask.tif").shape == stored.shape
+    overlay = cv2.imread(str(tmp_path / "log.overlay.png"), cv2.IMREAD_GRAYSCALE)[:80, :60]
+    np.testing.assert_array_equal(overlay < 200, upright == 0)
+
+
 def test_paint_tells_hits_from_errors():
     gray = np.full((1, 4), 255, np.uint8)
     mask = np.array([[255, 255, 0, 255]], np.uint8)

@@ -64,7 +64,7 @@ def mask_scan(
     curve_pixels = 0
     job.stem.parent.mkdir(parents=True, exist_ok=True)
     with open_scan(job.scan) as scan, ExitStack() as writers:
-        page = FoldedPage(scan.rows, scan.columns)
+        page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
         traces = writers.enter_context(_traces(job, config, scan)) if config.traces else None
         shape = (scan.rows, scan.columns, scan.resolution)

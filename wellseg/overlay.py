@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,6 +14,17 @@ PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5
 """Width over height of a folded page, about that of a screen."""
 GUTTER_PX = 12
+
+UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+"""From rows as stored to rows as a person sees them, by TIFF orientation; 1 needs nothing."""
 
 
 def paint(
@@ -36,13 +48,16 @@ def paint(
 
 
 class FoldedPage:
-    """A preview of a whole scan, fed from top to bottom: reduced, and folded into columns side by side.
+    """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its TIFF
+    orientation, and folded into columns side by side.
 
     Paper is reduced by averaging, curves by their maximum, so that no thin curve is lost.
     """
 
-    def __init__(self, rows: int, columns: int) -> None:
-        self.reduction = max(1, math.ceil(math.sqrt(rows * columns / PAGE_PIXELS)), math.ceil(columns / 1600))
+    def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
+        width = columns if orientation < 5 else rows
+        self.reduction = max(1, math.ceil(math.sqrt(rows * columns / PAGE_PIXELS)), math.ceil(width / 1600))
+        self._turn = UPRIGHT.get(orientation)
         self._gray = np.empty((0, columns), np.uint8)
         self._mask = np.empty((0, columns), np.uint8)
         self._strips: list[NDArray[np.uint8]] = []
@@ -71,6 +86,8 @@ class FoldedPage:
         """The page, RGB uint8."""
         self._reduce(self._gray, self._mask)
         log = np.concatenate(self._strips)
+        if self._turn:
+            log = self._turn(log)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
         rows = math.ceil(height / folds)

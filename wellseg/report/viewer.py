@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.atomic import atomic_file
-from wellseg.overlay import paint
+from wellseg.overlay import UPRIGHT, paint
 from wellseg.report.overview import Overview
 from wellseg.report.page import fill, link
 
@@ -38,17 +37,6 @@ THUMB_COLUMNS, THUMB_ROWS = 268, 168
 JPEG_QUALITY = 82
 
 Gray = NDArray[np.uint8]
-
-_UPRIGHT: dict[int, Callable[[Gray], Gray]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.T,
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: pixels[::-1, ::-1].T,
-    8: lambda pixels: np.rot90(pixels),
-}
-"""From rows as stored to rows as a person sees them, by TIFF orientation; 1 needs nothing."""
 
 
 class ViewWriter:
@@ -75,7 +63,7 @@ class ViewWriter:
         self.page, self.rows, self.columns = page, rows, columns
         self.folder = page.with_suffix(".view")
         self._hidden = self.folder.with_name(f".wellseg-{self.folder.name}")
-        self._threshold, self._about, self._turn = threshold, about or {}, _UPRIGHT.get(orientation)
+        self._threshold, self._about, self._turn = threshold, about or {}, UPRIGHT.get(orientation)
         self._stored: list[NDArray[np.uint8]] = []
         self._spool = self._turn and tempfile.TemporaryFile(dir=scratch)
         if self._spool:
