@@ -126,6 +126,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
+        (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is of --engine local"),
         (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the LAS file that --traces writes"),
         (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
         (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=FEET"),

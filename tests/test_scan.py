@@ -243,16 +243,19 @@ def tiny_tiff(
     rows: int = ROWS,
     columns: int = COLUMNS,
     byte_counts: bool = True,
+    strip_at: int = 8,
+    more: list[tuple[int, int, int]] | None = None,
 ) -> bytes:
     """A little-endian TIFF of one strip, written by hand; the pixels stand before the tags."""
     tags: list[tuple[int, int, Any]] = [
         (256, 4, columns), (257, 4, rows), (258, 3, bits), (259, 3, compression),
-        (262, 3, photometric), (266, 3, fill_order), (273, 4, 8), (277, 3, 1), (278, 4, rows),
+        (262, 3, photometric), (266, 3, fill_order), (273, 4, strip_at), (277, 3, 1), (278, 4, rows),
     ]  # fmt: skip
     tail = b"" if palette is None else palette.astype("<u2").tobytes()
     at = 8 + len(data) + len(data) % 2
     if byte_counts:
-        tags.append((279, 4, len(data)))
+        tags.append((279, 4, 8 + len(data) - strip_at))
+    tags += more or []
     entries = b"".join(
         tag.to_bytes(2, "little") + kind.to_bytes(2, "little") + (1).to_bytes(4, "little")
         + value.to_bytes(4, "little") for tag, kind, value in tags
@@ -290,6 +293,18 @@ def test_jpeg_in_tiff(tmp_path: Path, tile: tuple[int, int] | None) -> None:
     tifffile.imwrite(path, colours, photometric="rgb", compression="jpeg",
                      compressionargs={"level": 95}, **options)  # fmt: skip
     assert np.abs(read(path) - luma(colours)).mean() < 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_old_style_jpeg(tmp_path: Path, whole: bool) -> None:
+    """The strip is a whole JPEG, or the scan data of one that JPEGInterchangeFormat (513, 514) gives."""
+    smooth = np.linspace(0, 255, ROWS)[:, None] * np.linspace(0.3, 1, COLUMNS)
+    jpeg = cv2.imencode(".jpg", smooth.astype(np.uint8))[1].tobytes()
+    scan_data = jpeg.index(b"\xff\xda") + 10
+    stream = [(513, 4, 8), (514, 4, len(jpeg))]
+    data = tiny_tiff(jpeg, compression=6, strip_at=8 if whole else 8 + scan_data, more=stream)
+    (tmp_path / "scan.tif").write_bytes(data)
+    assert np.abs(read(tmp_path / "scan.tif") - smooth).max() < 8
 
 
 @pytest.mark.parametrize("options", [{"bigtiff": True}, {"byteorder": ">", "bigtiff": True},

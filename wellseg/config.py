@@ -203,6 +203,8 @@ class PredictConfig:
         for flag, number in (("--jobs", self.jobs), ("--threads", self.threads)):
             if number is not None and number < 1:
                 raise ValueError(f"{flag} is at least 1, not {number}")
+        if self.engine == "ray" and self.jobs:
+            raise ValueError("--jobs is of --engine local: with ray, --threads and --memory say what fits on a machine")
         parse_bytes(self.memory)
         check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from collections import deque
@@ -19,7 +20,7 @@ from typing import Any
 
 from wellseg.config import parse_bytes
 from wellseg.pool import Board
-from wellseg.storage import Task, one_line
+from wellseg.storage import Task, is_url, one_line
 from wellseg.weights import WeightsError, weights_path
 from wellseg.worker import Ended, Row, Work, Worker
 
@@ -38,7 +39,8 @@ def run_ray(tasks: Sequence[Task], work: Work, board: Board) -> None:
     except ImportError as error:
         raise ValueError(f"--engine ray: {one_line(error)}; pip install 'wellseg[ray]'") from error
     threads = work.threads or THREADS
-    work = replace(work, threads=threads)
+    scratch = work.config.scratch and work.config.scratch.absolute()
+    work = replace(work, threads=threads, config=replace(work.config, scratch=scratch))
     try:
         ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
@@ -62,12 +64,12 @@ def run_ray(tasks: Sequence[Task], work: Work, board: Board) -> None:
                 places, looked_s = max(1, int(cores // threads)), time.monotonic()
             while waiting and len(running) < places * QUEUED:
                 task, attempt = waiting.popleft()
-                running[mask.remote(key, [shared], task)] = task, attempt
+                running[mask.remote(key, [shared], _absolute(task))] = task, attempt
             ready, _ = ray.wait(list(running), timeout=LOOK_EVERY_S)
             for reference in ready:
                 task, attempt = running.pop(reference)
                 try:
-                    board.ended(ray.get(reference))
+                    board.ended(replace(ray.get(reference), task=task))
                 except ray.exceptions.RayTaskError as error:
                     if isinstance(error.cause, ValueError | WeightsError):
                         raise ValueError(str(error.cause)) from error
@@ -81,6 +83,12 @@ def run_ray(tasks: Sequence[Task], work: Work, board: Board) -> None:
                         board.ended(Ended(task, Row(task.name, "failed", reason=f"{ATTEMPTS} times {lost}")))
     finally:
         ray.shutdown()
+
+
+def _absolute(task: Task) -> Task:
+    """Workers have a working directory of their own."""
+    scan, stem = (place if is_url(place) else os.path.abspath(place) for place in (task.scan, task.stem))
+    return replace(task, scan=scan, stem=stem)
 
 
 _workers: dict[str, Worker] = {}

@@ -7,14 +7,16 @@ fetched, masked in a temporary folder, and its results are put, the report last.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 REPORT = ".json"
@@ -178,7 +180,7 @@ def local_job(task: Task, scratch: Path | None) -> Iterator[Job]:
     if not is_url(task.scan) and not is_url(task.stem):
         yield Job(Path(task.scan), Path(task.stem))
         return
-    with TemporaryDirectory(prefix="wellseg-", dir=scratch) as folder:
+    with _scratch_folder(Path(scratch or gettempdir())) as folder:
         job = Job(Path(task.scan), Path(task.stem))
         if is_url(task.scan):
             job = Job(Path(folder, "scan", PurePosixPath(task.name).name), job.stem)
@@ -196,6 +198,18 @@ def local_job(task: Task, scratch: Path | None) -> Iterator[Job]:
         results = [result for result in job.stem.parent.rglob("*") if result.is_file()]
         for result in sorted(results, key=lambda result: result == job.result(REPORT)):
             _put(result, join(task.stem.rpartition("/")[0], result.relative_to(job.stem.parent).as_posix()))
+
+
+@contextmanager
+def _scratch_folder(parent: Path) -> Iterator[Path]:
+    """A temporary folder. Those that processes left which were killed are removed on the way."""
+    for left in parent.glob("wellseg-scan-*/lock"):
+        with suppress(OSError), open(left, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody alive holds it
+            rmtree(left.parent)
+    with TemporaryDirectory(prefix="wellseg-scan-", dir=parent) as name, open(Path(name, "lock"), "xb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name)
 
 
 def _put(path: Path, url: str) -> None:

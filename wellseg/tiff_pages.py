@@ -98,6 +98,10 @@ class TiffPage:
         self._offsets = page.dataoffsets
         self._counts_given = any(page.tags.valueof(325) or page.tags.valueof(279) or ())
         self._byte_counts = self._segment_byte_counts()
+        start, size = (int(np.ravel(page.tags.valueof(tag) or 0)[0]) for tag in (513, 514))
+        if self._compression == OLD_JPEG and len(self._offsets) == 1 and start <= self._offsets[0] < start + size:
+            # The strip is the part of a whole JPEG stream that follows its tables.
+            self._offsets, self._byte_counts = (start,), (size,)
         self.band_rows = self._segment_rows
         if self._compression == NONE and not page.is_tiled:
             # Rows of an uncompressed strip can be read by themselves.
