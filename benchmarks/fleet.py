@@ -3,13 +3,15 @@
     python benchmarks/fleet.py --scans 1000 --workers 2
 
 Both engines mask the same folder with the same number of workers, one thread each, by turns, each into a new
-folder. The time of a start is taken twice: whole, and from the first scan that is done to the last (PyTorch
-loads and the network warms up before). A cluster of its own is started for it and stopped afterwards.
+folder. Of each start are taken: the whole time, the time from the first scan that is done to the last (PyTorch
+loads and the network warms up before), and the CPU time of all processes, Ray's among them, which says something
+on a busy machine, too. A cluster of its own is started for it and stopped afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -38,17 +40,31 @@ def prepare(folder: Path, scans: int) -> None:
     save_weights(folder / "small.safetensors", ResUNet(2, (8, 16)), {"model": {"patch": 2, "widths": [8, 16]}})
 
 
-def measure(folder: Path, engine: str, workers: int, turn: int) -> tuple[float, float]:
-    """Seconds of a start: whole, and between the first and the last report."""
+def measure(folder: Path, engine: str, workers: int, turn: int) -> np.ndarray:
+    """Seconds of a start: whole, between the first and the last report, CPU time."""
     out = folder / f"{engine}-{turn}"
     options = ["--engine", engine, "--threads", "1", "--memory", "1GB" if engine == "ray" else f"{workers}GB"]
     options += ["--jobs", str(workers)] * (engine == "local")
-    started = time.perf_counter()
     start = [sys.executable, "-m", "wellseg.predict", folder / "scans", "--out", out, *options]
+    started_s, cpu_s = time.perf_counter(), cpu_seconds()
     subprocess.run([*start, "--weights", folder / "small.safetensors"], check=True, stderr=subprocess.DEVNULL)
-    whole = time.perf_counter() - started
+    whole_s, cpu_s = time.perf_counter() - started_s, cpu_seconds() - cpu_s
     times = [report.stat().st_mtime for report in out.glob("*.json")]
-    return whole, max(times) - min(times)
+    return np.array([whole_s, max(times) - min(times), cpu_s])
+
+
+def cpu_seconds() -> float:
+    """Of this process and all below it, those that have ended, too."""
+    parents, ticks = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+            ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+    below = [os.getpid()]
+    for pid in below:
+        below += [child for child, parent in parents.items() if parent == pid]
+    return sum(ticks[pid] for pid in below) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -57,25 +73,26 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
-    # As nice as the processes that it is compared with.
+    # Its workers as nice as the processes that they are compared with.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": given.workers, "include_dashboard": False})
     os.environ["RAY_ADDRESS"] = nodes.address
+    what = ("whole", "first scan to last", "CPU time")
     try:
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), given.scans)
-            best = {engine: (float("inf"), float("inf")) for engine in ("local", "ray")}
-            print(f"{given.scans} scans of {ROWS} x {COLUMNS}, {given.workers} workers, load {os.getloadavg()[0]:.1f}")
+            print(f"{given.scans} scans of {ROWS} x {COLUMNS}, {given.workers} workers")
+            least = {}
             for turn in range(given.turns):
-                for engine, so_far in best.items():
-                    whole, steady = measure(Path(folder), engine, given.workers, turn)
-                    best[engine] = min(so_far[0], whole), min(so_far[1], steady)
-                    load = os.getloadavg()[0]
-                    print(f"{engine:5} {whole:7.1f} s whole, {steady:7.1f} s between; load {load:.1f}")
-            for number, name in enumerate(("whole", "between the first scan and the last")):
-                print(f"overhead of ray, {name}: {100 * (best['ray'][number] / best['local'][number] - 1):+.1f} %")
+                for engine in ("local", "ray"):
+                    took = measure(Path(folder), engine, given.workers, turn)
+                    least[engine] = np.minimum(took, least.get(engine, took))
+                    texts = [f"{name} {seconds:.1f} s" for name, seconds in zip(what, took, strict=True)]
+                    print(f"{engine:5} {', '.join(texts)}; load {os.getloadavg()[0]:.1f}", flush=True)
+            for name, share in zip(what, least["ray"] / least["local"] - 1, strict=True):
+                print(f"overhead of ray, {name}: {share:+.1%}")
     finally:
         nodes.shutdown()
 
