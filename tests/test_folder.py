@@ -188,6 +188,12 @@ def test_progress_is_over_pixels(tmp_path):
         assert (bar.completed, bar.total) == (30_000, 40_000)
 
 
+def test_cores_that_memory_leaves_idle_are_told(folder, weights, monkeypatch, capsys):
+    monkeypatch.setattr("wellseg.pool.available_cores", lambda: 8)
+    run(folder, "--weights", weights, "--memory", "1GB")
+    assert "1 at a time on 8 cores, as --memory is 1GB: --memory 8GB would allow 4" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("what", "scans"), [("results", 1), ("scratch", 3)])
 def test_a_full_disk_ends_the_run(tmp_path, what, scans):
     tasks = [Task(f"{i}.tif", f"{i}.tif", f"{i}") for i in range(9)]

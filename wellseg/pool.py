@@ -57,8 +57,11 @@ def run_pool(tasks: Sequence[Task], work: Work, board: Board) -> None:
     """
     config, cores = work.config, available_cores()
     memory_bytes = parse_bytes(config.memory)
-    jobs = config.jobs or max(1, min(cores // 2, memory_bytes // LEAST_JOB_BYTES))
-    jobs = min(jobs, len(tasks))
+    by_cores, by_memory = max(1, cores // 2), max(1, memory_bytes // LEAST_JOB_BYTES)
+    jobs = min(config.jobs or min(by_cores, by_memory), len(tasks))
+    if not config.jobs and by_memory < min(by_cores, len(tasks)):
+        more = f"--memory {2 * by_cores}GB would allow {by_cores}"
+        board.say(f"{jobs} at a time on {cores} cores, as --memory is {config.memory}: {more}")
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)
     each = str(max(1, (memory_bytes - PARENT_BYTES) // jobs))
     work = replace(work, config=replace(config, memory=each), threads=threads)
