@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import resource
 import time
 import zlib
 
@@ -118,6 +119,21 @@ def test_a_failure_leaves_the_view_that_was_there(tmp_path):
     with pytest.raises(KeyboardInterrupt), ViewWriter(page, 1200, 100) as view:
         view.put(gray, probability)
         raise KeyboardInterrupt
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_path):
+    gray, probability = wave(1200, 100)
+    page = write_view(tmp_path, gray, probability)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    largest = max(len(data) for path, data in before.items() if path != page)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))  # room for every picture, none for the page
+    try:
+        with pytest.raises(OSError, match="cannot write"):
+            write_view(tmp_path, gray, probability)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

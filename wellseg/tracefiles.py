@@ -120,10 +120,10 @@ class TraceWriter:
         for name in ("STRT", "STOP", "STEP"):
             las.well[name].unit = unit  # lasio begins with metres
         self._describe(las, sum(map(len, table)))
-        text = io.StringIO()
-        las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **self._range(rows))
         with atomic_file(self.las) as file:
-            file.write(text.getvalue().encode("ascii", "replace"))
+            text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
+            las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **self._range(rows))
+            text.detach()
 
     def _range(self, rows: NDArray[np.int64]) -> dict[str, float]:
         """STRT, STOP, STEP; a step of 0 says that it varies, by LAS 2.0."""

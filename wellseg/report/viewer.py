@@ -183,12 +183,13 @@ class ViewWriter:
             **self._overview.data(),
         }
         page = fill("view.html", str(self._about.get("scan", self.page.stem)), data)
-        # Nothing of an earlier view stands with pictures of this one, and no page before its pictures.
-        self.page.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._hidden.rename(self.folder)
-        with atomic_file(self.page) as file:
+        with atomic_file(self._hidden / self.page.name) as file:
             file.write(page)
+        # Nothing is written any more: from here on no disk can be full. No page stands with another view's
+        # pictures, or before its own.
+        remove_view(self.page)
+        self._hidden.rename(self.folder)
+        (self.folder / self.page.name).rename(self.page)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
