@@ -71,7 +71,7 @@ def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(da
     for goal in (4, 12):
         command = [sys.executable, "-m", "wellseg.train", *common, "--out", str(killed), "--resume"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while _step_of(last) < goal and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)

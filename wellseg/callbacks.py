@@ -94,3 +94,32 @@ class DataWait(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._step_ended = 0.0  # the time of a validation is not waiting
+
+
+class Skipped(Callback):
+    """Remembers, over resumptions too, which logs could not be read, and tells at the end (--data.on_error skip)."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int) -> None:
+        for said in batch.skipped:
+            self.logs[said] = self.logs.get(said, 0) + 1
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.on_fit_end(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for said, times in self.logs.items():
+            print(f"skipped {times} times: {said}")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"logs": self.logs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.logs = dict(state_dict["logs"])

@@ -85,6 +85,9 @@ class DataConfig:
     """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default: whole logs."""
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, thicker and thinner ink, specks, tone."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What a log that cannot be read does. stop: it ends the run, which can be resumed. skip: the next log stands in
+    for it; such logs are named and counted at the end."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 

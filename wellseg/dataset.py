@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.logset import DataError, LogFiles, check_size, list_logs
-from wellseg.scan import open_scan
+from wellseg.scan import ScanError, open_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,15 @@ VALIDATION_SEED = 1_000_003
 
 
 class Sample(NamedTuple):
-    """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, and mask uint8 of the same shape."""
+    """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, and mask uint8 of the same shape.
+
+    skipped: what was wrong with the logs that it stands in for.
+    """
 
     gray: Tensor
     truth: Tensor
     name: str
+    skipped: tuple[str, ...] = ()
 
 
 Rows = tuple[int, int]
@@ -94,13 +98,34 @@ class DrawnLogs:
 class Samples(Dataset[Sample]):
     """Logs, cropped and augmented by draws from (seed, epoch, index) alone."""
 
-    def __init__(self, logs: FolderLogs | DrawnLogs, seed: int, crop_rows: int | None, augment: bool) -> None:
+    def __init__(
+        self,
+        logs: FolderLogs | DrawnLogs,
+        seed: int,
+        crop_rows: int | None,
+        augment: bool,
+        on_error: Literal["stop", "skip"] = "stop",
+    ) -> None:
         self.logs, self.seed, self.crop_rows, self.augment = logs, seed, crop_rows, augment
+        self.on_error = on_error
 
     def __len__(self) -> int:
         return len(self.logs)
 
     def __getitem__(self, visit: Visit) -> Sample:
+        """The log of that visit; with on_error skip, the next one that can be read, whatever process asks."""
+        if self.on_error == "stop":
+            return self._read(visit)
+        epoch, index = visit
+        skipped: list[str] = []
+        for further in range(len(self)):
+            try:
+                return self._read((epoch, (index + further) % len(self)))._replace(skipped=tuple(skipped))
+            except (ScanError, OSError) as error:
+                skipped.append(str(error))
+        raise DataError(f"none of the {len(self)} logs can be read; {skipped[0]}")
+
+    def _read(self, visit: Visit) -> Sample:
         draws = np.random.default_rng((self.seed, *visit))
         name, (gray, mask) = self.logs.read(visit, lambda height: self._pick_rows(height, draws))
         if self.augment:
@@ -165,7 +190,8 @@ class LogsModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         trainer = self.trainer
         assert trainer is not None
-        samples = Samples(self.train_logs, self.seed, self.options.crop_rows, self.options.augment)
+        options = self.options
+        samples = Samples(self.train_logs, self.seed, options.crop_rows, options.augment, options.on_error)
         sampler = VisitSampler(
             len(samples), self.seed, lambda: trainer.global_step,
             trainer.global_rank, trainer.world_size, trainer.accumulate_grad_batches,
@@ -184,7 +210,7 @@ class LogsModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """In this process: reading a log takes a tenth of the time that evaluating it does."""
-        samples = Samples(self.val_logs, self.seed, None, augment=False)
+        samples = Samples(self.val_logs, self.seed, None, augment=False, on_error=self.options.on_error)
         return DataLoader(samples, batch_size=None, sampler=[(0, index) for index in range(len(samples))])
 
 

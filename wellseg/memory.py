@@ -18,7 +18,7 @@ HOLES = 2.0
 """Logs of many sizes that come and go in a heap that keeps what was freed may take so many times as much."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-NEVER, ONE_MEGABYTE = 2**31 - 1, 1 << 20
+NEVER, LARGE_MAP_BYTES = 2**31 - 1, 24 << 20
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
@@ -57,15 +57,15 @@ def is_tight(model: ModelConfig, pixels: int, dtype: torch.dtype, free: int) -> 
 
 
 def keep_freed_memory(keep: bool) -> None:
-    """Whether maps that were freed stay with the process, for the next, or go back to the system at once.
+    """Whether large maps that were freed stay with the process, for the next, or go back to the system at once.
 
-    Kept: no pages to fetch anew and to clear, a fifth of a step's time; but heaps have holes, so the
+    Kept: no pages to fetch anew and to clear, a third of a step's time; but heaps have holes, so the
     process holds up to twice of what it uses. glibc alone has these settings; others keep their way.
     """
     try:
         libc = ctypes.CDLL(None)
         for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            libc.mallopt(setting, NEVER if keep else ONE_MEGABYTE)
+            libc.mallopt(setting, NEVER if keep else LARGE_MAP_BYTES)
         if not keep:
             libc.malloc_trim(0)
     except (AttributeError, OSError, TypeError):

@@ -94,10 +94,13 @@ class ResUNet(nn.Module):
             skips.append(x)
         skips.pop()
         for number in range(len(self.decoder)):
-            x = self._stage(self._up, number, x, skips.pop())
+            # The gradient of the very last stage is due at once: to keep its inside takes no memory more.
+            last = number == len(self.decoder) - 1 and not self.branch
+            x = self._up(number, x, skips.pop()) if last else self._stage(self._up, number, x, skips.pop())
         x = F.pixel_shuffle(self.head(x), self.patch)
         if self.branch:
-            x = self._stage(self._join, 0, x, ink)
+            fine = self.branch_norm(self.branch_conv(ink))
+            x = self.branch_head(F.relu(x + fine, inplace=True))
         return x[:, :, :height, :width]
 
     def _down(self, number: int, x: Tensor) -> Tensor:
@@ -109,10 +112,6 @@ class ResUNet(nn.Module):
         # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
         x = F.interpolate(self.lateral[number](x), scale_factor=2.0, mode="nearest") + skip
         return self.decoder[number](x)  # type: ignore[no-any-return]
-
-    def _join(self, _: int, x: Tensor, ink: Tensor) -> Tensor:
-        fine = self.branch_norm(self.branch_conv(ink))
-        return self.branch_head(F.relu(x + fine, inplace=True))  # type: ignore[no-any-return]
 
     def _stage(self, stage: Callable[..., Tensor], number: int, *maps: Tensor) -> Tensor:
         if not (self.recompute and torch.is_grad_enabled()):

@@ -11,6 +11,7 @@ validation logs in the run's folder.
 from __future__ import annotations
 
 import csv
+import errno
 import logging
 import os
 import re
@@ -83,7 +84,8 @@ def _trainer(config: TrainConfig) -> Trainer:
     from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-    from wellseg.callbacks import DataWait, Memory, Pictures
+    from wellseg.callbacks import DataWait, Memory, Pictures, Skipped
+    from wellseg.checkpoints import AtomicCheckpointIO, LastCheckpoint
     from wellseg.device import pick_device, pick_dtype
 
     out = config.out
@@ -97,10 +99,11 @@ def _trainer(config: TrainConfig) -> Trainer:
         # The state with the best Dice becomes the weights; the newest is for --resume. The newest is
         # saved after the validation and after the best, so that it knows of both.
         ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
-        ModelCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        LastCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
         Memory(config.checkpoint),
         Pictures(),
         DataWait(),
+        Skipped(),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(RichProgressBar())
@@ -116,6 +119,7 @@ def _trainer(config: TrainConfig) -> Trainer:
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
         "log_every_n_steps": 10,
         "callbacks": callbacks,
+        "plugins": [AtomicCheckpointIO()],
         "logger": [
             CSVLogger(out, name="", version="", flush_logs_every_n_steps=10),
             TensorBoardLogger(out, name="", version="tensorboard"),
@@ -154,10 +158,11 @@ def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path
 
 
 def _read_metrics(path: Path) -> list[dict[str, str]]:
+    """The whole rows; the last one may have been cut off by a kill or a full disk."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    whole = path.read_text().rpartition("\n")[0]
+    return list(csv.DictReader(whole.splitlines()))
 
 
 def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path:
@@ -202,9 +207,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     config, yaml = parse(TrainConfig, "train", __doc__, argv)
     try:
         train(config, yaml)
-    except (ValueError, WeightsError, ScanError, FileExistsError) as error:
+    except ScanError as error:
+        fail(
+            "train",
+            f"{_said(error)}; mend it, then --resume, or leave such logs out: --data.on_error skip",
+            WRONG_USAGE,
+        )
+    except (ValueError, WeightsError, FileExistsError) as error:
         fail("train", _said(error), WRONG_USAGE)
-    except (FloatingPointError, OSError) as error:
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fail("train", f"{_said(error)}; make room, then --resume" if full else _said(error), SOME_FAILED)
+    except FloatingPointError as error:
         fail("train", _said(error), SOME_FAILED)
 
 

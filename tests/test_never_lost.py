@@ -1,0 +1,123 @@
+"""What goes wrong in the middle of a training loses nothing: a full disk, a cut file, a damaged log, NaN."""
+
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wellseg.dataset import FolderLogs, Samples
+from wellseg.logset import DataError
+from wellseg.train import _read_metrics, main
+
+SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
+SMALL += ["--trainer.enable_progress_bar", "false"]
+
+
+def run(*arguments):
+    main([*SMALL, *map(str, arguments)])
+
+
+def weights_of(out):
+    return load_file(out / "model.safetensors")
+
+
+def damage(path):
+    """Cut off the end: the header is whole, the last rows are not."""
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tmp_path):
+    common = ["--data.root", data_set, "--steps", 8, "--val_every", 4]
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    run(*common, "--out", whole)
+    last = out / "checkpoints" / "last.ckpt"
+
+    def limited(size):
+        # A limit on file sizes stands in for a full disk: write(2) fails with EFBIG, not ENOSPC.
+        words = [sys.executable, "-m", "wellseg.train", *SMALL, *map(str, common), "--out", str(out), "--resume"]
+        return subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        )
+
+    ended = limited(20_000)  # less than a checkpoint: nothing is there yet
+    assert ended.returncode == 1 and not last.exists()
+    run("--data.root", data_set, "--steps", 4, "--val_every", 4, "--out", out, "--resume")
+    before = last.read_bytes()
+    ended = limited(20_000)
+    assert ended.returncode == 1
+    assert re.search(r"cannot write.*\.ckpt'; make room, then --resume", ended.stderr.strip().splitlines()[-1])
+    assert last.read_bytes() == before
+    assert torch.load(last, weights_only=True)["global_step"] == 4
+    assert {path.name for path in last.parent.iterdir()} == {"last.ckpt", "best.ckpt"}  # nothing half written
+
+
+def test_a_cut_row_of_metrics_is_left_out(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,loss\n0,9,1.5\n0,19,1.25\n0,2")
+    assert [row["step"] for row in _read_metrics(path)] == ["9", "19"]
+    path.write_text("epoch,step,loss\n0,9,1.5\n")
+    assert [row["step"] for row in _read_metrics(path)] == ["9"]
+
+
+def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(data_set, tmp_path, capsys):
+    damage(data_set / "images" / "well1_a.tif")
+    damage(data_set / "masks" / "well3_a.tif")
+    common = ["--data.root", data_set, "--data.on_error", "skip", "--val_every", 5]
+    run(*common, "--steps", 15, "--out", tmp_path / "whole")
+    whole = capsys.readouterr().out
+    assert re.search(r"skipped 3 times: .*images/well1_a.tif: damaged", whole)
+    assert re.search(r"skipped 3 times: .*masks/well3_a.tif: damaged", whole)
+    run(*common, "--steps", 5, "--out", tmp_path / "parts")
+    capsys.readouterr()
+    run(*common, "--steps", 15, "--out", tmp_path / "parts", "--resume", "--data.workers", 1)
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped")] == [
+        line for line in whole.splitlines() if line.startswith("skipped")
+    ]
+
+
+def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
+    damage(data_set / "images" / "well1_a.tif")
+    damage(data_set / "images" / "well2_a.tif")
+    logs = FolderLogs(data_set, "train")  # well0 ... well4
+    samples = Samples(logs, seed=0, crop_rows=None, augment=True, on_error="skip")
+    sample, again = samples[3, 1], samples[3, 1]
+    assert sample.name == "well3_a" and len(sample.skipped) == 2
+    torch.testing.assert_close(sample.gray, again.gray, rtol=0, atol=0)
+    torch.testing.assert_close(sample.gray, samples[3, 3].gray, rtol=0, atol=0)
+    assert samples[3, 3].skipped == ()
+
+
+def test_no_log_left_to_read_ends_the_run(data_set):
+    for path in (data_set / "images").iterdir():
+        damage(path)
+    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=False, on_error="skip")
+    with pytest.raises(DataError, match=r"none of the 5 logs can be read; .*well0_a.tif: damaged"):
+        samples[0, 0]
+
+
+def test_a_damaged_log_ends_the_run_with_its_state_saved(data_set, tmp_path, capsys):
+    damage(data_set / "images" / "well1_a.tif")
+    with pytest.raises(SystemExit):
+        run("--data.root", data_set, "--steps", 20, "--val_every", 20, "--out", tmp_path)
+    assert re.search(r"images/well1_a.tif: damaged.*--resume.*--data.on_error skip", capsys.readouterr().err)
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 5
+
+
+def test_a_loss_that_is_not_a_number_does_not_replace_the_checkpoint(data_set, tmp_path, monkeypatch):
+    from wellseg import segmenter
+
+    real, losses = segmenter.curve_loss, iter(range(100))
+    monkeypatch.setattr(
+        segmenter, "curve_loss", lambda *maps: real(*maps) * (float("nan") if next(losses) > 6 else 1.0)
+    )
+    with pytest.raises(SystemExit):
+        run("--data.root", data_set, "--steps", 8, "--val_every", 4, "--out", tmp_path)
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 4
