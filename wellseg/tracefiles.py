@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect, insort
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -172,30 +173,35 @@ def feet(rows: NDArray[Any], depth: Sequence[tuple[float, float]]) -> NDArray[np
 
 def pack(traces: Sequence[Trace]) -> list[list[int]]:
     """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time: the longest first,
-    then where the nearest neighbour above or below ends or begins closest. Columns from left to right."""
-    columns: list[list[int]] = []
+    each where its neighbour above ends or that below begins closest. Columns from left to right."""
+    columns: list[list[tuple[int, int]]] = []  # first row, number
+    near = 0.05 * max((trace.stop for trace in traces), default=1)
     for number in sorted(range(len(traces)), key=lambda number: -traces[number].rows):
-        one = traces[number]
-        free = [lane for lane in columns if all(_apart(one, traces[other]) for other in lane)]
-        near = min(free, key=lambda lane: min(_step(one, traces[other]) for other in lane), default=None)
-        wide = 0.05 * max((trace.stop for trace in traces), default=1)
-        if near and (len(columns) == MOST_CURVES or min(_step(one, traces[other]) for other in near) < wide):
-            near.append(number)
+        entry = (traces[number].first_row, number)
+        fitting = [(step, i) for i, column in enumerate(columns) if (step := _step(traces, column, entry)) is not None]
+        step, best = min(fitting, default=(0.0, None))
+        if best is not None and (step < near or len(columns) == MOST_CURVES):
+            insort(columns[best], entry)
         elif len(columns) < MOST_CURVES:
-            columns.append([number])
-    for lane in columns:
-        lane.sort()
-    return sorted(columns, key=lambda lane: _middle([traces[number] for number in lane]))
+            columns.append([entry])
+    lanes = [[number for _, number in column] for column in columns]
+    return sorted(lanes, key=lambda lane: _middle([traces[number] for number in lane]))
 
 
-def _apart(one: Trace, other: Trace) -> bool:
-    return one.first_row >= other.first_row + other.rows or other.first_row >= one.first_row + one.rows
-
-
-def _step(one: Trace, other: Trace) -> float:
-    """Columns from where the upper one ends to where the lower one begins."""
-    upper, lower = (one, other) if one.first_row < other.first_row else (other, one)
-    return abs(upper.column - lower.began)
+def _step(traces: Sequence[Trace], column: list[tuple[int, int]], entry: tuple[int, int]) -> float | None:
+    """How far aside the nearer neighbour's end is, if that trace had this place; None if it overlaps with one."""
+    one, at, steps = traces[entry[1]], bisect(column, entry), []
+    if at:
+        above = traces[column[at - 1][1]]
+        if above.first_row + above.rows > one.first_row:
+            return None
+        steps.append(abs(above.column - one.began))
+    if at < len(column):
+        below = traces[column[at][1]]
+        if one.first_row + one.rows > below.first_row:
+            return None
+        steps.append(abs(one.column - below.began))
+    return min(steps)
 
 
 def _middle(lane: list[Trace]) -> float:
