@@ -2,8 +2,13 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +208,12 @@ def test_the_answer_has_no_better_or_worse_with_two_seeds(study):
     assert "too few seeds to say" in said and "better" not in said and "worse" not in said
 
 
+def test_a_study_of_one_arm_answers_nothing_and_still_has_its_report(study, tmp_path):
+    table = Table(tmp_path / "results.csv", COLUMNS, KEY)
+    table.append(row for row in Table(study / "results.csv", COLUMNS, KEY).rows if row["arm"] == "group")
+    assert "does not answer its question" in write_report(tmp_path).read_text()
+
+
 def test_pairs_use_only_seeds_that_both_have(study):
     rows = Table(study / "results.csv", COLUMNS, KEY).rows
     rows = [row for row in rows if (row["arm"], row["seed"]) != ("group", "1")]
@@ -256,6 +267,40 @@ def test_the_command_from_nothing_to_a_report_and_again(tmp_path, monkeypatch, c
     compare.main(["--out", str(tmp_path), "--processes", "1", "--seeds", "1"])
     assert list(csv.DictReader((tmp_path / "results.csv").open())) == rows
     assert "report.html" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, sent):
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "wellseg.compare",
+        "--out",
+        str(tmp_path),
+        "--norms",
+        "group",
+        "--seeds",
+        "1",
+    ]
+    parent = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert "search-group" in parent.stdout.readline()
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    parent.send_signal(sent)
+    said = parent.communicate(timeout=60)[1]
+    assert parent.returncode == (130 if sent == signal.SIGINT else -sent)
+    if sent == signal.SIGINT:
+        assert said.count("\n") == 1 and "stopped; the same command goes on" in said, said
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "a worker outlived its study"
+        time.sleep(0.1)
+    assert len(children) >= 2
+    rows = Table(tmp_path / "results.csv", COLUMNS, KEY).rows
+    assert [row["run"] for row in rows] == ["search"] * len(rows) and rows
 
 
 # ---- the report ------------------------------------------------------------------------------------------

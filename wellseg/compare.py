@@ -128,12 +128,20 @@ class _Study:
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     config, _ = parse(CompareConfig, "compare", __doc__ or "", argv)
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         compare(config)
     except ValueError as error:
         fail("compare", str(error), WRONG_USAGE)
     except OSError as error:
         fail("compare", str(error), SOME_FAILED)
+    except BrokenProcessPool:
+        fail(
+            "compare",
+            "a process was killed (out of memory?); the same command goes on, with fewer --processes",
+            SOME_FAILED,
+        )
     except KeyboardInterrupt:
         fail("compare", f"stopped; the same command goes on from {config.out}", INTERRUPTED)
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wellseg.report.findings import MODE_TITLES, SET_TITLES, Findings, Scored
-from wellseg.study.arms import ARMS
+from wellseg.report.findings import SET_TITLES, Findings, Scored
 from wellseg.study.results import Row
 from wellseg.study.scores import EVALUATION, LAYERWISE, PRECISE, TRAINING
 from wellseg.study.train import MOMENTS
@@ -93,9 +92,7 @@ def over_training(findings: Findings, test_set: str, run: str = "main") -> str:
                     means.append(scores.mean(axis=1))
             if not shares:
                 continue
-            label = ARMS[arm].title.partition(",")[0] + (
-                "" if arm == "group" else f", {MODE_TITLES[mode].partition(' (')[0]}"
-            )
+            label = "GroupNorm" if arm == "group" else f"BatchNorm v1, {mode}"
             centre = [float(each.mean()) for each in means]
             axes.plot(shares, centre, STYLES[mode], color=colour, label=label, marker="o", markersize=3)
             for share, each in zip(shares, means, strict=True):
@@ -166,7 +163,7 @@ def divergence_over_training(layers: list[Row], arms: list[str], test_set: str) 
             colour = COLOURS.get((arm, EVALUATION), INK)
             points = over_moments(layers, arm, test_set)
             trunk = [points.get(("constant", moment), np.nan) for moment in MOMENTS]
-            axes.plot(list(MOMENTS.values()), trunk, "-o" if arm in ("batch", "group") else ":", color=colour,
+            axes.plot(list(MOMENTS.values()), trunk, {"renorm": "--", "online": ":"}.get(arm, "-o"), color=colour,
                       markersize=3, label=arm)  # fmt: skip
             if ("annealed", "end") in points:
                 axes.plot([1.06], [points["annealed", "end"]], "D", color=colour, markersize=5)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import resource
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -245,16 +248,37 @@ def measure_cost(arm: str, rate: float, setting: Setting) -> Outcome:
 
 def cost_in_fresh_process(arm: str, rate: float, setting: Setting) -> Outcome:
     """By itself, so that nothing else is timed or held."""
-    with ProcessPoolExecutor(1, get_context("spawn"), one_thread, (0,)) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start_worker) as pool:
         return pool.submit(measure_cost, arm, rate, setting).result()
 
 
 def in_processes(jobs: Sequence[Job], setting: Setting, processes: int) -> Iterator[Outcome]:
-    """Outcomes as they come; each process has one thread, which small pictures use best."""
-    with ProcessPoolExecutor(processes, get_context("spawn"), one_thread, (0,)) as pool:
+    """Outcomes as they come; each process has one thread, which small pictures use best.
+
+    Raises BrokenProcessPool where a process was killed.
+    """
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start_worker) as pool:
         waiting: list[Future[Outcome]] = [pool.submit(run_job, job, setting) for job in jobs]
         try:
             for done in as_completed(waiting):
                 yield done.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException:  # Ctrl-C among them: what is running now is done again, from its last moment on
+            for future in waiting:
+                future.cancel()
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _start_worker() -> None:
+    one_thread(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Go when the parent has gone, killed perhaps: files are written whole or not at all."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
