@@ -3,9 +3,9 @@
     python benchmarks/fleet.py --scans 1000 --workers 2
 
 Both engines mask the same folder with the same number of workers, one thread each, by turns, each into a new
-folder. Of each start are taken: the whole time, the time from the first scan that is done to the last (PyTorch
-loads and the network warms up before), and the CPU time of all processes, Ray's among them, which says something
-on a busy machine, too. A cluster of its own is started for it and stopped afterwards.
+folder. Of each start are taken the whole time, the time from the first scan that is done to the last (PyTorch
+loads and the network warms up before), and the CPU time of all processes in both, Ray's own among them: that says
+something on a busy machine, too. A cluster of its own is started for it and stopped afterwards.
 """
 
 from __future__ import annotations
@@ -41,30 +41,38 @@ def prepare(folder: Path, scans: int) -> None:
 
 
 def measure(folder: Path, engine: str, workers: int, turn: int) -> np.ndarray:
-    """Seconds of a start: whole, between the first and the last report, CPU time."""
+    """Seconds of a start: whole, between the first and the last report, and CPU time of both."""
     out = folder / f"{engine}-{turn}"
     options = ["--engine", engine, "--threads", "1", "--memory", "1GB" if engine == "ray" else f"{workers}GB"]
     options += ["--jobs", str(workers)] * (engine == "local")
     start = [sys.executable, "-m", "wellseg.predict", folder / "scans", "--out", out, *options]
-    started_s, cpu_s = time.perf_counter(), cpu_seconds()
-    subprocess.run([*start, "--weights", folder / "small.safetensors"], check=True, stderr=subprocess.DEVNULL)
-    whole_s, cpu_s = time.perf_counter() - started_s, cpu_seconds() - cpu_s
-    times = [report.stat().st_mtime for report in out.glob("*.json")]
-    return np.array([whole_s, max(times) - min(times), cpu_s])
+    started_s = time.time()
+    with subprocess.Popen([*start, "--weights", folder / "small.safetensors"], stderr=subprocess.DEVNULL) as process:
+        samples, ticks = [(started_s, 0.0)], dict[int, int]()
+        while process.poll() is None:
+            samples.append((time.time(), cpu_seconds(ticks)))
+            time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"{engine}: status {process.returncode}")
+    reports = [report.stat().st_mtime for report in out.glob("*.json")]
+    at_s, cpu_s = np.array(samples).T
+    cpu_s -= cpu_s[1]
+    between = np.diff(np.interp([min(reports), max(reports)], at_s, cpu_s))[0]
+    return np.array([samples[-1][0] - started_s, max(reports) - min(reports), cpu_s[-1], between])
 
 
-def cpu_seconds() -> float:
-    """Of this process and all below it, those that have ended, too."""
-    parents, ticks = {}, {}
+def cpu_seconds(ticks: dict[int, int]) -> float:
+    """Of all processes below this one so far. ticks: of each, kept here when it has ended."""
+    parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
-            parents[int(stat.parent.name)] = int(fields[1])
-            ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+            parents[int(stat.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
     below = [os.getpid()]
     for pid in below:
-        below += [child for child, parent in parents.items() if parent == pid]
-    return sum(ticks[pid] for pid in below) / os.sysconf("SC_CLK_TCK")
+        below += [child for child, (parent, _) in parents.items() if parent == pid]
+    ticks |= {pid: parents[pid][1] for pid in below[1:]}
+    return sum(ticks.values()) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -74,12 +82,13 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
     # Its workers as nice as the processes that they are compared with.
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_raylet_start_wait_time_s": "300"}
+    os.environ |= {**quiet, "RAY_worker_niceness": "0"}
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": given.workers, "include_dashboard": False})
     os.environ["RAY_ADDRESS"] = nodes.address
-    what = ("whole", "first scan to last", "CPU time")
+    what = ("whole", "first scan to last", "CPU whole", "CPU first to last")
     try:
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), given.scans)

@@ -199,6 +199,7 @@ def test_a_bucket_without_ray(s3, weights):
 @pytest.fixture
 def cluster(s3, monkeypatch):
     """A head that computes nothing and two nodes of one core."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # A node that is killed is missed soon, not after half a minute.
