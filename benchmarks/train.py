@@ -39,6 +39,7 @@ from wellseg.config import DataConfig, ModelConfig, OptimConfig
 from wellseg.dataset import FolderLogs, LogsModule, Sample, Samples
 from wellseg.device import pick_device, pick_dtype
 from wellseg.losses import IGNORE
+from wellseg.memory import free_bytes
 from wellseg.norms import GroupNorm
 from wellseg.resunet import ResUNet, to_ink
 from wellseg.segmenter import Segmenter
@@ -49,8 +50,10 @@ VARIANTS = {
     "MONAI BasicUNet": ("monai", "basic"),
     "MONAI UNet, residual": ("monai", "residual"),
 }
-PEAK_BYTES_PER_PX = 2500
-"""No variant takes more (measured: plain classic and BasicUNet about 2,000)."""
+MEAN_PEAK_BYTES_PER_PX = 1300
+"""Of the variants, for whether they fit into memory together."""
+PROCESS_BYTES = 450_000_000
+"""PyTorch and Lightning."""
 CURVE_STEPS = 200
 
 
@@ -174,7 +177,10 @@ class Variant:
             )
             self.multiply_adds = self._answer()["multiply_adds"]
             self._step()  # small
-        answer = self._step()
+            self._count(self._step())  # the first one of that size is slow
+        self._count(self._step())
+
+    def _count(self, answer: dict[str, Any]) -> None:
         self.seconds = min(self.seconds, answer["seconds"])
         self.peak_bytes = max(self.peak_bytes, answer["peak_bytes"])
 
@@ -198,10 +204,13 @@ class Variant:
             self.process = None
 
 
-def compare(rows: int, columns: int, turns: int, names: list[str]) -> None:
-    pixels = rows * columns
-    available = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
-    together = len(names) * pixels * PEAK_BYTES_PER_PX < available
+def compare(rows: int, columns: int, turns: int, names: list[str], bytes_per_px: dict[str, float]) -> None:
+    """Print the table of one size. bytes_per_px: of variants at a smaller size, and then at this one."""
+    pixels, available = rows * columns, free_bytes(torch.device("cpu"))
+    for name in [name for name in names if bytes_per_px.get(name, 0.0) * pixels > 0.9 * available]:
+        print(f"{name}: left out at {rows} x {columns}, where it takes {bytes_per_px[name] * pixels / 1e9:.0f} GB")
+        names = [other for other in names if other != name]
+    together = len(names) * pixels * MEAN_PEAK_BYTES_PER_PX < available
     variants = [Variant(name, rows, columns) for name in names]
     try:
         for _ in range(turns):
@@ -212,6 +221,7 @@ def compare(rows: int, columns: int, turns: int, names: list[str]) -> None:
     finally:
         for variant in variants:
             variant.end()
+    bytes_per_px.update({v.name: (v.peak_bytes - PROCESS_BYTES) / pixels for v in variants})
     load = loader_seconds(rows, columns)
     print(f"\n{rows} x {columns} pixels, {pixels / 1e6:.1f} Mpx; {torch.get_num_threads()} threads, {turns} turns")
     head = f"{'s/Mpx':>7} {'s/step':>7} {'x faster':>9} {'peak GB':>8} {'of peak':>8} {'MAC/px':>7} {'loader':>7}"
@@ -305,8 +315,10 @@ def main() -> None:
         curves(Path(__file__).with_name("loss-curves"))
     else:
         sizes = [options.size] if options.size else [[3200, 480]] if options.quick else [[3200, 480], [12800, 640]]
+        bytes_per_px: dict[str, float] = {}
         for rows, columns in sizes:
-            compare(rows, columns, 2 if options.quick or rows > 10_000 else options.turns, options.only)
+            turns = 2 if options.quick or rows > 10_000 else options.turns
+            compare(rows, columns, turns, options.only, bytes_per_px)
 
 
 if __name__ == "__main__":

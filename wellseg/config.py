@@ -146,8 +146,8 @@ class TrainConfig:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"
-    """Compute the inside of each stage twice instead of keeping it: the same gradients in half the memory, a
-    third slower. auto: for logs that would not fit well into the free memory."""
+    """Compute the inside of each stage twice instead of keeping it, and give freed memory back at once: the same
+    gradients in half the memory, up to twice as slow. auto: for logs that would not fit well into the free memory."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
