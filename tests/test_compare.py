@@ -315,6 +315,8 @@ def test_report_holds_everything(report):
     text = report.read_text()
     assert text.count("<svg") >= 8 and "http" not in text.replace("http://www.w3.org", "")
     assert "<!--" not in text and report.stat().st_size < 3e6
+    summary = (report.parent / "summary.md").read_text()
+    assert summary.startswith("Trained for 8 steps") and "| GroupNorm, half_or_16 | 2 | 0 |" in summary
     assert text.count('<img alt="BatchNorm v1, momentum 0.01, evaluation mode') == 4
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from wellseg.atomic import atomic_file
 from wellseg.report import plots
@@ -28,7 +30,10 @@ Cells = Sequence[str]
 
 
 def write_report(out: Path) -> Path:
-    """Draw report.html from results.csv, layers.csv, activations and strips in `out`; returns it."""
+    """Draw report.html from results.csv, layers.csv, activations and strips in `out`; returns it.
+
+    Beside it summary.md: the answer and the tables, to be read where no browser is.
+    """
     results = Table(out / "results.csv", COLUMNS, KEY)
     layers = Table(out / "layers.csv", LAYER_COLUMNS, LAYER_KEY).rows
     findings = Findings(results.rows)
@@ -39,35 +44,62 @@ def write_report(out: Path) -> Path:
         "STUDY": _study(out, findings),
         "SCORES": _scores_tables(findings),
         "FOREST": "".join(plots.forest(findings, name) for name in findings.test_sets),
-        "MODES": _modes_table(findings),
+        "MODES": _modes_table(findings).html(),
         "TRAINING": "".join(plots.over_training(findings, name) for name in ("like", "renders")),
-        "LONG": _long(findings),
+        "LONG": _long(findings).html(),
         "DIVERGENCE": _divergence(findings, layers),
-        "LAYERS": _layers_table(layers, findings.arms),
-        "SENSITIVITY": _sensitivity_table(findings),
-        "COSTS": _costs_table(findings),
+        "LAYERS": _layers_table(layers, findings.arms).html(),
+        "SENSITIVITY": _sensitivity_table(findings).html(),
+        "COSTS": _costs_table(findings).html() or "<p>Not measured yet: that is done last.</p>",
         "STRIPS": _strips(out, findings),
         "ACTIVATIONS": _activations(out),
     }
     page = files("wellseg.report").joinpath("compare.html").read_text(encoding="utf-8")
     for name, part in parts.items():
         page = page.replace(f"<!--{name}-->", part)
+    ways = findings.main_ways()
+    grids = [
+        _scores_table(findings, ways), _differences_table(findings, ways), _modes_table(findings), _long(findings),
+        _layers_table(layers, findings.arms), _sensitivity_table(findings), _costs_table(findings),
+    ]  # fmt: skip
+    summary = [*answer(findings), re.sub("<[^>]+>", "", parts["STUDY"]), *(grid.markdown() for grid in grids)]
+    with atomic_file(out / "summary.md") as file:
+        file.write("\n\n".join(part for part in summary if part).encode())
     path = out / "report.html"
     with atomic_file(path) as file:
         file.write(page.encode())
     return path
 
 
-def table(caption: str, head: Cells, rows: Sequence[Cells]) -> str:
-    """First column headings; a wide table scrolls by itself, also by keys."""
-    header = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
-        f"<caption>{caption}</caption><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+class Grid(NamedTuple):
+    """A table; cells are HTML."""
+
+    caption: str
+    head: Cells
+    rows: Sequence[Cells]
+
+    def html(self) -> str:
+        """First column headings; a wide table scrolls by itself, also by keys."""
+        if not self.rows:
+            return ""
+        header = "".join(f'<th scope="col">{cell}</th>' for cell in self.head)
+        body = "".join(
+            f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
+            for row in self.rows
+        )
+        return (
+            f'<div class="wide" role="region" tabindex="0" aria-label="{escape(self.caption)}"><table>'
+            f"<caption>{self.caption}</caption><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def markdown(self) -> str:
+        if not self.rows:
+            return ""
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        table = "\n".join(
+            f"| {' | '.join(cell.replace('<small>', '<br><small>') for cell in line)} |" for line in lines
+        )
+        return f"**{self.caption}**\n\n{table}\n"
 
 
 def _study(out: Path, findings: Findings) -> str:
@@ -89,18 +121,18 @@ def _study(out: Path, findings: Findings) -> str:
 def _scores_tables(findings: Findings) -> str:
     """The main ways in sight, every mode of every arm folded away."""
     main, every = findings.main_ways(), findings.all_ways()
-    tables = _scores_table(findings, main) + _differences_table(findings, main)
+    tables = _scores_table(findings, main).html() + _differences_table(findings, main).html()
     if every != main:
         tables += (
             "<details><summary>Every arm in every mode</summary>"
-            + _scores_table(findings, every)
-            + _differences_table(findings, every)
+            + _scores_table(findings, every).html()
+            + _differences_table(findings, every).html()
             + "</details>"
         )
     return tables
 
 
-def _scores_table(findings: Findings, ways: Sequence[Scored]) -> str:
+def _scores_table(findings: Findings, ways: Sequence[Scored]) -> Grid:
     head = ["", "seeds", "failed", "rate"]
     for name in findings.test_sets:
         head += [f"F1@3px, {SET_TITLES[name]}", "Dice"]
@@ -113,10 +145,10 @@ def _scores_table(findings: Findings, ways: Sequence[Scored]) -> str:
                 found = findings.estimate(way, name, score)
                 row.append("–" if found is None else interval(found) if score == "f1" else f"{found.mean:.3f}")
         rows.append(row)
-    return table("Scores after annealing, mean and 95 % interval over (seed, log)", head, rows)
+    return Grid("Scores after annealing, mean and 95 % interval over (seed, log)", head, rows)
 
 
-def _differences_table(findings: Findings, ways: Sequence[Scored]) -> str:
+def _differences_table(findings: Findings, ways: Sequence[Scored]) -> Grid:
     head = ["less GroupNorm"]
     for name in findings.test_sets:
         head += [SET_TITLES[name], "sign-flip p", ""]
@@ -129,7 +161,7 @@ def _differences_table(findings: Findings, ways: Sequence[Scored]) -> str:
             found = findings.difference(way, Scored("group"), name)
             row += ["–", "", ""] if found is None else [interval(found, True), f"{found.p:.3f}", verdict(found)]
         rows.append(row)
-    return table("Difference of F1@3px to GroupNorm, paired by seed and log", head, rows) if rows else ""
+    return Grid("Difference of F1@3px to GroupNorm, paired by seed and log", head, rows)
 
 
 def _title(way: Scored) -> str:
@@ -137,10 +169,8 @@ def _title(way: Scored) -> str:
     return escape(ARMS[way.arm].title) + mode
 
 
-def _modes_table(findings: Findings) -> str:
+def _modes_table(findings: Findings) -> Grid:
     """The four scores of BatchNorm v1's checkpoint, by schedule."""
-    if "batch" not in findings.arms:
-        return ""
     head = ["BatchNorm v1"]
     ways = [("constant", "before"), ("constant", "end"), ("annealed", "end")]
     titles = ["before annealing", "end, constant rate", "end, annealed"]
@@ -148,17 +178,17 @@ def _modes_table(findings: Findings) -> str:
     for name in names:
         head += [f"{SET_TITLES[name]}: {title}" for title in titles]
     rows = []
-    for mode in findings.modes("batch"):
+    for mode in findings.modes("batch") if "batch" in findings.arms else ():
         row = [escape(MODE_TITLES[mode])]
         for name in names:
             for schedule, moment in ways:
                 found = findings.estimate(Scored("batch", mode, schedule, moment), name)
                 row.append(interval(found) if found else "–")
         rows.append(row)
-    return table("The same checkpoints of BatchNorm v1, scored in four ways: F1@3px", head, rows)
+    return Grid("The same checkpoints of BatchNorm v1, scored in four ways: F1@3px", head, rows)
 
 
-def _long(findings: Findings) -> str:
+def _long(findings: Findings) -> Grid:
     rows = []
     for arm in HEADLINE:
         for mode in findings.modes(arm):
@@ -169,11 +199,9 @@ def _long(findings: Findings) -> str:
                     cells.append(f"{scores.mean():.3f}" if len(scores) else "–")
             if cells != ["–"] * 4:
                 rows.append([escape(Scored(arm, mode).title), *cells])
-    if not rows:
-        return ""
-    steps = max(int(row["steps"]) for row in findings.rows if row["run"] == "long")
+    steps = max((int(row["steps"]) for row in findings.rows if row["run"] == "long"), default=0)
     head = ["", "like, constant", "like, annealed", "renders, constant", "renders, annealed"]
-    return table(f"One longer run of the pair, {steps} steps, one seed: F1@3px. Too few seeds to say more", head, rows)
+    return Grid(f"One longer run of the pair, {steps} steps, one seed: F1@3px. Too few seeds to say more", head, rows)
 
 
 def _divergence(findings: Findings, layers: list[dict[str, str]]) -> str:
@@ -184,7 +212,7 @@ def _divergence(findings: Findings, layers: list[dict[str, str]]) -> str:
     return "".join(shown)
 
 
-def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> str:
+def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> Grid:
     rows = []
     for arm in arms:
         row = [escape(ARMS[arm].title)]
@@ -201,7 +229,7 @@ def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> str:
     head = [""]
     for name in ("like", "renders"):
         head += [f"KL, mean part: {SET_TITLES[name]}", "KL, variance part", "gap of the two modes"]
-    return table(
+    return Grid(
         "Annealed end, means over layers: divergence of an image's statistics from the running ones, and how far "
         "a layer's output in training mode lies from that in evaluation mode (relative)",
         head,
@@ -209,7 +237,7 @@ def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> str:
     )
 
 
-def _sensitivity_table(findings: Findings) -> str:
+def _sensitivity_table(findings: Findings) -> Grid:
     rows = []
     for way in findings.main_ways():
         values = [findings.mean(way, column) for column in ("tile_mismatch", "size_f1", "white_rows")]
@@ -222,14 +250,14 @@ def _sensitivity_table(findings: Findings) -> str:
         "", "tile mismatch", "F1 on the whole less in tiles", "256 white rows appended",
         "training less evaluation mode, F1: like", "the same: renders",
     ]  # fmt: skip
-    return table(
+    return Grid(
         "What else changes the answer, on tall drawn logs. Mismatch and white rows: 1 − Dice of the two masks",
         head,
         rows,
     )
 
 
-def _costs_table(findings: Findings) -> str:
+def _costs_table(findings: Findings) -> Grid:
     rows = []
     for arm in findings.arms:
         if findings.cost(arm, "seconds_per_step") is None:
@@ -239,9 +267,7 @@ def _costs_table(findings: Findings) -> str:
         shown = ["–" if cell is None else form.format(cell) for form, cell in zip(formats, cells, strict=True)]
         rows.append([escape(ARMS[arm].title), *shown])
     head = ["", "seconds a step", "peak memory of the process, MB", "inference, Mpx/s"]
-    if not rows:
-        return "<p>Not measured yet: that is done last.</p>"
-    return table("Cost on one thread, each arm in a process of its own", head, rows)
+    return Grid("Cost on one thread, each arm in a process of its own", head, rows)
 
 
 def _strips(out: Path, findings: Findings) -> str:
