@@ -46,7 +46,7 @@ MEASURE_WORK, KEEP_WORK = 40, 40
 WORKING_STRIPS = 20
 """What is at work at once takes about as much as so many strips of the widest map (measured)."""
 
-HEAP_BYTES, HEAP_OVERHEAD = 256 << 20, 1.1
+HEAP_BYTES, HEAP_OVERHEAD = 384 << 20, 1.1
 """Strips of many sizes that come and go leave holes in the heap: so much more is resident (measured)."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
