@@ -285,7 +285,12 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, sent):
         "1",
     ]
     parent = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in background jobs
     )
     assert "search-group" in parent.stdout.readline()
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()

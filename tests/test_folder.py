@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -258,7 +259,8 @@ def assert_gone(pids):
 def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(way, tall, weights, tmp_path):
     out = tmp_path / "out"
     start = command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)
-    with subprocess.Popen(start, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs
+    with subprocess.Popen(start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed) as process:
         writer = wait_for_writer(process, out)
         workers = below(process.pid)
         if way == "a worker":

@@ -549,5 +549,6 @@ def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
     for rows in (4_000, 20_000):
         output, _ = spilling(rows, 0, tmp_path).communicate()
         peaks.append(1024 * int(output.split()[-1]))
-    assert peaks[1] - peaks[0] < 1.0 * 16_000 * 640, f"{peaks} bytes: less than a byte for each pixel more"
+    # Kept maps would be 100 bytes a pixel; 1.6 were seen on a busy machine, of blocks that wait to be written.
+    assert peaks[1] - peaks[0] < 3 * 16_000 * 640, f"{peaks} bytes: less than three for each pixel more"
     assert peaks[1] < 800e6
