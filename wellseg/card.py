@@ -18,9 +18,9 @@ from typing import Any
 
 from wellseg.cli import WRONG_USAGE, fail, parse
 from wellseg.config import CardConfig
+from wellseg.evaluate import FALSE
 
 SHARES = {"f1_at_3px": "F1@3px", "precision": "precision", "recall": "recall", "dice": "Dice", "cldice": "clDice"}
-FALSE = "false_centreline_px_per_row"
 Scores = dict[str, dict[str, float]]
 
 
