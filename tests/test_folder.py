@@ -106,6 +106,18 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     assert summary(out)["a.tif"]["rows"] == "91" and set(states(out).values()) == {"done"}
 
 
+def test_a_scan_finished_as_ctrl_c_came_is_done_in_the_summary(folder, weights, tmp_path, monkeypatch):
+    """Its worker wrote the results and could not tell any more: only "waiting" would be known of it."""
+
+    def interrupted(self, ended):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ScreenBoard, "ended", interrupted)
+    run(folder, "--out", tmp_path, "--weights", weights, "--jobs", 1, status=130)
+    assert states(tmp_path) == {"a.tif": "done", "b.tif": "waiting", "deep/c.tif": "waiting"}
+    assert summary(tmp_path)["a.tif"]["rows"] == "90"
+
+
 @pytest.mark.parametrize("report", ["", "[]", "null", '{"rows": [1]}', "[" * 100_000, b"\xff\xfe", '{"rows": 1e999}'])
 def test_a_damaged_report_is_no_report(folder, weights, report):
     (folder / "a.json").write_bytes(report if isinstance(report, bytes) else report.encode())

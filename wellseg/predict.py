@@ -49,14 +49,19 @@ def predict(config: PredictConfig) -> int:
         for task in tasks:
             if task.problem:
                 board.ended(Ended(task, Row(task.name, "failed", reason=task.problem)))
-        if config.engine == "ray" and todo:
-            from wellseg.fleet import run_ray
+        try:
+            if config.engine == "ray" and todo:
+                from wellseg.fleet import run_ray
 
-            run_ray(todo, work, board)
-        elif len(todo) == 1 and config.jobs is None:
-            run_here(todo, work, board)
-        elif todo:
-            run_pool(todo, work, board)
+                run_ray(todo, work, board)
+            elif len(todo) == 1 and config.jobs is None:
+                run_here(todo, work, board)
+            elif todo:
+                run_pool(todo, work, board)
+        except BaseException:  # a worker may have finished a scan and could not tell any more
+            unheard = [task for task in todo if summary.rows[task].status == "waiting"]
+            summary.rows.update(finished(unheard, config, options))
+            raise
     if config.view and folder and not is_url(folder):
         from wellseg.report.index import write_index
 
