@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import pytest
 from wellseg import synth
 from wellseg.corpus import PRESETS, draw_log, kind_of
 from wellseg.corpus.curves import lay, ride
-from wellseg.corpus.damage import vanished
+from wellseg.corpus.damage import copy_again, vanished
+from wellseg.corpus.furniture import hatch
 from wellseg.corpus.page import STYLES
 from wellseg.corpus.pen import Pen, draw_pen, stroke
-from wellseg.corpus.recipe import Array
+from wellseg.corpus.recipe import Array, draw_paper
 from wellseg.logset import list_logs, read_mask
 from wellseg.scan import open_scan
 
@@ -106,6 +108,26 @@ def test_a_curve_whose_ink_vanished_is_not_scored() -> None:
     dashed = mask.copy()
     dashed[np.arange(1200) % 66 > 6] = 0  # the sparsest measured: 6 px of ink, 60 without
     assert not vanished(dashed, mask).any()
+
+
+def test_hatching_is_parallel_and_stays_in_its_box() -> None:
+    """Strokes once ended at the box's right border wherever they were, and fanned out."""
+    ink: Array = np.zeros((60, 90), np.uint8)
+    hatch(ink, 10, 80, 15, 45, 8, 1)
+    assert not ink[:14].any() and not ink[47:].any() and not ink[:, :9].any() and not ink[:, 82:].any()
+    for line in range(16, 44):  # one row up, one column to the right
+        assert (ink[line, 20:70] == ink[line - 1, 21:71]).all()
+
+
+def test_a_copy_of_a_scan_is_1_bit_and_keeps_its_ink() -> None:
+    gray: Array = np.full((400, 300), 255, np.uint8)
+    gray[:, 100:106] = 0
+    for index in range(6):
+        rng = np.random.default_rng(index)
+        paper = draw_paper(rng, replace(PRESETS["tiny"], kinds=(1.0, 0.0, 0.0)))
+        copy = copy_again(rng, paper, gray)
+        assert copy.shape == gray.shape and set(np.unique(copy)) <= {0, 255}
+        assert (copy[:, 101:105] == 0).mean() > 0.9
 
 
 def test_spikes_ride_along_the_lines_of_the_grid() -> None:

@@ -196,7 +196,7 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     gray = fog(rng, rows, columns)
     if gray is not None:
         ink = cv2.add(ink, np.broadcast_to(gray, ink.shape).astype(np.uint8))
-    if chance(rng, 0.18):
+    if chance(rng, 0.22):
         ink = blotch(rng, ink, paper.threshold)
     noise = grain(rng, rows, columns, log_between(rng, (0.7, 2.2)))
     level = paper.threshold
@@ -217,6 +217,15 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     dirty(rng, black)
     mask[unseen] = 128
     return 255 - black, mask
+
+
+def copy_again(rng: Rng, paper: Paper, gray: Array) -> Array:
+    """A 1-bit scan photocopied once more, over-exposed: uint8 (rows, columns), 0 ink, 255 paper."""
+    ink = cv2.GaussianBlur(255 - gray, (0, 0), paper.blur_px)
+    noise = grain(rng, *gray.shape, log_between(rng, (0.7, 2.2)))
+    noisy = blotch(rng, ink, 128).astype(np.int16) + noise * np.int16(paper.grain) // np.int16(64)
+    copy: Array = np.where(noisy > 128, 0, 255).astype(np.uint8)
+    return copy
 
 
 def vanished(black: Array, mask: Array) -> Array:

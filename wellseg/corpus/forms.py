@@ -8,13 +8,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .furniture import ruled_dashes
-from .lettering import Face, draw_face, number, patch, put, scribble, words, write
+from .furniture import hatch, ruled_dashes
+from .lettering import Face, by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
 from .pen import Pen, polyline
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
-BLOCKS = {"form": 0.46, "two": 0.18, "banner": 0.10, "text": 0.09, "listing": 0.08, "sketch": 0.05,
-          "gap": 0.04}  # fmt: skip
+BLOCKS = {"form": 0.42, "two": 0.17, "banner": 0.10, "text": 0.07, "listing": 0.07, "hand": 0.08,
+          "sketch": 0.05, "gap": 0.04}  # fmt: skip
 
 
 def header(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
@@ -47,6 +47,8 @@ def header_upright(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
             ink[y : y + height] = paragraph(rng, paper, height, columns)
         elif kind == "listing":
             ink[y : y + height] = listing(rng, paper, height, columns)
+        elif kind == "hand":
+            ink[y : y + height] = remarks(rng, paper, height, columns)
         elif kind == "sketch":
             ink[y : y + height] = sketch(rng, paper, height, columns)
         y += height + int(paper.dpi * between(rng, (0, 0.15)))
@@ -75,7 +77,9 @@ def form(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     edges = np.concatenate([[0], cuts * columns, [columns]])
     ruled, leaders = chance(rng, 0.6), chance(rng, 0.35)
     barred = chance(rng, 0.1)
-    filled, handed = between(rng, (0.3, 0.95)), chance(rng, 0.25)
+    filled, handed = between(rng, (0.3, 0.95)), chance(rng, 0.35)
+    tall = size * between(rng, (1.0, 1.8))
+    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.35, 1.2))), tall)
     y = pitch * 0.3
     if chance(rng, 0.6):
         write(ink, words(rng, int(rng.integers(1, 4))).upper(), columns / 2, y + size, size * 1.3,
@@ -98,7 +102,10 @@ def form(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
                 right, bottom = round(x + size * 0.8), round(y + pitch * 0.8)
                 cv2.rectangle(ink, (round(x), round(y + 2)), (right, bottom), 255, -1)
             elif chance(rng, filled):
-                if handed and chance(rng, 0.6):
+                if handed and chance(rng, 0.5):
+                    text = number(rng) if chance(rng, 0.5) else words(rng, 1).upper()
+                    put(ink, by_hand(rng, text, tall, hand), edges[i] + 4, y - 0.3 * tall)
+                elif handed and chance(rng, 0.4):
                     word = scribble(rng, min(room * 0.8, size * 5), size * 1.2)
                     polyline(ink, word + np.array([edges[i] + 4, y]), 255, thin + 1)
                 else:
@@ -129,6 +136,24 @@ def paragraph(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     return ink
 
 
+def remarks(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
+    """Lines of somebody's lettering, with a pen as wide as a curve's, on ruled lines perhaps."""
+    ink = np.zeros((rows, columns), np.uint8)
+    tall = paper.dpi * between(rng, (0.07, 0.16))
+    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.4, 1.3))), tall)
+    px, ruled = max(1, round(paper.dpi / 150)), chance(rng, 0.6)
+    y = tall * 0.3
+    while y < rows - tall:
+        if chance(rng, 0.8):
+            text = words(rng, int(rng.integers(1, 9)))
+            mark = by_hand(rng, text.upper() if chance(rng, 0.7) else text, tall, hand)
+            put(ink, mark, between(rng, (0, 0.3)) * columns, y)
+        y += tall * between(rng, (1.5, 2.2))
+        if ruled:
+            cv2.line(ink, (0, round(y)), (columns, round(y)), 255, px)
+    return ink
+
+
 def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     """A logo or title, white on black or black on white, sometimes with emblem and bar code."""
     ink = np.zeros((rows, columns), np.uint8)
@@ -137,6 +162,8 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     size = min(rows * 0.5, paper.dpi * between(rng, (0.15, 0.45)))
     text = words(rng, int(rng.integers(1, 4)))
     mark = patch(text.upper() if chance(rng, 0.7) else text, size, face)
+    if chance(rng, 0.15):
+        mark = outline(mark, max(1.0, paper.curve_px * between(rng, (0.4, 1.2))))
     put(ink, mark, columns / 2 - mark.shape[1] / 2, rows / 2 - mark.shape[0] / 2)
     if chance(rng, 0.3):
         r, x = rows * between(rng, (0.2, 0.45)), between(rng, (0.1, 0.9)) * columns
@@ -145,7 +172,10 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
             cv2.fillPoly(ink, [corners.astype(np.int32)], 255)
         else:
             cv2.circle(ink, (round(x), rows // 2), round(r), 255, max(1, round(r * 0.1)))
-    if chance(rng, 0.6):
+    if chance(rng, 0.15):  # a hatched border
+        high, step = max(4, round(rows * between(rng, (0.15, 0.5)))), paper.dpi * between(rng, (0.03, 0.1)) + 2
+        hatch(ink, 0, columns, rows - high, rows, step, max(1, round(paper.curve_px * between(rng, (0.3, 1.2)))))
+    elif chance(rng, 0.6):
         ink = 255 - ink
     elif chance(rng, 0.3):
         x = int(between(rng, (0, columns * 0.5)))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .grid import Track
-from .lettering import by_hand, draw_face, draw_hand, number, patch, put, scribble, words, write
+from .lettering import by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
 from .pen import Pen, dashes, draw_pen, polyline, resample
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
@@ -73,15 +73,33 @@ def scale_box(rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int
 
 def hatch(ink: Array, left: int, right: int, y0: int, y1: int, step: float, px: int, level: int = 255) -> None:
     """Slanted strokes in a box."""
-    h = y1 - y0
     for x in np.arange(left, right, max(2.0, step)):
-        cv2.line(ink, (round(x), y1), (round(min(x + h, right)), y0), level, px)
+        end = min(x + y1 - y0, right)
+        cv2.line(ink, (round(x), y1), (round(end), round(y1 - (end - x))), level, px)
+
+
+def join(ink: Array, rng: Rng, paper: Paper, y: float) -> None:
+    """The edge of a sheet, a fold, a stop of the copier: a ragged bar across a part of the page."""
+    columns = ink.shape[1]
+    x0 = rng.uniform(-0.3, 0.8) * columns
+    x1 = x0 + log_between(rng, (0.1, 1.3)) * columns
+    x = np.arange(x0, x1, between(rng, (8, 60)))
+    wave = y + np.cumsum(rng.normal(0, 0.35, len(x))) + rng.normal(0, 0.004) * (x - x0)
+    px = paper.curve_px * between(rng, (0.4, 2.2)) * np.exp(rng.normal(0, 0.35, len(x)))
+    level, worn = int(between(rng, (110, 255))), between(rng, (0, 0.3))
+    for n in np.flatnonzero(rng.random(max(0, len(x) - 1)) > worn):
+        a, b = (round(x[n]), round(wave[n])), (round(x[n + 1]), round(wave[n + 1]))
+        cv2.line(ink, a, b, level, max(1, round(px[n])))
 
 
 def stamp(rng: Rng, paper: Paper) -> Array:
     """CONFIDENTIAL, BEST COPY AVAILABLE, a date: framed text at an odd angle."""
     text = pick(rng, {"CONFIDENTIAL": 1, "BEST COPY": 1, "RECEIVED": 1, "FILE COPY": 1, "APR 12 1962": 1})
-    mark = patch(text, paper.dpi * between(rng, (0.08, 0.22)), draw_face(rng))
+    size = paper.dpi * between(rng, (0.08, 0.22))
+    if chance(rng, 0.3):  # hollow letters, of a big rubber
+        mark = outline(patch(text, 1.6 * size, draw_face(rng)), max(1.0, paper.curve_px * between(rng, (0.4, 1.2))))
+    else:
+        mark = patch(text, size, draw_face(rng))
     mark = np.pad(mark, int(paper.dpi * 0.08) + 4)
     frame = max(1, round(paper.dpi * 0.012))
     h, w = mark.shape
@@ -129,15 +147,10 @@ def note(ink: Array, rng: Rng, paper: Paper, x: float, y: float, level: int = 25
     elif kind == "hand":
         tall = size * between(rng, (1.0, 2.2))
         face = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.35, 1.2))), tall)
+        turns = int(rng.choice((0, 0, 0, 1)))
         for n in range(int(rng.integers(1, 4))):
             text = number(rng) if chance(rng, 0.6) else words(rng, 1)
-            put(
-                ink,
-                np.rot90(by_hand(rng, text, tall, face), int(rng.choice((0, 0, 0, 1)))),
-                x,
-                y + n * tall * 1.5,
-                level,
-            )
+            put(ink, np.rot90(by_hand(rng, text, tall, face), turns), x, y + n * tall * 1.5, level)
     elif kind == "scribble":
         for n in range(int(rng.integers(1, 4))):
             word = scribble(rng, size * between(rng, (3, 6)), size * 1.6)

@@ -46,6 +46,7 @@ class Ruling:
     rows_drawn: str  # all, medium, none
     columns_drawn: str  # all, medium, none
     knots_px: int = 0  # ink that gathered where lines cross: added to half their width
+    swollen: float = 0.0  # share of the bold lines along a part of which ink gathered
     across: float = 1.0  # ink of rows over that of columns
 
 
@@ -76,6 +77,8 @@ def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
     minor_px = int(pick(rng, {"1": 0.42, "2": 0.38, "3": 0.14, "4": 0.06}))
     medium_px = minor_px + int(rng.integers(0, 2))
     bold_px = int(np.clip(medium_px + rng.integers(0, 4), 2, 10))
+    if chance(rng, 0.22):  # wider than the curves
+        bold_px = max(bold_px, round(paper.curve_px * between(rng, (0.9, 1.9))))
     if chance(rng, 0.25):
         medium_px = bold_px = minor_px
     fade = paper.wear
@@ -102,6 +105,7 @@ def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
         rows_drawn=pick(rng, {"all": 0.91, "medium": 0.05, "none": 0.04}),
         columns_drawn=pick(rng, {"all": 0.93, "medium": 0.04, "none": 0.03}),
         knots_px=int(pick(rng, {"0": 0.65, "1": 0.2, "2": 0.15})),
+        swollen=0.0 if chance(rng, 0.7) else between(rng, (0.1, 0.7)),
         across=1.0 if chance(rng, 0.5) else between(rng, (0.7, 1.4)),
     )
 
@@ -176,6 +180,11 @@ def rule(
                 a += ruling.inset_px * rng.uniform(0.3, 1.2)
                 b -= ruling.inset_px * rng.uniform(0.3, 1.2)
             line(a, y, b, y, weight)
+            if weight == "bold" and not paper.tidy and chance(rng, ruling.swollen):
+                # Ink gathers along a part of it, where a curve comes near as often as not.
+                c, d = np.sort(rng.uniform(a, b, 2))
+                px, level = sizes["bold"]
+                cv2.line(ink, (round(c), round(y)), (round(d), round(y)), level, px + int(rng.integers(1, 5)))
             if ruling.knots_px and not paper.tidy:
                 level = min(255, int(sizes[weight][1] * 1.4))
                 for x, _ in column_lines(t):

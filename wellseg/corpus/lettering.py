@@ -156,6 +156,13 @@ def patch(text: str, height_px: float, face: Face) -> Array:
     return out
 
 
+def outline(mark: Array, px: float) -> Array:
+    """The letters' edges alone, as strokes of that width."""
+    reach = max(3, round(px) | 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    return cv2.morphologyEx(np.pad(mark, reach), cv2.MORPH_GRADIENT, disc)
+
+
 def put(ink: Array, mark: Array, x: float, y: float, level: int = 255, box: bool = False) -> None:
     """Set a patch with its upper left corner at (x, y); off the page is cut. box: on white."""
     left, top = round(x), round(y)

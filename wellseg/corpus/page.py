@@ -280,6 +280,9 @@ def clutter(
         line = np.stack([np.linspace(x0, x1, 12), y + sag], axis=1)
         polyline(ink, line, 255, max(1, round(paper.curve_px * between(rng, (0.4, 1.2)))))
         furniture.note(ink, rng, paper, x0, y - paper.dpi * 0.12)
+    if not paper.tidy:
+        for _ in range(rng.poisson(0.3 * pages)):
+            furniture.join(ink, rng, paper, rng.uniform(y0, y1))
     for _ in range(rng.poisson(0.03 * pages)):
         mark = furniture.stamp(rng, paper)
         put(ink, mark, rng.uniform(0, columns), rng.uniform(y0, y1))

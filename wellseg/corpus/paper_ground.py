@@ -21,6 +21,7 @@ from .page import Log, draw_size, draw_spacing, draw_track
 from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance, draw_paper, log_between
 
 DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
+BLOTTED = 0.15  # share of 1-bit crops that are copied once more, over-exposed
 BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
 
 
@@ -49,6 +50,8 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
         drawn, curve = finish(rng, paper, ink, truth) if finish else damage.export(rng, ink, truth)
         gray = np.minimum(gray, drawn)
         mask[curve > 0] = 255
+    if paper.kind == "scan" and chance(rng, BLOTTED):
+        gray = damage.copy_again(rng, paper, gray)
     about: dict[str, object] = {"kind": paper.kind, "dpi": round(dpi), "curves": curves, "paper": crop.name}
     return Log(gray, mask, about)
 

@@ -48,8 +48,8 @@ class Preset:
     rows: Span
     columns: Span
     max_mpx: float = 14.0
-    text_pages: float = 0.14  # pages of header, table or nothing: an empty mask
-    headed: float = 0.22  # logs with such a block above, between or below the tracks
+    text_pages: float = 0.17  # pages of header, table or nothing: an empty mask
+    headed: float = 0.28  # logs with such a block above, between or below the tracks
     kinds: tuple[float, float, float] = (0.74, 0.07, 0.19)  # scan, print, render
 
 
