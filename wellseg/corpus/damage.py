@@ -222,7 +222,7 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
 def copy_again(rng: Rng, paper: Paper, gray: Array) -> Array:
     """A 1-bit scan photocopied once more, over-exposed: uint8 (rows, columns), 0 ink, 255 paper."""
     ink = cv2.GaussianBlur(255 - gray, (0, 0), paper.blur_px)
-    noise = grain(rng, *gray.shape, log_between(rng, (0.7, 2.2)))
+    noise = grain(rng, gray.shape[0], gray.shape[1], log_between(rng, (0.7, 2.2)))
     noisy = blotch(rng, ink, 128).astype(np.int16) + noise * np.int16(paper.grain) // np.int16(64)
     copy: Array = np.where(noisy > 128, 0, 255).astype(np.uint8)
     return copy
