@@ -130,6 +130,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the LAS file that --traces writes"),
         (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
         (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=FEET"),
+        (["other.tif", "log.tif", "--traces", "--tracks", "1-2"], "--tracks belongs to one scan, and here are 2"),
         (["log.tif", "other.tif", "--traces", "--depth", "1=2", "3=4"], "--depth belongs to one scan, and here are 2"),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
     ],
@@ -170,10 +171,14 @@ def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")
     assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.traces.csv").exists()
+    assert "no printed tracks found: values in log.las are fractions of the scan's width" in capsys.readouterr().err
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     assert "done already" in capsys.readouterr().err
     run(scan, "--weights", weights, "--traces")
     assert "done already" not in capsys.readouterr().err and "row 200" not in las.read_text()
+    run(scan, "--weights", weights, "--traces", "--tracks", "10-60")
+    said = capsys.readouterr().err
+    assert "done already" not in said and "no printed" not in said and "those of --tracks" in las.read_text()
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not las.exists() and not scan.with_name("log.traces.csv").exists()
 

@@ -160,7 +160,8 @@ def test_traces_lie_on_the_masks_of_the_corpus():
 def write(folder, mask, **options):
     with TraceWriter(folder / "log", "log.tif", *mask.shape, **options) as writer:
         for start in range(0, len(mask), 500):
-            writer.put(mask[start : start + 500], mask[start : start + 500])
+            part = mask[start : start + 500]
+            writer.put(255 - part, part, part)
     return folder / "log.traces.csv", folder / "log.las"
 
 
@@ -169,7 +170,7 @@ def test_csv_and_las_say_the_same(tmp_path):
     curve[700:712] = np.nan
     table, las_path = write(tmp_path, draw(curve, sine(600, 100, 900))[:, :800])
     lines = list(csv.DictReader(table.open()))
-    assert list(lines[0]) == ["row", "trace", "column", "width_px", "confidence"]
+    assert list(lines[0]) == ["row", "trace", "track", "column", "width_px", "confidence"]
     assert {line["trace"] for line in lines} == {"1", "2"} and len(lines) == 6000
     assert 4 <= sum(line["column"] == "" for line in lines) <= 12
     las = lasio.read(str(las_path))
@@ -207,7 +208,7 @@ def test_depth_bends_at_the_fixed_points():
 
 def test_without_traces_the_files_say_so(tmp_path):
     table, las = write(tmp_path, np.zeros((50, 60), np.uint8))
-    assert table.read_text() == "row,trace,column,width_px,confidence\n"
+    assert table.read_text() == "row,trace,track,column,width_px,confidence\n"
     assert lasio.read(str(las)).params["NTRC"].value == 0
 
 
@@ -227,7 +228,7 @@ def test_traces_one_below_another_share_a_column():
         mask = draw(curve, np.full(3000, 500.0))
         follower.add(mask, mask)
         follower.finish()
-        assert len(follower.traces) == 5 and sorted(map(len, pack(follower.traces))) == [1, 4]
+        assert len(follower.traces) == 5 and sorted(map(len, pack(follower.traces, [0] * 5))) == [1, 4]
 
 
 def test_a_sideways_scan_is_refused_and_a_failure_leaves_nothing(tmp_path):

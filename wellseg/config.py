@@ -197,6 +197,9 @@ class PredictConfig:
     """Write NAME.traces.csv and NAME.las, too: each trace's centre in every row."""
     depth: list[str] = field(default_factory=list)
     """ROW=FEET ROW=FEET [...]: depths of rows of one scan, for the LAS file of --traces."""
+    tracks: list[str] = field(default_factory=list)
+    """LEFT-RIGHT [LEFT-RIGHT ...]: columns of one scan between which its tracks lie, for the LAS file of --traces.
+    Default: they are looked for."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 
@@ -214,7 +217,10 @@ class PredictConfig:
             raise ValueError(f"--scratch {self.scratch}: no such folder")
         if self.depth and not self.traces:
             raise ValueError("--depth is for the LAS file that --traces writes: give both")
+        if self.tracks and not self.traces:
+            raise ValueError("--tracks is for the LAS file that --traces writes: give both")
         parse_depth(self.depth)
+        parse_tracks(self.tracks)
 
 
 @dataclass
@@ -375,3 +381,14 @@ def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
         if row == next_row or above >= below:
             raise ValueError(f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row to row")
     return pairs
+
+
+def parse_tracks(given: list[str]) -> list[tuple[float, float]]:
+    """["230-740", "880-1890"] -> [(230.0, 740.0), (880.0, 1890.0)], left and right columns. Raises ValueError."""
+    pairs: list[tuple[float, float]] = []
+    for track in given:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", track)
+        if not match or float(match[1]) >= float(match[2]):
+            raise ValueError(f"--tracks {track!r} is not LEFT-RIGHT in columns, as in 230-740")
+        pairs.append((float(match[1]), float(match[2])))
+    return sorted(pairs)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.config import PredictConfig, parse_depth
+from wellseg.config import PredictConfig, parse_depth, parse_tracks
 from wellseg.storage import Job
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def mask_scan(
     """Mask one scan and return the report that NAME.json holds.
 
     The report is written last: where it stands, the other results are whole. ``progress`` is told the
-    share done, ``say`` what the user should know beforehand.
+    share done, ``say`` what the user should know.
     """
     import numpy as np
 
@@ -96,8 +96,10 @@ def mask_scan(
             if view:
                 view.put(band.gray, probability)
             if traces:
-                traces.put(mask, probability)
+                traces.put(band.gray, mask, probability)
         _remove_stale(job, config)
+    if traces and not traces.tracks:
+        say(f"{job.scan}: no printed tracks found: values in {traces.las.name} are fractions of the scan's width")
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
     report = {
@@ -144,6 +146,7 @@ def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
         dpi=scan.dpi,
         orientation=scan.orientation,
         depth=parse_depth(config.depth),
+        borders=parse_tracks(config.tracks),
         scratch=config.scratch,
     )
 

@@ -28,8 +28,9 @@ def predict(config: PredictConfig) -> int:
     from wellseg.worker import Ended, Row, Work
 
     tasks, folder = list_tasks(config.scans, config.out)
-    if config.depth and len(tasks) > 1:
-        raise ValueError(f"--depth belongs to one scan, and here are {len(tasks)}: do that one alone")
+    for flag, given in (("--depth", config.depth), ("--tracks", config.tracks)):
+        if given and len(tasks) > 1:
+            raise ValueError(f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone")
     weights = weights_path(config.weights)
     read_header(weights)
     options = {
@@ -40,7 +41,7 @@ def predict(config: PredictConfig) -> int:
         "window_rows": config.window_rows,
     }
     if config.traces:
-        options["depth"] = config.depth
+        options |= {"depth": config.depth, "tracks": config.tracks}
     done = {} if config.overwrite else finished(tasks, config, options)
     summary = Summary(folder, {task: done.get(task, Row(task.name, "waiting")) for task in tasks})
     todo = [task for task in tasks if task not in done and not task.problem]

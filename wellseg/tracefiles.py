@@ -17,6 +17,7 @@ from wellseg import __version__
 from wellseg.atomic import atomic_file
 from wellseg.scan import ScanError
 from wellseg.traces import Follower, Trace
+from wellseg.tracks import TrackFinder, Tracks, straight
 
 LEAST_INCHES, LEAST_ROWS = 0.25, 50
 """Shorter traces are left out: a quarter of an inch of paper, or so many rows where the scan does not say its dpi."""
@@ -28,20 +29,32 @@ NULL = -999.25
 
 NOTE = """\
 Curves found by wellseg {version} on the scan {scan}, {rows} rows x {columns} columns.
-Values are FRACTIONS OF THE SCAN'S WIDTH: 0 the left edge, 1 the right edge. The printed tracks are not
-looked for, and nothing is calibrated: column in pixels = value x {columns} - 0.5.
-TRnn holds traces that follow one another, one at a time; IDnn says which: the number in {csv}.
+{values}
+Nothing is calibrated. The column in pixels stands in {csv}.
+TRnn holds traces that follow one another, one at a time; IDnn says which: the number there.
 It changes where a trace ends and another one takes its place: they need not be the same curve.
 {depth}
 Missing: {null}. Gaps of more than {gap} rows end a trace; traces of fewer than {least} rows are left out.
 {left_out}"""
 
 
+IN_TRACKS = """\
+Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left border and 1 its right one in
+that row; a curve that leaves its track goes below 0 or beyond 1. {where}
+A trace that mostly lies in no track is given in fractions of the scan's whole width instead."""
+FOUND = """\
+Tracks are panels of grid with white paper between them; two that share a border are one here."""
+GIVEN = "The borders are those of --tracks, the same in every row."
+NO_TRACKS = """\
+Values are FRACTIONS OF THE SCAN'S WIDTH, 0 the left edge and 1 the right edge: no printed tracks were found."""
+
+
 class TraceWriter:
     """Follows the traces of one scan and writes both files when the block ends well, whole or not at all.
 
     stem: the path of the files up to their endings. depth: pairs of row and feet, rising, at least two; or
-    none: depth is then the scan's row. scratch: folder for temporary data.
+    none: depth is then the scan's row. borders: left and right column of each track; none: the printed
+    tracks are looked for. scratch: folder for temporary data.
     Raises ScanError for a scan that is stored sideways.
     """
 
@@ -55,6 +68,7 @@ class TraceWriter:
         dpi: float | None = None,
         orientation: int = 1,
         depth: Sequence[tuple[float, float]] = (),
+        borders: Sequence[tuple[float, float]] = (),
         scratch: Path | None = None,
     ) -> None:
         if orientation > 4:
@@ -67,10 +81,15 @@ class TraceWriter:
         self.least_rows = round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS
         self.gap_rows = round(GAP_INCHES * dpi) if dpi else GAP_ROWS
         self.follower = Follower(self.least_rows, self.gap_rows, scratch)
+        self.finder = None if borders else TrackFinder(columns, dpi)
+        self.tracks: Tracks | None = straight(borders) if borders else None
+        """After the last row: None where the scan has no tracks that could be found."""
 
-    def put(self, mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:
+    def put(self, gray: NDArray[np.uint8], mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (rows, columns): mask 255 curve and 0 not; probability 255 for certainty."""
         self.follower.add(mask, probability)
+        if self.finder:
+            self.finder.add(gray)
 
     def __enter__(self) -> TraceWriter:
         return self
@@ -79,28 +98,44 @@ class TraceWriter:
         with self.follower:
             if kind is None:
                 self.follower.finish()
-                self._write_csv()
-                self._write_las()
+                if self.finder:
+                    self.tracks = self.finder.find()
+                in_track = [self._track(trace) for trace in self.follower.traces]
+                self._write_csv(in_track)
+                self._write_las(in_track)
 
-    def _write_csv(self) -> None:
+    def _track(self, trace: Trace) -> int:
+        rows = np.arange(trace.first_row, trace.first_row + trace.rows)
+        return self.tracks.of(rows, self.follower.points(trace)[:, 0] + 0.5) if self.tracks else 0
+
+    def _fractions(self, trace: Trace, track: int) -> NDArray[np.floating[Any]]:
+        """Where between the track's borders, or those of the scan, it is in each row."""
+        columns: NDArray[np.floating[Any]] = self.follower.points(trace)[:, 0] + 0.5
+        if not track or not self.tracks:
+            return columns / self.columns
+        left, right = self.tracks.at(np.arange(trace.first_row, trace.first_row + trace.rows))[:, track - 1].T
+        columns = (columns - left) / (right - left)
+        return columns
+
+    def _write_csv(self, in_track: list[int]) -> None:
         with atomic_file(self.csv) as file:
-            file.write(b"row,trace,column,width_px,confidence\n")
-            for number, trace in enumerate(self.follower.traces, 1):
+            file.write(b"row,trace,track,column,width_px,confidence\n")
+            for number, (trace, track) in enumerate(zip(self.follower.traces, in_track, strict=True), 1):
                 lines = []
                 for row, (column, width, confidence) in enumerate(self.follower.points(trace), trace.first_row):
                     known = column == column  # NaN is not: a gap
                     lines.append(
-                        f"{row},{number},{column:.1f},{width:.0f},{confidence:.2f}\n"
+                        f"{row},{number},{track or ''},{column:.1f},{width:.0f},{confidence:.2f}\n"
                         if known
-                        else f"{row},{number},,,\n"
+                        else f"{row},{number},{track or ''},,,\n"
                     )
                 file.write("".join(lines).encode())
 
-    def _write_las(self) -> None:
+    def _write_las(self, in_track: list[int]) -> None:
         import lasio
 
         traces = self.follower.traces
-        table = pack(traces)
+        table = pack(traces, in_track)
         first = min((trace.first_row for trace in traces), default=0)
         last = max((trace.first_row + trace.rows for trace in traces), default=self.rows) - 1
         rows = np.arange(first, last + 1) if traces else np.array([0, self.rows - 1])
@@ -113,10 +148,10 @@ class TraceWriter:
             for number in members:
                 trace = traces[number]
                 at = slice(trace.first_row - first, trace.first_row - first + trace.rows)
-                values[at] = (self.follower.points(trace)[:, 0] + 0.5) / self.columns
+                values[at] = self._fractions(trace, in_track[number])
                 numbers[at] = np.where(np.isnan(values[at]), np.nan, number + 1)
             formats[2 * lane - 1], formats[2 * lane] = "%.5f", "%d"
-            las.append_curve(f"TR{lane:02d}", values, unit="", descr="fraction of the scan's width")
+            las.append_curve(f"TR{lane:02d}", values, unit="", descr=self._unit(in_track[members[0]]))
             las.append_curve(f"ID{lane:02d}", numbers, unit="", descr="number of the trace")
         for name in ("STRT", "STOP", "STEP"):
             las.well[name].unit = unit  # lasio begins with metres
@@ -134,17 +169,32 @@ class TraceWriter:
         start, stop = (round(float(depth), 4) for depth in feet(rows[[0, -1]], self.depth))
         return {"STRT": start, "STOP": stop, "STEP": slopes.pop() if len(slopes) == 1 else 0.0}
 
+    def _unit(self, track: int) -> str:
+        if not track or not self.tracks:
+            return "fraction of the scan's width"
+        sides = self.tracks.borders[:, track - 1]
+        cut = np.median(sides[:, 0]) < 1 or np.median(sides[:, 1]) > self.columns - 1
+        return f"fraction of track {track}" + ", which the scan's edge cuts off" * bool(cut and self.finder)
+
     def _describe(self, las: Any, used: int) -> None:
         import lasio
 
         las.well["NULL"].value = NULL
         las.well["WELL"].value = Path(self.scan).stem
         las.well["SRVC"].value = f"wellseg {__version__}"
-        for name, unit, value, what in (
+        items: list[tuple[str, str, float, str]] = [
             ("ROWS", "", self.rows, "rows of the scan"),
             ("COLS", "PX", self.columns, "columns of the scan"),
             ("NTRC", "", len(self.follower.traces), "traces found"),
-        ):
+            ("NTRK", "", self.tracks.borders.shape[1] if self.tracks else 0, "tracks"),
+        ]
+        if self.tracks:
+            for track, (left, right) in enumerate(np.median(self.tracks.borders, axis=0).tolist(), 1):
+                items.append((f"T{track}L", "PX", round(left, 1), f"left border of track {track}, median of all rows"))
+                items.append(
+                    (f"T{track}R", "PX", round(right, 1), f"right border of track {track}, median of all rows")
+                )
+        for name, unit, value, what in items:
             las.params[name] = lasio.HeaderItem(name, unit, value, what)
         by = ", ".join(f"row {row:g} = {at:g} ft" for row, at in self.depth)
         left_out = len(self.follower.traces) - used
@@ -153,6 +203,7 @@ class TraceWriter:
             scan=self.scan,
             rows=self.rows,
             columns=self.columns,
+            values=IN_TRACKS.format(where=FOUND if self.finder else GIVEN) if self.tracks else NO_TRACKS,
             csv=self.csv.name,
             null=NULL,
             least=self.least_rows,
@@ -171,14 +222,18 @@ def feet(rows: NDArray[Any], depth: Sequence[tuple[float, float]]) -> NDArray[np
     return result
 
 
-def pack(traces: Sequence[Trace]) -> list[list[int]]:
-    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time: the longest first,
-    each where its neighbour above ends or that below begins closest. Columns from left to right."""
+def pack(traces: Sequence[Trace], in_track: Sequence[int]) -> list[list[int]]:
+    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time, all of one track: the
+    longest first, each where its neighbour above ends or that below begins closest. Columns from left to right."""
     columns: list[list[tuple[int, int]]] = []  # first row, number
     near = 0.05 * max((trace.stop for trace in traces), default=1)
     for number in sorted(range(len(traces)), key=lambda number: -traces[number].rows):
         entry = (traces[number].first_row, number)
-        fitting = [(step, i) for i, column in enumerate(columns) if (step := _step(traces, column, entry)) is not None]
+        fitting = [
+            (step, i)
+            for i, column in enumerate(columns)
+            if in_track[column[0][1]] == in_track[number] and (step := _step(traces, column, entry)) is not None
+        ]
         step, best = min(fitting, default=(0.0, None))
         if best is not None and (step < near or len(columns) == MOST_CURVES):
             insort(columns[best], entry)

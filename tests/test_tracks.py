@@ -1,0 +1,195 @@
+"""The printed tracks of logs whose layout is known, and values in fractions of them."""
+
+import csv
+
+import cv2
+import lasio
+import numpy as np
+import pytest
+
+from wellseg.config import PredictConfig, parse_tracks
+from wellseg.corpus.grid import Track, draw_ruling, rule
+from wellseg.corpus.recipe import PRESETS, draw_paper
+from wellseg.tracefiles import TraceWriter
+from wellseg.tracks import TrackFinder, course, straight
+
+DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
+LAYOUT = ((100, 350), (430, 830))
+
+
+def draw_sheet(seed=0, layout=LAYOUT, wander_px=0.0, curves=()):
+    """Gray rows of a log, and how far to the right each row lies: a header, ruled tracks, depth numbers between them,
+    and curves, each a column by row."""
+    rng = np.random.default_rng(seed)
+    ink = np.zeros((ROWS, COLUMNS), np.uint8)
+    paper = draw_paper(rng, PRESETS["quick"])
+    while paper.kind != "scan" or paper.wear > 0.6:
+        paper = draw_paper(rng, PRESETS["quick"])
+    ruling = draw_ruling(rng, paper)
+    while ruling.rows_drawn != "all" or ruling.columns_drawn != "all" or ruling.row_step != paper.dpi * 0.1:
+        ruling = draw_ruling(rng, paper)
+    zoom = paper.dpi / DPI  # the sheet is drawn at its own resolution, and then reduced
+    ink = np.zeros((round(ROWS * zoom), round(COLUMNS * zoom)), np.uint8)
+    first = round(HEADER * zoom)
+    tracks = [Track(left * zoom, right * zoom, "curves", divisions=10) for left, right in layout]
+    rule(ink, rng, paper, ruling, tracks, first, len(ink), first)
+    ink = cv2.resize(ink, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+    for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
+        cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
+        cv2.putText(ink, "COMPANY WELL FIELD", (80, row + 25), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
+    for row in range(HEADER + 60, ROWS, 200):
+        cv2.putText(ink, str(row), (layout[0][1] + 10, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    mask = np.zeros_like(ink)
+    for curve in curves:
+        points = np.stack([np.rint(curve), np.arange(ROWS)], 1).astype(np.int32)
+        cv2.polylines(mask, [points[HEADER:, None]], False, 255, 3)
+    ink |= mask
+    shift = np.rint(wander_px * np.sin(np.arange(ROWS) / 700)).astype(int)
+    gray = np.where(ink > 80, np.uint8(0), np.uint8(255))
+    moved = [np.stack([np.roll(row, s) for row, s in zip(rows, shift, strict=True)]) for rows in (gray, mask)]
+    return moved[0], moved[1], shift
+
+
+def look(gray, band_rows=517, dpi=DPI):
+    finder = TrackFinder(gray.shape[1], dpi)
+    for start in range(0, len(gray), band_rows):
+        finder.add(gray[start : start + band_rows])
+    return finder.find()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_borders_are_found_and_followed_where_the_sheet_wanders(seed):
+    gray, _, shift = draw_sheet(seed, wander_px=35)
+    tracks = look(gray)
+    rows = np.arange(HEADER + 100, ROWS - 100)
+    off = tracks.at(rows) - (np.array(LAYOUT) + shift[rows, None, None])
+    assert off.shape[1:] == (2, 2)
+    assert np.abs(np.median(off, axis=0)).max() < 3 and np.abs(off).max() < 9  # at most 9 px a block, straightened
+
+
+def test_any_bands_give_the_same(tmp_path):
+    gray, _, _ = draw_sheet(1, wander_px=10)
+    one, other = look(gray, 64), look(gray, ROWS)
+    np.testing.assert_array_equal(one.borders, other.borders)
+    np.testing.assert_array_equal(one.rows, other.rows)
+
+
+def test_a_border_that_is_worn_away_for_a_while_goes_on():
+    gray, _, _ = draw_sheet(2)
+    worn = gray.copy()
+    worn[1800:2500, :240] = 255
+    rows = np.arange(1000, 3900)
+    np.testing.assert_allclose(look(worn).at(rows), look(gray).at(rows), atol=3)
+
+
+def test_three_tracks_of_which_two_share_a_border_are_two_panels():
+    gray, _, _ = draw_sheet(3, layout=((80, 300), (380, 600), (600, 820)))
+    middle = np.median(look(gray).borders, axis=0)
+    np.testing.assert_allclose(middle, [(80, 300), (380, 820)], atol=4)
+
+
+def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
+    gray, _, _ = draw_sheet(4)
+    borders = np.median(look(gray[:, 200:]).borders, axis=0)
+    assert borders[0, 0] == 0 and borders[0, 1] == pytest.approx(150, abs=4)
+
+
+@pytest.mark.parametrize("kind", ["white", "black", "noise", "clouds", "short", "one row"])
+def test_where_there_is_no_grid_there_are_no_tracks(kind):
+    rng = np.random.default_rng(0)
+    shape = {"short": (200, 300), "one row": (1, 300)}.get(kind, (3000, 500))
+    gray = np.full(shape, 0 if kind == "black" else 255, np.uint8)
+    if kind == "noise":
+        gray = rng.integers(0, 256, shape, dtype=np.uint8)
+    if kind == "clouds":
+        gray = cv2.resize(rng.integers(0, 256, (40, 8), dtype=np.uint8), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    assert look(gray) is None
+
+
+def test_a_grid_that_only_fades_away_has_no_border():
+    gray, _, _ = draw_sheet(0, layout=((20, 880), (890, 891)))
+    rng = np.random.default_rng(0)
+    kept = np.clip((np.arange(COLUMNS) - 100) / 700, 0, 1)  # ink of the left half is lost by and by
+    tiles = cv2.resize(rng.random((ROWS // 8, COLUMNS // 30)), (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST)
+    faded = np.where(tiles < kept, gray, np.uint8(255))
+    tracks = look(faded)
+    assert tracks is None or np.median(tracks.borders, axis=0)[0, 0] < 120  # never a border in the middle of the sheet
+
+
+def test_the_best_course_pays_for_steps_and_jumps_only_where_it_gains():
+    score = np.zeros((40, 50))
+    score[np.arange(20), 10 + np.arange(20) // 4] = 1
+    score[np.arange(20, 40), 40] = 1
+    score[5, 45] = 1.2  # alone
+    np.testing.assert_array_equal(course(score, 1, 0.1, 3.0), [*(10 + np.arange(20) // 4), *[40] * 20])
+
+
+# ---- the files -----------------------------------------------------------------------------------------
+
+
+def write(folder, gray, mask, **options):
+    with TraceWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, **options) as writer:
+        for start in range(0, len(mask), 700):
+            part = slice(start, start + 700)
+            writer.put(gray[part], mask[part], mask[part])
+    return list(csv.DictReader((folder / "log.traces.csv").open())), lasio.read(str(folder / "log.las"))
+
+
+def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_path):
+    shares = {1: 0.3, 2: 0.75}
+    curves = [np.full(ROWS, left + shares[n] * (right - left)) for n, (left, right) in enumerate(LAYOUT, 1)]
+    gray, mask, shift = draw_sheet(0, wander_px=30, curves=curves)
+    lines, las = write(tmp_path, gray, mask)
+    assert np.ptp(shift) > 40
+    assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "2")}
+    for n, share in shares.items():
+        curve = las.curves[f"TR{n:02d}"]
+        assert curve.descr == f"fraction of track {n}"
+        wide = LAYOUT[n - 1][1] - LAYOUT[n - 1][0]
+        off = (np.asarray(curve.data)[100:-100] - share) * wide
+        assert abs(np.median(off)) < 3 and np.abs(off).max() < 9
+    assert las.params["NTRK"].value == 2 and las.params["T2R"].value == pytest.approx(830, abs=20)
+    assert "FRACTIONS OF A TRACK" in las.other and "two that share a border are one" in las.other
+
+
+def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
+    outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
+    gray, mask, _ = draw_sheet(0, curves=[outside, inside])
+    lines, las = write(tmp_path, gray, mask)
+    assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "")}
+    assert [c.descr for c in las.curves][1::2] == ["fraction of track 1", "fraction of the scan's width"]
+    assert np.nanmedian(las["TR02"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
+
+
+def test_given_tracks_are_taken_as_they_are(tmp_path):
+    gray, mask, _ = draw_sheet(0, curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
+    lines, las = write(tmp_path, gray, mask, borders=parse_tracks(["600-750.25", "250-500"]))
+    assert {line["track"] for line in lines} == {"1", "2"}
+    columns = [np.mean([float(line["column"]) for line in lines if line["track"] == track]) for track in "12"]
+    assert np.nanmean(las["TR01"]) == pytest.approx((columns[0] + 0.5 - 250) / 250, abs=1e-3)
+    assert np.nanmean(las["TR02"]) == pytest.approx((columns[1] + 0.5 - 600) / 150.25, abs=1e-3)
+    assert "those of --tracks" in las.other and las.params["T2R"].value == 750.2
+
+
+def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
+    _, mask, _ = draw_sheet(0, curves=[np.full(ROWS, 300.0)])
+    lines, las = write(tmp_path, 255 - mask, mask)
+    assert {line["track"] for line in lines} == {""} and las.params["NTRK"].value == 0
+    assert "no printed tracks were found" in las.other and las.curves["TR01"].descr == "fraction of the scan's width"
+    assert np.nanmedian(las["TR01"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
+
+
+def test_a_trace_is_of_the_track_in_which_most_of_it_lies():
+    tracks = straight([(100, 200), (300, 500)])
+    rows = np.arange(10)
+    of = lambda *columns: tracks.of(rows, np.array(columns, float))  # noqa: E731
+    assert of(*[150] * 6, *[400] * 4) == 1 and of(*[150] * 3, *[400] * 6, np.nan) == 2
+    assert of(*[250] * 6, *[400] * 4) == 0 and of(*[50] * 10) == 0
+
+
+@pytest.mark.parametrize("tracks", [["5"], ["9-5"], ["7-7"], ["a-b"], ["-4-9"]])
+def test_wrong_tracks_are_refused(tracks):
+    with pytest.raises(ValueError, match="is not LEFT-RIGHT"):
+        PredictConfig(["log.tif"], traces=True, tracks=tracks)
+    with pytest.raises(ValueError, match="give both"):
+        PredictConfig(["log.tif"], tracks=["1-2"])
