@@ -13,7 +13,7 @@ DEFAULT = ModelConfig()
 CLASSIC = ModelConfig(patch=1, widths=(16, 32, 64, 128))
 
 STEP = """
-import resource, sys
+import sys
 from dataclasses import asdict
 import torch
 from wellseg.config import ModelConfig, OptimConfig
@@ -36,7 +36,8 @@ for _ in range(2):
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not ru_maxrss, which begins with the peak of the process that started this one.
+print(1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]))
 """
 
 

@@ -10,15 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from wellseg.convolution import Conv2d
 from wellseg.norms import Momentum, StandardisedConv2d, copy_statistics, make_norm, with_statistics
 
 
 def to_ink(gray: Tensor) -> Tensor:
     """uint8 gray, 0 black ink to 255 white paper -> float32 ink in [0, 1]: the input of every network.
 
-    Paper is 0, so the zero padding of convolutions is blank paper.
+    Paper is 0, so the zero padding of convolutions is blank paper. Under autocast the ink has its dtype at
+    once: so the first convolution would round it anyway, and less is kept for the gradient.
     """
-    return 1 - gray.float() / 255
+    ink = 1 - gray.float() / 255
+    device = gray.device.type
+    return ink.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else ink
 
 
 class ResUNet(nn.Module):
@@ -77,9 +81,9 @@ class ResUNet(nn.Module):
         self.decoder = nn.ModuleList(block(here, here, decoder_convs) for _, here in narrowing)
         self.head = last = nn.Conv2d(widths[0], patch * patch * max(1, branch), 1)
         if branch:
-            self.branch_conv = nn.Conv2d(1, branch, 3, padding=1, bias=False)
+            self.branch_conv = Conv2d(1, branch, 3, padding=1, bias=False)
             self.branch_norm = make_norm(norm, branch, momentum=momentum)
-            self.branch_head = last = nn.Conv2d(branch, 1, 3, padding=1)
+            self.branch_head = last = Conv2d(branch, 1, 3, padding=1)
         nn.init.constant_(last.bias, -3.0)  # type: ignore[arg-type]  # few pixels are curve: 5 %
 
     def forward(self, ink: Tensor) -> Tensor:
@@ -145,12 +149,13 @@ class ResidualBlock(nn.Module):
         y = self.norm1(self.conv1(x))
         if self.convs == 2:
             y = self.norm2(self.conv2(F.relu(y, inplace=True)))
-        return F.relu(y + self.shortcut(x), inplace=True)
+        y += self.shortcut(x)  # in place: nothing that is due for a gradient is lost
+        return F.relu(y, inplace=True)
 
 
 def conv3x3(c_in: int, c_out: int, dilation: int, separable: bool, standardised: bool) -> nn.Module:
     """A 3x3 convolution before a norm, of maps that stay of one size."""
-    conv = StandardisedConv2d if standardised else nn.Conv2d
+    conv = StandardisedConv2d if standardised else Conv2d
     if separable and c_in > 4:  # not of the ink, whose 4 channels are neighbouring pixels
         alone = nn.Conv2d(c_in, c_in, 3, padding=dilation, dilation=dilation, groups=c_in, bias=False)
         return nn.Sequential(alone, conv(c_in, c_out, 1, bias=False))

@@ -55,7 +55,8 @@ class BatchNorm(nn.BatchNorm2d):
 
     def together(self, maps: list[Tensor]) -> list[Tensor]:
         """In training: maps (1, C, H, W) of any sizes, normalised by the statistics of all their pixels."""
-        count, mean, square = moments = self.moments(maps)
+        maps, moments = self.moments(maps)
+        count, mean, square = moments
         if count == 1:
             raise ValueError(
                 f"BatchNorm in training needs more than one value per channel and got a map of shape "
@@ -65,7 +66,7 @@ class BatchNorm(nn.BatchNorm2d):
         self.observe(moments)
         return [scale_shift(x, scale, shift, mean) for x in maps]
 
-    def moments(self, maps: list[Tensor]) -> Moments:
+    def moments(self, maps: list[Tensor]) -> tuple[list[Tensor], Moments]:
         return moments_together(maps)
 
     @torch.no_grad()
@@ -165,6 +166,6 @@ class TwoPhaseConstantNorm(TwoPhaseNorm):
     The same forward values; "much higher training loss" is what its author got.
     """
 
-    def moments(self, maps: list[Tensor]) -> Moments:
+    def moments(self, maps: list[Tensor]) -> tuple[list[Tensor], Moments]:
         with torch.no_grad():
-            return super().moments(maps)
+            return maps, super().moments(maps)[1]

@@ -63,7 +63,7 @@ class GroupNorm(nn.Module):
         return by_image(self._normalise, x)
 
     def _normalise(self, x: Tensor) -> Tensor:
-        count, mean, square = map_moments(x)
+        x, (count, mean, square) = map_moments(x)
         return scale_shift(x, *self.scale_shift(mean, square / count), mean)
 
     def extra_repr(self) -> str:

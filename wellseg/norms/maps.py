@@ -18,10 +18,14 @@ from torch.autograd.function import once_differentiable
 from wellseg.norms.moments import Moments, merge_moments, moments_of_map, row_blocks
 
 
-def map_moments(x: Tensor) -> Moments:
-    """Moments of each channel of a map (1, C, H, W), differentiable; merge_moments is, too."""
-    mean, square = _MapMoments.apply(x)  # type: ignore[no-untyped-call]
-    return x.shape[2] * x.shape[3], mean, square
+def map_moments(x: Tensor) -> tuple[Tensor, Moments]:
+    """A map (1, C, H, W) and the moments of its channels, differentiable; merge_moments is, too.
+
+    The map is the one to go on with, in scale_shift and nothing else: so its gradient comes together here,
+    in one map.
+    """
+    x, mean, square = _MapMoments.apply(x)  # type: ignore[no-untyped-call]
+    return x, (x.shape[2] * x.shape[3], mean, square)
 
 
 def scale_shift(x: Tensor, scale: Tensor, shift: Tensor, around: Tensor) -> Tensor:
@@ -34,17 +38,22 @@ def scale_shift(x: Tensor, scale: Tensor, shift: Tensor, around: Tensor) -> Tens
 
 class _MapMoments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
         _, mean, square = moments_of_map(x)
         ctx.save_for_backward(x, mean)
-        return mean, square
+        # Not x itself: autograd would make it a view with other strides of its first dimension, of size 1, by
+        # which native_batch_norm_backward takes it for another layout and gives wrong sums (torch 2.13.0).
+        return x.detach(), mean, square
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_mean: Tensor, grad_square: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def backward(ctx, grad: Tensor, grad_mean: Tensor, grad_square: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         x, mean = ctx.saved_tensors
         slope = 2 * grad_square
-        return apply_scale_shift(x, slope, grad_mean / (x.shape[2] * x.shape[3]) - slope * mean)
+        shift = grad_mean / (x.shape[2] * x.shape[3]) - slope * mean
+        for rows in row_blocks(x):  # into the gradient from scale_shift, which nobody else has
+            grad[:, :, rows] += apply_scale_shift(x[:, :, rows], slope, shift)
+        return grad
 
 
 class _ScaleShift(torch.autograd.Function):
@@ -95,6 +104,7 @@ def by_image(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return function(x) if len(x) == 1 else torch.cat([function(image) for image in x.split(1)])  # type: ignore[no-untyped-call]
 
 
-def moments_together(maps: list[Tensor]) -> Moments:
-    """Moments of several maps (1, C, H, W) of any sizes, as if their pixels were one map's; differentiable."""
-    return reduce(merge_moments, map(map_moments, maps))
+def moments_together(maps: list[Tensor]) -> tuple[list[Tensor], Moments]:
+    """map_moments of several maps (1, C, H, W) of any sizes, as if their pixels were one map's."""
+    passed, moments = zip(*map(map_moments, maps), strict=True)
+    return list(passed), reduce(merge_moments, moments)

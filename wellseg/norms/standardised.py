@@ -7,8 +7,10 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wellseg.convolution import Conv2d
 
-class StandardisedConv2d(nn.Conv2d):
+
+class StandardisedConv2d(Conv2d):
     """A convolution whose weights have mean 0 and variance 1 for each output channel (arXiv 1903.10520).
 
     For convolutions that a norm follows: the scale that the weights lose is the norm's business.
