@@ -196,6 +196,20 @@ def test_a_bucket_without_ray(s3, weights):
     assert [row["status"] for row in read_summary(s3.cat("archive/masks/summary.csv"))] == ["done"] * 3 + ["failed"]
 
 
+@pytest.mark.slow
+def test_a_bucket_has_a_page_of_all_its_scans(s3, weights, tmp_path, browser_page):
+    s3.pipe({"archive/scans/deep/a #1.tif": tiff(200), "archive/scans/bad.tif": b"no scan"})
+    run("s3://archive/scans", "--out", "s3://archive/masks", "--weights", weights, "--view", "--jobs", 1, status=1)
+    assert s3.info("archive/masks/index.html")["ContentType"] == "text/html"  # else browsers only save it
+    s3.get("archive/masks/", str(tmp_path / "copy"), recursive=True)
+    page = browser_page(tmp_path / "copy" / "index.html")
+    assert page.title() == "masks · wellseg" and page.locator("tbody tr").count() == 2
+    page.wait_for_function("document.querySelector('tbody img').naturalWidth > 0")  # addresses are relative
+    assert page.locator("tr.failed a").count() == 0
+    page.locator("tbody .scan a").click()
+    assert "a #1" in page.title()
+
+
 @pytest.fixture
 def cluster(s3, monkeypatch):
     """A head that computes nothing and two nodes of one core."""

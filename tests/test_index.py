@@ -22,7 +22,7 @@ def folder(tmp_path):
     (out / "deep" / "b #2 100%.view").mkdir(parents=True)
     (out / "deep" / "b #2 100%.html").write_text("<title>the view</title>")
     (out / "deep" / "b #2 100%.view" / "thumb.jpg").write_bytes(b"")
-    write_index(out, ROWS)
+    write_index(str(out), ROWS)
     return out
 
 
@@ -41,7 +41,7 @@ def test_failures_come_first_and_columns_sort(folder, browser_page):
 
 def test_a_failed_scan_has_no_way_to_the_view_of_an_earlier_start(tmp_path, browser_page):
     (tmp_path / "<b>c.html").write_text("old")
-    write_index(tmp_path, ROWS)
+    write_index(str(tmp_path), ROWS)
     assert browser_page(tmp_path / "index.html").locator("tbody a").count() == 0
 
 
@@ -56,7 +56,7 @@ def test_filter_search_and_the_way_to_a_view(folder, browser_page):
 
 
 def test_many_scans_are_drawn_as_one_comes_to_them(tmp_path, browser_page):
-    write_index(tmp_path, [{**ROWS[0], "scan": f"{i}.tif"} for i in range(1000)])
+    write_index(str(tmp_path), [{**ROWS[0], "scan": f"{i}.tif"} for i in range(1000)])
     page = browser_page(tmp_path / "index.html")
     assert page.locator("tbody tr").count() < 500
     to_the_end = "scrollTo(0, document.body.scrollHeight) ?? document.querySelectorAll('tbody tr').length === 1000"
@@ -71,7 +71,7 @@ def test_nothing_overflows(folder, browser_page, width):
 
 def test_a_scan_called_index_keeps_its_view(tmp_path):
     (tmp_path / "index.html").write_text("the view")
-    write_index(tmp_path, [{**ROWS[0], "scan": "index.tif"}])
+    write_index(str(tmp_path), [{**ROWS[0], "scan": "index.tif"}])
     assert (tmp_path / "index.html").read_text() == "the view"
     assert "index.tif" in (tmp_path / "index of scans.html").read_text()
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import PredictConfig
@@ -23,7 +22,6 @@ def predict(config: PredictConfig) -> int:
     from wellseg.board import ScreenBoard
     from wellseg.folder import Summary, finished, list_tasks
     from wellseg.pool import run_here, run_pool
-    from wellseg.storage import is_url
     from wellseg.weights import read_header, weights_path
     from wellseg.worker import Ended, Row, Work
 
@@ -63,10 +61,10 @@ def predict(config: PredictConfig) -> int:
             unheard = [task for task in todo if summary.rows[task].status == "waiting"]
             summary.rows.update(finished(unheard, config, options))
             raise
-    if config.view and folder and not is_url(folder):
+    if config.view and folder:
         from wellseg.report.index import write_index
 
-        write_index(Path(folder), summary.as_read())
+        write_index(folder, summary.as_read())
     return SOME_FAILED if board.failed else 0
 
 

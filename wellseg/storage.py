@@ -166,7 +166,7 @@ def write_whole(place: str, data: bytes) -> None:
             file.write(data)
         return
     with TemporaryDirectory(prefix="wellseg-") as folder:
-        path = Path(folder, "file")
+        path = Path(folder, PurePosixPath(place).name)  # stores tell by it what type it has: a page, a table
         path.write_bytes(data)
         _put(path, place)
 

@@ -6,15 +6,15 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from wellseg.atomic import atomic_file
 from wellseg.report.page import fill, link
+from wellseg.storage import is_url, join, write_whole
 
 INDEX, OTHER = "index.html", "index of scans.html"
 """The page's name, and the one where a scan is called index and has its view there."""
 
 
-def write_index(out: Path, rows: list[dict[str, str]]) -> None:
-    """Write ``out``/index.html (or OTHER), whole or not at all.
+def write_index(out: str, rows: list[dict[str, str]]) -> None:
+    """Write ``out``/index.html (or OTHER), whole or not at all; out is a folder's path or its URL (s3://...).
 
     rows: one for each scan, as in summary.csv: scan (its path below the folder that was given), status
         ("done", "failed", or "waiting": not reached), rows, columns, seconds, ink_share, reason. A value
@@ -22,18 +22,18 @@ def write_index(out: Path, rows: list[dict[str, str]]) -> None:
     Raises OSError if the page cannot be written.
     """
     entries = [_entry(out, row) for row in rows]
-    page = fill("index.html", out.resolve().name or "Scans", {"scans": entries})
+    name = out.rstrip("/").rpartition("/")[2] if is_url(out) else Path(out).resolve().name
+    page = fill("index.html", name or "Scans", {"scans": entries})
     taken = any(Path(row["scan"]).with_suffix(".html") == Path(INDEX) for row in rows)
-    with atomic_file(out / (OTHER if taken else INDEX)) as file:
-        file.write(page)
+    write_whole(join(out, OTHER if taken else INDEX), page)
 
 
-def _entry(out: Path, row: dict[str, str]) -> dict[str, Any]:
+def _entry(out: str, row: dict[str, str]) -> dict[str, Any]:
     scan = Path(row["scan"])
     stem = (Path(scan.name) if scan.is_absolute() else scan).with_suffix("")
     view, thumb = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.view") / "thumb.jpg"
     # A half-written or missing view has no page: the page is written last. That of a failed scan is an old one.
-    shown = row["status"] == "done" and (out / view).is_file()
+    shown = row["status"] == "done" and _is_there(out, view)
     return {
         "scan": row["scan"],
         "status": row["status"],
@@ -43,8 +43,13 @@ def _entry(out: Path, row: dict[str, str]) -> dict[str, Any]:
         "ink": _number(row.get("ink_share")),
         "reason": row.get("reason") or "",
         "view": link(view.as_posix()) if shown else None,
-        "thumb": link(thumb.as_posix()) if shown and (out / thumb).is_file() else None,
+        "thumb": link(thumb.as_posix()) if shown and _is_there(out, thumb) else None,
     }
+
+
+def _is_there(out: str, result: Path) -> bool:
+    # Behind a URL nobody is asked, twice for each of 140,000 scans: a scan is done when its view was put there.
+    return is_url(out) or Path(out, result).is_file()
 
 
 def _number(text: str | None) -> float | None:
