@@ -1,6 +1,6 @@
 """Read any archive scan as gray rows, on demand and in bounded memory; write masks.
 
-With `tiff_pages` and `tiff_codecs` behind it, this is the only module that knows TIFF, polarity,
+With `tiff_pages`, `tiff_gray` and `tiff_codecs` behind it, this is the only module that knows TIFF, polarity,
 bit depth, palette and orientation: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
 """
 
@@ -21,7 +21,8 @@ import tifffile
 
 from wellseg.atomic import atomic_file
 from wellseg.tiff_codecs import Gray, ScanError, jpeg_size, one_line
-from wellseg.tiff_pages import Band, TiffPage, luma, on_white
+from wellseg.tiff_gray import luma, on_white
+from wellseg.tiff_pages import Band, TiffPage
 
 __all__ = ["SUFFIXES", "Resolution", "Scan", "ScanError", "is_scan_file", "open_scan", "write_gray", "write_mask"]
 

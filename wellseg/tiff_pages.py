@@ -1,4 +1,4 @@
-"""One page of a TIFF as bands of gray rows: polarity, depth, palette, compression, damage.
+"""One page of a TIFF as bands of gray rows: what its tags claim, where its strips and tiles lie, what is damaged.
 
 Behind `wellseg.scan`, which is what other modules use. A *segment* is a strip or tile of the
 file; a *band* is one row of segments: the smallest piece that can be decoded by itself.
@@ -7,11 +7,10 @@ file; a *band* is one row of segments: the smallest piece that can be decoded by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import cv2
 import imagecodecs
 import numpy as np
 import tifffile
@@ -32,17 +31,11 @@ from wellseg.tiff_codecs import (
     jpeg_size,
     one_line,
 )
+from wellseg.tiff_gray import COLOUR_CHANNELS, PALETTE, ToGray
 
 CONVERT = "convert it, for example with tiffcp -c lzw"
 MAX_BAND_BYTES = 2**31
 """Largest decoded band (one byte a pixel for 1 bit) that is decoded at all."""
-CHUNK_PIXELS = 2**20
-"""Gray is computed in pieces of about so many pixels, to keep the temporaries small."""
-
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR = 0, 1, 2, 3, 4, 5, 6
-CIELAB, ICCLAB, ITULAB = 8, 9, 10
-COLOUR_CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4,
-                   YCBCR: 3, CIELAB: 3, ICCLAB: 3, ITULAB: 3}  # fmt: skip
 
 
 @dataclass
@@ -106,8 +99,7 @@ class TiffPage:
         if self._compression == NONE and not page.is_tiled:
             # Rows of an uncompressed strip can be read by themselves.
             self.band_rows = max(1, min(self._segment_rows, 2**22 // (self._row_bytes or 1)))
-        self._table = self._gray_table()
-        self._span: tuple[float, float] | None = None
+        self._gray = ToGray(page, self._format, self._all_samples)
 
     # What the tags say
 
@@ -166,33 +158,13 @@ class TiffPage:
         following = dict(itertools.pairwise(ends))
         return [following.get(offset, offset) - offset for offset in self._offsets]
 
-    def _gray_table(self) -> Gray | None:
-        """The gray of each sample value, shape (256,), for one sample of up to 8 bits."""
-        if self._bits > 8 or self._format != 1 or COLOUR_CHANNELS[self._photometric] > 1:
-            return None
-        size = 2**self._bits
-        table = np.zeros(256, np.uint8)
-        if self._photometric == PALETTE:
-            colours = np.asarray(self._page.colormap)
-            if colours.shape != (3, size):
-                raise ScanError("its palette is missing or of the wrong size: it is damaged")
-            # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
-            colours = colours >> 8 if colours.max() > 255 else colours
-            colours = np.ascontiguousarray(colours.astype(np.uint8).T[None])
-            table[:size] = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)[0]
-        else:
-            table[:size] = np.arange(size) * 255 // (size - 1)
-            if self._photometric == WHITE_IS_ZERO:
-                table[:size] = 255 - table[:size]
-        return table
-
     # From file to samples
 
     def band(self, row: int) -> Band:
         """Decode the band that holds this row."""
         down, skip, height = self._place(row)
         first = down * self._segment_rows + skip
-        table = self._table
+        table = self._gray.table
         if self._bits == self._samples == 1 and self._across == 1 and table is not None:
             shades = (int(table[0]), int(table[1]))
             if self._compression in FAX:
@@ -328,93 +300,11 @@ class TiffPage:
         fax = Fax(self._compression, self._segment_columns, t4_options, self._counts_given)
         return fax.rows(data, height, damage, may_spill=may_spill)
 
-    # From samples to gray
-
-    def _gray(self, samples: NDArray[Any]) -> Gray:
-        """Gray, (rows, columns), 0 ink to 255 paper, of samples (rows, columns, samples)."""
-        rows, columns, _ = samples.shape
-        gray = np.empty((rows, columns), np.uint8)
-        step = max(1, CHUNK_PIXELS // columns)
-        for row in range(0, rows, step):
-            gray[row : row + step] = self._gray_chunk(samples[row : row + step])
-        return gray
-
-    def _gray_chunk(self, samples: NDArray[Any]) -> Gray:
-        channels = COLOUR_CHANNELS[self._photometric]
-        gray: Gray
-        if self._table is not None:
-            gray = self._table[samples[..., 0]]
-        else:
-            values = self._to_8_bit(samples)
-            gray = values[..., 0]  # also Y and L*, which are the luma
-            converted = self._compression in IMAGE_CODECS and self._photometric == YCBCR
-            if (self._photometric == RGB or converted) and values.shape[2] >= 3:
-                gray = luma(values)
-            elif self._photometric == CMYK and values.shape[2] >= 4:
-                paper = 255 - values[..., :4].astype(np.uint16)
-                gray = luma((paper[..., :3] * paper[..., 3:] // 255).astype(np.uint8))
-            elif self._photometric == WHITE_IS_ZERO:
-                gray = 255 - gray
-        extra = tuple(self._page.extrasamples)
-        if extra[:1] in ((1,), (2,)) and samples.shape[2] > channels:
-            gray = on_white(gray, self._to_8_bit(samples[..., channels]), extra[0] == 1)
-        return gray
-
-    def _to_8_bit(self, values: NDArray[Any]) -> Gray:
-        """Map the format's full range onto 0..255; floats by `_float_span`."""
-        if values.dtype == np.uint8 and self._bits == 8:
-            return values  # the usual case needs no arithmetic
-        low, high = 0.0, 2.0**self._bits - 1
-        if self._format == 2:
-            low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
-        elif self._format == 3:
-            low, high = self._float_span()
-        with np.errstate(invalid="ignore", over="ignore"):
-            scaled: NDArray[Any] = values.astype(np.float32 if values.itemsize < 4 else float)
-            scaled -= low
-            scaled *= 255 / (high - low)
-        paper = 0.0 if self._photometric == WHITE_IS_ZERO else 255.0
-        scaled = np.nan_to_num(scaled, nan=paper, posinf=255.0, neginf=0.0)
-        gray: Gray = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-        return gray
-
-    def _float_span(self) -> tuple[float, float]:
-        """The values of black and white in a float file: 0..1 if all lie there, else min..max.
-
-        Takes one pass over the page, at the first need.
-        """
-        if self._span is None:
-            lowest, highest = np.inf, -np.inf
-            row = 0
-            while row < self.rows:
-                place = self._place(row)
-                values, damage = self._band_samples(*place)
-                row = self.rows if damage else row + place[2]
-                values = values[np.isfinite(values)]
-                if values.size:
-                    lowest = min(lowest, float(values.min()))
-                    highest = max(highest, float(values.max()))
-            self._span = (0.0, 1.0)
-            if lowest < 0 or highest > 1:
-                # A page of one value is blank paper.
-                if lowest == highest and self._photometric == WHITE_IS_ZERO:
-                    highest = lowest + max(1.0, abs(lowest))
-                elif lowest == highest:
-                    lowest = highest - max(1.0, abs(highest))
-                self._span = (lowest, highest)
-        return self._span
-
-
-def luma(rgb: Gray) -> Gray:
-    """Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), of (rows, columns, 3 or more) in R, G, B."""
-    gray = cv2.cvtColor(np.ascontiguousarray(rgb[..., :3]), cv2.COLOR_RGB2GRAY)
-    return np.asarray(gray, np.uint8)
-
-
-def on_white(gray: Gray, alpha: Gray, premultiplied: bool) -> Gray:
-    """Lay a picture with transparency on white paper."""
-    opacity = alpha.astype(np.uint16)
-    ink = gray.astype(np.uint16)
-    shown = ink if premultiplied else (ink * opacity + 127) // 255
-    laid: Gray = np.minimum(shown + 255 - opacity, 255).astype(np.uint8)
-    return laid
+    def _all_samples(self) -> Iterator[NDArray[Any]]:
+        """Of the page, band by band, as far as they are good."""
+        row, damage = 0, ""
+        while row < self.rows and not damage:
+            place = self._place(row)
+            samples, damage = self._band_samples(*place)
+            row += place[2]
+            yield samples
