@@ -1,6 +1,7 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import lasio
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from wellseg.config import PredictConfig, parse_tracks
-from wellseg.corpus.grid import Track, draw_ruling, rule
+from wellseg.corpus.grid import Ruling, Track, rule
 from wellseg.corpus.recipe import PRESETS, draw_paper
 from wellseg.tracefiles import TraceWriter
 from wellseg.tracks import TrackFinder, course, straight
@@ -17,23 +18,31 @@ DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
 LAYOUT = ((100, 350), (430, 830))
 
 
-def draw_sheet(seed=0, layout=LAYOUT, wander_px=0.0, curves=()):
-    """Gray rows of a log, and how far to the right each row lies: a header, ruled tracks, depth numbers between them,
-    and curves, each a column by row."""
-    rng = np.random.default_rng(seed)
-    ink = np.zeros((ROWS, COLUMNS), np.uint8)
+PLAIN = Ruling(
+    *(10.0, 1, 1, 2, 3),  # rows apart; px of minor, medium, bold lines and borders
+    *(200, 255, 255, 255),  # their levels
+    *(5, 99, 0.0, "all", "all"),  # each 5th row is bold; inset; rows and columns
+)
+RULINGS = {
+    "plain": PLAIN,
+    "borders like the grid": replace(PLAIN, border_px=1, border_level=200),
+    "rows stop short": replace(PLAIN, inset_px=6.0, knots_px=1),
+    "only bold rows": replace(PLAIN, minor_level=30, bold_every=10),
+    "no columns": replace(PLAIN, columns_drawn="none"),
+    "heavy": replace(PLAIN, minor_px=3, bold_px=5, border_px=5, row_step=20.0),
+}
+
+
+def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
+    """Gray rows of a log, its mask, and how far to the right each row lies: a header, ruled tracks, depth numbers
+    between them, and curves, each a column by row."""
+    rng = np.random.default_rng(0)
     paper = draw_paper(rng, PRESETS["quick"])
-    while paper.kind != "scan" or paper.wear > 0.6:
+    while paper.kind != "scan":
         paper = draw_paper(rng, PRESETS["quick"])
-    ruling = draw_ruling(rng, paper)
-    while ruling.rows_drawn != "all" or ruling.columns_drawn != "all" or ruling.row_step != paper.dpi * 0.1:
-        ruling = draw_ruling(rng, paper)
-    zoom = paper.dpi / DPI  # the sheet is drawn at its own resolution, and then reduced
-    ink = np.zeros((round(ROWS * zoom), round(COLUMNS * zoom)), np.uint8)
-    first = round(HEADER * zoom)
-    tracks = [Track(left * zoom, right * zoom, "curves", divisions=10) for left, right in layout]
-    rule(ink, rng, paper, ruling, tracks, first, len(ink), first)
-    ink = cv2.resize(ink, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+    ink = np.zeros((ROWS, COLUMNS), np.uint8)
+    tracks = [Track(left, right, "curves", divisions=10) for left, right in layout]
+    rule(ink, rng, paper, ruling, tracks, HEADER, ROWS, HEADER)
     for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
         cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
         cv2.putText(ink, "COMPANY WELL FIELD", (80, row + 25), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
@@ -57,9 +66,9 @@ def look(gray, band_rows=517, dpi=DPI):
     return finder.find()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_borders_are_found_and_followed_where_the_sheet_wanders(seed):
-    gray, _, shift = draw_sheet(seed, wander_px=35)
+@pytest.mark.parametrize("ruling", RULINGS)
+def test_borders_are_found_and_followed_where_the_sheet_wanders(ruling):
+    gray, _, shift = draw_sheet(RULINGS[ruling], wander_px=35)
     tracks = look(gray)
     rows = np.arange(HEADER + 100, ROWS - 100)
     off = tracks.at(rows) - (np.array(LAYOUT) + shift[rows, None, None])
@@ -67,15 +76,15 @@ def test_borders_are_found_and_followed_where_the_sheet_wanders(seed):
     assert np.abs(np.median(off, axis=0)).max() < 3 and np.abs(off).max() < 9  # at most 9 px a block, straightened
 
 
-def test_any_bands_give_the_same(tmp_path):
-    gray, _, _ = draw_sheet(1, wander_px=10)
+def test_any_bands_give_the_same():
+    gray, _, _ = draw_sheet(wander_px=10)
     one, other = look(gray, 64), look(gray, ROWS)
     np.testing.assert_array_equal(one.borders, other.borders)
     np.testing.assert_array_equal(one.rows, other.rows)
 
 
 def test_a_border_that_is_worn_away_for_a_while_goes_on():
-    gray, _, _ = draw_sheet(2)
+    gray, _, _ = draw_sheet()
     worn = gray.copy()
     worn[1800:2500, :240] = 255
     rows = np.arange(1000, 3900)
@@ -83,13 +92,13 @@ def test_a_border_that_is_worn_away_for_a_while_goes_on():
 
 
 def test_three_tracks_of_which_two_share_a_border_are_two_panels():
-    gray, _, _ = draw_sheet(3, layout=((80, 300), (380, 600), (600, 820)))
+    gray, _, _ = draw_sheet(layout=((80, 300), (380, 600), (600, 820)))
     middle = np.median(look(gray).borders, axis=0)
     np.testing.assert_allclose(middle, [(80, 300), (380, 820)], atol=4)
 
 
 def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
-    gray, _, _ = draw_sheet(4)
+    gray, _, _ = draw_sheet()
     borders = np.median(look(gray[:, 200:]).borders, axis=0)
     assert borders[0, 0] == 0 and borders[0, 1] == pytest.approx(150, abs=4)
 
@@ -107,7 +116,7 @@ def test_where_there_is_no_grid_there_are_no_tracks(kind):
 
 
 def test_a_grid_that_only_fades_away_has_no_border():
-    gray, _, _ = draw_sheet(0, layout=((20, 880), (890, 891)))
+    gray, _, _ = draw_sheet(layout=((20, 880), (890, 891)))
     rng = np.random.default_rng(0)
     kept = np.clip((np.arange(COLUMNS) - 100) / 700, 0, 1)  # ink of the left half is lost by and by
     tiles = cv2.resize(rng.random((ROWS // 8, COLUMNS // 30)), (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST)
@@ -138,7 +147,7 @@ def write(folder, gray, mask, **options):
 def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_path):
     shares = {1: 0.3, 2: 0.75}
     curves = [np.full(ROWS, left + shares[n] * (right - left)) for n, (left, right) in enumerate(LAYOUT, 1)]
-    gray, mask, shift = draw_sheet(0, wander_px=30, curves=curves)
+    gray, mask, shift = draw_sheet(wander_px=30, curves=curves)
     lines, las = write(tmp_path, gray, mask)
     assert np.ptp(shift) > 40
     assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "2")}
@@ -154,7 +163,7 @@ def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_pat
 
 def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
-    gray, mask, _ = draw_sheet(0, curves=[outside, inside])
+    gray, mask, _ = draw_sheet(curves=[outside, inside])
     lines, las = write(tmp_path, gray, mask)
     assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "")}
     assert [c.descr for c in las.curves][1::2] == ["fraction of track 1", "fraction of the scan's width"]
@@ -162,7 +171,7 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
 
 
 def test_given_tracks_are_taken_as_they_are(tmp_path):
-    gray, mask, _ = draw_sheet(0, curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
+    gray, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
     lines, las = write(tmp_path, gray, mask, borders=parse_tracks(["600-750.25", "250-500"]))
     assert {line["track"] for line in lines} == {"1", "2"}
     columns = [np.mean([float(line["column"]) for line in lines if line["track"] == track]) for track in "12"]
@@ -172,7 +181,7 @@ def test_given_tracks_are_taken_as_they_are(tmp_path):
 
 
 def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
-    _, mask, _ = draw_sheet(0, curves=[np.full(ROWS, 300.0)])
+    _, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0)])
     lines, las = write(tmp_path, 255 - mask, mask)
     assert {line["track"] for line in lines} == {""} and las.params["NTRK"].value == 0
     assert "no printed tracks were found" in las.other and las.curves["TR01"].descr == "fraction of the scan's width"

@@ -40,10 +40,10 @@ Missing: {null}. Gaps of more than {gap} rows end a trace; traces of fewer than 
 
 IN_TRACKS = """\
 Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left border and 1 its right one in
-that row; a curve that leaves its track goes below 0 or beyond 1. {where}
-A trace that mostly lies in no track is given in fractions of the scan's whole width instead."""
-FOUND = """\
-Tracks are panels of grid with white paper between them; two that share a border are one here."""
+that row; a curve that leaves its track goes below 0 or beyond 1. Traces that mostly lie in no track are
+given in fractions of the scan's whole width instead.
+{where}"""
+FOUND = "Tracks are panels of grid with white paper between them; two that share a border are one here."
 GIVEN = "The borders are those of --tracks, the same in every row."
 NO_TRACKS = """\
 Values are FRACTIONS OF THE SCAN'S WIDTH, 0 the left edge and 1 the right edge: no printed tracks were found."""

@@ -27,7 +27,7 @@ LINE_INCHES = 0.2
 BIN_INCHES = 0.02
 INK = 35
 """Levels of gray below paper that are ink: many renders have a pale grid."""
-LEAST_LINES = 2
+LEAST_LINES = 1
 """In a block; one with fewer says nothing about the grid."""
 TRACK_INCHES, BREAK_INCHES = 0.5, 0.06
 """The narrowest track; what is missing of the grid under a bold line, and does not end it."""
@@ -117,6 +117,8 @@ class TrackFinder:
         down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
         down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
         ruled = cv2.reduce(down, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
+        if 2 * cv2.countNonZero(ink) > ink.size:  # a photograph, an inverted title: no grid
+            lines[:] = 0
         self._across.append(np.minimum(lines, 255).astype(np.uint8))
         self._down.append((ruled * 255 // len(gray)).astype(np.uint8))
 
