@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from wellseg import resunet
 from wellseg.norms import NORMS, BatchNorm, GroupNorm, set_progress
 from wellseg.resunet import ResUNet, to_ink
 from wellseg.rowwise import RowEvaluation
@@ -98,6 +99,31 @@ def test_recomputed_stages_give_the_same_gradients_and_running_statistics(norm):
     assert plain.keys() == recomputed.keys()
     for name, tensor in plain.items():
         torch.testing.assert_close(recomputed[name], tensor, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_activations_that_are_made_once_more_give_the_same_gradients(norm, monkeypatch):
+    """norm_relu_conv against conv(relu(norm(x))), statistics included."""
+    outcomes = []
+    for separate in (False, True):
+        if separate:
+            monkeypatch.setattr(resunet, "norm_relu_conv", lambda norm, conv, x: conv(torch.relu(norm(x))))
+        torch.manual_seed(0)
+        net = ResUNet(1, (4, 8), norm=norm, weight_standardisation=True, dilation=2).double().train()
+        for _ in range(2):
+            net(torch.rand(1, 1, 70, 53, dtype=torch.float64)).sin().sum().backward()
+        outcomes.append({**{name: p.grad for name, p in net.named_parameters()}, **dict(net.named_buffers())})
+    for name, tensor in outcomes[1].items():
+        torch.testing.assert_close(outcomes[0][name], tensor, rtol=1e-9, atol=1e-10, msg=name)
+
+
+def test_no_activation_before_a_convolution_is_kept():
+    net = ResUNet(1, (4,)).train()
+    shapes = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: shapes.append((t.data_ptr(), t.shape)), lambda t: t):
+        net(torch.rand(1, 1, 64, 64))
+    maps = {pointer for pointer, shape in shapes if shape == (1, 4, 64, 64)}
+    assert len(maps) == 3  # after either convolution, and the block's result
 
 
 def test_recomputed_stages_keep_less():

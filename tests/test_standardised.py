@@ -19,7 +19,7 @@ def standardised_net(norm="group"):
 
 
 def test_weights_have_mean_0_and_variance_1_for_each_output_channel():
-    weight = StandardisedConv2d(3, 5, 3).double().standardised()
+    weight = StandardisedConv2d(3, 5, 3).double().used_weight()
     torch.testing.assert_close(weight.mean((1, 2, 3)), torch.zeros(5, dtype=torch.float64))
     torch.testing.assert_close(
         weight.var((1, 2, 3), correction=0), torch.ones(5, dtype=torch.float64), rtol=1e-3, atol=0

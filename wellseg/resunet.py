@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wellseg.convolution import Conv2d
+from wellseg.normconv import norm_relu_conv
 from wellseg.norms import Momentum, StandardisedConv2d, copy_statistics, make_norm, with_statistics
 
 
@@ -146,9 +147,11 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm1(self.conv1(x))
+        y = self.conv1(x)
         if self.convs == 2:
-            y = self.norm2(self.conv2(F.relu(y, inplace=True)))
+            y = self.norm2(norm_relu_conv(self.norm1, self.conv2, y))
+        else:
+            y = self.norm1(y)
         y += self.shortcut(x)  # in place: nothing that is due for a gradient is lost
         return F.relu(y, inplace=True)
 

@@ -9,7 +9,7 @@ import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms.maps import by_image, moments_together, scale_shift
+from wellseg.norms.maps import moments_together, scale_shift
 from wellseg.norms.moments import Moments
 
 Momentum = float | Literal["cumulative"]
@@ -55,6 +55,16 @@ class BatchNorm(nn.BatchNorm2d):
 
     def together(self, maps: list[Tensor]) -> list[Tensor]:
         """In training: maps (1, C, H, W) of any sizes, normalised by the statistics of all their pixels."""
+        maps, scale, shift, around = self.fit_together(maps)
+        return [scale_shift(x, scale, shift, around) for x in maps]
+
+    def fit(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What ``maps.scale_shift`` takes to normalise an image (1, C, H, W) in training."""
+        (x,), scale, shift, around = self.fit_together([x])
+        return x, scale, shift, around
+
+    def fit_together(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+        """The same of several maps."""
         maps, moments = self.moments(maps)
         count, mean, square = moments
         if count == 1:
@@ -64,7 +74,7 @@ class BatchNorm(nn.BatchNorm2d):
             )
         scale, shift = self.scale_shift(mean, square / count)
         self.observe(moments)
-        return [scale_shift(x, scale, shift, mean) for x in maps]
+        return maps, scale, shift, mean.detach()
 
     def moments(self, maps: list[Tensor]) -> tuple[list[Tensor], Moments]:
         return moments_together(maps)
@@ -111,11 +121,10 @@ class FrozenBatchNorm(BatchNorm):
     def reads_image(self) -> bool:
         return self.training and not self.frozen
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and self.frozen):
-            return super().forward(x)
-        scale, shift = self.scale_shift(self.running_mean, self.running_var)
-        return by_image(lambda image: scale_shift(image, scale, shift, self.running_mean), x)
+    def fit_together(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+        if not self.frozen:
+            return super().fit_together(maps)
+        return maps, *self.scale_shift(self.running_mean, self.running_var), self.running_mean.double()
 
 
 class BatchRenorm(BatchNorm):

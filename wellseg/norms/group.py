@@ -60,11 +60,12 @@ class GroupNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda:  # PyTorch's CUDA kernel is accurate, and fused
             return F.group_norm(x, self.groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
-        return by_image(self._normalise, x)
+        return by_image(lambda image: scale_shift(*self.fit(image)), x)
 
-    def _normalise(self, x: Tensor) -> Tensor:
+    def fit(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What ``maps.scale_shift`` takes to normalise an image (1, C, H, W)."""
         x, (count, mean, square) = map_moments(x)
-        return scale_shift(x, *self.scale_shift(mean, square / count), mean)
+        return x, *self.scale_shift(mean, square / count), mean.detach()
 
     def extra_repr(self) -> str:
         return f"{self.groups} groups, {self.channels} channels"

@@ -33,7 +33,7 @@ def scale_shift(x: Tensor, scale: Tensor, shift: Tensor, around: Tensor) -> Tens
 
     around: any values near the channels' means (C,); the gradient's sums are taken around them, for accuracy.
     """
-    return _ScaleShift.apply(x, scale, shift, around.detach())  # type: ignore[no-any-return, no-untyped-call]
+    return _ScaleShift.apply(x, scale, shift, around)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _MapMoments(torch.autograd.Function):

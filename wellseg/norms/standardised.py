@@ -16,13 +16,9 @@ class StandardisedConv2d(Conv2d):
     For convolutions that a norm follows: the scale that the weights lose is the norm's business.
     """
 
-    def standardised(self) -> Tensor:
+    def used_weight(self) -> Tensor:
         rows = self.weight.flatten(1)
         return F.layer_norm(rows, rows.shape[1:], eps=1e-6).view(self.weight.shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        convolved: Tensor = self._conv_forward(x, self.standardised(), self.bias)
-        return convolved
 
 
 def plain(net: nn.Module) -> nn.Module:
@@ -32,6 +28,6 @@ def plain(net: nn.Module) -> nn.Module:
     net = copy.deepcopy(net)
     for module in net.modules():
         if isinstance(module, StandardisedConv2d):
-            module.weight.data = module.standardised().detach()
+            module.weight.data = module.used_weight().detach()
             module.__class__ = nn.Conv2d  # type: ignore[assignment]
     return net
