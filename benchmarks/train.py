@@ -4,9 +4,10 @@
     python benchmarks/train.py --quick    # 3,200 x 480 alone, two turns: under five minutes
     python benchmarks/train.py --curves   # instead: do the loss curves of both ways lie upon each other?
 
-Batch 1, one log, the whole Lightning step with optimiser. "wellseg" is what ``wellseg.train`` does, "recompute"
-the same with ``--checkpoint on``. "plain" is the same network in float32, contiguous, with PyTorch's GroupNorm
-and autograd's own memory. MONAI's networks, of like width, are trained the plain way, too.
+Batch 1, one log, the whole Lightning step with optimiser. "wellseg" is what ``wellseg.train`` does, "lean" the
+same with ``--checkpoint lean``, "recompute" with ``--checkpoint on``. "plain" is the same network in float32,
+contiguous, with PyTorch's GroupNorm and autograd's own memory. MONAI's networks, of like width, are trained
+the plain way, too.
 
 Each variant is a process of its own, which does a step when told to; they take turns, so that a busy machine
 is unfair to none. Where all of them do not fit into memory together, a process lives for one turn. Printed
@@ -45,8 +46,11 @@ from wellseg.resunet import ResUNet, to_ink
 from wellseg.segmenter import Segmenter
 
 LAYOUTS = {"default": ModelConfig(), "classic": ModelConfig(patch=1, widths=(16, 32, 64, 128))}
+CHECKPOINT = {"wellseg": "auto", "lean": "lean", "recompute": "on"}
+"""Of our ways, the option of that name."""
+WAYS = (*CHECKPOINT, "plain")
 VARIANTS = {
-    **{f"{way} {layout}": (way, layout) for layout in LAYOUTS for way in ("wellseg", "recompute", "plain")},
+    **{f"{way} {layout}": (way, layout) for layout in LAYOUTS for way in WAYS},
     "MONAI BasicUNet": ("monai", "basic"),
     "MONAI UNet, residual": ("monai", "residual"),
 }
@@ -91,7 +95,7 @@ def with_pytorch_norms(net: nn.Module) -> nn.Module:
 
 def make_module(variant: str) -> LightningModule:
     way, what = VARIANTS[variant]
-    if way in ("wellseg", "recompute"):
+    if way in CHECKPOINT:
         return Segmenter(asdict(LAYOUTS[what]), asdict(OptimConfig()), CURVE_STEPS)
     if way == "plain":
         return Plain(with_pytorch_norms(ResUNet(**asdict(LAYOUTS[what]))))
@@ -103,9 +107,9 @@ def make_module(variant: str) -> LightningModule:
 
 
 def make_trainer(variant: str, callbacks: list[Callback], **options: Any) -> Trainer:
-    ours = VARIANTS[variant][0] in ("wellseg", "recompute")
+    ours = VARIANTS[variant][0] in CHECKPOINT
     if ours:
-        callbacks = [Memory("on" if VARIANTS[variant][0] == "recompute" else "auto"), *callbacks]
+        callbacks = [Memory(CHECKPOINT[VARIANTS[variant][0]]), *callbacks]
     half = ours and pick_dtype("auto", pick_device("cpu")) == torch.bfloat16
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     return Trainer(

@@ -62,11 +62,12 @@ def test_what_a_step_is_thought_to_take_is_near_what_it_takes():
 
 
 def test_stages_are_recomputed_where_memory_is_short_and_only_there():
-    pixels = 12800 * 640
-    assert memory.is_tight(CLASSIC, pixels, torch.bfloat16, 8 << 30)
-    assert not memory.is_tight(CLASSIC, pixels, torch.bfloat16, 24 << 30)
-    assert not memory.is_tight(DEFAULT, pixels, torch.bfloat16, 8 << 30)
-    assert memory.is_tight(DEFAULT, pixels, torch.float32, 8 << 30)
+    def mode(model, dtype, free_gib):
+        return memory.choose_mode(model, 12800 * 640, dtype, free_gib << 30)
+
+    assert [mode(CLASSIC, torch.bfloat16, gib) for gib in (6, 8, 24)] == ["on", "lean", "off"]
+    assert [mode(DEFAULT, torch.bfloat16, gib) for gib in (2, 4, 8)] == ["on", "lean", "off"]
+    assert mode(DEFAULT, torch.float32, 8) == "lean"
 
 
 def test_a_containers_limit_counts(tmp_path):

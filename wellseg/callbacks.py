@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from wellseg.atomic import atomic_file
 from wellseg.config import ModelConfig
 from wellseg.dataset import Sample
-from wellseg.memory import free_bytes, is_tight, keep_freed_memory
+from wellseg.memory import choose_mode, free_bytes, keep_freed_memory
 from wellseg.overlay import encode_png, paint
 
 PICTURES = 4
@@ -22,9 +22,9 @@ WAIT_SHARE = 0.05
 
 
 class Memory(Callback):
-    """Recomputes the network's stages in steps on logs that would not fit well into memory otherwise.
+    """Gives freed memory back, and recomputes the network's stages, in steps that would not fit well otherwise.
 
-    checkpoint: auto, on (in every step) or off, see ``TrainConfig``. The gradients are the same either
+    checkpoint: auto, on, lean or off, see ``TrainConfig``. The gradients are the same either
     way, so a run may be resumed on a machine with more or less memory.
     """
 
@@ -37,13 +37,14 @@ class Memory(Callback):
         self._free_bytes = self._free_bytes or free_bytes(pl_module.device)
         dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
         model = ModelConfig(**pl_module.hparams["model"])
-        tight = is_tight(model, batch.gray.numel(), dtype, self._free_bytes)
-        if self.checkpoint != "auto":
-            tight = self.checkpoint == "on"
-        pl_module.net.recompute = tight  # type: ignore[union-attr]
-        if self._keeps_freed == tight or self._keeps_freed is None:
-            keep_freed_memory(not tight)
-            self._keeps_freed = not tight
+        mode = self.checkpoint
+        if mode == "auto":
+            mode = choose_mode(model, batch.gray.numel(), dtype, self._free_bytes)
+        pl_module.net.recompute = mode == "on"  # type: ignore[union-attr]
+        keeps_freed = mode == "off"
+        if self._keeps_freed != keeps_freed:
+            keep_freed_memory(keeps_freed)
+            self._keeps_freed = keeps_freed
 
 
 class Pictures(Callback):

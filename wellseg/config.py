@@ -145,9 +145,10 @@ class TrainConfig:
     """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
-    checkpoint: Literal["auto", "on", "off"] = "auto"
-    """Compute the inside of each stage twice instead of keeping it, and give freed memory back at once: the same
-    gradients in half the memory, up to twice as slow. auto: for logs that would not fit well into the free memory."""
+    checkpoint: Literal["auto", "on", "lean", "off"] = "auto"
+    """lean: give freed memory back at once. on: also compute the inside of each stage twice instead of keeping it,
+    the same gradients in less than half the memory, up to twice as slow. auto: what the log's size and the free
+    memory ask for."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 

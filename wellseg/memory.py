@@ -5,20 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from wellseg.config import ModelConfig
 
-MAPS_KEPT = 5
-"""Maps that a residual block keeps for its gradient: its input, two before and two after their norms."""
+MAPS_KEPT = 4
+"""Maps that a residual block keeps for its gradient: its input, one after each convolution, its result."""
 OVERHEAD = 1.5
-"""A step's peak over what is kept: gradients, pooling's indices, holes in the heap (measured: 1.2 to 1.9)."""
+"""A step's peak over what is kept: gradients, pooling's indices, scratch (measured: 1.2 in mode lean)."""
+LEAN = 1.25
+"""To spare, if freed memory is given back."""
 HOLES = 2.0
 """Logs of many sizes that come and go in a heap that keeps what was freed may take so many times as much."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-NEVER, LARGE_MAP_BYTES = 2**31 - 1, 1 << 20  # 24 MB instead: 2.005 GB for 12,800 x 640
+NEVER, LARGE_MAP_BYTES = 2**31 - 1, 4 << 20  # smaller: blocks' scratch is fetched anew, too; larger: more holes
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
@@ -51,9 +54,10 @@ def _container_bytes(cgroup: Path, otherwise: int) -> int:
         return otherwise
 
 
-def is_tight(model: ModelConfig, pixels: int, dtype: torch.dtype, free: int) -> bool:
-    """Whether stages should be recomputed in a step on that log, so that it fits well into free bytes."""
-    return HOLES * step_bytes(model, pixels, dtype) > free
+def choose_mode(model: ModelConfig, pixels: int, dtype: torch.dtype, free: int) -> Literal["off", "lean", "on"]:
+    """The fastest of ``--checkpoint``'s modes in which a step on that log fits well into free bytes."""
+    needed = step_bytes(model, pixels, dtype)
+    return "off" if HOLES * needed <= free else "lean" if LEAN * needed <= free else "on"
 
 
 def keep_freed_memory(keep: bool) -> None:
