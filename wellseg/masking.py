@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import queue
-import sys
 import tempfile
 import threading
 import time
@@ -56,6 +55,7 @@ def mask_scan(
 
     from wellseg.atomic import atomic_file
     from wellseg.inference import Inference
+    from wellseg.memory import resident_bytes
     from wellseg.overlay import FoldedPage, encode_png
     from wellseg.scan import open_scan
 
@@ -112,7 +112,7 @@ def mask_scan(
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         **options,
         "seconds": round(time.monotonic() - started, 2),
-        "peak_memory_bytes": _peak_memory_bytes(),
+        "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
     with atomic_file(job.result(".json")) as file:
@@ -206,11 +206,3 @@ class _Writer(threading.Thread):
         self.join()
         if kind is None and self._error:
             raise self._error
-
-
-def _peak_memory_bytes() -> int:
-    """Largest resident memory of this process so far (VmHWM on Linux)."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

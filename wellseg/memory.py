@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -60,17 +63,35 @@ def choose_mode(model: ModelConfig, pixels: int, dtype: torch.dtype, free: int) 
     return "off" if HOLES * needed <= free else "lean" if LEAN * needed <= free else "on"
 
 
+def resident_bytes(peak: bool = False) -> int:
+    """Memory that this process holds at present, or has held at most.
+
+    Not getrusage's ru_maxrss, which begins with the peak of the process that started this one. Where there is no
+    /proc: that all the same.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("VmHWM:" if peak else "VmRSS:")[1].split()[0])
+    except (OSError, IndexError):
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return used if sys.platform == "darwin" else 1024 * used
+
+
 def keep_freed_memory(keep: bool) -> None:
     """Whether large maps that were freed stay with the process, for the next, or go back to the system at once.
 
     Kept: no pages to fetch anew and to clear, a third of a step's time; but heaps have holes, so the
     process holds up to twice of what it uses. glibc alone has these settings; others keep their way.
     """
-    try:
+    with suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
         for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(setting, NEVER if keep else LARGE_MAP_BYTES)
         if not keep:
-            libc.malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        pass
+            give_freed_memory_back()
+
+
+def give_freed_memory_back() -> None:
+    """All that is free in the heap, also between what is in use. glibc alone."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

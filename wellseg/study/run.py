@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import resource
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ import torch
 
 from wellseg.atomic import atomic_file
 from wellseg.dataset import one_thread
+from wellseg.memory import resident_bytes
 from wellseg.resunet import ResUNet
 from wellseg.study import logs as study_logs
 from wellseg.study.arms import HEADLINE, SEARCH_SEED, Job, Size
@@ -238,7 +238,7 @@ def measure_cost(arm: str, rate: float, setting: Setting) -> Outcome:
         start = time.perf_counter()
         predict(run.net, tall.gray)
         speeds.append(tall.gray.size / 1e6 / (time.perf_counter() - start))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = resident_bytes(peak=True) / 2**20
     row: Record = {
         "run": "cost", "arm": arm, "rate": rate, "status": "ok", "seconds_per_step": float(np.median(seconds[2:])),
         "peak_mb": peak_mb, "mpx_per_second": float(np.median(speeds)),
