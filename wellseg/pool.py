@@ -26,7 +26,7 @@ from wellseg.worker import Ended, Row, Work, Worker
 
 LEAST_JOB_BYTES = 1_000_000_000
 """PyTorch, the strips at work and the heap take 0.8 GB of a process."""
-PARENT_BYTES = 150_000_000
+PARENT_BYTES = 260_000_000
 """What the process that hands out the work takes itself."""
 TELL_EVERY_S = 0.2
 STOP_S = 10.0

@@ -16,7 +16,6 @@ and one with them holds what its skips need.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Container, Iterator
@@ -28,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wellseg.memory import resident_bytes
 from wellseg.rowgraph import UnsupportedOperation, trace
 from wellseg.rowrules import Rows, Step
 from wellseg.rowstats import DepthStatistics, window_parts
@@ -46,7 +46,7 @@ MEASURE_WORK, KEEP_WORK = 40, 40
 WORKING_STRIPS = 20
 """What is at work at once takes about as much as so many strips of the widest map (measured)."""
 
-HEAP_BYTES, HEAP_OVERHEAD = 384 << 20, 1.1
+HEAP_BYTES, HEAP_OVERHEAD = 432 << 20, 1.1
 """Strips of many sizes that come and go leave holes in the heap: so much more is resident (measured)."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
@@ -367,12 +367,3 @@ def _store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -
     if device.type == "cuda":
         return int(0.8 * _free_on_gpu(device)) - working_bytes
     return int((memory_bytes - resident_bytes() - working_bytes - HEAP_BYTES) / HEAP_OVERHEAD)
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process now."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # not Linux: what PyTorch takes
-        return 400 << 20
