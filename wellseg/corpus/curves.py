@@ -115,14 +115,19 @@ def straight(rng: Rng, beds: Beds) -> Array:
     x = between(rng, (0.03, 0.97)) + between(rng, (0.003, 0.02)) * drift(rng, beds.samples, 120)
     x = x + 0.003 * smooth(rng.standard_normal(beds.samples), 1.5)
     if chance(rng, 0.4):
-        every = int(log_between(rng, (25, 150)))
-        at = np.arange(int(rng.integers(every)), beds.samples - 3, every)
-        size = between(rng, (0.02, 0.12))
-        x[at] += size
-        x[at + 1] -= size
+        pips(rng, x)
     elif chance(rng, 0.4):
         x = x + between(rng, (0.002, 0.01)) * chatter(rng, beds.samples)
     return x
+
+
+def pips(rng: Rng, values: Array) -> None:
+    """Of a collar locator, in place: to one side and to the other, at even distances."""
+    every = int(log_between(rng, (25, 150)))
+    at = np.arange(int(rng.integers(every)), len(values) - 3, every)
+    size = between(rng, (0.02, 0.12))
+    values[at] += size
+    values[at + 1] -= size
 
 
 def ramp(rng: Rng, beds: Beds) -> Array:
@@ -246,20 +251,46 @@ def companion(rng: Rng, values: Array) -> Array:
 
 
 def ride(rng: Rng, run: Array, lines: Array, reach_px: float) -> Array:
-    """A run (n, 2) with spikes that leave and come back along lines of the grid.
+    """A run (n, 2) with spikes, and steps to another value, along lines of the grid and just beside them.
 
-    lines: rows of grid lines, px. There one stroke covers both of the spike's and the line.
+    lines: rows of grid lines, px. On a line one stroke covers both; beside it the flanks of a spike leave the
+    line at a small angle, and where the spike ends the line alone goes on.
     """
     out = run
     for y in rng.choice(lines, min(len(lines), 1 + rng.poisson(3)), replace=False):
-        at = int(np.searchsorted(out[:, 1], y))
-        if not 0 < at < len(out):
+        off = rng.normal(0, 1.5 if chance(rng, 0.5) else 7)
+        half = log_between(rng, (0.3, 14))
+        first, last = (int(at) for at in np.searchsorted(out[:, 1], (y + off - half, y + off + half)))
+        if not 0 < first <= last < len(out):
             continue
         x = float(np.interp(y, out[:, 1], out[:, 0]))
         long = log_between(rng, (0.05, 0.7)) * reach_px * rng.choice((-1, 1))
-        off, half = rng.normal(0, 1.5), between(rng, (0.3, 3))
-        spike = np.array([[x, y + off - half], [x + long, y + off], [x + 0.1 * long, y + off + half]])
-        out = np.concatenate([out[:at], spike, out[at:]])
+        if chance(rng, 0.3):  # steps over, and later comes back
+            back = min(len(out), last + int(log_between(rng, (3, 60))))
+            rise = np.array([[x, y + off], [x + long, y + off + rng.normal(0, 0.5)]])
+            moved = out[last:back] + np.array([long, 0.0])
+            out = np.concatenate([out[:first], rise, moved, out[back:]])
+            continue
+        t = np.linspace(-1, 1, 9)
+        height = (1 - np.abs(t)) ** log_between(rng, (0.6, 3))  # a blunt tip, or a needle's
+        spike = np.stack([x + long * height, y + off + half * t], axis=1)
+        out = np.concatenate([out[:first], spike, out[last:]])
+    return out
+
+
+def hug(rng: Rng, run: Array, columns: Array, width_px: float) -> Array:
+    """A run (n, 2) that goes down beside a line of the grid for a while, near enough to touch it.
+
+    columns: where the lines stand, px. width_px: of the pen.
+    """
+    out = run.copy()
+    for _ in range(1 + rng.poisson(1)):
+        a = int(rng.integers(len(run)))
+        part = slice(a, a + int(log_between(rng, (8, 200))))
+        x = run[part, 0]
+        line = float(columns[np.abs(columns - x.mean()).argmin()])
+        beside = (0.5 + between(rng, (0.3, 2.2)) * width_px) * rng.choice((-1, 1))
+        out[part, 0] = line + beside + between(rng, (0, 0.3)) * np.clip(x - x.mean(), -9, 9)
     return out
 
 

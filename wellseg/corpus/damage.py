@@ -196,7 +196,7 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
     gray = fog(rng, rows, columns)
     if gray is not None:
         ink = cv2.add(ink, np.broadcast_to(gray, ink.shape).astype(np.uint8))
-    if chance(rng, 0.22):
+    if chance(rng, 0.15):
         ink = blotch(rng, ink, paper.threshold)
     noise = grain(rng, rows, columns, log_between(rng, (0.7, 2.2)))
     level = paper.threshold

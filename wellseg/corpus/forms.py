@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .furniture import hatch, ruled_dashes
+from .furniture import hatch, ruled_dashes, torn
 from .lettering import Face, by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
 from .pen import Pen, polyline
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
@@ -18,10 +18,17 @@ BLOCKS = {"form": 0.42, "two": 0.17, "banner": 0.10, "text": 0.07, "listing": 0.
 
 
 def header(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
-    """A whole block of header: (rows, columns) ink, upright or lying on its side."""
+    """A whole block of header: (rows, columns) ink, upright or lying on its side, straight or glued on askew."""
     if chance(rng, 0.35):
-        return np.ascontiguousarray(np.rot90(header_upright(rng, paper, columns, rows), 3))
-    return header_upright(rng, paper, rows, columns)
+        ink = np.ascontiguousarray(np.rot90(header_upright(rng, paper, columns, rows), 3))
+    else:
+        ink = header_upright(rng, paper, rows, columns)
+    if not paper.tidy and chance(rng, 0.25):
+        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.normal(0, 4), between(rng, (0.8, 1)))
+        ink = cv2.warpAffine(ink, turn, (columns, rows))
+    if not paper.tidy and chance(rng, 0.25):
+        torn(ink, rng, paper)
+    return ink
 
 
 def header_upright(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
@@ -139,7 +146,7 @@ def paragraph(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
 def remarks(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     """Lines of somebody's lettering, with a pen as wide as a curve's, on ruled lines perhaps."""
     ink = np.zeros((rows, columns), np.uint8)
-    tall = paper.dpi * between(rng, (0.07, 0.16))
+    tall = paper.dpi * log_between(rng, (0.07, 0.4))
     hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.4, 1.3))), tall)
     px, ruled = max(1, round(paper.dpi / 150)), chance(rng, 0.6)
     y = tall * 0.3
@@ -159,7 +166,7 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     ink = np.zeros((rows, columns), np.uint8)
     face = draw_face(rng)
     face = Face(face.name, face.weight * 2 if face.hershey else 900, face.squeeze)
-    size = min(rows * 0.5, paper.dpi * between(rng, (0.15, 0.45)))
+    size = min(rows * 0.6, paper.dpi * log_between(rng, (0.12, 0.7)))
     text = words(rng, int(rng.integers(1, 4)))
     mark = patch(text.upper() if chance(rng, 0.7) else text, size, face)
     if chance(rng, 0.15):
@@ -172,9 +179,16 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
             cv2.fillPoly(ink, [corners.astype(np.int32)], 255)
         else:
             cv2.circle(ink, (round(x), rows // 2), round(r), 255, max(1, round(r * 0.1)))
-    if chance(rng, 0.15):  # a hatched border
-        high, step = max(4, round(rows * between(rng, (0.15, 0.5)))), paper.dpi * between(rng, (0.03, 0.1)) + 2
-        hatch(ink, 0, columns, rows - high, rows, step, max(1, round(paper.curve_px * between(rng, (0.3, 1.2)))))
+    if chance(rng, 0.2):  # a ribbon
+        half, arch = columns * between(rng, (0.1, 0.45)), rows * rng.uniform(-0.3, 0.3)
+        t = np.linspace(-1, 1, 24)
+        above = np.stack([columns / 2 + half * t, rows / 2 - 0.8 * size + arch * t * t], axis=1)
+        ends = above[::-1] + np.array([0.0, 1.6 * size])
+        closed = np.concatenate([above, ends, above[:1]])
+        polyline(ink, closed, 255, max(1, round(paper.curve_px * between(rng, (0.4, 1.5)))))
+    if chance(rng, 0.25):  # a hatched border
+        high, step = max(4, round(rows * between(rng, (0.1, 0.5)))), paper.dpi * between(rng, (0.03, 0.16)) + 2
+        hatch(ink, 0, columns, rows - high, rows, step, max(1, round(paper.curve_px * between(rng, (0.3, 2)))))
     elif chance(rng, 0.6):
         ink = 255 - ink
     elif chance(rng, 0.3):

@@ -90,6 +90,31 @@ def join(ink: Array, rng: Rng, paper: Paper, y: float) -> None:
     for n in np.flatnonzero(rng.random(max(0, len(x) - 1)) > worn):
         a, b = (round(x[n]), round(wave[n])), (round(x[n + 1]), round(wave[n + 1]))
         cv2.line(ink, a, b, level, max(1, round(px[n])))
+    if chance(rng, 0.35) and len(x) > 1:  # dirt that the edge has gathered
+        high, count = between(rng, (3, 40)), int((x[-1] - x[0]) * between(rng, (0.1, 2)))
+        at_x = rng.uniform(x[0], x[-1], count)
+        at_y = np.interp(at_x, x, wave) + rng.choice((-1, 1)) * high * rng.exponential(0.5, count)
+        seen = (at_x >= 0) & (at_x < columns) & (at_y >= 0) & (at_y < len(ink) - 1)
+        for a_, b_ in zip(at_x[seen].astype(int), at_y[seen].astype(int), strict=True):
+            ink[b_ : b_ + 2, a_ : a_ + 1 + (a_ & 3)] = 255
+
+
+def torn(ink: Array, rng: Rng, paper: Paper) -> None:
+    """The edge of a sheet that lay askew on the glass: a line that leans, black or hatched beyond it perhaps."""
+    rows, columns = ink.shape
+    steps = 24
+    y = np.linspace(0, rows, steps) if chance(rng, 0.4) else np.linspace(0, rng.uniform(0.1, 1) * rows, steps)
+    lean = np.tan(rng.normal(0, 0.08)) * y
+    side = np.cumsum(rng.normal(0, between(rng, (0.5, 6)), steps)) + lean + between(rng, (0, 0.15)) * columns
+    edge = np.stack([side, y if chance(rng, 0.5) else rows - y], axis=1)
+    if chance(rng, 0.5):
+        edge[:, 0] = columns - edge[:, 0]
+    px = max(1, round(paper.curve_px * between(rng, (0.4, 1.6))))
+    polyline(ink, edge, 255, px)
+    if chance(rng, 0.3):
+        border = 0.0 if edge[0, 0] < columns / 2 else float(columns)
+        beyond = np.concatenate([edge, [[border, edge[-1, 1]], [border, edge[0, 1]]]])
+        cv2.fillPoly(ink, [np.round(beyond).astype(np.int32)], 255)
 
 
 def stamp(rng: Rng, paper: Paper) -> Array:
@@ -114,9 +139,15 @@ def stamp(rng: Rng, paper: Paper) -> Array:
 
 
 def arrow(ink: Array, rng: Rng, paper: Paper, x: float, y: float) -> None:
-    length = paper.dpi * between(rng, (0.1, 0.6)) * rng.choice((-1, 1))
+    """From a name to its curve, or from nowhere; the name stands behind it."""
+    length = paper.dpi * log_between(rng, (0.1, 1.2)) * rng.choice((-1, 1))
     end = (round(x + length), round(y + rng.normal(0, 0.15) * length))
-    px = max(1, round(paper.curve_px * between(rng, (0.4, 1.2))))
+    px = max(1, round(paper.curve_px * between(rng, (0.4, 1.5))))
+    if chance(rng, 0.5):
+        size = max(6.0, paper.dpi * log_between(rng, (0.05, 0.12)))
+        mark = patch(words(rng, int(rng.integers(1, 4))), size, draw_face(rng))
+        left = x - mark.shape[1] - size / 3 if length > 0 else x + size / 3
+        put(ink, mark, left, y - len(mark) / 2, box=paper.tidy and chance(rng, 0.6))
     if chance(rng, 0.5):
         cv2.arrowedLine(ink, (round(x), round(y)), end, 255, px, tipLength=0.25)
         return

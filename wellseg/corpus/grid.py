@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .recipe import Array, Paper, Rng, between, chance, pick
+from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Ruling:
     knots_px: int = 0  # ink that gathered where lines cross: added to half their width
     swollen: float = 0.0  # share of the bold lines along a part of which ink gathered
     across: float = 1.0  # ink of rows over that of columns
+    broken: float = 0.0  # share of the column lines of which copying left pieces
 
 
 def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
@@ -107,6 +108,7 @@ def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
         knots_px=int(pick(rng, {"0": 0.65, "1": 0.2, "2": 0.15})),
         swollen=0.0 if chance(rng, 0.7) else between(rng, (0.1, 0.7)),
         across=1.0 if chance(rng, 0.5) else between(rng, (0.7, 1.4)),
+        broken=0.0 if chance(rng, 0.6) else between(rng, (0.1, 0.9)),
     )
 
 
@@ -124,6 +126,14 @@ def column_lines(track: Track) -> list[tuple[float, str]]:
         return out
     n = track.divisions
     return [(track.left + i / n * track.width, "medium" if i % 5 == 0 else "minor") for i in range(1, n)]
+
+
+def pieces(rng: Rng, y0: float, y1: float, inch_px: float) -> list[tuple[float, float]]:
+    """What copying left of a line from y0 to y1: stretches of any length, some as short as a dash."""
+    median = inch_px * log_between(rng, (0.06, 1.0))
+    count = 2 * (2 + int((y1 - y0) / median))
+    edges = y0 + np.cumsum(np.exp(rng.normal(np.log(median), 0.8, count))) - median * rng.random()
+    return [(max(y0, a), min(y1, b)) for a, b in edges.reshape(-1, 2).tolist() if b > y0 and a < y1]
 
 
 def rule(
@@ -162,8 +172,11 @@ def rule(
             continue
         if ruling.columns_drawn != "none":
             for x, weight in column_lines(t):
-                if weight != "minor" or ruling.columns_drawn == "all":
-                    line(x, y0, x, y1, weight)
+                if weight == "minor" and ruling.columns_drawn != "all":
+                    continue
+                broken = chance(rng, ruling.broken)
+                for a, b in pieces(rng, y0, y1, paper.dpi) if broken else [(y0, y1)]:
+                    line(x, a, x, b, weight)
         if ruling.rows_drawn == "none":
             continue
         for n in range(first, last + 1):

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from . import damage, forms, furniture, panels
-from .curves import Beds, companion, draw_beds, draw_values, lay, ride
-from .grid import Ruling, Track, draw_ruling, rule
+from .curves import Beds, companion, draw_beds, draw_values, hug, lay, pips, ride
+from .grid import Ruling, Track, column_lines, draw_ruling, rule
 from .layout import draw_tracks
 from .lettering import put
 from .pen import Pen, draw_pen, polyline, stroke
@@ -165,7 +165,8 @@ def log_zone(
         if t.kind != "curves" or t.right < 0 or t.left > columns:
             continue
         lines = np.arange((phase - start) % ruling.row_step, end - start, ruling.row_step)
-        pens += draw_track(rng, paper, t, beds, depth, lines, part, layer, truth[start:end])
+        down = np.array([x for x, _ in column_lines(t)] + [t.left, t.right])
+        pens += draw_track(rng, paper, t, beds, depth, (lines, down), part, layer, truth[start:end])
     if layer is not part:
         np.maximum(part, layer, out=part)
     return len(pens)
@@ -179,12 +180,12 @@ def draw_spacing(rng: Rng, paper: Paper) -> float:
 
 
 def draw_track(
-    rng: Rng, paper: Paper, track: Track, beds: Beds, depth: Array, lines: Array,
+    rng: Rng, paper: Paper, track: Track, beds: Beds, depth: Array, lines: tuple[Array, Array],
     ink: Array, layer: Array, truth: Array,
 ) -> list[Pen]:  # fmt: skip
     """The curves of one track, and what is shaded between them. Returns their pens.
 
-    depth: rows of the curves' samples. lines: rows of the grid's lines. ink: what is on the page
+    depth: rows of the curves' samples. lines: rows, and columns, of the grid's lines. ink: what is on the page
     already. layer, truth: what the curves are drawn into. All of one stretch, in px.
     """
     count = int(rng.choice((1, 2, 3, 4), p=(0.42, 0.34, 0.16, 0.08)))
@@ -193,8 +194,12 @@ def draw_track(
     rows = ink.shape[0]
     for n in range(count):
         x = companion(rng, values[-1]) if n and chance(rng, 0.3) else draw_values(rng, beds, paper.liveliness)
-        values.append(x)
         style = pick(rng, STYLES)
+        if style == "dots" and paper.kind == "render" and chance(rng, 0.4):
+            style = "points"
+        if chance(rng, 0.06 if style != "solid" else 0.03 if paper.kind == "render" else 0):
+            x = constant(rng, track, lines[1], len(x), style == "solid")
+        values.append(x)
         width = paper.curve_px * float(np.exp(rng.normal(0, 0.22)))
         if n and chance(rng, 0.25):
             width *= 1.7  # the heavy one
@@ -212,8 +217,10 @@ def draw_track(
         else:
             where = depth
         runs = lay(x, where, track.left, track.right, overflow)
-        if chance(rng, 0.1) and len(lines):
-            runs = [ride(rng, run, lines, track.width) for run in runs]
+        if chance(rng, 0.22) and len(lines[0]):
+            runs = [ride(rng, run, lines[0], track.width) for run in runs]
+        if chance(rng, 0.12) and len(lines[1]):
+            runs = [hug(rng, run, lines[1], pen.width_px) for run in runs if len(run)]
         if chance(rng, 0.14 if paper.tidy else 0.05) and len(runs) == 1:
             shade(rng, paper, ink, runs[0], track)
         for run in runs:
@@ -223,6 +230,21 @@ def draw_track(
                 polyline(ink, run[inside], 0, wide)
             stroke(rng, run[inside], pen, layer, truth, paper.antialias, 1 if paper.tidy else 2)
     return pens
+
+
+def constant(rng: Rng, track: Track, columns: Array, samples: int, solid: bool) -> Array:
+    """A reading that never changes, ruled straight down: values, (samples,).
+
+    A solid one keeps off the lines of the grid, for on them nobody could tell it, and may have a collar
+    locator's pips.
+    """
+    at = track.left + between(rng, (0.04, 0.96)) * track.width
+    if solid:
+        at += 4.0 * (np.abs(columns - at).min(initial=99) < 4)
+    values = np.full(samples, (at - track.left) / track.width)
+    if chance(rng, 0.5):
+        pips(rng, values)
+    return values
 
 
 def shade(rng: Rng, paper: Paper, ink: Array, run: Array, track: Track) -> None:
@@ -260,7 +282,9 @@ def clutter(
     columns = ink.shape[1]
     pages = (y1 - y0) * columns / 1.5e6
     for _ in range(rng.poisson(1.3 * pages)):
-        furniture.note(ink, rng, paper, rng.uniform(-20, columns), rng.uniform(y0, y1))
+        # Pencil is fainter than print: of some strokes the threshold leaves pieces.
+        level = 255 if paper.tidy or chance(rng, 0.5) else round(min(255, paper.threshold * between(rng, (0.9, 2))))
+        furniture.note(ink, rng, paper, rng.uniform(-20, columns), rng.uniform(y0, y1), level)
     for _ in range(rng.poisson(0.5 * pages)):
         furniture.arrow(ink, rng, paper, rng.uniform(0, columns), rng.uniform(y0, y1))
     for _ in range(rng.poisson(0.35)):  # lines ruled down the sheet, that belong to no grid

@@ -45,7 +45,7 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
     # Nothing unknown in the whole piece: a header, most likely.
     if not chance(rng, BLANK_LOGS if unknown.any() else BLANK_HEADERS):
         ink, truth = np.zeros_like(gray), np.zeros_like(gray)
-        curves = _draw_curves(rng, paper, ink, truth)
+        curves = _draw_curves(rng, paper, gray, ink, truth)
         finish = {"scan": damage.develop, "print": damage.print_scan}.get(paper.kind)
         drawn, curve = finish(rng, paper, ink, truth) if finish else damage.export(rng, ink, truth)
         gray = np.minimum(gray, drawn)
@@ -89,17 +89,32 @@ def _match(rng: Rng, kind: Kind, dpi: float, preset: str) -> Paper:
     return replace(paper, dpi=dpi, curve_px=pen)
 
 
-def _draw_curves(rng: Rng, paper: Paper, ink: Array, truth: Array) -> int:
-    """Curves over some rows of the piece, or all of them; returns how many."""
+def ruled(gray: Array, axis: int) -> Array:
+    """Where lines are ruled on a piece of paper: the rows (axis 0) or columns (axis 1) that are mostly ink.
+
+    gray: uint8 (rows, columns). Looks at the middle of it alone, for paper lies askew.
+    """
+    across = 1 - axis
+    middle, half = gray.shape[across] // 2, min(150, gray.shape[across] // 2)
+    part = gray.take(range(middle - half, middle + half), axis=across)
+    share: Array = (part < 128).mean(axis=across)
+    before, after = np.pad(share, (1, 0))[:-1], np.pad(share, (0, 1))[1:]
+    return np.flatnonzero((share > 0.35) & (share >= before) & (share > after)).astype(float)
+
+
+def _draw_curves(rng: Rng, paper: Paper, gray: Array, ink: Array, truth: Array) -> int:
+    """Curves over some rows of the piece, or all of them; returns how many. gray: what is on the paper."""
     rows, columns = ink.shape
     spacing = draw_spacing(rng, paper) * (1.5 if paper.tidy else 1.0)
     samples = int((rows + 80) / spacing) + 4
     depth = -40 + np.arange(samples) * spacing
     beds = draw_beds(rng, samples, paper.dpi * log_between(rng, (0.025, 0.3)) / spacing)
-    lines = np.arange(rng.uniform(0, paper.dpi * 0.1), rows, paper.dpi * 0.1)  # where the paper has some, or not
     pens = 0
     for track in draw_tracks(rng, paper, columns):
         if track.kind == "curves" and track.right > 0 and track.left < columns:
+            left = max(0, round(track.left))
+            below = gray[:, left : round(track.right)]
+            lines = ruled(below, 0), ruled(below, 1) + left
             pens += len(draw_track(rng, paper, track, beds, depth, lines, ink, ink, truth))
     if chance(rng, 0.2):  # the log begins or ends here: blank paper and lettering stay without curves
         edge = int(rows * between(rng, (0.2, 0.8)))

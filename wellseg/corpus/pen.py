@@ -43,6 +43,7 @@ def draw_pen(rng: Rng, width_px: float, inch_px: float, tidy: bool, style: str) 
         "long": (between(rng, (20, 110)), between(rng, (6, 48))),
         "short": (between(rng, (8, 22)), between(rng, (6, 16))),
         "dots": (between(rng, (1.5, 6)), between(rng, (7, 12))),
+        "points": (1.2 / unit, between(rng, (1.6, 3.5)) / unit),
         "ticks": (between(rng, (5, 8)), between(rng, (15, 36))),
         "dashdot": (between(rng, (25, 60)), between(rng, (8, 14))),
     }[style]
@@ -84,7 +85,7 @@ def stroke(
     """
     if len(points) < 2:
         return
-    fine = resample(points, 2.5 if pen.style in ("dots", "short") else 4.0)
+    fine = resample(points, {"points": 1.0, "dots": 2.5, "short": 2.5}.get(pen.style, 4.0))
     d = np.diff(fine, axis=0)
     leg = np.hypot(d[:, 0], d[:, 1]) + 1e-6
     swing = np.abs(d[:, 0]) / leg  # 0 vertical .. 1 horizontal

@@ -106,6 +106,7 @@ INK_LEVELS = {
     "150": 0.06,
     "104": 0.09,
     "78": 0.05,
+    "60": 0.04,
 }
 # Measured on the labels, p10 / median / p90: sideways travel per row 0.5 / 2.3 / 6.2 px on scans,
 # 0.2 / 0.8 / 2.5 px on renders; turns per inch 4 / 6 / 14 and 0.4 / 3.4 / 7.
