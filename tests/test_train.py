@@ -156,6 +156,7 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
         (["--model.norm", "bath"], "bath"),
         (["--model.patch", "3"], "--model.patch is 1 or 2, not 3"),
         (["--model.momentum", "0"], "--model.momentum lies in (0, 1] or is cumulative, not 0"),
+        (["--optim.dice", "0", "--optim.cross_entropy", "0"], "--optim.cross_entropy and --optim.dice are weights"),
         (["--stepz", "3"], "--stepz"),
         (["--steps", "30", "--val_every", "20"], "--steps 30 is not a multiple of --val_every 20"),
         (["--steps", "3", "--config", "x.yaml"], "give --config before the other flags"),

@@ -13,8 +13,8 @@ BLOCK_PIXELS = 1 << 18
 """The loss is computed of so many pixels at a time: 1 MB in float32, which stays in the cache."""
 
 
-def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross entropy + (1 - soft Dice of the curves), a float32 scalar.
+def curve_loss(logits: Tensor, truth: Tensor, cross_entropy: float = 1.0, dice: float = 1.0) -> Tensor:
+    """Binary cross entropy + (1 - soft Dice of the curves), each times its weight, a float32 scalar.
 
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128 left
     out. Cross entropy alone is content with no curve at all where 2 % of the pixels are curve; Dice
@@ -24,12 +24,12 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     Both terms are computed together, block by block, and nothing but the logits is kept for the gradient:
     by itself autograd would keep seven float32 maps.
     """
-    return _CurveLoss.apply(logits, truth)  # type: ignore[no-any-return, no-untyped-call]
+    return _CurveLoss.apply(logits, truth, cross_entropy, dice)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _CurveLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, logits: Tensor, truth: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx, logits: Tensor, truth: Tensor, cross_entropy: float, dice: float) -> Tensor:  # type: ignore[no-untyped-def]
         # scored pixels, cross entropy, probability on curves, probability, curve pixels
         sums = torch.zeros(5, dtype=torch.float64, device=logits.device)
         for rows in _blocks(logits):
@@ -42,15 +42,18 @@ class _CurveLoss(torch.autograd.Function):
         pixels = pixels.clamp(min=1.0)
         top, bottom = 2 * overlap + 1, probability + curve + 1
         ctx.save_for_backward(logits, truth, pixels, top, bottom)
-        loss: Tensor = entropy / pixels + 1 - top / bottom
+        ctx.weights = cross_entropy, dice
+        loss: Tensor = cross_entropy * entropy / pixels + dice * (1 - top / bottom)
         return loss.to(_dtype(logits))
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
         logits, truth, pixels, top, bottom = ctx.saved_tensors
+        cross_entropy, dice = ctx.weights
         # dDice/dp = 2 y / bottom - top / bottom^2, with y = 1 on curves
         of_entropy, on_curve, everywhere = (
-            (factor * grad.double()).to(_dtype(logits)) for factor in (1 / pixels, -2 / bottom, top / bottom.square())
+            (factor * grad.double()).to(_dtype(logits))
+            for factor in (cross_entropy / pixels, -2 * dice / bottom, dice * top / bottom.square())
         )
         out = torch.empty_like(logits)
         for rows in _blocks(logits):
@@ -58,7 +61,7 @@ class _CurveLoss(torch.autograd.Function):
             p = z.sigmoid()
             slope = target.mul(on_curve).add_(everywhere).mul_(p * (1 - p))
             out[:, :, rows] = slope.add_((p - target).mul_(of_entropy)).mul_(weight)
-        return out, None
+        return out, None, None, None
 
 
 def _dtype(logits: Tensor) -> torch.dtype:

@@ -65,10 +65,13 @@ class Segmenter(LightningModule):
     def forward(self, ink: Tensor) -> Tensor:
         return self.net(ink)  # type: ignore[no-any-return]
 
+    def _loss(self, logits: Tensor, sample: Sample) -> Tensor:
+        return curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
+
     def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         logits = self(to_ink(sample.gray))
-        loss = curve_loss(logits, sample.truth)
+        loss = self._loss(logits, sample)
         self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 
@@ -91,7 +94,7 @@ class Segmenter(LightningModule):
             return torch.zeros((), requires_grad=True)
         samples, self.waiting = self.waiting, []
         logits = self.together([to_ink(sample.gray) for sample in samples])
-        losses = [curve_loss(logit, sample.truth) for logit, sample in zip(logits, samples, strict=True)]
+        losses = [self._loss(logit, sample) for logit, sample in zip(logits, samples, strict=True)]
         loss = torch.stack(losses).sum()
         self.log("train/loss", loss / len(samples), prog_bar=True, batch_size=1)
         return loss
