@@ -78,6 +78,17 @@ def test_a_gap_in_a_curve_the_row_after_its_end_and_heavy_ink_are_unknown():
     assert (mask[:, 300] == 128).all() and not mask[:, 60].any()
 
 
+def test_with_curves_what_the_weights_are_sure_of_is_truth():
+    gray, probability = page((60, 100, 900), (300, 100, 140))  # a line of the grid, perhaps, and a letter
+    wave = np.stack([180 + 20 * np.sin(np.arange(100, 900) / 30), np.arange(100, 900)], 1).round().astype(np.int32)
+    cv2.polylines(probability, [wave[:, None]], False, 0.97, 5)
+    mask, _ = paper_mask(gray, probability, 200, header=False, curves=True)
+    assert (mask[wave[:, 1], wave[:, 0]] == 255).all()
+    assert (mask[120:880, 60] == 128).all() and (mask[110:130, 300] == 128).all()
+    assert not (mask[:, :150] == 255).any() and not mask[120:880, 225:280].any()
+    assert not (paper_mask(gray, probability, 200, header=False)[0] == 255).any()
+
+
 def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, capsys):
     """With the bundled weights: text, then a grid with one curve."""
     gray, curve = draw_waves(1000, 500, 0.0)

@@ -244,6 +244,8 @@ class PaperConfig:
     """Of each scan at most: up to half of them its header, the others spread over the rest."""
     rows: int = 1400
     """Of a crop; it is as wide as the scan."""
+    curves: bool = False
+    """Take the curves that the weights are sure of for truth (255), so that training learns from real ones, too."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

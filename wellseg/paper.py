@@ -5,7 +5,9 @@
 
 Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the crop's
 mask, "do not score"; everything else is 0, not a curve. Above the row where the curves begin, what the
-weights take for short pieces of curve is lettering, and stays 0: that is what they learn from most.
+weights take for short pieces of curve is lettering, and stays 0: that is what they learn from most. With
+--curves, what the weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04252), and less
+around it is left out.
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
@@ -47,13 +49,19 @@ ISLAND_IN = 1.0
 """Smaller squares of certain paper among unknown are crossed by what the weights saw beside them, inches."""
 HEAVY_IN = 0.05
 """Ink wider than that, beside a grid, may be curves run together, inches."""
+CERTAIN = 0.9
+"""Probability from which a pixel of a tall, not quite straight piece is taken for truth, with --curves."""
+STRAIGHT_IN = 0.06
+"""A piece as narrow as that may be a line of the grid, inches."""
+CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
+"""With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to learn."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0 or 128."""
+    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0, 128 or 255."""
 
     row: int
     gray: NDArray[np.uint8]
@@ -61,9 +69,9 @@ class Crop:
 
 
 def paper_mask(
-    gray: NDArray[np.uint8], probability: NDArray[np.float32], dpi: float, header: bool
+    gray: NDArray[np.uint8], probability: NDArray[np.float32], dpi: float, header: bool, curves: bool = False
 ) -> tuple[NDArray[np.uint8], bool]:
-    """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown.
+    """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown; with ``curves``, 255 a curve.
 
     gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
     header: the rows above these, if there are any, hold no curve. Also says whether that is still so below.
@@ -77,6 +85,10 @@ def paper_mask(
     pieces = cv2.morphologyEx((probability > SURE).astype(np.uint8), cv2.MORPH_CLOSE, _box(dpi, 0.05, 0.02))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces)
     lost = _beyond_ends(labels, stats, dpi)
+    tall = (stats[:, cv2.CC_STAT_HEIGHT] >= dpi * TALL_IN) & (stats[:, cv2.CC_STAT_WIDTH] > dpi * STRAIGHT_IN)
+    tall[0] = False
+    certain = (probability > CERTAIN) & tall[labels] if curves else np.zeros(probability.shape, bool)
+    gap_in, reach_in = (CURVES_GAP_IN, CURVES_REACH_IN) if curves else (GAP_IN, REACH_IN)
     if header:
         starts = [
             int(top)
@@ -92,16 +104,18 @@ def paper_mask(
         )
         short[0] = True
         maybe = np.where(short[labels], 0, 1).astype(np.uint8)
-    maybe = cv2.morphologyEx(maybe, cv2.MORPH_CLOSE, _box(dpi, *GAP_IN))
+    maybe = cv2.morphologyEx(maybe, cv2.MORPH_CLOSE, _box(dpi, *gap_in))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(5, round(dpi * HEAVY_IN)),) * 2)
     heavy = cv2.morphologyEx((gray < 128).astype(np.uint8), cv2.MORPH_OPEN, disc)
     maybe[end:] = np.maximum(maybe, np.maximum(lost, heavy))[end:]
-    reach = 2 * max(4, round(dpi * REACH_IN)) + 1
+    reach = 2 * max(2 if curves else 4, round(dpi * reach_in)) + 1
     maybe = cv2.dilate(maybe, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.where(maybe > 0, 0, 1).astype(np.uint8))
-    island = stats[:, cv2.CC_STAT_AREA] < (dpi * ISLAND_IN) ** 2
-    maybe[island[labels]] = 1
-    return np.where(maybe > 0, 128, 0).astype(np.uint8), header
+    if not curves:
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(np.where(maybe > 0, 0, 1).astype(np.uint8))
+        island = stats[:, cv2.CC_STAT_AREA] < (dpi * ISLAND_IN) ** 2
+        maybe[island[labels]] = 1
+    certain[:end] = False
+    return np.where(certain, 255, np.where(maybe > 0, 128, 0)).astype(np.uint8), header
 
 
 def _beyond_ends(labels: NDArray[Any], stats: NDArray[Any], dpi: float) -> NDArray[np.uint8]:
@@ -148,8 +162,8 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[Crop]:
         ink = float((gray < 128).mean())
         if LEAST_INK <= ink <= MOST_INK:
             probability = segment(net, gray, precision=config.precision, device=config.device)
-            mask, header = paper_mask(gray, probability, dpi, header)
-            if (mask > 0).mean() <= MOST_UNKNOWN:
+            mask, header = paper_mask(gray, probability, dpi, header, config.curves)
+            if (mask == 128).mean() <= MOST_UNKNOWN:
                 yield Crop(row, gray, mask)
         left -= 1
         below = row + height
@@ -187,7 +201,9 @@ def mine_all(config: PaperConfig) -> int:
         print(f"{number}/{len(tasks)} {task.name}: {found} crops", flush=True)
         failed += not found
         total += found
-    print(f"{total} crops in {config.out}; look at {config.out / 'previews'}: red is not scored, all else is no curve")
+    curves = ", green is curve" if config.curves else ""
+    where = config.out / "previews"
+    print(f"{total} crops in {config.out}; look at {where}: red is not scored{curves}, all else is no curve")
     return SOME_FAILED if failed else 0
 
 
@@ -207,7 +223,9 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
         np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8) for a in (crop.gray, crop.mask)
     )
     with atomic_file(out / "previews" / f"{name}.png") as file:
-        file.write(encode_png(paint(gray, np.where(mask > 0, 255, 0).astype(np.uint8))))
+        # Painted red is what is said to be curve and is none, green what is one.
+        said, truth = (np.where(where, 255, 0).astype(np.uint8) for where in (mask > 0, mask > 200))
+        file.write(encode_png(paint(gray, said, truth)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,8 +1,8 @@
 """Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with curves of the corpus on top.
 
-The crop's mask says what of it is certainly no curve (0) and what may be one (128, not scored). What is
-drawn becomes 255; the rest of the crop stays as it is, so that a network learns from real grid, real
-lettering and real dirt, and is told nothing about curves that nobody has labelled.
+The crop's mask says what of it is certainly no curve (0), what may be one (128, not scored), and perhaps what
+certainly is one (255). What is drawn becomes 255; the rest of the crop stays as it is, so that a network learns
+from real grid, real lettering and real dirt, and is told nothing about curves that nobody is sure of.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance,
 DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
 BLOTTED = 0.15  # share of 1-bit crops that are copied once more, over-exposed
 BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
+AS_IT_IS = 0.5  # share of crops with curves of their own that get no more
 
 
 def is_on_paper(seed: int, index: int, share: float) -> bool:
@@ -33,17 +34,17 @@ def is_on_paper(seed: int, index: int, share: float) -> bool:
 def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> Log:
     """Sample number ``index`` on paper: a pure function of its arguments and the crops' pixels.
 
-    Returns a Log whose mask is 255 on the drawn curves, 128 where the crop's own mask has it, else 0.
+    Returns a Log whose mask is 255 on the drawn curves, elsewhere the crop's own.
     """
     recipe = PRESETS[preset]
     rng = np.random.default_rng((seed, index, DRAWS))
     crop = crops[int(rng.integers(len(crops)))]
-    gray, unknown, dpi = _cut(rng, crop, draw_size(rng, recipe))
+    gray, mask, dpi = _cut(rng, crop, draw_size(rng, recipe))
     paper = _match(rng, kind_of_paper(gray), dpi, preset)
-    mask = np.where(unknown > 0, 128, 0).astype(np.uint8)
     curves = 0
     # Nothing unknown in the whole piece: a header, most likely.
-    if not chance(rng, BLANK_LOGS if unknown.any() else BLANK_HEADERS):
+    blank = AS_IT_IS if (mask == 255).any() else BLANK_LOGS if mask.any() else BLANK_HEADERS
+    if not chance(rng, blank):
         ink, truth = np.zeros_like(gray), np.zeros_like(gray)
         curves = _draw_curves(rng, paper, gray, ink, truth)
         finish = {"scan": damage.develop, "print": damage.print_scan}.get(paper.kind)
