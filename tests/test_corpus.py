@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from wellseg import synth
-from wellseg.corpus import PRESETS, draw_log, kind_of
+from wellseg.corpus import PRESETS, curves, draw_log, kind_of
 from wellseg.corpus.curves import hug, lay, ride
 from wellseg.corpus.damage import copy_again, vanished
 from wellseg.corpus.furniture import hatch
@@ -240,3 +240,15 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(ValueError, match="choose one of"):
         draw_log(0, 0, "huge")
+
+
+@pytest.mark.parametrize("shape", [curves.gamma_ray, curves.spontaneous_potential, curves.sonic, curves.porosity])
+def test_some_curves_of_a_family_are_lively_and_some_calm(shape):
+    """As in measured wells: the nine tenths of a window's values lie several times as wide in one as in another."""
+    bands = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        values = shape(rng, curves.draw_beds(rng, 300, 5))
+        bands.append(float(np.subtract(*np.percentile(values, (95, 5)))))
+    calm, lively = np.percentile(bands, (10, 90))
+    assert 0.03 < calm and lively > 2.5 * calm and lively < 1

@@ -59,17 +59,26 @@ def chatter(rng: Rng, samples: int) -> Array:
     return smooth(rng.standard_normal(samples), log_between(rng, (0.4, 3))) * busy
 
 
+def read(rng: Rng, beds: Beds, level: Array, sharpness: tuple[float, float], contrast: tuple[float, float]) -> Array:
+    """What a tool reads of a level for each bed, around 0: blurred over some samples, stronger or weaker.
+
+    Rock also changes slowly, over many beds. sharpness: ranges of the blur's sigma and of the contrast.
+    """
+    slow = 0.5 * float(np.std(level)) * drift(rng, beds.samples, log_between(rng, (60, 400)))
+    return log_between(rng, contrast) * (smooth(level[beds.index] - level.mean(), log_between(rng, sharpness)) + slow)
+
+
 def gamma_ray(rng: Rng, beds: Beds) -> Array:
     level = np.where(rng.random(len(beds.sand)) < 0.06, 1.2, 0.75 - 0.55 * beds.sand)
     level = level + 0.08 * rng.standard_normal(len(level))
-    x = smooth(level[beds.index], log_between(rng, (1.0, 5.0)))
     counts = smooth(rng.standard_normal(beds.samples), log_between(rng, (0.8, 5)))
-    return x + between(rng, (0.02, 0.10)) * counts
+    return 0.5 + read(rng, beds, level, (1.0, 5.0), (0.3, 1.1)) + log_between(rng, (0.012, 0.08)) * counts
 
 
 def spontaneous_potential(rng: Rng, beds: Beds) -> Array:
-    x = smooth((0.8 - 0.6 * beds.sand)[beds.index], log_between(rng, (6.0, 30.0)))
-    return x + 0.05 * drift(rng, beds.samples, 200) + 0.004 * rng.standard_normal(beds.samples)
+    x = 0.5 + read(rng, beds, 0.8 - 0.6 * beds.sand, (1.2, 15.0), (0.4, 2.5))
+    noise = between(rng, (0.02, 0.08)) if chance(rng, 0.1) else log_between(rng, (0.0005, 0.012))
+    return x + 0.05 * drift(rng, beds.samples, 200) + noise * rng.standard_normal(beds.samples)
 
 
 def resistivity(rng: Rng, beds: Beds) -> Array:
@@ -77,8 +86,8 @@ def resistivity(rng: Rng, beds: Beds) -> Array:
     logs = 0.25 + 0.25 * beds.sand + 0.12 * rng.standard_normal(len(beds.sand))
     tight = rng.random(len(logs)) < between(rng, (0.05, 0.3))
     logs = logs + tight * rng.gamma(1.2, 0.35, len(logs))
-    x = smooth(logs[beds.index], log_between(rng, (0.8, 8.0)))
-    return x + 0.01 * chatter(rng, beds.samples)
+    x = 0.35 + read(rng, beds, logs, (0.8, 8.0), (0.2, 1.1))
+    return x + log_between(rng, (0.0005, 0.015)) * chatter(rng, beds.samples)
 
 
 def laterolog_linear(rng: Rng, beds: Beds) -> Array:
@@ -88,22 +97,28 @@ def laterolog_linear(rng: Rng, beds: Beds) -> Array:
 
 
 def sonic(rng: Rng, beds: Beds) -> Array:
-    x = smooth((0.65 - 0.35 * beds.sand)[beds.index], log_between(rng, (1.5, 5.0)))
-    x = x + 0.02 * smooth(rng.standard_normal(beds.samples), 1.5)
-    skips = rng.random(beds.samples) < between(rng, (0, 0.02))  # a missed cycle: one-sided spike
+    x = 0.5 + read(rng, beds, streaked(rng, 0.65 - 0.35 * beds.sand), (0.8, 4.0), (0.3, 1.8))
+    x = x + log_between(rng, (0.004, 0.03)) * smooth(rng.standard_normal(beds.samples), 1.5)
+    skips = rng.random(beds.samples) < max(0.0, between(rng, (-0.01, 0.02)))  # a missed cycle: one-sided spike
     return x + smooth(skips * rng.uniform(-0.5, 1.2, beds.samples), 0.6)
 
 
+def streaked(rng: Rng, level: Array) -> Array:
+    """With beds of another rock here and there: coal, a tight streak."""
+    there = rng.random(len(level)) < between(rng, (0, 0.15))
+    return level + there * rng.normal(0, 0.2, len(level))
+
+
 def porosity(rng: Rng, beds: Beds) -> Array:
-    x = smooth((0.35 + 0.35 * beds.sand)[beds.index], log_between(rng, (1.5, 6.0)))
-    return x + between(rng, (0.02, 0.06)) * smooth(rng.standard_normal(beds.samples), 1.2)
+    x = 0.5 + read(rng, beds, streaked(rng, 0.35 + 0.35 * beds.sand), (0.8, 4.0), (0.3, 1.8))
+    return x + log_between(rng, (0.008, 0.06)) * smooth(rng.standard_normal(beds.samples), 1.2)
 
 
 def caliper(rng: Rng, beds: Beds) -> Array:
     """The bit's size, with washouts in the shales and a step where casing ends."""
     hole = np.maximum(0, 0.5 - beds.sand) * between(rng, (0, 1.2)) * (rng.random(len(beds.sand)) < 0.5)
-    x = between(rng, (0.15, 0.5)) + smooth(hole[beds.index], log_between(rng, (2, 12)))
-    x = x + 0.004 * rng.standard_normal(beds.samples)
+    x = between(rng, (0.15, 0.5)) + smooth(hole[beds.index], log_between(rng, (0.7, 10)))
+    x = x + log_between(rng, (0.0004, 0.012)) * rng.standard_normal(beds.samples)
     if chance(rng, 0.3):
         x[rng.integers(beds.samples) :] += between(rng, (-0.2, 0.2))
     return x
@@ -221,7 +236,7 @@ def draw_values(rng: Rng, beds: Beds, liveliness: float) -> Array:
     shape = list(SHAPES)[int(rng.choice(len(SHAPES), p=weights / weights.sum()))]
     x = shape(rng, beds)
     gain = {"as it is": 1.0, "quiet": between(rng, (0.25, 0.8)), "wild": between(rng, (1.2, 2.5))}[
-        pick(rng, {"as it is": 0.5, "quiet": 0.35, "wild": 0.15})
+        pick(rng, {"as it is": 0.62, "quiet": 0.18, "wild": 0.2})
     ]
     centre = float(np.median(x))
     x = centre + (x - centre) * gain * liveliness
