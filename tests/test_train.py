@@ -93,6 +93,17 @@ def _metrics_of(out):
     return [row for row in rows if set(row.values()) - {row["epoch"], row["step"], ""}]
 
 
+def test_steps_of_two_logs_that_do_not_divide_an_epoch_are_validated_and_kept(data_set, tmp_path):
+    """Five logs: the last one of an epoch has none to go with."""
+    arguments = ["--data.root", data_set, "--trainer.accumulate_grad_batches", 2, "--steps", 6, "--val_every", 3]
+    run(*SMALL, *SMALL_TRAINER, *arguments, "--out", tmp_path)
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
+        "step-000003-well5_a.png",
+        "step-000006-well5_a.png",
+    ]
+    assert _step_of(tmp_path / "checkpoints" / "last.ckpt") == 6
+
+
 def _step_of(checkpoint):
     try:
         return torch.load(checkpoint, weights_only=True)["global_step"]

@@ -146,7 +146,8 @@ class VisitSampler(Sampler[Visit]):
 
     It holds no state: ``steps_done`` tells where the run stands, so a resumed run goes on with the very
     next log. With several processes each takes every ``ranks``-th log, all the same number of them;
-    ``per_step`` logs of a process make a step (gradient accumulation).
+    ``per_step`` logs of a process make a step (gradient accumulation). The last step of an epoch is filled up with
+    its first logs: every step weighs the same, and so many logs are so many steps.
     """
 
     def __init__(
@@ -156,11 +157,10 @@ class VisitSampler(Sampler[Visit]):
         self.rank, self.ranks, self.per_step = rank, ranks, per_step
 
     def __len__(self) -> int:
-        return max(1, self.logs // self.ranks)
+        return math.ceil(max(1, self.logs // self.ranks) / self.per_step) * self.per_step
 
     def __iter__(self) -> Iterator[Visit]:
-        steps = math.ceil(len(self) / self.per_step)  # Lightning steps at the end of an epoch in any case
-        epoch, step = divmod(self.steps_done(), steps)
+        epoch, step = divmod(self.steps_done(), len(self) // self.per_step)
         order = np.random.default_rng((self.seed, epoch)).permutation(self.logs)
         for position in range(step * self.per_step, len(self)):
             yield epoch, int(order[(position * self.ranks + self.rank) % self.logs])
