@@ -41,13 +41,18 @@ class Memory(Callback):
         self._keeps_freed: bool | None = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int) -> None:
+        on_gpu = pl_module.device.type == "cuda"
         self._free_bytes = self._free_bytes or free_bytes(pl_module.device)
         dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
         model = ModelConfig(**pl_module.hparams["model"])
         mode = self.checkpoint
         if mode == "auto":
             mode = choose_mode(model, batch.gray.numel(), dtype, self._free_bytes)
+            if on_gpu and mode == "lean":
+                mode = "on"
         pl_module.net.recompute = mode == "on"  # type: ignore[union-attr]
+        if on_gpu:  # its maps are not in this process's heap
+            return
         keeps_freed = mode == "off"
         if self._keeps_freed != keeps_freed:
             keep_freed_memory(keeps_freed)

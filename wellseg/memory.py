@@ -38,8 +38,9 @@ def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
 
 def free_bytes(device: torch.device) -> int:
     """Memory that this process may still take: of the GPU, or of the machine or container."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "cuda":  # PyTorch uses again what it holds from before
+        again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + again
     try:
         free = 1024 * int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0])
     except (OSError, IndexError):  # not Linux: what a well-behaved program may take

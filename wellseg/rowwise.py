@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.memory import resident_bytes
+from wellseg.memory import free_bytes, resident_bytes
 from wellseg.rowgraph import UnsupportedOperation, trace
 from wellseg.rowrules import Rows, Step
 from wellseg.rowstats import DepthStatistics, window_parts
@@ -352,18 +352,12 @@ def _path(target: Step, kept: Container[Step]) -> list[Step]:
 def _best_strip_rows(row_bytes: float, device: torch.device) -> int:
     strip_bytes = STRIP_BYTES
     if device.type == "cuda":
-        strip_bytes = min(GPU_STRIP_BYTES, _free_on_gpu(device) // (4 * WORKING_STRIPS))
+        strip_bytes = min(GPU_STRIP_BYTES, free_bytes(device) // (4 * WORKING_STRIPS))
     return max(32, int(strip_bytes / row_bytes) // 32 * 32)
-
-
-def _free_on_gpu(device: torch.device) -> int:
-    """Bytes free for PyTorch, with what it holds from before and would use again."""
-    again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + again
 
 
 def _store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
     """What may be kept in memory: all but what the process has already and what strips at work take."""
     if device.type == "cuda":
-        return int(0.8 * _free_on_gpu(device)) - working_bytes
+        return int(0.8 * free_bytes(device)) - working_bytes
     return int((memory_bytes - resident_bytes() - working_bytes - HEAP_BYTES) / HEAP_OVERHEAD)

@@ -89,7 +89,8 @@ def _trainer(config: TrainConfig) -> Trainer:
     from wellseg.device import pick_device, pick_dtype
 
     out = config.out
-    half = pick_dtype(config.precision, pick_device()) == torch.bfloat16
+    device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
+    half = pick_dtype(config.precision, device) == torch.bfloat16
     checkpoints: dict[str, Any] = {
         "dirpath": out / "checkpoints",
         "enable_version_counter": False,
@@ -108,6 +109,8 @@ def _trainer(config: TrainConfig) -> Trainer:
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(RichProgressBar())
     options: dict[str, Any] = {
+        "accelerator": device.type,
+        "devices": 1,  # each process takes a log a step: more of them are another training
         "max_steps": config.steps,
         "max_epochs": -1,
         # Lightning counts logs here, --val_every counts optimiser steps.
@@ -148,7 +151,7 @@ def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path
     import torch
     from lightning.pytorch.loggers import CSVLogger
 
-    step = torch.load(resumed, weights_only=True)["global_step"]
+    step = torch.load(resumed, weights_only=True, map_location="cpu")["global_step"]  # of a GPU that is not here
     logger = next(logger for logger in trainer.loggers if isinstance(logger, CSVLogger))
     logger.experiment.metrics.extend(
         {key: int(value) if value.isdigit() else float(value) for key, value in row.items() if value}

@@ -87,12 +87,12 @@ class BatchNorm(nn.BatchNorm2d):
         count, mean, square = moments
         observed = _mean_over_processes(torch.stack([mean, square / (count - 1)]))
         self.num_batches_tracked += 1
-        plain_mean = 1 / self.num_batches_tracked.item()
-        share = plain_mean if self.momentum is None else self.momentum
-        if self.forgets_start:
-            share = max(share, plain_mean)
-        self.running_mean.lerp_(observed[0].to(self.running_mean.dtype), share)
-        self.running_var.lerp_(observed[1].to(self.running_var.dtype), share)
+        # Not a Python number, for which a GPU would have to be waited for.
+        share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
+        if self.momentum is not None:
+            share = share.clamp(min=self.momentum) if self.forgets_start else torch.full_like(share, self.momentum)
+        self.running_mean.lerp_(observed[0].to(share.dtype), share)
+        self.running_var.lerp_(observed[1].to(share.dtype), share)
 
 
 def _mean_over_processes(observed: Tensor) -> Tensor:
