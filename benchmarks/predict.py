@@ -3,6 +3,7 @@
     python benchmarks/predict.py                  # a synthetic log of 12,800 x 640 pixels
     python benchmarks/predict.py --scan log.tif   # the first 12,800 rows of a real one
     python benchmarks/predict.py --quick          # a minute, on a small log
+    python benchmarks/predict.py --device cuda
 
 On the same weights and the same ink, in one process, in turns (so that a busy machine is unfair to
 none): the whole-image forward, ``RowEvaluation``, and MONAI's sliding window (Gaussian importance,
@@ -11,7 +12,8 @@ ratio to the whole image's, the peak of resident memory in that turn, and the la
 probability from float64. Then the time for a tenth of the rows, which should be a tenth.
 
 Sliding windows give a network with GroupNorm other statistics in each window; that is the difference
-they show. MONAI is needed here only: pip install 'wellseg[bench]'.
+they show. On a GPU, the peak is that of PyTorch's memory there. MONAI is needed here only: pip install
+'wellseg[bench]'; without it, its windows are left out.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import copy
 import ctypes
+import importlib.util
 import os
 import time
 from collections.abc import Callable
@@ -40,13 +43,13 @@ WHOLE_BYTES_PER_PX = 300
 
 def whole(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
     """The reference for speed: everything at once."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with torch.autocast(ink.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         return net(ink)
 
 
 def by_rows(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
     """What wellseg does."""
-    evaluation = RowEvaluation(net, *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype)
+    evaluation = RowEvaluation(net, *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype, device=ink.device)
     return torch.cat([band for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])], 2)
 
 
@@ -55,21 +58,33 @@ def sliding(overlap: float) -> Method:
     from monai.inferers import sliding_window_inference
 
     def method(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast(ink.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             return sliding_window_inference(ink, WINDOW_PX, 1, lambda x: net(x).float(), overlap, mode="gaussian")
 
     return method
 
 
-def reset_peak() -> None:
-    """Give back what the turn before has freed, and forget the peak of resident memory (Linux)."""
+def reset_peak(device: torch.device) -> None:
+    """Give back what the turn before has freed, and forget the peak of resident memory (Linux), or of the GPU's."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_gb() -> float:
+def peak_gb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+
+
+def wait_for(device: torch.device) -> None:
+    """For what a GPU was told to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def rows_that_fit(columns: int) -> int:
@@ -108,41 +123,46 @@ def main() -> None:
     parser.add_argument("--weights", default=None, help="bundled name or file")
     parser.add_argument("--repeats", type=int, default=3, help="turns; the shortest time counts")
     parser.add_argument("--quick", action="store_true", help="2,560 rows, two turns")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.repeats = 2_560, 2
 
-    net = load_model(options.weights).eval().to(memory_format=torch.channels_last)
-    ink = read_ink(options.scan, options.rows, options.columns)
+    device = torch.device(options.device)
+    torch.backends.cudnn.allow_tf32 = False  # of the whole image: rows never use it
+    net = load_model(options.weights).eval().to(device, memory_format=torch.channels_last)
+    ink = read_ink(options.scan, options.rows, options.columns).to(device)
     rows, columns = ink.shape[2:]
     load = os.getloadavg()[0]
-    print(
-        f"{rows} x {columns} pixels, {rows * columns / 1e6:.1f} Mpx; {torch.get_num_threads()} threads, load {load:.1f}"
-    )
+    machine = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{rows} x {columns} pixels, {rows * columns / 1e6:.1f} Mpx; {machine}, load {load:.1f}")
 
     # Float64 by rows equals float64 of the whole image to 1e-10 (tests/test_rowwise.py), in less memory.
     truth = by_rows(copy.deepcopy(net).double(), ink.double(), torch.float64).sigmoid().float()
     methods: dict[str, Method] = {
         "whole image": whole,
         "rows": by_rows,
-        "MONAI 0.25": sliding(0.25),
-        "MONAI 0.5": sliding(0.5),
     }
+    if importlib.util.find_spec("monai") is None:
+        print("MONAI is not installed: its windows are left out")
+    else:
+        methods |= {"MONAI 0.25": sliding(0.25), "MONAI 0.5": sliding(0.5)}
     for dtype in (torch.float32, torch.bfloat16):
         seconds = dict.fromkeys(methods, float("inf"))
         peaks, differences = dict.fromkeys(methods, 0.0), dict.fromkeys(methods, 0.0)
         for _ in range(options.repeats):
             for name, method in methods.items():
-                reset_peak()
+                reset_peak(device)
                 start = time.perf_counter()
                 logits = method(net, ink, dtype)
+                wait_for(device)
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
-                peaks[name] = max(peaks[name], peak_gb())
+                peaks[name] = max(peaks[name], peak_gb(device))
                 differences[name] = (logits.float().sigmoid() - truth).abs().max().item()
         print(f"\n{dtype!s:16} {'seconds':>8} {'x whole':>8} {'Mpx/s':>7} {'peak GB':>8} {'off float64':>12}")
         for name in methods:
             print(
-                f"{name:16} {seconds[name]:8.2f} {seconds[name] / seconds['whole image']:8.2f} "
+                f"{name:16} {seconds[name]:8.3g} {seconds[name] / seconds['whole image']:8.2f} "
                 f"{rows * columns / 1e6 / seconds[name]:7.2f} {peaks[name]:8.2f} {differences[name]:12.1e}"
             )
         tenth = ink[:, :, : rows // 10]
@@ -150,6 +170,7 @@ def main() -> None:
         for _ in range(options.repeats):
             start = time.perf_counter()
             by_rows(net, tenth, dtype)
+            wait_for(device)
             times.append(time.perf_counter() - start)
         print(f"rows: all take {seconds['rows'] / min(times):.1f} times as long as a tenth of them")
 

@@ -3,6 +3,7 @@
     python benchmarks/train.py            # 3,200 x 480 and 12,800 x 640 pixels
     python benchmarks/train.py --quick    # 3,200 x 480 alone, two turns: under five minutes
     python benchmarks/train.py --curves   # instead: do the loss curves of both ways lie upon each other?
+    python benchmarks/train.py --device cuda
 
 Batch 1, one log, the whole Lightning step with optimiser. "wellseg" is what ``wellseg.train`` does, "lean" the
 same with ``--checkpoint lean``, "recompute" with ``--checkpoint on``. "plain" is the same network in float32,
@@ -13,13 +14,15 @@ Each variant is a process of its own, which does a step when told to; they take 
 is unfair to none. Where all of them do not fit into memory together, a process lives for one turn. Printed
 are the shortest of several times, the peak of resident memory (VmHWM) and the multiply-adds of a forward
 pass. The loader's share is the time to read a log from disk, vary and hand it over, over that of a step on it;
-a worker process does that meanwhile. MONAI is needed here only: pip install 'wellseg[bench]'.
+a worker process does that meanwhile. On a GPU the peak is that of PyTorch's memory there. MONAI is needed here
+only: pip install 'wellseg[bench]'; without it, its networks are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import subprocess
@@ -106,15 +109,15 @@ def make_module(variant: str) -> LightningModule:
     return Plain(UNet(2, 1, 1, channels=(16, 32, 64, 128), strides=(2, 2, 2), num_res_units=2))
 
 
-def make_trainer(variant: str, callbacks: list[Callback], **options: Any) -> Trainer:
+def make_trainer(variant: str, device: str, callbacks: list[Callback], **options: Any) -> Trainer:
     ours = VARIANTS[variant][0] in CHECKPOINT
     if ours:
         callbacks = [Memory(CHECKPOINT[VARIANTS[variant][0]]), *callbacks]
-    half = ours and pick_dtype("auto", pick_device("cpu")) == torch.bfloat16
+    half = ours and pick_dtype("auto", pick_device(device)) == torch.bfloat16
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     return Trainer(
-        accelerator="cpu", precision="bf16-mixed" if half else "32-true", gradient_clip_val=1.0, logger=False,
-        callbacks=callbacks, **(quiet | options),
+        accelerator=device, devices=1, precision="bf16-mixed" if half else "32-true", gradient_clip_val=1.0,
+        logger=False, callbacks=callbacks, **(quiet | options),
     )  # fmt: skip
 
 
@@ -134,24 +137,34 @@ def multiply_adds(net: nn.Module) -> float:
 class OnCommand(Callback):
     """Each step waits for a line on standard input, and answers with its time and the peak of memory."""
 
+    def __init__(self, device: str) -> None:
+        self.on_gpu = device == "cuda"
+
     def on_train_batch_start(self, *_: Any) -> None:
         if not sys.stdin.readline():
             os._exit(0)  # nobody wants more
+        if self.on_gpu:
+            torch.cuda.synchronize()
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
+        if self.on_gpu:
+            torch.cuda.synchronize()
         seconds = time.perf_counter() - self.start
-        peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+        if self.on_gpu:
+            peak = torch.cuda.max_memory_allocated()
+        else:
+            peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
         print(json.dumps({"seconds": seconds, "peak_bytes": peak}), flush=True)
 
 
-def serve(variant: str, rows: int, columns: int) -> None:
+def serve(variant: str, device: str, rows: int, columns: int) -> None:
     """The life of a process: a small step, so that everything is loaded, and then full ones."""
     torch.manual_seed(0)
     module = make_module(variant)
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
     logs = [draw(320, columns)] + [draw(rows, columns)] * 1000
-    trainer = make_trainer(variant, [OnCommand()], max_epochs=1)
+    trainer = make_trainer(variant, device, [OnCommand(device)], max_epochs=1)
     print(json.dumps({"multiply_adds": multiply_adds(module.net)}), flush=True)
     trainer.fit(module, torch.utils.data.DataLoader(logs, batch_size=None))
 
@@ -168,14 +181,14 @@ def draw(rows: int, columns: int) -> Sample:
 class Variant:
     """The process of a variant, seen from outside."""
 
-    def __init__(self, name: str, rows: int, columns: int) -> None:
-        self.name, self.size = name, (rows, columns)
+    def __init__(self, name: str, device: str, rows: int, columns: int) -> None:
+        self.name, self.device, self.size = name, device, (rows, columns)
         self.seconds, self.peak_bytes = float("inf"), 0
         self.process: subprocess.Popen[str] | None = None
 
     def step(self) -> None:
         if self.process is None:
-            command = [sys.executable, __file__, "--serve", self.name, *map(str, self.size)]
+            command = [sys.executable, __file__, "--serve", self.name, self.device, *map(str, self.size)]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
@@ -208,14 +221,14 @@ class Variant:
             self.process = None
 
 
-def compare(rows: int, columns: int, turns: int, names: list[str], bytes_per_px: dict[str, float]) -> None:
+def compare(rows: int, columns: int, turns: int, names: list[str], device: str, bytes_per_px: dict[str, float]) -> None:
     """Print the table of one size. bytes_per_px: of variants at a smaller size, and then at this one."""
-    pixels, available = rows * columns, free_bytes(torch.device("cpu"))
+    pixels, available = rows * columns, free_bytes(torch.device(device))
     for name in [name for name in names if bytes_per_px.get(name, 0.0) * pixels > 0.9 * available]:
         print(f"{name}: left out at {rows} x {columns}, where it takes {bytes_per_px[name] * pixels / 1e9:.0f} GB")
         names = [other for other in names if other != name]
     together = len(names) * pixels * MEAN_PEAK_BYTES_PER_PX < available
-    variants = [Variant(name, rows, columns) for name in names]
+    variants = [Variant(name, device, rows, columns) for name in names]
     try:
         for _ in range(turns):
             for variant in variants:
@@ -225,16 +238,18 @@ def compare(rows: int, columns: int, turns: int, names: list[str], bytes_per_px:
     finally:
         for variant in variants:
             variant.end()
-    bytes_per_px.update({v.name: (v.peak_bytes - PROCESS_BYTES) / pixels for v in variants})
+    process_bytes = 0 if device == "cuda" else PROCESS_BYTES
+    bytes_per_px.update({v.name: (v.peak_bytes - process_bytes) / pixels for v in variants})
     load = loader_seconds(rows, columns)
-    print(f"\n{rows} x {columns} pixels, {pixels / 1e6:.1f} Mpx; {torch.get_num_threads()} threads, {turns} turns")
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"\n{rows} x {columns} pixels, {pixels / 1e6:.1f} Mpx; {machine}, {turns} turns")
     head = f"{'s/Mpx':>7} {'s/step':>7} {'x faster':>9} {'peak GB':>8} {'of peak':>8} {'MAC/px':>7} {'loader':>7}"
     print(f"{'':22} {head}")
     by_name = {variant.name: variant for variant in variants}
     for v in variants:
         base = by_name.get(f"plain {'default' if v.name.endswith('default') else 'classic'}", v)
         print(
-            f"{v.name:22} {v.seconds / pixels * 1e6:7.2f} {v.seconds:7.2f} {base.seconds / v.seconds:9.2f} "
+            f"{v.name:22} {v.seconds / pixels * 1e6:7.4g} {v.seconds:7.4g} {base.seconds / v.seconds:9.2f} "
             f"{v.peak_bytes / 1e9:8.2f} {v.peak_bytes / base.peak_bytes:8.2f} {v.multiply_adds:7.0f} "
             f"{load / v.seconds:7.1%}",
             flush=True,
@@ -282,9 +297,9 @@ def curves(out: Path) -> None:
         module, kept = make_module(variant), Losses()
         module.log = lambda *_, **__: None  # type: ignore[method-assign]
         data = LogsModule(DataConfig(preset="quick", count=CURVE_STEPS, crop_rows=256, workers=1), seed=0)
-        make_trainer(variant, [kept], max_steps=CURVE_STEPS, limit_val_batches=0, use_distributed_sampler=False).fit(
-            module, data
-        )
+        make_trainer(
+            variant, "cpu", [kept], max_steps=CURVE_STEPS, limit_val_batches=0, use_distributed_sampler=False
+        ).fit(module, data)
         losses[variant] = kept.values
         print(
             f"{variant}: mean loss of the last fifth {sum(kept.values[-CURVE_STEPS // 5 :]) / (CURVE_STEPS // 5):.4f}"
@@ -308,21 +323,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--curves", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--turns", type=int, default=3, help="at 3,200 x 480; the shortest time counts")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--size", nargs=2, type=int, help="rows and columns, instead of both sizes")
-    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve[0], int(options.serve[1]), int(options.serve[2]))
+        serve(*options.serve[:2], *map(int, options.serve[2:]))
     elif options.curves:
         curves(Path(__file__).with_name("loss-curves"))
     else:
         sizes = [options.size] if options.size else [[3200, 480]] if options.quick else [[3200, 480], [12800, 640]]
         bytes_per_px: dict[str, float] = {}
+        names = options.only
+        if options.device == "cuda":  # whose memory is not a heap with holes
+            names = [name for name in names if VARIANTS[name][0] != "lean"]
+        if importlib.util.find_spec("monai") is None:
+            print("MONAI is not installed: its networks are left out")
+            names = [name for name in names if VARIANTS[name][0] != "monai"]
         for rows, columns in sizes:
-            turns = 2 if options.quick or rows > 10_000 else options.turns
-            compare(rows, columns, turns, options.only, bytes_per_px)
+            turns = options.turns
+            if options.device == "cpu" and (options.quick or rows > 10_000):
+                turns = 2
+            compare(rows, columns, turns, names, options.device, bytes_per_px)
 
 
 if __name__ == "__main__":
