@@ -208,6 +208,15 @@ def test_the_answer_has_no_better_or_worse_with_two_seeds(study):
     assert "too few seeds to say" in said and "better" not in said and "worse" not in said
 
 
+def test_ways_of_which_the_same_may_be_said_stand_together(study):
+    rows = Table(study / "results.csv", COLUMNS, KEY).rows
+    rows = [row | {"seed": seed} for row in rows if row["seed"] == "0" and row["run"] == "main" for seed in "012345"]
+    other = [row | {"arm": arm} for row in rows if row["arm"] == "group" for arm in ("layer", "instance")]
+    said = report_findings.answer(report_findings.Findings(rows + other))[2]
+    assert "LayerNorm over C, H, W (+0.000, +0.000)" in said and "no difference shown on either for" in said
+    assert report_findings.with_minus("-0.120 [-0.000, +0.000]") == "−0.120 [0.000, +0.000]"
+
+
 def test_a_study_of_one_arm_answers_nothing_and_still_has_its_report(study, tmp_path):
     table = Table(tmp_path / "results.csv", COLUMNS, KEY)
     table.append(row for row in Table(study / "results.csv", COLUMNS, KEY).rows if row["arm"] == "group")
@@ -329,6 +338,15 @@ def test_report_holds_everything(report):
 def test_nothing_overflows(report, browser_page, width):
     page = browser_page(report, width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_wide_table_keeps_its_names_in_sight(report, browser_page):
+    page = browser_page(report, 375)
+    page.locator(".wide").first.evaluate("wide => { wide.scrollLeft = 300 }")
+    name, caption = page.locator(".wide th[scope=row]").first, page.locator(".wide caption span").first
+    assert page.locator(".wide").first.evaluate("wide => wide.scrollLeft") == 300
+    assert name.bounding_box()["x"] >= 0 and caption.bounding_box()["x"] >= 0
+    assert caption.bounding_box()["x"] + caption.bounding_box()["width"] <= 375
 
 
 def test_slider_moves_by_keys_and_mouse_and_the_numbers_follow(report, browser_page):

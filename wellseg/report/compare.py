@@ -20,6 +20,7 @@ from wellseg.report.findings import (
     Scored,
     answer,
     interval,
+    with_minus,
 )
 from wellseg.study.arms import ARMS, HEADLINE, RIVAL
 from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
@@ -89,7 +90,7 @@ class Grid(NamedTuple):
         )
         return (
             f'<div class="wide" role="region" tabindex="0" aria-label="{escape(self.caption)}"><table>'
-            f"<caption>{self.caption}</caption><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+            f"<caption><span>{self.caption}</span></caption><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def markdown(self) -> str:
@@ -223,8 +224,8 @@ def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> Grid:
                 for each in layers
                 if (each["arm"], each["schedule"], each["moment"], each["test_set"]) == (arm, "annealed", "end", name)
             ]
-            row += [f"{part.mean():.3g}" if part.size else "–" for part in parts]
-            row.append(f"{sum(gaps) / len(gaps):.3g}" if gaps else "–")
+            row += [_number(float(part.mean())) if part.size else "–" for part in parts]
+            row.append(_number(sum(gaps) / len(gaps)) if gaps else "–")
         rows.append(row)
     head = [""]
     for name in ("like", "renders"):
@@ -237,14 +238,21 @@ def _layers_table(layers: list[dict[str, str]], arms: Sequence[str]) -> Grid:
     )
 
 
+def _number(value: float) -> str:
+    """Of any size, never negative, as people write it."""
+    if 0 < value < 5e-4:
+        return "< 0.001"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _sensitivity_table(findings: Findings) -> Grid:
     rows = []
     for way in findings.main_ways():
         values = [findings.mean(way, column) for column in ("tile_mismatch", "size_f1", "white_rows")]
-        cells = ["–" if value is None else f"{value:.3f}" for value in values]
+        cells = ["–" if value is None else with_minus(f"{value:.3f}") for value in values]
         for name in ("like", "renders"):
             gap = findings.difference(Scored(way.arm, TRAINING), way, name) if way.mode == EVALUATION else None
-            cells.append(f"{gap.mean:+.3f}" if gap else "–" if TRAINING in findings.modes(way.arm) else "0")
+            cells.append(with_minus(f"{gap.mean:+.3f}") if gap else "–" if TRAINING in findings.modes(way.arm) else "0")
         rows.append([_title(way), *cells])
     head = [
         "", "tile mismatch", "F1 on the whole less in tiles", "256 white rows appended",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,12 @@ MODE_TITLES = {
     TRAINING: "training mode (the image's own statistics)",
     PRECISE: "recalibrated: PreciseBN",
     LAYERWISE: "recalibrated: layer after layer",
+}
+SHORT_MODES = {
+    EVALUATION: "",
+    TRAINING: " in training mode",
+    PRECISE: " after PreciseBN",
+    LAYERWISE: " recalibrated layer after layer",
 }
 SET_TITLES = {
     "like": "logs like the training",
@@ -40,6 +48,11 @@ class Scored:
     @property
     def title(self) -> str:
         return ARMS[self.arm].title + ("" if self.mode == EVALUATION else f", {MODE_TITLES[self.mode]}")
+
+    @property
+    def short_title(self) -> str:
+        """For a list of many."""
+        return ARMS[self.arm].title.replace(" v1, momentum 0.01", " v1") + SHORT_MODES[self.mode]
 
 
 class Findings:
@@ -124,7 +137,12 @@ class Findings:
 def interval(found: Estimate, signed: bool = False) -> str:
     """ "0.512 [0.480, 0.540]"."""
     sign = "+" if signed else ""
-    return f"{found.mean:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+    return with_minus(f"{found.mean:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]")
+
+
+def with_minus(numbers: str) -> str:
+    """A minus sign for each hyphen; none for a zero."""
+    return re.sub(r"-(?=0\.0+(?!\d))", "", numbers).replace("-", "−")
 
 
 def p_text(found: Estimate) -> str:
@@ -175,8 +193,9 @@ def _unlike(findings: Findings, batch: Scored, group: Scored) -> str:
 
 
 def _others(findings: Findings, group: Scored) -> str:
-    """Which other ways do as well as GroupNorm, on logs like the training and on renders."""
-    parts, too_few = [], 0
+    """Which other ways do as well as GroupNorm, on logs like the training and on renders; by what may be said."""
+    said: dict[tuple[str, str], list[str]] = {}
+    too_few = 0
     for way in findings.main_ways():
         if way.arm == "group" or way == Scored("batch"):
             continue
@@ -184,18 +203,25 @@ def _others(findings: Findings, group: Scored) -> str:
         if like is None or renders is None or like.seeds < LEAST_SEEDS:
             too_few += 1
             continue
-        parts.append(
-            f"{way.title} differs by {interval(like, True)} ({verdict(like)}) and {interval(renders, True)} "
-            f"({verdict(renders)})"
-        )
+        numbers = with_minus(f"{like.mean:+.3f}, {renders.mean:+.3f}")
+        said.setdefault((verdict(like), verdict(renders)), []).append(f"{way.short_title} ({numbers})")
+    parts = [
+        (f"{first} on either" if first == second else f"{first} on the first, {second} on the second")
+        + f" for {_listed(ways)}"
+        for (first, second), ways in said.items()
+    ]
     rest = f"{too_few} further ways have too few seeds to say" if too_few else ""
     if not parts:
         return (rest or "No other arm was run") + "."
     return (
-        "Against GroupNorm, on logs like the training and on renders, "
+        "Compared with GroupNorm on logs like the training and on renders: "
         + "; ".join(parts)
         + (f"; {rest}." if rest else ".")
     )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _words(found: Estimate, subject: str) -> str:
