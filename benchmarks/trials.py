@@ -108,7 +108,7 @@ Row = dict[str, str]
 
 def make_config(name: str, options: argparse.Namespace) -> TrainConfig:
     trial, steps = TRIALS[name], options.steps * TRIALS[name].times
-    data = {"preset": "train", "count": 1000, "val_count": 8, "crop_rows": 512, "workers": options.workers}
+    data = {"preset": "train", "count": 1000, "val_count": 8, "crop_rows": options.crop_rows, "workers": options.workers}
     data |= {"backgrounds": options.backgrounds, "background_share": 0.4}
     return TrainConfig(
         model=trial.model,
@@ -315,6 +315,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=1500, help="of each training")
     known = [*GROUPS, *TRIALS]
+    parser.add_argument("--crop_rows", type=int, default=512, help="of each step")
     parser.add_argument("--only", nargs="+", choices=known, default=list(GROUPS), metavar="NAME", help="in that order")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw logs, of each training")
