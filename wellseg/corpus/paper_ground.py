@@ -95,6 +95,8 @@ def ruled(gray: Array, axis: int) -> Array:
 
     gray: uint8 (rows, columns). Looks at the middle of it alone, for paper lies askew.
     """
+    if not gray.size:  # a track that ends before the first pixel
+        return np.empty(0)
     across = 1 - axis
     middle, half = gray.shape[across] // 2, min(150, gray.shape[across] // 2)
     part = gray.take(range(middle - half, middle + half), axis=across)
