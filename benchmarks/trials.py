@@ -108,8 +108,8 @@ Row = dict[str, str]
 
 def make_config(name: str, options: argparse.Namespace) -> TrainConfig:
     trial, steps = TRIALS[name], options.steps * TRIALS[name].times
-    data = {"preset": "train", "count": 1000, "val_count": 8, "crop_rows": options.crop_rows, "workers": options.workers}
-    data |= {"backgrounds": options.backgrounds, "background_share": 0.4}
+    data = {"preset": "train", "count": 1000, "val_count": 8, "workers": options.workers}
+    data |= {"crop_rows": options.crop_rows, "backgrounds": options.backgrounds, "background_share": 0.4}
     return TrainConfig(
         model=trial.model,
         data=DataConfig(**data | trial.data),
