@@ -95,12 +95,12 @@ def join(ink: Array, rng: Rng, paper: Paper, y: float) -> None:
         at_x = rng.uniform(x[0], x[-1], count)
         at_y = np.interp(at_x, x, wave) + rng.choice((-1, 1)) * high * rng.exponential(0.5, count)
         seen = (at_x >= 0) & (at_x < columns) & (at_y >= 0) & (at_y < len(ink) - 1)
-        for a_, b_ in zip(at_x[seen].astype(int), at_y[seen].astype(int), strict=True):
-            ink[b_ : b_ + 2, a_ : a_ + 1 + (a_ & 3)] = 255
+        for column, row in zip(at_x[seen].astype(int), at_y[seen].astype(int), strict=True):
+            ink[row : row + 2, column : column + 1 + column % 4] = 255
 
 
 def torn(ink: Array, rng: Rng, paper: Paper) -> None:
-    """The edge of a sheet that lay askew on the glass: a line that leans, black or hatched beyond it perhaps."""
+    """The edge of a sheet that lay askew on the glass: a line that leans, black beyond it perhaps."""
     rows, columns = ink.shape
     steps = 24
     y = np.linspace(0, rows, steps) if chance(rng, 0.4) else np.linspace(0, rng.uniform(0.1, 1) * rows, steps)
