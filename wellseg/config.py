@@ -291,15 +291,8 @@ class EvaluateConfig:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         if self.worst < 0:
             raise ValueError(f"--worst is a number of pictures, not {self.worst}")
-        given = [
-            flag
-            for flag, value in (
-                ("--weights", self.weights),
-                ("--masks", self.masks),
-                ("--baseline", self.baseline),
-            )
-            if value
-        ]
+        sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
+        given = [flag for flag, value in sources.items() if value]
         if len(given) > 1:
             raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
         parse_bytes(self.memory)

@@ -95,7 +95,7 @@ def ruled(gray: Array, axis: int) -> Array:
 
     gray: uint8 (rows, columns). Looks at the middle of it alone, for paper lies askew.
     """
-    if not gray.size:  # a track that ends before the first pixel
+    if min(gray.shape) < 2:  # a track of which next to nothing is on the page
         return np.empty(0)
     across = 1 - axis
     middle, half = gray.shape[across] // 2, min(150, gray.shape[across] // 2)
