@@ -86,7 +86,7 @@ def form(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     barred = chance(rng, 0.1)
     filled, handed = between(rng, (0.3, 0.95)), chance(rng, 0.35)
     tall = size * between(rng, (1.0, 1.8))
-    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.35, 1.2))), tall)
+    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.35, 1.6))), tall)
     y = pitch * 0.3
     if chance(rng, 0.6):
         write(ink, words(rng, int(rng.integers(1, 4))).upper(), columns / 2, y + size, size * 1.3,
@@ -147,7 +147,7 @@ def remarks(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     """Lines of somebody's lettering, with a pen as wide as a curve's, on ruled lines perhaps."""
     ink = np.zeros((rows, columns), np.uint8)
     tall = paper.dpi * log_between(rng, (0.07, 0.4))
-    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.4, 1.3))), tall)
+    hand = draw_hand(rng, max(1.0, paper.curve_px * between(rng, (0.4, 2.0))), tall)
     px, ruled = max(1, round(paper.dpi / 150)), chance(rng, 0.6)
     y = tall * 0.3
     while y < rows - tall:

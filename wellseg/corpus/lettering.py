@@ -120,7 +120,20 @@ def by_hand(rng: Rng, text: str, height_px: float, face: Face) -> Array:
     for mark, advance in zip(marks, step, strict=True):
         put(out, mark, x, rng.uniform(0, rows - len(mark)))
         x += advance
-    return out
+    return waver(rng, out, 0.12 * height_px, height_px)
+
+
+def waver(rng: Rng, mark: Array, by_px: float, over_px: float) -> Array:
+    """Bend straight strokes as a hand does: waves up to ``by_px`` high, about ``over_px`` long, both ways."""
+    rows, columns = mark.shape
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+
+    def wave(along: Array) -> Array:
+        turns = along / (over_px * between(rng, (0.7, 2.0))) + rng.random()
+        return (by_px * rng.random() * np.sin(2 * np.pi * turns)).astype(np.float32)
+
+    bent: Array = cv2.remap(mark, x + wave(y), y + wave(x), cv2.INTER_LINEAR)
+    return bent
 
 
 def patch(text: str, height_px: float, face: Face) -> Array:

@@ -195,9 +195,9 @@ def draw_track(
     for n in range(count):
         x = companion(rng, values[-1]) if n and chance(rng, 0.3) else draw_values(rng, beds, paper.liveliness)
         style = pick(rng, STYLES)
-        if style == "dots" and paper.kind == "render" and chance(rng, 0.4):
+        if style == "dots" and paper.kind == "render" and chance(rng, 0.6):
             style = "points"
-        if chance(rng, 0.06 if style != "solid" else 0.03 if paper.kind == "render" else 0):
+        if chance(rng, 0.06 if style != "solid" else 0.05 if paper.kind == "render" else 0):
             x = constant(rng, track, lines[1], len(x), style == "solid")
         values.append(x)
         width = paper.curve_px * float(np.exp(rng.normal(0, 0.22)))
