@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from wellseg.convolution import Conv2d
+from wellseg.convolution import Conv2d, SeparableConv2d
 from wellseg.normconv import norm_relu_conv
 from wellseg.norms import Momentum, StandardisedConv2d, copy_statistics, make_norm, with_statistics
 
@@ -160,6 +160,5 @@ def conv3x3(c_in: int, c_out: int, dilation: int, separable: bool, standardised:
     """A 3x3 convolution before a norm, of maps that stay of one size."""
     conv = StandardisedConv2d if standardised else Conv2d
     if separable and c_in > 4:  # not of the ink, whose 4 channels are neighbouring pixels
-        alone = nn.Conv2d(c_in, c_in, 3, padding=dilation, dilation=dilation, groups=c_in, bias=False)
-        return nn.Sequential(alone, conv(c_in, c_out, 1, bias=False))
+        return SeparableConv2d(conv(c_in, c_out, 1, bias=False), dilation)
     return conv(c_in, c_out, 3, padding=dilation, dilation=dilation, bias=False)
