@@ -48,7 +48,7 @@ from wellseg.norms import GroupNorm
 from wellseg.resunet import ResUNet, to_ink
 from wellseg.segmenter import Segmenter
 
-LAYOUTS = {"default": ModelConfig(), "classic": ModelConfig(patch=1, widths=(16, 32, 64, 128))}
+LAYOUTS = {"default": ModelConfig(), "classic": ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False)}
 CHECKPOINT = {"wellseg": "auto", "lean": "lean", "recompute": "on"}
 """Of our ways, the option of that name."""
 WAYS = (*CHECKPOINT, "plain")

@@ -50,7 +50,14 @@ from wellseg.weights import load_model
 
 HERE = Path(__file__).parent
 DEEP = (32, 64, 128, 128, 128)
-BASE = ModelConfig(widths=DEEP)
+
+
+def dense(**options: Any) -> ModelConfig:
+    """A layout whose 3x3 convolutions are across all channels at once."""
+    return ModelConfig(separable=False, **options)
+
+
+BASE = dense(widths=DEEP)
 
 
 @dataclass(frozen=True)
@@ -68,17 +75,17 @@ class Trial:
 NO_PAPER = "without real paper"
 GROUPS = {
     "networks": {
-        "classic": Trial(ModelConfig(patch=1, widths=(16, 32, 64, 128))),
-        "3 stages": Trial(ModelConfig(widths=(32, 64, 128))),
-        "4 stages": Trial(ModelConfig(widths=(32, 64, 128, 128))),
+        "classic": Trial(dense(patch=1, widths=(16, 32, 64, 128))),
+        "3 stages": Trial(dense(widths=(32, 64, 128))),
+        "4 stages": Trial(dense(widths=(32, 64, 128, 128))),
         "5 stages": Trial(),
-        "5 stages, branch": Trial(ModelConfig(widths=DEEP, branch=8)),
-        "5 stages, short decoder": Trial(ModelConfig(widths=DEEP, decoder_convs=1)),
-        "5 stages, short decoder, branch": Trial(ModelConfig(widths=DEEP, decoder_convs=1, branch=8)),
-        "5 stages, narrow": Trial(ModelConfig(widths=(16, 32, 64, 128, 128))),
-        "5 stages, wide": Trial(ModelConfig(widths=(48, 96, 128, 128, 128))),
-        "5 stages, separable": Trial(ModelConfig(widths=DEEP, separable=True)),
-        "4 stages, dilated": Trial(ModelConfig(widths=(32, 64, 128, 128), dilation=3)),
+        "5 stages, branch": Trial(dense(widths=DEEP, branch=8)),
+        "5 stages, short decoder": Trial(dense(widths=DEEP, decoder_convs=1)),
+        "5 stages, short decoder, branch": Trial(dense(widths=DEEP, decoder_convs=1, branch=8)),
+        "5 stages, narrow": Trial(dense(widths=(16, 32, 64, 128, 128))),
+        "5 stages, wide": Trial(dense(widths=(48, 96, 128, 128, 128))),
+        "5 stages, separable": Trial(ModelConfig(widths=DEEP)),
+        "4 stages, dilated": Trial(dense(widths=(32, 64, 128, 128), dilation=3)),
     },
     "recipes": {
         "another seed": Trial(seed=2),
@@ -91,7 +98,7 @@ GROUPS = {
         "twice the rate": Trial(optim={"lr": 0.004}),
         "cross entropy alone": Trial(optim={"dice": 0.0}),
         "Dice alone": Trial(optim={"cross_entropy": 0.0}),
-        "weight standardisation": Trial(ModelConfig(widths=DEEP, weight_standardisation=True)),
+        "weight standardisation": Trial(dense(widths=DEEP, weight_standardisation=True)),
         "twice the steps": Trial(times=2),
         "four times the steps": Trial(times=4),
     },

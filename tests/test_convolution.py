@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from wellseg import convolution
-from wellseg.convolution import Conv2d
+from wellseg.convolution import Conv2d, SeparableConv2d
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -18,6 +18,19 @@ def test_gradients_are_pytorchs_in_float64(monkeypatch, dilation, images, height
     theirs = F.conv2d(x, conv.weight, conv.bias, padding=dilation, dilation=dilation)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     leaves, toward = [x, conv.weight, conv.bias], torch.randn_like(ours)
+    gradients = (torch.autograd.grad((y * toward).sum(), leaves) for y in (ours, theirs))
+    for our, their in zip(*gradients, strict=True):
+        torch.testing.assert_close(our, their, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(("dilation", "images", "height"), [(1, 1, 23), (3, 1, 23), (2, 2, 23), (3, 1, 2)])
+def test_gradients_of_separable_convolutions_are_pytorchs_in_float64(monkeypatch, dilation, images, height):
+    monkeypatch.setattr(convolution, "HALO_BLOCK_VALUES", 5 * 6 * 17)  # five rows
+    conv = SeparableConv2d(Conv2d(4, 6, 1, bias=False), dilation).double()
+    x = torch.randn(images, 4, height, 17).double().to(memory_format=torch.channels_last).requires_grad_()
+    ours, theirs = conv(x), conv[1](conv[0](x))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    leaves, toward = [x, *conv.parameters()], torch.randn_like(ours)
     gradients = (torch.autograd.grad((y * toward).sum(), leaves) for y in (ours, theirs))
     for our, their in zip(*gradients, strict=True):
         torch.testing.assert_close(our, their, rtol=0, atol=1e-11)

@@ -16,7 +16,7 @@ def test_any_size_comes_out_as_it_went_in(patch, widths, size):
     assert net(torch.rand(1, 1, *size)).shape == (1, 1, *size)
 
 
-OPTIONS = [{"decoder_convs": 1}, {"dilation": 3}, {"separable": True}, {"branch": 4}]
+OPTIONS = [{"decoder_convs": 1}, {"dilation": 3}, {"separable": False}, {"branch": 4}]
 OPTIONS.append({name: value for option in OPTIONS for name, value in option.items()})
 
 
@@ -50,9 +50,9 @@ def test_the_norm_is_one_word(norm):
 
 
 def test_the_legacy_layer_has_the_articles_momentum():
-    net = ResUNet(norm="batch")
+    net = ResUNet(1, (16, 32, 64, 128), norm="batch", separable=False)
     layers = [module for module in net.modules() if isinstance(module, BatchNorm)]
-    assert len(layers) == 10 and all(layer.momentum == 0.01 for layer in layers)
+    assert len(layers) == 14 and all(layer.momentum == 0.01 for layer in layers)
 
 
 def test_group_norm_follows_half_or_16_at_every_width():
@@ -101,15 +101,18 @@ def test_recomputed_stages_give_the_same_gradients_and_running_statistics(norm):
         torch.testing.assert_close(recomputed[name], tensor, rtol=0, atol=0, msg=name)
 
 
+@pytest.mark.parametrize("separable", [False, True])
 @pytest.mark.parametrize("norm", NORMS)
-def test_activations_that_are_made_once_more_give_the_same_gradients(norm, monkeypatch):
+def test_activations_that_are_made_once_more_give_the_same_gradients(norm, separable, monkeypatch):
     """norm_relu_conv against conv(relu(norm(x))), statistics included."""
     outcomes = []
     for separate in (False, True):
         if separate:
             monkeypatch.setattr(resunet, "norm_relu_conv", lambda norm, conv, x: conv(torch.relu(norm(x))))
         torch.manual_seed(0)
-        net = ResUNet(1, (4, 8), norm=norm, weight_standardisation=True, dilation=2).double().train()
+        net = (
+            ResUNet(1, (5, 8), norm=norm, weight_standardisation=True, dilation=2, separable=separable).double().train()
+        )
         for _ in range(2):
             net(torch.rand(1, 1, 70, 53, dtype=torch.float64)).sin().sum().backward()
         outcomes.append({**{name: p.grad for name, p in net.named_parameters()}, **dict(net.named_buffers())})
@@ -117,12 +120,13 @@ def test_activations_that_are_made_once_more_give_the_same_gradients(norm, monke
         torch.testing.assert_close(outcomes[0][name], tensor, rtol=1e-9, atol=1e-10, msg=name)
 
 
-def test_no_activation_before_a_convolution_is_kept():
-    net = ResUNet(1, (4,)).train()
+@pytest.mark.parametrize("separable", [False, True])
+def test_nothing_before_or_inside_a_convolution_is_kept(separable):
+    net = ResUNet(1, (5,), separable=separable).train()
     shapes = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: shapes.append((t.data_ptr(), t.shape)), lambda t: t):
         net(torch.rand(1, 1, 64, 64))
-    maps = {pointer for pointer, shape in shapes if shape == (1, 4, 64, 64)}
+    maps = {pointer for pointer, shape in shapes if shape == (1, 5, 64, 64)}
     assert len(maps) == 3  # after either convolution, and the block's result
 
 
@@ -130,10 +134,10 @@ def test_recomputed_stages_keep_less():
     """Between forward and backward: what a stage hands on, not its inside."""
     kept = []
     for recompute in (False, True):
-        net = ResUNet(1, (4, 8, 16)).train()
+        net = ResUNet(1, (8, 8, 16)).train()
         net.recompute = recompute
         tensors = []
         with torch.autograd.graph.saved_tensors_hooks(lambda t, keep=tensors: keep.append(t), lambda t: t):
             net(torch.rand(1, 1, 64, 64))
         kept.append(sum({t.data_ptr(): t.nbytes for t in tensors}.values()))
-    assert kept[1] < 0.5 * kept[0]
+    assert kept[1] < 0.6 * kept[0]

@@ -36,9 +36,10 @@ def test_scale_and_offset_of_the_weights_do_not_matter():
 
 
 def test_the_convolutions_before_a_norm_and_no_others_are_standardised():
-    net = standardised_net()
-    kinds = {name.rsplit(".")[-1] for name, module in net.named_modules() if isinstance(module, StandardisedConv2d)}
-    assert kinds == {"conv1", "conv2"} and type(net.head) is nn.Conv2d
+    for separable, names in ((False, {"conv1", "conv2"}), (True, {"conv1", "conv1.1", "conv2.1"})):
+        net = ResUNet(2, (16, 32), weight_standardisation=True, separable=separable)
+        kinds = (name for name, module in net.named_modules() if isinstance(module, StandardisedConv2d))
+        assert {name[name.index("conv") :] for name in kinds} == names and type(net.head) is nn.Conv2d
 
 
 def test_the_initial_weights_are_those_without():

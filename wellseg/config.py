@@ -39,13 +39,13 @@ class ModelConfig:
     """Give the weights of the convolutions before a norm mean 0 and variance 1 for each output channel."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = (32, 64, 128, 128, 128)
     """Channels of each stage; each stage halves the resolution."""
     decoder_convs: int = 2
     """Convolutions in a block of the decoder: 1 or 2."""
     dilation: int = 1
     """Of the convolutions of the deepest stage, which then see so many times as far."""
-    separable: bool = False
+    separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over memory."""
     branch: int = 0
     """Channels of a thin branch at full resolution, for strokes of one pixel (4 to 8). 0: no branch."""

@@ -53,13 +53,13 @@ class ResUNet(nn.Module):
     def __init__(
         self,
         patch: int = 2,
-        widths: Sequence[int] = (32, 64, 128),
+        widths: Sequence[int] = (32, 64, 128, 128, 128),
         norm: str = "group",
         momentum: Momentum = 0.01,
         weight_standardisation: bool = False,
         decoder_convs: int = 2,
         dilation: int = 1,
-        separable: bool = False,
+        separable: bool = True,
         branch: int = 0,
     ) -> None:
         super().__init__()

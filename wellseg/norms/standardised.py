@@ -29,5 +29,5 @@ def plain(net: nn.Module) -> nn.Module:
     for module in net.modules():
         if isinstance(module, StandardisedConv2d):
             module.weight.data = module.used_weight().detach()
-            module.__class__ = nn.Conv2d  # type: ignore[assignment]
+            module.__class__ = Conv2d  # type: ignore[assignment]
     return net

@@ -45,7 +45,7 @@ def build_net(arm: str, size: Size, seed: int) -> ResUNet:
     """The arm's network; its convolutions start alike for every arm of a seed, for no norm draws anything."""
     torch.manual_seed(seed)
     options = ARMS[arm]
-    net = ResUNet(2, size.widths, options.norm, options.momentum, options.standardised)
+    net = ResUNet(2, size.widths, options.norm, options.momentum, options.standardised, separable=False)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
