@@ -308,7 +308,7 @@ def test_files_that_may_not_grow_fail_their_scan_alone(folder, weights, tmp_path
     out = tmp_path / "out"
 
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
     start = command(folder, "--out", out, "--weights", weights, "--jobs", 1)
     done = subprocess.run(start, preexec_fn=limit, capture_output=True, text=True)
