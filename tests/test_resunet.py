@@ -134,10 +134,10 @@ def test_recomputed_stages_keep_less():
     """Between forward and backward: what a stage hands on, not its inside."""
     kept = []
     for recompute in (False, True):
-        net = ResUNet(1, (8, 8, 16)).train()
+        net = ResUNet(1, (4, 8, 16), separable=False).train()
         net.recompute = recompute
         tensors = []
         with torch.autograd.graph.saved_tensors_hooks(lambda t, keep=tensors: keep.append(t), lambda t: t):
             net(torch.rand(1, 1, 64, 64))
         kept.append(sum({t.data_ptr(): t.nbytes for t in tensors}.values()))
-    assert kept[1] < 0.6 * kept[0]
+    assert kept[1] < 0.5 * kept[0]
