@@ -1,7 +1,7 @@
 """Compare normalisations for training at one log per step: BatchNorm v1, GroupNorm and what lies between.
 
     python -m wellseg.compare                                   # batch and group, minutes on 2 cores
-    python -m wellseg.compare --preset study --out runs/study   # every arm, 6 seeds of the headline pair
+    python -m wellseg.compare --preset full --out runs/study    # every arm, 6 seeds of the pair and of its rivals
     python -m wellseg.compare --norms batch,group,renorm --seeds 6
 
 Leaves results.csv and a self-contained report.html in --out. The same command again goes on where it
@@ -32,7 +32,7 @@ def compare(config: CompareConfig) -> None:
         OSError: a result cannot be written.
     """
     from wellseg.report.compare import write_report
-    from wellseg.study.arms import HEADLINE, RIVAL, SIZES, search_jobs, study_jobs
+    from wellseg.study.arms import HEADLINE, RIVALS, SIZES, search_jobs, study_jobs
     from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
     from wellseg.study.run import Setting
 
@@ -45,7 +45,7 @@ def compare(config: CompareConfig) -> None:
         _claim(config, size)
         setting = Setting(size, config.out, config.real, frozenset(results.keys))
         study = _Study(setting, results, layers, config.processes)
-        first = tuple(arm for arm in arms if arm in (*HEADLINE, RIVAL))  # what the answer needs
+        first = tuple(arm for arm in arms if arm in (*HEADLINE, *RIVALS))  # what the answer needs
         for some in (first, tuple(arm for arm in arms if arm not in first)):
             tried = [job for job in search_jobs(size, some) if job.search_key not in setting.done]
             study.train(tried, "choosing learning rates")

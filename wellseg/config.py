@@ -313,8 +313,8 @@ class CompareConfig:
     """Arms by name, with commas (batch,group,...). Default: those of the preset; a wrong name lists them all."""
     seeds: int | None = None
     """Seeds of every arm. Default: the preset's, more of the headline pair than of the others."""
-    preset: Literal["quick", "study", "full"] = "quick"
-    """quick: minutes. study: some 45 minutes of one core. full: 8 hours of one; two take half the time."""
+    preset: Literal["quick", "full"] = "quick"
+    """quick: minutes. full: some two and a half hours of one core; two take half the time."""
     out: Path = Path("runs/compare")
     """results.csv, report.html and what they are made of; a study that is there already goes on."""
     real: Path | None = None

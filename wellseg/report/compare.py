@@ -22,7 +22,7 @@ from wellseg.report.findings import (
     interval,
     with_minus,
 )
-from wellseg.study.arms import ARMS, HEADLINE, RIVAL
+from wellseg.study.arms import ARMS, HEADLINE
 from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
 from wellseg.study.scores import EVALUATION, TRAINING
 from wellseg.study.statistics import verdict
@@ -206,7 +206,7 @@ def _long(findings: Findings) -> Grid:
 
 
 def _divergence(findings: Findings, layers: list[dict[str, str]]) -> str:
-    arms = [arm for arm in (*HEADLINE, RIVAL, "online") if arm in findings.arms]
+    arms = [arm for arm in (*HEADLINE, "renorm", "online") if arm in findings.arms]
     shown = [plots.divergence_over_training(layers, arms, name) for name in ("like", "renders")]
     if "batch" in findings.arms:
         shown += [plots.divergence_by_layer(layers, "batch", name) for name in ("like", "renders")]

@@ -47,8 +47,9 @@ ARMS = {
 }
 """In the order of the report."""
 HEADLINE = ("batch", "group")
-RIVAL = "renorm"
-"""Named before anything was trained: BatchNorm's repair that runs with fixed statistics, too."""
+RIVALS = ("renorm", "group_ws", "instance")
+"""Trained with as many seeds as the headline pair: BatchNorm's repair that runs with fixed statistics, too, and the
+two that came out first where a shorter study had too few seeds to say so."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ class Size:
 
 SIZES = {
     "quick": Size((16, 32), 96, 100, 40, 2, 2, 4, 1, 400, 4, 0, HEADLINE),
-    "study": Size((16, 32, 64, 128), 112, 240, 60, 6, 3, 6, 1, 700, 6, 720),
-    "full": Size((16, 32, 64, 128), 320, 1400, 350, 6, 3, 12, 3, 1000, 12, 4200),
+    "full": Size((16, 32, 64, 128), 224, 400, 100, 6, 3, 8, 2, 800, 12, 2000),
 }
 
 
@@ -111,7 +111,7 @@ def study_jobs(size: Size, arms: tuple[str, ...], rates: dict[str, float], seeds
     jobs = []
     for seed in range(seeds or size.seeds):
         for arm in arms:
-            if seed < (seeds or (size.seeds if arm in (*HEADLINE, RIVAL) else size.other_seeds)):
+            if seed < (seeds or (size.seeds if arm in (*HEADLINE, *RIVALS) else size.other_seeds)):
                 jobs.append(Job(arm, seed, "main", rates[arm], size.steps))
     if size.long_steps:
         jobs += [Job(arm, 0, "long", rates[arm], size.long_steps) for arm in HEADLINE if arm in arms]
