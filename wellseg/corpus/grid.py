@@ -53,6 +53,24 @@ class Ruling:
 
 def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
     unit = paper.dpi / 200
+    if paper.coarse:  # measured: lines of one or two pixels of the same gray, 123-139 of ink
+        gray = int(between(rng, (105, 150)))
+        return Ruling(
+            row_step=paper.dpi * 0.1 * float(pick(rng, {"1": 0.7, "0.9": 0.2, "2": 0.1})),
+            minor_px=1,
+            medium_px=1 if chance(rng, 0.3) else 2,
+            bold_px=2,
+            border_px=2,
+            minor_level=gray,
+            medium_level=gray,
+            bold_level=gray,
+            border_level=gray if chance(rng, 0.6) else 255,
+            bold_every=5 if chance(rng, 0.7) else 10,
+            medium_every=99,
+            inset_px=0,
+            rows_drawn="all",
+            columns_drawn="all",
+        )
     if paper.tidy or paper.kind == "print":
         # Measured: most renders' grids are gray 96-160, as dark as many of their curves.
         gray = pick(rng, {"mid": 0.55, "light": 0.18, "black": 0.27})

@@ -28,6 +28,8 @@ RENDER_LAYOUTS = {"api": 18, "api wide": 16, "single": 5, "depth left": 6, "bond
 def draw_tracks(rng: Rng, paper: Paper, columns: int) -> list[Track]:
     """Tracks left to right; a page wider than the image is cut, a narrower one gets margins."""
     name = pick(rng, RENDER_LAYOUTS if paper.kind == "render" else SCAN_LAYOUTS)
+    if paper.coarse and chance(rng, 0.4):
+        name = "bond"
     zoom = between(rng, (0.85, 1.15))
     if paper.kind == "scan" and paper.dpi > 350 and chance(rng, 0.75):
         zoom *= 0.57  # measured: 400-dpi scans are of reduced copies, 57 px a column

@@ -14,6 +14,7 @@ from .layout import draw_tracks
 from .lettering import put
 from .pen import Pen, draw_pen, polyline, stroke
 from .recipe import (
+    COARSE_PAGE_IN,
     INK_LEVELS,
     PRESETS,
     Array,
@@ -28,6 +29,7 @@ from .recipe import (
 )
 
 STYLES = {"solid": 0.64, "long": 0.12, "short": 0.08, "dots": 0.10, "ticks": 0.02, "dashdot": 0.04}
+COARSE_STYLES = {"solid": 0.56, "points": 0.34, "short": 0.1}
 OVERFLOW = {"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}
 
 
@@ -53,6 +55,8 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     rng = np.random.default_rng((seed, index))
     paper = draw_paper(rng, recipe)
     rows, columns = draw_size(rng, recipe)
+    if paper.coarse:
+        columns = min(columns, int(paper.dpi * between(rng, COARSE_PAGE_IN)))
     ink = np.zeros((rows, columns), np.uint8)
     truth = np.zeros_like(ink)
     curves = 0
@@ -194,13 +198,13 @@ def draw_track(
     rows = ink.shape[0]
     for n in range(count):
         x = companion(rng, values[-1]) if n and chance(rng, 0.3) else draw_values(rng, beds, paper.liveliness)
-        style = pick(rng, STYLES)
+        style = pick(rng, COARSE_STYLES if paper.coarse else STYLES)
         if style == "dots" and paper.kind == "render" and chance(rng, 0.6):
             style = "points"
         if chance(rng, 0.06 if style != "solid" else 0.05 if paper.kind == "render" else 0):
             x = constant(rng, track, lines[1], len(x), style == "solid")
         values.append(x)
-        width = paper.curve_px * float(np.exp(rng.normal(0, 0.22)))
+        width = paper.curve_px * (1.0 if paper.coarse else float(np.exp(rng.normal(0, 0.22))))
         if n and chance(rng, 0.25):
             width *= 1.7  # the heavy one
         pen = draw_pen(rng, max(1.0, width), paper.dpi, paper.tidy, style)

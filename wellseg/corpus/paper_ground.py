@@ -53,7 +53,7 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
         mask[curve > 0] = 255
     if paper.kind == "scan" and chance(rng, BLOTTED):
         gray = damage.copy_again(rng, paper, gray)
-    about: dict[str, object] = {"kind": paper.kind, "dpi": round(dpi), "curves": curves, "paper": crop.name}
+    about: dict[str, object] = {"kind": paper.kind, "dpi": round(paper.dpi), "curves": curves, "paper": crop.name}
     return Log(gray, mask, about)
 
 
@@ -81,11 +81,11 @@ def kind_of_paper(gray: Array) -> Kind:
 
 
 def _match(rng: Rng, kind: Kind, dpi: float, preset: str) -> Paper:
-    """Paper and pen of that kind, at the crop's own resolution."""
+    """Paper and pen of that kind, at the crop's own resolution; renders and colour prints seldom know theirs."""
     shares = (float(kind == "scan"), float(kind == "print"), float(kind == "render"))
     paper = draw_paper(rng, replace(PRESETS[preset], kinds=shares))
     if kind != "scan":
-        return replace(paper, dpi=dpi)
+        return paper
     pen = float(np.clip(paper.curve_px * (dpi / paper.dpi) ** 0.35, *CURVE_PX))
     return replace(paper, dpi=dpi, curve_px=pen)
 

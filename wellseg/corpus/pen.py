@@ -43,7 +43,7 @@ def draw_pen(rng: Rng, width_px: float, inch_px: float, tidy: bool, style: str) 
         "long": (between(rng, (20, 110)), between(rng, (6, 48))),
         "short": (between(rng, (8, 22)), between(rng, (6, 16))),
         "dots": (between(rng, (1.5, 6)), between(rng, (7, 12))),
-        "points": (1.2 / unit, between(rng, (1.6, 3.5)) / unit),
+        "points": (between(rng, (1.2, 2.8)) / unit, between(rng, (1.6, 4)) / unit),
         "ticks": (between(rng, (5, 8)), between(rng, (15, 36))),
         "dashdot": (between(rng, (25, 60)), between(rng, (8, 14))),
     }[style]

@@ -50,7 +50,7 @@ class Preset:
     max_mpx: float = 14.0
     text_pages: float = 0.17  # pages of header, table or nothing: an empty mask
     headed: float = 0.28  # logs with such a block above, between or below the tracks
-    kinds: tuple[float, float, float] = (0.74, 0.07, 0.19)  # scan, print, render
+    kinds: tuple[float, float, float] = (0.68, 0.07, 0.25)  # scan, print, render
 
 
 PRESETS = {
@@ -79,12 +79,15 @@ class Paper:
     liveliness: float  # of the curves: how far they swing
     antialias: bool  # strokes of a render; most are not (measured: exact palette grays)
     tidy: bool  # born digital: no ragged edges, no dirt
+    coarse: bool = False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
 
 
 # Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
 SCAN_DPI = {"200": 0.5, "300": 0.3, "400": 0.2}
 # Born-digital renders and colour prints lie at 70-150 dpi (measured).
 RENDER_DPI: Span = (70, 155)
+# Measured: two of seven labelled renders, 595 and 720 px for a page of 8.5 to 10 inches.
+COARSE_SHARE, COARSE_DPI, COARSE_PAGE_IN = 0.4, (60.0, 85.0), (7.5, 12.0)
 PRINT_DPI: Span = (75, 130)
 
 CURVE_PX_MEDIAN = 4.7  # measured 5-7 px, p10-p90 3.4-9, after a spread of about 0.5 px
@@ -119,18 +122,19 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
     kinds: tuple[Kind, ...] = ("scan", "print", "render")
     kind = kinds[int(rng.choice(3, p=np.array(preset.kinds)))]
     if kind == "render":
-        dpi = between(rng, RENDER_DPI)
+        coarse = chance(rng, COARSE_SHARE)
         return Paper(
             kind,
-            dpi,
+            dpi=between(rng, COARSE_DPI if coarse else RENDER_DPI),
             blur_px=0.0,
             threshold=128.0,
             grain=0.0,
-            curve_px=1.0 if chance(rng, 0.5) else between(rng, (1.5, 3.2)),
+            curve_px=1.0 if coarse or chance(rng, 0.5) else between(rng, (1.5, 3.2)),
             wear=0.0,
-            liveliness=log_between(rng, RENDER_LIVELINESS),
-            antialias=chance(rng, 0.3),
+            liveliness=log_between(rng, RENDER_LIVELINESS) * (1.6 if coarse else 1.0),
+            antialias=not coarse and chance(rng, 0.3),
             tidy=True,
+            coarse=coarse,
         )
     if kind == "print":
         dpi = between(rng, PRINT_DPI)
