@@ -31,7 +31,7 @@ from wellseg.study.train import Moment, Run, build_net, moments, states
 Record = dict[str, object]
 PICTURED = {("constant", "before"), ("annealed", "end")}
 """Schedule and moment of seed 0's main run of which masks are kept as pictures."""
-STRIP_COLUMNS = 480
+STRIP_ROWS, STRIP_COLUMNS = 96, 480  # a hundred and more of them stand in one page
 
 
 @dataclass
@@ -182,7 +182,7 @@ def paint(log: StudyLog, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) 
     from wellseg.overlay import encode_png
 
     picture = draw_errors(log.gray, mask, log.truth)
-    return encode_png(np.ascontiguousarray(picture[:, :STRIP_COLUMNS]))
+    return encode_png(np.ascontiguousarray(picture[:STRIP_ROWS, :STRIP_COLUMNS]))
 
 
 class _Kept:
