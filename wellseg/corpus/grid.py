@@ -54,17 +54,17 @@ class Ruling:
 def draw_ruling(rng: Rng, paper: Paper) -> Ruling:
     unit = paper.dpi / 200
     if paper.coarse:  # measured: lines of one or two pixels of the same gray, 123-139 of ink
-        gray = int(between(rng, (105, 150)))
+        level_of_all = int(between(rng, (105, 150)))
         return Ruling(
             row_step=paper.dpi * 0.1 * float(pick(rng, {"1": 0.7, "0.9": 0.2, "2": 0.1})),
             minor_px=1,
             medium_px=1 if chance(rng, 0.3) else 2,
             bold_px=2,
             border_px=2,
-            minor_level=gray,
-            medium_level=gray,
-            bold_level=gray,
-            border_level=gray if chance(rng, 0.6) else 255,
+            minor_level=level_of_all,
+            medium_level=level_of_all,
+            bold_level=level_of_all,
+            border_level=level_of_all if chance(rng, 0.6) else 255,
             bold_every=5 if chance(rng, 0.7) else 10,
             medium_every=99,
             inset_px=0,
