@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from wellseg.cli import parse
 from wellseg.config import TrainConfig
 from wellseg.train import main
+from wellseg.weights import read_header
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
@@ -159,6 +160,22 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
+    run(*few, "--model.widths", "[8,24]", "--out", first)
+    start = ["--weights", first / "model.safetensors", "--optim.lr", 1e-12]
+    run(*few, *start, "--model.norm", "instance", "--out", second)
+    header = read_header(second / "model.safetensors")
+    assert header["model"]["norm"] == "instance" and header["model"]["widths"] == [8, 24]
+    torch.testing.assert_close(
+        load_file(second / "model.safetensors"), load_file(first / "model.safetensors"), rtol=0, atol=1e-6
+    )
+    capsys.readouterr()
+    run(*few, *start, "--model.norm", "batch", "--out", tmp_path / "third", status=2)
+    assert "does not fit --model.norm batch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ class TrainConfig:
     resume: bool = False
     """Go on from the last checkpoint in the run's folder."""
     weights: str | None = None
-    """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs."""
+    """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs, but for a
+    --model.norm that is not group: the network goes on with that one."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "lean", "off"] = "auto"

@@ -27,6 +27,7 @@ from wellseg.config import ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
+    from torch import nn
 
     from wellseg.segmenter import Segmenter
 
@@ -37,7 +38,7 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
 
     from wellseg.dataset import LogsModule
     from wellseg.segmenter import Segmenter
-    from wellseg.weights import load_model, read_header, weights_path
+    from wellseg.weights import read_header, weights_path
 
     out = config.out
     last = out / "checkpoints" / "last.ckpt"
@@ -51,11 +52,13 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
     model = asdict(config.model)
     if config.weights:
         model = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
+        if config.model.norm != ModelConfig().norm:
+            model["norm"] = config.model.norm
 
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
     segmenter = Segmenter(model, asdict(config.optim), config.steps)
     if config.weights:
-        segmenter.net.load_state_dict(load_model(config.weights).state_dict())
+        _start_from(config.weights, segmenter.net, model["norm"])
     resumed = last if config.resume and last.exists() else None
     earlier = _read_metrics(out / "metrics.csv")
     trainer = _trainer(config)
@@ -75,6 +78,17 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
     if trainer.is_global_zero:
         print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
     return weights
+
+
+def _start_from(weights: str, net: nn.Module, norm: str) -> None:
+    from wellseg.weights import load_model
+
+    try:
+        net.load_state_dict(load_model(weights).state_dict())
+    except RuntimeError:
+        raise ValueError(
+            f"--weights {weights} does not fit --model.norm {norm}, which keeps other tensors; leave one of them out"
+        ) from None
 
 
 def _trainer(config: TrainConfig) -> Trainer:
