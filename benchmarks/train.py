@@ -29,7 +29,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,10 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from wellseg import resunet
 from wellseg.callbacks import Memory
 from wellseg.config import DataConfig, ModelConfig, OptimConfig
+from wellseg.convolution import Conv2d, SeparableConv2d
 from wellseg.dataset import FolderLogs, LogsModule, Sample, Samples
 from wellseg.device import pick_device, pick_dtype
 from wellseg.losses import IGNORE
@@ -86,13 +90,19 @@ class Plain(LightningModule):
     optim, steps = OptimConfig(), CURVE_STEPS
 
 
-def with_pytorch_norms(net: nn.Module) -> nn.Module:
-    """The same network with PyTorch's own GroupNorm."""
+def plain(net: nn.Module) -> nn.Module:
+    """The same network with PyTorch's own GroupNorm, convolutions and pooling, and with autograd's own memory."""
+    resunet.halve = partial(F.max_pool2d, kernel_size=2)  # of this process, which trains this network alone
+    resunet.made_again = lambda *_, **__: nullcontext()
     for name, child in net.named_children():
         if isinstance(child, GroupNorm):
             setattr(net, name, nn.GroupNorm(child.groups, child.channels, child.eps))
+        elif isinstance(child, SeparableConv2d):
+            setattr(net, name, plain(nn.Sequential(*child)))
+        elif isinstance(child, Conv2d):
+            child.is_lean = lambda _: False  # type: ignore[method-assign]
         else:
-            with_pytorch_norms(child)
+            plain(child)
     return net
 
 
@@ -101,7 +111,7 @@ def make_module(variant: str) -> LightningModule:
     if way in CHECKPOINT:
         return Segmenter(asdict(LAYOUTS[what]), asdict(OptimConfig()), CURVE_STEPS)
     if way == "plain":
-        return Plain(with_pytorch_norms(ResUNet(**asdict(LAYOUTS[what]))))
+        return Plain(plain(ResUNet(**asdict(LAYOUTS[what]))))
     from monai.networks.nets import BasicUNet, UNet
 
     if what == "basic":

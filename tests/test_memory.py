@@ -66,9 +66,9 @@ def test_stages_are_recomputed_where_memory_is_short_and_only_there():
     def mode(model, dtype, free_gib):
         return memory.choose_mode(model, 12800 * 640, dtype, free_gib << 30)
 
-    assert [mode(CLASSIC, torch.bfloat16, gib) for gib in (6, 8, 24)] == ["on", "lean", "off"]
-    assert [mode(DEFAULT, torch.bfloat16, gib) for gib in (2, 4, 8)] == ["on", "lean", "off"]
-    assert mode(DEFAULT, torch.float32, 8) == "lean"
+    assert [mode(CLASSIC, torch.bfloat16, gib) for gib in (4, 6, 24)] == ["on", "lean", "off"]
+    assert [mode(DEFAULT, torch.bfloat16, gib) for gib in (2, 3, 8)] == ["on", "lean", "off"]
+    assert mode(DEFAULT, torch.float32, 6) == "lean"
 
 
 def test_a_containers_limit_counts(tmp_path):

@@ -1,10 +1,15 @@
 """The network: any size in, the same out."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torch.profiler import profile
 
-from wellseg import resunet
-from wellseg.norms import NORMS, BatchNorm, GroupNorm, set_progress
+from wellseg import convolution, resunet
+from wellseg.fused import halve
+from wellseg.norms import NORMS, BatchNorm, GroupNorm, moments, set_progress
 from wellseg.resunet import ResUNet, to_ink
 from wellseg.rowwise import RowEvaluation
 
@@ -103,12 +108,17 @@ def test_recomputed_stages_give_the_same_gradients_and_running_statistics(norm):
 
 @pytest.mark.parametrize("separable", [False, True])
 @pytest.mark.parametrize("norm", NORMS)
-def test_activations_that_are_made_once_more_give_the_same_gradients(norm, separable, monkeypatch):
-    """norm_relu_conv against conv(relu(norm(x))), statistics included."""
+def test_fused_steps_give_the_gradients_of_the_plain_ones(norm, separable, monkeypatch):
+    """Statistics included; what blocks of rows share, too: they are low here."""
+    monkeypatch.setattr(moments, "BLOCK_VALUES", 5 * 53 * 3)
+    monkeypatch.setattr(convolution, "HALO_BLOCK_VALUES", 8 * 53 * 3)
     outcomes = []
     for separate in (False, True):
         if separate:
             monkeypatch.setattr(resunet, "norm_relu_conv", lambda norm, conv, x: conv(torch.relu(norm(x))))
+            monkeypatch.setattr(resunet, "norm_add_relu", lambda norm, x, to, start: torch.relu(norm(x) + to(start)))
+            monkeypatch.setattr(resunet, "halve", lambda x: F.max_pool2d(x, 2))
+            monkeypatch.setattr(resunet, "made_again", lambda *_, **__: nullcontext())
         torch.manual_seed(0)
         net = (
             ResUNet(1, (5, 8), norm=norm, weight_standardisation=True, dilation=2, separable=separable).double().train()
@@ -120,24 +130,30 @@ def test_activations_that_are_made_once_more_give_the_same_gradients(norm, separ
         torch.testing.assert_close(outcomes[0][name], tensor, rtol=1e-9, atol=1e-10, msg=name)
 
 
+@pytest.mark.parametrize("height", [2, 14, 70])
+def test_halving_is_max_pooling_also_where_pixels_tie(height, monkeypatch):
+    monkeypatch.setattr(moments, "BLOCK_VALUES", 3 * 5 * 4)
+    x = torch.randint(3, (2, 5, height, 8)).float().requires_grad_()
+    toward = torch.randn(2, 5, height // 2, 4)
+    ours, theirs = halve(x), F.max_pool2d(x, 2)
+    assert torch.equal(ours, theirs)
+    gradients = [torch.autograd.grad((y * toward).sum(), x)[0] for y in (ours, theirs)]
+    assert torch.equal(*gradients)
+
+
+def kept_maps(net, height, width):
+    """After the forward pass, in maps of one channel."""
+    with profile(profile_memory=True) as recorded:
+        kept = net(torch.rand(1, 1, height, width)), recorded
+    return sum(event.self_cpu_memory_usage for event in kept[1].events()) / (4 * height * width)
+
+
 @pytest.mark.parametrize("separable", [False, True])
-def test_nothing_before_or_inside_a_convolution_is_kept(separable):
-    net = ResUNet(1, (5,), separable=separable).train()
-    shapes = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: shapes.append((t.data_ptr(), t.shape)), lambda t: t):
-        net(torch.rand(1, 1, 64, 64))
-    maps = {pointer for pointer, shape in shapes if shape == (1, 5, 64, 64)}
-    assert len(maps) == 3  # after either convolution, and the block's result
-
-
-def test_recomputed_stages_keep_less():
-    """Between forward and backward: what a stage hands on, not its inside."""
-    kept = []
-    for recompute in (False, True):
-        net = ResUNet(1, (4, 8, 16), separable=False).train()
-        net.recompute = recompute
-        tensors = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, keep=tensors: keep.append(t), lambda t: t):
-            net(torch.rand(1, 1, 64, 64))
-        kept.append(sum({t.data_ptr(): t.nbytes for t in tensors}.values()))
-    assert kept[1] < 0.5 * kept[0]
+def test_three_maps_of_a_block_are_kept_and_of_recomputed_stages_what_they_hand_on(separable):
+    """Three: after either convolution, and the result; two in the first stage, whose first one is done again."""
+    net = ResUNet(1, (4, 8, 16), separable=separable).train()
+    handed_on, low, ink_and_logits = 4 + 8 / 4 + 16 / 16 + 8 / 4, 8 / 16 + 4 / 4, 2
+    three = 3 * (handed_on + 4)
+    assert kept_maps(net, 256, 256) == pytest.approx(three - 4 + low + ink_and_logits, rel=0.01)
+    net.recompute = True
+    assert kept_maps(net, 256, 256) == pytest.approx(handed_on + 3 * 4 + 4 / 4 + ink_and_logits, rel=0.01)

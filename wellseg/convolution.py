@@ -87,6 +87,10 @@ def convolve(x: Tensor, dilation: int, *weights: Tensor) -> Tensor:
     return F.conv2d(y, weights[1]) if len(weights) == 2 else y
 
 
+def _itself(rows: Tensor) -> Tensor:
+    return rows
+
+
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, dilation: int, *weights: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
@@ -108,7 +112,7 @@ def convolution_gradients(
     x: Tensor,
     *weights: Tensor,
     dilation: int,
-    activation: Activation = lambda rows: rows,
+    activation: Activation = _itself,
     of_map: bool = True,
 ) -> tuple[Tensor | None, ...]:
     """Of what was convolved (None unless of_map), and of the weights of ``convolve``, in float32 or float64.

@@ -14,17 +14,17 @@ import torch
 
 from wellseg.config import ModelConfig
 
-MAPS_KEPT = 4
-"""Maps that a residual block keeps for its gradient: its input, one after each convolution, its result."""
+MAPS_KEPT = 3
+"""Maps that a residual block keeps for its gradient: one after each convolution, and its result."""
 OVERHEAD = 1.5
-"""A step's peak over what is kept: gradients, pooling's indices, scratch (measured: 1.2 in mode lean)."""
+"""A step's peak over what is kept: gradients, scratch (measured: 1.5 in mode lean)."""
 LEAN = 1.25
 """To spare, if freed memory is given back."""
 HOLES = 2.0
 """Logs of many sizes that come and go in a heap that keeps what was freed may take so many times as much."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-NEVER, LARGE_MAP_BYTES = 2**31 - 1, 4 << 20  # smaller: blocks' scratch is fetched anew, too; larger: more holes
+NEVER, LARGE_MAP_BYTES = 2**31 - 1, 24 << 20  # smaller: more is fetched anew; larger: more holes
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wellseg.convolution import Conv2d, SeparableConv2d
-from wellseg.normconv import norm_relu_conv
+from wellseg.fused import halve, made_again, norm_add_relu, norm_relu_conv
 from wellseg.norms import Momentum, StandardisedConv2d, copy_statistics, make_norm, with_statistics
 
 
@@ -99,9 +99,7 @@ class ResUNet(nn.Module):
             skips.append(x)
         skips.pop()
         for number in range(len(self.decoder)):
-            # The gradient of the very last stage is due at once: to keep its inside takes no memory more.
-            last = number == len(self.decoder) - 1 and not self.branch
-            x = self._up(number, x, skips.pop()) if last else self._stage(self._up, number, x, skips.pop())
+            x = self._stage(self._up, number, x, skips.pop())
         x = F.pixel_shuffle(self.head(x), self.patch)
         if self.branch:
             fine = self.branch_norm(self.branch_conv(ink))
@@ -109,22 +107,37 @@ class ResUNet(nn.Module):
         return x[:, :, :height, :width]
 
     def _down(self, number: int, x: Tensor) -> Tensor:
-        if number:
-            x = F.max_pool2d(x, 2)  # keeps thin ink, which an average would thin out
-        return self.encoder[number](x)  # type: ignore[no-any-return]
+        if not number:
+            return self.encoder[number](x, conv1_again=not self._is_recomputed(self._down, number))  # type: ignore[no-any-return]
+        half = halve(x)  # by the maximum: an average would thin out thin ink
+        with made_again(half, lambda: halve(x), unless=self._is_recomputed(self._down, number)):
+            return self.encoder[number](half)  # type: ignore[no-any-return]
 
     def _up(self, number: int, x: Tensor, skip: Tensor) -> Tensor:
         # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
-        x = F.interpolate(self.lateral[number](x), scale_factor=2.0, mode="nearest") + skip
-        return self.decoder[number](x)  # type: ignore[no-any-return]
+        low = self.lateral[number](x)
+
+        def merge() -> Tensor:
+            merged = F.interpolate(low, scale_factor=2.0, mode="nearest")
+            merged += skip
+            return merged
+
+        merged = merge()
+        with made_again(merged, merge, unless=self._is_recomputed(self._up, number)):
+            return self.decoder[number](merged)  # type: ignore[no-any-return]
 
     def _stage(self, stage: Callable[..., Tensor], number: int, *maps: Tensor) -> Tensor:
-        if not (self.recompute and torch.is_grad_enabled()):
+        if not (self._is_recomputed(stage, number) and torch.is_grad_enabled()):
             return stage(number, *maps)
         # Nothing here draws random numbers, so there is no random state to keep.
         return checkpoint(  # type: ignore[no-any-return]
             stage, number, *maps, use_reentrant=False, preserve_rng_state=False, context_fn=self._contexts
         )
+
+    def _is_recomputed(self, stage: Callable[..., Tensor], number: int) -> bool:
+        # The gradient of the very last stage is due at once: to keep its inside takes no memory more.
+        last = stage == self._up and number == len(self.decoder) - 1 and not self.branch
+        return self.recompute and not last
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """Around a stage's first computation and around its second."""
@@ -146,14 +159,13 @@ class ResidualBlock(nn.Module):
             self.norm2 = norm()
         self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(x)
-        if self.convs == 2:
-            y = self.norm2(norm_relu_conv(self.norm1, self.conv2, y))
-        else:
-            y = self.norm1(y)
-        y += self.shortcut(x)  # in place: nothing that is due for a gradient is lost
-        return F.relu(y, inplace=True)
+    def forward(self, x: Tensor, conv1_again: bool = False) -> Tensor:
+        """conv1_again: do not keep for the gradient what conv1 made, for it is quickly done: of the ink."""
+        y, norm = self.conv1(x), self.norm1
+        with made_again(y, lambda: self.conv1(x), unless=not conv1_again):
+            if self.convs == 2:
+                y, norm = norm_relu_conv(norm, self.conv2, y), self.norm2
+            return norm_add_relu(norm, y, self.shortcut, x)
 
 
 def conv3x3(c_in: int, c_out: int, dilation: int, separable: bool, standardised: bool) -> nn.Module:
