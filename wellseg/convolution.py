@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 BLOCK_VALUES = 1 << 18
 """A weight's gradient is summed over blocks of rows of about so many values, so 1 MB of scratch."""
 HALO_BLOCK_VALUES = 1 << 20
-"""The same of separable convolutions, whose blocks compute some rows of their neighbours, too."""
+"""The same where blocks compute some rows of their neighbours, too."""
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -87,6 +87,21 @@ def convolve(x: Tensor, dilation: int, *weights: Tensor) -> Tensor:
     return F.conv2d(y, weights[1]) if len(weights) == 2 else y
 
 
+def convolve_activation(x: Tensor, activation: Activation, dilation: int, *weights: Tensor) -> Tensor:
+    """``convolve(activation(x), dilation, *weights)``, block by block: no map of the activation is ever whole."""
+    (images, channels, height, width), made = x.shape, len(weights[-1])
+    size = images, made, height, width
+    y = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for start, stop in _halo_blocks(x, made, dilation):
+        here = _with_halo(x, start, stop, dilation, activation)
+        for number, weight in enumerate(weights):
+            columns = 0 if number else dilation
+            groups = channels if number < len(weights) - 1 else 1
+            here = F.conv2d(here, weight, padding=(0, columns), dilation=dilation, groups=groups)
+        y[:, :, start:stop] = here
+    return y
+
+
 def _itself(rows: Tensor) -> Tensor:
     return rows
 
@@ -141,11 +156,8 @@ def _separable_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Block by block, while a block is in the cache."""
     of_x, of_each, of_across = torch.empty_like(x), _zeros(each), _zeros(across)
-    height, groups = grad.shape[2], x.shape[1]
-    backwards, flipped = across.transpose(0, 1), each.flip(2, 3)
-    block_rows = max(dilation, HALO_BLOCK_VALUES // (max(grad.shape[1], groups) * grad.shape[3]))
-    for start in range(0, height, block_rows):
-        stop = min(start + block_rows, height)
+    groups, backwards, flipped = x.shape[1], across.transpose(0, 1), each.flip(2, 3)
+    for start, stop in _halo_blocks(x, grad.shape[1], dilation):
         rows = _with_halo(x, start, stop, dilation, activation)
         between = F.conv2d(rows, each, padding=(0, dilation), dilation=dilation, groups=groups)
         of_across += _gradient(grad[:, :, start:stop], between, across, 0, 1, of_weight=True, columns=0)[1]
@@ -154,6 +166,13 @@ def _separable_gradients(
         inside = of_between[:, :, dilation : dilation + stop - start]
         of_each += _gradient(inside, rows, each, 0, dilation, of_weight=True)[1]
     return of_x, of_each, of_across
+
+
+def _halo_blocks(x: Tensor, channels: int, halo: int) -> Iterator[tuple[int, int]]:
+    """First row and row after the last of each block of a map that is convolved to so many channels."""
+    height, width = x.shape[2:]
+    block_rows = max(halo, HALO_BLOCK_VALUES // (max(x.shape[1], channels) * width))
+    return ((start, min(start + block_rows, height)) for start in range(0, height, block_rows))
 
 
 def _zeros(weight: Tensor) -> Tensor:

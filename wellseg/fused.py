@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from wellseg.convolution import Conv2d, SeparableConv2d, autocast_to, convolution_gradients, convolve
+from wellseg.convolution import Conv2d, SeparableConv2d, autocast_to, convolution_gradients, convolve_activation
 from wellseg.norms.maps import apply_scale_shift, gradient_sums
 from wellseg.norms.moments import row_blocks
 
@@ -92,7 +92,7 @@ class _NormReluConv(torch.autograd.Function):
         x, weights = autocast_to(x), tuple(map(autocast_to, weights))
         ctx.save_for_backward(x, scale, shift, around, *weights)
         ctx.dilation = dilation
-        return convolve(_activation(x, scale, shift), dilation, *weights)
+        return convolve_activation(x, lambda rows: _activation(rows, scale, shift), dilation, *weights)
 
     @staticmethod
     @once_differentiable
