@@ -22,8 +22,11 @@ from wellseg.norms.moments import row_blocks
 
 def norm_relu_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
     """``conv(relu(norm(x)))``; relu(norm(x)) is not kept but made once more, a hundredth of the step."""
-    if not (_trains_one_image(norm, x) and isinstance(conv, Conv2d | SeparableConv2d) and conv.is_lean(x)) or (
-        conv.bias is not None
+    if not (
+        _trains_one_image(norm, x)
+        and isinstance(conv, Conv2d | SeparableConv2d)
+        and conv.is_lean(x)
+        and conv.bias is None
     ):
         convolved: Tensor = conv(F.relu(norm(x), inplace=True))
         return convolved
