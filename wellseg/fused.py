@@ -48,7 +48,7 @@ def halve(x: Tensor) -> Tensor:
 
     That is as large as the map itself; what is pooled is kept anyway, and searched once more.
     """
-    if not isinstance(x, Tensor) or x.device.type != "cpu":
+    if not _is_cpu_map(x):
         return F.max_pool2d(x, 2)
     return _Halve.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -79,8 +79,12 @@ def made_again(x: Tensor, make: Callable[[], Tensor], unless: bool) -> Iterator[
 
 
 def _trains_on_cpu(x: Tensor) -> bool:
-    # torch.fx traces with what is no tensor
-    return isinstance(x, Tensor) and x.device.type == "cpu" and torch.is_grad_enabled()
+    return _is_cpu_map(x) and torch.is_grad_enabled()
+
+
+def _is_cpu_map(x: Tensor) -> bool:
+    # torch.fx traces with what is no tensor, torch.export with tensors that have no memory.
+    return isinstance(x, Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _trains_one_image(norm: nn.Module, x: Tensor) -> bool:
