@@ -62,6 +62,15 @@ def test_short_pieces_above_the_curves_are_lettering_and_among_them_unknown():
     assert paper_mask(gray, probability, 200, header=False)[0][75, 100] == 128
 
 
+def test_above_the_row_where_the_first_curve_was_seen_all_is_paper():
+    gray, probability = page((100, 60, 500), (200, 500, 999))
+    mask, goes_on = paper_mask(gray, probability, 200, header=True, curves=True, first_curve_row=600)
+    assert not goes_on and not mask[:600].any() and (mask[610:, 200] > 0).all()
+    mask, goes_on = paper_mask(gray, probability, 200, header=True, first_curve_row=1400)
+    assert goes_on and not mask.any()
+    assert paper_mask(gray, probability, 200, header=True, first_curve_row=-300)[0][300, 100] == 128
+
+
 def test_a_header_ends_where_a_curve_starts_at_the_last_rows():
     gray, probability = page((100, 60, 90))
     assert paper_mask(gray, probability, 200, header=True)[1]
@@ -107,6 +116,26 @@ def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, caps
         assert (tmp_path / "mined" / "previews" / f"{crop.name}.png").is_file()
 
 
+def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
+    gray, _ = draw_waves(1200, 300, 0.0)
+    write_gray(tmp_path / "scan.tif", gray, dpi=200, bilevel=True)
+    table = tmp_path / "headers.csv"
+    table.write_text("scan,first_curve_row\nscan,700\n")
+    run(main, tmp_path / "scan.tif", "--out", tmp_path / "mined", "--crops", 12, "--rows", 400, "--headers", table)
+    crops = list_logs(tmp_path / "mined")
+    assert [int(crop.name[-6:]) for crop in crops[:5]] == [0, 100, 200, 300, 400]
+    for crop in crops[:5]:
+        with open_scan(crop.mask) as mask:
+            assert not mask.read(0, 700 - int(crop.name[-6:])).any(), "the grid of a test pattern has no curve"
+    for text, said in (
+        ("scan,row\na,1\n", "columns scan and"),
+        ("scan,first_curve_row\na,x\n", "line 2: first_curve_row"),
+    ):
+        table.write_text(text)
+        run(main, tmp_path / "scan.tif", "--out", tmp_path / "mined", "--headers", table, status=2)
+        assert said in capsys.readouterr().err
+
+
 def test_a_scan_that_cannot_be_read_is_one_line_and_status_1(tmp_path, capsys):
     (tmp_path / "bad.tif").write_bytes(b"II*\0nothing")
     run(main, tmp_path / "bad.tif", "--out", tmp_path / "mined", status=1)
@@ -131,6 +160,18 @@ def test_a_sample_is_the_paper_with_darker_curves_where_the_mask_says(paper):
             ink += [log.image[log.mask == 255].mean() - log.image[log.mask == 0].mean()]
     assert np.mean(ink) < -100
     assert "scan" in kinds and len(kinds) == 2 and 0 < sum(curves) < len(curves)
+
+
+def test_headers_lie_on_their_sides_too(tmp_path):
+    gray = np.full((220, 220), 255, np.uint8)
+    gray[::20] = 0  # ruled across, not down
+    for part, pixels in (("images", gray), ("masks", np.zeros_like(gray))):
+        (tmp_path / part).mkdir()
+        write_gray(tmp_path / part / "header.tif", pixels, dpi=200, bilevel=True)
+    crops = list_logs(tmp_path)
+    logs = [draw_on_paper(0, index, "tiny", crops).image < 128 for index in range(60)]
+    across = [ink.mean(axis=1).max() > ink.mean(axis=0).max() for ink in logs]
+    assert 0.6 < np.mean(across) < 0.95
 
 
 def test_flat_gray_is_a_render_and_noise_a_print():

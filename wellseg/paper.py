@@ -13,6 +13,7 @@ Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ STRAIGHT_IN = 0.06
 """A piece as narrow as that may be a line of the grid, inches."""
 CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
 """With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to learn."""
+HEADER_OVERLAP = 4
+"""Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
 
@@ -69,12 +72,19 @@ class Crop:
 
 
 def paper_mask(
-    gray: NDArray[np.uint8], probability: NDArray[np.float32], dpi: float, header: bool, curves: bool = False
+    gray: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    dpi: float,
+    header: bool,
+    curves: bool = False,
+    first_curve_row: int | None = None,
 ) -> tuple[NDArray[np.uint8], bool]:
     """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown; with ``curves``, 255 a curve.
 
     gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
     header: the rows above these, if there are any, hold no curve. Also says whether that is still so below.
+    first_curve_row: of these rows, where somebody has looked: 0 or less, or the number of rows and more, if it
+    lies above or below them. None: the weights tell.
     """
     import cv2
     import numpy as np
@@ -89,7 +99,11 @@ def paper_mask(
     tall[0] = False
     certain = (probability > CERTAIN) & tall[labels] if curves else np.zeros(probability.shape, bool)
     gap_in, reach_in = (CURVES_GAP_IN, CURVES_REACH_IN) if curves else (GAP_IN, REACH_IN)
-    if header:
+    if first_curve_row is not None:
+        end = min(max(0, first_curve_row), rows)
+        header = end == rows
+        maybe[:end] = 0
+    elif header:
         starts = [
             int(top)
             for top, height in stats[1:count, [cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT]]
@@ -115,6 +129,8 @@ def paper_mask(
         island = stats[:, cv2.CC_STAT_AREA] < (dpi * ISLAND_IN) ** 2
         maybe[island[labels]] = 1
     certain[:end] = False
+    if first_curve_row is not None:
+        maybe[:end] = 0
     return np.where(certain, 255, np.where(maybe > 0, 128, 0)).astype(np.uint8), header
 
 
@@ -145,16 +161,33 @@ def _box(dpi: float, rows_in: float, columns_in: float) -> NDArray[Any]:
     return np.ones((max(3, round(dpi * rows_in)), max(3, round(dpi * columns_in))), np.uint8)
 
 
-def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[Crop]:
+def read_headers(path: Path) -> dict[str, int]:
+    """The row of each scan's first curve, by the scan's name without its ending.
+
+    path: CSV with the columns scan and first_curve_row. Raises ValueError if it is something else.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"scan", "first_curve_row"} <= set(reader.fieldnames or ()):
+            raise ValueError(f"{path}: --headers is a CSV with the columns scan and first_curve_row")
+        try:
+            return {row["scan"]: int(row["first_curve_row"]) for row in reader}
+        except (ValueError, TypeError):
+            raise ValueError(f"{path}, line {reader.line_num}: first_curve_row is a whole number") from None
+
+
+def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None = None) -> Iterator[Crop]:
     """The crops of one scan: its header from the top, then pieces evenly spread over the rest.
 
-    Each piece is segmented by itself, so that a scan of any height costs the same.
+    Each piece is segmented by itself, so that a scan of any height costs the same. Of a header whose
+    end is known, ``first_curve_row``, crops overlap by three quarters: there are so few of them.
     """
     import numpy as np
 
     from wellseg.inference import segment
 
     height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
+    header_step = height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
     header, row, left = True, 0, config.crops
     pieces: list[int] = []
     while left > 0:
@@ -162,13 +195,14 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[Crop]:
         ink = float((gray < 128).mean())
         if LEAST_INK <= ink <= MOST_INK:
             probability = segment(net, gray, precision=config.precision, device=config.device)
-            mask, header = paper_mask(gray, probability, dpi, header, config.curves)
+            first = None if first_curve_row is None else first_curve_row - row
+            mask, header = paper_mask(gray, probability, dpi, header, config.curves, first)
             if (mask == 128).mean() <= MOST_UNKNOWN:
                 yield Crop(row, gray, mask)
         left -= 1
         below = row + height
-        if header and left > config.crops // 2 and below + height <= scan.rows:
-            row = below
+        if header and left > config.crops // 2 and row + header_step + height <= scan.rows:
+            row += header_step
             continue
         if not pieces:
             header = False
@@ -185,6 +219,7 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.weights import load_model, weights_path
 
     tasks, _ = list_tasks(config.scans, str(config.out))
+    first_curve_rows = read_headers(config.headers) if config.headers else {}
     net = load_model(weights_path(config.weights))
     for folder in ("images", "masks", "previews"):
         (config.out / folder).mkdir(parents=True, exist_ok=True)
@@ -193,8 +228,9 @@ def mine_all(config: PaperConfig) -> int:
         found = 0
         try:
             with open_scan(task.scan) as scan:
-                for crop in mine(net, scan, config):
-                    _write(config.out, f"{Path(task.stem).name}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
+                name = Path(task.stem).name
+                for crop in mine(net, scan, config, first_curve_rows.get(name)):
+                    _write(config.out, f"{name}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)

@@ -201,7 +201,7 @@ def draw_track(
         style = pick(rng, COARSE_STYLES if paper.coarse else STYLES)
         if style == "dots" and paper.kind == "render" and chance(rng, 0.6):
             style = "points"
-        if chance(rng, 0.06 if style != "solid" else 0.05 if paper.kind == "render" else 0):
+        if chance(rng, max(paper.still, 0.06 if style != "solid" else 0.0)):
             x = constant(rng, track, lines[1], len(x), style == "solid")
         values.append(x)
         width = paper.curve_px * (1.0 if paper.coarse else float(np.exp(rng.normal(0, 0.22))))

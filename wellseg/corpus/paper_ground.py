@@ -22,6 +22,7 @@ from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance,
 
 DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
 BLOTTED = 0.15  # share of 1-bit crops that are copied once more, over-exposed
+TURNED = 0.4  # share of pieces without curves that are turned by 90, 180 or 270 degrees, as headers often are
 BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
 AS_IT_IS = 0.5  # share of crops with curves of their own that get no more
 
@@ -40,6 +41,9 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
     rng = np.random.default_rng((seed, index, DRAWS))
     crop = crops[int(rng.integers(len(crops)))]
     gray, mask, dpi = _cut(rng, crop, draw_size(rng, recipe))
+    if not mask.any() and chance(rng, TURNED):
+        turns = int(rng.integers(1, 4))
+        gray, mask = (np.ascontiguousarray(np.rot90(pixels, turns)) for pixels in (gray, mask))
     paper = _match(rng, kind_of_paper(gray), dpi, preset)
     curves = 0
     # Nothing unknown in the whole piece: a header, most likely.

@@ -51,6 +51,8 @@ class Preset:
     text_pages: float = 0.17  # pages of header, table or nothing: an empty mask
     headed: float = 0.28  # logs with such a block above, between or below the tracks
     kinds: tuple[float, float, float] = (0.68, 0.07, 0.25)  # scan, print, render
+    coarse: float = 0.4  # share of renders with 70 dpi (measured: two of seven labelled ones)
+    still: float = 0.05  # share of renders' curves that are ruled straight down
 
 
 PRESETS = {
@@ -59,7 +61,10 @@ PRESETS = {
     # The ten-minute training: a crop of a scan's width.
     "quick": Preset(rows=(1000, 1600), columns=(480, 900)),
     # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of paper.
-    "train": Preset(rows=(800, 1400), columns=(800, 1800), max_mpx=1.6),
+    # Renders' faint dots and ruled dashes are what weights miss most, so there are more of them than in the field.
+    "train": Preset(
+        rows=(800, 1400), columns=(800, 1800), max_mpx=1.6, kinds=(0.58, 0.07, 0.35), coarse=0.5, still=0.13
+    ),
     # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
     "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
 }
@@ -80,14 +85,15 @@ class Paper:
     antialias: bool  # strokes of a render; most are not (measured: exact palette grays)
     tidy: bool  # born digital: no ragged edges, no dirt
     coarse: bool = False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
+    still: float = 0.0  # share of its curves that never change
 
 
 # Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
 SCAN_DPI = {"200": 0.5, "300": 0.3, "400": 0.2}
 # Born-digital renders and colour prints lie at 70-150 dpi (measured).
 RENDER_DPI: Span = (70, 155)
-# Measured: two of seven labelled renders, 595 and 720 px for a page of 8.5 to 10 inches.
-COARSE_SHARE, COARSE_DPI, COARSE_PAGE_IN = 0.4, (60.0, 85.0), (7.5, 12.0)
+# Measured: 595 and 720 px for a page of 8.5 to 10 inches.
+COARSE_DPI, COARSE_PAGE_IN = (60.0, 85.0), (7.5, 12.0)
 PRINT_DPI: Span = (75, 130)
 
 CURVE_PX_MEDIAN = 4.7  # measured 5-7 px, p10-p90 3.4-9, after a spread of about 0.5 px
@@ -122,7 +128,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
     kinds: tuple[Kind, ...] = ("scan", "print", "render")
     kind = kinds[int(rng.choice(3, p=np.array(preset.kinds)))]
     if kind == "render":
-        coarse = chance(rng, COARSE_SHARE)
+        coarse = chance(rng, preset.coarse)
         return Paper(
             kind,
             dpi=between(rng, COARSE_DPI if coarse else RENDER_DPI),
@@ -135,6 +141,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             antialias=not coarse and chance(rng, 0.3),
             tidy=True,
             coarse=coarse,
+            still=preset.still,
         )
     if kind == "print":
         dpi = between(rng, PRINT_DPI)
