@@ -126,7 +126,9 @@ def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
     assert [int(crop.name[-6:]) for crop in crops[:5]] == [0, 100, 200, 300, 400]
     for crop in crops[:5]:
         with open_scan(crop.mask) as mask:
-            assert not mask.read(0, 700 - int(crop.name[-6:])).any(), "the grid of a test pattern has no curve"
+            assert not mask.read(0, min(400, 700 - int(crop.name[-6:]))).any(), (
+                "the grid of a test pattern has no curve"
+            )
     for text, said in (
         ("scan,row\na,1\n", "columns scan and"),
         ("scan,first_curve_row\na,x\n", "line 2: first_curve_row"),
