@@ -162,7 +162,7 @@ def _box(dpi: float, rows_in: float, columns_in: float) -> NDArray[Any]:
 
 
 def read_headers(path: Path) -> dict[str, int]:
-    """The row of each scan's first curve, by the scan's name without its ending.
+    """The row of each scan's first curve, by the scan's name, with or without its ending.
 
     path: CSV with the columns scan and first_curve_row. Raises ValueError if it is something else.
     """
@@ -220,21 +220,24 @@ def mine_all(config: PaperConfig) -> int:
 
     tasks, _ = list_tasks(config.scans, str(config.out))
     first_curve_rows = read_headers(config.headers) if config.headers else {}
+    names = [(task.name, Path(task.stem).name) for task in tasks]
+    if first_curve_rows and not any(name in first_curve_rows for pair in names for name in pair):
+        raise ValueError(f"{config.headers}: none of the {len(tasks)} scans is named in its column scan")
     net = load_model(weights_path(config.weights))
     for folder in ("images", "masks", "previews"):
         (config.out / folder).mkdir(parents=True, exist_ok=True)
     failed = total = 0
-    for number, task in enumerate(tasks, 1):
+    for number, (task, (file_name, name)) in enumerate(zip(tasks, names, strict=True), 1):
         found = 0
+        first = first_curve_rows.get(name, first_curve_rows.get(file_name))
         try:
             with open_scan(task.scan) as scan:
-                name = Path(task.stem).name
-                for crop in mine(net, scan, config, first_curve_rows.get(name)):
+                for crop in mine(net, scan, config, first):
                     _write(config.out, f"{name}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
-        print(f"{number}/{len(tasks)} {task.name}: {found} crops", flush=True)
+        print(f"{number}/{len(tasks)} {file_name}: {found} crops", flush=True)
         failed += not found
         total += found
     curves = ", green is curve" if config.curves else ""
