@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from wellseg.cli import parse
 from wellseg.config import TrainConfig
 from wellseg.train import main
-from wellseg.weights import read_header
+from wellseg.weights import load_model, read_header
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
@@ -48,6 +48,21 @@ def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
     assert len(scores) == 2 and float(scores[-1]["val/dice"]) > 0.5  # it learns
     again, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
     assert again.steps == 40 and again.data.root == data_set
+
+
+def test_the_weights_are_of_the_best_or_the_last_state_as_one_asks(data_set, tmp_path):
+    """A finished run resumed does no step, and writes its weights again."""
+    options = [*SMALL, "--data.root", data_set, "--steps", 2, "--val_every", 1, "--out", tmp_path]
+    run(*options)
+    checkpoints = {name: tmp_path / "checkpoints" / f"{name}.ckpt" for name in ("best", "last")}
+    states = {name: torch.load(path, weights_only=True) for name, path in checkpoints.items()}
+    states["best"]["state_dict"]["net.head.bias"].fill_(7.0)
+    torch.save(states["best"], checkpoints["best"])
+    for keep in ("best", "last"):
+        run(*options, "--resume", "--keep", keep)
+        net = load_model(tmp_path / "model.safetensors")
+        assert torch.equal(net.head.bias, states[keep]["state_dict"]["net.head.bias"])
+        assert read_header(tmp_path / "model.safetensors")["training"]["kept_step"] == states[keep]["global_step"]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)

@@ -142,6 +142,9 @@ class TrainConfig:
     """Optimiser steps, one log each."""
     val_every: int = 100
     """Steps between validations, and between checkpoints; --steps is a multiple of it."""
+    keep: Literal["best", "last"] = "best"
+    """Which state becomes model.safetensors: that of the best Dice on the validation logs, or the last one. After a
+    long run to a rate of 0 the last one is the better, where the validation logs are few."""
     seed: int = 0
     """Of the weights, the corpus, the order of the logs and the augmentation."""
     out: Path = Path("runs/default")

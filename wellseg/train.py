@@ -183,7 +183,7 @@ def _read_metrics(path: Path) -> list[dict[str, str]]:
 
 
 def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path:
-    """Write model.safetensors from the best checkpoint, or as the net is where none was validated."""
+    """Write model.safetensors: of the best checkpoint, or as the net is, if that is asked or none was validated."""
     import torch
 
     from wellseg.logset import list_logs
@@ -191,7 +191,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
     from wellseg.weights import save_weights
 
     best = config.out / "checkpoints" / "best.ckpt"
-    if best.exists():
+    if config.keep == "best" and best.exists():
         checkpoint = torch.load(best, weights_only=True, map_location="cpu")
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
@@ -208,7 +208,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
             "optim": asdict(config.optim),
             "seed": config.seed,
             "steps": config.steps,
-            "best_step": step,
+            "kept_step": step,
             "crop_rows": config.data.crop_rows,
             "start": config.weights,
         }
