@@ -53,6 +53,9 @@ class Preset:
     kinds: tuple[float, float, float] = (0.68, 0.07, 0.25)  # scan, print, render
     coarse: float = 0.4  # share of renders with 70 dpi (measured: two of seven labelled ones)
     still: float = 0.05  # share of renders' curves that are ruled straight down
+    collars: float = 0.0  # share of renders' curves that are a collar locator's
+    faint: float = 0.0  # share of dotted curves on pages of 70 dpi that are as light as their grid, or lighter
+    strays: float = 0.35  # lines ruled down a render that belong to no grid, on average
 
 
 PRESETS = {
@@ -61,9 +64,18 @@ PRESETS = {
     # The ten-minute training: a crop of a scan's width.
     "quick": Preset(rows=(1000, 1600), columns=(480, 900)),
     # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of paper.
-    # Renders' faint dots and ruled dashes are what weights miss most, so there are more of them than in the field.
+    # Renders' faint dots and collar locators are what weights miss most, so there are more of them than in the field,
+    # and hardly a line like theirs that is none.
     "train": Preset(
-        rows=(800, 1400), columns=(800, 1800), max_mpx=1.6, kinds=(0.58, 0.07, 0.35), coarse=0.5, still=0.13
+        rows=(800, 1400),
+        columns=(800, 1800),
+        max_mpx=1.6,
+        kinds=(0.58, 0.07, 0.35),
+        coarse=0.5,
+        still=0.1,
+        collars=0.08,
+        faint=0.35,
+        strays=0.05,
     ),
     # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
     "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
@@ -86,6 +98,9 @@ class Paper:
     tidy: bool  # born digital: no ragged edges, no dirt
     coarse: bool = False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
     still: float = 0.0  # share of its curves that never change
+    collars: float = 0.0
+    faint: float = 0.0
+    strays: float = 0.35
 
 
 # Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
@@ -117,6 +132,7 @@ INK_LEVELS = {
     "78": 0.05,
     "60": 0.04,
 }
+FAINT_LEVELS: Span = (55, 125)
 # Measured on the labels, p10 / median / p90: sideways travel per row 0.5 / 2.3 / 6.2 px on scans,
 # 0.2 / 0.8 / 2.5 px on renders; turns per inch 4 / 6 / 14 and 0.4 / 3.4 / 7.
 SCAN_LIVELINESS: Span = (0.8, 1.6)
@@ -142,6 +158,9 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             tidy=True,
             coarse=coarse,
             still=preset.still,
+            collars=preset.collars,
+            faint=preset.faint,
+            strays=preset.strays,
         )
     if kind == "print":
         dpi = between(rng, PRINT_DPI)
