@@ -21,8 +21,8 @@ from wellseg.corpus import PRESETS, curves, draw_log, kind_of
 from wellseg.corpus.curves import hug, lay, ride
 from wellseg.corpus.damage import copy_again, vanished
 from wellseg.corpus.furniture import hatch
-from wellseg.corpus.grid import pieces
-from wellseg.corpus.page import STYLES
+from wellseg.corpus.grid import Track, pieces
+from wellseg.corpus.page import STYLES, collar_locator
 from wellseg.corpus.pen import Pen, draw_pen, stroke
 from wellseg.corpus.recipe import Array, draw_paper
 from wellseg.logset import list_logs, read_mask
@@ -142,6 +142,17 @@ def test_spikes_ride_along_the_lines_of_the_grid() -> None:
         assert len(away)
         # A curve that stepped over may come back anywhere; it leaves by a line.
         assert np.abs(lines - ridden[away[0], 1]).min() <= 19
+
+
+def test_a_collar_locator_goes_straight_down_but_for_kicks_of_a_few_samples() -> None:
+    track = Track(100, 300, "curves", divisions=10)
+    for seed in range(30):
+        values = collar_locator(np.random.default_rng(seed), track, 800)
+        off_px = np.abs(values - np.median(values)) * track.width
+        kicking = off_px > 3.5  # the tremor alone stays below, at six standard deviations
+        starts = np.flatnonzero(np.diff(kicking.astype(int)) == 1)
+        assert 0 < np.median(values) < 1 and 3 <= len(starts) and kicking.mean() < 0.25
+        assert all(kicking[start + 1 : start + 8].sum() < 6 for start in starts)
 
 
 def test_a_curve_that_hugs_a_line_runs_beside_it() -> None:
