@@ -21,7 +21,7 @@ from .page import Log, draw_size, draw_spacing, draw_track
 from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance, draw_paper, log_between
 
 DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
-BLOTTED = 0.15  # share of 1-bit crops that are copied once more, over-exposed
+BLOTTED = 0.35  # share of 1-bit crops that are copied once more, over-exposed
 TURNED = 0.4  # share of pieces without curves that are turned by 90, 180 or 270 degrees, as headers often are
 BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
 AS_IT_IS = 0.5  # share of crops with curves of their own that get no more
