@@ -20,6 +20,7 @@ from wellseg.config import parse_bytes
 from wellseg.overlay import FoldedPage, paint
 from wellseg.predict import main
 from wellseg.resunet import to_ink
+from wellseg.weights import change_header, read_header
 
 
 @pytest.fixture
@@ -81,6 +82,14 @@ def test_statistics_of_windows(scan, weights):
         run(scan, "--weights", weights, "--precision", "fp32", "--window_rows", rows)
         np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, probability > 0.5)
         assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == rows
+    # Not asked: whole, or what the weights ask for.
+    run(scan, "--weights", weights, "--precision", "fp32")
+    assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == 0
+    change_header(weights, {**read_header(weights), "window_rows": 256}, weights)
+    run(scan, "--weights", weights, "--precision", "fp32")
+    np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, windows > 0.5)
+    run(scan, "--weights", weights, "--precision", "fp32", "--window_rows", 0)
+    np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, whole > 0.5)
 
 
 def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):

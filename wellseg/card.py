@@ -54,6 +54,7 @@ def card(name: str, header: dict[str, Any]) -> str:
         "",
         "Finds the pixels of curve traces on scanned well logs. Input: " + header["input"] + ", any height and width,",
         "never resized. Output: a logit for each pixel.",
+        *([f"The norms' statistics: from windows of {rows} rows."] if (rows := header.get("window_rows")) else []),
         "",
         "## Network",
         "",

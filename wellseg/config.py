@@ -197,8 +197,9 @@ class PredictConfig:
     """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
     memory: str = "2GB"
     """What the program may take, with ray what each scan may take; what does not fit goes to --scratch."""
-    window_rows: int = 0
-    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan."""
+    window_rows: int | None = None
+    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan.
+    Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
     probability: bool = False
@@ -288,8 +289,9 @@ class EvaluateConfig:
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
     memory: str = "2GB"
     """What the network may take."""
-    window_rows: int = 0
-    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan."""
+    window_rows: int | None = None
+    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole log.
+    Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
 
     def __post_init__(self) -> None:
         if len(self.data) != 1:
@@ -306,7 +308,7 @@ class EvaluateConfig:
         check_window_rows(self.window_rows)
 
 
-def check_window_rows(window_rows: int) -> None:
+def check_window_rows(window_rows: int | None) -> None:
     """Raises ValueError."""
     if window_rows and window_rows < MIN_WINDOW_ROWS:
         raise ValueError(f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}")

@@ -128,7 +128,7 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
 
     from wellseg.device import pick_device
     from wellseg.inference import segment
-    from wellseg.weights import load_model
+    from wellseg.weights import load_model, read_header, weights_path, window_rows_of
 
     pick_device(config.device)
     model = load_model(config.weights)
@@ -136,7 +136,7 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
         "precision": config.precision,
         "device": config.device,
         "memory": config.memory,
-        "window_rows": config.window_rows,
+        "window_rows": window_rows_of(read_header(weights_path(config.weights)), config.window_rows),
     }
     return lambda log: segment(model, log.image, **options) > config.threshold
 

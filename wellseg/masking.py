@@ -77,7 +77,7 @@ def mask_scan(
             precision=config.precision,
             device=config.device,
             memory=config.memory,
-            window_rows=config.window_rows,
+            window_rows=config.window_rows or 0,
             scratch=config.scratch,
         )
         spill_bytes = inference.plan.spill_bytes

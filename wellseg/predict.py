@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import PredictConfig
@@ -22,7 +23,7 @@ def predict(config: PredictConfig) -> int:
     from wellseg.board import ScreenBoard
     from wellseg.folder import Summary, finished, list_tasks
     from wellseg.pool import run_here, run_pool
-    from wellseg.weights import read_header, weights_path
+    from wellseg.weights import read_header, weights_path, window_rows_of
     from wellseg.worker import Ended, Row, Work
 
     tasks, folder = list_tasks(config.scans, config.out)
@@ -30,7 +31,7 @@ def predict(config: PredictConfig) -> int:
         if given and len(tasks) > 1:
             raise ValueError(f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone")
     weights = weights_path(config.weights)
-    read_header(weights)
+    config = replace(config, window_rows=window_rows_of(read_header(weights), config.window_rows))
     options = {
         "weights": weights.stem,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),

@@ -85,6 +85,14 @@ def read_header(path: Path) -> dict[str, Any]:
     return dict(header)
 
 
+def window_rows_of(header: dict[str, Any], asked: int | None) -> int:
+    """The rows of a window for the norms' statistics: those asked for, else the header's, else 0, the whole scan.
+
+    A network whose norms saw a few hundred rows at a time may want no more of them than that in prediction.
+    """
+    return asked if asked is not None else int(header.get("window_rows", 0))
+
+
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H and W.
 
