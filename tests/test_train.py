@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from wellseg.cli import parse
 from wellseg.config import TrainConfig
 from wellseg.train import main
-from wellseg.weights import load_model, read_header
+from wellseg.weights import change_header, load_model, read_header
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
@@ -171,7 +171,10 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
     run(*few, "--model.widths", "[8,24]", "--out", first)
-    run(*few, "--weights", first / "model.safetensors", "--optim.lr", 1e-12, "--out", second)
+    weights = first / "model.safetensors"
+    change_header(weights, {**read_header(weights), "window_rows": 300}, weights)
+    run(*few, "--weights", weights, "--optim.lr", 1e-12, "--out", second)
+    assert read_header(second / "model.safetensors")["window_rows"] == 300
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)

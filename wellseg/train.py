@@ -50,8 +50,9 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         (out / "config.yaml").write_text(config_yaml)
     data = LogsModule(config.data, config.seed)
     model = asdict(config.model)
-    if config.weights:
-        model = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
+    start = read_header(weights_path(config.weights)) if config.weights else {}
+    if start:
+        model = asdict(ModelConfig(**start["model"]))
         if config.model.norm != ModelConfig().norm:
             model["norm"] = config.model.norm
 
@@ -71,10 +72,10 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         # weights_only: plain tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-        weights = _export(config, segmenter, trainer)
+        weights = _export(config, segmenter, trainer, start)
         print(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here")
         raise SystemExit(INTERRUPTED) from None
-    weights = _export(config, segmenter, trainer)
+    weights = _export(config, segmenter, trainer, start)
     if trainer.is_global_zero:
         print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
     return weights
@@ -182,8 +183,11 @@ def _read_metrics(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(whole.splitlines()))
 
 
-def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path:
-    """Write model.safetensors: of the best checkpoint, or as the net is, if that is asked or none was validated."""
+def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: dict[str, Any]) -> Path:
+    """Write model.safetensors: of the best checkpoint, or as the net is, if that is asked or none was validated.
+
+    start: the header of the weights it started from, if any.
+    """
     import torch
 
     from wellseg.logset import list_logs
@@ -213,6 +217,8 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> Path
             "start": config.weights,
         }
         header = {"model": segmenter.hparams["model"], "training": training, "licence": "Apache-2.0"}
+        if "window_rows" in start:  # what its norms' statistics are taken from has not changed
+            header["window_rows"] = start["window_rows"]
         save_weights(path, segmenter.net, header)
     return path
 
