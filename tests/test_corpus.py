@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from wellseg import synth
-from wellseg.corpus import PRESETS, curves, draw_log, kind_of
+from wellseg.corpus import PRESETS, curves, draw_log, handling, kind_of
 from wellseg.corpus.curves import hug, lay, ride
-from wellseg.corpus.damage import copy_again, vanished
+from wellseg.corpus.damage import copy_again, drowned, flood, vanished
 from wellseg.corpus.furniture import hatch
 from wellseg.corpus.grid import Track, pieces
 from wellseg.corpus.page import STYLES, collar_locator
@@ -124,12 +124,48 @@ def test_hatching_is_parallel_and_stays_in_its_box() -> None:
 def test_a_copy_of_a_scan_is_1_bit_and_keeps_its_ink() -> None:
     gray: Array = np.full((400, 300), 255, np.uint8)
     gray[:, 100:106] = 0
+    gray[300:] = 0
     for index in range(6):
         rng = np.random.default_rng(index)
         paper = draw_paper(rng, replace(PRESETS["tiny"], kinds=(1.0, 0.0, 0.0)))
-        copy = copy_again(rng, paper, gray)
+        mask: Array = np.where(np.arange(300) // 6 == 17, 255, 0).astype(np.uint8)[None].repeat(400, axis=0)
+        copy = copy_again(rng, paper, gray, mask)
+        assert (mask[330:370, 102:108] == 128).all() and (mask[100:200, 102:108] == 255).mean() > 0.9
         assert copy.shape == gray.shape and set(np.unique(copy)) <= {0, 255}
         assert (copy[:, 101:105] == 0).mean() > 0.9
+
+
+def test_a_flooded_copy_has_solid_black_and_all_its_ink() -> None:
+    ink: Array = np.zeros((500, 500), np.uint8)
+    for at in range(0, 500, 25):
+        ink[at : at + 4], ink[:, at : at + 4] = 255, 255
+    solid = 0
+    for seed in range(12):
+        flooded = flood(np.random.default_rng(seed), ink, 120)
+        assert (flooded[ink == 255] > 120).mean() > 0.97
+        solid += bool((cv2.blur(np.where(flooded > 120, 255, 0).astype(np.uint8), (41, 41)) > 245).any())
+    assert solid >= 3
+
+
+def test_a_curve_through_solid_black_is_not_scored() -> None:
+    mask: Array = np.zeros((300, 200), np.uint8)
+    mask[:, 98:103] = 255
+    black = mask.copy()
+    black[150:] = 255
+    gone = drowned(black, mask)
+    assert not gone[:140].any() and gone[175:, 98:103].all() and not gone[mask == 0].any()
+
+
+@pytest.mark.parametrize("trace", handling.TRACES)
+def test_what_hands_leave_is_ink_on_the_page_and_the_same_for_the_same_seed(trace: str) -> None:
+    paper = draw_paper(np.random.default_rng(0), PRESETS["train"])
+    pages = []
+    for seed in (1, 1, 2, 3, 4, 5, 6, 7):
+        ink: Array = np.zeros((900, 800), np.uint8)
+        handling.TRACES[trace][0](ink, np.random.default_rng(seed), paper)
+        pages.append(ink)
+    assert (pages[0] == pages[1]).all() and (pages[1] != pages[2]).any()
+    assert 0 < float(np.mean([(page > 0).mean() for page in pages])) < 0.2
 
 
 def test_spikes_ride_along_the_lines_of_the_grid() -> None:

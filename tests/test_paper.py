@@ -13,7 +13,7 @@ from wellseg.config import DataConfig
 from wellseg.corpus.paper_ground import draw_on_paper, kind_of_paper
 from wellseg.dataset import DrawnLogs, LogsModule, Samples
 from wellseg.logset import DataError, list_logs
-from wellseg.paper import main, paper_mask
+from wellseg.paper import HEADER, main, paper_mask
 from wellseg.scan import open_scan, write_gray
 from wellseg.train import main as train
 
@@ -87,6 +87,17 @@ def test_a_gap_in_a_curve_the_row_after_its_end_and_heavy_ink_are_unknown():
     assert (mask[:, 300] == 128).all() and not mask[:, 60].any()
 
 
+def test_ink_wider_than_any_pen_is_no_truth_and_where_it_is_wider_still_no_curve():
+    gray, probability = page()
+    for wide, x in ((8, 60), (34, 150), (90, 300)):
+        cv2.line(gray, (x - 20, 100), (x + 20, 900), 0, wide)
+    probability[gray == 0] = 0.97
+    mask, _ = paper_mask(gray, probability, 200, header=False, curves=True)
+    rows = np.arange(200, 800)
+    for x, said in ((60, 255), (150, 128), (300, 0)):
+        assert (mask[rows, x + (rows - 500) // 20] == said).all()
+
+
 def test_with_curves_what_the_weights_are_sure_of_is_truth():
     gray, probability = page((60, 100, 900), (300, 100, 140))  # a line of the grid, perhaps, and a letter
     wave = np.stack([180 + 20 * np.sin(np.arange(100, 900) / 30), np.arange(100, 900)], 1).round().astype(np.int32)
@@ -122,7 +133,9 @@ def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
     table = tmp_path / "headers.csv"
     table.write_text("scan,first_curve_row\nscan,700\n")
     run(main, tmp_path / "scan.tif", "--out", tmp_path / "mined", "--crops", 12, "--rows", 400, "--headers", table)
-    crops = list_logs(tmp_path / "mined")
+    crops = sorted(list_logs(tmp_path / "mined"), key=lambda crop: crop.name[-6:])
+    assert [HEADER in crop.name for crop in crops[:5]] == [True] * 4 + [False]
+    assert not any((draw_on_paper(0, index, "tiny", crops[:4]).mask == 255).any() for index in range(40))
     assert [int(crop.name[-6:]) for crop in crops[:5]] == [0, 100, 200, 300, 400]
     for crop in crops[:5]:
         with open_scan(crop.mask) as mask:

@@ -253,7 +253,8 @@ class PaperConfig:
     """Take the curves that the weights are sure of for truth (255), so that training learns from real ones, too."""
     headers: Path | None = None
     """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no curve for certain.
-    Of such headers four times as many crops are taken, which overlap."""
+    Of such headers four times as many crops are taken, which overlap; they are named SCAN-header-ROW, and no curve is
+    ever drawn on them."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -50,12 +50,16 @@ ISLAND_IN = 1.0
 """Smaller squares of certain paper among unknown are crossed by what the weights saw beside them, inches."""
 HEAVY_IN = 0.05
 """Ink wider than that, beside a grid, may be curves run together, inches."""
+WIDE_IN, BLACK_IN = 0.12, 0.3
+"""Ink wider than that both ways is not taken for truth, and is no curve: a flooded copy, a scanner's bed, inches."""
 CERTAIN = 0.9
 """Probability from which a pixel of a tall, not quite straight piece is taken for truth, with --curves."""
 STRAIGHT_IN = 0.06
 """A piece as narrow as that may be a line of the grid, inches."""
 CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
 """With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to learn."""
+HEADER = "-header-"
+"""In the name of a crop above a known first row: no curve is ever drawn on it."""
 HEADER_OVERLAP = 4
 """Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
@@ -69,6 +73,7 @@ class Crop:
     row: int
     gray: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+    is_header: bool  # for certain
 
 
 def paper_mask(
@@ -131,7 +136,24 @@ def paper_mask(
     certain[:end] = False
     if first_curve_row is not None:
         maybe[:end] = 0
-    return np.where(certain, 255, np.where(maybe > 0, 128, 0)).astype(np.uint8), header
+    mask = np.where(certain, 255, np.where(maybe > 0, 128, 0)).astype(np.uint8)
+    _settle_black(gray, mask, dpi)
+    return mask, header
+
+
+def _settle_black(gray: NDArray[np.uint8], mask: NDArray[np.uint8], dpi: float) -> None:
+    """Ink wider than any pen's: no curve for certain where it is a flooded copy or a scanner's bed. In place.
+
+    gray, mask: uint8 (rows, columns), as paper_mask takes and gives them.
+    """
+    import cv2
+    import numpy as np
+
+    ink = (gray < 128).astype(np.uint8)
+    for inches, was, becomes in ((WIDE_IN, 255, 128), (BLACK_IN, 128, 0)):
+        side = 2 * round(dpi * inches / 2) + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        mask[(cv2.morphologyEx(ink, cv2.MORPH_OPEN, disc) > 0) & (mask == was)] = becomes
 
 
 def _beyond_ends(labels: NDArray[Any], stats: NDArray[Any], dpi: float) -> NDArray[np.uint8]:
@@ -198,7 +220,7 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int |
             first = None if first_curve_row is None else first_curve_row - row
             mask, header = paper_mask(gray, probability, dpi, header, config.curves, first)
             if (mask == 128).mean() <= MOST_UNKNOWN:
-                yield Crop(row, gray, mask)
+                yield Crop(row, gray, mask, is_header=first is not None and first >= len(gray))
         left -= 1
         below = row + height
         if header and left > config.crops // 2 and row + header_step + height <= scan.rows:
@@ -233,7 +255,8 @@ def mine_all(config: PaperConfig) -> int:
         try:
             with open_scan(task.scan) as scan:
                 for crop in mine(net, scan, config, first):
-                    _write(config.out, f"{name}-{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
+                    kind = HEADER if crop.is_header else "-"
+                    _write(config.out, f"{name}{kind}{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)

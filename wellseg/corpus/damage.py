@@ -24,6 +24,11 @@ from .recipe import (
 VANISHED_PX = 101
 """A gap in a curve's ink as long as that can no longer be bridged: the longest measured is 60 px."""
 
+DROWNED_PX = 41
+"""A square of that side all black hides what runs through it: the widest curve measured has 15 px."""
+
+FLOODED_COPIES = 0.3  # share of over-exposed copies of mined paper with areas gone black; the others are blotted
+
 
 def cloud(rng: Rng, rows: int, columns: int, cell_px: float) -> Array:
     """Smooth noise: float32 (rows, columns), about unit variance, features of ``cell_px``."""
@@ -131,6 +136,34 @@ def blotch(rng: Rng, ink: Array, level: float) -> Array:
     return blotted
 
 
+def flood(rng: Rng, ink: Array, level: float) -> Array:
+    """Copies so dark that whole areas went black, beside a border most often: cells of the grid fill from its lines.
+
+    As ALS471's: hundreds of px wide, with ragged ends along the grid, some cells left half open.
+    ink: uint8 (rows, columns). level: the threshold. Returns uint8 (rows, columns).
+    """
+    rows, columns = ink.shape
+    patches = cloud(rng, rows, columns, log_between(rng, (60, 500)))
+    if chance(rng, 0.6):
+        x = np.arange(columns, dtype=np.float32)[None, :]
+        from_edge = x if chance(rng, 0.3) else columns - x
+        field = 1.3 - from_edge / (columns * between(rng, (0.05, 0.6))) + 0.5 * patches
+    else:
+        field = patches - between(rng, (0.2, 1.2))
+    if chance(rng, 0.5):  # the lamp or the feed changed: bands that begin and end at once
+        y = np.arange(rows) + int(rng.integers(400))
+        field = field + rng.uniform(-0.6, 0.6, rows // 50 + 10)[y // int(between(rng, (50, 400)))][:, None]
+    reach = round(between(rng, (9, 60))) | 1
+    near = cv2.blur(ink, (reach, reach)).astype(np.float32) / 255
+    rough = cv2.GaussianBlur(
+        rng.standard_normal((rows, columns), dtype=np.float32), (0, 0), 1.2, sigmaY=between(rng, (1.2, 4))
+    )
+    rough = rough * (between(rng, (0.1, 0.5)) / max(1e-3, float(rough[:512].std())))
+    wet = np.clip(field, 0, 2).astype(np.float32) * (0.5 + between(rng, (0.5, 3)) * near + rough)
+    flooded: Array = np.clip(ink + level * wet, 0, 255).astype(np.uint8)
+    return flooded
+
+
 def specks(rng: Rng, black: Array, per_mpx: float, a: int, b: int) -> None:
     """Scatter dirt on rows a to b of a page, uint8 0/255, 255 black: in place."""
     band = black[a:b]
@@ -198,6 +231,9 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
         ink = cv2.add(ink, np.broadcast_to(gray, ink.shape).astype(np.uint8))
     if chance(rng, 0.15):
         ink = blotch(rng, ink, paper.threshold)
+    flooded = bool(paper.flooded) and chance(rng, paper.flooded)
+    if flooded:
+        ink = flood(rng, ink, paper.threshold)
     noise = grain(rng, rows, columns, log_between(rng, (0.7, 2.2)))
     level = paper.threshold
     # Noise lies on the ink's edge, not on clean paper: scanners clip the white.
@@ -214,17 +250,24 @@ def develop(rng: Rng, paper: Paper, ink: Array, truth: Array) -> tuple[Array, Ar
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * copies + 1,) * 2)
         black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, disc)
     unseen = vanished(black, mask)
+    if flooded:
+        unseen |= drowned(black, mask)
     dirty(rng, black)
     mask[unseen] = 128
     return 255 - black, mask
 
 
-def copy_again(rng: Rng, paper: Paper, gray: Array) -> Array:
-    """A 1-bit scan photocopied once more, over-exposed: uint8 (rows, columns), 0 ink, 255 paper."""
+def copy_again(rng: Rng, paper: Paper, gray: Array, mask: Array) -> Array:
+    """A 1-bit scan photocopied once more, over-exposed: uint8 (rows, columns), 0 ink, 255 paper.
+
+    mask: uint8, same shape; where the copy went black, its curves become 128 in place.
+    """
     ink = cv2.GaussianBlur(255 - gray, (0, 0), paper.blur_px)
     noise = grain(rng, gray.shape[0], gray.shape[1], log_between(rng, (0.7, 2.2)))
-    noisy = blotch(rng, ink, 128).astype(np.int16) + noise * np.int16(paper.grain) // np.int16(64)
+    dark = flood if paper.flooded and chance(rng, FLOODED_COPIES) else blotch
+    noisy = dark(rng, ink, 128).astype(np.int16) + noise * np.int16(paper.grain) // np.int16(64)
     copy: Array = np.where(noisy > 128, 0, 255).astype(np.uint8)
+    mask[drowned(255 - copy, mask)] = 128
     return copy
 
 
@@ -237,6 +280,13 @@ def vanished(black: Array, mask: Array) -> Array:
     drawn = cv2.blur(cv2.bitwise_and(black, mask), window).astype(np.float32)
     wanted = cv2.blur(mask, window).astype(np.float32)
     gone: Array = (mask > 0) & (drawn < 0.05 * wanted)
+    return gone
+
+
+def drowned(black: Array, mask: Array) -> Array:
+    """Where a curve runs through solid black, so that nobody could trace it: bool (rows, columns)."""
+    around: Array = cv2.blur(black, (DROWNED_PX, DROWNED_PX))
+    gone: Array = (mask > 0) & (around > 0.93 * 255)
     return gone
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from .furniture import hatch, ruled_dashes, torn
+from .handling import handle
 from .lettering import Face, by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
 from .pen import Pen, polyline
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
@@ -28,6 +29,8 @@ def header(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
         ink = cv2.warpAffine(ink, turn, (columns, rows))
     if not paper.tidy and chance(rng, 0.25):
         torn(ink, rng, paper)
+    if paper.handled and chance(rng, paper.handled):
+        handle(ink, rng, paper)
     return ink
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from . import damage, forms, furniture, panels
 from .curves import Beds, companion, draw_beds, draw_values, hug, lay, pips, ride
 from .grid import Ruling, Track, column_lines, draw_ruling, rule
+from .handling import handle_margins
 from .layout import draw_tracks
 from .lettering import put
 from .pen import Pen, draw_pen, polyline, stroke
@@ -113,6 +114,8 @@ def text_page(rng: Rng, paper: Paper, ink: Array) -> None:
         furniture.note(ink, rng, paper, rng.uniform(0, columns), rng.uniform(0, rows))
         mark = furniture.stamp(rng, paper)
         put(ink, mark, rng.uniform(0, columns), rng.uniform(0, rows))
+    if paper.handled and chance(rng, paper.handled):
+        handle_margins(ink, rng, paper)
 
 
 def log_page(rng: Rng, paper: Paper, ink: Array, truth: Array, recipe: Preset) -> int:
@@ -127,6 +130,8 @@ def log_page(rng: Rng, paper: Paper, ink: Array, truth: Array, recipe: Preset) -
         zones = [z for z in ((0, at), (at + block, rows)) if z[1] - z[0] > 60]
     tracks = draw_tracks(rng, paper, columns)
     ruling = draw_ruling(rng, paper)
+    if paper.handled and chance(rng, 0.5 * paper.handled):
+        handle_margins(ink, rng, paper)
     return sum(log_zone(rng, paper, ink, truth, tracks, ruling, y0, y1) for y0, y1 in zones)
 
 

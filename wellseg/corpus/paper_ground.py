@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from wellseg.logset import LogFiles
+from wellseg.paper import HEADER
 from wellseg.scan import open_scan
 
 from . import damage
 from .curves import draw_beds
+from .handling import handle
 from .layout import draw_tracks
 from .page import Log, draw_size, draw_spacing, draw_track
 from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance, draw_paper, log_between
@@ -23,7 +26,8 @@ from .recipe import CURVE_PX, PRESETS, Array, Kind, Paper, Rng, between, chance,
 DRAWS, TURN = 5, 6  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
 BLOTTED = 0.35  # share of 1-bit crops that are copied once more, over-exposed
 TURNED = 0.4  # share of pieces without curves that are turned by 90, 180 or 270 degrees, as headers often are
-BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers have none
+ASKEW = 0.4  # share of pieces without curves that are turned by a few degrees: forms are glued on
+BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1  # shares of crops that get no curve: headers, known or likely, have none
 AS_IT_IS = 0.5  # share of crops with curves of their own that get no more
 
 
@@ -48,17 +52,34 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
     curves = 0
     # Nothing unknown in the whole piece: a header, most likely.
     blank = AS_IT_IS if (mask == 255).any() else BLANK_LOGS if mask.any() else BLANK_HEADERS
-    if not chance(rng, blank):
+    if HEADER not in crop.name and not chance(rng, blank):
         ink, truth = np.zeros_like(gray), np.zeros_like(gray)
         curves = _draw_curves(rng, paper, gray, ink, truth)
         finish = {"scan": damage.develop, "print": damage.print_scan}.get(paper.kind)
         drawn, curve = finish(rng, paper, ink, truth) if finish else damage.export(rng, ink, truth)
         gray = np.minimum(gray, drawn)
         mask[curve > 0] = 255
+    elif not mask.any() and not paper.tidy:
+        gray = _handle(rng, paper, gray)
     if paper.kind == "scan" and chance(rng, BLOTTED):
-        gray = damage.copy_again(rng, paper, gray)
+        gray = damage.copy_again(rng, paper, gray, mask)
     about: dict[str, object] = {"kind": paper.kind, "dpi": round(paper.dpi), "curves": curves, "paper": crop.name}
     return Log(gray, mask, about)
+
+
+def _handle(rng: Rng, paper: Paper, gray: Array) -> Array:
+    """A piece without any curve, perhaps glued on askew, perhaps with traces of hands: uint8, as it was."""
+    rows, columns = gray.shape
+    if chance(rng, ASKEW):
+        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.normal(0, 3), 1.0)
+        how = cv2.INTER_NEAREST if paper.kind == "scan" else cv2.INTER_LINEAR
+        gray = cv2.warpAffine(gray, turn, (columns, rows), flags=how, borderValue=255)
+    if paper.handled and chance(rng, paper.handled):
+        ink = np.zeros_like(gray)
+        handle(ink, rng, paper)
+        image, _ = (damage.develop if paper.kind == "scan" else damage.print_scan)(rng, paper, ink, np.zeros_like(ink))
+        gray = np.minimum(gray, image)
+    return gray
 
 
 def _cut(rng: Rng, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Array, float]:

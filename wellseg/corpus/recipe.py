@@ -56,6 +56,8 @@ class Preset:
     collars: float = 0.0  # share of renders' curves that are a collar locator's
     faint: float = 0.0  # share of dotted curves on pages of 70 dpi that are as light as their grid, or lighter
     strays: float = 0.35  # lines ruled down a render that belong to no grid, on average
+    handled: float = 0.0  # share of headers, and of pages' margins, that show traces of hands
+    flooded: float = 0.0  # share of scans with areas that were copied black
 
 
 PRESETS = {
@@ -76,6 +78,8 @@ PRESETS = {
         collars=0.08,
         faint=0.35,
         strays=0.05,
+        handled=0.5,
+        flooded=0.08,
     ),
     # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
     "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
@@ -101,6 +105,8 @@ class Paper:
     collars: float = 0.0
     faint: float = 0.0
     strays: float = 0.35
+    handled: float = 0.0
+    flooded: float = 0.0
 
 
 # Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
@@ -175,6 +181,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             liveliness=log_between(rng, SCAN_LIVELINESS),
             antialias=True,
             tidy=False,
+            handled=preset.handled,
         )
     dpi = float(pick(rng, SCAN_DPI)) * between(rng, (0.96, 1.04))
     pen = CURVE_PX_MEDIAN * float(np.exp(rng.normal(0, CURVE_PX_LOG_SD))) * (dpi / 250) ** 0.35
@@ -193,4 +200,6 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
         liveliness=log_between(rng, SCAN_LIVELINESS),
         antialias=False,
         tidy=False,
+        handled=preset.handled,
+        flooded=preset.flooded,
     )
