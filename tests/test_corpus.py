@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from wellseg import synth
-from wellseg.corpus import PRESETS, curves, draw_log, handling, kind_of
+from wellseg.corpus import PRESETS, curves, draw_log, forms, handling, kind_of
 from wellseg.corpus.curves import hug, lay, ride
 from wellseg.corpus.damage import copy_again, drowned, flood, vanished
 from wellseg.corpus.furniture import hatch
 from wellseg.corpus.grid import Track, pieces
-from wellseg.corpus.page import STYLES, collar_locator
+from wellseg.corpus.page import STYLES, collar_locator, log_page
 from wellseg.corpus.pen import Pen, draw_pen, stroke
 from wellseg.corpus.recipe import Array, draw_paper
 from wellseg.logset import list_logs, read_mask
@@ -166,6 +166,23 @@ def test_what_hands_leave_is_ink_on_the_page_and_the_same_for_the_same_seed(trac
         pages.append(ink)
     assert (pages[0] == pages[1]).all() and (pages[1] != pages[2]).any()
     assert 0 < float(np.mean([(page > 0).mean() for page in pages])) < 0.2
+
+
+def test_round_boxes_are_closed_and_their_corners_empty() -> None:
+    ink: Array = np.zeros((200, 300), np.uint8)
+    forms.round_box(ink, (10, 20, 280, 180), 30, 255, 2)
+    assert ink[20, 150] and ink[180, 150] and ink[100, 10] and ink[100, 280]
+    assert not ink[22, 12] and not ink[178, 12] and not ink[22, 278] and not ink[178, 278]
+    count, labels = cv2.connectedComponents((ink == 0).astype(np.uint8), connectivity=4)
+    assert count == 3 and labels[0, 0] != labels[100, 100], "what is outside cannot get in"
+
+
+def test_a_bare_track_has_no_curve() -> None:
+    paper = replace(draw_paper(np.random.default_rng(0), PRESETS["train"]), bare=1.0)
+    ink: Array = np.zeros((600, 900), np.uint8)
+    truth = np.zeros_like(ink)
+    assert log_page(np.random.default_rng(1), paper, ink, truth, PRESETS["train"]) == 0
+    assert ink.any() and not truth.any()
 
 
 def test_spikes_ride_along_the_lines_of_the_grid() -> None:

@@ -20,6 +20,8 @@ BLOCKS = {"form": 0.42, "two": 0.17, "banner": 0.10, "text": 0.07, "listing": 0.
 
 def header(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     """A whole block of header: (rows, columns) ink, upright or lying on its side, straight or glued on askew."""
+    if paper.rounded and chance(rng, paper.rounded):
+        return round_boxes(rng, paper, rows, columns)
     if chance(rng, 0.35):
         ink = np.ascontiguousarray(np.rot90(header_upright(rng, paper, columns, rows), 3))
     else:
@@ -63,6 +65,63 @@ def header_upright(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
             ink[y : y + height] = sketch(rng, paper, height, columns)
         y += height + int(paper.dpi * between(rng, (0, 0.15)))
     return ink
+
+
+def round_boxes(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
+    """The first page of a mud log's program: boxes with round corners down the page, text and symbols in them."""
+    ink = np.zeros((rows, columns), np.uint8)
+    px = max(1, round(paper.dpi * log_between(rng, (0.008, 0.06))))
+    radius = round(paper.dpi * log_between(rng, (0.05, 0.3)))
+    level = 255 if chance(rng, 0.3) else int(between(rng, (60, 255)))
+    face, titles = draw_face(rng), draw_face(rng)
+    size = max(6.0, paper.dpi * between(rng, (0.08, 0.14)))
+    left, right = px + round(size * rng.random()), columns - 1 - px - round(size * 2 * rng.random())
+    y = round(size * rng.random())
+    while y < rows - 4 * size and right - left > 2 * radius + size:
+        lines = int(rng.integers(1, 10))
+        below = min(rows - px - 1, round(y + (lines + 2.5) * 1.5 * size))
+        round_box(ink, (left, y, right, below), min(radius, (below - y) // 2), level, px)
+        write(
+            ink,
+            words(rng, int(rng.integers(1, 3))),
+            (left + right) / 2,
+            y + size * 1.2,
+            size * 1.1,
+            titles,
+            centre=True,
+        )
+        pairs, symbols = chance(rng, 0.4), chance(rng, 0.35)
+        every = size * between(rng, (5, 11))
+        for n in range(lines):
+            at = y + (n + 1.6) * 1.5 * size
+            if at + size > below - px:
+                break
+            if not symbols:
+                label = words(rng, int(rng.integers(1, 4))) + ":"
+                _, used = write(ink, label, left + radius + (every if pairs else 0), at, size, face)
+                write(ink, number(rng) if chance(rng, 0.5) else words(rng, 2),
+                      left + radius + used + (every if pairs else 0) + size, at, size, face)  # fmt: skip
+                continue
+            for x in np.arange(left + radius, right - every, every):
+                wide = size * (1 if pairs else 3)
+                corner, end = (round(x), round(at)), (round(x + wide), round(at + size))
+                cv2.rectangle(ink, corner, end, int(between(rng, (60, 255))), 1 if chance(rng, 0.7) else -1)
+                hatch(ink, corner[0], end[0], corner[1], end[1], size * between(rng, (0.2, 1)), 1)
+                write(ink, words(rng, 1)[:6], x + wide + size / 2, at, size, face)
+        y = below + px + round(size * between(rng, (0.2, 1.2)))
+    return ink
+
+
+def round_box(ink: Array, box: tuple[int, int, int, int], radius: int, level: int, px: int) -> None:
+    """A frame with round corners. box: left, top, right, bottom, px."""
+    left, top, right, bottom = box
+    for x, inward in ((left, radius), (right, -radius)):
+        cv2.line(ink, (x, top + radius), (x, bottom - radius), level, px)
+        for y, down in ((top, radius), (bottom, -radius)):
+            turn = {(True, True): 180, (False, True): 270, (False, False): 0, (True, False): 90}[inward > 0, down > 0]
+            cv2.ellipse(ink, (x + inward, y + down), (radius, radius), 0, turn, turn + 90, level, px)
+    for y in (top, bottom):
+        cv2.line(ink, (left + radius, y), (right - radius, y), level, px)
 
 
 def form(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:

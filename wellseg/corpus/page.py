@@ -174,6 +174,8 @@ def log_zone(
     for t in tracks:
         if t.kind != "curves" or t.right < 0 or t.left > columns:
             continue
+        if paper.bare and chance(rng, paper.bare):
+            continue
         lines = np.arange((phase - start) % ruling.row_step, end - start, ruling.row_step)
         down = np.array([x for x, _ in column_lines(t)] + [t.left, t.right])
         pens += draw_track(rng, paper, t, beds, depth, (lines, down), part, layer, truth[start:end])

@@ -58,6 +58,8 @@ class Preset:
     strays: float = 0.35  # lines ruled down a render that belong to no grid, on average
     handled: float = 0.0  # share of headers, and of pages' margins, that show traces of hands
     flooded: float = 0.0  # share of scans with areas that were copied black
+    rounded: float = 0.0  # share of renders' headers whose boxes have round corners
+    bare: float = 0.0  # share of tracks that have a grid and no curve
 
 
 PRESETS = {
@@ -80,6 +82,8 @@ PRESETS = {
         strays=0.05,
         handled=0.5,
         flooded=0.08,
+        rounded=0.5,
+        bare=0.1,
     ),
     # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
     "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
@@ -107,6 +111,8 @@ class Paper:
     strays: float = 0.35
     handled: float = 0.0
     flooded: float = 0.0
+    rounded: float = 0.0
+    bare: float = 0.0
 
 
 # Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
@@ -167,6 +173,8 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             collars=preset.collars,
             faint=preset.faint,
             strays=preset.strays,
+            rounded=preset.rounded,
+            bare=preset.bare,
         )
     if kind == "print":
         dpi = between(rng, PRINT_DPI)
@@ -182,6 +190,7 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
             antialias=True,
             tidy=False,
             handled=preset.handled,
+            bare=preset.bare,
         )
     dpi = float(pick(rng, SCAN_DPI)) * between(rng, (0.96, 1.04))
     pen = CURVE_PX_MEDIAN * float(np.exp(rng.normal(0, CURVE_PX_LOG_SD))) * (dpi / 250) ** 0.35
@@ -202,4 +211,5 @@ def draw_paper(rng: Rng, preset: Preset) -> Paper:
         tidy=False,
         handled=preset.handled,
         flooded=preset.flooded,
+        bare=preset.bare,
     )
