@@ -1,5 +1,6 @@
 """Every norm through the train command: bf16, resumed, in two processes."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,9 @@ def spread_of_two_processes(rank, store, norms):
             if norm != "online" or "running" not in name:  # the last image is only its own process's
                 torch.testing.assert_close(both[0], both[1], msg=f"{norm}: {name}")
     distributed.destroy_process_group()
+    # Gloo's threads outlive the group and now and then abort an interpreter that ends (pytorch/pytorch#190489): 5 of 34
+    # times here, after all was compared.
+    os._exit(0)
 
 
 @pytest.mark.slow
