@@ -12,8 +12,8 @@ from wellseg import synth
 from wellseg.config import DataConfig
 from wellseg.corpus.paper_ground import draw_on_paper, kind_of_paper
 from wellseg.dataset import DrawnLogs, LogsModule, Samples
-from wellseg.logset import DataError, list_logs
-from wellseg.paper import HEADER, main, paper_mask
+from wellseg.logset import HEADER, DataError, list_logs
+from wellseg.paper import main, paper_mask
 from wellseg.scan import open_scan, write_gray
 from wellseg.train import main as train
 

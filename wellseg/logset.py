@@ -32,6 +32,9 @@ TEST_SHARE = 0.1
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
+HEADER = "-header-"
+"""In the name of a crop of paper above a known first row: no curve is ever drawn on it."""
+
 
 class DataError(ValueError):
     """A data set that cannot be used as it is; the message says which file and what to do."""

@@ -58,8 +58,6 @@ STRAIGHT_IN = 0.06
 """A piece as narrow as that may be a line of the grid, inches."""
 CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
 """With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to learn."""
-HEADER = "-header-"
-"""In the name of a crop above a known first row: no curve is ever drawn on it."""
 HEADER_OVERLAP = 4
 """Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
@@ -237,6 +235,7 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int |
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
     from wellseg.folder import list_tasks
+    from wellseg.logset import HEADER
     from wellseg.scan import ScanError, open_scan
     from wellseg.weights import load_model, weights_path
 

@@ -81,15 +81,8 @@ def round_boxes(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
         lines = int(rng.integers(1, 10))
         below = min(rows - px - 1, round(y + (lines + 2.5) * 1.5 * size))
         round_box(ink, (left, y, right, below), min(radius, (below - y) // 2), level, px)
-        write(
-            ink,
-            words(rng, int(rng.integers(1, 3))),
-            (left + right) / 2,
-            y + size * 1.2,
-            size * 1.1,
-            titles,
-            centre=True,
-        )
+        title = words(rng, int(rng.integers(1, 3)))
+        write(ink, title, (left + right) / 2, y + size * 1.2, size * 1.1, titles, centre=True)
         pairs, symbols = chance(rng, 0.4), chance(rng, 0.35)
         every = size * between(rng, (5, 11))
         for n in range(lines):
@@ -98,9 +91,10 @@ def round_boxes(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
                 break
             if not symbols:
                 label = words(rng, int(rng.integers(1, 4))) + ":"
-                _, used = write(ink, label, left + radius + (every if pairs else 0), at, size, face)
-                write(ink, number(rng) if chance(rng, 0.5) else words(rng, 2),
-                      left + radius + used + (every if pairs else 0) + size, at, size, face)  # fmt: skip
+                indent = left + radius + (every if pairs else 0)
+                _, used = write(ink, label, indent, at, size, face)
+                value = number(rng) if chance(rng, 0.5) else words(rng, 2)
+                write(ink, value, indent + used + size, at, size, face)
                 continue
             for x in np.arange(left + radius, right - every, every):
                 wide = size * (1 if pairs else 3)

@@ -12,8 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wellseg.logset import LogFiles
-from wellseg.paper import HEADER
+from wellseg.logset import HEADER, LogFiles
 from wellseg.scan import open_scan
 
 from . import damage
