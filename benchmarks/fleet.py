@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wellseg.resunet import ResUNet
-from wellseg.scan import write_gray
+from wellseg.net.resunet import ResUNet
+from wellseg.scan.reader import write_gray
 from wellseg.weights import save_weights
 
 ROWS, COLUMNS = 300, 200
@@ -37,17 +37,30 @@ def prepare(folder: Path, scans: int) -> None:
         gray = np.where(rng.random((ROWS, COLUMNS)) < 0.05, 0, 255).astype(np.uint8)
         write_gray(folder / "scans" / f"{number:05d}.tif", gray, dpi=200, bilevel=True)
     torch.manual_seed(0)
-    save_weights(folder / "small.safetensors", ResUNet(2, (8, 16)), {"model": {"patch": 2, "widths": [8, 16]}})
+    save_weights(
+        folder / "small.safetensors",
+        ResUNet(2, (8, 16)),
+        {"model": {"patch": 2, "widths": [8, 16]}},
+    )
 
 
 def measure(folder: Path, engine: str, workers: int, turn: int) -> np.ndarray:
     """Seconds of a start: whole, between the first and the last report, and CPU time of both."""
     out = folder / f"{engine}-{turn}"
-    options = ["--engine", engine, "--threads", "1", "--memory", "1GB" if engine == "ray" else f"{workers}GB"]
+    options = [
+        "--engine",
+        engine,
+        "--threads",
+        "1",
+        "--memory",
+        "1GB" if engine == "ray" else f"{workers}GB",
+    ]
     options += ["--jobs", str(workers)] * (engine == "local")
     start = [sys.executable, "-m", "wellseg.predict", folder / "scans", "--out", out, *options]
     started_s = time.time()
-    with subprocess.Popen([*start, "--weights", folder / "small.safetensors"], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*start, "--weights", folder / "small.safetensors"], stderr=subprocess.DEVNULL
+    ) as process:
         samples, ticks = [(started_s, 0.0)], dict[int, int]()
         while process.poll() is None:
             samples.append((time.time(), cpu_seconds(ticks)))
@@ -82,11 +95,17 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
     # Its workers as nice as the processes that they are compared with.
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_raylet_start_wait_time_s": "300"}
+    quiet = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_NUM_THREADS": "1",
+        "RAY_raylet_start_wait_time_s": "300",
+    }
     os.environ |= {**quiet, "RAY_worker_niceness": "0"}
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": given.workers, "include_dashboard": False})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": given.workers, "include_dashboard": False}
+    )
     os.environ["RAY_ADDRESS"] = nodes.address
     what = ("whole", "first scan to last", "CPU whole", "CPU first to last")
     try:
@@ -98,8 +117,12 @@ def main() -> None:
                 for engine in ("local", "ray"):
                     took = measure(Path(folder), engine, given.workers, turn)
                     least[engine] = np.minimum(took, least.get(engine, took))
-                    texts = [f"{name} {seconds:.1f} s" for name, seconds in zip(what, took, strict=True)]
-                    print(f"{engine:5} {', '.join(texts)}; load {os.getloadavg()[0]:.1f}", flush=True)
+                    texts = [
+                        f"{name} {seconds:.1f} s" for name, seconds in zip(what, took, strict=True)
+                    ]
+                    print(
+                        f"{engine:5} {', '.join(texts)}; load {os.getloadavg()[0]:.1f}", flush=True
+                    )
             for name, share in zip(what, least["ray"] / least["local"] - 1, strict=True):
                 print(f"overhead of ray, {name}: {share:+.1%}")
     finally:

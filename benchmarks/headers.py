@@ -18,15 +18,17 @@ from pathlib import Path
 import numpy as np
 
 import wellseg
-from wellseg.metrics import score_log
-from wellseg.scan import open_scan
+from wellseg.scan.reader import open_scan
+from wellseg.scores.masks import score_log
 from wellseg.weights import read_header, weights_path, window_rows_of
 
 BELOW_ROWS = 4000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scans", type=Path)
     parser.add_argument("--weights")
     parser.add_argument("--masks", type=Path)
@@ -49,7 +51,9 @@ def main() -> None:
         by_paper[header["on_mined_paper"]].append(false)
         print(f"{name:30} {rows:6} rows  {false:8.3f} false centreline px a row", flush=True)
     for on_paper, scores in by_paper.items():
-        print(f"mean of {len(scores)} headers, of the weights' own paper: {on_paper}: {np.mean(scores):.3f}")
+        print(
+            f"mean of {len(scores)} headers, of the weights' own paper: {on_paper}: {np.mean(scores):.3f}"
+        )
 
 
 if __name__ == "__main__":

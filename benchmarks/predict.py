@@ -30,8 +30,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from wellseg.resunet import to_ink
-from wellseg.rowwise import RowEvaluation
+from wellseg.net.resunet import to_ink
+from wellseg.rows.evaluation import RowEvaluation
 from wellseg.weights import load_model
 
 Method = Callable[[nn.Module, Tensor, torch.dtype], Tensor]
@@ -49,7 +49,9 @@ def whole(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
 
 def by_rows(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
     """What wellseg does."""
-    evaluation = RowEvaluation(net, *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype, device=ink.device)
+    evaluation = RowEvaluation(
+        net, *ink.shape[2:], memory_bytes=MEMORY_BYTES, dtype=dtype, device=ink.device
+    )
     return torch.cat([band for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])], 2)
 
 
@@ -59,7 +61,9 @@ def sliding(overlap: float) -> Method:
 
     def method(net: nn.Module, ink: Tensor, dtype: torch.dtype) -> Tensor:
         with torch.autocast(ink.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            return sliding_window_inference(ink, WINDOW_PX, 1, lambda x: net(x).float(), overlap, mode="gaussian")
+            return sliding_window_inference(
+                ink, WINDOW_PX, 1, lambda x: net(x).float(), overlap, mode="gaussian"
+            )
 
     return method
 
@@ -96,7 +100,7 @@ def rows_that_fit(columns: int) -> int:
 def read_ink(scan: Path | None, rows: int, columns: int) -> Tensor:
     """Ink (1, 1, rows, columns) of that scan's first rows, in its own width, or else of a synthetic log."""
     if scan is not None:
-        from wellseg.scan import open_scan
+        from wellseg.scan.reader import open_scan
 
         with open_scan(scan) as opened:
             rows = min(rows, opened.rows, rows_that_fit(opened.columns))
@@ -116,9 +120,13 @@ def read_ink(scan: Path | None, rows: int, columns: int) -> Tensor:
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scan", type=Path, help="a TIFF instead of a synthetic log")
-    parser.add_argument("--rows", type=int, default=12_800, help="of the log, from the top, if they fit in memory")
+    parser.add_argument(
+        "--rows", type=int, default=12_800, help="of the log, from the top, if they fit in memory"
+    )
     parser.add_argument("--columns", type=int, default=640, help="of the synthetic log")
     parser.add_argument("--weights", default=None, help="bundled name or file")
     parser.add_argument("--repeats", type=int, default=3, help="turns; the shortest time counts")
@@ -134,7 +142,11 @@ def main() -> None:
     ink = read_ink(options.scan, options.rows, options.columns).to(device)
     rows, columns = ink.shape[2:]
     load = os.getloadavg()[0]
-    machine = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    machine = (
+        torch.cuda.get_device_name()
+        if device.type == "cuda"
+        else f"{torch.get_num_threads()} threads"
+    )
     print(f"{rows} x {columns} pixels, {rows * columns / 1e6:.1f} Mpx; {machine}, load {load:.1f}")
 
     # Float64 by rows equals float64 of the whole image to 1e-10 (tests/test_rowwise.py), in less memory.
@@ -159,7 +171,9 @@ def main() -> None:
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
                 peaks[name] = max(peaks[name], peak_gb(device))
                 differences[name] = (logits.float().sigmoid() - truth).abs().max().item()
-        print(f"\n{dtype!s:16} {'seconds':>8} {'x whole':>8} {'Mpx/s':>7} {'peak GB':>8} {'off float64':>12}")
+        print(
+            f"\n{dtype!s:16} {'seconds':>8} {'x whole':>8} {'Mpx/s':>7} {'peak GB':>8} {'off float64':>12}"
+        )
         for name in methods:
             print(
                 f"{name:16} {seconds[name]:8.3g} {seconds[name] / seconds['whole image']:8.2f} "

@@ -40,19 +40,22 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from wellseg import resunet
-from wellseg.callbacks import Memory
 from wellseg.config import DataConfig, ModelConfig, OptimConfig
-from wellseg.convolution import Conv2d, SeparableConv2d
-from wellseg.dataset import FolderLogs, LogsModule, Sample, Samples
 from wellseg.device import pick_device, pick_dtype
-from wellseg.losses import IGNORE
-from wellseg.memory import free_bytes
+from wellseg.net import resunet
+from wellseg.net.convolution import Conv2d, SeparableConv2d
+from wellseg.net.losses import IGNORE
+from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.norms import GroupNorm
-from wellseg.resunet import ResUNet, to_ink
-from wellseg.segmenter import Segmenter
+from wellseg.training.callbacks import Memory
+from wellseg.training.dataset import FolderLogs, LogsModule, Sample, Samples
+from wellseg.training.memory import free_bytes
+from wellseg.training.segmenter import Segmenter
 
-LAYOUTS = {"default": ModelConfig(), "classic": ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False)}
+LAYOUTS = {
+    "default": ModelConfig(),
+    "classic": ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False),
+}
 CHECKPOINT = {"wellseg": "auto", "lean": "lean", "recompute": "on"}
 """Of our ways, the option of that name."""
 WAYS = (*CHECKPOINT, "plain")
@@ -78,7 +81,10 @@ class Plain(LightningModule):
     def training_step(self, sample: Sample, _index: int) -> Tensor:
         logits = self.net(to_ink(sample.gray))
         target, weight = (sample.truth == 255).float(), (sample.truth != IGNORE).float()
-        entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / weight.sum()
+        entropy = (
+            F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+            / weight.sum()
+        )
         probability = logits.sigmoid() * weight
         dice = (2 * (probability * target).sum() + 1) / (probability.sum() + target.sum() + 1)
         loss: Tensor = entropy + 1 - dice
@@ -92,7 +98,9 @@ class Plain(LightningModule):
 
 def plain(net: nn.Module) -> nn.Module:
     """The same network with PyTorch's own GroupNorm, convolutions and pooling, and with autograd's own memory."""
-    resunet.halve = partial(F.max_pool2d, kernel_size=2)  # of this process, which trains this network alone
+    resunet.halve = partial(
+        F.max_pool2d, kernel_size=2
+    )  # of this process, which trains this network alone
     resunet.made_again = lambda *_, **__: nullcontext()
     for name, child in net.named_children():
         if isinstance(child, GroupNorm):
@@ -124,7 +132,11 @@ def make_trainer(variant: str, device: str, callbacks: list[Callback], **options
     if ours:
         callbacks = [Memory(CHECKPOINT[VARIANTS[variant][0]]), *callbacks]
     half = ours and pick_dtype("auto", pick_device(device)) == torch.bfloat16
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    quiet = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
     return Trainer(
         accelerator=device, devices=1, precision="bf16-mixed" if half else "32-true", gradient_clip_val=1.0,
         logger=False, callbacks=callbacks, **(quiet | options),
@@ -181,7 +193,10 @@ def serve(variant: str, device: str, rows: int, columns: int) -> None:
 
 def draw(rows: int, columns: int) -> Sample:
     """A grid with a curve; the work of a step does not depend on what the log shows."""
-    gray, truth = torch.full((1, 1, rows, columns), 255, dtype=torch.uint8), torch.zeros(1, 1, rows, columns)
+    gray, truth = (
+        torch.full((1, 1, rows, columns), 255, dtype=torch.uint8),
+        torch.zeros(1, 1, rows, columns),
+    )
     gray[..., ::16] = gray[..., ::16, :] = 0
     truth[..., columns // 2 : columns // 2 + 4] = 255
     gray[truth == 255] = 0
@@ -198,9 +213,20 @@ class Variant:
 
     def step(self) -> None:
         if self.process is None:
-            command = [sys.executable, __file__, "--serve", self.name, self.device, *map(str, self.size)]
+            command = [
+                sys.executable,
+                __file__,
+                "--serve",
+                self.name,
+                self.device,
+                *map(str, self.size),
+            ]
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
             )
             self.multiply_adds = self._answer()["multiply_adds"]
             self._step()  # small
@@ -222,7 +248,9 @@ class Variant:
         for line in self.process.stdout:  # Lightning may say something, too
             if line.startswith("{"):
                 return dict(json.loads(line))
-        raise SystemExit(f"{self.name} died at {self.size}, status {self.process.wait()}: perhaps of too little memory")
+        raise SystemExit(
+            f"{self.name} died at {self.size}, status {self.process.wait()}: perhaps of too little memory"
+        )
 
     def end(self) -> None:
         if self.process:
@@ -231,11 +259,20 @@ class Variant:
             self.process = None
 
 
-def compare(rows: int, columns: int, turns: int, names: list[str], device: str, bytes_per_px: dict[str, float]) -> None:
+def compare(
+    rows: int,
+    columns: int,
+    turns: int,
+    names: list[str],
+    device: str,
+    bytes_per_px: dict[str, float],
+) -> None:
     """Print the table of one size. bytes_per_px: of variants at a smaller size, and then at this one."""
     pixels, available = rows * columns, free_bytes(torch.device(device))
     for name in [name for name in names if bytes_per_px.get(name, 0.0) * pixels > 0.9 * available]:
-        print(f"{name}: left out at {rows} x {columns}, where it takes {bytes_per_px[name] * pixels / 1e9:.0f} GB")
+        print(
+            f"{name}: left out at {rows} x {columns}, where it takes {bytes_per_px[name] * pixels / 1e9:.0f} GB"
+        )
         names = [other for other in names if other != name]
     together = len(names) * pixels * MEAN_PEAK_BYTES_PER_PX < available
     variants = [Variant(name, device, rows, columns) for name in names]
@@ -251,7 +288,9 @@ def compare(rows: int, columns: int, turns: int, names: list[str], device: str, 
     process_bytes = 0 if device == "cuda" else PROCESS_BYTES
     bytes_per_px.update({v.name: (v.peak_bytes - process_bytes) / pixels for v in variants})
     load = loader_seconds(rows, columns)
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
+    machine = (
+        torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
+    )
     print(f"\n{rows} x {columns} pixels, {pixels / 1e6:.1f} Mpx; {machine}, {turns} turns")
     head = f"{'s/Mpx':>7} {'s/step':>7} {'x faster':>9} {'peak GB':>8} {'of peak':>8} {'MAC/px':>7} {'loader':>7}"
     print(f"{'':22} {head}")
@@ -274,7 +313,9 @@ def loader_seconds(rows: int, columns: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for part, pixels in (("images", sample.gray), ("masks", sample.truth)):
             (Path(folder) / part).mkdir()
-            tifffile.imwrite(Path(folder) / part / "a_1.tif", pixels[0, 0].numpy(), compression="deflate")
+            tifffile.imwrite(
+                Path(folder) / part / "a_1.tif", pixels[0, 0].numpy(), compression="deflate"
+            )
         samples = Samples(FolderLogs(Path(folder), "all"), seed=0, crop_rows=None, augment=True)
         times = []
         for epoch in range(3):
@@ -293,7 +334,9 @@ class Losses(Callback):
     def __init__(self) -> None:
         self.values: list[float] = []
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any
+    ) -> None:
         self.values.append(outputs["loss"].item())
 
 
@@ -306,9 +349,16 @@ def curves(out: Path) -> None:
         torch.manual_seed(0)
         module, kept = make_module(variant), Losses()
         module.log = lambda *_, **__: None  # type: ignore[method-assign]
-        data = LogsModule(DataConfig(preset="quick", count=CURVE_STEPS, crop_rows=256, workers=1), seed=0)
+        data = LogsModule(
+            DataConfig(preset="quick", count=CURVE_STEPS, crop_rows=256, workers=1), seed=0
+        )
         make_trainer(
-            variant, "cpu", [kept], max_steps=CURVE_STEPS, limit_val_batches=0, use_distributed_sampler=False
+            variant,
+            "cpu",
+            [kept],
+            max_steps=CURVE_STEPS,
+            limit_val_batches=0,
+            use_distributed_sampler=False,
         ).fit(module, data)
         losses[variant] = kept.values
         print(
@@ -318,24 +368,35 @@ def curves(out: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", *losses])
         writer.writerows(
-            (step, *map("{:.5f}".format, row)) for step, row in enumerate(zip(*losses.values(), strict=True))
+            (step, *map("{:.5f}".format, row))
+            for step, row in enumerate(zip(*losses.values(), strict=True))
         )
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, values), style in zip(losses.items(), ("k-", "r--", "b:"), strict=True):
         axes.plot(values, style, label=name, linewidth=1.2)
-    axes.set(xlabel="step", ylabel="loss", title="float32 and PyTorch's norm; bf16 and ours; with recomputed stages")
+    axes.set(
+        xlabel="step",
+        ylabel="loss",
+        title="float32 and PyTorch's norm; bf16 and ours; with recomputed stages",
+    )
     axes.legend()
     figure.savefig(out.with_suffix(".svg"), metadata={"Date": None})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--curves", action="store_true")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--turns", type=int, default=3, help="at 3,200 x 480; the shortest time counts")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument(
+        "--turns", type=int, default=3, help="at 3,200 x 480; the shortest time counts"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT"
+    )
     parser.add_argument("--size", nargs=2, type=int, help="rows and columns, instead of both sizes")
     parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -344,7 +405,13 @@ def main() -> None:
     elif options.curves:
         curves(Path(__file__).with_name("loss-curves"))
     else:
-        sizes = [options.size] if options.size else [[3200, 480]] if options.quick else [[3200, 480], [12800, 640]]
+        sizes = (
+            [options.size]
+            if options.size
+            else [[3200, 480]]
+            if options.quick
+            else [[3200, 480], [12800, 640]]
+        )
         bytes_per_px: dict[str, float] = {}
         names = options.only
         if options.device == "cuda":  # whose memory is not a heap with holes

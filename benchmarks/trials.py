@@ -37,15 +37,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from wellseg.atomic import atomic_file
 from wellseg.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from wellseg.device import pick_device, pick_dtype
 from wellseg.evaluate import FALSE, LogScores, mean_scores, score_files
-from wellseg.inference import segment
-from wellseg.logset import list_logs
-from wellseg.losses import curve_loss
-from wellseg.resunet import ResUNet, to_ink
+from wellseg.net.losses import curve_loss
+from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.rows.segment import segment
+from wellseg.scan.atomic import atomic_file
 from wellseg.train import train
+from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model
 
 HERE = Path(__file__).parent
@@ -115,7 +115,11 @@ Row = dict[str, str]
 def make_config(name: str, options: argparse.Namespace) -> TrainConfig:
     trial, steps = TRIALS[name], options.steps * TRIALS[name].times
     data = {"preset": "train", "count": 1000, "val_count": 8, "workers": options.workers}
-    data |= {"crop_rows": options.crop_rows, "backgrounds": options.backgrounds, "background_share": 0.4}
+    data |= {
+        "crop_rows": options.crop_rows,
+        "backgrounds": options.backgrounds,
+        "background_share": 0.4,
+    }
     return TrainConfig(
         model=trial.model,
         data=DataConfig(**data | trial.data),
@@ -168,7 +172,10 @@ def multiply_adds(net: torch.nn.Module) -> float:
 def score(weights: Path, labelled: Path) -> dict[str, float]:
     """Means over the regions with curves, 1-bit and colour apart, and over those without."""
     model = load_model(weights)
-    results = [LogScores(log, score_files(log, segment(model, log.image) > 0.5)) for log in list_logs(labelled)]
+    results = [
+        LogScores(log, score_files(log, segment(model, log.image) > 0.5))
+        for log in list_logs(labelled)
+    ]
     scores = {}
     for short, name in (("f1", "f1_at_3px"), ("precision", "precision"), ("recall", "recall")):
         for kind in sorted({r.log.kind for r in results}):
@@ -197,10 +204,17 @@ def run_trials(names: list[str], options: argparse.Namespace, rows: list[Row]) -
     """Those whose row is missing, ``--jobs`` at a time; returns how many failed."""
     done = {(row["name"], row["steps"], row["seed"]) for row in rows}
     todo = {name: make_config(name, options) for name in names}
-    todo = {name: config for name, config in todo.items() if (name, str(config.steps), str(config.seed)) not in done}
+    todo = {
+        name: config
+        for name, config in todo.items()
+        if (name, str(config.steps), str(config.seed)) not in done
+    }
     failed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(run_trial, name, config.out, options.jobs): name for name, config in todo.items()}
+        running = {
+            pool.submit(run_trial, name, config.out, options.jobs): name
+            for name, config in todo.items()
+        }
         for ended in as_completed(running):
             try:
                 rows.append(ended.result())
@@ -221,7 +235,9 @@ def run_trial(name: str, folder: Path, jobs: int) -> Row:
         command = [sys.executable, __file__, *sys.argv[1:], "--one", name]
         with (folder / "log.txt").open("a") as log:
             environment = {"OMP_NUM_THREADS": threads, **os.environ}
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment
+            )
             status = process.wait()
         if not row.exists():
             raise OSError(f"failed, status {status}; see {folder / 'log.txt'}")
@@ -277,10 +293,15 @@ def speeds(model: ModelConfig) -> dict[str, float | str]:
         optimizer.zero_grad()
 
     unit, on = "training_mpx_per_s", "gpu" if device.type == "cuda" else "cpu"
-    result: dict[str, float | str] = {on: device_name(), f"{on}_{unit}": round(megapixels_per_second(step, device), 3)}
+    result: dict[str, float | str] = {
+        on: device_name(),
+        f"{on}_{unit}": round(megapixels_per_second(step, device), 3),
+    }
     net.eval()
     pixels = gray[0, 0].numpy()
-    result[f"{on}_inference_mpx_per_s"] = round(megapixels_per_second(lambda: segment(net, pixels), device), 3)
+    result[f"{on}_inference_mpx_per_s"] = round(
+        megapixels_per_second(lambda: segment(net, pixels), device), 3
+    )
     return result
 
 
@@ -309,25 +330,44 @@ def plot(rows: list[Row], path: Path) -> None:
         axes = figure.add_subplot(1, len(kinds), place)
         for row in rows:
             x, y = float(row["multiply_adds_per_px"]) / 1000, float(row[kind])
-            axes.scatter(x, y, 60 / float(row.get("cpu_training_mpx_per_s") or 1), "tab:blue", alpha=0.6)
+            axes.scatter(
+                x, y, 60 / float(row.get("cpu_training_mpx_per_s") or 1), "tab:blue", alpha=0.6
+            )
             axes.annotate(row["name"], (x, y), (5, 4), textcoords="offset points", fontsize=7)
-        axes.set(title=f"{kind.removeprefix('f1_')}, {steps} steps", xlabel="1,000 multiply-adds a pixel")
+        axes.set(
+            title=f"{kind.removeprefix('f1_')}, {steps} steps", xlabel="1,000 multiply-adds a pixel"
+        )
         axes.set_ylabel("F1@3px on real scans")
         axes.grid(alpha=0.3)
     figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=1500, help="of each training")
     known = [*GROUPS, *TRIALS]
     parser.add_argument("--crop_rows", type=int, default=512, help="of each step")
-    parser.add_argument("--only", nargs="+", choices=known, default=list(GROUPS), metavar="NAME", help="in that order")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=known,
+        default=list(GROUPS),
+        metavar="NAME",
+        help="in that order",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw logs, of each training")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that draw logs, of each training"
+    )
     parser.add_argument("--backgrounds", type=Path, help="real paper, see python -m wellseg.paper")
-    parser.add_argument("--labelled", type=Path, default=HERE.parents[1] / "shared" / "real" / "labelled")
-    parser.add_argument("--out", type=Path, default=Path("runs/trials"), help="folder of the training runs")
+    parser.add_argument(
+        "--labelled", type=Path, default=HERE.parents[1] / "shared" / "real" / "labelled"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/trials"), help="folder of the training runs"
+    )
     parser.add_argument("--table", type=Path, default=HERE / "trials.csv")
     parser.add_argument("--speeds", action="store_true", help="train nothing")
     parser.add_argument("--plot", action="store_true", help="train nothing")
@@ -341,7 +381,9 @@ def main() -> None:
     if options.speeds:
         measure_speeds(rows, options.table)
     elif not options.plot:
-        names = list(dict.fromkeys(name for given in options.only for name in GROUPS.get(given, [given])))
+        names = list(
+            dict.fromkeys(name for given in options.only for name in GROUPS.get(given, [given]))
+        )
         if not options.backgrounds:  # the base is without
             names = [name for name in names if name != NO_PAPER]
         failed = run_trials(names, options, rows)

@@ -18,7 +18,12 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 SEEN = """() => {
   const top = scroller.scrollTop / state.zoom, bottom = top + scroller.clientHeight / state.zoom;
   return !asked && wanted().filter((one) => one.bottom > top && one.top < bottom).every(
@@ -75,12 +80,18 @@ def read(pid: int, what: str) -> bytes:
 
 
 def cpu_s() -> float:
-    ticks = sum(sum(map(int, read(pid, "stat").rpartition(b")")[2].split()[11:13])) for pid in browsers())
+    ticks = sum(
+        sum(map(int, read(pid, "stat").rpartition(b")")[2].split()[11:13])) for pid in browsers()
+    )
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def renderer_MB() -> float:
-    sizes = [read(pid, "smaps_rollup") for pid in browsers() if b"--type=renderer" in read(pid, "cmdline")]
+    sizes = [
+        read(pid, "smaps_rollup")
+        for pid in browsers()
+        if b"--type=renderer" in read(pid, "cmdline")
+    ]
     return max(int(size.split(b"Pss:")[1].split()[0]) / 1024 for size in sizes if size)
 
 
@@ -94,7 +105,9 @@ def measure(page: Page, address: str) -> None:
     before_s = cpu_s()
     scrolled: dict[str, Any] = page.evaluate(SCROLL)
     each_ms = 1000 * (cpu_s() - before_s) / scrolled["frames"]
-    print(f"scrolling to the end: {scrolled}, CPU {each_ms:.0f} ms a frame; memory {renderer_MB():.0f} MB")
+    print(
+        f"scrolling to the end: {scrolled}, CPU {each_ms:.0f} ms a frame; memory {renderer_MB():.0f} MB"
+    )
     for turn in range(3):
         most = 0.0
         for part in range(41):
@@ -104,7 +117,9 @@ def measure(page: Page, address: str) -> None:
         print(f"41 jumps from top to bottom, turn {turn + 1}: at most {most:.0f} MB")
     before_s = cpu_s()
     times = [page.evaluate(THRESHOLD, 0.2 + 0.03 * i) for i in range(20)]
-    print(f"threshold: {statistics.median(times):.0f} ms to the picture, CPU {50 * (cpu_s() - before_s):.0f} ms")
+    print(
+        f"threshold: {statistics.median(times):.0f} ms to the picture, CPU {50 * (cpu_s() - before_s):.0f} ms"
+    )
 
 
 def main() -> None:

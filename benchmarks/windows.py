@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from wellseg.evaluate import FALSE, score_files
-from wellseg.inference import segment
-from wellseg.logset import LogFiles, list_logs
-from wellseg.scan import open_scan
+from wellseg.rows.segment import segment
+from wellseg.scan.reader import open_scan
+from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.weights import load_model
 
 
@@ -35,7 +35,9 @@ def score(log: LogFiles, mask: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for folder in ("labelled", "scans", "masks"):
         parser.add_argument(folder, type=Path)
     parser.add_argument("--windows", type=int, nargs="*", default=[4000, 16000], help="rows")
@@ -53,7 +55,9 @@ def main() -> None:
         scan, (start, stop) = Path(label["scan"]), label["rows"]
         whole = options.masks / f"{scan.stem}.mask.tif"
         line = [score(log, segment(model, log.image) > 0.5)]
-        line.append(score(log, read_rows(whole, start, stop) == 255) if whole.exists() else float("nan"))
+        line.append(
+            score(log, read_rows(whole, start, stop) == 255) if whole.exists() else float("nan")
+        )
         first = max(0, start - options.around)
         part = read_rows(options.scans / scan, first, stop + options.around)
         for rows in options.windows:

@@ -58,9 +58,16 @@ def _chromium() -> Iterator[Any]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium here")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    quiet = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*quiet, "--disable-sync"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*quiet, "--disable-sync"]
+        )
         yield browser
         browser.close()
 
@@ -76,7 +83,10 @@ def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: said.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(path.resolve().as_uri())
         return page
@@ -92,7 +102,7 @@ def weights(tmp_path: Path) -> Path:
     """A small net that is quick, untrained: what it says does not matter here."""
     import torch
 
-    from wellseg.resunet import ResUNet
+    from wellseg.net.resunet import ResUNet
     from wellseg.weights import save_weights
 
     torch.manual_seed(0)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from wellseg import atomic
-from wellseg.atomic import atomic_file
+from wellseg.scan import atomic
+from wellseg.scan.atomic import atomic_file
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -69,7 +69,7 @@ def test_errors_name_the_output(tmp_path: Path, way: str) -> None:
 
 CHILD = """
     import os, signal, sys
-    from wellseg import atomic
+    from wellseg.scan import atomic
     if sys.argv[2] == "hidden":
         atomic._open_unnamed = lambda folder: None
     with atomic.atomic_file(sys.argv[1]) as file:

@@ -6,18 +6,31 @@ import pytest
 import torch
 
 from wellseg.card import card, main, summarise
-from wellseg.resunet import ResUNet
-from wellseg.weights import BUNDLED, bundled_names, load_model, read_header, save_weights, weights_path
+from wellseg.net.resunet import ResUNet
+from wellseg.weights import (
+    BUNDLED,
+    bundled_names,
+    load_model,
+    read_header,
+    save_weights,
+    weights_path,
+)
 
 MODEL = {"norm": "group", "patch": 2, "widths": [8, 16]}
 HEADER = "name,kind,f1_at_3px,precision,recall,dice,cldice,false_centreline_px_per_row\n"
-SCORES = HEADER + "a,bilevel,0.9,0.8,1.0,0.7,0.6,\nb,bilevel,0.7,0.6,0.8,0.5,0.4,\nc,colour,,,,,,0.25\n"
+SCORES = (
+    HEADER + "a,bilevel,0.9,0.8,1.0,0.7,0.6,\nb,bilevel,0.7,0.6,0.8,0.5,0.4,\nc,colour,,,,,,0.25\n"
+)
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "mine.safetensors"
-    save_weights(path, ResUNet(2, (8, 16)), {"model": MODEL, "training": {"steps": 7}, "licence": "Apache-2.0"})
+    save_weights(
+        path,
+        ResUNet(2, (8, 16)),
+        {"model": MODEL, "training": {"steps": 7}, "licence": "Apache-2.0"},
+    )
     return path
 
 
@@ -28,7 +41,9 @@ def test_means_are_taken_for_each_kind_and_logs_without_curves_apart(tmp_path: P
     assert scores["colour without curves"] == {"logs": 1, "false_centreline_px_per_row": 0.25}
 
 
-def test_scores_go_into_the_header_and_leave_the_tensors_alone(tmp_path: Path, weights: Path, capsys) -> None:
+def test_scores_go_into_the_header_and_leave_the_tensors_alone(
+    tmp_path: Path, weights: Path, capsys
+) -> None:
     (tmp_path / "scores.csv").write_text(SCORES)
     (tmp_path / "limits.txt").write_text("Headers.\nBlots.\n")
     out = tmp_path / "best.safetensors"
@@ -44,7 +59,10 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(tmp_path: Path, w
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [(["--scores", "nope.csv", "--out", "o"], "nope.csv: not the scores.csv"), (["--scores", "a.csv"], "--out")],
+    [
+        (["--scores", "nope.csv", "--out", "o"], "nope.csv: not the scores.csv"),
+        (["--scores", "a.csv"], "--out"),
+    ],
 )
 def test_wrong_use_is_one_line(given: list[str], said: str, capsys) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -15,16 +15,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from studies.batch_size_one import arms, results, run, scores, statistics, train
+from studies.batch_size_one import findings as report_findings
+from studies.batch_size_one.layers import divergence, layer_rows, norm_layers
+from studies.batch_size_one.logs import append_white, training_log
+from studies.batch_size_one.report import write_report
+from studies.batch_size_one.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
 from wellseg import compare
 from wellseg.config import CompareConfig
+from wellseg.net.resunet import to_ink
 from wellseg.norms import half_or_16
-from wellseg.report import findings as report_findings
-from wellseg.report.compare import write_report
-from wellseg.resunet import to_ink
-from wellseg.study import arms, results, run, scores, statistics, train
-from wellseg.study.layers import divergence, layer_rows, norm_layers
-from wellseg.study.logs import append_white, training_log
-from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
 
 TINY = arms.Size((16, 32), 32, 8, 2, 2, 2, 2, 1, 200, 2, 0, arms.HEADLINE)
 
@@ -55,11 +55,16 @@ def study(tmp_path_factory):
 
 @pytest.mark.parametrize("arm", arms.ARMS)
 def test_every_arm_starts_from_the_same_convolutions(arm):
-    first = {name: value for name, value in train.build_net("group", TINY, 3).state_dict().items() if value.ndim == 4}
+    first = {
+        name: value
+        for name, value in train.build_net("group", TINY, 3).state_dict().items()
+        if value.ndim == 4
+    }
     other = train.build_net(arm, TINY, 3).state_dict()
     assert all(torch.equal(value, other[name]) for name, value in first.items())
     assert any(
-        not torch.equal(value, train.build_net(arm, TINY, 4).state_dict()[name]) for name, value in first.items()
+        not torch.equal(value, train.build_net(arm, TINY, 4).state_dict()[name])
+        for name, value in first.items()
     )
 
 
@@ -69,14 +74,21 @@ def test_every_arm_learns_and_its_scale_and_shift_are_not_decayed(arm):
     before = trained.net.state_dict()["encoder.0.conv1.weight"].clone()
     trained.advance(4, "constant")
     assert not torch.equal(before, trained.net.state_dict()["encoder.0.conv1.weight"])
-    undecayed = [p for group in trained.optimizer.param_groups if group["weight_decay"] == 0 for p in group["params"]]
+    undecayed = [
+        p
+        for group in trained.optimizer.param_groups
+        if group["weight_decay"] == 0
+        for p in group["params"]
+    ]
     for norm in norm_layers(trained.net).values():
         assert all(any(p is q for q in undecayed) for p in norm.parameters())
 
 
 def test_logs_differ_by_step_and_seed_and_are_one_bit():
     logs = [training_log(seed, step, 32) for seed, step in ((0, 0), (0, 1), (1, 0), (0, 0))]
-    assert {log.name for log in logs[:3]} == {log.name for log in logs} and len({log.name for log in logs}) == 3
+    assert {log.name for log in logs[:3]} == {log.name for log in logs} and len(
+        {log.name for log in logs}
+    ) == 3
     np.testing.assert_array_equal(logs[0].gray, logs[3].gray)
     for log in logs:
         assert set(np.unique(log.gray)) <= {0, 255} and set(np.unique(log.truth)) <= {0, 255}
@@ -92,7 +104,11 @@ def test_rates_rise_stay_and_fall_to_zero_only_where_annealed():
             rates[schedule].append(course.rate(schedule))
     constant, annealed = rates["constant"], rates["annealed"]
     assert 0 < constant[0] < constant[4] < 1e-2 == constant[5] == constant[100]
-    assert annealed[:76] == constant[:76] and annealed[88] == pytest.approx(4.8e-3) and annealed[100] == 0
+    assert (
+        annealed[:76] == constant[:76]
+        and annealed[88] == pytest.approx(4.8e-3)
+        and annealed[100] == 0
+    )
 
 
 def test_a_run_that_was_interrupted_ends_with_the_same_weights():
@@ -113,9 +129,9 @@ def test_only_what_is_missing_is_done_again(study):
     gone = ("main", "batch", "annealed", "0", "end", "training", "renders")
     rows = run.run_job(job("batch"), setting(study, table.keys - {gone})).rows
     (there,) = [row for row in table.rows if tuple(row[name] for name in KEY) == gone]
-    assert [row["f1_by_log"] for row in rows] == [[float(each) for each in there["f1_by_log"].split(";")]] or [
-        f"{each:.4f}" for each in rows[0]["f1_by_log"]
-    ] == there["f1_by_log"].split(";")
+    assert [row["f1_by_log"] for row in rows] == [
+        [float(each) for each in there["f1_by_log"].split(";")]
+    ] or [f"{each:.4f}" for each in rows[0]["f1_by_log"]] == there["f1_by_log"].split(";")
 
 
 def test_a_run_whose_loss_is_not_finite_is_counted_and_not_done_again(tmp_path, monkeypatch):
@@ -137,11 +153,17 @@ def test_batch_norm_in_training_mode_scores_what_instance_norm_would():
     log = training_log(5, 0, 96)
     mark_a_tenth(course.net, log)
     instance = train.build_net("instance", TINY, 0)
-    weights = {name: value for name, value in course.net.state_dict().items() if name in instance.state_dict()}
+    weights = {
+        name: value
+        for name, value in course.net.state_dict().items()
+        if name in instance.state_dict()
+    }
     instance.load_state_dict(weights)
     buffers = {name: value.clone() for name, value in course.net.named_buffers()}
     in_training = scores.in_mode(course.net, scores.TRAINING, ())
-    np.testing.assert_array_equal(scores.predict(in_training, log.gray), scores.predict(instance, log.gray))
+    np.testing.assert_array_equal(
+        scores.predict(in_training, log.gray), scores.predict(instance, log.gray)
+    )
     assert (scores.predict(course.net.eval(), log.gray) != scores.predict(instance, log.gray)).any()
     assert all(torch.equal(value, buffers[name]) for name, value in course.net.named_buffers())
 
@@ -159,7 +181,10 @@ def test_fixed_statistics_tile_exactly_and_an_images_own_do_not():
         course.advance(8, "constant")
         mark_a_tenth(course.net, log)
         found = scores.sensitivity(course.net.eval(), [log], 100)
-        assert (found["tile_mismatch"] == 0) == exact and (found["white_rows"] == 0) == exact, (arm, found)
+        assert (found["tile_mismatch"] == 0) == exact and (found["white_rows"] == 0) == exact, (
+            arm,
+            found,
+        )
 
 
 def test_divergence_is_that_of_normal_distributions_and_falls_into_its_parts():
@@ -167,7 +192,9 @@ def test_divergence_is_that_of_normal_distributions_and_falls_into_its_parts():
     running_mean, running_var = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 3.0])
     by_mean, by_variance = divergence(mean, var, running_mean, running_var)
     normal = torch.distributions.Normal
-    expected = torch.distributions.kl_divergence(normal(mean, var.sqrt()), normal(running_mean, running_var.sqrt()))
+    expected = torch.distributions.kl_divergence(
+        normal(mean, var.sqrt()), normal(running_mean, running_var.sqrt())
+    )
     assert by_mean + by_variance == pytest.approx(expected.mean().item(), abs=1e-4)
     assert by_mean == pytest.approx(0.5**2 / 2 / 2, abs=1e-4)
 
@@ -186,47 +213,77 @@ def test_only_running_statistics_diverge():
 
 def test_sign_flip_test_is_exact():
     assert statistics.sign_flip_p(np.full(6, 0.1)) == 2 / 64
-    assert statistics.sign_flip_p(np.array([0.3, 0.2, -0.1])) == 4 / 8  # of the 8 sums, |0.4| and more: +-0.6, +-0.4
+    assert (
+        statistics.sign_flip_p(np.array([0.3, 0.2, -0.1])) == 4 / 8
+    )  # of the 8 sums, |0.4| and more: +-0.6, +-0.4
     assert statistics.sign_flip_p(np.array([1.0, -1.0])) == 1
 
 
 @pytest.mark.parametrize(
     ("seeds", "shift", "word"),
-    [(5, 0.3, "too few seeds to say"), (6, 0.3, "better"), (6, -0.3, "worse"), (6, 0.0, "no difference shown")],
+    [
+        (5, 0.3, "too few seeds to say"),
+        (6, 0.3, "better"),
+        (6, -0.3, "worse"),
+        (6, 0.0, "no difference shown"),
+    ],
 )
 def test_words_need_six_seeds_and_a_difference(seeds, shift, word):
     noise = np.random.default_rng(0).normal(0, 0.02, (seeds, 8))
     noise -= noise.mean()
-    assert statistics.verdict(statistics.difference(0.5 + shift + noise, np.full((seeds, 8), 0.5))) == word
+    assert (
+        statistics.verdict(statistics.difference(0.5 + shift + noise, np.full((seeds, 8), 0.5)))
+        == word
+    )
 
 
 def test_interval_covers_the_mean_of_seeds_and_logs_nineteen_times_in_twenty():
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(200):
-        drawn = rng.normal(0, 0.1, (10, 1)) + rng.normal(0, 0.1, (1, 10)) + rng.normal(0, 0.05, (10, 10))
+        drawn = (
+            rng.normal(0, 0.1, (10, 1))
+            + rng.normal(0, 0.1, (1, 10))
+            + rng.normal(0, 0.05, (10, 10))
+        )
         low, high = statistics.bootstrap(drawn, draws=400)
         covered += low <= 0 <= high
     assert 0.85 <= covered / 200 <= 0.99
 
 
 def test_the_answer_has_no_better_or_worse_with_two_seeds(study):
-    said = " ".join(report_findings.answer(report_findings.Findings(Table(study / "results.csv", COLUMNS, KEY).rows)))
+    said = " ".join(
+        report_findings.answer(
+            report_findings.Findings(Table(study / "results.csv", COLUMNS, KEY).rows)
+        )
+    )
     assert "too few seeds to say" in said and "better" not in said and "worse" not in said
 
 
 def test_ways_of_which_the_same_may_be_said_stand_together(study):
     rows = Table(study / "results.csv", COLUMNS, KEY).rows
-    rows = [row | {"seed": seed} for row in rows if row["seed"] == "0" and row["run"] == "main" for seed in "012345"]
-    other = [row | {"arm": arm} for row in rows if row["arm"] == "group" for arm in ("layer", "instance")]
+    rows = [
+        row | {"seed": seed}
+        for row in rows
+        if row["seed"] == "0" and row["run"] == "main"
+        for seed in "012345"
+    ]
+    other = [
+        row | {"arm": arm} for row in rows if row["arm"] == "group" for arm in ("layer", "instance")
+    ]
     said = report_findings.answer(report_findings.Findings(rows + other))[2]
-    assert "LayerNorm over C, H, W (+0.000, +0.000)" in said and "no difference shown on either for" in said
+    assert (
+        "LayerNorm over C, H, W (+0.000, +0.000)" in said
+        and "no difference shown on either for" in said
+    )
     assert report_findings.with_minus("-0.120 [-0.000, +0.000]") == "−0.120 [0.000, +0.000]"
 
 
 def test_a_study_of_one_arm_answers_nothing_and_still_has_its_report(study, tmp_path):
     table = Table(tmp_path / "results.csv", COLUMNS, KEY)
-    table.append(row for row in Table(study / "results.csv", COLUMNS, KEY).rows if row["arm"] == "group")
+    table.append(
+        row for row in Table(study / "results.csv", COLUMNS, KEY).rows if row["arm"] == "group"
+    )
     assert "does not answer its question" in write_report(tmp_path).read_text()
 
 
@@ -234,7 +291,9 @@ def test_pairs_use_only_seeds_that_both_have(study):
     rows = Table(study / "results.csv", COLUMNS, KEY).rows
     rows = [row for row in rows if (row["arm"], row["seed"]) != ("group", "1")]
     found = report_findings.Findings(rows)
-    pair = found.difference(report_findings.Scored("batch"), report_findings.Scored("group"), "like")
+    pair = found.difference(
+        report_findings.Scored("batch"), report_findings.Scored("group"), "like"
+    )
     assert pair.seeds == 1
     first = [np.array([float(x) for x in row["f1_by_log"].split(";")]) for row in rows
              if (row["schedule"], row["seed"], row["moment"], row["mode"], row["test_set"])
@@ -252,14 +311,19 @@ def test_rows_are_appended_and_half_a_line_is_dropped(tmp_path):
     Table(path, COLUMNS, KEY).append([row | {"seed": 1}])
     path.write_bytes(path.read_bytes() + b"main,batch,cons")
     table = Table(path, COLUMNS, KEY)
-    assert [each["seed"] for each in table.rows] == ["x", "1"] and table.rows[0]["f1_by_log"] == "0.5000;1.0000"
+    assert [each["seed"] for each in table.rows] == ["x", "1"] and table.rows[0][
+        "f1_by_log"
+    ] == "0.5000;1.0000"
     assert path.read_text().count("\n") == 3 and path.read_text().endswith("\n")
     with pytest.raises(ValueError, match="another --out"):
         Table(path, COLUMNS[1:], KEY)
 
 
 def test_wrong_use_is_one_line(tmp_path, capsys):
-    for flags, said in ((["--norms", "batch,grup"], "unknown arm 'grup'"), (["--seeds", "0"], "--seeds lies in")):
+    for flags, said in (
+        (["--norms", "batch,grup"], "unknown arm 'grup'"),
+        (["--seeds", "0"], "--seeds lies in"),
+    ):
         with pytest.raises(SystemExit, match="2"):
             compare.main([*flags, "--out", str(tmp_path / "new")])
         assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
@@ -306,7 +370,9 @@ def test_a_study_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, sent):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in background jobs
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored in background jobs
     )
     assert "search-group" in parent.stdout.readline()
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
@@ -337,7 +403,9 @@ def test_report_holds_everything(report):
     assert text.count("<svg") >= 8 and "http" not in text.replace("http://www.w3.org", "")
     assert "<!--" not in text and report.stat().st_size < 3e6
     summary = (report.parent / "summary.md").read_text()
-    assert summary.startswith("Trained for 8 steps") and "| GroupNorm, half_or_16 | 2 | 0 |" in summary
+    assert (
+        summary.startswith("Trained for 8 steps") and "| GroupNorm, half_or_16 | 2 | 0 |" in summary
+    )
     assert text.count('<img alt="BatchNorm v1, momentum 0.01, evaluation mode') == 4
 
 
@@ -350,7 +418,10 @@ def test_nothing_overflows(report, browser_page, width):
 def test_a_wide_table_keeps_its_names_in_sight(report, browser_page):
     page = browser_page(report, 375)
     page.locator(".wide").first.evaluate("wide => { wide.scrollLeft = 300 }")
-    name, caption = page.locator(".wide th[scope=row]").first, page.locator(".wide caption span").first
+    name, caption = (
+        page.locator(".wide th[scope=row]").first,
+        page.locator(".wide caption span").first,
+    )
     assert page.locator(".wide").first.evaluate("wide => wide.scrollLeft") == 300
     assert name.bounding_box()["x"] >= 0 and caption.bounding_box()["x"] >= 0
     assert caption.bounding_box()["x"] + caption.bounding_box()["width"] <= 375
@@ -371,7 +442,9 @@ def test_slider_moves_by_keys_and_mouse_and_the_numbers_follow(report, browser_p
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
     width = int(slider.input_value())
-    assert 350 < width < 430 and chosen.inner_text().startswith(f"{width} channels → {half_or_16(width)} groups of")
+    assert 350 < width < 430 and chosen.inner_text().startswith(
+        f"{width} channels → {half_or_16(width)} groups of"
+    )
     assert page.locator("#rule line[stroke-dasharray]").count() == 1
     slider.fill("32")
     page.locator("input[value=renders]").check()
@@ -383,20 +456,26 @@ def test_slider_moves_by_keys_and_mouse_and_the_numbers_follow(report, browser_p
 def test_the_page_knows_the_rule(report, browser_page):
     page = browser_page(report)
     widths = list(range(16, 513, 8))
-    assert page.evaluate("widths => widths.map(halfOr16)", widths) == [half_or_16(width) for width in widths]
+    assert page.evaluate("widths => widths.map(halfOr16)", widths) == [
+        half_or_16(width) for width in widths
+    ]
 
 
 def test_measured_statistics_are_the_images(study):
     """Of the first layer, against its convolution by hand."""
     layers = json.loads((study / "activations-group.json").read_text())
     net = train.build_net("group", TINY, 0)
-    net.load_state_dict(torch.load(study / "checkpoints" / "main-group-0-annealed-end.pt", weights_only=True)["net"])
+    net.load_state_dict(
+        torch.load(study / "checkpoints" / "main-group-0-annealed-end.pt", weights_only=True)["net"]
+    )
     log = run.test_sets(TINY.test_logs, TINY.rows)["like"][0]
     ink = 1 - log.tensors[0].float() / 255
     ink = F.pad(ink, (0, -ink.shape[3] % 4, 0, -ink.shape[2] % 4))
     x = net.encoder[0].conv1(F.pixel_unshuffle(ink, 2))
     np.testing.assert_allclose(layers[0]["like"]["mean"], x.mean((0, 2, 3)).detach(), atol=2e-4)
-    np.testing.assert_allclose(layers[0]["like"]["sd"], x.std((0, 2, 3), correction=0).detach(), rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(
+        layers[0]["like"]["sd"], x.std((0, 2, 3), correction=0).detach(), rtol=2e-3, atol=2e-4
+    )
 
 
 def test_results_has_a_row_for_each_arm_schedule_seed_moment_mode_and_set(study):
@@ -404,5 +483,7 @@ def test_results_has_a_row_for_each_arm_schedule_seed_moment_mode_and_set(study)
     sets = {"early": 2, "middle": 2, "before": 2, "end": 3}
     for moment, number in sets.items():
         found = {key for key in keys if key[1] == "group" and key[3] == "0" and key[4] == moment}
-        assert len(found) == number * len(scores.modes_of(train.build_net("group", TINY, 0))) * (1 + (moment == "end"))
+        assert len(found) == number * len(scores.modes_of(train.build_net("group", TINY, 0))) * (
+            1 + (moment == "end")
+        )
     assert results.KEY == ("run", "arm", "schedule", "seed", "moment", "mode", "test_set")

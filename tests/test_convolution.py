@@ -4,12 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wellseg import convolution
-from wellseg.convolution import Conv2d, SeparableConv2d
+from wellseg.net import convolution
+from wellseg.net.convolution import Conv2d, SeparableConv2d
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize(("dilation", "images", "height"), [(1, 1, 23), (3, 1, 23), (2, 2, 23), (3, 1, 2)])
+@pytest.mark.parametrize(
+    ("dilation", "images", "height"), [(1, 1, 23), (3, 1, 23), (2, 2, 23), (3, 1, 2)]
+)
 def test_gradients_are_pytorchs_in_float64(monkeypatch, dilation, images, height, layout):
     monkeypatch.setattr(convolution, "BLOCK_VALUES", 5 * 6 * 17)  # five rows
     conv = Conv2d(4, 6, 3, padding=dilation, dilation=dilation).double()
@@ -23,11 +25,20 @@ def test_gradients_are_pytorchs_in_float64(monkeypatch, dilation, images, height
         torch.testing.assert_close(our, their, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize(("dilation", "images", "height"), [(1, 1, 23), (3, 1, 23), (2, 2, 23), (3, 1, 2)])
-def test_gradients_of_separable_convolutions_are_pytorchs_in_float64(monkeypatch, dilation, images, height):
+@pytest.mark.parametrize(
+    ("dilation", "images", "height"), [(1, 1, 23), (3, 1, 23), (2, 2, 23), (3, 1, 2)]
+)
+def test_gradients_of_separable_convolutions_are_pytorchs_in_float64(
+    monkeypatch, dilation, images, height
+):
     monkeypatch.setattr(convolution, "HALO_BLOCK_VALUES", 5 * 6 * 17)  # five rows
     conv = SeparableConv2d(Conv2d(4, 6, 1, bias=False), dilation).double()
-    x = torch.randn(images, 4, height, 17).double().to(memory_format=torch.channels_last).requires_grad_()
+    x = (
+        torch.randn(images, 4, height, 17)
+        .double()
+        .to(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     ours, theirs = conv(x), conv[1](conv[0](x))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     leaves, toward = [x, *conv.parameters()], torch.randn_like(ours)
@@ -37,7 +48,10 @@ def test_gradients_of_separable_convolutions_are_pytorchs_in_float64(monkeypatch
 
 
 def test_under_autocast_the_weights_gradient_is_about_as_exact():
-    conv, plain = Conv2d(4, 6, 3, padding=1, bias=False), torch.nn.Conv2d(4, 6, 3, padding=1, bias=False)
+    conv, plain = (
+        Conv2d(4, 6, 3, padding=1, bias=False),
+        torch.nn.Conv2d(4, 6, 3, padding=1, bias=False),
+    )
     plain.load_state_dict(conv.state_dict())
     x, toward = torch.randn(1, 4, 400, 300).bfloat16().float(), torch.randn(1, 6, 400, 300)
     conv.weight.data = conv.weight.data.bfloat16().float()

@@ -25,8 +25,8 @@ from wellseg.corpus.grid import Track, pieces
 from wellseg.corpus.page import STYLES, collar_locator, log_page
 from wellseg.corpus.pen import Pen, draw_pen, stroke
 from wellseg.corpus.recipe import Array, draw_paper
-from wellseg.logset import list_logs, read_mask
-from wellseg.scan import open_scan
+from wellseg.scan.reader import open_scan
+from wellseg.training.data_folder import list_logs, read_mask
 
 
 def digest(index: int) -> str:
@@ -41,7 +41,9 @@ def test_a_log_is_a_pure_function_of_seed_and_index() -> None:
         there = list(pool.map(digest, reversed(range(6))))
     assert here == there[::-1]
     assert len(set(here)) == 6
-    assert not np.array_equal(draw_log(6, 0, "tiny").image[:150, :150], draw_log(5, 0, "tiny").image[:150, :150])
+    assert not np.array_equal(
+        draw_log(6, 0, "tiny").image[:150, :150], draw_log(5, 0, "tiny").image[:150, :150]
+    )
 
 
 @pytest.mark.parametrize("preset", ["tiny", "quick", "train"])
@@ -116,7 +118,9 @@ def test_hatching_is_parallel_and_stays_in_its_box() -> None:
     """Strokes once ended at the box's right border wherever they were, and fanned out."""
     ink: Array = np.zeros((60, 90), np.uint8)
     hatch(ink, 10, 80, 15, 45, 8, 1)
-    assert not ink[:14].any() and not ink[47:].any() and not ink[:, :9].any() and not ink[:, 82:].any()
+    assert (
+        not ink[:14].any() and not ink[47:].any() and not ink[:, :9].any() and not ink[:, 82:].any()
+    )
     for line in range(16, 44):  # one row up, one column to the right
         assert (ink[line, 20:70] == ink[line - 1, 21:71]).all()
 
@@ -128,9 +132,13 @@ def test_a_copy_of_a_scan_is_1_bit_and_keeps_its_ink() -> None:
     for index in range(6):
         rng = np.random.default_rng(index)
         paper = draw_paper(rng, replace(PRESETS["tiny"], kinds=(1.0, 0.0, 0.0)))
-        mask: Array = np.where(np.arange(300) // 6 == 17, 255, 0).astype(np.uint8)[None].repeat(400, axis=0)
+        mask: Array = (
+            np.where(np.arange(300) // 6 == 17, 255, 0).astype(np.uint8)[None].repeat(400, axis=0)
+        )
         copy = copy_again(rng, paper, gray, mask)
-        assert (mask[330:370, 102:108] == 128).all() and (mask[100:200, 102:108] == 255).mean() > 0.9
+        assert (mask[330:370, 102:108] == 128).all() and (
+            mask[100:200, 102:108] == 255
+        ).mean() > 0.9
         assert copy.shape == gray.shape and set(np.unique(copy)) <= {0, 255}
         assert (copy[:, 101:105] == 0).mean() > 0.9
 
@@ -143,7 +151,9 @@ def test_a_flooded_copy_has_solid_black_and_all_its_ink() -> None:
     for seed in range(12):
         flooded = flood(np.random.default_rng(seed), ink, 120)
         assert (flooded[ink == 255] > 120).mean() > 0.97
-        solid += bool((cv2.blur(np.where(flooded > 120, 255, 0).astype(np.uint8), (41, 41)) > 245).any())
+        solid += bool(
+            (cv2.blur(np.where(flooded > 120, 255, 0).astype(np.uint8), (41, 41)) > 245).any()
+        )
     assert solid >= 3
 
 
@@ -278,7 +288,9 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     assert not [p for p in out.rglob("*") if p.name.startswith(".")]
 
 
-def test_a_folder_with_other_content_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_other_content_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(synth.CorpusError, match=r"not empty"):
         synth.write_corpus(tmp_path, count=1, preset="tiny")
@@ -306,7 +318,9 @@ def test_unknown_preset() -> None:
         draw_log(0, 0, "huge")
 
 
-@pytest.mark.parametrize("shape", [curves.gamma_ray, curves.spontaneous_potential, curves.sonic, curves.porosity])
+@pytest.mark.parametrize(
+    "shape", [curves.gamma_ray, curves.spontaneous_potential, curves.sonic, curves.porosity]
+)
 def test_some_curves_of_a_family_are_lively_and_some_calm(shape):
     """As in measured wells: the nine tenths of a window's values lie several times as wide in one as in another."""
     bands = []

@@ -11,14 +11,21 @@ import pytest
 import tifffile
 import torch
 
-from wellseg.callbacks import Memory
-from wellseg.losses import curve_loss
+from wellseg.net.losses import curve_loss
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, set_progress
-from wellseg.resunet import ResUNet
-from wellseg.rowwise import RowEvaluation
+from wellseg.rows.evaluation import RowEvaluation
+from wellseg.training.callbacks import Memory
 
 GPU = torch.device("cuda")
-SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--trainer.enable_progress_bar", "false"]
+SMALL = [
+    "--model.widths",
+    "[8,16]",
+    "--data.workers",
+    "0",
+    "--trainer.enable_progress_bar",
+    "false",
+]
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -41,7 +48,9 @@ def gradients(net, device, dtype=torch.float32, autocast=False):
     for step in range(2):
         set_progress(net, 0.5 * step)
         generator = torch.Generator().manual_seed(step)
-        ink = torch.rand(1, 1, 150 + step, 90, generator=generator).to(device, dtype)  # no two pixels are equal
+        ink = torch.rand(1, 1, 150 + step, 90, generator=generator).to(
+            device, dtype
+        )  # no two pixels are equal
         truth = (torch.rand(ink.shape, generator=generator) < 0.1).to(device, torch.uint8) * 255
         net.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
@@ -56,7 +65,10 @@ def off(got, expected):
     """The largest distance of a tensor, relative to the longer of itself and a tenth of the mean tensor."""
     lengths = {name: tensor.norm() for name, tensor in expected.items()}
     floor = 0.1 * sum(lengths.values()) / len(lengths)
-    return max(((got[name] - expected[name]).norm() / max(lengths[name], floor)).item() for name in expected)
+    return max(
+        ((got[name] - expected[name]).norm() / max(lengths[name], floor)).item()
+        for name in expected
+    )
 
 
 @pytest.mark.parametrize("norm", ["group", "instance", "batch", "renorm", "online", "two_phase"])
@@ -68,9 +80,17 @@ def test_gradients_are_those_of_float64(norm):
 @pytest.mark.parametrize("norm", NORMS)
 def test_gradients_in_bf16_point_the_same_way(norm):
     net = make_net(norm)
-    got, expected = gradients(net, GPU, autocast=True), gradients(net, torch.device("cpu"), torch.float64)
-    a, b = (torch.cat([g.flatten() for name, g in each.items() if "gradient" in name]) for each in (got, expected))
-    assert torch.cosine_similarity(a, b, 0) > 0.95 and a.norm().item() == pytest.approx(b.norm().item(), rel=0.1)
+    got, expected = (
+        gradients(net, GPU, autocast=True),
+        gradients(net, torch.device("cpu"), torch.float64),
+    )
+    a, b = (
+        torch.cat([g.flatten() for name, g in each.items() if "gradient" in name])
+        for each in (got, expected)
+    )
+    assert torch.cosine_similarity(a, b, 0) > 0.95 and a.norm().item() == pytest.approx(
+        b.norm().item(), rel=0.1
+    )
 
 
 @pytest.mark.parametrize("norm", ["group", "batch", "online"])
@@ -115,7 +135,15 @@ def test_the_mask_of_a_scan_is_the_cpus(tmp_path):
     tifffile.imwrite(tmp_path / "log.tif", draw_log(0, 1, "quick").image)
     masks = []
     for device in ("cpu", "cuda"):
-        words = [tmp_path / "log.tif", "--out", tmp_path / device, "--device", device, "--precision", "fp32"]
+        words = [
+            tmp_path / "log.tif",
+            "--out",
+            tmp_path / device,
+            "--device",
+            device,
+            "--precision",
+            "fp32",
+        ]
         with pytest.raises(SystemExit) as ended:
             main([str(word) for word in words])
         assert not ended.value.code
@@ -128,11 +156,25 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(data_set, tmp_path):
     from wellseg.train import main
 
     def run(out, *more):
-        words = [*SMALL, "--data.root", data_set, "--steps", 4, "--val_every", 2, "--precision", "fp32", "--out", out]
+        words = [
+            *SMALL,
+            "--data.root",
+            data_set,
+            "--steps",
+            4,
+            "--val_every",
+            2,
+            "--precision",
+            "fp32",
+            "--out",
+            out,
+        ]
         main([str(word) for word in [*words, *more]])
         last = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu")
         assert last["global_step"] == (2 if more and "max_steps" in more[0] else 4)
-        return np.concatenate([t.double().numpy().ravel() for name, t in last["state_dict"].items() if "net." in name])
+        return np.concatenate(
+            [t.double().numpy().ravel() for name, t in last["state_dict"].items() if "net." in name]
+        )
 
     whole = run(tmp_path / "whole")
     half = run(tmp_path / "halves", "--trainer.max_steps", 2)

@@ -6,10 +6,10 @@ import tifffile
 import torch
 from torch.utils.data import DataLoader
 
-from wellseg.augment import Augmentation
 from wellseg.config import DataConfig
-from wellseg.dataset import DrawnLogs, FolderLogs, LogsModule, Samples, VisitSampler
-from wellseg.logset import DataError
+from wellseg.training.augment import Augmentation
+from wellseg.training.data_folder import DataError
+from wellseg.training.dataset import DrawnLogs, FolderLogs, LogsModule, Samples, VisitSampler
 
 
 def test_every_log_keeps_its_own_size(data_set):
@@ -44,7 +44,11 @@ def test_samples_are_the_same_for_any_number_of_workers(data_set, logs):
 
     def take(workers):
         context = "spawn" if workers else None
-        return list(DataLoader(samples, None, sampler=visits, num_workers=workers, multiprocessing_context=context))
+        return list(
+            DataLoader(
+                samples, None, sampler=visits, num_workers=workers, multiprocessing_context=context
+            )
+        )
 
     for alone, together in zip(take(0), take(2), strict=True):
         assert alone.name == together.name
@@ -112,7 +116,11 @@ def test_ranks_share_an_epoch_without_overlap():
 
 def test_drawn_logs_never_repeat_and_validation_is_apart():
     module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3), seed=0)
-    logs = [module.train_logs.read((epoch, i), lambda height: (0, height)) for epoch in (0, 1) for i in range(3)]
+    logs = [
+        module.train_logs.read((epoch, i), lambda height: (0, height))
+        for epoch in (0, 1)
+        for i in range(3)
+    ]
     logs += [module.val_logs.read((0, i), lambda height: (0, height)) for i in range(3)]
     assert len({pixels[0].tobytes() for _, pixels in logs}) == 9
 
@@ -131,5 +139,7 @@ def test_transforms_are_drawn_independently_of_each_other():
     gray[:10, :10] = 0
     for seed in range(60):
         image, _ = vary(gray, gray, seed)
-        outcomes.add((image[:20].mean() < image[20:].mean(), image[:, :15].mean() < image[:, 15:].mean()))
+        outcomes.add(
+            (image[:20].mean() < image[20:].mean(), image[:, :15].mean() < image[:, 15:].mean())
+        )
     assert len(outcomes) == 4

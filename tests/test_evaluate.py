@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from wellseg import evaluate as command
 from wellseg.evaluate import LogScores, draw_errors, main, make_tables, mean_scores
-from wellseg.logset import LogFiles
-from wellseg.metrics import score_log
-from wellseg.scan import write_mask
+from wellseg.scan.reader import write_mask
+from wellseg.scores.masks import score_log
+from wellseg.training.data_folder import LogFiles
 
 ROWS, COLUMNS = 120, 90
 Gray = NDArray[np.uint8]
@@ -71,7 +71,9 @@ def read_scores(folder: Path) -> dict[str, dict[str, str]]:
         return {row["name"]: row for row in csv.DictReader(file)}
 
 
-def test_scores_of_masks(data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_of_masks(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "new" / "out"
     assert run(data, "--masks", masks, "--out", out) == 0
     scores = read_scores(out)
@@ -110,8 +112,8 @@ def test_a_network(data: Path, tmp_path: Path) -> None:
     """Masks are `segment` > threshold, of the weights that were named."""
     import torch
 
-    from wellseg.inference import segment
-    from wellseg.resunet import ResUNet
+    from wellseg.net.resunet import ResUNet
+    from wellseg.rows.segment import segment
     from wellseg.weights import load_model, save_weights
 
     torch.manual_seed(0)
@@ -226,7 +228,9 @@ def test_a_log_that_fails_does_not_stop_the_others(
     assert lines[-1] == "2 of 3 logs failed"
 
 
-def test_wrong_usage(data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One line that names the file and says what to do, status 2, and nothing is written."""
     out = ("--out", tmp_path / "out")
 
@@ -270,7 +274,9 @@ def test_wrong_usage(data: Path, masks: Path, tmp_path: Path, capsys: pytest.Cap
 def test_as_a_program(data: Path, masks: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "wellseg.evaluate", str(data), "--masks", str(masks)]
     root = Path(__file__).parents[1]
-    done = subprocess.run([*words, "--out", str(tmp_path)], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(
+        [*words, "--out", str(tmp_path)], cwd=root, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "F1@3px" in done.stdout
     done = subprocess.run([*words, "--split", "train"], cwd=root, capture_output=True, text=True)

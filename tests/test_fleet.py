@@ -14,16 +14,18 @@ import pytest
 import tifffile
 from conftest import draw_waves
 
-from wellseg import storage
 from wellseg.config import PredictConfig
-from wellseg.folder import finished, list_tasks
+from wellseg.many.tasks import finished, list_tasks
 from wellseg.predict import main
-from wellseg.storage import Task, local_job
+from wellseg.scan import files as storage
+from wellseg.scan.files import Task, local_job
 
 
 def tiff(rows=90, columns=70):
     file = io.BytesIO()
-    tifffile.imwrite(file, draw_waves(rows, columns, phase=0)[0], compression="deflate", rowsperstrip=128)
+    tifffile.imwrite(
+        file, draw_waves(rows, columns, phase=0)[0], compression="deflate", rowsperstrip=128
+    )
     return file.getvalue()
 
 
@@ -46,15 +48,31 @@ def memory():
 
 
 def test_a_scan_behind_a_url(memory, weights, tmp_path, capsys):
-    memory.pipe({"/archive/deep/log 1.tif": tiff(), "/archive/.hidden.tif": b"", "/archive/old.mask.tif": b""})
-    start = ("memory://archive", "--out", "memory://masks", "--weights", weights, "--scratch", tmp_path / "scratch")
+    memory.pipe(
+        {
+            "/archive/deep/log 1.tif": tiff(),
+            "/archive/.hidden.tif": b"",
+            "/archive/old.mask.tif": b"",
+        }
+    )
+    start = (
+        "memory://archive",
+        "--out",
+        "memory://masks",
+        "--weights",
+        weights,
+        "--scratch",
+        tmp_path / "scratch",
+    )
     (tmp_path / "scratch").mkdir()
     run(*start)
     made = memory.find("/masks", detail=True)
     names = ["deep/log 1.json", "deep/log 1.mask.tif", "deep/log 1.overlay.png", "summary.csv"]
     assert sorted(made) == [f"/masks/{name}" for name in names]
     assert tifffile.imread(io.BytesIO(memory.cat("/masks/deep/log 1.mask.tif"))).shape == (90, 70)
-    assert [row["scan"] for row in read_summary(memory.cat("/masks/summary.csv"))] == ["deep/log 1.tif"]
+    assert [row["scan"] for row in read_summary(memory.cat("/masks/summary.csv"))] == [
+        "deep/log 1.tif"
+    ]
     assert not list((tmp_path / "scratch").iterdir())
     run(*start)
     assert "done already" in capsys.readouterr().err
@@ -82,7 +100,10 @@ def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, c
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("memory://nothing", "no such file or folder"), ("nonsense://bucket/x", "Protocol not known: nonsense")],
+    [
+        ("memory://nothing", "no such file or folder"),
+        ("nonsense://bucket/x", "Protocol not known: nonsense"),
+    ],
 )
 def test_a_url_that_leads_nowhere(memory, url, message, weights, capsys):
     run(url, "--weights", weights, status=2)
@@ -97,7 +118,9 @@ def test_reports_are_read_where_all_results_are(memory):
     tasks, _ = list_tasks(config.scans, config.out)
     for i in range(4):
         text = json.dumps({**report, "scan_version": tasks[i].version})
-        memory.pipe({f"/o/{i}.json": text.encode(), f"/o/{i}.mask.tif": b"", f"/o/{i}.overlay.png": b""})
+        memory.pipe(
+            {f"/o/{i}.json": text.encode(), f"/o/{i}.mask.tif": b"", f"/o/{i}.overlay.png": b""}
+        )
     memory.rm("/o/1.mask.tif")
     memory.pipe("/o/2.json", b"{")
     assert [task.name for task in finished(tasks, config, {"x": 1})] == ["0.tif", "3.tif"]
@@ -109,7 +132,7 @@ def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
     task = Task("a.tif", "memory://s/a.tif", "memory://o/a")
     code = f"""if True:
         import os
-        from wellseg.storage import _scratch_folder
+        from wellseg.scan.files import _scratch_folder
         from pathlib import Path
         with _scratch_folder(Path({str(tmp_path)!r})) as folder:
             (folder / "half").write_bytes(b"x")
@@ -123,11 +146,16 @@ def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_where_a_put_may_be_seen_half_done_it_is_put_beside_and_moved(memory, tmp_path, monkeypatch):
+def test_where_a_put_may_be_seen_half_done_it_is_put_beside_and_moved(
+    memory, tmp_path, monkeypatch
+):
     monkeypatch.setattr(storage, "WHOLE_PUTS", ())
     (tmp_path / "a.mask.tif").write_bytes(b"mask")
     storage._put(tmp_path / "a.mask.tif", "memory://o/deep/a.mask.tif")
-    assert list(memory.find("/o")) == ["/o/deep/a.mask.tif"] and memory.cat("/o/deep/a.mask.tif") == b"mask"
+    assert (
+        list(memory.find("/o")) == ["/o/deep/a.mask.tif"]
+        and memory.cat("/o/deep/a.mask.tif") == b"mask"
+    )
 
 
 def test_without_ray_or_a_cluster_one_line_says_so(weights, tmp_path, capsys, monkeypatch):
@@ -135,7 +163,7 @@ def test_without_ray_or_a_cluster_one_line_says_so(weights, tmp_path, capsys, mo
     monkeypatch.setitem(sys.modules, "ray", None)
     run(tmp_path, "--weights", weights, "--engine", "ray", status=2)
     assert "pip install 'wellseg[ray]'" in capsys.readouterr().err
-    code = "import sys, wellseg.predict, wellseg.pool, wellseg.worker; assert 'ray' not in sys.modules"
+    code = "import sys, wellseg.predict, wellseg.many.processes, wellseg.many.worker; assert 'ray' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -149,7 +177,9 @@ def read_summary(data):
 @pytest.fixture
 def s3(monkeypatch):
     """A bucket of a server on this machine."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
     server.start()
     host, port = server.get_host_and_port()
     for name, value in {
@@ -171,7 +201,16 @@ def s3(monkeypatch):
 
 
 def command(weights, *more):
-    options = ("--out", "s3://archive/masks", "--weights", weights, "--threads", 1, "--memory", "1GB")
+    options = (
+        "--out",
+        "s3://archive/masks",
+        "--weights",
+        weights,
+        "--threads",
+        1,
+        "--memory",
+        "1GB",
+    )
     words = ("wellseg.predict", "s3://archive/scans", *options, *more)
     return [sys.executable, "-m", *map(str, words)]
 
@@ -189,22 +228,43 @@ def assert_each_once(s3, names):
 
 @pytest.mark.slow
 def test_a_bucket_without_ray(s3, weights):
-    s3.pipe({f"archive/scans/{i}.tif": tiff(80 + i) for i in range(3)} | {"archive/scans/bad.tif": b"no scan"})
+    s3.pipe(
+        {f"archive/scans/{i}.tif": tiff(80 + i) for i in range(3)}
+        | {"archive/scans/bad.tif": b"no scan"}
+    )
     done = subprocess.run(command(weights, "--jobs", 1), capture_output=True, text=True)
-    assert done.returncode == 1 and "3.tif" not in done.stderr and "bad.tif: not a TIFF" in done.stderr, done.stderr
+    assert (
+        done.returncode == 1 and "3.tif" not in done.stderr and "bad.tif: not a TIFF" in done.stderr
+    ), done.stderr
     assert_each_once(s3, ["0", "1", "2"])
-    assert [row["status"] for row in read_summary(s3.cat("archive/masks/summary.csv"))] == ["done"] * 3 + ["failed"]
+    assert [row["status"] for row in read_summary(s3.cat("archive/masks/summary.csv"))] == [
+        "done"
+    ] * 3 + ["failed"]
 
 
 @pytest.mark.slow
 def test_a_bucket_has_a_page_of_all_its_scans(s3, weights, tmp_path, browser_page):
     s3.pipe({"archive/scans/deep/a #1.tif": tiff(200), "archive/scans/bad.tif": b"no scan"})
-    run("s3://archive/scans", "--out", "s3://archive/masks", "--weights", weights, "--view", "--jobs", 1, status=1)
-    assert s3.info("archive/masks/index.html")["ContentType"] == "text/html"  # else browsers only save it
+    run(
+        "s3://archive/scans",
+        "--out",
+        "s3://archive/masks",
+        "--weights",
+        weights,
+        "--view",
+        "--jobs",
+        1,
+        status=1,
+    )
+    assert (
+        s3.info("archive/masks/index.html")["ContentType"] == "text/html"
+    )  # else browsers only save it
     s3.get("archive/masks/", str(tmp_path / "copy"), recursive=True)
     page = browser_page(tmp_path / "copy" / "index.html")
     assert page.title() == "masks · wellseg" and page.locator("tbody tr").count() == 2
-    page.wait_for_function("document.querySelector('tbody img').naturalWidth > 0")  # addresses are relative
+    page.wait_for_function(
+        "document.querySelector('tbody img').naturalWidth > 0"
+    )  # addresses are relative
     assert page.locator("tr.failed a").count() == 0
     page.locator("tbody .scan a").click()
     assert "a #1" in page.title()
@@ -226,7 +286,9 @@ def cluster(s3, monkeypatch):
     from ray.cluster_utils import Cluster
 
     store = {"object_store_memory": 80_000_000, "memory": 4_000_000_000}
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **store})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **store}
+    )
     nodes.workers = [nodes.add_node(num_cpus=1, **store) for _ in range(2)]
     monkeypatch.setenv("RAY_ADDRESS", nodes.address)
     yield nodes
@@ -264,14 +326,30 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     assert {row["status"] for row in rows} == {"done"} and float(rows[0]["ink_share"]) > 0
 
     again = subprocess.run(start, capture_output=True, text=True)
-    assert again.returncode == 0 and again.stderr == "7 of 7 scans are done already (--overwrite does them again)\n"
+    assert (
+        again.returncode == 0
+        and again.stderr == "7 of 7 scans are done already (--overwrite does them again)\n"
+    )
 
     # Workers have working directories of their own.
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "a.tif").write_bytes(tiff())
-    local = [*start[:3], "scans", "--out", "masks", "--weights", weights, "--engine", "ray", "--threads", "1"]
+    local = [
+        *start[:3],
+        "scans",
+        "--out",
+        "masks",
+        "--weights",
+        weights,
+        "--engine",
+        "ray",
+        "--threads",
+        "1",
+    ]
     done = subprocess.run(local, capture_output=True, text=True, cwd=tmp_path)
-    assert "1/1" not in done.stderr and "masks/a.mask.tif: 90 x 70 pixels" in done.stderr, done.stderr
+    assert "1/1" not in done.stderr and "masks/a.mask.tif: 90 x 70 pixels" in done.stderr, (
+        done.stderr
+    )
     assert "a.tif,done,90,70," in (tmp_path / "masks" / "summary.csv").read_text()
 
 
@@ -279,9 +357,20 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
 def test_no_cluster(weights, tmp_path):
     pytest.importorskip("ray")
     (tmp_path / "a.tif").write_bytes(tiff())
-    start = [sys.executable, "-m", "wellseg.predict", tmp_path, "--weights", weights, "--engine", "ray"]
+    start = [
+        sys.executable,
+        "-m",
+        "wellseg.predict",
+        tmp_path,
+        "--weights",
+        weights,
+        "--engine",
+        "ray",
+    ]
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    done = subprocess.run(start, capture_output=True, text=True, env={**env, "RAY_TMPDIR": str(tmp_path)})
+    done = subprocess.run(
+        start, capture_output=True, text=True, env={**env, "RAY_TMPDIR": str(tmp_path)}
+    )
     assert done.returncode == 2 and "no running Ray cluster here" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -17,18 +17,20 @@ import pytest
 import tifffile
 from conftest import draw_waves
 
-from wellseg.board import DiskFull, ScreenBoard
-from wellseg.folder import Summary, as_csv, list_tasks
+from wellseg.many.progress import DiskFull, ScreenBoard
+from wellseg.many.tasks import Summary, as_csv, list_tasks
+from wellseg.many.worker import Ended, Row
 from wellseg.predict import main
-from wellseg.storage import Task
-from wellseg.worker import Ended, Row
+from wellseg.scan.files import Task
 
 HEADER = ["scan", "status", "rows", "columns", "seconds", "ink_share", "reason"]
 
 
 def write_scan(path, rows=90, columns=70, phase=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, draw_waves(rows, columns, phase)[0], compression="deflate", rowsperstrip=128)
+    tifffile.imwrite(
+        path, draw_waves(rows, columns, phase)[0], compression="deflate", rowsperstrip=128
+    )
 
 
 @pytest.fixture
@@ -66,7 +68,10 @@ def assert_whole(out):
     for path in files:
         if path.suffix == ".json":
             report = json.loads(path.read_text())
-            assert tifffile.imread(path.with_suffix(".mask.tif")).shape == (report["rows"], report["columns"])
+            assert tifffile.imread(path.with_suffix(".mask.tif")).shape == (
+                report["rows"],
+                report["columns"],
+            )
         if path.name.endswith(".mask.tif"):
             tifffile.imread(path)
 
@@ -77,7 +82,12 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     start = (folder, "--out", out, "--weights", weights)
     run(*start, "--jobs", 2, status=1)
     rows = summary(out)
-    assert states(out) == {"a.tif": "done", "b.tif": "done", "bad.tif": "failed", "deep/c.tif": "done"}
+    assert states(out) == {
+        "a.tif": "done",
+        "b.tif": "done",
+        "bad.tif": "failed",
+        "deep/c.tif": "done",
+    }
     assert rows["deep/c.tif"] | {"seconds": "", "ink_share": ""} == dict.fromkeys(HEADER, "") | {
         "scan": "deep/c.tif",
         "status": "done",
@@ -106,7 +116,9 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     assert summary(out)["a.tif"]["rows"] == "91" and set(states(out).values()) == {"done"}
 
 
-def test_a_scan_finished_as_ctrl_c_came_is_done_in_the_summary(folder, weights, tmp_path, monkeypatch):
+def test_a_scan_finished_as_ctrl_c_came_is_done_in_the_summary(
+    folder, weights, tmp_path, monkeypatch
+):
     """Its worker wrote the results and could not tell any more: only "waiting" would be known of it."""
 
     def interrupted(self, ended):
@@ -118,7 +130,9 @@ def test_a_scan_finished_as_ctrl_c_came_is_done_in_the_summary(folder, weights, 
     assert summary(tmp_path)["a.tif"]["rows"] == "90"
 
 
-@pytest.mark.parametrize("report", ["", "[]", "null", '{"rows": [1]}', "[" * 100_000, b"\xff\xfe", '{"rows": 1e999}'])
+@pytest.mark.parametrize(
+    "report", ["", "[]", "null", '{"rows": [1]}', "[" * 100_000, b"\xff\xfe", '{"rows": 1e999}']
+)
 def test_a_damaged_report_is_no_report(folder, weights, report):
     (folder / "a.json").write_bytes(report if isinstance(report, bytes) else report.encode())
     run(folder / "a.tif", "--weights", weights)
@@ -143,7 +157,8 @@ def test_scans_that_would_share_results_are_not_mixed_up(folder, weights, tmp_pa
     assert place == str(folder)
     problems = {task.name: task.problem for task in tasks}
     assert (
-        problems["a.tif"] == f"{folder / 'a.png'} has the same results, {folder / 'a.mask.tif'}: mask one of them apart"
+        problems["a.tif"]
+        == f"{folder / 'a.png'} has the same results, {folder / 'a.mask.tif'}: mask one of them apart"
     )
     assert [name for name, problem in problems.items() if problem] == ["a.tif"]
 
@@ -175,14 +190,18 @@ def test_the_summary_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatc
     with ScreenBoard(tasks, [], kept) as board:
         for task in tasks[:2]:
             board.ended(Ended(task, Row(task.name, "done", 10, 10, 1.0, 0.25)))
-        assert list(states(tmp_path).values()) == ["waiting"] * 5  # at the start; the next is due in seconds
+        assert (
+            list(states(tmp_path).values()) == ["waiting"] * 5
+        )  # at the start; the next is due in seconds
         monkeypatch.setattr(kept, "_due_s", 0.0)
         board.ended(Ended(tasks[2], Row(tasks[2].name, "failed", reason='it is "bad", and\nold')))
         assert list(states(tmp_path).values()) == ["done", "done", "failed", "waiting", "waiting"]
         board.ended(Ended(tasks[3], Row(tasks[3].name, "done", 10, 10, 1.0, 0.25)))
     assert states(tmp_path)["3.tif"] == "done" and board.failed == 1
     assert summary(tmp_path)["2.tif"]["reason"] == 'it is "bad", and\nold'
-    assert as_csv([Row("x", "done", 3, 4, 1.5, 1 / 3)]).splitlines()[1] == b"x,done,3,4,1.5,0.333333,"
+    assert (
+        as_csv([Row("x", "done", 3, 4, 1.5, 1 / 3)]).splitlines()[1] == b"x,done,3,4,1.5,0.333333,"
+    )
 
 
 def test_progress_is_over_pixels(tmp_path):
@@ -202,9 +221,12 @@ def test_progress_is_over_pixels(tmp_path):
 
 
 def test_cores_that_memory_leaves_idle_are_told(folder, weights, monkeypatch, capsys):
-    monkeypatch.setattr("wellseg.pool.available_cores", lambda: 8)
+    monkeypatch.setattr("wellseg.many.processes.available_cores", lambda: 8)
     run(folder, "--weights", weights, "--memory", "1GB")
-    assert "1 at a time on 8 cores, as --memory is 1GB: --memory 8GB would allow 4" in capsys.readouterr().err
+    assert (
+        "1 at a time on 8 cores, as --memory is 1GB: --memory 8GB would allow 4"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(("what", "scans"), [("results", 1), ("scratch", 3)])
@@ -268,11 +290,15 @@ def assert_gone(pids):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("way", ["a worker", "the command", "Ctrl-C"])
-def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(way, tall, weights, tmp_path):
+def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
+    way, tall, weights, tmp_path
+):
     out = tmp_path / "out"
     start = command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs
-    with subprocess.Popen(start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed) as process:
+    with subprocess.Popen(
+        start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
+    ) as process:
         writer = wait_for_writer(process, out)
         workers = below(process.pid)
         if way == "a worker":
@@ -313,7 +339,12 @@ def test_files_that_may_not_grow_fail_their_scan_alone(folder, weights, tmp_path
     start = command(folder, "--out", out, "--weights", weights, "--jobs", 1)
     done = subprocess.run(start, preexec_fn=limit, capture_output=True, text=True)
     assert done.returncode == 1 and os.strerror(errno.EFBIG) in done.stderr
-    assert states(out) == {"a.tif": "done", "b.tif": "done", "deep/c.tif": "done", "noise.tif": "failed"}
+    assert states(out) == {
+        "a.tif": "done",
+        "b.tif": "done",
+        "deep/c.tif": "done",
+        "noise.tif": "failed",
+    }
     assert_whole(out)
     assert not list(out.glob("noise.*"))
 
@@ -332,10 +363,14 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, weights, tmp_path):
     start = " ".join(command(folder, "--out", out, "--weights", weights, "--jobs", 1))
     # At first full, then with room.
     script = f"{mount}; {start}; echo status $?; ls -A {out}; mount -o remount,size=9m {out}; {start}; ls -A {out}; "
-    done = subprocess.run([*inside, script + f"cat {out}/summary.csv"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*inside, script + f"cat {out}/summary.csv"], capture_output=True, text=True
+    )
     first, _, rest = done.stdout.partition("status 1\n")
     assert not first and rest, done.stdout + done.stderr
     stops = [line for line in done.stderr.splitlines() if "disk is full" in line]
-    assert len(stops) == 1 and "No space left on device" in stops[0] and "scans are left" in stops[0]
+    assert (
+        len(stops) == 1 and "No space left on device" in stops[0] and "scans are left" in stops[0]
+    )
     assert "Traceback" not in done.stderr
     assert rest.count(",done,") == 23 and ".wellseg-" not in rest

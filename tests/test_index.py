@@ -2,8 +2,8 @@
 
 import pytest
 
-from wellseg.report.index import write_index
-from wellseg.report.page import fill, link
+from wellseg.many.index import write_index
+from wellseg.results.page import fill, link
 
 FIELDS = ("scan", "status", "rows", "columns", "seconds", "ink_share", "reason")
 ROWS = [
@@ -31,7 +31,9 @@ def test_failures_come_first_and_columns_sort(folder, browser_page):
     names = lambda: page.locator("tbody .scan").all_inner_texts()  # noqa: E731
     assert names() == ["<b>c.tif", "a.tif", "b #2 100%.tif\ndeep/"]
     assert "the file is <empty>" in page.locator("tr.failed").inner_text()
-    assert "1 failed" in page.locator("#sum").inner_text() and page.title() == "out & more · wellseg"
+    assert (
+        "1 failed" in page.locator("#sum").inner_text() and page.title() == "out & more · wellseg"
+    )
     page.locator("th[data-key=pixels] button").click()
     assert names()[0] == "a.tif" and names()[-1] == "<b>c.tif"  # unknown comes last
     page.locator("th[data-key=pixels] button").click()
@@ -79,4 +81,6 @@ def test_a_scan_called_index_keeps_its_view(tmp_path):
 def test_a_name_is_never_markup():
     page = fill("index.html", "{{data}} <i>", {"scans": [{"scan": "</script>"}]}).decode()
     assert "{{data}} &lt;i&gt;" in page and page.count("</script>") == 1
-    assert link("a: #1/c?.html") == "a%3A%20%231/c%3F.html"  # also the colon, or a: would be a scheme
+    assert (
+        link("a: #1/c?.html") == "a%3A%20%231/c%3F.html"
+    )  # also the colon, or a: would be a scheme

@@ -8,8 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from wellseg.logset import DataError, list_logs, list_masks, read_mask, split_wells, well_of
-from wellseg.scan import ScanError
+from wellseg.scan.reader import ScanError
+from wellseg.training.data_folder import (
+    DataError,
+    list_logs,
+    list_masks,
+    read_mask,
+    split_wells,
+    well_of,
+)
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -153,7 +160,9 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"masks/x\.tif: no such mask"):
         list_logs(tmp_path)
     (tmp_path / "masks" / "x.tif").touch()
-    with pytest.raises(DataError, match="unknown split 'Test': choose one of train, val, test, all"):
+    with pytest.raises(
+        DataError, match="unknown split 'Test': choose one of train, val, test, all"
+    ):
         list_logs(tmp_path, "Test")
     (tmp_path / "images" / "x.tiff").touch()
     with pytest.raises(DataError, match=r"both x\.tif and x\.tiff"):

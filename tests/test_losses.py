@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from wellseg import losses
-from wellseg.losses import curve_loss
+from wellseg.net import losses
+from wellseg.net.losses import curve_loss
 
 
 def truth_of(values):
@@ -35,7 +35,10 @@ def test_an_empty_mask_is_met_by_predicting_nothing():
 
 
 def test_nothing_scored_is_no_loss():
-    loss = curve_loss(torch.zeros(1, 1, 4, 4, requires_grad=True), torch.full((1, 1, 4, 4), 128, dtype=torch.uint8))
+    loss = curve_loss(
+        torch.zeros(1, 1, 4, 4, requires_grad=True),
+        torch.full((1, 1, 4, 4), 128, dtype=torch.uint8),
+    )
     assert loss == 0
 
 
@@ -46,15 +49,23 @@ def test_it_is_computed_in_float32_whatever_comes_in():
     torch.testing.assert_close(curve_loss(logits.bfloat16(), truth), curve_loss(logits, truth))
 
 
-@pytest.mark.parametrize(("of_entropy", "of_dice"), [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.3, 1.7)])
+@pytest.mark.parametrize(
+    ("of_entropy", "of_dice"), [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.3, 1.7)]
+)
 def test_value_and_gradient_are_those_of_the_formula(monkeypatch, of_entropy, of_dice):
     """Against autograd on the same formula, in float64, in blocks of a few rows."""
     monkeypatch.setattr(losses, "BLOCK_PIXELS", 40)
     generator = torch.Generator().manual_seed(0)
-    logits = (3 * torch.randn(2, 1, 11, 17, generator=generator, dtype=torch.float64)).requires_grad_()
-    truth = torch.tensor([0, 128, 255], dtype=torch.uint8)[torch.randint(3, (2, 1, 11, 17), generator=generator)]
+    logits = (
+        3 * torch.randn(2, 1, 11, 17, generator=generator, dtype=torch.float64)
+    ).requires_grad_()
+    truth = torch.tensor([0, 128, 255], dtype=torch.uint8)[
+        torch.randint(3, (2, 1, 11, 17), generator=generator)
+    ]
     target, weight = (truth == 255).double(), (truth != 128).double()
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, target, weight, reduction="sum"
+    )
     probability = logits.sigmoid() * weight
     dice = (2 * (probability * target).sum() + 1) / (probability.sum() + target.sum() + 1)
     expected = of_entropy * entropy / weight.sum() + of_dice * (1 - dice)

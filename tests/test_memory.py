@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from wellseg import memory
 from wellseg.config import ModelConfig
+from wellseg.training import memory
 
 DEFAULT = ModelConfig()
 CLASSIC = ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False)
@@ -18,9 +18,9 @@ import sys
 from dataclasses import asdict
 import torch
 from wellseg.config import OptimConfig
-from wellseg.dataset import Sample
-from wellseg.memory import keep_freed_memory
-from wellseg.segmenter import Segmenter
+from wellseg.training.dataset import Sample
+from wellseg.training.memory import keep_freed_memory
+from wellseg.training.segmenter import Segmenter
 
 model, rows, columns, tight = map(eval, sys.argv[1:])
 segmenter = Segmenter(model, asdict(OptimConfig()), 10).train()
@@ -50,7 +50,9 @@ def peak_bytes(model, rows, columns, tight):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "limit"), [(DEFAULT, 2.0e9), (CLASSIC, 4.0e9)], ids=["default", "classic"])
+@pytest.mark.parametrize(
+    ("model", "limit"), [(DEFAULT, 2.0e9), (CLASSIC, 4.0e9)], ids=["default", "classic"]
+)
 def test_a_step_on_a_tall_log_stays_within_its_limit(model, limit):
     """The issue's own figures: 12,800 x 640 pixels within 2 GB, and 4 GB for the article's layout."""
     assert peak_bytes(model, 12800, 640, True) < limit
@@ -87,8 +89,8 @@ def test_free_memory_is_a_plausible_number():
 
 HEAP = """
 import torch
-from wellseg import memory
-from wellseg.callbacks import Memory
+from wellseg.training import memory
+from wellseg.training.callbacks import Memory
 from types import SimpleNamespace as Any
 
 memory.keep_freed_memory(True)

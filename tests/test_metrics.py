@@ -16,9 +16,9 @@ import pytest
 from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
-from wellseg import metrics
-from wellseg.logset import list_logs, read_mask
-from wellseg.metrics import Scores, baseline_mask, draw_centrelines, score_log, thin, widen
+from wellseg.scores import masks as metrics
+from wellseg.scores.masks import Scores, baseline_mask, draw_centrelines, score_log, thin, widen
+from wellseg.training.data_folder import list_logs, read_mask
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 
@@ -122,13 +122,17 @@ def test_turning_the_page_changes_nothing() -> None:
     assert replace(turned, **rows) == replace(upright, **rows)
     # A curve is thinned to other pixels when it is turned, but not to many others.
     prediction, truth = wave(phase=0.1), truth_of(wave())
-    assert shares(score_log(prediction.T, truth.T)) == pytest.approx(shares(score_log(prediction, truth)), abs=0.01)
+    assert shares(score_log(prediction.T, truth.T)) == pytest.approx(
+        shares(score_log(prediction, truth)), abs=0.01
+    )
 
 
 def test_more_of_the_truth_never_hurts() -> None:
     whole = wave()
     truth = truth_of(whole)
-    found = [shares(score_log(whole & (np.arange(300) < n)[:, None], truth)) for n in range(0, 301, 30)]
+    found = [
+        shares(score_log(whole & (np.arange(300) < n)[:, None], truth)) for n in range(0, 301, 30)
+    ]
     for before, after in itertools.pairwise(found):
         assert all(after[name] >= before[name] for name in before)
 
@@ -297,7 +301,7 @@ def test_the_baseline_of_plain_paper_is_empty(tone: int) -> None:
 
 
 def test_importing_is_light() -> None:
-    code = "import wellseg.metrics, sys; assert not {'torch', 'skimage'} & set(sys.modules)"
+    code = "import wellseg.scores.masks, sys; assert not {'torch', 'skimage'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from wellseg.dataset import FolderLogs, Samples
-from wellseg.logset import DataError
 from wellseg.train import _read_metrics, main
+from wellseg.training.data_folder import DataError
+from wellseg.training.dataset import FolderLogs, Samples
 
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
 SMALL += ["--trainer.enable_progress_bar", "false"]
@@ -38,7 +38,16 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tm
 
     def limited(size):
         # A limit on file sizes stands in for a full disk: write(2) fails with EFBIG, not ENOSPC.
-        words = [sys.executable, "-m", "wellseg.train", *SMALL, *map(str, common), "--out", str(out), "--resume"]
+        words = [
+            sys.executable,
+            "-m",
+            "wellseg.train",
+            *SMALL,
+            *map(str, common),
+            "--out",
+            str(out),
+            "--resume",
+        ]
         return subprocess.run(
             words,
             capture_output=True,
@@ -53,10 +62,15 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tm
     before = last.read_bytes()
     ended = limited(20_000)
     assert ended.returncode == 1
-    assert re.search(r"cannot write.*\.ckpt'; make room, then --resume", ended.stderr.strip().splitlines()[-1])
+    assert re.search(
+        r"cannot write.*\.ckpt'; make room, then --resume", ended.stderr.strip().splitlines()[-1]
+    )
     assert last.read_bytes() == before
     assert torch.load(last, weights_only=True)["global_step"] == 4
-    assert {path.name for path in last.parent.iterdir()} == {"last.ckpt", "best.ckpt"}  # nothing half written
+    assert {path.name for path in last.parent.iterdir()} == {
+        "last.ckpt",
+        "best.ckpt",
+    }  # nothing half written
 
 
 def test_a_cut_row_of_metrics_is_left_out(tmp_path):
@@ -67,7 +81,9 @@ def test_a_cut_row_of_metrics_is_left_out(tmp_path):
     assert [row["step"] for row in _read_metrics(path)] == ["9"]
 
 
-def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(data_set, tmp_path, capsys):
+def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(
+    data_set, tmp_path, capsys
+):
     damage(data_set / "images" / "well1_a.tif")
     damage(data_set / "masks" / "well3_a.tif")
     common = ["--data.root", data_set, "--data.on_error", "skip", "--val_every", 5]
@@ -78,9 +94,9 @@ def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(data
     run(*common, "--steps", 5, "--out", tmp_path / "parts")
     capsys.readouterr()
     run(*common, "--steps", 15, "--out", tmp_path / "parts", "--resume", "--data.workers", 1)
-    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped")] == [
-        line for line in whole.splitlines() if line.startswith("skipped")
-    ]
+    assert [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped")
+    ] == [line for line in whole.splitlines() if line.startswith("skipped")]
 
 
 def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
@@ -98,7 +114,9 @@ def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
 def test_no_log_left_to_read_ends_the_run(data_set):
     for path in (data_set / "images").iterdir():
         damage(path)
-    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=False, on_error="skip")
+    samples = Samples(
+        FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=False, on_error="skip"
+    )
     with pytest.raises(DataError, match=r"none of the 5 logs can be read; .*well0_a.tif: damaged"):
         samples[0, 0]
 
@@ -107,16 +125,22 @@ def test_a_damaged_log_ends_the_run_with_its_state_saved(data_set, tmp_path, cap
     damage(data_set / "images" / "well1_a.tif")
     with pytest.raises(SystemExit):
         run("--data.root", data_set, "--steps", 20, "--val_every", 20, "--out", tmp_path)
-    assert re.search(r"images/well1_a.tif: damaged.*--resume.*--data.on_error skip", capsys.readouterr().err)
+    assert re.search(
+        r"images/well1_a.tif: damaged.*--resume.*--data.on_error skip", capsys.readouterr().err
+    )
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 5
 
 
-def test_a_loss_that_is_not_a_number_does_not_replace_the_checkpoint(data_set, tmp_path, monkeypatch):
-    from wellseg import segmenter
+def test_a_loss_that_is_not_a_number_does_not_replace_the_checkpoint(
+    data_set, tmp_path, monkeypatch
+):
+    from wellseg.training import segmenter
 
     real, losses = segmenter.curve_loss, iter(range(100))
     monkeypatch.setattr(
-        segmenter, "curve_loss", lambda *maps: real(*maps) * (float("nan") if next(losses) > 6 else 1.0)
+        segmenter,
+        "curve_loss",
+        lambda *maps: real(*maps) * (float("nan") if next(losses) > 6 else 1.0),
     )
     with pytest.raises(SystemExit):
         run("--data.root", data_set, "--steps", 8, "--val_every", 4, "--out", tmp_path)

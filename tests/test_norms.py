@@ -52,7 +52,9 @@ def test_unknown_norm_is_refused_with_the_known_ones():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("groups", "channels"), [(2, 32), (1, 24), (24, 24), (1, 8), (3, 48)])
 @pytest.mark.parametrize("block_values", [1 << 20, 3000])
-def test_group_norm_and_its_gradient_are_pytorchs_in_float64(monkeypatch, groups, channels, layout, block_values):
+def test_group_norm_and_its_gradient_are_pytorchs_in_float64(
+    monkeypatch, groups, channels, layout, block_values
+):
     monkeypatch.setattr(moments, "BLOCK_VALUES", block_values)
     norm = randomise(GroupNorm(groups, channels).double())
     x = image(channels).to(memory_format=layout).requires_grad_()
@@ -73,7 +75,9 @@ def test_group_norm_and_its_gradient_are_pytorchs_in_float64(monkeypatch, groups
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_statistics_of_a_large_float32_map_are_those_of_float64(layout):
     """PyTorch's own channels_last kernel is off by 1 % here (pytorch issue 54293)."""
-    x = torch.rand(1, 16, 3000, 600, generator=torch.Generator().manual_seed(0)).to(memory_format=layout)
+    x = torch.rand(1, 16, 3000, 600, generator=torch.Generator().manual_seed(0)).to(
+        memory_format=layout
+    )
     mean, var = channel_statistics(x)
     exact = x[0].double()
     torch.testing.assert_close(mean, exact.mean((1, 2)), rtol=1e-8, atol=0)
@@ -88,7 +92,11 @@ def test_statistics_far_from_zero_keep_their_variance():
 
 def test_float32_gradient_against_float64():
     norm = randomise(GroupNorm(2, 32))
-    x = image(32, 400, 300, dtype=torch.float32).to(memory_format=torch.channels_last).requires_grad_()
+    x = (
+        image(32, 400, 300, dtype=torch.float32)
+        .to(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     weights = image(32, 400, 300, seed=3, dtype=torch.float32)
     (ours,) = torch.autograd.grad((norm(x) * weights).sum(), x)
     exact = x.detach().double().requires_grad_()
@@ -106,7 +114,9 @@ def test_one_group_is_layer_norm_and_a_group_each_is_instance_norm():
 def test_images_of_a_batch_do_not_see_each_other():
     norm = make_norm("group", 32).double()
     a, b = image(32, seed=1), image(32, seed=2) * 5
-    torch.testing.assert_close(norm(torch.cat([a, b])), torch.cat([norm(a), norm(b)]), rtol=0, atol=0)
+    torch.testing.assert_close(
+        norm(torch.cat([a, b])), torch.cat([norm(a), norm(b)]), rtol=0, atol=0
+    )
 
 
 def test_layer_pixel_normalises_each_pixel_by_itself():
@@ -119,7 +129,11 @@ def test_layer_pixel_normalises_each_pixel_by_itself():
 
 @pytest.mark.parametrize(("name", "size"), [("group8", 8), ("group4", 4)])
 def test_smaller_groups(name, size):
-    assert [make_norm(name, channels).groups for channels in (16, 32, 128)] == [16 // size, 32 // size, 128 // size]
+    assert [make_norm(name, channels).groups for channels in (16, 32, 128)] == [
+        16 // size,
+        32 // size,
+        128 // size,
+    ]
     assert make_norm(name, 3).groups == 1
     x = image(32)
     torch.testing.assert_close(make_norm(name, 32).double()(x), F.group_norm(x, 32 // size))

@@ -40,7 +40,10 @@ def test_in_training_on_one_image_it_is_instance_norm(name):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("n", [1, 3])
 def test_batch_norm_is_pytorchs_in_float64(n, layout):
-    ours, theirs = randomise(make_norm("batch", 16).double()), nn.BatchNorm2d(16, momentum=0.01).double()
+    ours, theirs = (
+        randomise(make_norm("batch", 16).double()),
+        nn.BatchNorm2d(16, momentum=0.01).double(),
+    )
     theirs.load_state_dict(ours.state_dict())
     x, weights = image(16, n=n).to(memory_format=layout), image(16, seed=1, n=n)
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-12)
@@ -71,7 +74,9 @@ def test_cumulative_running_mean_is_that_of_all_images(name):
     if name == "online":  # its variance has the part between the images, BatchNorm's has not
         torch.testing.assert_close(norm.running_var, torch.cat(images).var((0, 2, 3), correction=0))
     else:
-        torch.testing.assert_close(norm.running_var, torch.stack([x.var((0, 2, 3)) for x in images]).mean(0))
+        torch.testing.assert_close(
+            norm.running_var, torch.stack([x.var((0, 2, 3)) for x in images]).mean(0)
+        )
 
 
 @pytest.mark.parametrize("name", ["batch_frozen", "renorm"])
@@ -146,7 +151,9 @@ def test_renorm_without_bounds_is_the_function_of_evaluation_but_its_gradient_ha
     x, weights = image(16, seed=5) * 9, image(16, seed=6)
     torch.testing.assert_close(norm(x), before.eval()(x))
     grad, *_ = gradients(norm, x, weights)
-    torch.testing.assert_close(grad.mean((2, 3)), torch.zeros(1, 16, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        grad.mean((2, 3)), torch.zeros(1, 16, dtype=torch.float64), rtol=0, atol=1e-12
+    )
     frozen, *_ = gradients(before, x, weights)
     assert frozen.mean((2, 3)).abs().min() > 1e-6
 
@@ -159,9 +166,15 @@ def test_renorm_within_bounds_and_its_gradient_by_hand():
     running_mean = norm.running_mean[:, None, None].clone()
     x = image(16, seed=5) * torch.linspace(0.5, 9, 16, dtype=torch.float64)[:, None, None]
     leaf, weights = x.clone().requires_grad_(), image(16, seed=6)
-    mean, std = leaf.mean((2, 3), keepdim=True), (leaf.var((2, 3), correction=0, keepdim=True) + norm.eps).sqrt()
+    mean, std = (
+        leaf.mean((2, 3), keepdim=True),
+        (leaf.var((2, 3), correction=0, keepdim=True) + norm.eps).sqrt(),
+    )
     with torch.no_grad():
-        r, d = (std / running_std).clamp(1 / 1.5, 1.5), ((mean - running_mean) / running_std).clamp(-0.5, 0.5)
+        r, d = (
+            (std / running_std).clamp(1 / 1.5, 1.5),
+            ((mean - running_mean) / running_std).clamp(-0.5, 0.5),
+        )
     assert 0 < (r == 1.5).sum() < 16 and 0 < (d.abs() == 0.5).sum() < 16, "both cases are met"
     expected = ((leaf - mean) / std * r + d) * norm.weight[:, None, None] + norm.bias[:, None, None]
     expected_grads = torch.autograd.grad((expected * weights).sum(), [leaf, norm.weight, norm.bias])
@@ -174,7 +187,14 @@ def test_renorm_within_bounds_and_its_gradient_by_hand():
 
 def test_renorm_bounds_follow_the_papers_schedule_over_the_run():
     norm = make_norm("renorm", 4)
-    schedule = [(0, 1, 0), (5_000, 1, 0), (15_000, 11 / 7, 2.5), (25_000, 15 / 7, 5), (40_000, 3, 5), (100_000, 3, 5)]
+    schedule = [
+        (0, 1, 0),
+        (5_000, 1, 0),
+        (15_000, 11 / 7, 2.5),
+        (25_000, 15 / 7, 5),
+        (40_000, 3, 5),
+        (100_000, 3, 5),
+    ]
     for steps, r_max, d_max in schedule:
         set_progress(norm, steps / 100_000)
         assert (norm.r_max, norm.d_max) == pytest.approx((r_max, d_max))
@@ -197,7 +217,9 @@ class PlainOnlineNorm:
         std = np.sqrt(self.var + self.eps)
         y = (x - self.mean) / std
         mean, var = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)
-        self.var = self.a * self.var + (1 - self.a) * var + self.a * (1 - self.a) * (mean - self.mean) ** 2
+        self.var = (
+            self.a * self.var + (1 - self.a) * var + self.a * (1 - self.a) * (mean - self.mean) ** 2
+        )
         self.mean = self.mean + (1 - self.a) * (mean - self.mean)
         out = weight * y + bias
         grad_out = np.where(np.abs(out) < 5, grad_out, 0)
@@ -211,7 +233,10 @@ class PlainOnlineNorm:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_online_norm_is_the_papers(dtype):
-    ours, plain = randomise(make_norm("online", 8, momentum=0.05).to(dtype)), PlainOnlineNorm(8, 0.95, 0.99)
+    ours, plain = (
+        randomise(make_norm("online", 8, momentum=0.05).to(dtype)),
+        PlainOnlineNorm(8, 0.95, 0.99),
+    )
     weight, bias = (p.detach().double().numpy() for p in (ours.weight, ours.bias))
     clamped = 0
     for seed in range(60):
@@ -222,7 +247,9 @@ def test_online_norm_is_the_papers(dtype):
         out = ours(leaf)
         got = [out, *torch.autograd.grad((out * weights).sum(), [leaf, ours.weight, ours.bias])]
         clamped += (out.abs() == 5).sum().item()
-        tight = {"rtol": 1e-9, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-4}
+        tight = (
+            {"rtol": 1e-9, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-4}
+        )
         for a, b in zip(got, expected, strict=True):
             torch.testing.assert_close(a.detach().double().numpy().reshape(b.shape), b, **tight)
     assert clamped, "the clamp is met"
@@ -280,7 +307,9 @@ def square_root_n(x):
         lambda: torch.testing.assert_close(
             make_norm("layer", 16).double()(image(16)), F.layer_norm(image(16), (16, 37, 29))
         ),
-        lambda: torch.testing.assert_close(make_norm("group", 32).double()(image(32)), F.group_norm(image(32), 2)),
+        lambda: torch.testing.assert_close(
+            make_norm("group", 32).double()(image(32)), F.group_norm(image(32), 2)
+        ),
     ],
 )
 def test_a_norm_with_wrong_statistics_is_caught(monkeypatch, wrong, check):

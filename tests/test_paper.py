@@ -10,12 +10,12 @@ from torch.utils.data import DataLoader
 
 from wellseg import synth
 from wellseg.config import DataConfig
-from wellseg.corpus.paper_ground import draw_on_paper, kind_of_paper
-from wellseg.dataset import DrawnLogs, LogsModule, Samples
-from wellseg.logset import HEADER, DataError, list_logs
 from wellseg.paper import main, paper_mask
-from wellseg.scan import open_scan, write_gray
+from wellseg.scan.reader import open_scan, write_gray
 from wellseg.train import main as train
+from wellseg.training.data_folder import HEADER, DataError, list_logs
+from wellseg.training.dataset import DrawnLogs, LogsModule, Samples
+from wellseg.training.on_paper import draw_on_paper, kind_of_paper
 
 
 def run(command, *arguments, status=0):
@@ -34,7 +34,10 @@ def paper(tmp_path):
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
     for i, name in enumerate(("header", "grid", "gray")):
-        gray, mask = np.full((220, 180), 250 if name == "gray" else 255, np.uint8), np.zeros((220, 180), np.uint8)
+        gray, mask = (
+            np.full((220, 180), 250 if name == "gray" else 255, np.uint8),
+            np.zeros((220, 180), np.uint8),
+        )
         gray[::20], gray[:, ::20] = i * 9, i // 2 * 60
         if name != "header":
             mask[:, 90:110] = 128
@@ -64,7 +67,9 @@ def test_short_pieces_above_the_curves_are_lettering_and_among_them_unknown():
 
 def test_above_the_row_where_the_first_curve_was_seen_all_is_paper():
     gray, probability = page((100, 60, 500), (200, 500, 999))
-    mask, goes_on = paper_mask(gray, probability, 200, header=True, curves=True, first_curve_row=600)
+    mask, goes_on = paper_mask(
+        gray, probability, 200, header=True, curves=True, first_curve_row=600
+    )
     assert not goes_on and not mask[:600].any() and (mask[610:, 200] > 0).all()
     mask, goes_on = paper_mask(gray, probability, 200, header=True, first_curve_row=1400)
     assert goes_on and not mask.any()
@@ -99,8 +104,14 @@ def test_ink_wider_than_any_pen_is_no_truth_and_where_it_is_wider_still_no_curve
 
 
 def test_with_curves_what_the_weights_are_sure_of_is_truth():
-    gray, probability = page((60, 100, 900), (300, 100, 140))  # a line of the grid, perhaps, and a letter
-    wave = np.stack([180 + 20 * np.sin(np.arange(100, 900) / 30), np.arange(100, 900)], 1).round().astype(np.int32)
+    gray, probability = page(
+        (60, 100, 900), (300, 100, 140)
+    )  # a line of the grid, perhaps, and a letter
+    wave = (
+        np.stack([180 + 20 * np.sin(np.arange(100, 900) / 30), np.arange(100, 900)], 1)
+        .round()
+        .astype(np.int32)
+    )
     cv2.polylines(probability, [wave[:, None]], False, 0.97, 5)
     mask, _ = paper_mask(gray, probability, 200, header=False, curves=True)
     assert (mask[wave[:, 1], wave[:, 0]] == 255).all()
@@ -122,7 +133,9 @@ def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, caps
         with open_scan(crop.image) as image, open_scan(crop.mask) as mask:
             cut, unknown = image.read(0, image.rows), mask.read(0, mask.rows)
         assert (cut == gray[row : row + 500]).all() and set(np.unique(unknown)) <= {0, 128}
-        assert (unknown[curve[row : row + 500] == 255] == 128).mean() > 0.97 and (unknown == 0).mean() > 0.3
+        assert (unknown[curve[row : row + 500] == 255] == 128).mean() > 0.97 and (
+            unknown == 0
+        ).mean() > 0.3
         assert row or not unknown[:300].any()
         assert (tmp_path / "mined" / "previews" / f"{crop.name}.png").is_file()
 
@@ -132,10 +145,23 @@ def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
     write_gray(tmp_path / "scan.tif", gray, dpi=200, bilevel=True)
     table = tmp_path / "headers.csv"
     table.write_text("scan,first_curve_row\nscan,700\n")
-    run(main, tmp_path / "scan.tif", "--out", tmp_path / "mined", "--crops", 12, "--rows", 400, "--headers", table)
+    run(
+        main,
+        tmp_path / "scan.tif",
+        "--out",
+        tmp_path / "mined",
+        "--crops",
+        12,
+        "--rows",
+        400,
+        "--headers",
+        table,
+    )
     crops = sorted(list_logs(tmp_path / "mined"), key=lambda crop: crop.name[-6:])
     assert [HEADER in crop.name for crop in crops[:5]] == [True] * 4 + [False]
-    assert not any((draw_on_paper(0, index, "tiny", crops[:4]).mask == 255).any() for index in range(40))
+    assert not any(
+        (draw_on_paper(0, index, "tiny", crops[:4]).mask == 255).any() for index in range(40)
+    )
     assert [int(crop.name[-6:]) for crop in crops[:5]] == [0, 100, 200, 300, 400]
     for crop in crops[:5]:
         with open_scan(crop.mask) as mask:
@@ -193,7 +219,10 @@ def test_headers_lie_on_their_sides_too(tmp_path):
 def test_flat_gray_is_a_render_and_noise_a_print():
     assert kind_of_paper(np.full((40, 40), 255, np.uint8)) == "scan"
     assert kind_of_paper(np.full((40, 40), 250, np.uint8)) == "render"
-    assert kind_of_paper(np.random.default_rng(0).integers(180, 250, (40, 40)).astype(np.uint8)) == "print"
+    assert (
+        kind_of_paper(np.random.default_rng(0).integers(180, 250, (40, 40)).astype(np.uint8))
+        == "print"
+    )
 
 
 def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
@@ -207,9 +236,13 @@ def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
 def test_samples_on_paper_are_the_same_for_any_number_of_workers(paper):
     samples = Samples(DrawnLogs("tiny", 3, 6, paper, 0.9), seed=3, crop_rows=100, augment=True)
     visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 5)]
-    workers = DataLoader(samples, None, sampler=visits, num_workers=1, multiprocessing_context="spawn")
+    workers = DataLoader(
+        samples, None, sampler=visits, num_workers=1, multiprocessing_context="spawn"
+    )
     for visit, together in zip(visits, workers, strict=True):
-        assert torch.equal(samples[visit].gray, together.gray) and torch.equal(samples[visit].truth, together.truth)
+        assert torch.equal(samples[visit].gray, together.gray) and torch.equal(
+            samples[visit].truth, together.truth
+        )
 
 
 def test_backgrounds_go_with_drawn_logs_and_are_never_validated_with(paper, tmp_path):
@@ -224,9 +257,36 @@ def test_backgrounds_go_with_drawn_logs_and_are_never_validated_with(paper, tmp_
 
 
 def test_the_weights_say_what_paper_they_were_trained_on(paper, tmp_path):
-    small = ["--model.widths", "[8]", "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
-    small += ["--data.workers", 0, "--steps", 1, "--val_every", 1, "--trainer.enable_progress_bar", "false"]
-    run(train, *small, "--data.backgrounds", paper, "--data.background_share", 0.75, "--out", tmp_path / "run")
+    small = [
+        "--model.widths",
+        "[8]",
+        "--data.preset",
+        "tiny",
+        "--data.count",
+        2,
+        "--data.val_count",
+        1,
+    ]
+    small += [
+        "--data.workers",
+        0,
+        "--steps",
+        1,
+        "--val_every",
+        1,
+        "--trainer.enable_progress_bar",
+        "false",
+    ]
+    run(
+        train,
+        *small,
+        "--data.backgrounds",
+        paper,
+        "--data.background_share",
+        0.75,
+        "--out",
+        tmp_path / "run",
+    )
     with safe_open(tmp_path / "run" / "model.safetensors", "pt") as file:
         header = str(file.metadata())
     assert f"corpus {synth.fingerprint()}, 75% of them on 3 crops of paper" in header

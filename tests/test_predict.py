@@ -17,9 +17,9 @@ from conftest import draw_waves
 
 import wellseg
 from wellseg.config import parse_bytes
-from wellseg.overlay import FoldedPage, paint
+from wellseg.net.resunet import to_ink
 from wellseg.predict import main
-from wellseg.resunet import to_ink
+from wellseg.results.overlay import FoldedPage, paint
 from wellseg.weights import change_header, read_header
 
 
@@ -28,7 +28,9 @@ def scan(tmp_path):
     path = tmp_path / "scans" / "log.tif"
     path.parent.mkdir()
     gray, _ = draw_waves(203, 117, phase=0)
-    tifffile.imwrite(path, gray == 0, photometric="miniswhite", resolution=(200, 300), resolutionunit="inch")
+    tifffile.imwrite(
+        path, gray == 0, photometric="miniswhite", resolution=(200, 300), resolutionunit="inch"
+    )
     return path
 
 
@@ -68,7 +70,9 @@ def test_the_mask_is_what_segment_says_and_segment_what_the_net_says(scan, weigh
     np.testing.assert_allclose(from_file, whole, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(from_file, from_array)
     run(scan, "--weights", weights, "--precision", "fp32", "--threshold", 0.4)
-    np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, from_file > 0.4)
+    np.testing.assert_array_equal(
+        tifffile.imread(scan.with_name("log.mask.tif")) > 0, from_file > 0.4
+    )
 
 
 def test_statistics_of_windows(scan, weights):
@@ -76,18 +80,24 @@ def test_statistics_of_windows(scan, weights):
     gray[:500] = 255
     tifffile.imwrite(scan, gray)
     net = wellseg.load_model(weights)
-    whole, windows = (wellseg.segment(net, gray, precision="fp32", window_rows=rows) for rows in (0, 256))
+    whole, windows = (
+        wellseg.segment(net, gray, precision="fp32", window_rows=rows) for rows in (0, 256)
+    )
     assert np.abs(whole - windows).max() > 0.05
     for rows, probability in ((0, whole), (256, windows)):
         run(scan, "--weights", weights, "--precision", "fp32", "--window_rows", rows)
-        np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, probability > 0.5)
+        np.testing.assert_array_equal(
+            tifffile.imread(scan.with_name("log.mask.tif")) > 0, probability > 0.5
+        )
         assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == rows
     # Not asked: whole, or what the weights ask for.
     run(scan, "--weights", weights, "--precision", "fp32")
     assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == 0
     change_header(weights, {**read_header(weights), "window_rows": 256}, weights)
     run(scan, "--weights", weights, "--precision", "fp32")
-    np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, windows > 0.5)
+    np.testing.assert_array_equal(
+        tifffile.imread(scan.with_name("log.mask.tif")) > 0, windows > 0.5
+    )
     run(scan, "--weights", weights, "--precision", "fp32", "--window_rows", 0)
     np.testing.assert_array_equal(tifffile.imread(scan.with_name("log.mask.tif")) > 0, whole > 0.5)
 
@@ -96,14 +106,19 @@ def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):
     run(scan, "--weights", weights)
     before = scan.with_name("log.json").read_text()
     run(scan, "--weights", weights)
-    assert "done already" in capsys.readouterr().err and scan.with_name("log.json").read_text() == before
+    assert (
+        "done already" in capsys.readouterr().err
+        and scan.with_name("log.json").read_text() == before
+    )
     run(scan, "--weights", weights, "--threshold", 0.6)  # another question, so another answer
     assert json.loads(scan.with_name("log.json").read_text())["threshold"] == 0.6
     run(scan, "--weights", weights, "--threshold", 0.6, "--overwrite")
     assert "done already" not in capsys.readouterr().err
 
 
-def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(scan, weights, tmp_path, capsys):
+def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
+    scan, weights, tmp_path, capsys
+):
     (scan.parent / "deeper").mkdir()
     (scan.parent / "deeper" / "other.png").write_bytes(
         cv2.imencode(".png", np.full((40, 50), 255, np.uint8))[1].tobytes()
@@ -115,7 +130,11 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
     printed = capsys.readouterr()
     assert (out / "log.mask.tif").exists() and (out / "deeper" / "other.mask.tif").exists()
     for name in ("notes", "cut"):
-        lines = [line for line in printed.err.splitlines() if f"{name}.tif" in line and "wellseg.predict" in line]
+        lines = [
+            line
+            for line in printed.err.splitlines()
+            if f"{name}.tif" in line and "wellseg.predict" in line
+        ]
         assert len(lines) == 1
         assert not list(out.glob(f"{name}.*"))
     assert "2 of 4 scans failed" in printed.err
@@ -129,7 +148,10 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["empty"], "empty: no scan (TIFF, PNG or JPEG) in this folder"),
         (["log.tif", "--threshold", "2"], "--threshold lies between 0 and 1, not 2"),
         (["log.tif", "--memory", "lots"], "--memory 'lots' is not a size"),
-        (["log.tif", "--window_rows", "100"], "--window_rows is 0, the whole scan, or at least 256, not 100"),
+        (
+            ["log.tif", "--window_rows", "100"],
+            "--window_rows is 0, the whole scan, or at least 256, not 100",
+        ),
         (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
@@ -139,8 +161,14 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the LAS file that --traces writes"),
         (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
         (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=FEET"),
-        (["other.tif", "log.tif", "--traces", "--tracks", "1-2"], "--tracks belongs to one scan, and here are 2"),
-        (["log.tif", "other.tif", "--traces", "--depth", "1=2", "3=4"], "--depth belongs to one scan, and here are 2"),
+        (
+            ["other.tif", "log.tif", "--traces", "--tracks", "1-2"],
+            "--tracks belongs to one scan, and here are 2",
+        ),
+        (
+            ["log.tif", "other.tif", "--traces", "--depth", "1=2", "3=4"],
+            "--depth belongs to one scan, and here are 2",
+        ),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
     ],
 )
@@ -171,7 +199,9 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
     for arguments in (["--view"], []):
         run(scan.parent, "--weights", weights, *arguments)  # neither pictures of the view are scans
         assert "log.tif: done already" in capsys.readouterr().err and page.exists()
-    assert '"view":"log.html","thumb":"log.view/thumb.jpg"' in scan.with_name("index.html").read_text()
+    assert (
+        '"view":"log.html","thumb":"log.view/thumb.jpg"' in scan.with_name("index.html").read_text()
+    )
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not page.exists() and not scan.with_name("log.view").exists()  # it showed another mask
 
@@ -180,14 +210,21 @@ def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")
     assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.traces.csv").exists()
-    assert "no printed tracks found: values in log.las are fractions of the scan's width" in capsys.readouterr().err
+    assert (
+        "no printed tracks found: values in log.las are fractions of the scan's width"
+        in capsys.readouterr().err
+    )
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     assert "done already" in capsys.readouterr().err
     run(scan, "--weights", weights, "--traces")
     assert "done already" not in capsys.readouterr().err and "row 200" not in las.read_text()
     run(scan, "--weights", weights, "--traces", "--tracks", "10-60")
     said = capsys.readouterr().err
-    assert "done already" not in said and "no printed" not in said and "those of --tracks" in las.read_text()
+    assert (
+        "done already" not in said
+        and "no printed" not in said
+        and "those of --tracks" in las.read_text()
+    )
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not las.exists() and not scan.with_name("log.traces.csv").exists()
 
@@ -207,7 +244,9 @@ def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 300  # on a busy machine, the start alone takes a minute
-    while not _has_open(process.pid, out) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not _has_open(process.pid, out) and process.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     assert process.poll() is None, "it was over before it could be killed"
     process.send_signal(signal.SIGKILL)
@@ -230,12 +269,21 @@ def test_importing_wellseg_does_not_import_torch():
 
 
 def test_a_wrong_array_is_refused(weights):
-    with pytest.raises(ValueError, match=r"gray uint8, rows x columns, not float64 of shape \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"gray uint8, rows x columns, not float64 of shape \(3, 4\)"
+    ):
         wellseg.segment(wellseg.load_model(weights), np.zeros((3, 4)))
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("2GB", 2_000_000_000), ("1.5 GiB", 1_610_612_736), ("500mb", 500_000_000), (77, 77), ("5", 5)]
+    ("text", "size"),
+    [
+        ("2GB", 2_000_000_000),
+        ("1.5 GiB", 1_610_612_736),
+        ("500mb", 500_000_000),
+        (77, 77),
+        ("5", 5),
+    ],
 )
 def test_sizes_are_read(text, size):
     assert parse_bytes(text) == size
@@ -248,7 +296,7 @@ def test_what_is_no_size_is_refused(text):
 
 
 def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(monkeypatch):
-    monkeypatch.setattr("wellseg.overlay.PAGE_PIXELS", 20_000)
+    monkeypatch.setattr("wellseg.results.overlay.PAGE_PIXELS", 20_000)
     gray, mask = np.full((900, 100), 255, np.uint8), np.zeros((900, 100), np.uint8)
     mask[:, 37] = 255
     pages = []
@@ -257,7 +305,9 @@ def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(mon
         for start in range(0, 900, band_rows):
             page.add(gray[start : start + band_rows], mask[start : start + band_rows])
         pages.append(page.picture())
-    assert page.reduction > 1 and pages[0].shape[1] > pages[0].shape[0]  # reduced, and folded into columns
+    assert (
+        page.reduction > 1 and pages[0].shape[1] > pages[0].shape[0]
+    )  # reduced, and folded into columns
     for picture in pages:
         np.testing.assert_array_equal(picture, pages[0])
     red = (pages[0] == (230, 20, 40)).all(2)
@@ -269,7 +319,9 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
     upright = np.full((80, 60), 255, np.uint8)
     upright[:40, :30] = 0  # ink at the upper left, as a person sees it
     transposed = upright.T if orientation > 4 else upright
-    flips = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}.get(orientation, (1, 1))
+    flips = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}.get(
+        orientation, (1, 1)
+    )
     stored = transposed[:: flips[0], :: flips[1]]
     tags = [(274, 3, 1, orientation, True)]
     tifffile.imwrite(tmp_path / "log.tif", stored, photometric="minisblack", extratags=tags)

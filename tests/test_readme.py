@@ -19,13 +19,22 @@ def test_the_commands_of_the_design_that_exist_are_in_the_readme():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_flags_in_the_readme_are_flags_of_the_command(command):
     shown = subprocess.run(
-        [sys.executable, "-m", f"wellseg.{command}", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", f"wellseg.{command}", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     lines = [line for line in README.splitlines() if f"wellseg.{command}" in line]
-    flags = {flag for line in lines for flag in re.findall(r"(--[\w.]+)", line.split(f"wellseg.{command}")[1])}
+    flags = {
+        flag
+        for line in lines
+        for flag in re.findall(r"(--[\w.]+)", line.split(f"wellseg.{command}")[1])
+    }
     assert flags <= set(re.findall(r"(--[\w.]+)", shown)) | {"--help"}
 
 
 def test_files_in_the_readme_are_there():
-    named = set(re.findall(r"\b((?:configs|data|benchmarks|docs|docker|wellseg)/[\w./-]*\w)", README))
+    named = set(
+        re.findall(r"\b((?:configs|data|benchmarks|docs|docker|wellseg)/[\w./-]*\w)", README)
+    )
     assert named and not [name for name in named if not (ROOT / name).exists()]

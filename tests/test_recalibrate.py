@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from studies.batch_size_one.recalibrate import layer_by_layer, precise
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, make_norm
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.online import OnlineNorm
-from wellseg.recalibrate import layer_by_layer, precise
-from wellseg.resunet import ResUNet
 
 SIZES = [(16, 24), (40, 8), (9, 13), (30, 50)]
 RUNNING = [name for name in NORMS if isinstance(make_norm(name, 4), BatchNorm | OnlineNorm)]
@@ -54,19 +54,27 @@ def test_one_layer_has_the_statistics_of_all_images(recalibrate, weigh):
     mean, var = statistics([net[0](x) for x in inks()], weigh)
     torch.testing.assert_close(net[1].running_mean, mean)
     torch.testing.assert_close(net[1].running_var, var)
-    mean_of_variances = torch.stack([net[0](x).var((0, 2, 3), correction=0) for x in inks()]).mean(0)
-    assert (var - mean_of_variances).abs().max() > 1e-3 * var.max(), "the images differ from one another"
+    mean_of_variances = torch.stack([net[0](x).var((0, 2, 3), correction=0) for x in inks()]).mean(
+        0
+    )
+    assert (var - mean_of_variances).abs().max() > 1e-3 * var.max(), (
+        "the images differ from one another"
+    )
 
 
 @pytest.mark.parametrize("weigh", ["image", "pixel"])
 @pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
 def test_what_the_second_layer_sees(recalibrate, weigh):
     """PreciseBN: each image normalised by itself. Layer by layer: what evaluation gives it."""
-    net = nn.Sequential(nn.Conv2d(1, 6, 3), BatchNorm(6), nn.ReLU(), nn.Conv2d(6, 5, 3), BatchNorm(5)).double()
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 3), BatchNorm(6), nn.ReLU(), nn.Conv2d(6, 5, 3), BatchNorm(5)
+    ).double()
     recalibrate(net, inks(), weigh)
     first = [net[0](x) for x in inks()]
     mean, var = (each.detach() for each in statistics(first, weigh))
-    seen = [F.instance_norm(x) if recalibrate is precise else F.batch_norm(x, mean, var) for x in first]
+    seen = [
+        F.instance_norm(x) if recalibrate is precise else F.batch_norm(x, mean, var) for x in first
+    ]
     mean, var = statistics([net[3](x.relu()) for x in seen], weigh)
     torch.testing.assert_close(net[4].running_mean, mean)
     torch.testing.assert_close(net[4].running_var, var)
@@ -86,7 +94,9 @@ def test_layer_by_layer_every_channel_has_mean_0_and_variance_1_in_evaluation(no
         normalised = [F.batch_norm(x, module.running_mean, module.running_var) for x in inputs]
         mean, var = statistics(normalised, weigh)
         torch.testing.assert_close(mean, torch.zeros_like(mean), rtol=0, atol=1e-9)
-        torch.testing.assert_close(var, module.running_var / (module.running_var + 1e-5), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(
+            var, module.running_var / (module.running_var + 1e-5), rtol=1e-9, atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("recalibrate", [precise, layer_by_layer])
@@ -97,7 +107,9 @@ def test_only_running_statistics_change_and_once_more_changes_nothing(recalibrat
     before = copy.deepcopy(net.state_dict())
     recalibrate(net, inks())
     modes = {name for name, module in net.named_modules() if not module.training}
-    assert modes == {name for name, _ in net.named_modules() if name.startswith("encoder")}, "as they were"
+    assert modes == {name for name, _ in net.named_modules() if name.startswith("encoder")}, (
+        "as they were"
+    )
     once = copy.deepcopy(net.state_dict())
     changed = {name.rsplit(".", 1)[1] for name in once if not torch.equal(once[name], before[name])}
     assert changed == {"running_mean", "running_var"}

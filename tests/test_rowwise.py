@@ -18,11 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import wellseg
-from wellseg import norms, rowstats, rowwise, spill
+from wellseg import norms
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, make_norm, set_progress
-from wellseg.resunet import ResUNet
-from wellseg.rowstats import DepthStatistics, window_parts
-from wellseg.rowwise import RowEvaluation, UnsupportedOperation
+from wellseg.rows import evaluation as rowwise
+from wellseg.rows import statistics as rowstats
+from wellseg.rows import store as spill
+from wellseg.rows.evaluation import RowEvaluation, UnsupportedOperation
+from wellseg.rows.statistics import DepthStatistics, window_parts
 
 PLENTY = 64 << 30
 NOTHING = 0  # of memory: all that is kept goes to disk
@@ -55,7 +58,9 @@ def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
     return net.eval()
 
 
-def random_ink(rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+def random_ink(
+    rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> Tensor:
     """Strokes of ink that get denser from top to bottom, so that strips differ in their statistics."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand((1, 1, rows, columns), generator=generator, dtype=dtype)
@@ -68,7 +73,9 @@ def by_rows(net: nn.Module, ink: Tensor, memory_bytes: int = PLENTY, **options: 
     evaluation = RowEvaluation(net, *ink.shape[2:], **options)  # type: ignore[arg-type]
     bands = [(first, band.cpu()) for first, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     ends = [0, *[first + band.shape[2] for first, band in bands]]
-    assert [first for first, _ in bands] == ends[:-1] and ends[-1] == ink.shape[2], "every row once, in order"
+    assert [first for first, _ in bands] == ends[:-1] and ends[-1] == ink.shape[2], (
+        "every row once, in order"
+    )
     return torch.cat([band for _, band in bands], 2)
 
 
@@ -79,7 +86,12 @@ def whole(net: nn.Module, ink: Tensor) -> Tensor:
 
 def off(net: nn.Module, ink: Tensor, **options: object) -> float:
     """The largest difference from the whole image in float64."""
-    return (by_rows(net, ink, **options) - whole(copy.deepcopy(net).double(), ink.double())).abs().max().item()
+    return (
+        (by_rows(net, ink, **options) - whole(copy.deepcopy(net).double(), ink.double()))
+        .abs()
+        .max()
+        .item()
+    )
 
 
 # --- Exactness -------------------------------------------------------------------------------------
@@ -89,7 +101,15 @@ def off(net: nn.Module, ink: Tensor, **options: object) -> float:
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize(
     ("rows", "columns", "strip_rows"),
-    [(131, 47, 8), (64, 40, 64), (203, 33, 24), (72, 56, 7), (1, 9, None), (50, 1, 16), (9, 8, 1000)],
+    [
+        (131, 47, 8),
+        (64, 40, 64),
+        (203, 33, 24),
+        (72, 56, 7),
+        (1, 9, None),
+        (50, 1, 16),
+        (9, 8, 1000),
+    ],
 )
 def test_float64_rows_are_the_whole_image(
     device: torch.device, norm: str, patch: int, rows: int, columns: int, strip_rows: int | None
@@ -132,7 +152,9 @@ def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16(device: tor
         whole_off = whole(net, ink) - truth
     rows_off = by_rows(net, ink, dtype=torch.bfloat16, device=device) - truth
     assert rows_off.square().mean() <= 1.05 * whole_off.square().mean()
-    assert rows_off.abs().max() <= 1.25 * whole_off.abs().max(), "one value's rounding, so a matter of luck"
+    assert rows_off.abs().max() <= 1.25 * whole_off.abs().max(), (
+        "one value's rounding, so a matter of luck"
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -162,14 +184,18 @@ def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_counting_halo_rows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = rowstats.block_moments
-    monkeypatch.setattr(rowstats, "block_moments", lambda rows: measure(torch.cat([rows, rows[:, :, -1:]], 2)))
+    monkeypatch.setattr(
+        rowstats, "block_moments", lambda rows: measure(torch.cat([rows, rows[:, :, -1:]], 2))
+    )
     assert not is_exact()
 
 
 def test_zero_padding_at_inner_edges(monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of = rowwise.rows_of
 
-    def tiled(x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None) -> Tensor:
+    def tiled(
+        x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
+    ) -> Tensor:
         rows = rows_of(x, x_first, height, first, last, fill).clone()
         if fill == 0.0 and first > 0 and (last - first) % 8 == 2:  # the halo of a 3 x 3 convolution
             rows[:, :, 0] = 0.0
@@ -189,7 +215,11 @@ class Call(nn.Module):
         super().__init__()
         self.first, self.norm = nn.Conv2d(1, 4, 3, padding=1), make_norm("group", 4)
         self.last, self.function = nn.Conv2d(channels, 1, 3, padding=1), function
-        self.weight = nn.Parameter(torch.randn(weight, generator=torch.Generator().manual_seed(1))) if weight else None
+        self.weight = (
+            nn.Parameter(torch.randn(weight, generator=torch.Generator().manual_seed(1)))
+            if weight
+            else None
+        )
 
     def forward(self, ink: Tensor) -> Tensor:
         x = self.norm(self.first(ink))
@@ -232,7 +262,12 @@ OPERATIONS: dict[str, Call] = {
 def test_operation(device: torch.device, name: str, rows: int, strip_rows: int) -> None:
     net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
     truth = whole(net, ink)
-    options = {"memory_bytes": PLENTY, "dtype": torch.float64, "device": device, "strip_rows": strip_rows}
+    options = {
+        "memory_bytes": PLENTY,
+        "dtype": torch.float64,
+        "device": device,
+        "strip_rows": strip_rows,
+    }
     evaluation = RowEvaluation(copy.deepcopy(net).to(device), rows, 12, **options)
     bands = [band.cpu() for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     assert (torch.cat(bands, 2) - truth).abs().max() < 1e-10
@@ -243,7 +278,9 @@ class OtherNet(nn.Module):
 
     def __init__(self, norm: str) -> None:
         super().__init__()
-        self.down = nn.Sequential(nn.Conv2d(1, 16, 5, stride=2, padding=2), make_norm(norm, 16), nn.SiLU())
+        self.down = nn.Sequential(
+            nn.Conv2d(1, 16, 5, stride=2, padding=2), make_norm(norm, 16), nn.SiLU()
+        )
         self.wide = nn.ModuleList(nn.Conv2d(16, 16, 3, padding=d, dilation=d) for d in (1, 2, 4))
         self.norms = nn.ModuleList(make_norm(norm, 16) for _ in self.wide)
         self.side = nn.Sequential(nn.Conv2d(16, 48, 1), make_norm(norm, 48))
@@ -256,7 +293,9 @@ class OtherNet(nn.Module):
 
     def forward(self, ink: Tensor) -> Tensor:
         x = self.down(ink)
-        y = torch.cat([F.relu(norm(conv(x))) for conv, norm in zip(self.wide, self.norms, strict=True)], 1)
+        y = torch.cat(
+            [F.relu(norm(conv(x))) for conv, norm in zip(self.wide, self.norms, strict=True)], 1
+        )
         y = y + self.side(x)
         up = F.pad(self.up1(self.deep(y)), (0, y.shape[3] % 2, 0, y.shape[2] % 2))
         up = self.up2(torch.cat([y, up], 1))[:, :, : ink.shape[2], : ink.shape[3]]
@@ -302,7 +341,10 @@ def test_batchnorm_in_training_mode_uses_the_image_and_leaves_the_net_alone() ->
     net, ink = randomised(ResUNet(norm="batch", **SMALL)).double().train(), random_ink(120, 40)
     before = copy.deepcopy(net.state_dict())
     rows = by_rows(net, ink, strip_rows=16)
-    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items()) and net.training
+    assert (
+        all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+        and net.training
+    )
     assert (rows - whole(net, ink)).abs().max() < 1e-10
 
 
@@ -335,7 +377,9 @@ class Windowed(nn.Module):
         counts = torch.tensor([float(p.shape[1]) for p in pixels], dtype=x.dtype)
         rows = []
         for row in range(height):
-            at = min(max((row + 0.5) * self.parts / height, 1), self.parts - 1)  # in parts: the middle of the window
+            at = min(
+                max((row + 0.5) * self.parts / height, 1), self.parts - 1
+            )  # in parts: the middle of the window
             weight = torch.zeros(self.parts, dtype=x.dtype)
             for window in range(self.parts - 1):  # of the parts window and window + 1
                 both = slice(window, window + 2)
@@ -359,7 +403,9 @@ def windowed(net: nn.Module, parts: int) -> nn.Module:
     ("norm", "rows", "window_rows", "parts"),
     [("group", 131, 60, 4), ("instance", 61, 41, 1), *((norm, 70, 20, 7) for norm in NORMS)],
 )
-def test_window_statistics(device: torch.device, norm: str, rows: int, window_rows: int, parts: int) -> None:
+def test_window_statistics(
+    device: torch.device, norm: str, rows: int, window_rows: int, parts: int
+) -> None:
     assert window_parts(rows, window_rows) == parts
     for net in (ResUNet(norm=norm, **SMALL), OtherNet(norm)):
         net, ink = randomised(net).double(), random_ink(rows, 17)
@@ -382,14 +428,23 @@ def test_windows_of_a_scan_that_is_alike_all_along_are_the_whole_scan(norm: str)
 
 def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None:
     statistics = DepthStatistics(1000, 10)
-    statistics.add(0, torch.linspace(0, 1, 1000, dtype=torch.float64).square()[None, None, :, None].expand(1, 1, -1, 8))
+    statistics.add(
+        0,
+        torch.linspace(0, 1, 1000, dtype=torch.float64)
+        .square()[None, None, :, None]
+        .expand(1, 1, -1, 8),
+    )
     mean, var = statistics.at(0, 1000)
     assert mean[0, -1] > 0.8 > 0.02 > mean[0, 0]
-    assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, "parts by themselves jump by 0.19"
+    assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, (
+        "parts by themselves jump by 0.19"
+    )
 
 
 def test_windows_need_no_more_memory_for_taller_scans() -> None:
-    few, many = (planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (8_192, 81_920))
+    few, many = (
+        planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (8_192, 81_920)
+    )
     assert few.ram_bytes == many.ram_bytes
 
 
@@ -398,7 +453,10 @@ def test_windows_need_no_more_memory_for_taller_scans() -> None:
 def test_segment_on_a_gpu_is_segment_on_the_cpu(precision: str, within: float) -> None:
     gray = (255 * (1 - random_ink(700, 300)[0, 0])).to(torch.uint8).numpy()
     net = randomised(ResUNet())
-    cpu, gpu = (wellseg.segment(copy.deepcopy(net), gray, device=d, precision=precision) for d in ("cpu", "cuda"))
+    cpu, gpu = (
+        wellseg.segment(copy.deepcopy(net), gray, device=d, precision=precision)
+        for d in ("cpu", "cuda")
+    )
     assert abs(cpu - gpu).max() < within
 
 
@@ -429,11 +487,16 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spill.RowStore, "__init__", watched)
     for memory_bytes in (NOTHING, rowwise.HEAP_BYTES + 4_000_000, PLENTY):
         ink = random_ink(500, 100, dtype=torch.float32)
-        evaluation = RowEvaluation(ResUNet().eval(), 500, 100, memory_bytes=memory_bytes, strip_rows=32)
+        evaluation = RowEvaluation(
+            ResUNet().eval(), 500, 100, memory_bytes=memory_bytes, strip_rows=32
+        )
         for _ in evaluation.bands(lambda a, b, ink=ink: ink[:, :, a:b]):
             pass
         planned, store = evaluation.plan, stores[-1]
-        assert (store.peak_ram_bytes, store.peak_disk_bytes) == (planned.ram_bytes, planned.spill_bytes)
+        assert (store.peak_ram_bytes, store.peak_disk_bytes) == (
+            planned.ram_bytes,
+            planned.spill_bytes,
+        )
         assert store.ram_bytes == store.disk_bytes == 0, "all is freed at the end"
     assert [bool(store.peak_ram_bytes) for store in stores] == [False] * 2 + [True] * 4
     assert [bool(store.peak_disk_bytes) for store in stores] == [True] * 4 + [False] * 2
@@ -458,7 +521,9 @@ def test_ink_is_read_once_from_top_to_bottom() -> None:
         reads.append((a, b))
         return ink[:, :, a:b]
 
-    for _ in RowEvaluation(ResUNet().eval(), 300, 40, memory_bytes=PLENTY, strip_rows=32).bands(read_ink):
+    for _ in RowEvaluation(ResUNet().eval(), 300, 40, memory_bytes=PLENTY, strip_rows=32).bands(
+        read_ink
+    ):
         pass
     assert reads[0][0] == 0 and reads[-1][1] == 300
     assert all(before[1] == after[0] for before, after in pairwise(reads))
@@ -473,7 +538,9 @@ def test_progress_rises_to_one() -> None:
     assert shares == sorted(shares) and len(shares) > 100 and shares[0] < 0.05 and shares[-1] == 1.0
 
 
-def test_a_disk_too_small_is_named_before_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_disk_too_small_is_named_before_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     usage = type("usage", (), {"free": 1_000_000})
     monkeypatch.setattr(rowwise.shutil, "disk_usage", lambda folder: usage)
     evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory_bytes=0, scratch=tmp_path)
@@ -492,7 +559,12 @@ def test_a_disk_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
     monkeypatch.setattr(spill.os, "pwrite", full)
     with pytest.raises(OSError, match=str(tmp_path)):
-        by_rows(ResUNet().eval(), random_ink(64, 64, dtype=torch.float32), memory_bytes=NOTHING, scratch=tmp_path)
+        by_rows(
+            ResUNet().eval(),
+            random_ink(64, 64, dtype=torch.float32),
+            memory_bytes=NOTHING,
+            scratch=tmp_path,
+        )
 
 
 def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
@@ -507,8 +579,8 @@ def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
 
 SPILLING = """
 import sys, torch, pathlib
-from wellseg.resunet import ResUNet
-from wellseg.rowwise import RowEvaluation
+from wellseg.net.resunet import ResUNet
+from wellseg.rows.evaluation import RowEvaluation
 torch.set_num_threads(1)
 rows, memory_bytes, scratch = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
 generator = torch.Generator().manual_seed(0)
@@ -528,7 +600,9 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 def spilling(rows: int, memory_bytes: int, scratch: Path) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", SPILLING, str(rows), str(memory_bytes), str(scratch)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=Path(rowwise.__file__).parents[1])
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, cwd=Path(rowwise.__file__).parents[1]
+    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
@@ -538,7 +612,9 @@ def test_killed_it_leaves_no_file(tmp_path: Path) -> None:
     open_files = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert any(str(tmp_path) in name and "deleted" in name for name in open_files), "it was spilling"
+    assert any(str(tmp_path) in name and "deleted" in name for name in open_files), (
+        "it was spilling"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -550,5 +626,7 @@ def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
         output, _ = spilling(rows, 0, tmp_path).communicate()
         peaks.append(1024 * int(output.split()[-1]))
     # Kept maps would be 100 bytes a pixel; 1.6 were seen on a busy machine, of blocks that wait to be written.
-    assert peaks[1] - peaks[0] < 3 * 16_000 * 640, f"{peaks} bytes: less than three for each pixel more"
+    assert peaks[1] - peaks[0] < 3 * 16_000 * 640, (
+        f"{peaks} bytes: less than three for each pixel more"
+    )
     assert peaks[1] < 800e6

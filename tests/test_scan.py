@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg import tiff_codecs
-from wellseg.scan import ScanError, is_scan_file, open_scan, write_mask
+from wellseg.scan import tiff_codecs
+from wellseg.scan.reader import ScanError, is_scan_file, open_scan, write_mask
 
 ROWS, COLUMNS = 101, 83
 
@@ -82,7 +82,9 @@ def test_black_ink_is_0_whatever_the_photometric(
 @pytest.mark.parametrize("rows_per_strip", [16, ROWS])
 @pytest.mark.parametrize("photometric", [0, 1])
 @pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt"])
-def test_fax(tmp_path: Path, page: np.ndarray, compression: str, photometric: int, rows_per_strip: int) -> None:
+def test_fax(
+    tmp_path: Path, page: np.ndarray, compression: str, photometric: int, rows_per_strip: int
+) -> None:
     path = tmp_path / "scan.tif"
     save_fax(path, page, compression, photometric=photometric, rows_per_strip=rows_per_strip)
     assert np.array_equal(read(path), np.where(page, 0, 255))
@@ -99,7 +101,9 @@ def test_tall_fax_strips_decode_the_same_through_a_temporary_file(
     assert np.array_equal(read(path), np.where(tall, 0, 255))
 
 
-def test_tall_fax_strip_without_disk_space(tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tall_fax_strip_without_disk_space(
+    tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -139,7 +143,9 @@ def test_packed_depths(tmp_path: Path, bits: int) -> None:
     assert np.abs(read(path) - stored * (255 / (2**bits - 1))).max() <= 1
 
 
-@pytest.mark.parametrize("low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)])
+@pytest.mark.parametrize(
+    "low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)]
+)
 def test_floats(tmp_path: Path, low: float, high: float, start: float, stop: float) -> None:
     values = np.random.default_rng(0).uniform(low, high, (ROWS, COLUMNS)).astype(np.float32)
     values[3, 4], values[90, 5] = low, high
@@ -173,7 +179,9 @@ def test_rgb_is_luma(
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate"])
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
-def test_horizontal_predictor(tmp_path: Path, colours: np.ndarray, dtype: str, compression: str) -> None:
+def test_horizontal_predictor(
+    tmp_path: Path, colours: np.ndarray, dtype: str, compression: str
+) -> None:
     path = tmp_path / "scan.tif"
     stored = colours.astype(dtype) * np.array(1 if dtype == "u1" else 257, dtype)
     for byteorder in "<>":
@@ -184,7 +192,9 @@ def test_horizontal_predictor(tmp_path: Path, colours: np.ndarray, dtype: str, c
 
 @pytest.mark.parametrize("extrasample, dtype", [("unassalpha", "u1"), ("unassalpha", "u2"),
                                                 ("assocalpha", "u1")])  # fmt: skip
-def test_alpha_is_laid_on_white(tmp_path: Path, colours: np.ndarray, extrasample: str, dtype: str) -> None:
+def test_alpha_is_laid_on_white(
+    tmp_path: Path, colours: np.ndarray, extrasample: str, dtype: str
+) -> None:
     alpha = np.random.default_rng(1).integers(0, 256, (ROWS, COLUMNS, 1))
     alpha[:10], alpha[10:20] = 0, 255
     on_white = luma(colours) * alpha[..., 0] / 255 + 255 - alpha[..., 0]
@@ -280,7 +290,9 @@ def test_strips_without_byte_counts(tmp_path: Path, page: np.ndarray, compressio
             tif.filehandle.seek(tags.dataoffsets[0])
             data, code = tif.filehandle.read(tags.databytecounts[0]), 4
     path = tmp_path / "scan.tif"
-    path.write_bytes(tiny_tiff(data, bits=1, compression=code, photometric=code == 1, byte_counts=False))
+    path.write_bytes(
+        tiny_tiff(data, bits=1, compression=code, photometric=code == 1, byte_counts=False)
+    )
     assert np.array_equal(read(path), np.where(page, 0, 255))
 
 
@@ -524,7 +536,9 @@ def put_pixels_last(path: Path) -> None:
 
 @pytest.mark.parametrize("compression", ["raw", "lzw", "deflate", "packbits", "group4", "jpeg"])
 @pytest.mark.parametrize("one_strip", [False, True])
-def test_truncated_tiff(tmp_path: Path, page: np.ndarray, compression: str, one_strip: bool) -> None:
+def test_truncated_tiff(
+    tmp_path: Path, page: np.ndarray, compression: str, one_strip: bool
+) -> None:
     """The good rows can be read and are right; the first damaged row is named."""
     path = tmp_path / "scan.tif"
     gray = np.where(page, 0, 255).astype(np.uint8)
@@ -787,7 +801,7 @@ def test_writing_holds_no_picture(tmp_path: Path) -> None:
     code = """
 import resource, sys
 import numpy as np
-from wellseg.scan import write_mask
+from wellseg.scan.reader import write_mask
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 band = np.zeros((256, 4000), np.uint8)
 write_mask(sys.argv[1], (band for _ in range(400)), 102_400, 4000)
@@ -817,5 +831,7 @@ def test_big_masks_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_importing_loads_no_torch() -> None:
-    code = "import sys, wellseg.scan; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    code = (
+        "import sys, wellseg.scan.reader; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=True)

@@ -8,9 +8,9 @@ from test_rowwise import by_rows, off, random_ink, randomised
 from torch import nn
 
 from wellseg.config import ModelConfig
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, StandardisedConv2d, plain
-from wellseg.resunet import ResUNet
-from wellseg.together import Together
+from wellseg.training.together import Together
 
 
 def standardised_net(norm="group"):
@@ -32,21 +32,29 @@ def test_scale_and_offset_of_the_weights_do_not_matter():
     before = conv(x)
     with torch.no_grad():
         conv.weight.mul_(torch.linspace(0.5, 9, 5).view(5, 1, 1, 1)).add_(0.3)
-    torch.testing.assert_close(conv(x), before, rtol=2e-3, atol=2e-3)  # eps, beside a variance of 0.005
+    torch.testing.assert_close(
+        conv(x), before, rtol=2e-3, atol=2e-3
+    )  # eps, beside a variance of 0.005
 
 
 def test_the_convolutions_before_a_norm_and_no_others_are_standardised():
     for separable, names in ((False, {"conv1", "conv2"}), (True, {"conv1", "conv1.1", "conv2.1"})):
         net = ResUNet(2, (16, 32), weight_standardisation=True, separable=separable)
-        kinds = (name for name, module in net.named_modules() if isinstance(module, StandardisedConv2d))
-        assert {name[name.index("conv") :] for name in kinds} == names and type(net.head) is nn.Conv2d
+        kinds = (
+            name for name, module in net.named_modules() if isinstance(module, StandardisedConv2d)
+        )
+        assert {name[name.index("conv") :] for name in kinds} == names and type(
+            net.head
+        ) is nn.Conv2d
 
 
 def test_the_initial_weights_are_those_without():
     torch.manual_seed(0)
     without = ResUNet(2, (16, 32))
     torch.manual_seed(0)
-    torch.testing.assert_close(ResUNet(2, (16, 32), weight_standardisation=True).state_dict(), without.state_dict())
+    torch.testing.assert_close(
+        ResUNet(2, (16, 32), weight_standardisation=True).state_dict(), without.state_dict()
+    )
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -84,7 +92,9 @@ def test_its_gradient_reaches_the_weights_together_too():
     net, ink = standardised_net(), random_ink(16, 24, dtype=torch.float32)
     (together,) = Together(net)([ink])
     together.sum().backward()
-    assert all(parameter.grad.abs().sum() > 0 for parameter in net.parameters() if parameter.dim() == 4)
+    assert all(
+        parameter.grad.abs().sum() > 0 for parameter in net.parameters() if parameter.dim() == 4
+    )
 
 
 def test_the_option_reaches_the_network():

@@ -7,16 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, TwoPhaseConstantNorm, TwoPhaseNorm
-from wellseg.resunet import ResUNet
-from wellseg.together import Together, pools_images
+from wellseg.training.together import Together, pools_images
 
 SIZES = [(16, 24), (40, 8), (9, 13), (30, 50)]
 
 
 def inks(sizes=SIZES):
     generator = torch.Generator().manual_seed(0)
-    return [torch.rand((1, 1, *size), generator=generator, dtype=torch.float64).square() for size in sizes]
+    return [
+        torch.rand((1, 1, *size), generator=generator, dtype=torch.float64).square()
+        for size in sizes
+    ]
 
 
 def small_net(norm):
@@ -29,7 +32,10 @@ def small_net(norm):
 
 def loss_of(outputs):
     """Differs in its weight from image to image and from pixel to pixel."""
-    return sum((i + 1) * (y.tanh() * torch.arange(y.numel()).view_as(y).cos()).mean() for i, y in enumerate(outputs))
+    return sum(
+        (i + 1) * (y.tanh() * torch.arange(y.numel()).view_as(y).cos()).mean()
+        for i, y in enumerate(outputs)
+    )
 
 
 def gradient(net, loss):
@@ -56,7 +62,10 @@ class TogetherByHand(nn.Module):
             pixels = torch.cat([x.flatten(2) for x in maps], 2)  # (1, C, all pixels of all images)
             mean, var = pixels.mean((0, 2)), pixels.var((0, 2), correction=0)
             scale = norm.weight / (var + norm.eps).sqrt()
-            images = [F.relu((x - mean[:, None, None]) * scale[:, None, None] + norm.bias[:, None, None]) for x in maps]
+            images = [
+                F.relu((x - mean[:, None, None]) * scale[:, None, None] + norm.bias[:, None, None])
+                for x in maps
+            ]
         return [self.head(x) for x in images]
 
 
@@ -65,7 +74,9 @@ def test_gradients_are_those_of_the_concatenated_batch_of_different_sizes():
     ours, theirs = Together(net)(inks()), net.by_hand(inks())
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
-    torch.testing.assert_close(gradient(net, loss_of(ours)), gradient(net, loss_of(theirs)), rtol=0, atol=1e-10)
+    torch.testing.assert_close(
+        gradient(net, loss_of(ours)), gradient(net, loss_of(theirs)), rtol=0, atol=1e-10
+    )
 
 
 def test_images_of_one_size_are_pytorchs_batch():
@@ -110,15 +121,21 @@ def test_constant_statistics_are_the_forums_two_phases_and_another_gradient():
         forum(torch.cat(images))
     for module in forum.modules():
         module.phase = 2
-    outputs = {name: Together(net)(images) for name, net in (("constant", constant), ("exact", exact))}
+    outputs = {
+        name: Together(net)(images) for name, net in (("constant", constant), ("exact", exact))
+    }
     forum_outputs = [forum(image) for image in images]
     gradients = {
         "constant": gradient(constant, loss_of(outputs["constant"])),
         "exact": gradient(exact, loss_of(outputs["exact"])),
         "forum": gradient(forum, loss_of(forum_outputs)),
     }
-    torch.testing.assert_close(torch.cat(outputs["constant"]), torch.cat(outputs["exact"]), rtol=0, atol=1e-12)
-    torch.testing.assert_close(torch.cat(outputs["constant"]), torch.cat(forum_outputs), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        torch.cat(outputs["constant"]), torch.cat(outputs["exact"]), rtol=0, atol=1e-12
+    )
+    torch.testing.assert_close(
+        torch.cat(outputs["constant"]), torch.cat(forum_outputs), rtol=0, atol=1e-12
+    )
     torch.testing.assert_close(gradients["constant"], gradients["forum"], rtol=1e-9, atol=1e-10)
     error = (gradients["constant"] - gradients["exact"]).norm() / gradients["exact"].norm()
     assert error > 0.5, "the gradient through the statistics is no detail"
@@ -135,5 +152,8 @@ def test_other_norms_treat_each_image_by_itself(norm):
 
 
 def test_which_norms_pool():
-    assert {norm for norm in NORMS if pools_images(ResUNet(2, (8,), norm=norm))} == {"two_phase", "two_phase_constant"}
+    assert {norm for norm in NORMS if pools_images(ResUNet(2, (8,), norm=norm))} == {
+        "two_phase",
+        "two_phase_constant",
+    }
     assert issubclass(TwoPhaseConstantNorm, TwoPhaseNorm)

@@ -9,9 +9,9 @@ import pytest
 
 from wellseg.config import PredictConfig, parse_depth
 from wellseg.corpus import draw_log
-from wellseg.scan import ScanError
-from wellseg.tracefiles import MOST_CURVES, TraceWriter, feet, pack
-from wellseg.traces import Follower
+from wellseg.curves.files import MOST_CURVES, TraceWriter, feet, pack
+from wellseg.curves.follow import Follower
+from wellseg.scan.reader import ScanError
 
 ROWS = np.arange(3000)
 GAP_ROWS = 20
@@ -57,12 +57,17 @@ def test_two_curves_are_two_traces_in_the_middle_of_the_ink(band_rows):
     assert [(first, len(points)) for first, points in traces] == [(0, 3000), (0, 3000)]
     for trace, truth in zip(traces, (left, right), strict=True):
         assert np.median(errors(trace, truth)) < 0.6 and errors(trace, truth).max() < 2
-        assert 6 < np.median(trace[1][:, 1]) < 10  # OpenCV's 5 is 7 across, and more where it slopes
+        assert (
+            6 < np.median(trace[1][:, 1]) < 10
+        )  # OpenCV's 5 is 7 across, and more where it slopes
         np.testing.assert_allclose(trace[1][:, 2], 0.8, atol=1e-6)
 
 
 def test_crossing_curves_keep_their_identity():
-    one, other = sine(400, 200, 1500, 0.5), sine(400, 200, 1500, np.pi + 0.5)  # meet four times, at an angle
+    one, other = (
+        sine(400, 200, 1500, 0.5),
+        sine(400, 200, 1500, np.pi + 0.5),
+    )  # meet four times, at an angle
     traces = follow(draw(one, other))
     assert [len(points) for _, points in traces] == [3000, 3000]
     right_first = sorted(traces, key=lambda trace: -trace[1][200, 0])
@@ -87,11 +92,18 @@ def test_spikes_do_not_break_a_trace_nor_the_one_that_they_sweep_over():
     left, right = sine(200, 30, 900), sine(420, 10, 1100)
     calm = left.copy()
     for row in (500, 1200, 2100):
-        left[row : row + 3] += (150, 400, 150)  # out and back within five rows, over the other curve
+        left[row : row + 3] += (
+            150,
+            400,
+            150,
+        )  # out and back within five rows, over the other curve
     traces = follow(draw(left, right))
     assert [len(points) for _, points in traces] == [3000, 3000]
     assert np.median(errors(traces[0], calm)) < 0.6 and np.median(errors(traces[1], right)) < 0.6
-    assert errors(traces[0], calm)[1210:2090].max() < 2 and errors(traces[1], right)[1210:2090].max() < 2
+    assert (
+        errors(traces[0], calm)[1210:2090].max() < 2
+        and errors(traces[1], right)[1210:2090].max() < 2
+    )
     steps = np.abs(np.diff(traces[1][1][:, 0]))
     assert np.sort(steps)[-20:].max() < 60  # the swept one is not carried away
 
@@ -101,7 +113,9 @@ def test_a_steep_flank_is_followed():
     traces = follow(draw(curve))
     assert len(traces) == 1 and len(traces[0][1]) == 3000
     off = np.sort(errors(traces[0], curve))
-    assert np.median(off) < 0.6 and off.max() < 40 and off[:-30].max() < 12  # largest where the flank begins and ends
+    assert (
+        np.median(off) < 0.6 and off.max() < 40 and off[:-30].max() < 12
+    )  # largest where the flank begins and ends
 
 
 def test_a_gap_in_a_steep_flank_is_bridged_but_not_to_a_curve_that_goes_on_by_itself():
@@ -110,7 +124,9 @@ def test_a_gap_in_a_steep_flank_is_bridged_but_not_to_a_curve_that_goes_on_by_it
     other = np.full(3000, 520.0)  # is crossed soon after the gap
     traces = follow(draw(curve, other))
     assert [len(points) for _, points in traces] == [3000, 3000]
-    assert np.nanmedian(errors(traces[0], curve)) < 0.6 and traces[0][1][2000, 0] == pytest.approx(600, abs=1)
+    assert np.nanmedian(errors(traces[0], curve)) < 0.6 and traces[0][1][2000, 0] == pytest.approx(
+        600, abs=1
+    )
     assert np.median(errors(traces[1], other)) < 0.6
 
 
@@ -138,8 +154,13 @@ def test_two_that_become_one_are_one():
 
 
 def test_traces_lie_on_the_masks_of_the_corpus():
-    masks = [np.where(draw_log(7, index, "quick").mask == 255, np.uint8(255), np.uint8(0)) for index in range(4)]
-    masks = [mask for mask in masks if np.count_nonzero(mask) >= 5000]  # of others hardly any curve is on the page
+    masks = [
+        np.where(draw_log(7, index, "quick").mask == 255, np.uint8(255), np.uint8(0))
+        for index in range(4)
+    ]
+    masks = [
+        mask for mask in masks if np.count_nonzero(mask) >= 5000
+    ]  # of others hardly any curve is on the page
     assert len(masks) >= 2
     for mask in masks:
         traces = follow(mask, least_rows=100)
@@ -182,7 +203,9 @@ def test_csv_and_las_say_the_same(tmp_path):
         "ID02",
     ]
     assert (las.well["STRT"].value, las.well["STOP"].value, las.well["STEP"].value) == (0, 2999, 1)
-    assert {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {""}
+    assert (
+        {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {""}
+    )
     assert las.well["WELL"].value == "log" and "FRACTIONS OF THE SCAN'S WIDTH" in las.other
     first = np.array([float(line["column"] or "nan") for line in lines if line["trace"] == "1"])
     number = int(np.nanmin(las["ID01"]))
@@ -192,17 +215,24 @@ def test_csv_and_las_say_the_same(tmp_path):
 
 
 def test_depth_is_in_feet_where_two_rows_are_known(tmp_path):
-    _, path = write(tmp_path, draw(sine(200, 80, 400)), depth=parse_depth(["2500=5250", "500=5050.0"]))
+    _, path = write(
+        tmp_path, draw(sine(200, 80, 400)), depth=parse_depth(["2500=5250", "500=5050.0"])
+    )
     las = lasio.read(str(path))
-    assert {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {"F"}
+    assert (
+        {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {"F"}
+    )
     assert las["DEPT"][500] == pytest.approx(5050) and las["DEPT"][2500] == pytest.approx(5250)
-    assert las.well["STRT"].value == pytest.approx(5000) and las.well["STEP"].value == pytest.approx(0.1)
+    assert las.well["STRT"].value == pytest.approx(5000) and las.well[
+        "STEP"
+    ].value == pytest.approx(0.1)
     assert "row 500 = 5050 ft" in las.other
 
 
 def test_depth_bends_at_the_fixed_points():
     np.testing.assert_allclose(
-        feet(np.array([0, 10, 20, 30, 40]), [(10, 100), (20, 110), (30, 140)]), [90, 100, 110, 140, 170]
+        feet(np.array([0, 10, 20, 30, 40]), [(10, 100), (20, 110), (30, 140)]),
+        [90, 100, 110, 140, 170],
     )
 
 
@@ -217,7 +247,9 @@ def test_more_traces_than_columns_stand_in_the_csv_alone(tmp_path):
     table, path = write(tmp_path, mask)
     assert len({line["trace"] for line in csv.DictReader(table.open())}) == 20
     las = lasio.read(str(path))
-    assert len(las.curves) == 1 + 2 * MOST_CURVES and "4 that overlap with 16 longer ones" in las.other
+    assert (
+        len(las.curves) == 1 + 2 * MOST_CURVES and "4 that overlap with 16 longer ones" in las.other
+    )
 
 
 def test_traces_one_below_another_share_a_column():
@@ -228,7 +260,10 @@ def test_traces_one_below_another_share_a_column():
         mask = draw(curve, np.full(3000, 500.0))
         follower.add(mask, mask)
         follower.finish()
-        assert len(follower.traces) == 5 and sorted(map(len, pack(follower.traces, [0] * 5))) == [1, 4]
+        assert len(follower.traces) == 5 and sorted(map(len, pack(follower.traces, [0] * 5))) == [
+            1,
+            4,
+        ]
 
 
 def test_a_sideways_scan_is_refused_and_a_failure_leaves_nothing(tmp_path):

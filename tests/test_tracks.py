@@ -11,8 +11,8 @@ import pytest
 from wellseg.config import PredictConfig, parse_tracks
 from wellseg.corpus.grid import Ruling, Track, rule
 from wellseg.corpus.recipe import PRESETS, draw_paper
-from wellseg.tracefiles import TraceWriter
-from wellseg.tracks import TrackFinder, course, straight
+from wellseg.curves.files import TraceWriter
+from wellseg.curves.tracks import TrackFinder, course, straight
 
 DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
 LAYOUT = ((100, 350), (430, 830))
@@ -45,7 +45,9 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     rule(ink, rng, paper, ruling, tracks, HEADER, ROWS, HEADER)
     for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
         cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
-        cv2.putText(ink, "COMPANY WELL FIELD", (80, row + 25), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
+        cv2.putText(
+            ink, "COMPANY WELL FIELD", (80, row + 25), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2
+        )
     for row in range(HEADER + 60, ROWS, 200):
         cv2.putText(ink, str(row), (layout[0][1] + 10, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
     mask = np.zeros_like(ink)
@@ -55,7 +57,10 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     ink |= mask
     shift = np.rint(wander_px * np.sin(np.arange(ROWS) / 700)).astype(int)
     gray = np.where(ink > 80, np.uint8(0), np.uint8(255))
-    moved = [np.stack([np.roll(row, s) for row, s in zip(rows, shift, strict=True)]) for rows in (gray, mask)]
+    moved = [
+        np.stack([np.roll(row, s) for row, s in zip(rows, shift, strict=True)])
+        for rows in (gray, mask)
+    ]
     return moved[0], moved[1], shift
 
 
@@ -73,7 +78,9 @@ def test_borders_are_found_and_followed_where_the_sheet_wanders(ruling):
     rows = np.arange(HEADER + 100, ROWS - 100)
     off = tracks.at(rows) - (np.array(LAYOUT) + shift[rows, None, None])
     assert off.shape[1:] == (2, 2)
-    assert np.abs(np.median(off, axis=0)).max() < 3 and np.abs(off).max() < 9  # at most 9 px a block, straightened
+    assert (
+        np.abs(np.median(off, axis=0)).max() < 3 and np.abs(off).max() < 9
+    )  # at most 9 px a block, straightened
 
 
 def test_any_bands_give_the_same():
@@ -111,7 +118,11 @@ def test_where_there_is_no_grid_there_are_no_tracks(kind):
     if kind == "noise":
         gray = rng.integers(0, 256, shape, dtype=np.uint8)
     if kind == "clouds":
-        gray = cv2.resize(rng.integers(0, 256, (40, 8), dtype=np.uint8), shape[::-1], interpolation=cv2.INTER_CUBIC)
+        gray = cv2.resize(
+            rng.integers(0, 256, (40, 8), dtype=np.uint8),
+            shape[::-1],
+            interpolation=cv2.INTER_CUBIC,
+        )
     assert look(gray) is None
 
 
@@ -119,10 +130,14 @@ def test_a_grid_that_only_fades_away_has_no_border():
     gray, _, _ = draw_sheet(layout=((20, 880), (890, 891)))
     rng = np.random.default_rng(0)
     kept = np.clip((np.arange(COLUMNS) - 100) / 700, 0, 1)  # ink of the left half is lost by and by
-    tiles = cv2.resize(rng.random((ROWS // 8, COLUMNS // 30)), (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST)
+    tiles = cv2.resize(
+        rng.random((ROWS // 8, COLUMNS // 30)), (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST
+    )
     faded = np.where(tiles < kept, gray, np.uint8(255))
     tracks = look(faded)
-    assert tracks is None or np.median(tracks.borders, axis=0)[0, 0] < 120  # never a border in the middle of the sheet
+    assert (
+        tracks is None or np.median(tracks.borders, axis=0)[0, 0] < 120
+    )  # never a border in the middle of the sheet
 
 
 def test_the_best_course_pays_for_steps_and_jumps_only_where_it_gains():
@@ -130,7 +145,9 @@ def test_the_best_course_pays_for_steps_and_jumps_only_where_it_gains():
     score[np.arange(20), 10 + np.arange(20) // 4] = 1
     score[np.arange(20, 40), 40] = 1
     score[5, 45] = 1.2  # alone
-    np.testing.assert_array_equal(course(score, 1, 0.1, 3.0), [*(10 + np.arange(20) // 4), *[40] * 20])
+    np.testing.assert_array_equal(
+        course(score, 1, 0.1, 3.0), [*(10 + np.arange(20) // 4), *[40] * 20]
+    )
 
 
 # ---- the files -----------------------------------------------------------------------------------------
@@ -141,12 +158,17 @@ def write(folder, gray, mask, **options):
         for start in range(0, len(mask), 700):
             part = slice(start, start + 700)
             writer.put(gray[part], mask[part], mask[part])
-    return list(csv.DictReader((folder / "log.traces.csv").open())), lasio.read(str(folder / "log.las"))
+    return list(csv.DictReader((folder / "log.traces.csv").open())), lasio.read(
+        str(folder / "log.las")
+    )
 
 
 def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_path):
     shares = {1: 0.3, 2: 0.75}
-    curves = [np.full(ROWS, left + shares[n] * (right - left)) for n, (left, right) in enumerate(LAYOUT, 1)]
+    curves = [
+        np.full(ROWS, left + shares[n] * (right - left))
+        for n, (left, right) in enumerate(LAYOUT, 1)
+    ]
     gray, mask, shift = draw_sheet(wander_px=30, curves=curves)
     lines, las = write(tmp_path, gray, mask)
     assert np.ptp(shift) > 40
@@ -166,7 +188,10 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     gray, mask, _ = draw_sheet(curves=[outside, inside])
     lines, las = write(tmp_path, gray, mask)
     assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "")}
-    assert [c.descr for c in las.curves][1::2] == ["fraction of track 1", "fraction of the scan's width"]
+    assert [c.descr for c in las.curves][1::2] == [
+        "fraction of track 1",
+        "fraction of the scan's width",
+    ]
     assert np.nanmedian(las["TR02"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
 
 
@@ -174,7 +199,10 @@ def test_given_tracks_are_taken_as_they_are(tmp_path):
     gray, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
     lines, las = write(tmp_path, gray, mask, borders=parse_tracks(["600-750.25", "250-500"]))
     assert {line["track"] for line in lines} == {"1", "2"}
-    columns = [np.mean([float(line["column"]) for line in lines if line["track"] == track]) for track in "12"]
+    columns = [
+        np.mean([float(line["column"]) for line in lines if line["track"] == track])
+        for track in "12"
+    ]
     assert np.nanmean(las["TR01"]) == pytest.approx((columns[0] + 0.5 - 250) / 250, abs=1e-3)
     assert np.nanmean(las["TR02"]) == pytest.approx((columns[1] + 0.5 - 600) / 150.25, abs=1e-3)
     assert "those of --tracks" in las.other and las.params["T2R"].value == 750.2
@@ -184,7 +212,10 @@ def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
     _, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0)])
     lines, las = write(tmp_path, 255 - mask, mask)
     assert {line["track"] for line in lines} == {""} and las.params["NTRK"].value == 0
-    assert "no printed tracks were found" in las.other and las.curves["TR01"].descr == "fraction of the scan's width"
+    assert (
+        "no printed tracks were found" in las.other
+        and las.curves["TR01"].descr == "fraction of the scan's width"
+    )
     assert np.nanmedian(las["TR01"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
 
 

@@ -34,8 +34,26 @@ def run(*arguments, status=None):
 
 def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
     out = tmp_path / "run"
-    run(*SMALL, "--data.root", data_set, "--steps", 40, "--val_every", 20, "--optim.lr", 0.01, "--out", out)
-    for name in ("model.safetensors", "metrics.csv", "config.yaml", "checkpoints/last.ckpt", "checkpoints/best.ckpt"):
+    run(
+        *SMALL,
+        "--data.root",
+        data_set,
+        "--steps",
+        40,
+        "--val_every",
+        20,
+        "--optim.lr",
+        0.01,
+        "--out",
+        out,
+    )
+    for name in (
+        "model.safetensors",
+        "metrics.csv",
+        "config.yaml",
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+    ):
         assert (out / name).stat().st_size > 0
     assert list((out / "tensorboard").glob("events*"))
     assert sorted(p.name for p in (out / "pictures").iterdir()) == [
@@ -62,7 +80,10 @@ def test_the_weights_are_of_the_best_or_the_last_state_as_one_asks(data_set, tmp
         run(*options, "--resume", "--keep", keep)
         net = load_model(tmp_path / "model.safetensors")
         assert torch.equal(net.head.bias, states[keep]["state_dict"]["net.head.bias"])
-        assert read_header(tmp_path / "model.safetensors")["training"]["kept_step"] == states[keep]["global_step"]
+        assert (
+            read_header(tmp_path / "model.safetensors")["training"]["kept_step"]
+            == states[keep]["global_step"]
+        )
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
@@ -77,9 +98,21 @@ def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
-def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path, norm):
+def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(
+    data_set, tmp_path, norm
+):
     """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on where they were."""
-    common = [*SMALL, "--model.norm", norm, "--data.root", data_set, "--steps", 24, "--val_every", 4]
+    common = [
+        *SMALL,
+        "--model.norm",
+        norm,
+        "--data.root",
+        data_set,
+        "--steps",
+        24,
+        "--val_every",
+        4,
+    ]
     common = [str(word) for word in [*common, *SMALL_TRAINER]]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(*common, "--out", whole)
@@ -94,7 +127,10 @@ def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(da
         process.wait()
         assert _step_of(last) >= goal
     run(*common, "--out", killed, "--resume")
-    expected, resumed = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
+    expected, resumed = (
+        load_file(whole / "model.safetensors"),
+        load_file(killed / "model.safetensors"),
+    )
     for name, tensor in expected.items():
         torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
     assert _metrics_of(killed) == _metrics_of(whole)
@@ -104,14 +140,24 @@ def _metrics_of(out):
     """All but how long the run waited for data, which is a matter of the day."""
     with (out / "metrics.csv").open() as file:
         rows = [
-            {name: value for name, value in row.items() if name != "waiting for data"} for row in csv.DictReader(file)
+            {name: value for name, value in row.items() if name != "waiting for data"}
+            for row in csv.DictReader(file)
         ]
     return [row for row in rows if set(row.values()) - {row["epoch"], row["step"], ""}]
 
 
 def test_steps_of_two_logs_that_do_not_divide_an_epoch_are_validated_and_kept(data_set, tmp_path):
     """Five logs: the last one of an epoch has none to go with."""
-    arguments = ["--data.root", data_set, "--trainer.accumulate_grad_batches", 2, "--steps", 6, "--val_every", 3]
+    arguments = [
+        "--data.root",
+        data_set,
+        "--trainer.accumulate_grad_batches",
+        2,
+        "--steps",
+        6,
+        "--val_every",
+        3,
+    ]
     run(*SMALL, *SMALL_TRAINER, *arguments, "--out", tmp_path)
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
         "step-000003-well5_a.png",
@@ -129,7 +175,15 @@ def _step_of(checkpoint):
 
 def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "wellseg.train", *SMALL, *SMALL_TRAINER, "--data.root", str(data_set)]
+    command = [
+        sys.executable,
+        "-m",
+        "wellseg.train",
+        *SMALL,
+        *SMALL_TRAINER,
+        "--data.root",
+        str(data_set),
+    ]
     command += ["--steps", "100000", "--val_every", "10", "--out", str(out)]
     process = subprocess.Popen(
         command,
@@ -156,12 +210,25 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
 
 def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
     """DDP averages the gradients of two logs; so does one process that accumulates over two."""
-    common = [*SMALL, *SMALL_TRAINER, "--data.preset", "tiny", "--data.count", 8, "--data.val_count", 2]
+    common = [
+        *SMALL,
+        *SMALL_TRAINER,
+        "--data.preset",
+        "tiny",
+        "--data.count",
+        8,
+        "--data.val_count",
+        2,
+    ]
     common = [str(word) for word in [*common, "--steps", 6, "--val_every", 3, "--optim.clip", 0.5]]
     one, two = tmp_path / "one", tmp_path / "two"
     run(*common, "--out", one, "--trainer.accumulate_grad_batches", 2)
     ddp = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"]
-    subprocess.run([sys.executable, "-m", "wellseg.train", *common, *ddp, "--out", str(two)], check=True, timeout=300)
+    subprocess.run(
+        [sys.executable, "-m", "wellseg.train", *common, *ddp, "--out", str(two)],
+        check=True,
+        timeout=300,
+    )
     expected, got = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     for name, tensor in expected.items():
         torch.testing.assert_close(got[name], tensor, rtol=1e-4, atol=1e-5)
@@ -189,7 +256,10 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
     header = read_header(second / "model.safetensors")
     assert header["model"]["norm"] == "instance" and header["model"]["widths"] == [8, 24]
     torch.testing.assert_close(
-        load_file(second / "model.safetensors"), load_file(first / "model.safetensors"), rtol=0, atol=1e-6
+        load_file(second / "model.safetensors"),
+        load_file(first / "model.safetensors"),
+        rtol=0,
+        atol=1e-6,
     )
     capsys.readouterr()
     run(*few, *start, "--model.norm", "batch", "--out", tmp_path / "third", status=2)
@@ -202,7 +272,10 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
         (["--model.norm", "bath"], "bath"),
         (["--model.patch", "3"], "--model.patch is 1 or 2, not 3"),
         (["--model.momentum", "0"], "--model.momentum lies in (0, 1] or is cumulative, not 0"),
-        (["--optim.dice", "0", "--optim.cross_entropy", "0"], "--optim.cross_entropy and --optim.dice are weights"),
+        (
+            ["--optim.dice", "0", "--optim.cross_entropy", "0"],
+            "--optim.cross_entropy and --optim.dice are weights",
+        ),
         (["--stepz", "3"], "--stepz"),
         (["--steps", "30", "--val_every", "20"], "--steps 30 is not a multiple of --val_every 20"),
         (["--steps", "3", "--config", "x.yaml"], "give --config before the other flags"),
@@ -213,7 +286,9 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(*arguments, "--out", "run", status=2) if "--config" not in arguments else run(*arguments, status=2)
+    run(*arguments, "--out", "run", status=2) if "--config" not in arguments else run(
+        *arguments, status=2
+    )
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and message in errors[0]
 
@@ -237,7 +312,17 @@ def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, 
     import tifffile
 
     tifffile.imwrite(data_set / "masks" / "well1_a.tif", np.zeros((5, 5), np.uint8))
-    run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 20, "--out", tmp_path / "run", status=2)
+    run(
+        *SMALL,
+        *SMALL_TRAINER,
+        "--data.root",
+        data_set,
+        "--steps",
+        20,
+        "--out",
+        tmp_path / "run",
+        status=2,
+    )
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and "masks/well1_a.tif: has 5 x 5 pixels" in errors[0]
 
@@ -245,14 +330,36 @@ def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, 
 def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_path, capsys):
     image = data_set / "images" / "well1_a.tif"
     image.write_bytes(image.read_bytes()[:-300])
-    arguments = ["--data.root", data_set, "--steps", 20, "--val_every", 20, "--out", tmp_path / "run"]
+    arguments = [
+        "--data.root",
+        data_set,
+        "--steps",
+        20,
+        "--val_every",
+        20,
+        "--out",
+        tmp_path / "run",
+    ]
     run("--model.widths", "[8,16]", "--data.workers", 1, *SMALL_TRAINER, *arguments, status=2)
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and "images/well1_a.tif: damaged from row" in errors[0]
 
 
-def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(data_set, tmp_path, capsys):
-    arguments = ["--data.root", data_set, "--optim.lr", 1e30, "--optim.warmup", 0, "--steps", 60, "--val_every", 1]
+def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(
+    data_set, tmp_path, capsys
+):
+    arguments = [
+        "--data.root",
+        data_set,
+        "--optim.lr",
+        1e30,
+        "--optim.warmup",
+        0,
+        "--steps",
+        60,
+        "--val_every",
+        1,
+    ]
     run(*SMALL, *SMALL_TRAINER, *arguments, "--out", tmp_path / "run", status=1)
     assert "the loss is nan" in capsys.readouterr().err
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
@@ -270,7 +377,7 @@ def test_help_does_not_wait_for_torch(command):
 
 
 def test_waiting_for_data_is_told_from_a_twentieth_of_the_time_on(monkeypatch):
-    from wellseg import callbacks
+    from wellseg.training import callbacks
 
     class Module:
         def __init__(self):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from conftest import draw_waves
 
-from wellseg.report import viewer
-from wellseg.report.viewer import ViewWriter
-from wellseg.scan import open_scan
+from wellseg.results import view as viewer
+from wellseg.results.view import ViewWriter
+from wellseg.scan.reader import open_scan
 
 
 def wave(rows=2500, columns=320):
@@ -39,10 +39,13 @@ def read_view(page, level=0):
         gray = cv2.imread(str(paper), cv2.IMREAD_GRAYSCALE)
         name, data = re.fullmatch(r'tile\("(.*)","(.*)"\)', script.read_text()).groups()
         assert name == script.stem
-        values = np.frombuffer(zlib.decompress(base64.b64decode(data)), np.uint8).reshape(gray.shape)
+        values = np.frombuffer(zlib.decompress(base64.b64decode(data)), np.uint8).reshape(
+            gray.shape
+        )
         parts.setdefault(int(row), {})[int(column)] = gray, values
     strips = [
-        [np.hstack([part[i] for _, part in sorted(row.items())]) for i in (0, 1)] for _, row in sorted(parts.items())
+        [np.hstack([part[i] for _, part in sorted(row.items())]) for i in (0, 1)]
+        for _, row in sorted(parts.items())
     ]
     return [np.vstack([strip[i] for strip in strips]) for i in (0, 1)]
 
@@ -97,7 +100,9 @@ def test_a_turned_scan_is_shown_upright(tmp_path, orientation):
         np.testing.assert_array_equal(stored[0], gray[:, -1])
     if orientation == 8:  # row 0 of the file is the left side, column 0 the bottom
         np.testing.assert_array_equal(stored[0], gray[::-1, 0])
-    paper, values = read_view(write_view(tmp_path, stored, stored_probability, orientation=orientation))
+    paper, values = read_view(
+        write_view(tmp_path, stored, stored_probability, orientation=orientation)
+    )
     np.testing.assert_array_equal(paper, gray)
     np.testing.assert_array_equal(values, np.where(probability < viewer.LEAST, 0, probability))
 
@@ -105,7 +110,9 @@ def test_a_turned_scan_is_shown_upright(tmp_path, orientation):
 def test_doubt_is_where_probabilities_are_neither_high_nor_low(tmp_path):
     gray, probability = np.full((20_000, 100), 255, np.uint8), np.zeros((20_000, 100), np.uint8)
     probability[:, 50:60] = 250
-    probability[5120:5632, 50:55] = 128  # two places, neighbours: half of what may be curve is in doubt
+    probability[5120:5632, 50:55] = (
+        128  # two places, neighbours: half of what may be curve is in doubt
+    )
     probability[10_000:10_001, 50:55] = 128  # too little to look at
     data = page_data(write_view(tmp_path, gray, probability))
     assert data["places"] == [[5120, 5632, 0.5]]
@@ -128,7 +135,9 @@ def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     largest = max(len(data) for path, data in before.items() if path != page)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))  # room for every picture, none for the page
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (largest, limits[1])
+    )  # room for every picture, none for the page
     try:
         with pytest.raises(OSError, match="cannot write"):
             write_view(tmp_path, gray, probability)
@@ -153,26 +162,35 @@ def test_what_a_killed_run_left_is_cleared_and_not_shown(tmp_path):
 
 def red(page):
     """Pixels of the curve's colour on the screen."""
-    picture = cv2.imdecode(np.frombuffer(page.locator("#scroller").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(
+        np.frombuffer(page.locator("#scroller").screenshot(), np.uint8), cv2.IMREAD_COLOR
+    )
     blue, green, red = (picture[..., i].astype(int) for i in range(3))
     return int(np.count_nonzero((red > 180) & (green < 110) & (blue < 110)))
 
 
 def settle(page):
     """Until every tile near the view is there, with its curves painted."""
-    whole = "one => tiles.get(one.name)?.done && (one.level !== level() || tiles.get(one.name).values)"
+    whole = (
+        "one => tiles.get(one.name)?.done && (one.level !== level() || tiles.get(one.name).values)"
+    )
     page.wait_for_function(f"() => !asked && wanted().every({whole})")
 
 
 @pytest.fixture
 def opened(tmp_path, browser_page):
-    page = browser_page(write_view(tmp_path, *wave(), about={"scan": "log.tif", "dpi": 200.0, "weights": "small"}))
+    page = browser_page(
+        write_view(tmp_path, *wave(), about={"scan": "log.tif", "dpi": 200.0, "weights": "small"})
+    )
     settle(page)
     return page
 
 
 def test_a_key_toggles_the_curves(opened):
-    assert opened.title() == "log.tif · wellseg" and "2,500 × 320" in opened.locator("#about").inner_text()
+    assert (
+        opened.title() == "log.tif · wellseg"
+        and "2,500 × 320" in opened.locator("#about").inner_text()
+    )
     assert red(opened) > 1000
     opened.keyboard.press("o")
     assert red(opened) == 0 and opened.locator("#overlay").get_attribute("aria-pressed") == "false"
@@ -220,9 +238,9 @@ def test_zoom_stays_where_one_looks(opened):
     for key in "++-1+":
         opened.keyboard.press(key)
     settle(opened)
-    assert opened.evaluate("(scroller.scrollTop + scroller.clientHeight / 2) / state.zoom") == pytest.approx(
-        1700, abs=3
-    )
+    assert opened.evaluate(
+        "(scroller.scrollTop + scroller.clientHeight / 2) / state.zoom"
+    ) == pytest.approx(1700, abs=3)
     assert opened.evaluate("state.zoom") == pytest.approx(1.25)
     for _ in range(9):
         opened.keyboard.press("-")
@@ -247,10 +265,14 @@ def test_scrolling_through_a_tall_log_keeps_the_page_small(tmp_path, browser_pag
 @pytest.mark.slow
 def test_a_real_scan_of_50_000_rows_scrolls_to_its_end(shared, tmp_path, browser_page):
     with open_scan(shared / "real" / "scans" / "BXG70.tif") as scan:
-        with ViewWriter(tmp_path / "log.html", scan.rows, scan.columns, about={"scan": "BXG70.tif"}) as view:
+        with ViewWriter(
+            tmp_path / "log.html", scan.rows, scan.columns, about={"scan": "BXG70.tif"}
+        ) as view:
             for start in range(0, scan.rows, 512):
                 gray = scan.read(start, min(scan.rows, start + 512))
-                view.put(gray, 255 - cv2.blur(gray, (3, 3)))  # every ink is a curve: more than any network says
+                view.put(
+                    gray, 255 - cv2.blur(gray, (3, 3))
+                )  # every ink is a curve: more than any network says
     files = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert files < 0.3 * scan.rows * scan.columns
     started_s = time.monotonic()
@@ -285,4 +307,7 @@ def test_dark_follows_the_system_and_the_button(opened):
     opened.get_by_role("button", name="Light or dark").click()
     assert opened.evaluate("document.documentElement.dataset.theme") == "light"
     opened.keyboard.press("?")
-    assert opened.get_by_role("dialog").is_visible() and "0.2" in opened.locator("#meaning").inner_text()
+    assert (
+        opened.get_by_role("dialog").is_visible()
+        and "0.2" in opened.locator("#meaning").inner_text()
+    )

@@ -7,8 +7,15 @@ import struct
 import pytest
 import torch
 
-from wellseg.resunet import ResUNet
-from wellseg.weights import WeightsError, bundled_names, load_model, read_header, save_weights, weights_path
+from wellseg.net.resunet import ResUNet
+from wellseg.weights import (
+    WeightsError,
+    bundled_names,
+    load_model,
+    read_header,
+    save_weights,
+    weights_path,
+)
 
 MODEL = {"norm": "batch", "momentum": 0.1, "patch": 2, "widths": [8, 16]}
 
@@ -93,7 +100,9 @@ def test_a_header_that_lies_is_refused(saved, change, message):
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
-    header["__metadata__"]["wellseg"] = json.dumps({**json.loads(header["__metadata__"]["wellseg"]), **change})
+    header["__metadata__"]["wellseg"] = json.dumps(
+        {**json.loads(header["__metadata__"]["wellseg"]), **change}
+    )
     changed = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(changed)) + changed + data[8 + length :])
     with pytest.raises(WeightsError, match=message):

@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return load_model
     if name == "segment":
-        from wellseg.inference import segment
+        from wellseg.rows.segment import segment
 
         return segment
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")

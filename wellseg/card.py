@@ -20,7 +20,13 @@ from wellseg.cli import WRONG_USAGE, fail, parse
 from wellseg.config import CardConfig
 from wellseg.evaluate import FALSE
 
-SHARES = {"f1_at_3px": "F1@3px", "precision": "precision", "recall": "recall", "dice": "Dice", "cldice": "clDice"}
+SHARES = {
+    "f1_at_3px": "F1@3px",
+    "precision": "precision",
+    "recall": "recall",
+    "dice": "Dice",
+    "cldice": "clDice",
+}
 Scores = dict[str, dict[str, float]]
 
 
@@ -41,7 +47,8 @@ def summarise(path: Path) -> Scores:
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
     return {
-        kind: {"logs": len(next(iter(values.values())))} | {name: round(mean(v), 4) for name, v in values.items()}
+        kind: {"logs": len(next(iter(values.values())))}
+        | {name: round(mean(v), 4) for name, v in values.items()}
         for kind, values in sorted(kinds.items())
     }
 
@@ -52,9 +59,15 @@ def card(name: str, header: dict[str, Any]) -> str:
     lines = [
         f"# {name}",
         "",
-        "Finds the pixels of curve traces on scanned well logs. Input: " + header["input"] + ", any height and width,",
+        "Finds the pixels of curve traces on scanned well logs. Input: "
+        + header["input"]
+        + ", any height and width,",
         "never resized. Output: a logit for each pixel.",
-        *([f"The norms' statistics: from windows of {rows} rows."] if (rows := header.get("window_rows")) else []),
+        *(
+            [f"The norms' statistics: from windows of {rows} rows."]
+            if (rows := header.get("window_rows"))
+            else []
+        ),
         "",
         "## Network",
         "",
@@ -72,14 +85,17 @@ def card(name: str, header: dict[str, Any]) -> str:
     without = {kind: values for kind, values in scores.items() if FALSE in values}
     if with_curves:
         rows = [
-            (kind, values["logs"], *(f"{values[key]:.3f}" for key in SHARES)) for kind, values in with_curves.items()
+            (kind, values["logs"], *(f"{values[key]:.3f}" for key in SHARES))
+            for kind, values in with_curves.items()
         ]
         lines += _table(("mean over labelled logs", "logs", *SHARES.values()), rows)
     if without:
         rows = [(kind, values["logs"], f"{values[FALSE]:.3f}") for kind, values in without.items()]
         lines += ["", *_table(("logs without curves", "logs", "false centreline px a row"), rows)]
     if not scores:
-        lines.append("Not measured yet: `python -m wellseg.evaluate`, then `python -m wellseg.card --scores`.")
+        lines.append(
+            "Not measured yet: `python -m wellseg.evaluate`, then `python -m wellseg.card --scores`."
+        )
     if limits := header.get("limits"):
         lines += ["", "## Limits", "", *(f"* {limit}" for limit in limits)]
     lines += ["", "## Licence", "", header.get("licence", "not said"), ""]

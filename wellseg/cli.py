@@ -27,7 +27,11 @@ class _OneLineParser(ArgumentParser):
 
 
 def parse(
-    options: type[Options], command: str, doc: str, argv: Sequence[str] | None = None, positional: str | None = None
+    options: type[Options],
+    command: str,
+    doc: str,
+    argv: Sequence[str] | None = None,
+    positional: str | None = None,
 ) -> tuple[Options, str]:
     """Options of ``python -m wellseg.COMMAND`` from flags and --config YAML, and all of them as YAML.
 
@@ -38,8 +42,12 @@ def parse(
     argv = _spread_lists(options, argv, positional)
     _refuse_flags_before_config(argv, command)
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = _OneLineParser(prog=f"python -m wellseg.{command}", description=doc.partition("\n\n")[0])
-    parser.add_argument("--config", action="config", help="YAML file with any of these options; later flags win.")
+    parser = _OneLineParser(
+        prog=f"python -m wellseg.{command}", description=doc.partition("\n\n")[0]
+    )
+    parser.add_argument(
+        "--config", action="config", help="YAML file with any of these options; later flags win."
+    )
     if positional:
         field = next(field for field in fields(options) if field.name == positional)  # type: ignore[arg-type]
         parser.add_argument(positional, nargs="+", type=str, help=field.metadata["help"])
@@ -57,14 +65,18 @@ def _bare_switches(options: type, argv: list[str]) -> list[str]:
     """``--resume`` alone means ``--resume true``."""
     switches = {f"--{field.name}" for field in fields(options) if field.type in (bool, "bool")}
     return [
-        f"{word}=true" if word in switches and argv[i + 1 : i + 2] not in (["true"], ["false"]) else word
+        f"{word}=true"
+        if word in switches and argv[i + 1 : i + 2] not in (["true"], ["false"])
+        else word
         for i, word in enumerate(argv)
     ]
 
 
 def _spread_lists(options: type, argv: list[str], positional: str | None) -> list[str]:
     """``--depth 0=100 9=200`` means ``--depth ["0=100", "9=200"]``: words with = after a list's flag are its own."""
-    lists = {f"--{f.name}" for f in fields(options) if f.type == "list[str]" and f.name != positional}
+    lists = {
+        f"--{f.name}" for f in fields(options) if f.type == "list[str]" and f.name != positional
+    }
     words: list[str] = []
     rest = list(argv)
     while rest:
@@ -78,9 +90,17 @@ def _spread_lists(options: type, argv: list[str], positional: str | None) -> lis
 
 def _refuse_flags_before_config(argv: list[str], command: str) -> None:
     """jsonargparse applies its arguments in order: a YAML after a flag would silently win over it."""
-    configs = [i for i, word in enumerate(argv) if word == "--config" or word.startswith("--config=")]
-    if configs and any(word.startswith("--") and not word.startswith("--config") for word in argv[: configs[-1]]):
-        fail(command, "give --config before the other flags: a file read after them would undo them", WRONG_USAGE)
+    configs = [
+        i for i, word in enumerate(argv) if word == "--config" or word.startswith("--config=")
+    ]
+    if configs and any(
+        word.startswith("--") and not word.startswith("--config") for word in argv[: configs[-1]]
+    ):
+        fail(
+            command,
+            "give --config before the other flags: a file read after them would undo them",
+            WRONG_USAGE,
+        )
 
 
 def fail(command: str, message: str, status: int) -> NoReturn:

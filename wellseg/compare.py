@@ -19,9 +19,9 @@ from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import CompareConfig
 
 if TYPE_CHECKING:
-    from wellseg.study.arms import Job, Size
-    from wellseg.study.results import Row, Table
-    from wellseg.study.run import Setting
+    from studies.batch_size_one.arms import Job, Size
+    from studies.batch_size_one.results import Row, Table
+    from studies.batch_size_one.run import Setting
 
 
 def compare(config: CompareConfig) -> None:
@@ -31,10 +31,10 @@ def compare(config: CompareConfig) -> None:
         ValueError: an unknown arm, a labelled data set or an --out that cannot be used.
         OSError: a result cannot be written.
     """
-    from wellseg.report.compare import write_report
-    from wellseg.study.arms import HEADLINE, RIVALS, SIZES, search_jobs, study_jobs
-    from wellseg.study.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
-    from wellseg.study.run import Setting
+    from studies.batch_size_one.arms import HEADLINE, RIVALS, SIZES, search_jobs, study_jobs
+    from studies.batch_size_one.report import write_report
+    from studies.batch_size_one.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
+    from studies.batch_size_one.run import Setting
 
     size = SIZES[config.preset]
     arms = choose_arms(config.norms) or size.arms
@@ -57,7 +57,7 @@ def compare(config: CompareConfig) -> None:
 
 def choose_arms(names: str) -> tuple[str, ...]:
     """ "batch,group" -> the arms. Raises ValueError for an unknown one."""
-    from wellseg.study.arms import ARMS
+    from studies.batch_size_one.arms import ARMS
 
     chosen = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in chosen:
@@ -80,27 +80,36 @@ def _claim(config: CompareConfig, size: Size) -> None:
     import json
     from dataclasses import asdict
 
-    from wellseg.atomic import atomic_file
+    from wellseg.scan.atomic import atomic_file
     from wellseg.synth import fingerprint
 
-    about = json.loads(json.dumps({"preset": config.preset, **asdict(size), "corpus": fingerprint()}))
+    about = json.loads(
+        json.dumps({"preset": config.preset, **asdict(size), "corpus": fingerprint()})
+    )
     about.pop("arms")
     note = config.out / "study.json"
     if not note.exists():
         with atomic_file(note) as file:
             file.write(json.dumps(about, indent=1).encode())
     elif json.loads(note.read_text()) != about:
-        raise ValueError(f"{config.out} holds a study of another size or corpus; give another --out")
+        raise ValueError(
+            f"{config.out} holds a study of another size or corpus; give another --out"
+        )
 
 
 class _Study:
     """Runs jobs, writes down what they find as they end, says how far it is."""
 
     def __init__(self, setting: Setting, results: Table, layers: Table, processes: int) -> None:
-        self.setting, self.results, self.layers, self.processes = setting, results, layers, processes
+        self.setting, self.results, self.layers, self.processes = (
+            setting,
+            results,
+            layers,
+            processes,
+        )
 
     def train(self, jobs: Sequence[Job], what: str) -> None:
-        from wellseg.study.run import in_processes
+        from studies.batch_size_one.run import in_processes
 
         if not jobs:
             return
@@ -117,7 +126,7 @@ class _Study:
             )
 
     def measure_costs(self, rates: dict[str, float]) -> None:
-        from wellseg.study.run import cost_in_fresh_process
+        from studies.batch_size_one.run import cost_in_fresh_process
 
         for arm, rate in rates.items():
             if ("cost", arm, "", "", "", "", "") not in self.setting.done:

@@ -54,7 +54,9 @@ class ModelConfig:
         if self.patch not in (1, 2):
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"--model.widths needs one positive number per stage, not {list(self.widths)}")
+            raise ValueError(
+                f"--model.widths needs one positive number per stage, not {list(self.widths)}"
+            )
         if self.decoder_convs not in (1, 2):
             raise ValueError(f"--model.decoder_convs is 1 or 2, not {self.decoder_convs}")
         if self.dilation < 1 or self.branch < 0:
@@ -62,7 +64,9 @@ class ModelConfig:
                 f"--model.dilation is 1 or more and --model.branch 0 or more, not {self.dilation} and {self.branch}"
             )
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
-            raise ValueError(f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}")
+            raise ValueError(
+                f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}"
+            )
 
 
 @dataclass
@@ -95,7 +99,9 @@ class DataConfig:
         if self.crop_rows is not None and self.crop_rows < 16:
             raise ValueError(f"--data.crop_rows is at least 16, not {self.crop_rows}")
         if self.count < 1 or self.val_count < 1:
-            raise ValueError(f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}")
+            raise ValueError(
+                f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}"
+            )
         if self.backgrounds is not None and self.root is not None:
             raise ValueError("--data.backgrounds is paper for drawn logs; leave --data.root out")
         if not 0 < self.background_share <= 1:
@@ -126,7 +132,9 @@ class OptimConfig:
             raise ValueError(f"--optim.lr is positive, not {self.lr}")
         weights = self.cross_entropy, self.dice
         if min(weights) < 0 or not any(weights):
-            raise ValueError(f"--optim.cross_entropy and --optim.dice are weights, one of them above 0, not {weights}")
+            raise ValueError(
+                f"--optim.cross_entropy and --optim.dice are weights, one of them above 0, not {weights}"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"--optim.warmup is a share of the run in [0, 1), not {self.warmup}")
 
@@ -165,10 +173,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.val_every < 1:
-            raise ValueError(f"--steps and --val_every are at least 1, not {self.steps} and {self.val_every}")
+            raise ValueError(
+                f"--steps and --val_every are at least 1, not {self.steps} and {self.val_every}"
+            )
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
-            raise ValueError(f"--steps {self.steps} is not a multiple of --val_every {self.val_every}")
+            raise ValueError(
+                f"--steps {self.steps} is not a multiple of --val_every {self.val_every}"
+            )
 
 
 @dataclass
@@ -176,7 +188,9 @@ class PredictConfig:
     """Masks of scans."""
 
     scans: list[str] = field(
-        metadata={"help": "Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."}
+        metadata={
+            "help": "Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."
+        }
     )
     out: str | None = None
     """Folder (or s3://... URL) for the results; folders of scans keep their structure in it. Default: beside each
@@ -223,7 +237,9 @@ class PredictConfig:
             if number is not None and number < 1:
                 raise ValueError(f"{flag} is at least 1, not {number}")
         if self.engine == "ray" and self.jobs:
-            raise ValueError("--jobs is of --engine local: with ray, --threads and --memory say what fits on a machine")
+            raise ValueError(
+                "--jobs is of --engine local: with ray, --threads and --memory say what fits on a machine"
+            )
         parse_bytes(self.memory)
         check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():
@@ -262,7 +278,9 @@ class PaperConfig:
 
     def __post_init__(self) -> None:
         if self.crops < 1 or self.rows < 64:
-            raise ValueError(f"--crops is at least 1 and --rows at least 64, not {self.crops} and {self.rows}")
+            raise ValueError(
+                f"--crops is at least 1 and --rows at least 64, not {self.crops} and {self.rows}"
+            )
 
 
 @dataclass
@@ -312,7 +330,9 @@ class EvaluateConfig:
 def check_window_rows(window_rows: int | None) -> None:
     """Raises ValueError."""
     if window_rows and window_rows < MIN_WINDOW_ROWS:
-        raise ValueError(f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}")
+        raise ValueError(
+            f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}"
+        )
 
 
 @dataclass
@@ -358,7 +378,9 @@ class CardConfig:
 
     def __post_init__(self) -> None:
         if (self.scores or self.limits) and not self.out:
-            raise ValueError("--scores and --limits go into a header: say with --out where the weights shall stand")
+            raise ValueError(
+                "--scores and --limits go into a header: say with --out where the weights shall stand"
+            )
 
 
 def parse_bytes(size: str | int) -> int:
@@ -389,10 +411,14 @@ def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
         pairs.append((row, depth))
     pairs.sort()
     if len(pairs) == 1:
-        raise ValueError(f"--depth {fixes[0]} alone gives no scale: give the depths of two rows at least")
+        raise ValueError(
+            f"--depth {fixes[0]} alone gives no scale: give the depths of two rows at least"
+        )
     for (row, above), (next_row, below) in pairwise(pairs):
         if row == next_row or above >= below:
-            raise ValueError(f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row to row")
+            raise ValueError(
+                f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row to row"
+            )
     return pairs
 
 

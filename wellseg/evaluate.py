@@ -21,14 +21,21 @@ from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import EvaluateConfig
-from wellseg.logset import DataError, LogFiles, check_size, list_logs, list_masks, read_mask
+from wellseg.training.data_folder import (
+    DataError,
+    LogFiles,
+    check_size,
+    list_logs,
+    list_masks,
+    read_mask,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from wellseg.metrics import Scores
+    from wellseg.scores.masks import Scores
 
     Mask = NDArray[np.bool_]
     Predict = Callable[[LogFiles], Mask]
@@ -122,12 +129,12 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
         return lambda log: read_mask(masks[log.name]) == 255
 
     if config.baseline:
-        from wellseg.metrics import baseline_mask
+        from wellseg.scores.masks import baseline_mask
 
         return lambda log: baseline_mask(_read_gray(log.image))
 
     from wellseg.device import pick_device
-    from wellseg.inference import segment
+    from wellseg.rows.segment import segment
     from wellseg.weights import load_model, read_header, weights_path, window_rows_of
 
     pick_device(config.device)
@@ -136,14 +143,16 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
         "precision": config.precision,
         "device": config.device,
         "memory": config.memory,
-        "window_rows": window_rows_of(read_header(weights_path(config.weights)), config.window_rows),
+        "window_rows": window_rows_of(
+            read_header(weights_path(config.weights)), config.window_rows
+        ),
     }
     return lambda log: segment(model, log.image, **options) > config.threshold
 
 
 def score_files(log: LogFiles, prediction: Mask) -> Scores:
     """Score a mask, bool (rows, columns), against a log's files."""
-    from wellseg.metrics import draw_centrelines, score_log
+    from wellseg.scores.masks import draw_centrelines, score_log
 
     truth = read_mask(log.mask)
     centreline = draw_centrelines(log.label, truth.shape) if log.label else None
@@ -197,7 +206,9 @@ def _group(results: Sequence[LogScores]) -> dict[tuple[str, str], list[LogScores
         kinds = sorted({result.log.kind for result in results})
         for kind in [*kinds, "all"]:
             group = [
-                result for result in results if split in (result.log.split, "all") and kind in (result.log.kind, "all")
+                result
+                for result in results
+                if split in (result.log.split, "all") and kind in (result.log.kind, "all")
             ]
             if group:
                 groups[split, kind] = group
@@ -213,7 +224,7 @@ def _score_logs(
     from rich.console import Console
     from rich.progress import Progress
 
-    from wellseg.scan import ScanError
+    from wellseg.scan.reader import ScanError
 
     results: list[LogScores] = []
     worst = _Worst(keep)
@@ -287,8 +298,8 @@ def draw_errors(
     import cv2
     import numpy as np
 
-    from wellseg import overlay
-    from wellseg.metrics import widen
+    from wellseg.results import overlay
+    from wellseg.scores.masks import widen
 
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     box = np.s_[
@@ -312,11 +323,11 @@ def draw_errors(
 
 def _draw_worst(folder: Path, worst: Sequence[tuple[LogScores, Mask]]) -> list[Path]:
     """Write a picture of each, numbered from the worst; gives their paths."""
-    from wellseg.atomic import atomic_file
+    from wellseg.scan.atomic import atomic_file
 
     if not worst:
         return []
-    from wellseg.overlay import encode_png
+    from wellseg.results.overlay import encode_png
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -338,8 +349,8 @@ def _write_csv(path: Path, results: Sequence[LogScores]) -> None:
     then the mean of a column is the mean in the table."""
     from dataclasses import fields
 
-    from wellseg.atomic import atomic_file
-    from wellseg.metrics import Scores
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scores.masks import Scores
 
     counts = [count.name for count in fields(Scores)]
     text = io.StringIO(newline="")
@@ -358,7 +369,7 @@ def _write_csv(path: Path, results: Sequence[LogScores]) -> None:
 
 
 def _read_gray(path: Path) -> NDArray[np.uint8]:
-    from wellseg.scan import open_scan
+    from wellseg.scan.reader import open_scan
 
     with open_scan(path) as scan:
         return scan.read(0, scan.rows)

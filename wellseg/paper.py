@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from wellseg.scan import Scan
+    from wellseg.scan.reader import Scan
 
 DEFAULT_DPI = 200.0
 """Of a scan that does not say: most of the archive is."""
@@ -95,12 +95,18 @@ def paper_mask(
     rows = len(probability)
     end = 0  # of the header
     maybe: NDArray[Any] = (probability > MAYBE).astype(np.uint8)
-    pieces = cv2.morphologyEx((probability > SURE).astype(np.uint8), cv2.MORPH_CLOSE, _box(dpi, 0.05, 0.02))
+    pieces = cv2.morphologyEx(
+        (probability > SURE).astype(np.uint8), cv2.MORPH_CLOSE, _box(dpi, 0.05, 0.02)
+    )
     count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces)
     lost = _beyond_ends(labels, stats, dpi)
-    tall = (stats[:, cv2.CC_STAT_HEIGHT] >= dpi * TALL_IN) & (stats[:, cv2.CC_STAT_WIDTH] > dpi * STRAIGHT_IN)
+    tall = (stats[:, cv2.CC_STAT_HEIGHT] >= dpi * TALL_IN) & (
+        stats[:, cv2.CC_STAT_WIDTH] > dpi * STRAIGHT_IN
+    )
     tall[0] = False
-    certain = (probability > CERTAIN) & tall[labels] if curves else np.zeros(probability.shape, bool)
+    certain = (
+        (probability > CERTAIN) & tall[labels] if curves else np.zeros(probability.shape, bool)
+    )
     gap_in, reach_in = (CURVES_GAP_IN, CURVES_REACH_IN) if curves else (GAP_IN, REACH_IN)
     if first_curve_row is not None:
         end = min(max(0, first_curve_row), rows)
@@ -128,7 +134,9 @@ def paper_mask(
     reach = 2 * max(2 if curves else 4, round(dpi * reach_in)) + 1
     maybe = cv2.dilate(maybe, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     if not curves:
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(np.where(maybe > 0, 0, 1).astype(np.uint8))
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(
+            np.where(maybe > 0, 0, 1).astype(np.uint8)
+        )
         island = stats[:, cv2.CC_STAT_AREA] < (dpi * ISLAND_IN) ** 2
         maybe[island[labels]] = 1
     certain[:end] = False
@@ -168,7 +176,10 @@ def _beyond_ends(labels: NDArray[Any], stats: NDArray[Any], dpi: float) -> NDArr
         left, top, width, height, _ = (int(value) for value in stats[piece])
         if height < dpi * TALL_IN:
             continue
-        for row, start, stop in ((top, top - length, top), (top + height - 1, top + height, top + height + length)):
+        for row, start, stop in (
+            (top, top - length, top),
+            (top + height - 1, top + height, top + height + length),
+        ):
             x = left + int(np.flatnonzero(labels[row, left : left + width] == piece).mean())
             cv2.rectangle(beyond, (x - half, start), (x + half, stop), 1, -1)
     return beyond
@@ -189,14 +200,20 @@ def read_headers(path: Path) -> dict[str, int]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if not {"scan", "first_curve_row"} <= set(reader.fieldnames or ()):
-            raise ValueError(f"{path}: --headers is a CSV with the columns scan and first_curve_row")
+            raise ValueError(
+                f"{path}: --headers is a CSV with the columns scan and first_curve_row"
+            )
         try:
             return {row["scan"]: int(row["first_curve_row"]) for row in reader}
         except (ValueError, TypeError):
-            raise ValueError(f"{path}, line {reader.line_num}: first_curve_row is a whole number") from None
+            raise ValueError(
+                f"{path}, line {reader.line_num}: first_curve_row is a whole number"
+            ) from None
 
 
-def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None = None) -> Iterator[Crop]:
+def mine(
+    net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None = None
+) -> Iterator[Crop]:
     """The crops of one scan: its header from the top, then pieces evenly spread over the rest.
 
     Each piece is segmented by itself, so that a scan of any height costs the same. Of a header whose
@@ -204,7 +221,7 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int |
     """
     import numpy as np
 
-    from wellseg.inference import segment
+    from wellseg.rows.segment import segment
 
     height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
     header_step = height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
@@ -226,7 +243,11 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int |
             continue
         if not pieces:
             header = False
-            pieces = [int(at) for at in np.linspace(below, scan.rows - height, left + 1)[1:] if at >= below]
+            pieces = [
+                int(at)
+                for at in np.linspace(below, scan.rows - height, left + 1)[1:]
+                if at >= below
+            ]
             left = len(pieces)
         if pieces:
             row = pieces.pop(0)
@@ -234,16 +255,18 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int |
 
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
-    from wellseg.folder import list_tasks
-    from wellseg.logset import HEADER
-    from wellseg.scan import ScanError, open_scan
+    from wellseg.many.tasks import list_tasks
+    from wellseg.scan.reader import ScanError, open_scan
+    from wellseg.training.data_folder import HEADER
     from wellseg.weights import load_model, weights_path
 
     tasks, _ = list_tasks(config.scans, str(config.out))
     first_curve_rows = read_headers(config.headers) if config.headers else {}
     names = [(task.name, Path(task.stem).name) for task in tasks]
     if first_curve_rows and not any(name in first_curve_rows for pair in names for name in pair):
-        raise ValueError(f"{config.headers}: none of the {len(tasks)} scans is named in its column scan")
+        raise ValueError(
+            f"{config.headers}: none of the {len(tasks)} scans is named in its column scan"
+        )
     net = load_model(weights_path(config.weights))
     for folder in ("images", "masks", "previews"):
         (config.out / folder).mkdir(parents=True, exist_ok=True)
@@ -264,7 +287,9 @@ def mine_all(config: PaperConfig) -> int:
         total += found
     curves = ", green is curve" if config.curves else ""
     where = config.out / "previews"
-    print(f"{total} crops in {config.out}; look at {where}: red is not scored{curves}, all else is no curve")
+    print(
+        f"{total} crops in {config.out}; look at {where}: red is not scored{curves}, all else is no curve"
+    )
     return SOME_FAILED if failed else 0
 
 
@@ -272,16 +297,17 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
     import cv2
     import numpy as np
 
-    from wellseg.atomic import atomic_file
-    from wellseg.overlay import encode_png, paint
-    from wellseg.scan import write_gray
+    from wellseg.results.overlay import encode_png, paint
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.reader import write_gray
 
     # The mask first: an image without a mask would make the folder unreadable.
     for part, pixels in (("masks", crop.mask), ("images", crop.gray)):
         write_gray(out / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
     small = (crop.gray.shape[1] // 2, len(crop.gray) // 2)
     gray, mask = (
-        np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8) for a in (crop.gray, crop.mask)
+        np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8)
+        for a in (crop.gray, crop.mask)
     )
     with atomic_file(out / "previews" / f"{name}.png") as file:
         # Painted red is what is said to be curve and is none, green what is one.

@@ -20,16 +20,18 @@ from wellseg.config import PredictConfig
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises DiskFull, and ValueError and WeightsError for wrong usage."""
-    from wellseg.board import ScreenBoard
-    from wellseg.folder import Summary, finished, list_tasks
-    from wellseg.pool import run_here, run_pool
+    from wellseg.many.processes import run_here, run_pool
+    from wellseg.many.progress import ScreenBoard
+    from wellseg.many.tasks import Summary, finished, list_tasks
+    from wellseg.many.worker import Ended, Row, Work
     from wellseg.weights import read_header, weights_path, window_rows_of
-    from wellseg.worker import Ended, Row, Work
 
     tasks, folder = list_tasks(config.scans, config.out)
     for flag, given in (("--depth", config.depth), ("--tracks", config.tracks)):
         if given and len(tasks) > 1:
-            raise ValueError(f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone")
+            raise ValueError(
+                f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
+            )
     weights = weights_path(config.weights)
     config = replace(config, window_rows=window_rows_of(read_header(weights), config.window_rows))
     options = {
@@ -51,7 +53,7 @@ def predict(config: PredictConfig) -> int:
                 board.ended(Ended(task, Row(task.name, "failed", reason=task.problem)))
         try:
             if config.engine == "ray" and todo:
-                from wellseg.fleet import run_ray
+                from wellseg.many.ray_cluster import run_ray
 
                 run_ray(todo, work, board)
             elif len(todo) == 1 and config.jobs is None:
@@ -63,7 +65,7 @@ def predict(config: PredictConfig) -> int:
             summary.rows.update(finished(unheard, config, options))
             raise
     if config.view and folder:
-        from wellseg.report.index import write_index
+        from wellseg.many.index import write_index
 
         write_index(folder, summary.as_read())
     return SOME_FAILED if board.failed else 0
@@ -72,7 +74,7 @@ def predict(config: PredictConfig) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     config, _ = parse(PredictConfig, "predict", __doc__ or "", argv, positional="scans")
 
-    from wellseg.board import DiskFull
+    from wellseg.many.progress import DiskFull
     from wellseg.weights import WeightsError
 
     try:
@@ -82,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (DiskFull, OSError) as error:
         fail("predict", str(error), SOME_FAILED)
     except KeyboardInterrupt:
-        fail("predict", "stopped; finished scans are kept, those under way left nothing", INTERRUPTED)
+        fail(
+            "predict", "stopped; finished scans are kept, those under way left nothing", INTERRUPTED
+        )
     raise SystemExit(status)
 
 

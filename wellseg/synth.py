@@ -55,13 +55,17 @@ def write_corpus(
         CorpusError: the folder holds something else, or a number is out of range.
     """
     if count < 1 or workers < 1 or seed < 0:
-        raise CorpusError(f"--count and --workers are at least 1 and --seed at least 0, not {count}, {workers}, {seed}")
+        raise CorpusError(
+            f"--count and --workers are at least 1 and --seed at least 0, not {count}, {workers}, {seed}"
+        )
     _claim(out, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     names = [f"{preset}{seed}-{i:06d}" for i in range(count)]
     todo = [
         (out, name, seed, i, preset)
         for i, name in enumerate(names)
-        if not ((out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file())
+        if not (
+            (out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file()
+        )
     ]
     if workers > 1 and len(todo) > 1:
         # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
@@ -77,7 +81,7 @@ def write_corpus(
 
 def _claim(out: Path, recipe: dict[str, object]) -> None:
     """Make the folder this corpus's own, or say what stands in the way."""
-    from wellseg.atomic import atomic_file
+    from wellseg.scan.atomic import atomic_file
 
     if out.exists() and not out.is_dir():
         raise CorpusError(f"{out}: is a file; name a folder for the corpus")
@@ -88,7 +92,9 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
         except ValueError:
             found = None
         if found != recipe:
-            raise CorpusError(f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one")
+            raise CorpusError(
+                f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one"
+            )
     elif out.is_dir() and any(out.iterdir()):
         raise CorpusError(f"{out}: is not empty and holds no corpus; name a new folder")
     (out / "images").mkdir(parents=True, exist_ok=True)
@@ -100,7 +106,7 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
 
 def _write_log(task: tuple[Path, str, int, int, str]) -> None:
     from wellseg.corpus import draw_log
-    from wellseg.scan import write_gray
+    from wellseg.scan.reader import write_gray
 
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)
@@ -112,8 +118,8 @@ def _write_log(task: tuple[Path, str, int, int, str]) -> None:
 
 def _write_split(out: Path) -> None:
     """split.csv of every log that is there: each is a well of its own."""
-    from wellseg.atomic import atomic_file
     from wellseg.corpus import kind_of
+    from wellseg.scan.atomic import atomic_file
 
     names = sorted(p.stem for p in (out / "images").glob("*.tif"))
     recipe = json.loads((out / RECIPE).read_text("utf-8"))

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
     from torch import nn
 
-    from wellseg.segmenter import Segmenter
+    from wellseg.training.segmenter import Segmenter
 
 
 def train(config: TrainConfig, config_yaml: str) -> Path:
     """Run, or resume, one training; returns the weights file. config_yaml is kept beside it."""
     import torch
 
-    from wellseg.dataset import LogsModule
-    from wellseg.segmenter import Segmenter
+    from wellseg.training.dataset import LogsModule
+    from wellseg.training.segmenter import Segmenter
     from wellseg.weights import read_header, weights_path
 
     out = config.out
@@ -45,7 +45,9 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
     # Lightning starts the other processes of a ddp run with the same command: they find the run's folder.
     if "LOCAL_RANK" not in os.environ:
         if last.exists() and not config.resume:
-            raise FileExistsError(f"{out} holds a run already: add --resume to go on with it, or give another --out")
+            raise FileExistsError(
+                f"{out} holds a run already: add --resume to go on with it, or give another --out"
+            )
         (out / "checkpoints").mkdir(parents=True, exist_ok=True)
         (out / "config.yaml").write_text(config_yaml)
     data = LogsModule(config.data, config.seed)
@@ -67,13 +69,17 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         _restore_metrics(trainer, earlier, resumed)
     source = config.data.root or f"the {config.data.preset} corpus"
     if trainer.is_global_zero:
-        print(f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}")
+        print(
+            f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}"
+        )
     try:
         # weights_only: plain tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         weights = _export(config, segmenter, trainer, start)
-        print(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here")
+        print(
+            f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here"
+        )
         raise SystemExit(INTERRUPTED) from None
     weights = _export(config, segmenter, trainer, start)
     if trainer.is_global_zero:
@@ -99,9 +105,9 @@ def _trainer(config: TrainConfig) -> Trainer:
     from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-    from wellseg.callbacks import DataWait, Memory, Pictures, Skipped
-    from wellseg.checkpoints import AtomicCheckpointIO, LastCheckpoint
     from wellseg.device import pick_device, pick_dtype
+    from wellseg.training.callbacks import DataWait, Memory, Pictures, Skipped
+    from wellseg.training.checkpoints import AtomicCheckpointIO, LastCheckpoint
 
     out = config.out
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
@@ -166,10 +172,16 @@ def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path
     import torch
     from lightning.pytorch.loggers import CSVLogger
 
-    step = torch.load(resumed, weights_only=True, map_location="cpu")["global_step"]  # of a GPU that is not here
+    step = torch.load(resumed, weights_only=True, map_location="cpu")[
+        "global_step"
+    ]  # of a GPU that is not here
     logger = next(logger for logger in trainer.loggers if isinstance(logger, CSVLogger))
     logger.experiment.metrics.extend(
-        {key: int(value) if value.isdigit() else float(value) for key, value in row.items() if value}
+        {
+            key: int(value) if value.isdigit() else float(value)
+            for key, value in row.items()
+            if value
+        }
         for row in rows
         if int(row["step"]) < step
     )
@@ -183,15 +195,17 @@ def _read_metrics(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(whole.splitlines()))
 
 
-def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: dict[str, Any]) -> Path:
+def _export(
+    config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: dict[str, Any]
+) -> Path:
     """Write model.safetensors: of the best checkpoint, or as the net is, if that is asked or none was validated.
 
     start: the header of the weights it started from, if any.
     """
     import torch
 
-    from wellseg.logset import list_logs
     from wellseg.synth import fingerprint
+    from wellseg.training.data_folder import list_logs
     from wellseg.weights import save_weights
 
     best = config.out / "checkpoints" / "best.ckpt"
@@ -208,7 +222,10 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: 
         paper = f", {config.data.background_share:.0%} of them on {crops} crops of {config.data.backgrounds.name}"
     if trainer.is_global_zero:
         training = {
-            "data": str(config.data.root or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}{paper}"),
+            "data": str(
+                config.data.root
+                or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}{paper}"
+            ),
             "optim": asdict(config.optim),
             "seed": config.seed,
             "steps": config.steps,
@@ -216,7 +233,11 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: 
             "crop_rows": config.data.crop_rows,
             "start": config.weights,
         }
-        header = {"model": segmenter.hparams["model"], "training": training, "licence": "Apache-2.0"}
+        header = {
+            "model": segmenter.hparams["model"],
+            "training": training,
+            "licence": "Apache-2.0",
+        }
         if "window_rows" in start:  # what its norms' statistics are taken from has not changed
             header["window_rows"] = start["window_rows"]
         save_weights(path, segmenter.net, header)
@@ -224,7 +245,7 @@ def _export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    from wellseg.scan import ScanError
+    from wellseg.scan.reader import ScanError
     from wellseg.weights import WeightsError
 
     config, yaml = parse(TrainConfig, "train", __doc__, argv)
@@ -240,7 +261,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("train", _said(error), WRONG_USAGE)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        fail("train", f"{_said(error)}; make room, then --resume" if full else _said(error), SOME_FAILED)
+        fail(
+            "train",
+            f"{_said(error)}; make room, then --resume" if full else _said(error),
+            SOME_FAILED,
+        )
     except FloatingPointError as error:
         fail("train", _said(error), SOME_FAILED)
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.atomic import atomic_file
 from wellseg.config import ModelConfig
+from wellseg.scan.atomic import atomic_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,8 +46,12 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
     """
     from safetensors.torch import save
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    text = json.dumps({"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}, sort_keys=True)
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()
+    }
+    text = json.dumps(
+        {"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}, sort_keys=True
+    )
     with atomic_file(path) as file:
         file.write(save(tensors, metadata={HEADER_KEY: text}))
 
@@ -73,12 +77,16 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: not a readable safetensors file ({error}); use the model.safetensors of a training run"
         ) from None
     if text is None:
-        raise WeightsError(f"{path}: a safetensors file, but not written by wellseg: it has no {HEADER_KEY!r} header")
+        raise WeightsError(
+            f"{path}: a safetensors file, but not written by wellseg: it has no {HEADER_KEY!r} header"
+        )
     try:
         header = json.loads(text)
         known, model = header["format"], header["model"]
         if known != FORMAT:
-            raise WeightsError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
+            raise WeightsError(
+                f"{path}: weights of format {known}; this wellseg reads format {FORMAT}"
+            )
         ModelConfig(**model)
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: the header of these weights is damaged ({error})") from None
@@ -103,8 +111,8 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from wellseg.net.resunet import ResUNet
     from wellseg.norms import set_progress
-    from wellseg.resunet import ResUNet
 
     path = weights_path(name_or_path)
     header = read_header(path)
@@ -113,7 +121,9 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
         first_line = str(error).splitlines()[0]
-        raise WeightsError(f"{path}: the tensors do not fit the network of their header ({first_line})") from None
+        raise WeightsError(
+            f"{path}: the tensors do not fit the network of their header ({first_line})"
+        ) from None
     set_progress(net, 1.0)
     net = net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return net  # type: ignore[no-any-return]

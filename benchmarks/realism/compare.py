@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.corpus import draw_log
-from wellseg.scan import ScanError, is_scan_file, open_scan
+from wellseg.scan.reader import ScanError, is_scan_file, open_scan
 
 Gray = NDArray[np.uint8]
 HERE = Path(__file__).parent
@@ -70,7 +70,9 @@ def measure(gray: Gray) -> dict[str, float]:
     areas = parts[1:, cv2.CC_STAT_AREA]
     boxes = np.maximum(parts[1:, cv2.CC_STAT_WIDTH], parts[1:, cv2.CC_STAT_HEIGHT])
     mpx = gray.size / 1e6
-    edges = np.count_nonzero(black[:, 1:] != black[:, :-1]) + np.count_nonzero(black[1:] != black[:-1])
+    edges = np.count_nonzero(black[:, 1:] != black[:, :-1]) + np.count_nonzero(
+        black[1:] != black[:-1]
+    )
     return {
         "ink share, %": 100 * float(black.mean()),
         "gray pixels (24-231), %": 100 * float(((gray >= 24) & (gray < 232)).mean()),

@@ -62,7 +62,22 @@ FAMILIES: dict[str, Family] = {
     "gamma ray": (("GR", "GAMN"), lambda x: x / 150, (curves.gamma_ray,)),
     "SP": (("SP",), own_scale, (curves.spontaneous_potential,)),
     "resistivity, log scale": (
-        ("ILD", "ILM", "SFLU", "LLD", "LLS", "RDEP", "RMED", "RSHA", "RXO", "AF90", "AF30", "AF10", "MLL", "SN"),
+        (
+            "ILD",
+            "ILM",
+            "SFLU",
+            "LLD",
+            "LLS",
+            "RDEP",
+            "RMED",
+            "RSHA",
+            "RXO",
+            "AF90",
+            "AF30",
+            "AF10",
+            "MLL",
+            "SN",
+        ),
         decades,
         (curves.resistivity,),
     ),
@@ -73,7 +88,9 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def measured(folder: Path, names: tuple[str, ...], scale: Callable[[Array], Array]) -> Iterator[Array]:
+def measured(
+    folder: Path, names: tuple[str, ...], scale: Callable[[Array], Array]
+) -> Iterator[Array]:
     import lasio
 
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() == ".las"):
@@ -82,7 +99,9 @@ def measured(folder: Path, names: tuple[str, ...], scale: Callable[[Array], Arra
         except Exception as error:  # whatever a stranger's file holds
             print(f"{path.name}: {error}")
             continue
-        depth = np.asarray(las.index, np.float64) * (0.3048 if las.well.STRT.unit.upper().startswith("F") else 1)
+        depth = np.asarray(las.index, np.float64) * (
+            0.3048 if las.well.STRT.unit.upper().startswith("F") else 1
+        )
         if len(depth) < WINDOW or not 0.01 < abs(depth[1] - depth[0]) < 0.3:
             continue
         order = np.argsort(depth)
@@ -105,7 +124,9 @@ def measured(folder: Path, names: tuple[str, ...], scale: Callable[[Array], Arra
 def drawn(shapes: tuple[Callable[..., Array], ...], number: int = 300) -> Iterator[Array]:
     for seed in range(number):
         rng = np.random.default_rng(seed)
-        beds = curves.draw_beds(rng, WINDOW, 40 * log_between(rng, (0.025, 0.3)))  # 5 rows a reading, 200 dpi
+        beds = curves.draw_beds(
+            rng, WINDOW, 40 * log_between(rng, (0.025, 0.3))
+        )  # 5 rows a reading, 200 dpi
         yield shapes[seed % len(shapes)](rng, beds)
 
 
@@ -145,10 +166,19 @@ def main(las: Path) -> None:
     """
     warnings.simplefilter("ignore")
     for family, (names, scale, shapes) in FAMILIES.items():
-        sides = [[statistics(x) for x in windows] for windows in (measured(las, names, scale), drawn(shapes))]
-        print(f"\n| {family}: p10 / median / p90 | measured, {len(sides[0])} | drawn, {len(sides[1])} |\n|---|---|---|")
+        sides = [
+            [statistics(x) for x in windows]
+            for windows in (measured(las, names, scale), drawn(shapes))
+        ]
+        print(
+            f"\n| {family}: p10 / median / p90 | measured, {len(sides[0])} | drawn, {len(sides[1])} |\n|---|---|---|"
+        )
         for name in sides[1][0]:
-            print(f"| {name} | " + " | ".join(triple([each[name] for each in side]) for side in sides) + " |")
+            print(
+                f"| {name} | "
+                + " | ".join(triple([each[name] for each in side]) for side in sides)
+                + " |"
+            )
 
 
 if __name__ == "__main__":

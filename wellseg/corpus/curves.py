@@ -43,13 +43,19 @@ def smooth(values: Array, sigma: float) -> Array:
         return values
     row = np.ascontiguousarray(values, np.float32).reshape(1, -1)
     size = int(sigma * 3) * 2 + 1
-    return cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE).ravel().astype(np.float64)
+    return (
+        cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE)
+        .ravel()
+        .astype(np.float64)
+    )
 
 
 def drift(rng: Rng, samples: int, length: float) -> Array:
     """Slow wander of unit standard deviation and the given correlation length in samples."""
     knots = max(4, int(samples / max(length, 1.0)) + 4)
-    line = np.interp(np.linspace(0, knots - 1, samples), np.arange(knots), rng.standard_normal(knots))
+    line = np.interp(
+        np.linspace(0, knots - 1, samples), np.arange(knots), rng.standard_normal(knots)
+    )
     return smooth(line, length * 0.35)
 
 
@@ -59,20 +65,32 @@ def chatter(rng: Rng, samples: int) -> Array:
     return smooth(rng.standard_normal(samples), log_between(rng, (0.4, 3))) * busy
 
 
-def read(rng: Rng, beds: Beds, level: Array, sharpness: tuple[float, float], contrast: tuple[float, float]) -> Array:
+def read(
+    rng: Rng,
+    beds: Beds,
+    level: Array,
+    sharpness: tuple[float, float],
+    contrast: tuple[float, float],
+) -> Array:
     """What a tool reads of a level for each bed, around 0: blurred over some samples, stronger or weaker.
 
     Rock also changes slowly, over many beds. sharpness: ranges of the blur's sigma and of the contrast.
     """
     slow = 0.5 * float(np.std(level)) * drift(rng, beds.samples, log_between(rng, (60, 400)))
-    return log_between(rng, contrast) * (smooth(level[beds.index] - level.mean(), log_between(rng, sharpness)) + slow)
+    return log_between(rng, contrast) * (
+        smooth(level[beds.index] - level.mean(), log_between(rng, sharpness)) + slow
+    )
 
 
 def gamma_ray(rng: Rng, beds: Beds) -> Array:
     level = np.where(rng.random(len(beds.sand)) < 0.06, 1.2, 0.75 - 0.55 * beds.sand)
     level = level + 0.08 * rng.standard_normal(len(level))
     counts = smooth(rng.standard_normal(beds.samples), log_between(rng, (0.8, 5)))
-    return 0.5 + read(rng, beds, level, (1.0, 5.0), (0.3, 1.1)) + log_between(rng, (0.012, 0.08)) * counts
+    return (
+        0.5
+        + read(rng, beds, level, (1.0, 5.0), (0.3, 1.1))
+        + log_between(rng, (0.012, 0.08)) * counts
+    )
 
 
 def spontaneous_potential(rng: Rng, beds: Beds) -> Array:
@@ -99,7 +117,9 @@ def laterolog_linear(rng: Rng, beds: Beds) -> Array:
 def sonic(rng: Rng, beds: Beds) -> Array:
     x = 0.5 + read(rng, beds, streaked(rng, 0.65 - 0.35 * beds.sand), (0.8, 4.0), (0.3, 1.8))
     x = x + log_between(rng, (0.004, 0.03)) * smooth(rng.standard_normal(beds.samples), 1.5)
-    skips = rng.random(beds.samples) < max(0.0, between(rng, (-0.01, 0.02)))  # a missed cycle: one-sided spike
+    skips = rng.random(beds.samples) < max(
+        0.0, between(rng, (-0.01, 0.02))
+    )  # a missed cycle: one-sided spike
     return x + smooth(skips * rng.uniform(-0.5, 1.2, beds.samples), 0.6)
 
 
@@ -116,7 +136,9 @@ def porosity(rng: Rng, beds: Beds) -> Array:
 
 def caliper(rng: Rng, beds: Beds) -> Array:
     """The bit's size, with washouts in the shales and a step where casing ends."""
-    hole = np.maximum(0, 0.5 - beds.sand) * between(rng, (0, 1.2)) * (rng.random(len(beds.sand)) < 0.5)
+    hole = (
+        np.maximum(0, 0.5 - beds.sand) * between(rng, (0, 1.2)) * (rng.random(len(beds.sand)) < 0.5)
+    )
     x = between(rng, (0.15, 0.5)) + smooth(hole[beds.index], log_between(rng, (0.7, 10)))
     x = x + log_between(rng, (0.0004, 0.012)) * rng.standard_normal(beds.samples)
     if chance(rng, 0.3):
@@ -175,7 +197,9 @@ def spikes(rng: Rng, beds: Beds) -> Array:
     n = beds.samples
     bunch = np.exp(1.2 * drift(rng, n, log_between(rng, (20, 200))))
     rate = log_between(rng, (0.01, 0.12))
-    heights = (rng.random(n) < rate * bunch / bunch.mean()) * rng.gamma(1.3, between(rng, (0.1, 0.4)), n)
+    heights = (rng.random(n) < rate * bunch / bunch.mean()) * rng.gamma(
+        1.3, between(rng, (0.1, 0.4)), n
+    )
     x = between(rng, (0.05, 0.6)) + heights + 0.05 * drift(rng, n, 100)
     return smooth(x, between(rng, (0.4, 1.5))) + 0.006 * rng.standard_normal(n)
 
@@ -242,10 +266,14 @@ def draw_values(rng: Rng, beds: Beds, liveliness: float) -> Array:
     x = centre + (x - centre) * gain * liveliness
     if chance(rng, 0.2):  # thin laminae that every tool sees a little of
         fine = rng.standard_normal(beds.samples)
-        x = x + between(rng, (0.01, 0.07)) * liveliness * smooth(fine, 1.5) * np.exp(0.5 * drift(rng, beds.samples, 60))
+        x = x + between(rng, (0.01, 0.07)) * liveliness * smooth(fine, 1.5) * np.exp(
+            0.5 * drift(rng, beds.samples, 60)
+        )
     if chance(rng, 0.55):  # the scale an engineer chose puts it anywhere
         x = x - centre + between(rng, (0.08, 0.92))
-    elif chance(rng, 0.15) and np.std(x) > 0.03:  # about a line of the grid; on it, nobody could tell them apart
+    elif (
+        chance(rng, 0.15) and np.std(x) > 0.03
+    ):  # about a line of the grid; on it, nobody could tell them apart
         x = x - centre + rng.integers(1, 10) / 10
     if chance(rng, 0.15):
         x = 1 - x
@@ -275,7 +303,9 @@ def ride(rng: Rng, run: Array, lines: Array, reach_px: float) -> Array:
     for y in rng.choice(lines, min(len(lines), 1 + rng.poisson(3)), replace=False):
         off = rng.normal(0, 1.5 if chance(rng, 0.5) else 7)
         half = log_between(rng, (0.3, 14))
-        first, last = (int(at) for at in np.searchsorted(out[:, 1], (y + off - half, y + off + half)))
+        first, last = (
+            int(at) for at in np.searchsorted(out[:, 1], (y + off - half, y + off + half))
+        )
         if not 0 < first <= last < len(out):
             continue
         x = float(np.interp(y, out[:, 1], out[:, 0]))

@@ -27,12 +27,16 @@ VANISHED_PX = 101
 DROWNED_PX = 41
 """A square of that side all black hides what runs through it: the widest curve measured has 15 px."""
 
-FLOODED_COPIES = 0.3  # share of over-exposed copies of mined paper with areas gone black; the others are blotted
+FLOODED_COPIES = (
+    0.3  # share of over-exposed copies of mined paper with areas gone black; the others are blotted
+)
 
 
 def cloud(rng: Rng, rows: int, columns: int, cell_px: float) -> Array:
     """Smooth noise: float32 (rows, columns), about unit variance, features of ``cell_px``."""
-    small = rng.standard_normal((max(2, int(rows / cell_px) + 2), max(2, int(columns / cell_px) + 2)), dtype=np.float32)
+    small = rng.standard_normal(
+        (max(2, int(rows / cell_px) + 2), max(2, int(columns / cell_px) + 2)), dtype=np.float32
+    )
     return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
@@ -68,7 +72,10 @@ def bend(rng: Rng, ink: Array, truth: Array) -> tuple[Array, Array]:
     map_y = y + shift_y + np.float32(np.tan(skew)) * (x - columns / 2)
     map_y = np.where(lost, np.float32(-99), map_y).astype(np.float32)
     fixed, fraction = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
-    warped = [cv2.remap(a, fixed, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) for a in (ink, truth)]
+    warped = [
+        cv2.remap(a, fixed, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        for a in (ink, truth)
+    ]
     return warped[0], warped[1]
 
 
@@ -101,7 +108,9 @@ def fog(rng: Rng, rows: int, columns: int) -> Array | None:
     if kind == "side":
         x = np.arange(columns, dtype=np.float32)
         from_edge = x if chance(rng, 0.3) else columns - x
-        field = 1 - from_edge[None, :] / between(rng, (20, 200)) + 0.3 * cloud(rng, rows, columns, 60)
+        field = (
+            1 - from_edge[None, :] / between(rng, (20, 200)) + 0.3 * cloud(rng, rows, columns, 60)
+        )
         return np.clip(field * between(rng, (60, 250)), 0, 200)
     y = np.arange(rows, dtype=np.float32)[:, None]
     a = rng.uniform(0, rows)
@@ -131,7 +140,9 @@ def blotch(rng: Rng, ink: Array, level: float) -> Array:
     blots: Array = cv2.GaussianBlur(raw, (0, 0), across[0], sigmaY=across[1])
     blots = blots / max(1e-3, float(blots[:512].std()))
     near = cv2.blur(ink, (round(across[0] * 4) | 1, round(across[1] * 4) | 1)).astype(np.float32)
-    gray = (blots * level * between(rng, (0.25, 0.7)) + ink * 1.2 + near * between(rng, (0.5, 2.0))) * where
+    gray = (
+        blots * level * between(rng, (0.25, 0.7)) + ink * 1.2 + near * between(rng, (0.5, 2.0))
+    ) * where
     blotted: Array = np.clip(ink + gray, 0, 255).astype(np.uint8)
     return blotted
 
@@ -152,11 +163,17 @@ def flood(rng: Rng, ink: Array, level: float) -> Array:
         field = patches - between(rng, (0.2, 1.2))
     if chance(rng, 0.5):  # the lamp or the feed changed: bands that begin and end at once
         y = np.arange(rows) + int(rng.integers(400))
-        field = field + rng.uniform(-0.6, 0.6, rows // 50 + 10)[y // int(between(rng, (50, 400)))][:, None]
+        field = (
+            field
+            + rng.uniform(-0.6, 0.6, rows // 50 + 10)[y // int(between(rng, (50, 400)))][:, None]
+        )
     reach = round(between(rng, (9, 60))) | 1
     near = cv2.blur(ink, (reach, reach)).astype(np.float32) / 255
     rough = cv2.GaussianBlur(
-        rng.standard_normal((rows, columns), dtype=np.float32), (0, 0), 1.2, sigmaY=between(rng, (1.2, 4))
+        rng.standard_normal((rows, columns), dtype=np.float32),
+        (0, 0),
+        1.2,
+        sigmaY=between(rng, (1.2, 4)),
     )
     rough = rough * (between(rng, (0.1, 0.5)) / max(1e-3, float(rough[:512].std())))
     wet = np.clip(field, 0, 2).astype(np.float32) * (0.5 + between(rng, (0.5, 3)) * near + rough)
@@ -192,7 +209,9 @@ def dirty(rng: Rng, black: Array) -> None:
         y = int(rng.integers(rows))
         jag = np.cumsum(rng.normal(0, 0.4, columns // 8 + 2))
         points = np.stack([np.arange(len(jag)) * 8, y + jag], axis=1).astype(np.int32)
-        cv2.polylines(black, [points], False, 255 if chance(rng, 0.5) else 0, int(rng.integers(1, 4)))
+        cv2.polylines(
+            black, [points], False, 255 if chance(rng, 0.5) else 0, int(rng.integers(1, 4))
+        )
     for _ in range(rng.poisson(0.25)):  # scratches run with the paper
         start = (round(rng.uniform(0, columns)), round(rng.uniform(0, rows)))
         length = log_between(rng, (60, 900))

@@ -10,7 +10,19 @@ import numpy as np
 
 from .furniture import hatch, ruled_dashes, torn
 from .handling import handle
-from .lettering import Face, by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
+from .lettering import (
+    Face,
+    by_hand,
+    draw_face,
+    draw_hand,
+    number,
+    outline,
+    patch,
+    put,
+    scribble,
+    words,
+    write,
+)
 from .pen import Pen, polyline
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
@@ -27,7 +39,9 @@ def header(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     else:
         ink = header_upright(rng, paper, rows, columns)
     if not paper.tidy and chance(rng, 0.25):
-        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.normal(0, 4), between(rng, (0.8, 1)))
+        turn = cv2.getRotationMatrix2D(
+            (columns / 2, rows / 2), rng.normal(0, 4), between(rng, (0.8, 1))
+        )
         ink = cv2.warpAffine(ink, turn, (columns, rows))
     if not paper.tidy and chance(rng, 0.25):
         torn(ink, rng, paper)
@@ -99,7 +113,9 @@ def round_boxes(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
             for x in np.arange(left + radius, right - every, every):
                 wide = size * (1 if pairs else 3)
                 corner, end = (round(x), round(at)), (round(x + wide), round(at + size))
-                cv2.rectangle(ink, corner, end, int(between(rng, (60, 255))), 1 if chance(rng, 0.7) else -1)
+                cv2.rectangle(
+                    ink, corner, end, int(between(rng, (60, 255))), 1 if chance(rng, 0.7) else -1
+                )
                 hatch(ink, corner[0], end[0], corner[1], end[1], size * between(rng, (0.2, 1)), 1)
                 write(ink, words(rng, 1)[:6], x + wide + size / 2, at, size, face)
         y = below + px + round(size * between(rng, (0.2, 1.2)))
@@ -112,8 +128,12 @@ def round_box(ink: Array, box: tuple[int, int, int, int], radius: int, level: in
     for x, inward in ((left, radius), (right, -radius)):
         cv2.line(ink, (x, top + radius), (x, bottom - radius), level, px)
         for y, down in ((top, radius), (bottom, -radius)):
-            turn = {(True, True): 180, (False, True): 270, (False, False): 0, (True, False): 90}[inward > 0, down > 0]
-            cv2.ellipse(ink, (x + inward, y + down), (radius, radius), 0, turn, turn + 90, level, px)
+            turn = {(True, True): 180, (False, True): 270, (False, False): 0, (True, False): 90}[
+                inward > 0, down > 0
+            ]
+            cv2.ellipse(
+                ink, (x + inward, y + down), (radius, radius), 0, turn, turn + 90, level, px
+            )
     for y in (top, bottom):
         cv2.line(ink, (left + radius, y), (right - radius, y), level, px)
 
@@ -181,7 +201,9 @@ def form(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
         if chance(rng, 0.06):
             cv2.line(ink, (0, round(y)), (columns, round(y)), 255, thick)
     for x in edges[1:-1]:
-        cv2.line(ink, (round(x), round(top)), (round(x), rows), 255, thin if chance(rng, 0.7) else thick)
+        cv2.line(
+            ink, (round(x), round(top)), (round(x), rows), 255, thin if chance(rng, 0.7) else thick
+        )
     return ink
 
 
@@ -230,7 +252,9 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     put(ink, mark, columns / 2 - mark.shape[1] / 2, rows / 2 - mark.shape[0] / 2)
     if chance(rng, 0.3):
         r, x = rows * between(rng, (0.2, 0.45)), between(rng, (0.1, 0.9)) * columns
-        corners = np.array([[x, rows / 2 - r], [x + r, rows / 2], [x, rows / 2 + r], [x - r, rows / 2]])
+        corners = np.array(
+            [[x, rows / 2 - r], [x + r, rows / 2], [x, rows / 2 + r], [x - r, rows / 2]]
+        )
         if chance(rng, 0.5):
             cv2.fillPoly(ink, [corners.astype(np.int32)], 255)
         else:
@@ -243,8 +267,19 @@ def banner(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
         closed = np.concatenate([above, ends, above[:1]])
         polyline(ink, closed, 255, max(1, round(paper.curve_px * between(rng, (0.4, 1.5)))))
     if chance(rng, 0.25):  # a hatched border
-        high, step = max(4, round(rows * between(rng, (0.1, 0.5)))), paper.dpi * between(rng, (0.03, 0.16)) + 2
-        hatch(ink, 0, columns, rows - high, rows, step, max(1, round(paper.curve_px * between(rng, (0.3, 2)))))
+        high, step = (
+            max(4, round(rows * between(rng, (0.1, 0.5)))),
+            paper.dpi * between(rng, (0.03, 0.16)) + 2,
+        )
+        hatch(
+            ink,
+            0,
+            columns,
+            rows - high,
+            rows,
+            step,
+            max(1, round(paper.curve_px * between(rng, (0.3, 2)))),
+        )
     elif chance(rng, 0.6):
         ink = 255 - ink
     elif chance(rng, 0.3):
@@ -261,7 +296,9 @@ def listing(rng: Rng, paper: Paper, rows: int, columns: int) -> Array:
     ink = np.zeros((rows, columns), np.uint8)
     face = draw_face(rng)
     size = max(6.0, paper.dpi * between(rng, (0.05, 0.09)))
-    places = np.arange(between(rng, (0.1, 1)) * size, columns - 3 * size, size * between(rng, (5, 14)))
+    places = np.arange(
+        between(rng, (0.1, 1)) * size, columns - 3 * size, size * between(rng, (5, 14))
+    )
     same = chance(rng, 0.3)
     barred = chance(rng, 0.3)
     px = max(1, round(paper.dpi / 150))

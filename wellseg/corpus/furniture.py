@@ -9,7 +9,18 @@ import cv2
 import numpy as np
 
 from .grid import Track
-from .lettering import by_hand, draw_face, draw_hand, number, outline, patch, put, scribble, words, write
+from .lettering import (
+    by_hand,
+    draw_face,
+    draw_hand,
+    number,
+    outline,
+    patch,
+    put,
+    scribble,
+    words,
+    write,
+)
 from .pen import Pen, dashes, draw_pen, polyline, resample
 from .recipe import Array, Paper, Rng, between, chance, log_between, pick
 
@@ -26,7 +37,9 @@ def ruled_dashes(ink: Array, rng: Rng, x0: float, x1: float, y: float, pen: Pen)
         cv2.line(ink, a, b, pen.level, max(1, round(pen.width_px)))
 
 
-def scale_box(rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int, pens: list[Pen]) -> None:
+def scale_box(
+    rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int, pens: list[Pen]
+) -> None:
     """A track's head: curve names, end values and short samples of the curves' styles."""
     face = draw_face(rng)
     size = max(6.0, paper.dpi * between(rng, (0.06, 0.11)))
@@ -39,7 +52,11 @@ def scale_box(rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int
         return
     ends = draw_face(rng)
     while y < y1 - 3 * size:
-        pen = pens[int(rng.integers(len(pens)))] if pens else draw_pen(rng, 3, paper.dpi, True, "solid")
+        pen = (
+            pens[int(rng.integers(len(pens)))]
+            if pens
+            else draw_pen(rng, 3, paper.dpi, True, "solid")
+        )
         title = words(rng, int(rng.integers(1, 3))).upper()
         write(ink, title, (left + right) / 2, y + size / 2, size * between(rng, (0.8, 1.3)), face,
               centre=True)  # fmt: skip
@@ -56,7 +73,9 @@ def scale_box(rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int
         y += rows + size * 0.3
         middle, span = (left + right) / 2, track.width * between(rng, (0.12, 0.5))
         if form_ == "sample":
-            ruled_dashes(ink, rng, middle - span, middle + span, y - size * between(rng, (0, 0.8)), pen)
+            ruled_dashes(
+                ink, rng, middle - span, middle + span, y - size * between(rng, (0, 0.8)), pen
+            )
         elif form_ == "ruled":
             ruled_dashes(ink, rng, left, right, y, pen)
         else:
@@ -65,13 +84,17 @@ def scale_box(rng: Rng, paper: Paper, ink: Array, track: Track, y0: int, y1: int
                 tip = (round(end), round(y))
                 cv2.arrowedLine(ink, (round(middle), round(y)), tip, 255, border, tipLength=0.1)
         if chance(rng, 0.4):
-            cv2.line(ink, (round(left), round(y + size)), (round(right), round(y + size)), 255, border)
+            cv2.line(
+                ink, (round(left), round(y + size)), (round(right), round(y + size)), 255, border
+            )
         y += size * between(rng, (1.2, 2.4))
     if chance(rng, 0.25):  # a hatched strip closes the head
         hatch(ink, round(left), round(right), y1 - round(size), y1, size * 0.6, border)
 
 
-def hatch(ink: Array, left: int, right: int, y0: int, y1: int, step: float, px: int, level: int = 255) -> None:
+def hatch(
+    ink: Array, left: int, right: int, y0: int, y1: int, step: float, px: int, level: int = 255
+) -> None:
     """Slanted strokes in a box."""
     for x in np.arange(left, right, max(2.0, step)):
         end = min(x + y1 - y0, right)
@@ -103,9 +126,17 @@ def torn(ink: Array, rng: Rng, paper: Paper) -> None:
     """The edge of a sheet that lay askew on the glass: a line that leans, black beyond it perhaps."""
     rows, columns = ink.shape
     steps = 24
-    y = np.linspace(0, rows, steps) if chance(rng, 0.4) else np.linspace(0, rng.uniform(0.1, 1) * rows, steps)
+    y = (
+        np.linspace(0, rows, steps)
+        if chance(rng, 0.4)
+        else np.linspace(0, rng.uniform(0.1, 1) * rows, steps)
+    )
     lean = np.tan(rng.normal(0, 0.08)) * y
-    side = np.cumsum(rng.normal(0, between(rng, (0.5, 6)), steps)) + lean + between(rng, (0, 0.15)) * columns
+    side = (
+        np.cumsum(rng.normal(0, between(rng, (0.5, 6)), steps))
+        + lean
+        + between(rng, (0, 0.15)) * columns
+    )
     edge = np.stack([side, y if chance(rng, 0.5) else rows - y], axis=1)
     if chance(rng, 0.5):
         edge[:, 0] = columns - edge[:, 0]
@@ -119,10 +150,15 @@ def torn(ink: Array, rng: Rng, paper: Paper) -> None:
 
 def stamp(rng: Rng, paper: Paper) -> Array:
     """CONFIDENTIAL, BEST COPY AVAILABLE, a date: framed text at an odd angle."""
-    text = pick(rng, {"CONFIDENTIAL": 1, "BEST COPY": 1, "RECEIVED": 1, "FILE COPY": 1, "APR 12 1962": 1})
+    text = pick(
+        rng, {"CONFIDENTIAL": 1, "BEST COPY": 1, "RECEIVED": 1, "FILE COPY": 1, "APR 12 1962": 1}
+    )
     size = paper.dpi * between(rng, (0.08, 0.22))
     if chance(rng, 0.3):  # hollow letters, of a big rubber
-        mark = outline(patch(text, 1.6 * size, draw_face(rng)), max(1.0, paper.curve_px * between(rng, (0.4, 1.2))))
+        mark = outline(
+            patch(text, 1.6 * size, draw_face(rng)),
+            max(1.0, paper.curve_px * between(rng, (0.4, 1.2))),
+        )
     else:
         mark = patch(text, size, draw_face(rng))
     mark = np.pad(mark, int(paper.dpi * 0.08) + 4)

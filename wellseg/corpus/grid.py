@@ -143,7 +143,9 @@ def column_lines(track: Track) -> list[tuple[float, str]]:
                     out.append((track.left + at * track.width, weight))
         return out
     n = track.divisions
-    return [(track.left + i / n * track.width, "medium" if i % 5 == 0 else "minor") for i in range(1, n)]
+    return [
+        (track.left + i / n * track.width, "medium" if i % 5 == 0 else "minor") for i in range(1, n)
+    ]
 
 
 def pieces(rng: Rng, y0: float, y1: float, inch_px: float) -> list[tuple[float, float]]:
@@ -215,11 +217,19 @@ def rule(
                 # Ink gathers along a part of it, where a curve comes near as often as not.
                 c, d = np.sort(rng.uniform(a, b, 2))
                 px, level = sizes["bold"]
-                cv2.line(ink, (round(c), round(y)), (round(d), round(y)), level, px + int(rng.integers(1, 5)))
+                cv2.line(
+                    ink,
+                    (round(c), round(y)),
+                    (round(d), round(y)),
+                    level,
+                    px + int(rng.integers(1, 5)),
+                )
             if ruling.knots_px and not paper.tidy:
                 level = min(255, int(sizes[weight][1] * 1.4))
                 for x, _ in column_lines(t):
-                    cv2.circle(ink, (round(x), round(y)), ruling.minor_px // 2 + ruling.knots_px, level, -1)
+                    cv2.circle(
+                        ink, (round(x), round(y)), ruling.minor_px // 2 + ruling.knots_px, level, -1
+                    )
     for t in tracks:
         for x in (t.left, t.right):
             if -20 < x < width + 20 and t.kind != "depth":

@@ -43,7 +43,9 @@ def bow(rng: Rng, start: Array, end: Array, sag: float) -> Array:
     t = np.linspace(0, 1, 16)[:, None]
     along = end - start
     across = np.array([-along[1], along[0]])
-    aside: Array = 4 * t * (1 - t) * rng.normal(0, sag) + np.sin(2 * np.pi * t) * rng.normal(0, sag / 2)
+    aside: Array = 4 * t * (1 - t) * rng.normal(0, sag) + np.sin(2 * np.pi * t) * rng.normal(
+        0, sag / 2
+    )
     points: Array = start + t * along + aside * across
     return points
 
@@ -51,7 +53,9 @@ def bow(rng: Rng, start: Array, end: Array, sag: float) -> Array:
 def marker(ink: Array, rng: Rng, paper: Paper) -> None:
     """A word or a number in a felt pen's big letters, along the page or down it."""
     tall = paper.dpi * log_between(rng, (0.18, 0.8))
-    face = draw_hand(rng, float(np.clip(paper.curve_px * log_between(rng, (0.7, 3)), 2, tall / 6)), tall)
+    face = draw_hand(
+        rng, float(np.clip(paper.curve_px * log_between(rng, (0.7, 3)), 2, tall / 6)), tall
+    )
     text = number(rng) if chance(rng, 0.6) else words(rng, 1)
     mark = by_hand(rng, text.upper() if chance(rng, 0.7) else text, tall, face)
     mark = np.rot90(waver(rng, mark, 0.15 * tall, 2 * tall), int(rng.choice((0, 0, 0, 1, 3))))
@@ -124,7 +128,9 @@ def dial(ink: Array, rng: Rng, paper: Paper) -> None:
         span = 360 if chance(rng, 0.2) else between(rng, (40, 320))
         step = span if chance(rng, 0.65) else between(rng, (6, 25))
         for b in np.arange(a, a + span - 0.4 * step, step):
-            cv2.ellipse(ink, middle, (r, r), 0, b, b + (step if step == span else 0.6 * step), 255, px)
+            cv2.ellipse(
+                ink, middle, (r, r), 0, b, b + (step if step == span else 0.6 * step), 255, px
+            )
     for _ in range(int(rng.integers(1, 5))):
         turn = rng.uniform(0, 2 * np.pi)
         tip = centre + radius * between(rng, (0.6, 1.7)) * np.array([np.cos(turn), np.sin(turn)])
@@ -145,8 +151,12 @@ def bar(ink: Array, rng: Rng, paper: Paper) -> None:
     y0, y1 = np.sort(rng.uniform(-0.5, 1.5, 2)) * rows
     y = np.linspace(y0, y1, 24)
     lean = rng.normal(0, 0.01) * (y - y0)
-    left, right = (x + lean + np.cumsum(rng.normal(0, between(rng, (0.1, 1.5)), 24)) for _ in range(2))
-    stripe = np.concatenate([np.stack([left, y], axis=1), np.stack([right + wide, y], axis=1)[::-1]])
+    left, right = (
+        x + lean + np.cumsum(rng.normal(0, between(rng, (0.1, 1.5)), 24)) for _ in range(2)
+    )
+    stripe = np.concatenate(
+        [np.stack([left, y], axis=1), np.stack([right + wide, y], axis=1)[::-1]]
+    )
     if chance(rng, 0.5):
         stripe[:, 0] = columns - stripe[:, 0]
     cv2.fillPoly(ink, [np.round(stripe).astype(np.int32)], 255)

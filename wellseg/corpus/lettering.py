@@ -83,7 +83,9 @@ def truetype(name: str) -> cv2.FontFace:
         return cv2.FontFace(name)
     spec = find_spec("matplotlib")
     assert spec is not None and spec.origin is not None
-    return cv2.FontFace(str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"))
+    return cv2.FontFace(
+        str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf")
+    )
 
 
 def draw_face(rng: Rng) -> Face:
@@ -110,7 +112,9 @@ def by_hand(rng: Rng, text: str, height_px: float, face: Face) -> Array:
         mark = patch(letter, height_px * between(rng, (0.8, 1.2)), face)
         rows, columns = mark.shape
         lean, turn = slant + rng.normal(0, 0.08), rng.normal(0, 0.08)
-        move = np.array([[1.0, -lean, 4 + max(0.0, lean) * rows], [turn, 1.0, 4 - min(0.0, turn * columns)]])
+        move = np.array(
+            [[1.0, -lean, 4 + max(0.0, lean) * rows], [turn, 1.0, 4 - min(0.0, turn * columns)]]
+        )
         size = (columns + 8 + round(abs(lean) * rows), rows + 8 + round(abs(turn) * columns))
         marks.append(cv2.warpAffine(mark, move, size))
     rows = max(len(mark) for mark in marks) + round(height_px * 0.3)
@@ -234,7 +238,8 @@ def scribble(rng: Rng, width_px: float, height_px: float) -> Array:
     t = np.linspace(0, 2 * np.pi * loops, 14 * loops)
     knots = np.linspace(0, t[-1], 2 * loops + 2)
     tall, wide, up = (
-        np.interp(t, knots, rng.uniform(a, b, len(knots))) for a, b in ((0.1, 1.0), (-0.5, 1.2), (-0.2, 0.2))
+        np.interp(t, knots, rng.uniform(a, b, len(knots)))
+        for a, b in ((0.1, 1.0), (-0.5, 1.2), (-0.2, 0.2))
     )
     lean = between(rng, (0.1, 0.4))
     y = height_px * (0.5 - 0.5 * tall * np.sin(t) - up)

@@ -126,7 +126,9 @@ def log_page(rng: Rng, paper: Paper, ink: Array, truth: Array, recipe: Preset) -
         block = int(min(rows * between(rng, (0.15, 0.5)), paper.dpi * 9))
         at = int(rng.choice((0, rows - block, int(rng.integers(0, rows - block + 1)))))
         margin = int(columns * between(rng, (0, 0.1)))
-        ink[at : at + block, margin : columns - margin] = forms.header(rng, paper, block, columns - 2 * margin)
+        ink[at : at + block, margin : columns - margin] = forms.header(
+            rng, paper, block, columns - 2 * margin
+        )
         zones = [z for z in ((0, at), (at + block, rows)) if z[1] - z[0] > 60]
     tracks = draw_tracks(rng, paper, columns)
     ruling = draw_ruling(rng, paper)
@@ -146,7 +148,10 @@ def log_zone(
     if chance(rng, 0.07) and y1 - y0 > paper.dpi * 2:  # the heads of the tracks, then the log
         top = y0
         y0 += int(paper.dpi * between(rng, (0.5, 1.6)))
-        sample = [draw_pen(rng, paper.curve_px, paper.dpi, paper.tidy, pick(rng, STYLES)) for _ in range(3)]
+        sample = [
+            draw_pen(rng, paper.curve_px, paper.dpi, paper.tidy, pick(rng, STYLES))
+            for _ in range(3)
+        ]
         for t in tracks:
             furniture.scale_box(rng, paper, ink, t, top, y0, sample)
     start = y0 + int(paper.dpi * between(rng, (0, 1))) if chance(rng, 0.1) else y0
@@ -205,7 +210,11 @@ def draw_track(
     values: list[Array] = []
     rows = ink.shape[0]
     for n in range(count):
-        x = companion(rng, values[-1]) if n and chance(rng, 0.3) else draw_values(rng, beds, paper.liveliness)
+        x = (
+            companion(rng, values[-1])
+            if n and chance(rng, 0.3)
+            else draw_values(rng, beds, paper.liveliness)
+        )
         style = pick(rng, COARSE_STYLES if paper.coarse else STYLES)
         if style == "dots" and paper.kind == "render" and chance(rng, 0.6):
             style = "points"
@@ -315,7 +324,11 @@ def clutter(
     pages = (y1 - y0) * columns / 1.5e6
     for _ in range(rng.poisson(1.3 * pages)):
         # Pencil is fainter than print: of some strokes the threshold leaves pieces.
-        level = 255 if paper.tidy or chance(rng, 0.5) else round(min(255, paper.threshold * between(rng, (0.9, 2))))
+        level = (
+            255
+            if paper.tidy or chance(rng, 0.5)
+            else round(min(255, paper.threshold * between(rng, (0.9, 2))))
+        )
         furniture.note(ink, rng, paper, rng.uniform(-20, columns), rng.uniform(y0, y1), level)
     for _ in range(rng.poisson(0.5 * pages)):
         furniture.arrow(ink, rng, paper, rng.uniform(0, columns), rng.uniform(y0, y1))

@@ -116,7 +116,9 @@ def cuttings(rng: Rng, rows: int, columns: int, dpi: float) -> Array:
     count = max(4, int(rows * columns / size**2))
     ground = np.full((rows, columns), 255, np.uint8)
     ground[rng.integers(0, rows, count), rng.integers(0, columns, count)] = 0
-    away, chip = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    away, chip = cv2.distanceTransformWithLabels(
+        ground, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     base = np.clip(rng.normal(between(rng, (90, 170)), 45, count + 2), 0, 255)[chip]
     rough = 20 * cloud(rng, rows, columns, 2.5) + 90 * (away / size) ** 2
     gray: Array = np.clip(base + rough, 0, 255).astype(np.uint8)

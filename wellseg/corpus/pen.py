@@ -158,7 +158,9 @@ def dashes(rng: Rng, leg: Array, swing: Array, pen: Pen) -> Array:
     return on
 
 
-def polyline(canvas: Array, points: Array, level: int, width_px: int, flag: int = cv2.LINE_8) -> None:
+def polyline(
+    canvas: Array, points: Array, level: int, width_px: int, flag: int = cv2.LINE_8
+) -> None:
     """A plain line: (n, 2) float points, no dashes, no truth."""
     integer = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
     cv2.polylines(canvas, [integer], False, int(level), max(1, width_px), flag, SUBPIXEL_BITS)

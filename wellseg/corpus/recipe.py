@@ -54,7 +54,9 @@ class Preset:
     coarse: float = 0.4  # share of renders with 70 dpi (measured: two of seven labelled ones)
     still: float = 0.05  # share of renders' curves that are ruled straight down
     collars: float = 0.0  # share of renders' curves that are a collar locator's
-    faint: float = 0.0  # share of dotted curves on pages of 70 dpi that are as light as their grid, or lighter
+    faint: float = (
+        0.0  # share of dotted curves on pages of 70 dpi that are as light as their grid, or lighter
+    )
     strays: float = 0.35  # lines ruled down a render that belong to no grid, on average
     handled: float = 0.0  # share of headers, and of pages' margins, that show traces of hands
     flooded: float = 0.0  # share of scans with areas that were copied black
@@ -104,7 +106,9 @@ class Paper:
     liveliness: float  # of the curves: how far they swing
     antialias: bool  # strokes of a render; most are not (measured: exact palette grays)
     tidy: bool  # born digital: no ragged edges, no dirt
-    coarse: bool = False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
+    coarse: bool = (
+        False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
+    )
     still: float = 0.0  # share of its curves that never change
     collars: float = 0.0
     faint: float = 0.0

@@ -9,7 +9,7 @@ network a few rows at a time:
 * otherwise its ``forward`` may be called on any rows by themselves.
 
 Some say more: ``set_progress(share)`` to those that change in the course of a training, and
-``pools_images``, which have statistics over the images of a step (``wellseg.together``).
+``pools_images``, which have statistics over the images of a step (``wellseg.training.together``).
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ Statistics = list[tuple[nn.Module, dict[str, Tensor]]]
 def copy_statistics(net: nn.Module) -> Statistics:
     """A copy of the running statistics of a network's norms."""
     norms = [module for module in net.modules() if dict(module.named_buffers(recurse=False))]
-    return [(norm, {name: buffer.clone() for name, buffer in norm.named_buffers(recurse=False)}) for norm in norms]
+    return [
+        (norm, {name: buffer.clone() for name, buffer in norm.named_buffers(recurse=False)})
+        for norm in norms
+    ]
 
 
 @contextmanager

@@ -49,7 +49,9 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         maps = self.together(list(x.split(1)))  # type: ignore[no-untyped-call]
         return maps[0] if len(maps) == 1 else torch.cat(maps)
 
@@ -90,7 +92,11 @@ class BatchNorm(nn.BatchNorm2d):
         # Not a Python number, for which a GPU would have to be waited for.
         share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
         if self.momentum is not None:
-            share = share.clamp(min=self.momentum) if self.forgets_start else torch.full_like(share, self.momentum)
+            share = (
+                share.clamp(min=self.momentum)
+                if self.forgets_start
+                else torch.full_like(share, self.momentum)
+            )
         self.running_mean.lerp_(observed[0].to(share.dtype), share)
         self.running_var.lerp_(observed[1].to(share.dtype), share)
 
@@ -124,7 +130,11 @@ class FrozenBatchNorm(BatchNorm):
     def fit_together(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         if not self.frozen:
             return super().fit_together(maps)
-        return maps, *self.scale_shift(self.running_mean, self.running_var), self.running_mean.double()
+        return (
+            maps,
+            *self.scale_shift(self.running_mean, self.running_var),
+            self.running_mean.double(),
+        )
 
 
 class BatchRenorm(BatchNorm):
@@ -150,7 +160,9 @@ class BatchRenorm(BatchNorm):
         std = (var.double() + self.eps).sqrt()
         running_std = (self.running_var.double() + self.eps).sqrt()
         r = (std.detach() / running_std).clamp(1 / self.r_max, self.r_max)
-        d = ((mean.detach().double() - self.running_mean) / running_std).clamp(-self.d_max, self.d_max)
+        d = ((mean.detach().double() - self.running_mean) / running_std).clamp(
+            -self.d_max, self.d_max
+        )
         scale = self.weight.double() * r / std
         return scale, self.bias.double() + self.weight.double() * d - mean * scale
 
@@ -160,7 +172,7 @@ def _ramp(share: float, start: float, end: float) -> float:
 
 
 class TwoPhaseNorm(BatchNorm):
-    """BatchNorm over k images of any sizes: by itself a BatchNorm, by ``wellseg.together`` one over the k images.
+    """BatchNorm over k images of any sizes: by itself a BatchNorm, by ``wellseg.training.together`` one over the k images.
 
     Phase one is the statistics of the k maps, phase two their normalisation. The gradient passes through
     the statistics, so it is that of the concatenated batch.

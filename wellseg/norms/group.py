@@ -49,7 +49,9 @@ class GroupNorm(nn.Module):
         within = var.view_as(by_group).mean(1)
         between = (by_group - group_mean).square().mean(1)
         repeats = self.channels // self.groups
-        return group_mean[:, 0].repeat_interleave(repeats), (within + between).repeat_interleave(repeats)
+        return group_mean[:, 0].repeat_interleave(repeats), (within + between).repeat_interleave(
+            repeats
+        )
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance of an image (C,) -> float64 scale and shift (C,)."""
@@ -58,7 +60,9 @@ class GroupNorm(nn.Module):
         return scale, self.bias.double() - mean * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_cuda:  # PyTorch's CUDA kernel is accurate, and fused; under autocast it gives float32
+        if (
+            x.is_cuda
+        ):  # PyTorch's CUDA kernel is accurate, and fused; under autocast it gives float32
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         return by_image(lambda image: scale_shift(*self.fit(image)), x)
 
@@ -84,5 +88,11 @@ class LayerNormPixel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         channels_last = x.permute(0, 2, 3, 1)
-        y = F.layer_norm(channels_last, self.weight.shape, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
+        y = F.layer_norm(
+            channels_last,
+            self.weight.shape,
+            self.weight.to(x.dtype),
+            self.bias.to(x.dtype),
+            self.eps,
+        )
         return y.permute(0, 3, 1, 2)

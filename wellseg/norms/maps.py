@@ -67,7 +67,12 @@ class _ScaleShift(torch.autograd.Function):
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
         x, scale, around = ctx.saved_tensors
         sum_grad, sum_grad_x = gradient_sums(grad, x, around)
-        return apply_scale_shift(grad, scale), sum_grad_x + around.double() * sum_grad, sum_grad, None
+        return (
+            apply_scale_shift(grad, scale),
+            sum_grad_x + around.double() * sum_grad,
+            sum_grad,
+            None,
+        )
 
 
 def gradient_sums(grad: Tensor, x: Tensor, around: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +86,16 @@ def gradient_sums(grad: Tensor, x: Tensor, around: Tensor) -> tuple[Tensor, Tens
     sums = x.new_zeros((2, x.shape[1]), dtype=torch.float64)
     for rows in row_blocks(x):
         _, sum_grad_x, sum_grad = torch.ops.aten.native_batch_norm_backward(
-            grad[:, :, rows], x[:, :, rows], one, around, one, nothing, nothing, False, 0.0, [False, True, True]
+            grad[:, :, rows],
+            x[:, :, rows],
+            one,
+            around,
+            one,
+            nothing,
+            nothing,
+            False,
+            0.0,
+            [False, True, True],
         )
         sums += torch.stack([sum_grad, sum_grad_x]).double()
     return sums[0], sums[1]

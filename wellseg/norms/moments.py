@@ -27,7 +27,9 @@ def row_blocks(x: Tensor) -> Iterator[slice]:
 def moments_of_map(x: Tensor) -> Moments:
     """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache."""
     if x.is_cuda:  # PyTorch's CUDA kernel merges parts as merge_moments does
-        var, mean = torch.var_mean(x.double() if x.dtype == torch.float64 else x.float(), (0, 2, 3), correction=0)
+        var, mean = torch.var_mean(
+            x.double() if x.dtype == torch.float64 else x.float(), (0, 2, 3), correction=0
+        )
         count = x.shape[2] * x.shape[3]
         return count, mean.double(), var.double() * count
     return reduce(merge_moments, (block_moments(x[:, :, rows]) for rows in row_blocks(x)))
@@ -60,7 +62,9 @@ def block_moments(block: Tensor) -> Moments:
     moments = len(rest), rest_mean, (rest - rest_mean).square().sum(0)
     if lanes:
         by_lane = pixels[:in_lanes].reshape(1, LANE_VALUES, 1, lanes * channels).permute(0, 3, 1, 2)
-        zero = block.new_zeros(lanes * channels, dtype=wide)  # running statistics, which the kernel asks for
+        zero = block.new_zeros(
+            lanes * channels, dtype=wide
+        )  # running statistics, which the kernel asks for
         both = torch.batch_norm_update_stats(by_lane, zero, zero.clone(), 0.0)
         lane_mean, lane_var = torch.stack(both).double().view(2, lanes, channels)
         mean = lane_mean.mean(0)

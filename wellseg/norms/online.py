@@ -43,7 +43,12 @@ class OnlineNorm(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.momentum, self.backward_decay, self.clamp, self.eps = momentum, backward_decay, clamp, eps
+        self.momentum, self.backward_decay, self.clamp, self.eps = (
+            momentum,
+            backward_decay,
+            clamp,
+            eps,
+        )
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -56,13 +61,19 @@ class OnlineNorm(nn.Module):
         if self.training:
             y = by_image(lambda image: _OnlineNorm.apply(image, self.weight, self.bias, self), x)  # type: ignore[no-untyped-call]
         else:
-            y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            y = F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return y.clamp(-self.clamp, self.clamp)
 
     def observe(self, mean: Tensor, var: Tensor) -> None:
         """Take an image's mean and biased variance, float64 (C,), into the running ones."""
         self.num_batches_tracked += 1
-        share = 1 / self.num_batches_tracked.item() if self.momentum == "cumulative" else float(self.momentum)
+        share = (
+            1 / self.num_batches_tracked.item()
+            if self.momentum == "cumulative"
+            else float(self.momentum)
+        )
         away = mean - self.running_mean
         self.running_var.mul_(1 - share).add_(share * var + share * (1 - share) * away.square())
         self.running_mean.add_(share * away)
@@ -78,7 +89,9 @@ class _OnlineNorm(torch.autograd.Function):
         count, mean, square = moments_of_map(x)
         norm.observe(mean, square / count)
         away = (mean - center) * rstd  # of the normalised map: mean and, next, mean square
-        ctx.save_for_backward(x, weight, center, rstd, away, square / count * rstd.square() + away.square())
+        ctx.save_for_backward(
+            x, weight, center, rstd, away, square / count * rstd.square() + away.square()
+        )
         ctx.norm = norm
         scale = weight.double() * rstd
         return apply_scale_shift(x, scale, bias.double() - center * scale)
@@ -95,7 +108,10 @@ class _OnlineNorm(torch.autograd.Function):
         #   g' = g - (1 - b) v y       and v += mean(g' y)
         #   dL/dx = g' rstd - (1 - b) u   and u += mean(dL/dx)
         g_mean, gy_mean = weight.double() * sum_grad / pixels, weight.double() * sum_grad_y / pixels
-        u, v = ((1 - norm.backward_decay) * each.double() for each in (norm.control_mean, norm.control_output))
+        u, v = (
+            (1 - norm.backward_decay) * each.double()
+            for each in (norm.control_mean, norm.control_output)
+        )
         norm.control_output += (gy_mean - v * mean_yy).to(norm.control_output.dtype)
         norm.control_mean += ((g_mean - v * mean_y) * rstd - u).to(norm.control_mean.dtype)
         slope = -v * rstd.square()  # on x: y = (x - center) rstd

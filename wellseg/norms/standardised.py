@@ -7,7 +7,7 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.convolution import Conv2d
+from wellseg.net.convolution import Conv2d
 
 
 class StandardisedConv2d(Conv2d):

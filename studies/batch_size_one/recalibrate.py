@@ -1,0 +1,155 @@
+"""Running statistics of a trained BatchNorm, measured once more: over chosen images, with the final weights.
+
+In training the running statistics lag behind the weights, and they are those of networks in training
+mode, whose earlier layers normalise every image by itself. Two remedies:
+
+* ``precise`` (PreciseBN: Wu and Johnson 2021, arXiv 2105.07576): the true statistics over the images,
+  with the variance between images, which a moving average of variances leaves out. One pass; but still
+  each layer's input is as in training mode, not as evaluation will give it.
+* ``layer_by_layer``: each layer's statistics are measured in evaluation mode, behind earlier layers that
+  have their new ones. So over those images every normalised channel has mean 0 and variance 1 in the
+  very mode that is used. A pass, on average through half of the network, for each norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from wellseg.norms import BatchNorm, Moments, OnlineNorm, merge_moments
+from wellseg.norms.maps import apply_scale_shift
+from wellseg.norms.moments import moments_of_map
+
+Weigh = Literal["image", "pixel"]
+"""image: every image counts the same, whatever its size, as it does in training (in the loss and in the
+running statistics) and in scores by log. pixel: an image counts by its size; PreciseBN as published, for
+images of one size, does not tell these two apart."""
+
+RunningNorm = BatchNorm | OnlineNorm
+
+
+@torch.no_grad()
+def precise(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") -> None:
+    """PreciseBN: set the running statistics of a network, in place, to those of these images.
+
+    images: ink (1, 1, H, W) in [0, 1], of any sizes. Raises ValueError for none, or a network without
+    running statistics.
+    """
+    norms = _running_norms(net)
+    population: dict[RunningNorm, Moments] = {}
+
+    def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
+        count, mean, square = moments = moments_of_map(x)
+        population[norm] = _merged(population.get(norm), moments, weigh)
+        if norm in own_statistics and isinstance(norm, BatchNorm):
+            return apply_scale_shift(x, *norm.scale_shift(mean, square / count))
+        return None
+
+    with _evaluation(net), _instead(norms, measure):
+        # Norms whose training has other statistics than evaluation; the rest (frozen, online) stay as they are.
+        own_statistics = {norm for norm in norms if norm.train().reads_image}
+        net.eval()
+        for image in images:
+            net(image)
+    if not population:
+        raise ValueError("recalibration needs at least one image")
+    for norm, moments in population.items():
+        _set(norm, moments)
+
+
+@torch.no_grad()
+def layer_by_layer(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") -> None:
+    """Set the running statistics of a network, in place, one norm after the other; see above.
+
+    images: as for ``precise``, gone through once for each norm: a list, or anything else that can be.
+    """
+    if isinstance(images, Iterator):
+        raise ValueError("the images are gone through several times: give a list, not an iterator")
+    with _evaluation(net):
+        for norm in _in_order(net, images):
+            population: Moments | None = None
+
+            def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
+                nonlocal population
+                population = _merged(population, moments_of_map(x), weigh)
+                raise _Enough
+
+            with _instead([norm], measure):
+                for image in images:
+                    try:
+                        net(image)
+                    except _Enough:
+                        pass
+            assert population
+            _set(norm, population)
+
+
+class _Enough(Exception):
+    """The rest of the network is not needed."""
+
+
+def _running_norms(net: nn.Module) -> list[RunningNorm]:
+    norms = [module for module in net.modules() if isinstance(module, RunningNorm)]
+    if not norms:
+        raise ValueError(
+            f"this {type(net).__name__} has no norms with running statistics to recalibrate"
+        )
+    return norms
+
+
+def _in_order(net: nn.Module, images: Iterable[Tensor]) -> list[RunningNorm]:
+    """The norms in the order in which an image meets them."""
+    order: list[RunningNorm] = []
+
+    def note(norm: RunningNorm, x: Tensor) -> Tensor | None:
+        order.append(norm)
+        return None
+
+    with _instead(_running_norms(net), note):
+        for image in images:
+            net(image)
+            return order
+    raise ValueError("recalibration needs at least one image")
+
+
+@contextmanager
+def _evaluation(net: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def _instead(
+    norms: Iterable[RunningNorm], function: Callable[[Any, Tensor], Tensor | None]
+) -> Iterator[None]:
+    """Have function(norm, its input) called for each use of a norm; what it returns, if anything, is the output."""
+    hooks = [
+        norm.register_forward_hook(lambda norm, args, _: function(norm, args[0])) for norm in norms
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _merged(before: Moments | None, image: Moments, weigh: Weigh) -> Moments:
+    if weigh == "image":
+        count, mean, square = image
+        image = 1, mean, square / count
+    return merge_moments(before, image) if before else image
+
+
+def _set(norm: RunningNorm, moments: Moments) -> None:
+    count, mean, square = moments
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(square / count)

@@ -1,0 +1,1 @@
+"""From a mask's probability to curves, tracks, CSV and LAS."""

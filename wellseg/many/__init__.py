@@ -1,0 +1,1 @@
+"""A list of scans: what is done, who does the rest, progress."""

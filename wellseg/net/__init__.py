@@ -1,0 +1,1 @@
+"""The residual UNet and its losses."""

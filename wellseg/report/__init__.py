@@ -1,1 +1,0 @@
-"""Pages that a person opens in a browser, from local files, without a server or the network."""

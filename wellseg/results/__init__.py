@@ -1,0 +1,1 @@
+"""What one scan leaves: mask, overlay, view."""

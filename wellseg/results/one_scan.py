@@ -1,0 +1,218 @@
+"""One scan masked: rows through the network, results on disk. The same path for one scan and for many."""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wellseg.config import PredictConfig, parse_depth, parse_tracks
+from wellseg.scan.files import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from wellseg.curves.files import TraceWriter
+    from wellseg.results.view import ViewWriter
+    from wellseg.scan.reader import Resolution, Scan
+
+
+def endings(config: PredictConfig) -> list[str]:
+    """What stands beside NAME.json when a scan is done with these options."""
+    wanted = [(".probability.tif", config.probability), (".html", config.view)]
+    wanted += [(".traces.csv", config.traces), (".las", config.traces)]
+    return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
+
+
+def is_result(name: str) -> bool:
+    """By its name: a file or folder that was written by wellseg, and no scan."""
+    return name.endswith((".mask.tif", ".probability.tif", ".overlay.png", ".view"))
+
+
+def mask_scan(
+    net: nn.Module,
+    job: Job,
+    config: PredictConfig,
+    options: dict[str, Any],
+    progress: Callable[[float], None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Mask one scan and return the report that NAME.json holds.
+
+    The report is written last: where it stands, the other results are whole. ``progress`` is told the
+    share done, ``say`` what the user should know.
+    """
+    import numpy as np
+
+    from wellseg.results.overlay import FoldedPage, encode_png
+    from wellseg.rows.segment import Inference
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.reader import open_scan
+    from wellseg.training.memory import resident_bytes
+
+    started = time.monotonic()
+    least_logit = math.log(config.threshold / (1 - config.threshold))
+    curve_pixels = 0
+    job.stem.parent.mkdir(parents=True, exist_ok=True)
+    with open_scan(job.scan) as scan, ExitStack() as writers:
+        page = FoldedPage(scan.rows, scan.columns, scan.orientation)
+        view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
+        traces = writers.enter_context(_traces(job, config, scan)) if config.traces else None
+        shape = (scan.rows, scan.columns, scan.resolution)
+        masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
+        if config.probability:
+            probabilities = writers.enter_context(_Writer(job.result(".probability.tif"), *shape))
+        inference = Inference(
+            net,
+            scan,
+            precision=config.precision,
+            device=config.device,
+            memory=config.memory,
+            window_rows=config.window_rows or 0,
+            scratch=config.scratch,
+        )
+        spill_bytes = inference.plan.spill_bytes
+        if spill_bytes:
+            folder = config.scratch or tempfile.gettempdir()
+            say(
+                f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile"
+            )
+        for band in inference.bands(progress):
+            mask = np.where(band.logits > least_logit, np.uint8(255), np.uint8(0))
+            curve_pixels += int(np.count_nonzero(mask))
+            masks.put(mask)
+            page.add(band.gray, mask)
+            if config.probability or view or traces:
+                probability = np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8)
+            if config.probability:
+                probabilities.put(probability)
+            if view:
+                view.put(band.gray, probability)
+            if traces:
+                traces.put(band.gray, mask, probability)
+        _remove_stale(job, config)
+    if traces and not traces.tracks:
+        say(
+            f"{job.scan}: no printed tracks found: values in {traces.las.name} are fractions of the scan's width"
+        )
+    with atomic_file(job.result(".overlay.png")) as file:
+        file.write(encode_png(page.picture()))
+    report = {
+        "scan": job.scan.name,
+        "rows": scan.rows,
+        "columns": scan.columns,
+        "dpi": scan.dpi,
+        "page": scan.page,
+        "pages": scan.pages,
+        "curve_share": curve_pixels / (scan.rows * scan.columns),
+        **options,
+        "seconds": round(time.monotonic() - started, 2),
+        "peak_memory_bytes": resident_bytes(peak=True),
+        "overlay_reduction": page.reduction,
+    }
+    with atomic_file(job.result(".json")) as file:
+        file.write(json.dumps(report, indent=1).encode())
+    return report
+
+
+def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
+    from wellseg.results.view import ViewWriter
+    from wellseg.weights import weights_path
+
+    return ViewWriter(
+        job.result(".html"),
+        scan.rows,
+        scan.columns,
+        orientation=scan.orientation,
+        threshold=config.threshold,
+        about={
+            "scan": job.scan.name,
+            "dpi": scan.dpi,
+            "weights": weights_path(config.weights).stem,
+        },
+        scratch=config.scratch,
+    )
+
+
+def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
+    from wellseg.curves.files import TraceWriter
+
+    return TraceWriter(
+        job.stem,
+        job.scan.name,
+        scan.rows,
+        scan.columns,
+        dpi=scan.dpi,
+        orientation=scan.orientation,
+        depth=parse_depth(config.depth),
+        borders=parse_tracks(config.tracks),
+        scratch=config.scratch,
+    )
+
+
+def _remove_stale(job: Job, config: PredictConfig) -> None:
+    """What an earlier start left, with other weights perhaps, does not hold for what appears now."""
+    from wellseg.results.view import remove_view
+
+    job.result(".json").unlink(missing_ok=True)
+    if not config.view:
+        remove_view(job.result(".html"))
+    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(endings(config)):
+        job.result(ending).unlink(missing_ok=True)
+
+
+class _Writer(threading.Thread):
+    """Compresses and writes one mask while the next rows are computed.
+
+    Leaving the block with an exception, or a failure of its own, leaves no file.
+    """
+
+    def __init__(self, path: Path, rows: int, columns: int, resolution: Resolution | None) -> None:
+        super().__init__(daemon=True)
+        self.path, self.rows, self.columns, self.resolution = path, rows, columns, resolution
+        self._bands: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(maxsize=2)
+        self._error: Exception | None = None
+        self._ended = False  # the last band was taken
+
+    def put(self, band: NDArray[np.uint8]) -> None:
+        """The next rows, uint8 (rows, columns). Raises what went wrong with those before."""
+        if self._error:
+            raise self._error
+        self._bands.put(band)
+
+    def run(self) -> None:
+        from wellseg.scan.reader import write_mask
+
+        try:
+            write_mask(
+                self.path, self._received(), self.rows, self.columns, resolution=self.resolution
+            )
+        except Exception as error:
+            self._error = error
+            while not self._ended:  # whoever puts must not wait for ever
+                self._ended = self._bands.get() is None
+
+    def _received(self) -> Iterator[NDArray[np.uint8]]:
+        while (band := self._bands.get()) is not None:
+            yield band
+        self._ended = True
+
+    def __enter__(self) -> _Writer:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Ended early, write_mask misses rows and discards the file.
+        self._bands.put(None)
+        self.join()
+        if kind is None and self._error:
+            raise self._error

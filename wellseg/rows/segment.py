@@ -1,0 +1,129 @@
+"""From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wellseg.config import parse_bytes
+from wellseg.device import pick_device, pick_dtype
+from wellseg.net.resunet import to_ink
+from wellseg.rows.evaluation import Plan, RowEvaluation
+from wellseg.scan.reader import open_scan
+
+if TYPE_CHECKING:
+    from wellseg.scan.reader import Scan
+
+
+class Band(NamedTuple):
+    """Some rows of a scan, each array (rows, columns): gray uint8, logits float32."""
+
+    gray: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
+def segment(
+    model: nn.Module,
+    scan: str | Path | NDArray[np.uint8],
+    *,
+    precision: str = "auto",
+    device: str = "auto",
+    memory: str | int = "2GB",
+    window_rows: int = 0,
+) -> NDArray[np.float32]:
+    """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
+
+    The same answer as ``model(ink)`` on the whole scan would give, without holding the whole scan's
+    activations: of any height.
+
+    model: from ``wellseg.load_model``, or any network that ``rowwise`` knows the operations of.
+    scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
+    precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
+    memory: what the process may take, e.g. "2GB", beside the returned array.
+    window_rows: norms take their statistics from windows of about that many rows, which slide along the
+        depth. 0: from the whole scan.
+    Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
+    """
+    inference = partial(
+        Inference, model, precision=precision, device=device, memory=memory, window_rows=window_rows
+    )
+    if not isinstance(scan, np.ndarray):
+        with open_scan(scan) as opened:
+            return _probability(inference(opened))
+    if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
+        raise ValueError(
+            f"a scan is gray uint8, rows x columns, not {scan.dtype} of shape {scan.shape}"
+        )
+    return _probability(inference(_Array(scan)))
+
+
+def _probability(inference: Inference) -> NDArray[np.float32]:
+    probability = np.empty((inference.scan.rows, inference.scan.columns), np.float32)
+    first = 0
+    for band in inference.bands():
+        last = first + len(band.logits)
+        torch.sigmoid(torch.from_numpy(band.logits), out=torch.from_numpy(probability[first:last]))
+        first = last
+    return probability
+
+
+class _Array:
+    """An array in memory, read like a Scan."""
+
+    def __init__(self, gray: NDArray[np.uint8]) -> None:
+        self.gray = gray
+        self.rows, self.columns = gray.shape
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        return self.gray[start:stop]
+
+
+class Inference:
+    """One network on one scan: ``plan`` says what it will take, ``bands`` does it.
+
+    The options are those of ``segment``; scratch is the folder for temporary files (None: the system's).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        scan: Scan | _Array,
+        *,
+        precision: str = "auto",
+        device: str = "auto",
+        memory: str | int = "2GB",
+        window_rows: int = 0,
+        scratch: Path | None = None,
+    ) -> None:
+        self.scan, self.device = scan, pick_device(device)
+        self._evaluation = RowEvaluation(
+            model.to(self.device),
+            scan.rows,
+            scan.columns,
+            memory_bytes=parse_bytes(memory),
+            scratch=scratch,
+            dtype=pick_dtype(precision, self.device),
+            device=self.device,
+            window_rows=window_rows,
+        )
+
+    @property
+    def plan(self) -> Plan:
+        """Memory and disk that this will take, known before anything is computed."""
+        return self._evaluation.plan
+
+    def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
+        """The scan from top to bottom, each row once. ``progress`` gets the share of the work done."""
+        for first, logits in self._evaluation.bands(self._read_ink, progress):
+            gray = self.scan.read(first, first + logits.shape[2])
+            yield Band(gray, logits[0, 0].float().cpu().numpy())
+
+    def _read_ink(self, start: int, stop: int) -> Tensor:
+        return to_ink(torch.from_numpy(self.scan.read(start, stop))[None, None].to(self.device))

@@ -1,0 +1,165 @@
+"""Beside the training step: its memory, pictures of validation logs, and whether it waits for data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from wellseg.config import ModelConfig
+from wellseg.results.overlay import encode_png, paint
+from wellseg.scan.atomic import atomic_file
+from wellseg.training.dataset import Sample
+from wellseg.training.memory import (
+    HOLES,
+    choose_mode,
+    free_bytes,
+    give_freed_memory_back,
+    keep_freed_memory,
+    resident_bytes,
+)
+
+PICTURES = 4
+"""Validation logs that are drawn after each validation."""
+WAIT_SHARE = 0.05
+"""Share of the time from which waiting for the next log is worth telling."""
+
+
+class Memory(Callback):
+    """Gives freed memory back, and recomputes the network's stages, in steps that would not fit well otherwise.
+
+    checkpoint: auto, on, lean or off, see ``TrainConfig``. The gradients are the same either
+    way, so a run may be resumed on a machine with more or less memory.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.checkpoint = checkpoint
+        self._free_bytes = (
+            0  # at the first step; later what is kept for the next step would count as taken
+        )
+        self._keeps_freed: bool | None = None
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
+    ) -> None:
+        on_gpu = pl_module.device.type == "cuda"
+        self._free_bytes = self._free_bytes or free_bytes(pl_module.device)
+        dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
+        model = ModelConfig(**pl_module.hparams["model"])
+        mode = self.checkpoint
+        if mode == "auto":
+            mode = choose_mode(model, batch.gray.numel(), dtype, self._free_bytes)
+            if on_gpu and mode == "lean":
+                mode = "on"
+        pl_module.net.recompute = mode == "on"  # type: ignore[union-attr]
+        if on_gpu:  # its maps are not in this process's heap
+            return
+        keeps_freed = mode == "off"
+        if self._keeps_freed != keeps_freed:
+            keep_freed_memory(keeps_freed)
+            self._keeps_freed = keeps_freed
+        elif keeps_freed and resident_bytes() > self._free_bytes / HOLES:
+            # Logs of many sizes leave holes of many sizes: 12 GB after 22 logs of up to 14 Mpx, and growing.
+            give_freed_memory_back()
+
+
+class Pictures(Callback):
+    """The first validation logs after each validation: hits green, false red, missed blue."""
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch_idx >= PICTURES or not trainer.is_global_zero:
+            return
+        mask = (outputs > 0).to(torch.uint8).mul(255)[0, 0].cpu().numpy()
+        gray, truth = batch.gray[0, 0].cpu().numpy(), batch.truth[0, 0].cpu().numpy()
+        path = (
+            Path(trainer.default_root_dir)
+            / "pictures"
+            / f"step-{trainer.global_step:06d}-{batch.name}.png"
+        )
+        path.parent.mkdir(exist_ok=True)
+        with atomic_file(path) as file:
+            file.write(encode_png(paint(gray, mask, truth)))
+
+
+class DataWait(Callback):
+    """Shows the share of time spent waiting for the next log, where it is worth telling.
+
+    Then more --data.workers help, or a disk that is faster.
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0  # a running mean over about 20 steps
+        self._step_began = self._step_ended = 0.0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        if self._step_ended:
+            waited, worked = now - self._step_ended, self._step_ended - self._step_began
+            self.share += 0.05 * (waited / (waited + worked) - self.share)
+        self._step_began = now
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+    ) -> None:
+        self._step_ended = time.perf_counter()
+        if self.share > WAIT_SHARE:
+            pl_module.log("waiting for data", self.share, prog_bar=True, batch_size=1)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._step_ended = 0.0  # the time of a validation is not waiting
+
+
+class Skipped(Callback):
+    """Remembers, over resumptions too, which logs could not be read, and tells at the end (--data.on_error skip)."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
+    ) -> None:
+        for said in batch.skipped:
+            self.logs[said] = self.logs.get(said, 0) + 1
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self.on_fit_end(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for said, times in self.logs.items():
+            print(f"skipped {times} times: {said}")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"logs": self.logs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.logs = dict(state_dict["logs"])

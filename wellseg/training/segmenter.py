@@ -1,0 +1,139 @@
+"""The LightningModule: one step for training and validation, the optimiser, the scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    BinaryF1Score,
+    BinaryJaccardIndex,
+    BinaryPrecision,
+    BinaryRecall,
+)
+
+from wellseg.config import ModelConfig, OptimConfig
+from wellseg.net.losses import IGNORE, curve_loss
+from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.norms import set_progress
+from wellseg.training.dataset import Sample
+from wellseg.training.together import Together, pools_images
+
+
+def curve_scores() -> MetricCollection:
+    """Dice, IoU, precision and recall of the curve pixels; never a mean that includes background.
+
+    Over all scored pixels of all logs. Nothing to find and nothing found counts as 1.
+    """
+    return MetricCollection(
+        {
+            "dice": BinaryF1Score(ignore_index=-1, zero_division=1),
+            "iou": BinaryJaccardIndex(ignore_index=-1, zero_division=1),
+            "precision": BinaryPrecision(ignore_index=-1, zero_division=1),
+            "recall": BinaryRecall(ignore_index=-1, zero_division=1),
+        },
+        prefix="val/",
+    )
+
+
+def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
+    """AdamW. Scale, shift and biases are vectors and are not decayed (the GroupNorm paper's fine-tuning recipe)."""
+    decay = [p for p in net.parameters() if p.ndim > 1]
+    rest = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decay, "weight_decay": options.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=options.lr)
+
+
+class Segmenter(LightningModule):
+    """Trains a ResUNet on one log at a time.
+
+    The options are kept in checkpoints as plain dictionaries: anything else cannot be loaded with
+    ``weights_only=True``.
+    """
+
+    def __init__(self, model: dict[str, Any], optim: dict[str, Any], steps: int) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.optim = OptimConfig(**optim)
+        self.steps = steps
+        options = ModelConfig(**model)
+        self.net = ResUNet(**asdict(options)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.scores = curve_scores()
+        self.together = Together(self.net) if pools_images(self.net) else None
+        self.waiting: list[
+            Sample
+        ] = []  # the logs of this step so far, if they pass the network together
+
+    def forward(self, ink: Tensor) -> Tensor:
+        return self.net(ink)  # type: ignore[no-any-return]
+
+    def _loss(self, logits: Tensor, sample: Sample) -> Tensor:
+        return curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
+
+    def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
+        """Loss (scalar) and logits (1, 1, H, W) of one log."""
+        logits = self(to_ink(sample.gray))
+        loss = self._loss(logits, sample)
+        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=1, sync_dist=stage == "val")
+        return loss, logits
+
+    def training_step(self, sample: Sample, _index: int) -> Tensor:
+        set_progress(self.net, self.global_step / self.steps)
+        loss = self._step_together(sample) if self.together else self._step(sample, "train")[0]
+        self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}; "
+                "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
+            )
+        return loss
+
+    def _step_together(self, sample: Sample) -> Tensor:
+        """Have a log wait for the last one of the step; then the sum of the losses, which Lightning averages."""
+        assert self.together
+        self.waiting.append(sample)
+        if (
+            len(self.waiting) < self.trainer.accumulate_grad_batches
+            and not self.trainer.is_last_batch
+        ):
+            return torch.zeros((), requires_grad=True)
+        samples, self.waiting = self.waiting, []
+        logits = self.together([to_ink(sample.gray) for sample in samples])
+        losses = [self._loss(logit, sample) for logit, sample in zip(logits, samples, strict=True)]
+        loss = torch.stack(losses).sum()
+        self.log("train/loss", loss / len(samples), prog_bar=True, batch_size=1)
+        return loss
+
+    def validation_step(self, sample: Sample, _index: int) -> Tensor:
+        """Returns the logits for whoever draws them."""
+        _, logits = self._step(sample, "val")
+        target = (sample.truth == 255).long()
+        target[sample.truth == IGNORE] = -1
+        self.scores.update((logits > 0).long(), target)
+        return logits
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.scores.compute(), prog_bar=True, sync_dist=True)
+        self.scores.reset()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = make_optimizer(self.net, self.optim)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the highest learning rate at a step: up in a line, down in half a cosine."""
+        warmup = math.ceil(self.optim.warmup * self.steps)
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 0.5 * (
+            1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))
+        )
