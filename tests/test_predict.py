@@ -19,7 +19,8 @@ import wellseg
 from wellseg.config import parse_bytes
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
-from wellseg.results.overlay import FoldedPage, paint
+from wellseg.results.overlay import FoldedPage
+from wellseg.scan.pictures import paint
 from wellseg.weights import change_header, read_header
 
 

@@ -298,7 +298,7 @@ def draw_errors(
     import cv2
     import numpy as np
 
-    from wellseg.results import overlay
+    from wellseg.scan import pictures
     from wellseg.scores.masks import widen
 
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
@@ -311,9 +311,9 @@ def draw_errors(
     near = widen(true, tolerance_px)
     pale = np.where(scored, 120 + gray * (135 / 255), 200 + gray * (55 / 255))
     picture = cv2.cvtColor(pale.astype(np.uint8), cv2.COLOR_GRAY2RGB)
-    picture[prediction & scored & ~near] = overlay.FALSE
-    picture[prediction & scored & near] = overlay.HIT
-    picture[true & ~widen(prediction, tolerance_px)] = overlay.MISSED
+    picture[prediction & scored & ~near] = pictures.FALSE
+    picture[prediction & scored & near] = pictures.HIT
+    picture[true & ~widen(prediction, tolerance_px)] = pictures.MISSED
     reduction = math.ceil(math.sqrt(gray.size / PICTURE_PIXELS))
     if reduction > 1:
         size = (picture.shape[1] // reduction, picture.shape[0] // reduction)
@@ -327,7 +327,7 @@ def _draw_worst(folder: Path, worst: Sequence[tuple[LogScores, Mask]]) -> list[P
 
     if not worst:
         return []
-    from wellseg.results.overlay import encode_png
+    from wellseg.scan.pictures import encode_png
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -297,8 +297,8 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
     import cv2
     import numpy as np
 
-    from wellseg.results.overlay import encode_png, paint
     from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.pictures import encode_png, paint
     from wellseg.scan.reader import write_gray
 
     # The mask first: an image without a mask would make the folder unreadable.

@@ -17,6 +17,7 @@ from wellseg import __version__
 from wellseg.curves.follow import Follower, Trace
 from wellseg.curves.tracks import TrackFinder, Tracks, straight
 from wellseg.scan.atomic import atomic_file
+from wellseg.scan.pictures import is_sideways
 from wellseg.scan.reader import ScanError
 
 LEAST_INCHES, LEAST_ROWS = 0.25, 50
@@ -73,7 +74,7 @@ class TraceWriter:
         borders: Sequence[tuple[float, float]] = (),
         scratch: Path | None = None,
     ) -> None:
-        if orientation > 4:
+        if is_sideways(orientation):
             raise ScanError(
                 f"{scan}: is stored sideways (orientation {orientation}): a trace is one column for each row of "
                 "depth; turn the file, or leave --traces out"

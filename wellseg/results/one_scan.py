@@ -53,9 +53,10 @@ def mask_scan(
     """
     import numpy as np
 
-    from wellseg.results.overlay import FoldedPage, encode_png
+    from wellseg.results.overlay import FoldedPage
     from wellseg.rows.segment import Inference
     from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.pictures import encode_png
     from wellseg.scan.reader import open_scan
     from wellseg.training.memory import resident_bytes
 

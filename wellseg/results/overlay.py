@@ -1,50 +1,19 @@
-"""Pictures for people: a log with its curves painted, whole scans folded into one page."""
+"""A whole scan with its curves painted, reduced and folded into one page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
+from wellseg.scan.pictures import is_sideways, paint, upright
+
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5
 """Width over height of a folded page, about that of a screen."""
 GUTTER_PX = 12
-
-UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: lambda pixels: np.rot90(pixels),
-}
-"""From rows as stored to rows as a person sees them, by TIFF orientation; 1 needs nothing."""
-
-
-def paint(
-    gray: NDArray[np.uint8], mask: NDArray[np.uint8], truth: NDArray[np.uint8] | None = None
-) -> NDArray[np.uint8]:
-    """Gray (rows, columns) with its mask in red -> RGB uint8 (rows, columns, 3).
-
-    With a truth (255 curve, 0 not, 128 not scored): hits green, false red, missed blue.
-    """
-    faded = (120 + gray * (135 / 255)).astype(np.uint8)  # so that red stands out from black ink
-    picture: NDArray[np.uint8] = np.repeat(faded[..., None], 3, axis=2)
-    found = mask > 127
-    if truth is None:
-        picture[found] = CURVE
-        return picture
-    curve, scored = truth == 255, truth != 128
-    picture[found & scored] = FALSE
-    picture[found & curve] = HIT
-    picture[~found & curve] = MISSED
-    return picture
 
 
 class FoldedPage:
@@ -55,11 +24,11 @@ class FoldedPage:
     """
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
-        width = columns if orientation < 5 else rows
+        width = rows if is_sideways(orientation) else columns
         self.reduction = max(
             1, math.ceil(math.sqrt(rows * columns / PAGE_PIXELS)), math.ceil(width / 1600)
         )
-        self._turn = UPRIGHT.get(orientation)
+        self._orientation = orientation
         self._gray = np.empty((0, columns), np.uint8)
         self._mask = np.empty((0, columns), np.uint8)
         self._strips: list[NDArray[np.uint8]] = []
@@ -87,9 +56,7 @@ class FoldedPage:
     def picture(self) -> NDArray[np.uint8]:
         """The page, RGB uint8."""
         self._reduce(self._gray, self._mask)
-        log = np.concatenate(self._strips)
-        if self._turn:
-            log = self._turn(log)
+        log = upright(np.concatenate(self._strips), self._orientation)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
         rows = math.ceil(height / folds)
@@ -99,11 +66,3 @@ class FoldedPage:
             left = fold * (width + GUTTER_PX)
             page[: len(part), left : left + width] = part
         return page
-
-
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """RGB uint8 (rows, columns, 3) -> PNG."""
-    _, data = cv2.imencode(
-        ".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4]
-    )
-    return data.tobytes()

@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.results.overlay import UPRIGHT, paint
 from wellseg.results.overview import Overview
 from wellseg.results.page import fill, link
 from wellseg.scan.atomic import atomic_file
+from wellseg.scan.pictures import paint, upright
 
 TILE_ROWS, TILE_COLUMNS = 1024, 4096
 """Of the file, not of the scan: reduced tiles show SMALL times as many rows and columns."""
@@ -63,9 +63,9 @@ class ViewWriter:
         self.page, self.rows, self.columns = page, rows, columns
         self.folder = page.with_suffix(".view")
         self._hidden = self.folder.with_name(f".wellseg-{self.folder.name}")
-        self._threshold, self._about, self._turn = threshold, about or {}, UPRIGHT.get(orientation)
+        self._threshold, self._about, self._orientation = threshold, about or {}, orientation
         self._stored: list[NDArray[np.uint8]] = []
-        self._spool = self._turn and tempfile.TemporaryFile(dir=scratch)
+        self._spool = orientation > 1 and tempfile.TemporaryFile(dir=scratch)
         if self._spool:
             shape = (2, rows, columns)
             self._spool.truncate(math.prod(shape))
@@ -99,8 +99,7 @@ class ViewWriter:
         self._put_rows += len(gray)
 
     def _upright(self, part: int) -> Gray:
-        assert self._turn
-        return self._turn(self._stored[part])
+        return upright(self._stored[part], self._orientation)
 
     def _add(self, gray: Gray, probability: Gray) -> None:
         self._overview.add(gray, probability)
@@ -186,7 +185,7 @@ class ViewWriter:
             "threshold": self._threshold,
             "folder": link(self.folder.name),
             "jpegs": self._jpegs,
-            "turned": self._turn is not None,
+            "turned": self._orientation > 1,
             **self._overview.data(),
         }
         page = fill("view.html", str(self._about.get("scan", self.page.stem)), data)

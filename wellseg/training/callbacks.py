@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from wellseg.config import ModelConfig
-from wellseg.results.overlay import encode_png, paint
 from wellseg.scan.atomic import atomic_file
+from wellseg.scan.pictures import encode_png, paint
 from wellseg.training.dataset import Sample
 from wellseg.training.memory import (
     HOLES,
