@@ -221,6 +221,54 @@ def test_cmyk(tmp_path: Path) -> None:
     assert np.abs(read(path) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "tiles", "planes", "jpeg in tiff", "png", "jpg"])
+def test_colours_are_read_when_asked_for(tmp_path: Path, colours: np.ndarray, kind: str) -> None:
+    path = tmp_path / ("scan." + (kind if kind in ("png", "jpg") else "tif"))
+    smooth = cv2.blur(colours, (31, 31))  # JPEG would change noise
+    if kind in ("png", "jpg"):
+        path.write_bytes(cv2.imencode(path.suffix, smooth[..., ::-1])[1].tobytes())
+    elif kind == "rgba":
+        opaque = np.dstack([smooth, np.full((ROWS, COLUMNS), 255, np.uint8)])
+        tifffile.imwrite(path, opaque, photometric="rgb", extrasamples=["unassalpha"])
+    elif kind == "planes":
+        planes = np.moveaxis(smooth, 2, 0)
+        tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    else:
+        options: dict[str, Any] = {"tile": (32, 48)} if kind == "tiles" else {}
+        options["compression"] = "jpeg" if "jpeg" in kind else None
+        tifffile.imwrite(path, smooth, photometric="rgb", **options)
+    with open_scan(path, colour=True) as scan:
+        assert scan.kind == "colour"
+        shown = np.concatenate([scan.read(0, 40), scan.read(40, ROWS)])
+    assert np.abs(shown.astype(int) - smooth).max() <= (12 if "jp" in kind else 0)
+    assert np.abs(read(path) - luma(smooth)).max() <= (12 if "jp" in kind else 1)
+
+
+def test_colours_of_a_palette_and_of_four_inks(tmp_path: Path, page: np.ndarray) -> None:
+    palette = np.zeros((3, 16), np.uint16)
+    palette[0, 1], palette[:, 2] = 65535, 65535
+    index = np.where(page, 1, 2).astype(np.uint8)
+    bit_planes = np.unpackbits(index[..., None], axis=2)[..., 4:]
+    packed = np.packbits(bit_planes.reshape(ROWS, -1), axis=1).tobytes()
+    (tmp_path / "a.tif").write_bytes(tiny_tiff(packed, bits=4, photometric=3, palette=palette))
+    inks = np.zeros((ROWS, COLUMNS, 4), np.uint8)
+    inks[page, 1:3] = 255
+    tifffile.imwrite(tmp_path / "b.tif", inks, photometric="separated")
+    for name in "ab":
+        with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
+            shown = scan.read(0, ROWS)
+        assert (shown[page] == (255, 0, 0)).all() and (shown[~page] == 255).all()
+
+
+def test_gray_stays_gray_when_colours_are_asked_for(tmp_path: Path, page: np.ndarray) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", page, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "b.tif", np.where(page, np.uint8(9), np.uint8(200)))
+    for name, kind in (("a", "1-bit"), ("b", "gray")):
+        with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
+            assert scan.kind == kind
+            np.testing.assert_array_equal(scan.read(0, ROWS), read(tmp_path / f"{name}.tif"))
+
+
 @pytest.mark.parametrize("bits", [1, 4, 8])
 def test_palette_values_are_indexes(tmp_path: Path, bits: int) -> None:
     rng = np.random.default_rng(bits)

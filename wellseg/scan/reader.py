@@ -51,6 +51,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 class _Source(Protocol):
     rows: int
     columns: int
+    kind: str
 
     def band(self, row: int) -> Band: ...
 
@@ -61,13 +62,16 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def open_scan(path: str | os.PathLike[str], page: int | None = None) -> Scan:
+def open_scan(
+    path: str | os.PathLike[str], page: int | None = None, *, colour: bool = False
+) -> Scan:
     """Open a TIFF, BigTIFF, PNG or JPEG, whatever its name says.
 
     Args:
         path: the scan.
         page: which page of the file, from 0; by default the one with the most pixels (the
             first of several), since logs often come with thumbnails or cover pages.
+        colour: for looking at: `read` gives a colour scan's own colours, not gray.
 
     Raises:
         ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that is
@@ -83,7 +87,7 @@ def open_scan(path: str | os.PathLike[str], page: int | None = None) -> Scan:
     except OSError as error:
         raise ScanError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
-        return Scan(path, file, page)
+        return Scan(path, file, page, colour)
     except ScanError as error:
         file.close()
         raise ScanError(f"{path}: {error}") from error
@@ -107,9 +111,10 @@ class Scan:
             rotated: a mask is laid out as the file is.
         resolution: the TIFF tags, for `write_mask`; None if the file has none.
         dpi: pixels per inch, across; None if unknown.
+        kind: what the pixels are: "1-bit", "gray" or "colour".
     """
 
-    def __init__(self, path: Path, file: BinaryIO, page: int | None) -> None:
+    def __init__(self, path: Path, file: BinaryIO, page: int | None, colour: bool = False) -> None:
         self.path, self._file = path, file
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
@@ -121,16 +126,21 @@ class Scan:
             raise ScanError("the file is empty")
         self._source: _Source
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            self._source = self._open_tiff(page, file_bytes)
+            self._source = self._open_tiff(page, file_bytes, colour)
         elif head == b"\x89PNG\r\n\x1a\n" or head[:3] == b"\xff\xd8\xff":
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
-            self._source = _Picture(file, file_bytes)
+            self._source = _Picture(file, file_bytes, colour)
         else:
             raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}")
-        self.rows, self.columns = self._source.rows, self._source.columns
+        self.rows, self.columns, self.kind = (
+            self._source.rows,
+            self._source.columns,
+            self._source.kind,
+        )
+        self._channels = (3,) if colour and self.kind == "colour" else ()
 
-    def _open_tiff(self, wanted: int | None, file_bytes: int) -> TiffPage:
+    def _open_tiff(self, wanted: int | None, file_bytes: int, colour: bool) -> TiffPage:
         # Only the structure is wanted, not what makers of microscopes add to it.
         pages = tifffile.TiffFile(self._file, name=self.path.name).pages
         self.pages = len(pages)
@@ -149,7 +159,7 @@ class Scan:
         if orientation in range(1, 9):
             self.orientation = int(orientation)
         self.resolution = _resolution(page)
-        return TiffPage(page, self._file, file_bytes)
+        return TiffPage(page, self._file, file_bytes, colour)
 
     @property
     def dpi(self) -> float | None:
@@ -159,7 +169,8 @@ class Scan:
         return pixels / units * (2.54 if unit == 3 else 1.0)
 
     def read(self, start: int, stop: int) -> Gray:
-        """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper.
+        """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
+        opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
 
         Raises:
             ScanError: some of these rows are damaged; it names the first of them.
@@ -168,7 +179,7 @@ class Scan:
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
-        gray = np.empty((stop - start, self.columns), np.uint8)
+        gray = np.empty((stop - start, self.columns, *self._channels), np.uint8)
         row = start
         while row < stop:
             band = self._band_with(row)
@@ -241,14 +252,18 @@ def _resolution(page: Any) -> Resolution | None:
 class _Picture:
     """A PNG or JPEG: one band, decoded by OpenCV at the first need."""
 
-    def __init__(self, file: BinaryIO, file_bytes: int) -> None:
-        self._data = file.read()
+    def __init__(self, file: BinaryIO, file_bytes: int, colour: bool) -> None:
+        self._data, self._colour = file.read(), colour
         size = jpeg_size(self._data)
-        if self._data[:4] == b"\x89PNG":
-            size = (int.from_bytes(self._data[20:24]), int.from_bytes(self._data[16:20]))
-        if size is None or min(size) < 1:
+        bits = 8
+        if self._data[:4] == b"\x89PNG" and len(self._data) > 25:
+            bits, colour_type = self._data[24:26]  # types 2, 3 and 6 have colours (PNG 3, 11.2.1)
+            height, width = int.from_bytes(self._data[20:24]), int.from_bytes(self._data[16:20])
+            size = height, width, 3 if colour_type & 2 else 1
+        if size is None or min(size[:2]) < 1:
             raise ScanError("has no size: the file is damaged")
-        self.rows, self.columns = size
+        self.rows, self.columns, samples = size
+        self.kind = "colour" if samples >= 3 else "1-bit" if bits == 1 else "gray"
         # OpenCV fills what a truncated file lacks with gray: look for the mark at the end.
         png = self._data[:1] == b"\x89"
         self._whole = _png_is_whole(self._data) if png else b"\xff\xd9" in self._data[-4096:]
@@ -269,12 +284,15 @@ class _Picture:
             return Band(0, self.rows, nothing, "the data are damaged")
         if pixels.dtype == np.uint16:
             pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-        gray = pixels.reshape(self.rows, self.columns, -1)
-        if gray.shape[2] >= 3:
-            gray = luma(gray[..., 2::-1])[..., None]
+        shown = pixels.reshape(self.rows, self.columns, -1)
+        shown = shown[..., 2::-1] if shown.shape[2] >= 3 else shown[..., 0]
+        if shown.ndim == 3 and not (self._colour and self.kind == "colour"):
+            shown = luma(shown)
+        elif shown.ndim == 2 and self._colour and self.kind == "colour":  # a JPEG of odd components
+            shown = np.repeat(shown[..., None], 3, axis=2)
         if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-            return Band(0, self.rows, on_white(gray[..., 0], pixels[..., -1], premultiplied=False))
-        return Band(0, self.rows, gray[..., 0])
+            shown = on_white(shown, pixels[..., -1], premultiplied=False)
+        return Band(0, self.rows, shown)
 
 
 def _png_is_whole(data: bytes) -> bool:

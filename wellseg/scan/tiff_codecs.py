@@ -38,15 +38,16 @@ class ScanError(Exception):
     """One line saying what is wrong with which scan, and what to do."""
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Rows and columns in a JPEG's frame header; None if it has none."""
+def jpeg_size(data: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and components in a JPEG's frame header; None if it has none."""
     at = 2
-    while at + 9 <= len(data):
+    while at + 10 <= len(data):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return (int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9]))
+            rows, columns = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(rows), int.from_bytes(columns), data[at + 9]
         if marker == 0xFF:
             at += 1
         elif marker == 0x01 or 0xD0 <= marker <= 0xD8:

@@ -25,10 +25,11 @@ COLOUR_CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK:
 
 
 class ToGray:
-    """Turns the samples of one page into gray.
+    """Turns the samples of one page into gray; with ``colour`` a coloured one into R, G, B.
 
     sample_format: 1 unsigned, 2 signed, 3 float. read: all samples of the page, for floats whose range nobody says.
-    table: the gray of each sample value, shape (256,), for one sample of up to 8 bits; else None.
+    table: gray (or R, G, B) of each value, (256,) or (256, 3), for one sample of up to 8 bits.
+    kind: what the page's pixels are: "1-bit", "gray" or "colour".
     Raises ScanError for a palette that does not fit.
     """
 
@@ -37,6 +38,7 @@ class ToGray:
         page: tifffile.TiffPage,
         sample_format: int,
         read: Callable[[], Iterator[NDArray[Any]]],
+        colour: bool = False,
     ) -> None:
         self._photometric, self._bits, self._format = (
             int(page.photometric),
@@ -48,6 +50,12 @@ class ToGray:
         self._is_rgb = self._photometric == RGB or (
             self._photometric == YCBCR and int(page.compression) in IMAGE_CODECS
         )
+        palette = page.colormap if self._photometric == PALETTE else None
+        has_colours = self._is_rgb or self._photometric == CMYK
+        if palette is not None:
+            has_colours = bool(np.ptp(palette, axis=0).any())
+        self.kind = "colour" if has_colours else "1-bit" if self._bits == 1 else "gray"
+        self._colour = colour and has_colours
         self._read = read
         self._span: tuple[float, float] | None = None
         self.table = self._table(page)
@@ -65,6 +73,8 @@ class ToGray:
             # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
             colours = colours >> 8 if colours.max() > 255 else colours
             colours = np.ascontiguousarray(colours.astype(np.uint8).T[None])
+            if self._colour:
+                return np.pad(colours[0], ((0, 256 - size), (0, 0)))
             table[:size] = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)[0]
         else:
             table[:size] = np.arange(size) * 255 // (size - 1)
@@ -73,9 +83,9 @@ class ToGray:
         return table
 
     def __call__(self, samples: NDArray[Any]) -> Gray:
-        """Gray, (rows, columns), 0 ink to 255 paper, of samples (rows, columns, samples)."""
+        """Gray (rows, columns), 0 ink to 255 paper, or R, G, B, of (rows, columns, samples)."""
         rows, columns, _ = samples.shape
-        gray = np.empty((rows, columns), np.uint8)
+        gray = np.empty((rows, columns, 3) if self._colour else (rows, columns), np.uint8)
         step = max(1, CHUNK_PIXELS // columns)
         for row in range(0, rows, step):
             gray[row : row + step] = self._chunk(samples[row : row + step])
@@ -89,11 +99,14 @@ class ToGray:
         else:
             values = self._to_8_bit(samples)
             gray = values[..., 0]  # also Y and L*, which are the luma
+            shown = luma if not self._colour else _first_three
             if self._is_rgb and values.shape[2] >= 3:
-                gray = luma(values)
+                gray = shown(values)
             elif self._photometric == CMYK and values.shape[2] >= 4:
                 paper = 255 - values[..., :4].astype(np.uint16)
-                gray = luma((paper[..., :3] * paper[..., 3:] // 255).astype(np.uint8))
+                gray = shown((paper[..., :3] * paper[..., 3:] // 255).astype(np.uint8))
+            elif self._colour:
+                gray = np.repeat(gray[..., None], 3, axis=2)
             elif self._photometric == WHITE_IS_ZERO:
                 gray = 255 - gray
         if self._extra[:1] in ((1,), (2,)) and samples.shape[2] > channels:
@@ -141,6 +154,10 @@ class ToGray:
         return self._span
 
 
+def _first_three(rgb: Gray) -> Gray:
+    return rgb[..., :3]
+
+
 def luma(rgb: Gray) -> Gray:
     """Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), of (rows, columns, 3 or more) in R, G, B."""
     gray = cv2.cvtColor(np.ascontiguousarray(rgb[..., :3]), cv2.COLOR_RGB2GRAY)
@@ -148,8 +165,8 @@ def luma(rgb: Gray) -> Gray:
 
 
 def on_white(gray: Gray, alpha: Gray, premultiplied: bool) -> Gray:
-    """Lay a picture with transparency on white paper."""
-    opacity = alpha.astype(np.uint16)
+    """Lay a picture, gray or R, G, B, with transparency on white paper."""
+    opacity = alpha.astype(np.uint16).reshape(alpha.shape + (1,) * (gray.ndim - alpha.ndim))
     ink = gray.astype(np.uint16)
     shown = ink if premultiplied else (ink * opacity + 127) // 255
     laid: Gray = np.minimum(shown + 255 - opacity, 255).astype(np.uint8)

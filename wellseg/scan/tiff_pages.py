@@ -68,7 +68,9 @@ def _shade(bits: Gray, shades: tuple[int, int]) -> Gray:
 class TiffPage:
     """Decodes the bands of one page. Not for use from several threads at once."""
 
-    def __init__(self, page: tifffile.TiffPage, file: BinaryIO, file_bytes: int) -> None:
+    def __init__(
+        self, page: tifffile.TiffPage, file: BinaryIO, file_bytes: int, colour: bool = False
+    ) -> None:
         self._page, self._file, self._file_bytes = page, file, file_bytes
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._compression = int(page.compression)
@@ -105,7 +107,8 @@ class TiffPage:
         if self._compression == NONE and not page.is_tiled:
             # Rows of an uncompressed strip can be read by themselves.
             self.band_rows = max(1, min(self._segment_rows, 2**22 // (self._row_bytes or 1)))
-        self._gray = ToGray(page, self._format, self._all_samples)
+        self._gray = ToGray(page, self._format, self._all_samples, colour)
+        self.kind = self._gray.kind
 
     # What the tags say
 
@@ -173,7 +176,12 @@ class TiffPage:
         down, skip, height = self._place(row)
         first = down * self._segment_rows + skip
         table = self._gray.table
-        if self._bits == self._samples == 1 and self._across == 1 and table is not None:
+        if (
+            self._bits == self._samples == 1
+            and self._across == 1
+            and table is not None
+            and table.ndim == 1
+        ):
             shades = (int(table[0]), int(table[1]))
             if self._compression in FAX:
                 rows, damage = self._fax_rows(down, height)
