@@ -248,7 +248,7 @@ def test_wrong_usage(
     )
     assert "dev" in refused(data, "--split", "dev")
     assert "--threshold lies between 0 and 1" in refused(data, "--threshold", 2)
-    assert "--worst is a number" in refused(data, "--worst", -1)
+    assert "--worst is at least 0" in refused(data, "--worst", -1)
     assert "one data set at a time" in refused(data, data)
     assert "only one of --masks and --baseline" in refused(data, "--baseline", "--masks", masks)
     assert "--memory" in refused(data, "--memory", "much")

@@ -23,22 +23,32 @@ MIN_WINDOW_ROWS = 256
 """A window for statistics holds several rows of the network's coarsest map, too."""
 
 
+def at_least(least: int, group: str = "", **options: int | None) -> None:
+    """Raises ValueError for the first option that is smaller; None is one's default and passes."""
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise ValueError(f"--{group}{name} is at least {least}, not {value}")
+
+
 @dataclass
 class ModelConfig:
     """The network."""
 
     norm: Norm = "group"
-    """Normalisation. Of each image by itself: group (half_or_16; group8, group4: 8 or 4 channels a group), instance,
-    layer, layer_pixel. With running statistics: batch (the legacy v1 layer), batch_frozen (they stay as they are after
-    a quarter of the run), renorm (Batch Renormalization), online (Online Normalization), two_phase (BatchNorm over the
-    --trainer.accumulate_grad_batches images of a step; two_phase_constant: without the gradient of its statistics)."""
+    """Normalisation. Of each image by itself: group (half_or_16; group8, group4: 8 or 4 channels a
+    group), instance, layer, layer_pixel. With running statistics: batch (the legacy v1 layer),
+    batch_frozen (they stay as they are after a quarter of the run), renorm (Batch Renormalization),
+    online (Online Normalization), two_phase (BatchNorm over the --trainer.accumulate_grad_batches
+    images of a step; two_phase_constant: without the gradient of its statistics)."""
     momentum: float | Literal["cumulative"] = 0.01
-    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 - m momentum).
-    cumulative: the plain mean of all observed."""
+    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 -
+    m momentum). cumulative: the plain mean of all observed."""
     weight_standardisation: bool = False
-    """Give the weights of the convolutions before a norm mean 0 and variance 1 for each output channel."""
+    """Give the weights of the convolutions before a norm mean 0 and variance 1 for each output
+    channel."""
     patch: int = 2
-    """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's layout."""
+    """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's
+    layout."""
     widths: tuple[int, ...] = (32, 64, 128, 128, 128)
     """Channels of each stage; each stage halves the resolution."""
     decoder_convs: int = 2
@@ -46,9 +56,11 @@ class ModelConfig:
     dilation: int = 1
     """Of the convolutions of the deepest stage, which then see so many times as far."""
     separable: bool = True
-    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over memory."""
+    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over
+    memory."""
     branch: int = 0
-    """Channels of a thin branch at full resolution, for strokes of one pixel (4 to 8). 0: no branch."""
+    """Channels of a thin branch at full resolution, for strokes of one pixel (4 to 8). 0: no
+    branch."""
 
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):
@@ -59,10 +71,8 @@ class ModelConfig:
             )
         if self.decoder_convs not in (1, 2):
             raise ValueError(f"--model.decoder_convs is 1 or 2, not {self.decoder_convs}")
-        if self.dilation < 1 or self.branch < 0:
-            raise ValueError(
-                f"--model.dilation is 1 or more and --model.branch 0 or more, not {self.dilation} and {self.branch}"
-            )
+        at_least(1, "model.", dilation=self.dilation)
+        at_least(0, "model.", branch=self.branch)
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
             raise ValueError(
                 f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}"
@@ -74,40 +84,40 @@ class DataConfig:
     """The logs: a folder of your own, or logs drawn by the seeded corpus."""
 
     root: Path | None = None
-    """A data set: images/NAME.tif and masks/NAME.tif, optionally split.csv. Without it, logs are drawn."""
+    """A data set: images/NAME.tif and masks/NAME.tif, optionally split.csv. Without it, logs are
+    drawn."""
     preset: Preset = "quick"
     """Recipe of the drawn logs (see python -m wellseg.synth)."""
     count: int = 64
-    """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on it."""
+    """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on
+    it."""
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
     backgrounds: Path | None = None
-    """Your own paper, mined by python -m wellseg.paper: a share of the training logs is drawn on it."""
+    """Your own paper, mined by python -m wellseg.paper: a share of the training logs is drawn on
+    it."""
     background_share: float = 0.5
     """Of the drawn training logs, how many are drawn on --data.backgrounds."""
     crop_rows: int | None = None
-    """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default: whole logs."""
+    """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default:
+    whole logs."""
     augment: bool = True
-    """Vary the training logs: flips, small rotation and scale, thicker and thinner ink, specks, tone."""
+    """Vary the training logs: flips, small rotation and scale, thicker and thinner ink, specks,
+    tone."""
     on_error: Literal["stop", "skip"] = "stop"
-    """What a log that cannot be read does. stop: it ends the run, which can be resumed. skip: the next log stands in
-    for it; such logs are named and counted at the end."""
+    """What a log that cannot be read does. stop: it ends the run, which can be resumed. skip: the
+    next log stands in for it; such logs are named and counted at the end."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 
     def __post_init__(self) -> None:
-        if self.crop_rows is not None and self.crop_rows < 16:
-            raise ValueError(f"--data.crop_rows is at least 16, not {self.crop_rows}")
-        if self.count < 1 or self.val_count < 1:
-            raise ValueError(
-                f"--data.count and --data.val_count are at least 1, not {self.count} and {self.val_count}"
-            )
+        at_least(16, "data.", crop_rows=self.crop_rows)
+        at_least(1, "data.", count=self.count, val_count=self.val_count)
+        at_least(0, "data.", workers=self.workers)
         if self.backgrounds is not None and self.root is not None:
             raise ValueError("--data.backgrounds is paper for drawn logs; leave --data.root out")
         if not 0 < self.background_share <= 1:
             raise ValueError(f"--data.background_share lies in (0, 1], not {self.background_share}")
-        if self.workers < 0:
-            raise ValueError(f"--data.workers is 0 or more, not {self.workers}")
 
 
 @dataclass
@@ -133,7 +143,7 @@ class OptimConfig:
         weights = self.cross_entropy, self.dice
         if min(weights) < 0 or not any(weights):
             raise ValueError(
-                f"--optim.cross_entropy and --optim.dice are weights, one of them above 0, not {weights}"
+                f"--optim.cross_entropy and --optim.dice are weights, one above 0, not {weights}"
             )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"--optim.warmup is a share of the run in [0, 1), not {self.warmup}")
@@ -151,8 +161,9 @@ class TrainConfig:
     val_every: int = 100
     """Steps between validations, and between checkpoints; --steps is a multiple of it."""
     keep: Literal["best", "last"] = "best"
-    """Which state becomes model.safetensors: that of the best Dice on the validation logs, or the last one. After a
-    long run to a rate of 0 the last one is the better, where the validation logs are few."""
+    """Which state becomes model.safetensors: that of the best Dice on the validation logs, or the
+    last one. After a long run to a rate of 0 the last one is the better, where the validation logs
+    are few."""
     seed: int = 0
     """Of the weights, the corpus, the order of the logs and the augmentation."""
     out: Path = Path("runs/default")
@@ -160,22 +171,19 @@ class TrainConfig:
     resume: bool = False
     """Go on from the last checkpoint in the run's folder."""
     weights: str | None = None
-    """Start from these weights (a bundled name or a .safetensors file); the model options are then theirs, but for a
-    --model.norm that is not group: the network goes on with that one."""
+    """Start from these weights (a bundled name or a .safetensors file); the model options are then
+    theirs, but for a --model.norm that is not group: the network goes on with that one."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "lean", "off"] = "auto"
-    """lean: give freed memory back at once. on: also compute the inside of each stage twice instead of keeping it,
-    the same gradients in less than half the memory, up to twice as slow. auto: what the log's size and the free
-    memory ask for."""
+    """lean: give freed memory back at once. on: also compute the inside of each stage twice instead
+    of keeping it, the same gradients in less than half the memory, up to twice as slow. auto: what
+    the log's size and the free memory ask for."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.val_every < 1:
-            raise ValueError(
-                f"--steps and --val_every are at least 1, not {self.steps} and {self.val_every}"
-            )
+        at_least(1, steps=self.steps, val_every=self.val_every)
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             raise ValueError(
@@ -183,8 +191,44 @@ class TrainConfig:
             )
 
 
+@dataclass(kw_only=True)
+class InferenceOptions:
+    """What every command that runs a network asks for."""
+
+    weights: str | None = None
+    """A bundled name or a .safetensors file. Default: the bundled weights."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+
+
+@dataclass(kw_only=True)
+class MaskOptions(InferenceOptions):
+    """What every command that masks whole scans asks for, too."""
+
+    threshold: float = 0.5
+    """A pixel is curve where its probability is higher."""
+    memory: str = "2GB"
+    """What the program may take, with ray what each scan may take; what does not fit goes to
+    temporary files."""
+    window_rows: int | None = None
+    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the
+    whole scan. Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        parse_bytes(self.memory)
+        if self.window_rows and self.window_rows < MIN_WINDOW_ROWS:
+            raise ValueError(
+                f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, "
+                f"not {self.window_rows}"
+            )
+
+
 @dataclass
-class PredictConfig:
+class PredictConfig(MaskOptions):
     """Masks of scans."""
 
     scans: list[str] = field(
@@ -193,55 +237,40 @@ class PredictConfig:
         }
     )
     out: str | None = None
-    """Folder (or s3://... URL) for the results; folders of scans keep their structure in it. Default: beside each
-    scan."""
-    weights: str | None = None
-    """A bundled name or a .safetensors file."""
-    threshold: float = 0.5
-    """A pixel is curve where its probability is higher."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    """Folder (or s3://... URL) for the results; folders of scans keep their structure in it.
+    Default: beside each scan."""
     engine: Literal["local", "ray"] = "local"
     """local: this machine. ray: a running Ray cluster (pip install 'wellseg[ray]')."""
     jobs: int | None = None
-    """Scans side by side on this machine. Default: one for two cores, as many as have 1 GB of --memory each."""
+    """Scans side by side on this machine. Default: one for two cores, as many as have 1 GB of
+    --memory each."""
     threads: int | None = None
     """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
-    memory: str = "2GB"
-    """What the program may take, with ray what each scan may take; what does not fit goes to --scratch."""
-    window_rows: int | None = None
-    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole scan.
-    Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
     probability: bool = False
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
     view: bool = False
-    """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in NAME.view/."""
+    """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in
+    NAME.view/."""
     traces: bool = False
     """Write NAME.traces.csv and NAME.las, too: each trace's centre in every row."""
     depth: list[str] = field(default_factory=list)
     """ROW=FEET ROW=FEET [...]: depths of rows of one scan, for the LAS file of --traces."""
     tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT [LEFT-RIGHT ...]: columns of one scan between which its tracks lie, for the LAS file of --traces.
-    Default: they are looked for."""
+    """LEFT-RIGHT [LEFT-RIGHT ...]: columns of one scan between which its tracks lie, for the LAS
+    file of --traces. Default: they are looked for."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        for flag, number in (("--jobs", self.jobs), ("--threads", self.threads)):
-            if number is not None and number < 1:
-                raise ValueError(f"{flag} is at least 1, not {number}")
+        super().__post_init__()
+        at_least(1, jobs=self.jobs, threads=self.threads)
         if self.engine == "ray" and self.jobs:
             raise ValueError(
-                "--jobs is of --engine local: with ray, --threads and --memory say what fits on a machine"
+                "--jobs is of --engine local: "
+                "with ray, --threads and --memory say what fits on a machine"
             )
-        parse_bytes(self.memory)
-        check_window_rows(self.window_rows)
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
         if self.depth and not self.traces:
@@ -253,86 +282,54 @@ class PredictConfig:
 
 
 @dataclass
-class PaperConfig:
+class PaperConfig(InferenceOptions):
     """Paper to draw synthetic curves on, from unlabelled scans."""
 
     scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
     out: Path = Path("paper")
     """Folder for the crops: images/, masks/ (0 no curve, 128 not scored) and previews/."""
-    weights: str | None = None
-    """What tells where curves may be: a bundled name or a .safetensors file."""
     crops: int = 8
     """Of each scan at most: up to half of them its header, the others spread over the rest."""
     rows: int = 1400
     """Of a crop; it is as wide as the scan."""
     curves: bool = False
-    """Take the curves that the weights are sure of for truth (255), so that training learns from real ones, too."""
+    """Take the curves that the weights are sure of for truth (255), so that training learns from
+    real ones, too."""
     headers: Path | None = None
-    """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no curve for certain.
-    Of such headers four times as many crops are taken, which overlap; they are named SCAN-header-ROW, and no curve is
-    ever drawn on them."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no
+    curve for certain. Of such headers four times as many crops are taken, which overlap; they are
+    named SCAN-header-ROW, and no curve is ever drawn on them."""
 
     def __post_init__(self) -> None:
-        if self.crops < 1 or self.rows < 64:
-            raise ValueError(
-                f"--crops is at least 1 and --rows at least 64, not {self.crops} and {self.rows}"
-            )
+        at_least(1, crops=self.crops)
+        at_least(64, rows=self.rows)
 
 
 @dataclass
-class EvaluateConfig:
+class EvaluateConfig(MaskOptions):
     """Scores of masks."""
 
     data: list[str] = field(metadata={"help": "Data set: images/NAME.tif, masks/NAME.tif."})
     split: Literal["all", "train", "val", "test"] = "all"
     """Which logs. With all, each split is averaged by itself, too."""
-    weights: str | None = None
-    """A bundled name or a .safetensors file. Default: the bundled weights."""
     masks: Path | None = None
     """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
     baseline: bool = False
     """Score threshold and morphology: what a network has to beat."""
-    threshold: float = 0.5
-    """A pixel is curve where its probability is higher."""
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0
     """Draw that many logs with curves, and as many without, that score worst."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
-    memory: str = "2GB"
-    """What the network may take."""
-    window_rows: int | None = None
-    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the whole log.
-    Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.data) != 1:
             raise ValueError(f"give one data set at a time, not {len(self.data)}")
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        if self.worst < 0:
-            raise ValueError(f"--worst is a number of pictures, not {self.worst}")
+        at_least(0, worst=self.worst)
         sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
         given = [flag for flag, value in sources.items() if value]
         if len(given) > 1:
             raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
-        parse_bytes(self.memory)
-        check_window_rows(self.window_rows)
-
-
-def check_window_rows(window_rows: int | None) -> None:
-    """Raises ValueError."""
-    if window_rows and window_rows < MIN_WINDOW_ROWS:
-        raise ValueError(
-            f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, not {window_rows}"
-        )
 
 
 @dataclass
@@ -340,7 +337,8 @@ class CompareConfig:
     """The study of normalisations at one log per step."""
 
     norms: str = ""
-    """Arms by name, with commas (batch,group,...). Default: those of the preset; a wrong name lists them all."""
+    """Arms by name, with commas (batch,group,...). Default: those of the preset; a wrong name lists
+    them all."""
     seeds: int | None = None
     """Seeds of every arm. Default: the preset's, more of the headline pair than of the others."""
     preset: Literal["quick", "full"] = "quick"
@@ -357,8 +355,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if self.seeds is not None and not 1 <= self.seeds <= 20:
             raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
-        if self.processes < 1:
-            raise ValueError(f"--processes is at least 1, not {self.processes}")
+        at_least(1, processes=self.processes)
         if self.real is not None and not self.real.is_dir():
             raise ValueError(f"--real {self.real}: no such folder")
 
@@ -379,7 +376,7 @@ class CardConfig:
     def __post_init__(self) -> None:
         if (self.scores or self.limits) and not self.out:
             raise ValueError(
-                "--scores and --limits go into a header: say with --out where the weights shall stand"
+                "--scores and --limits go into a header: say with --out where to write the weights"
             )
 
 
@@ -399,7 +396,8 @@ def parse_bytes(size: str | int) -> int:
 
 
 def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
-    """["100=2000", "5000=2490.5"] -> [(100.0, 2000.0), (5000.0, 2490.5)], rows and feet. Raises ValueError."""
+    """["100=2000", "5000=2490.5"] -> [(100.0, 2000.0), (5000.0, 2490.5)], rows and feet. Raises
+    ValueError."""
     pairs: list[tuple[float, float]] = []
     for fix in fixes:
         try:
@@ -417,13 +415,15 @@ def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
     for (row, above), (next_row, below) in pairwise(pairs):
         if row == next_row or above >= below:
             raise ValueError(
-                f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row to row"
+                f"--depth {row:g}={above:g} {next_row:g}={below:g}: "
+                "depth has to grow from row to row"
             )
     return pairs
 
 
 def parse_tracks(given: list[str]) -> list[tuple[float, float]]:
-    """["230-740", "880-1890"] -> [(230.0, 740.0), (880.0, 1890.0)], left and right columns. Raises ValueError."""
+    """["230-740", "880-1890"] -> [(230.0, 740.0), (880.0, 1890.0)], left and right columns. Raises
+    ValueError."""
     pairs: list[tuple[float, float]] = []
     for track in given:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", track)
