@@ -140,7 +140,7 @@ def do_trial(name: str, options: argparse.Namespace) -> None:
     config = make_config(name, options)
     resumed = (config.out / "checkpoints" / "last.ckpt").exists()
     started = time.monotonic()
-    weights = train(config, "")
+    weights = train(config, quiet=True)
     seconds = round(time.monotonic() - started)
     with (config.out / "metrics.csv").open(newline="") as file:
         dice = max(float(row["val/dice"]) for row in csv.DictReader(file) if row["val/dice"])

@@ -8,8 +8,8 @@ from conftest import draw_waves
 from safetensors import safe_open
 from torch.utils.data import DataLoader
 
-from wellseg import synth
 from wellseg.config import DataConfig
+from wellseg.corpus import fingerprint
 from wellseg.paper import main, paper_mask
 from wellseg.scan.reader import open_scan, write_gray
 from wellseg.train import main as train
@@ -289,4 +289,4 @@ def test_the_weights_say_what_paper_they_were_trained_on(paper, tmp_path):
     )
     with safe_open(tmp_path / "run" / "model.safetensors", "pt") as file:
         header = str(file.metadata())
-    assert f"corpus {synth.fingerprint()}, 75% of them on 3 crops of paper" in header
+    assert f"corpus {fingerprint()}, 75% of them on 3 crops of paper" in header

@@ -11,6 +11,7 @@ from wellseg.net.resunet import ResUNet
 from wellseg.weights import (
     WeightsError,
     bundled_names,
+    change_header,
     load_model,
     read_header,
     save_weights,
@@ -107,3 +108,10 @@ def test_a_header_that_lies_is_refused(saved, change, message):
     path.write_bytes(struct.pack("<Q", len(changed)) + changed + data[8 + length :])
     with pytest.raises(WeightsError, match=message):
         load_model(path)
+
+
+def test_a_model_carries_the_windows_that_its_weights_ask_for(saved):
+    path, _ = saved
+    assert load_model(path).window_rows is None
+    change_header(path, {**read_header(path), "window_rows": 700}, path)
+    assert load_model(path).window_rows == 700

@@ -32,9 +32,10 @@ def parse(
     doc: str,
     argv: Sequence[str] | None = None,
     positional: str | None = None,
-) -> tuple[Options, str]:
-    """Options of ``python -m wellseg.COMMAND`` from flags and --config YAML, and all of them as YAML.
+) -> tuple[Options, dict[str, Any]]:
+    """Options of ``python -m wellseg.COMMAND`` from flags and --config YAML, and what was given of them.
 
+    The second are nested dictionaries without the defaults: {"model": {"norm": "batch"}, "steps": 20}.
     Unknown flags and YAML keys, wrong types and values out of range end the program with status 2.
     positional: the option (a list of paths) that is given without a flag.
     """
@@ -54,9 +55,9 @@ def parse(
     parser.add_class_arguments(options, as_group=False, skip={positional} if positional else set())
     values = parser.parse_args(argv)
     values.pop("config", None)
-    yaml = parser.dump(values)
+    given = parser.parse_args(argv, defaults=False).as_dict()
     try:
-        return options(**vars(parser.instantiate(values))), yaml
+        return options(**vars(parser.instantiate(values))), given
     except ValueError as error:
         fail(command, str(error), WRONG_USAGE)
 

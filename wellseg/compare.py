@@ -80,8 +80,8 @@ def _claim(config: CompareConfig, size: Size) -> None:
     import json
     from dataclasses import asdict
 
+    from wellseg.corpus import fingerprint
     from wellseg.scan.atomic import atomic_file
-    from wellseg.synth import fingerprint
 
     about = json.loads(
         json.dumps({"preset": config.preset, **asdict(size), "corpus": fingerprint()})

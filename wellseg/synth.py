@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -20,14 +19,6 @@ VAL_EVERY = 10
 
 class CorpusError(ValueError):
     """The folder cannot take this corpus; the message says why and what to do."""
-
-
-def fingerprint() -> str:
-    """Twelve hex digits that change with the code that draws: other code, another corpus."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    for source in sorted((Path(__file__).parent / "corpus").glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def write_corpus(
@@ -54,6 +45,8 @@ def write_corpus(
     Raises:
         CorpusError: the folder holds something else, or a number is out of range.
     """
+    from wellseg.corpus import fingerprint
+
     if count < 1 or workers < 1 or seed < 0:
         raise CorpusError(
             f"--count and --workers are at least 1 and --seed at least 0, not {count}, {workers}, {seed}"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import logging
 import os
 import re
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from wellseg.training.segmenter import Segmenter
 
 
-def train(config: TrainConfig, config_yaml: str) -> Path:
-    """Run, or resume, one training; returns the weights file. config_yaml is kept beside it."""
+def train(config: TrainConfig, *, quiet: bool = False) -> Path:
+    """Run, or resume, one training; returns the weights file.
+
+    quiet: print nothing and show no progress.
+    """
     import torch
 
     from wellseg.training.dataset import LogsModule
@@ -49,7 +53,7 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
                 f"{out} holds a run already: add --resume to go on with it, or give another --out"
             )
         (out / "checkpoints").mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(config_yaml)
+        (out / "config.yaml").write_text(_as_yaml(config))
     data = LogsModule(config.data, config.seed)
     model = asdict(config.model)
     start = read_header(weights_path(config.weights)) if config.weights else {}
@@ -64,12 +68,15 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         _start_from(config.weights, segmenter.net, model["norm"])
     resumed = last if config.resume and last.exists() else None
     earlier = _read_metrics(out / "metrics.csv")
+    if quiet:
+        config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     trainer = _trainer(config)
     if resumed:
         _restore_metrics(trainer, earlier, resumed)
     source = config.data.root or f"the {config.data.preset} corpus"
-    if trainer.is_global_zero:
-        print(
+    say = print if trainer.is_global_zero and not quiet else lambda *_: None
+    if not quiet:
+        say(
             f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}"
         )
     try:
@@ -77,14 +84,20 @@ def train(config: TrainConfig, config_yaml: str) -> Path:
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         weights = _export(config, segmenter, trainer, start)
-        print(
+        say(
             f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here"
         )
         raise SystemExit(INTERRUPTED) from None
     weights = _export(config, segmenter, trainer, start)
-    if trainer.is_global_zero:
-        print(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
+    if not quiet:
+        say(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
     return weights
+
+
+def _as_yaml(config: TrainConfig) -> str:
+    import yaml  # type: ignore[import-untyped]
+
+    return str(yaml.safe_dump(json.loads(json.dumps(asdict(config), default=str)), sort_keys=False))
 
 
 def _start_from(weights: str, net: nn.Module, norm: str) -> None:
@@ -204,7 +217,7 @@ def _export(
     """
     import torch
 
-    from wellseg.synth import fingerprint
+    from wellseg.corpus import fingerprint
     from wellseg.training.data_folder import list_logs
     from wellseg.weights import save_weights
 
@@ -248,9 +261,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from wellseg.scan.reader import ScanError
     from wellseg.weights import WeightsError
 
-    config, yaml = parse(TrainConfig, "train", __doc__, argv)
+    config, _ = parse(TrainConfig, "train", __doc__, argv)
     try:
-        train(config, yaml)
+        train(config)
     except ScanError as error:
         fail(
             "train",

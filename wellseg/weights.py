@@ -104,6 +104,8 @@ def window_rows_of(header: dict[str, Any], asked: int | None) -> int:
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H and W.
 
+    Its attribute ``window_rows``, an int or None, is what the weights ask for in their header: the rows of the
+    windows that its norms take their statistics from in prediction.
     name_or_path: a bundled name, a .safetensors file, or None for the default weights.
     Raises WeightsError: no such weights, not a weights file, or weights of another network.
     """
@@ -125,5 +127,5 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
             f"{path}: the tensors do not fit the network of their header ({first_line})"
         ) from None
     set_progress(net, 1.0)
-    net = net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return net  # type: ignore[no-any-return]
+    net.window_rows = header.get("window_rows")  # type: ignore[assignment]
+    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[no-any-return, call-overload]
