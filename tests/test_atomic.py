@@ -2,8 +2,7 @@
 
 import errno
 import os
-import resource
-import signal
+import re
 import subprocess
 import sys
 import textwrap
@@ -12,20 +11,10 @@ from pathlib import Path
 import pytest
 
 from wellseg.scan import atomic
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import FileInUse, atomic_file
 
 
-@pytest.fixture(params=["unnamed", "hidden"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways: a file without a name (Linux), and a hidden temporary (everywhere)."""
-    if request.param == "hidden":
-        monkeypatch.setattr(atomic, "_open_unnamed", lambda folder: None)
-    elif not hasattr(os, "O_TMPFILE"):
-        pytest.skip("needs Linux")
-    return str(request.param)
-
-
-def test_appears_whole_and_only_at_the_end(tmp_path: Path, way: str) -> None:
+def test_appears_whole_and_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "out.bin"
     with atomic_file(target) as file:
         file.write(b"abc")
@@ -37,7 +26,7 @@ def test_appears_whole_and_only_at_the_end(tmp_path: Path, way: str) -> None:
     assert os.listdir(tmp_path) == ["out.bin"]
 
 
-def test_replaces_only_when_the_block_ends_well(tmp_path: Path, way: str) -> None:
+def test_replaces_only_when_the_block_ends_well(tmp_path: Path) -> None:
     target = tmp_path / "out.bin"
     target.write_bytes(b"old")
     with pytest.raises(KeyError), atomic_file(target) as file:
@@ -50,28 +39,39 @@ def test_replaces_only_when_the_block_ends_well(tmp_path: Path, way: str) -> Non
     assert os.listdir(tmp_path) == ["out.bin"]
 
 
-def test_has_the_mode_of_an_ordinary_file(tmp_path: Path, way: str) -> None:
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "out.bin"
+    with atomic_file(target) as one, atomic_file(target) as other:
+        one.write(b"one" * 1000)
+        other.write(b"other")
+    assert target.read_bytes() == b"one" * 1000  # who ends last
+    assert os.listdir(tmp_path) == ["out.bin"]
+
+
+def test_has_the_mode_of_an_ordinary_file(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"")
     with atomic_file(tmp_path / "out"):
         pass
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_errors_name_the_output(tmp_path: Path, way: str) -> None:
+def test_errors_name_the_output(tmp_path: Path) -> None:
     missing = tmp_path / "no" / "out.bin"
-    with pytest.raises(OSError, match=r"out\.bin"), atomic_file(missing):
+    with pytest.raises(OSError, match=r"cannot write: .*out\.bin") as raised, atomic_file(missing):
         pytest.fail("must not get here")
+    assert atomic.HIDDEN not in str(raised.value)
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(OSError, match="folder"), atomic_file(folder):
         pytest.fail("must not get here")
+    with pytest.raises(OSError, match="other") as raised, atomic_file(tmp_path / "out.bin"):
+        raise OSError(errno.EIO, "of another file", "other")
+    assert "out.bin" not in str(raised.value)
 
 
 CHILD = """
-    import os, signal, sys
+    import os, sys
     from wellseg.scan import atomic
-    if sys.argv[2] == "hidden":
-        atomic._open_unnamed = lambda folder: None
     with atomic.atomic_file(sys.argv[1]) as file:
         file.write(b"x" * 100_000)
         file.flush()
@@ -79,38 +79,37 @@ CHILD = """
 """
 
 
-def run_child(target: Path, way: str, then: str, **options: object) -> subprocess.CompletedProcess:
+def run_child(target: Path, then: str, **options: object) -> subprocess.CompletedProcess:
     code = textwrap.dedent(CHILD).replace("{then}", then)
-    command = [sys.executable, "-c", code, str(target), way]
     where = {"cwd": Path(__file__).parent.parent, "capture_output": True, "text": True}
-    return subprocess.run(command, **where, **options)
+    return subprocess.run([sys.executable, "-c", code, str(target)], **where, **options)
 
 
-@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs Linux")
-def test_kill_9_leaves_nothing(tmp_path: Path) -> None:
+def test_a_kill_leaves_the_old_file_and_a_hidden_rest_that_tells_of_what(tmp_path: Path) -> None:
     target = tmp_path / "out.bin"
     target.write_bytes(b"old")
-    child = run_child(target, "unnamed", "os.kill(os.getpid(), signal.SIGKILL)")
-    assert child.returncode == -signal.SIGKILL
-    assert os.listdir(tmp_path) == ["out.bin"]
+    assert run_child(target, "os._exit(9)").returncode == 9
     assert target.read_bytes() == b"old"
+    (rest,) = (name for name in os.listdir(tmp_path) if name != "out.bin")
+    assert re.fullmatch(r"\.wellseg-[0-9a-f]{8}-out\.bin", rest)
 
 
-def test_full_disk_leaves_nothing_and_is_named(tmp_path: Path, way: str) -> None:
+def test_full_disk_leaves_nothing_and_is_named(tmp_path: Path) -> None:
     # A limit on file sizes stands in for a full disk: write(2) fails with EFBIG, not ENOSPC.
+    resource = pytest.importorskip("resource")
     target = tmp_path / "out.bin"
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 
-    child = run_child(target, way, "file.write(b'x' * 100_000)", preexec_fn=limit)
+    child = run_child(target, "file.write(b'x' * 100_000)", preexec_fn=limit)
     assert child.returncode == 1
     last = child.stderr.strip().splitlines()[-1]
     assert str(target) in last and os.strerror(errno.EFBIG) in last
     assert os.listdir(tmp_path) == []
 
 
-def test_no_space_is_named(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(fd: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -121,3 +120,38 @@ def test_no_space_is_named(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyP
     ):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """What os.replace does on Windows while another program has the file open."""
+    replace, left = os.replace, iter(range(times))
+
+    def refused(source: Path, target: Path) -> None:
+        if next(left, None) is not None:
+            raise PermissionError(errno.EACCES, "Access is denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    monkeypatch.setattr(atomic, "RETRY_AFTER_S", (0.01, 0.01))
+
+
+def test_a_file_that_is_open_elsewhere_for_a_moment_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, times=2)
+    with atomic_file(tmp_path / "out.csv") as file:
+        file.write(b"new")
+    assert (tmp_path / "out.csv").read_bytes() == b"new"
+
+
+def test_a_file_that_stays_open_elsewhere_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, times=9)
+    (tmp_path / "out.csv").write_bytes(b"old")
+    with (
+        pytest.raises(FileInUse, match=r"open in another program.*out\.csv"),
+        atomic_file(tmp_path / "out.csv") as file,
+    ):
+        file.write(b"new")
+    assert (tmp_path / "out.csv").read_bytes() == b"old" and os.listdir(tmp_path) == ["out.csv"]

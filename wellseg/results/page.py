@@ -1,27 +1,28 @@
-"""A page from its template: title, colours and data put in, nothing of them taken for markup."""
+"""A page from its template: title, style, script and data put in, nothing of them taken for markup."""
 
 from __future__ import annotations
 
-import html
 import json
 import os
-import re
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+_TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
 
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     """The page ``template`` (a file of this package) with its title, the shared style and its data."""
-    folder = files("wellseg.results")
-    page = (folder / template).read_text("utf-8")
-    # "<" would end the script element early if a scan were called </script>.
-    inline = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-    texts = {"title": html.escape(title), "data": inline}
-    for mark, file in (("style", "style.css"), ("script", "view.js")):
-        texts[mark] = (folder / file).read_text("utf-8")
-    # In one pass: a scan may be called {{data}}.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda mark: texts[mark[1]], page)
+    style, script = (Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js"))
+    inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
+    page = _TEMPLATES.get_template(template).render(
+        title=title, style=style, script=script, data=inline
+    )
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
