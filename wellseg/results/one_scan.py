@@ -64,7 +64,7 @@ def mask_scan(
     least_logit = math.log(config.threshold / (1 - config.threshold))
     curve_pixels = 0
     job.stem.parent.mkdir(parents=True, exist_ok=True)
-    with open_scan(job.scan) as scan, ExitStack() as writers:
+    with open_scan(job.scan, job.page) as scan, ExitStack() as writers:
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
         traces = writers.enter_context(_traces(job, config, scan)) if config.traces else None

@@ -18,7 +18,9 @@ _TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     """The page ``template`` (a file of this package) with its title, the shared style and its data."""
-    style, script = (Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js"))
+    style, script = (
+        Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js")
+    )
     inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
     page = _TEMPLATES.get_template(template).render(
         title=title, style=style, script=script, data=inline

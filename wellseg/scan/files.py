@@ -48,10 +48,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Job:
-    """One scan and the paths of its results, up to their endings, on this machine."""
+    """One scan and the paths of its results, up to their endings, on this machine.
+
+    page: which one of the file, from 0; None: the largest.
+    """
 
     scan: Path
     stem: Path
+    page: int | None = None
 
     def result(self, ending: str) -> Path:
         return self.stem.parent / (self.stem.name + ending)
