@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import cv2
+import lasio
 import numpy as np
 import pytest
 import tifffile
@@ -19,7 +20,7 @@ import wellseg
 from wellseg.config import parse_bytes
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
-from wellseg.results.overlay import FoldedPage
+from wellseg.results.overlay import HEAD_PX, FoldedPage
 from wellseg.scan.pictures import paint
 from wellseg.weights import change_header, read_header
 
@@ -56,6 +57,9 @@ def test_results_stand_beside_the_scan(scan, weights):
     assert (report["rows"], report["columns"], report["weights"]) == (203, 117, "small")
     assert report["seconds"] > 0 and report["peak_memory_bytes"] > 0
     assert report["curve_share"] == pytest.approx((mask > 0).mean())
+    possible, sure = (np.count_nonzero(probability > 255 * share) for share in (0.2, 0.8))
+    assert report["doubt_share"] == pytest.approx((possible - sure) / possible, abs=0.01)
+    assert (report["kind"], report["dpi"], report["pages"]) == ("1-bit", 200, 1)
     assert cv2.imread(str(scan.with_name("log.overlay.png"))) is not None
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
 
@@ -210,6 +214,12 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
 def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")
+    report = json.loads(scan.with_name("log.json").read_text())
+    assert (
+        report["traces"] == lasio.read(str(las)).params["NTRC"].value
+        and report["tracks_found"] == 0
+    )
+    assert report["traces_per_1000_rows"] == pytest.approx(1000 * report["traces"] / 203, abs=0.01)
     assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.traces.csv").exists()
     assert (
         "no printed tracks found: values in log.las are fractions of the scan's width"
@@ -311,7 +321,7 @@ def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(mon
     )  # reduced, and folded into columns
     for picture in pages:
         np.testing.assert_array_equal(picture, pages[0])
-    red = (pages[0] == (230, 20, 40)).all(2)
+    red = (pages[0][HEAD_PX:] == (230, 20, 40)).all(2)
     assert red.sum() == 900 // page.reduction
 
 
@@ -328,7 +338,8 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
     tifffile.imwrite(tmp_path / "log.tif", stored, photometric="minisblack", extratags=tags)
     run(tmp_path / "log.tif", "--weights", weights, "--threshold", 0.99999)
     assert tifffile.imread(tmp_path / "log.mask.tif").shape == stored.shape
-    overlay = cv2.imread(str(tmp_path / "log.overlay.png"), cv2.IMREAD_GRAYSCALE)[:80, :60]
+    overlay = cv2.imread(str(tmp_path / "log.overlay.png"), cv2.IMREAD_GRAYSCALE)
+    overlay = overlay[HEAD_PX:][:80, :60]
     np.testing.assert_array_equal(overlay < 200, upright == 0)
 
 

@@ -24,7 +24,7 @@ def wave(rows=2500, columns=320):
 
 
 def write_view(folder, gray, probability, band_rows=300, **options):
-    with ViewWriter(folder / "log.html", *gray.shape, **options) as view:
+    with ViewWriter(folder / "log.html", *gray.shape[:2], **options) as view:
         for start in range(0, len(gray), band_rows):
             view.put(gray[start : start + band_rows], probability[start : start + band_rows])
     return folder / "log.html"
@@ -146,15 +146,24 @@ def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_what_a_killed_run_left_is_cleared_and_not_shown(tmp_path):
+def test_two_runs_at_once_do_not_touch_each_others_pictures(tmp_path):
     gray, probability = wave(1200, 100)
-    view = ViewWriter(tmp_path / "log.html", 1200, 100)
-    view.__enter__()
-    view.put(gray, probability)
-    view._pool.shutdown()  # and then nothing more: as after kill -9
-    assert list(tmp_path.rglob("*.png")) and not list(tmp_path.glob("log*"))
-    write_view(tmp_path, gray, probability)
+    with ViewWriter(tmp_path / "log.html", 1200, 100) as first:
+        first.put(gray[:1100], probability[:1100])
+        write_view(tmp_path, gray, probability)
+        first.put(gray[1100:], probability[1100:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.html", "log.view"]
+    np.testing.assert_array_equal(read_view(tmp_path / "log.html")[0], gray)
+
+
+def test_colours_are_shown_as_they_are(tmp_path):
+    gray, probability = wave(1300, 200)
+    red = np.dstack([np.full_like(gray, 255), gray, gray])
+    for orientation, shown in ((1, red), (6, np.rot90(red, -1))):
+        page = write_view(tmp_path, red, probability, orientation=orientation)
+        tile = cv2.imread(str(page.with_suffix(".view") / "0-0000-0.jpg"))[..., ::-1].astype(int)
+        off = tile - shown[: viewer.TILE_ROWS]
+        assert np.abs(off).mean() < 12 and tile[..., 0].mean() > tile[..., 1].mean() + 20
 
 
 # ---- in the browser ------------------------------------------------------------------------------------

@@ -98,6 +98,15 @@ class TraceWriter:
         if self.finder:
             self.finder.add(gray)
 
+    def quality(self) -> dict[str, float]:
+        """Numbers to judge the traces by, when the block has ended: for NAME.json."""
+        count = len(self.follower.traces)
+        return {
+            "traces": count,
+            "traces_per_1000_rows": round(1000 * count / self.rows, 2),
+            "tracks_found": self.tracks.borders.shape[1] if self.tracks else 0,
+        }
+
     def __enter__(self) -> TraceWriter:
         return self
 

@@ -1,4 +1,4 @@
-"""One scan masked: rows through the network, results on disk. The same path for one scan and for many."""
+"""One scan masked: rows through the network, results on disk. The same for one scan and for many."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import math
 import queue
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from wellseg.curves.files import TraceWriter
     from wellseg.results.view import ViewWriter
-    from wellseg.scan.reader import Resolution, Scan
+    from wellseg.scan.reader import Scan
 
 
 def endings(config: PredictConfig) -> list[str]:
@@ -48,12 +48,13 @@ def mask_scan(
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
-    The report is written last: where it stands, the other results are whole. ``progress`` is told the
-    share done, ``say`` what the user should know.
+    The report is written last: where it stands, the other results are whole. ``progress`` is told
+    the share done, ``say`` what the user should know.
     """
     import numpy as np
 
     from wellseg.results.overlay import FoldedPage
+    from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
     from wellseg.rows.segment import Inference
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png
@@ -61,17 +62,19 @@ def mask_scan(
     from wellseg.training.memory import resident_bytes
 
     started = time.monotonic()
-    least_logit = math.log(config.threshold / (1 - config.threshold))
-    curve_pixels = 0
+    limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]
+    counts = np.zeros(3, np.int64)  # of pixels above each
     job.stem.parent.mkdir(parents=True, exist_ok=True)
-    with open_scan(job.scan, job.page) as scan, ExitStack() as writers:
+    with open_scan(job.scan, job.page) as scan, ExitStack() as outputs:
+        colours = None
+        if scan.kind == "colour":
+            colours = outputs.enter_context(open_scan(job.scan, scan.page, colour=True))
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
-        view = writers.enter_context(_view(job, config, scan)) if config.view else None  # ends last
-        traces = writers.enter_context(_traces(job, config, scan)) if config.traces else None
-        shape = (scan.rows, scan.columns, scan.resolution)
-        masks = writers.enter_context(_Writer(job.result(".mask.tif"), *shape))
+        view = outputs.enter_context(_view(job, config, scan)) if config.view else None
+        traces = outputs.enter_context(_traces(job, config, scan)) if config.traces else None
+        masks = outputs.enter_context(_Writer(job.result(".mask.tif"), scan))
         if config.probability:
-            probabilities = writers.enter_context(_Writer(job.result(".probability.tif"), *shape))
+            probabilities = outputs.enter_context(_Writer(job.result(".probability.tif"), scan))
         inference = Inference(
             net,
             scan,
@@ -84,20 +87,22 @@ def mask_scan(
         spill_bytes = inference.plan.spill_bytes
         if spill_bytes:
             folder = config.scratch or tempfile.gettempdir()
-            say(
-                f"{job.scan}: {spill_bytes / 1e9:.1f} GB go to temporary files in {folder} meanwhile"
-            )
+            gigabytes = f"{spill_bytes / 1e9:.1f} GB"
+            say(f"{job.scan}: {gigabytes} go to temporary files in {folder} meanwhile")
+        row = 0
         for band in inference.bands(progress):
-            mask = np.where(band.logits > least_logit, np.uint8(255), np.uint8(0))
-            curve_pixels += int(np.count_nonzero(mask))
+            mask = np.where(band.logits > limits[0], np.uint8(255), np.uint8(0))
+            counts += [np.count_nonzero(band.logits > limit) for limit in limits]
             masks.put(mask)
-            page.add(band.gray, mask)
+            picture = colours.read(row, row + len(mask)) if colours else band.gray
+            row += len(mask)
+            page.add(picture, mask)
             if config.probability or view or traces:
                 probability = np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8)
             if config.probability:
                 probabilities.put(probability)
             if view:
-                view.put(band.gray, probability)
+                view.put(picture, probability)
             if traces:
                 traces.put(band.gray, mask, probability)
         _remove_stale(job, config)
@@ -107,14 +112,18 @@ def mask_scan(
         )
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
+    curve_pixels, possible_pixels, sure_pixels = counts.tolist()
     report = {
         "scan": job.scan.name,
         "rows": scan.rows,
         "columns": scan.columns,
         "dpi": scan.dpi,
+        "kind": scan.kind,
         "page": scan.page,
         "pages": scan.pages,
         "curve_share": curve_pixels / (scan.rows * scan.columns),
+        "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
+        **(traces.quality() if traces else {}),
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
@@ -123,6 +132,11 @@ def mask_scan(
     with atomic_file(job.result(".json")) as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
+
+
+def logit(share: float) -> float:
+    """Of a probability in (0, 1)."""
+    return math.log(share / (1 - share))
 
 
 def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
@@ -161,7 +175,7 @@ def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
 
 
 def _remove_stale(job: Job, config: PredictConfig) -> None:
-    """What an earlier start left, with other weights perhaps, does not hold for what appears now."""
+    """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
     from wellseg.results.view import remove_view
 
     job.result(".json").unlink(missing_ok=True)
@@ -171,49 +185,40 @@ def _remove_stale(job: Job, config: PredictConfig) -> None:
         job.result(ending).unlink(missing_ok=True)
 
 
-class _Writer(threading.Thread):
-    """Compresses and writes one mask while the next rows are computed.
+class _Writer:
+    """Compresses and writes one mask in a thread while the next rows are computed.
 
     Leaving the block with an exception, or a failure of its own, leaves no file.
     """
 
-    def __init__(self, path: Path, rows: int, columns: int, resolution: Resolution | None) -> None:
-        super().__init__(daemon=True)
-        self.path, self.rows, self.columns, self.resolution = path, rows, columns, resolution
+    def __init__(self, path: Path, scan: Scan) -> None:
+        self._path, self._scan = path, scan
         self._bands: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(maxsize=2)
-        self._error: Exception | None = None
-        self._ended = False  # the last band was taken
+        self._pool = ThreadPoolExecutor(1)
 
-    def put(self, band: NDArray[np.uint8]) -> None:
-        """The next rows, uint8 (rows, columns). Raises what went wrong with those before."""
-        if self._error:
-            raise self._error
-        self._bands.put(band)
-
-    def run(self) -> None:
+    def _write(self) -> None:
         from wellseg.scan.reader import write_mask
 
-        try:
-            write_mask(
-                self.path, self._received(), self.rows, self.columns, resolution=self.resolution
-            )
-        except Exception as error:
-            self._error = error
-            while not self._ended:  # whoever puts must not wait for ever
-                self._ended = self._bands.get() is None
+        def bands() -> Iterator[NDArray[np.uint8]]:
+            while (band := self._bands.get()) is not None:
+                yield band
 
-    def _received(self) -> Iterator[NDArray[np.uint8]]:
-        while (band := self._bands.get()) is not None:
-            yield band
-        self._ended = True
+        scan = self._scan
+        write_mask(self._path, bands(), scan.rows, scan.columns, resolution=scan.resolution)
+
+    def put(self, band: NDArray[np.uint8] | None) -> None:
+        """The next rows, uint8 (rows, columns); None: there are no more. Raises what went wrong
+        with those before."""
+        while not self._written.done():
+            with suppress(queue.Full):  # look now and then whether the thread still takes them
+                return self._bands.put(band, timeout=0.5)
+        self._written.result()
 
     def __enter__(self) -> _Writer:
-        self.start()
+        self._written = self._pool.submit(self._write)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Ended early, write_mask misses rows and discards the file.
-        self._bands.put(None)
-        self.join()
-        if kind is None and self._error:
-            raise self._error
+        with self._pool, suppress(*[Exception] * (kind is not None)):
+            self.put(None)  # too early, write_mask misses rows and discards the file
+            self._written.result()

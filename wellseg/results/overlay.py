@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,14 +14,14 @@ from wellseg.scan.pictures import is_sideways, paint, upright
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5
 """Width over height of a folded page, about that of a screen."""
-GUTTER_PX = 12
+GUTTER_PX, HEAD_PX = 12, 36
+
+Pixels = NDArray[np.uint8]
 
 
 class FoldedPage:
-    """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its TIFF
-    orientation, and folded into columns side by side.
-
-    Paper is reduced by averaging, curves by their maximum, so that no thin curve is lost.
+    """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
+    TIFF orientation, and folded into columns side by side, each headed by the row it begins with.
     """
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
@@ -29,40 +30,52 @@ class FoldedPage:
             1, math.ceil(math.sqrt(rows * columns / PAGE_PIXELS)), math.ceil(width / 1600)
         )
         self._orientation = orientation
-        self._gray = np.empty((0, columns), np.uint8)
-        self._mask = np.empty((0, columns), np.uint8)
-        self._strips: list[NDArray[np.uint8]] = []
+        self._waiting: list[tuple[Pixels, Pixels]] = []
+        self._strips: list[Pixels] = []
 
-    def add(self, gray: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
-        """The next rows of the scan and of its mask, uint8 (rows, columns)."""
-        gray = np.concatenate([self._gray, gray])
-        mask = np.concatenate([self._mask, mask])
-        whole = len(gray) // self.reduction * self.reduction
-        self._reduce(gray[:whole], mask[:whole])
-        self._gray, self._mask = gray[whole:], mask[whole:]
+    def add(self, picture: Pixels, mask: Pixels) -> None:
+        """The next rows of the scan, uint8 (rows, columns) or (rows, columns, 3), and of its mask,
+        uint8 (rows, columns)."""
+        self._waiting.append((picture, mask))
+        rows = sum(len(part) for _, part in self._waiting)
+        self._reduce(rows // self.reduction * self.reduction)
 
-    def _reduce(self, gray: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
-        k = self.reduction
-        if not len(gray):
-            return
-        rows, columns = math.ceil(len(gray) / k), math.ceil(gray.shape[1] / k)
-        edge = ((0, rows * k - len(gray)), (0, columns * k - gray.shape[1]))
-        gray = np.pad(gray, edge, constant_values=255)
-        mask = np.pad(mask, edge)
-        small = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_AREA)
-        curves = cv2.dilate(mask, np.ones((k, k), np.uint8), anchor=(0, 0))[::k, ::k]
-        self._strips.append(paint(small, curves))  # type: ignore[arg-type]
+    def _reduce(self, rows: int) -> None:
+        """Of the rows that wait so many."""
+        if rows:
+            picture, mask = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+            self._strips.append(paint(*reduce(picture[:rows], mask[:rows], self.reduction)))
+            self._waiting = [(picture[rows:], mask[rows:])]
 
-    def picture(self) -> NDArray[np.uint8]:
-        """The page, RGB uint8."""
-        self._reduce(self._gray, self._mask)
+    def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Pixels:
+        """The page, RGB uint8. head: what stands above the column that begins at a row."""
+        self._reduce(sum(len(part) for _, part in self._waiting))
         log = upright(np.concatenate(self._strips), self._orientation)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
         rows = math.ceil(height / folds)
-        page = np.full((rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
+        page = np.full((HEAD_PX + rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
         for fold in range(folds):
             part = log[fold * rows : (fold + 1) * rows]
             left = fold * (width + GUTTER_PX)
-            page[: len(part), left : left + width] = part
+            page[HEAD_PX : HEAD_PX + len(part), left : left + width] = part
+            box = page[:HEAD_PX, left : left + width].copy()
+            at, font = (2, HEAD_PX - 11), cv2.FONT_HERSHEY_SIMPLEX
+            cv2.putText(box, head(fold * rows * self.reduction), at, font, 0.8, (60, 60, 60), 2,
+                        cv2.LINE_AA)  # fmt: skip
+            page[:HEAD_PX, left : left + width] = box
         return page
+
+
+def reduce(picture: Pixels, values: Pixels, step: int) -> tuple[Pixels, Pixels]:
+    """Both step times smaller: a picture, (rows, columns) or (rows, columns, 3), by its mean; the
+    mask or probability of a curve by its maximum, so that no thin curve is lost."""
+    if step == 1:
+        return picture, values
+    rows, columns = (math.ceil(side / step) for side in values.shape)
+    below, right = rows * step - values.shape[0], columns * step - values.shape[1]
+    padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    small = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
+    block = np.ones((step, step), np.uint8)
+    highest = cv2.dilate(values, block, anchor=(0, 0))[::step, ::step]
+    return np.asarray(small, np.uint8), np.asarray(highest, np.uint8)

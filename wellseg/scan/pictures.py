@@ -31,12 +31,12 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 def paint(
     gray: NDArray[np.uint8], mask: NDArray[np.uint8], truth: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """Gray (rows, columns) with its mask in red -> RGB uint8 (rows, columns, 3).
+    """Gray (rows, columns), or RGB, with its mask in red -> RGB uint8 (rows, columns, 3).
 
     With a truth (255 curve, 0 not, 128 not scored): hits green, false red, missed blue.
     """
     faded = (120 + gray * (135 / 255)).astype(np.uint8)  # so that red stands out from black ink
-    picture: NDArray[np.uint8] = np.repeat(faded[..., None], 3, axis=2)
+    picture: NDArray[np.uint8] = faded if faded.ndim == 3 else np.dstack([faded] * 3)
     found = mask > 127
     if truth is None:
         picture[found] = CURVE
