@@ -14,7 +14,14 @@ import pytest
 import tifffile
 
 from wellseg.scan import tiff_codecs
-from wellseg.scan.reader import ScanError, is_scan_file, open_scan, write_mask
+from wellseg.scan.reader import (
+    ScanError,
+    is_scan_file,
+    open_scan,
+    other_kind,
+    pages_of,
+    write_mask,
+)
 
 ROWS, COLUMNS = 101, 83
 
@@ -434,6 +441,28 @@ def test_the_largest_page_is_the_default(tmp_path: Path, colours: np.ndarray) ->
             open_scan(path, number)
 
 
+def test_every_page_is_a_scan_of_its_own(tmp_path: Path, colours: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    gray = colours[..., 0]
+    with tifffile.TiffWriter(path) as writer:
+        for pixels, kind in (
+            (gray, 0),
+            (gray[::4, ::4], 0),  # a reduced copy that no tag calls so
+            (gray[:40, :70], 1),  # one that a tag does
+            (gray[:30, :20], 0),  # a thumbnail
+            (gray[:50, ::-1], 0),  # another log of the same width
+            (gray[:60] > 99, 4),  # a mask
+        ):
+            writer.write(np.repeat(pixels, 3, axis=0), photometric="minisblack", subfiletype=kind)
+    assert pages_of(path) == [0, 4]
+    with open_scan(path, page=4) as scan:
+        assert np.array_equal(scan.read(0, 150), np.repeat(gray[:50, ::-1], 3, axis=0))
+    cv2.imwrite(str(tmp_path / "scan.png"), gray)
+    assert pages_of(tmp_path / "scan.png") == [0]
+    with pytest.raises(ScanError, match="no such file"):
+        pages_of(tmp_path / "missing.tif")
+
+
 @pytest.mark.parametrize("unit, dpi", [("inch", 400), ("centimeter", 1016), ("none", None)])
 def test_resolution_survives_in_the_mask(tmp_path: Path, unit: str, dpi: float | None) -> None:
     source, mask = tmp_path / "scan.tif", tmp_path / "scan.mask.tif"
@@ -492,6 +521,36 @@ def test_png_chunk_that_claims_too_much(tmp_path: Path, colours: np.ndarray) -> 
     with pytest.raises(ScanError, match=r"scan\.png: damaged"), open_scan(path) as scan:
         scan.read(0, 1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".jp2"])
+def test_other_pictures(tmp_path: Path, colours: np.ndarray, suffix: str) -> None:
+    path = tmp_path / f"scan{suffix}"
+    smooth = cv2.GaussianBlur(colours, (0, 0), 9)
+    for stored, expected in ((smooth[..., ::-1], luma(smooth)), (smooth[..., 0],) * 2):
+        cv2.imwrite(str(path), stored)
+        assert np.abs(read(path) - expected.astype(float)).max() < (1 if suffix == ".bmp" else 9)
+    assert is_scan_file(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(ScanError, match="damaged from row 0 on"):
+        read(path)
+
+
+@pytest.mark.parametrize("head, what", [
+    (b"%PDF-1.7", "is a PDF: export its pages as TIFF or PNG at 200 dpi or more"),
+    (b"RIFFabcdWEBP", "is a WebP file: convert it to TIFF or PNG"),
+    (b"AT&TFORM", "is a DjVu file: convert it"),
+])  # fmt: skip
+def test_what_is_read_elsewhere_says_what_to_do(tmp_path: Path, head: bytes, what: str) -> None:
+    (tmp_path / "log.tif").write_bytes(head + b"\0" * 99)
+    with pytest.raises(ScanError, match=f"log.tif: {what}"):
+        open_scan(tmp_path / "log.tif")
+
+
+def test_files_that_are_skipped_have_a_kind() -> None:
+    assert other_kind("well/Log.PDF") == "PDF" and other_kind("log.djvu") == "DjVu"
+    for name in ("log.tif", "log.las", ".hidden.pdf", "pdf"):
+        assert other_kind(name) == ""
 
 
 def test_numpy_rows_are_rows(tmp_path: Path, page: np.ndarray) -> None:

@@ -15,13 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-import cv2
 import numpy as np
 import tifffile
 
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.tiff_codecs import Gray, ScanError, jpeg_size, one_line
-from wellseg.scan.tiff_gray import luma, on_white
+from wellseg.scan.picture_file import KINDS, PictureFile
+from wellseg.scan.tiff_codecs import Gray, ScanError, one_line
 from wellseg.scan.tiff_pages import Band, TiffPage
 
 __all__ = [
@@ -31,13 +30,22 @@ __all__ = [
     "ScanError",
     "is_scan_file",
     "open_scan",
+    "other_kind",
+    "pages_of",
     "write_gray",
     "write_mask",
 ]
 
-SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg"})
-MAX_PICTURE_PIXELS = 2**29
-"""Largest PNG or JPEG: unlike a TIFF it is decoded as a whole."""
+SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
+OTHER_KINDS = {".pdf": "PDF", ".webp": "WebP", ".gif": "GIF", ".djvu": "DjVu", ".djv": "DjVu",
+               ".heic": "HEIF", ".avif": "AVIF", ".jxl": "JPEG XL", ".emf": "EMF", ".cgm": "CGM",
+               ".svg": "SVG", ".psd": "PSD", ".xps": "XPS"}  # fmt: skip
+"""Files that may show a log, and that wellseg does not read."""
+SIGNATURES = {b"%PDF": ".pdf", b"RIFF": ".webp", b"GIF8": ".gif", b"AT&T": ".djvu"}
+SMALL_COPY = 0.67
+"""A page of the same shape as the largest, but at most so wide, is a reduced copy of it."""
+THUMBNAIL = 0.25
+"""A page whose shorter side is at most this share of the largest page's is a thumbnail."""
 MAX_PAGES = 10_000
 MASK_STRIP_ROWS = 128
 
@@ -62,10 +70,41 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
+def other_kind(path: str | os.PathLike[str]) -> str:
+    """What a file is, by its name, that may show a log but is not read ("PDF"); "" for any other."""
+    name = Path(path).name
+    return "" if name.startswith(".") else OTHER_KINDS.get(Path(name).suffix.lower(), "")
+
+
+def pages_of(path: str | os.PathLike[str]) -> list[int]:
+    """The pages of a file that are scans of their own, from 0, for `open_scan`; reads tags only.
+
+    Left out are reduced copies, thumbnails and transparency masks, by their tags or their size.
+
+    Raises ScanError as `open_scan` does; a page that is named here may still be damaged.
+    """
+    with open_scan(path) as largest:
+        return [
+            number
+            for number in range(largest.pages)
+            if number == largest.page or _is_own_scan(largest.tiff_pages[number], largest)
+        ]
+
+
+def _is_own_scan(page: Any, largest: Scan) -> bool:
+    # NewSubfileType (254) is 1 for a reduced copy, 4 for a mask; SubfileType (255) 2 for a copy.
+    if int(page.tags.valueof(254) or 0) & 5 or page.tags.valueof(255) == 2:
+        return False
+    down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
+    shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)
+    same_shape = abs(down - across) < 0.02 * across
+    return bool(shorter > THUMBNAIL and not (same_shape and across <= SMALL_COPY))
+
+
 def open_scan(
     path: str | os.PathLike[str], page: int | None = None, *, colour: bool = False
 ) -> Scan:
-    """Open a TIFF, BigTIFF, PNG or JPEG, whatever its name says.
+    """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
     Args:
         path: the scan.
@@ -127,11 +166,16 @@ class Scan:
         self._source: _Source
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             self._source = self._open_tiff(page, file_bytes, colour)
-        elif head == b"\x89PNG\r\n\x1a\n" or head[:3] == b"\xff\xd8\xff":
+        elif head.startswith(KINDS):
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
-            self._source = _Picture(file, file_bytes, colour)
+            self._source = PictureFile(file.read(), colour)
         else:
+            kind = OTHER_KINDS.get(SIGNATURES.get(head[:4], ""), "")
+            if kind == "PDF":
+                raise ScanError("is a PDF: export its pages as TIFF or PNG at 200 dpi or more")
+            if kind:
+                raise ScanError(f"is a {kind} file: convert it to TIFF or PNG")
             raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}")
         self.rows, self.columns, self.kind = (
             self._source.rows,
@@ -142,7 +186,7 @@ class Scan:
 
     def _open_tiff(self, wanted: int | None, file_bytes: int, colour: bool) -> TiffPage:
         # Only the structure is wanted, not what makers of microscopes add to it.
-        pages = tifffile.TiffFile(self._file, name=self.path.name).pages
+        self.tiff_pages = pages = tifffile.TiffFile(self._file, name=self.path.name).pages
         self.pages = len(pages)
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
@@ -247,62 +291,6 @@ def _resolution(page: Any) -> Resolution | None:
         if not (isinstance(value, tuple) and len(value) == 2 and min(value) > 0):
             return None
     return x, y, int(unit) if unit in (1, 2, 3) else 2
-
-
-class _Picture:
-    """A PNG or JPEG: one band, decoded by OpenCV at the first need."""
-
-    def __init__(self, file: BinaryIO, file_bytes: int, colour: bool) -> None:
-        self._data, self._colour = file.read(), colour
-        size = jpeg_size(self._data)
-        bits = 8
-        if self._data[:4] == b"\x89PNG" and len(self._data) > 25:
-            bits, colour_type = self._data[24:26]  # types 2, 3 and 6 have colours (PNG 3, 11.2.1)
-            height, width = int.from_bytes(self._data[20:24]), int.from_bytes(self._data[16:20])
-            size = height, width, 3 if colour_type & 2 else 1
-        if size is None or min(size[:2]) < 1:
-            raise ScanError("has no size: the file is damaged")
-        self.rows, self.columns, samples = size
-        self.kind = "colour" if samples >= 3 else "1-bit" if bits == 1 else "gray"
-        # OpenCV fills what a truncated file lacks with gray: look for the mark at the end.
-        png = self._data[:1] == b"\x89"
-        self._whole = _png_is_whole(self._data) if png else b"\xff\xd9" in self._data[-4096:]
-        pixels = self.rows * self.columns
-        if pixels > MAX_PICTURE_PIXELS or pixels > 4096 * file_bytes:
-            raise ScanError(
-                f"claims {self.rows:,} x {self.columns:,} pixels, more than wellseg reads from a "
-                f"PNG or JPEG of {file_bytes:,} bytes; convert it to TIFF"
-            )
-
-    def band(self, row: int) -> Band:
-        nothing = np.empty((0, self.columns), np.uint8)
-        if not self._whole:
-            return Band(0, self.rows, nothing, "the file ends early")
-        flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels: Any = cv2.imdecode(np.frombuffer(self._data, np.uint8), flags)
-        if pixels is None or pixels.shape[:2] != (self.rows, self.columns):
-            return Band(0, self.rows, nothing, "the data are damaged")
-        if pixels.dtype == np.uint16:
-            pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-        shown = pixels.reshape(self.rows, self.columns, -1)
-        shown = shown[..., 2::-1] if shown.shape[2] >= 3 else shown[..., 0]
-        if shown.ndim == 3 and not (self._colour and self.kind == "colour"):
-            shown = luma(shown)
-        elif shown.ndim == 2 and self._colour and self.kind == "colour":  # a JPEG of odd components
-            shown = np.repeat(shown[..., None], 3, axis=2)
-        if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-            shown = on_white(shown, pixels[..., -1], premultiplied=False)
-        return Band(0, self.rows, shown)
-
-
-def _png_is_whole(data: bytes) -> bool:
-    """Whether a PNG's chunks lead to its end; OpenCV takes memory for what a chunk claims."""
-    at = 8
-    while at + 12 <= len(data):
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
-        at += 12 + int.from_bytes(data[at : at + 4])
-    return False
 
 
 def write_mask(
