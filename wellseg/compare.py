@@ -1,159 +1,280 @@
-"""Compare normalisations for training at one log per step: BatchNorm v1, GroupNorm and what lies between.
+"""Train one network with two or more norms under equal conditions, and compare their masks.
 
-    python -m wellseg.compare                                   # batch and group, minutes on 2 cores
-    python -m wellseg.compare --preset full --out runs/study    # every arm, 6 seeds of the pair and of its rivals
-    python -m wellseg.compare --norms batch,group,renorm --seeds 6
+    python -m wellseg.compare                                  # BatchNorm v1, GroupNorm; drawn logs
+    python -m wellseg.compare --data.root mine/ --preset full  # your own logs
+    python -m wellseg.compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
 
-Leaves results.csv and a self-contained report.html in --out. The same command again goes on where it
-stopped. docs/batch-size-one.md tells what came of it.
+Leaves results.csv (a row for each log scored), report.html and every run's folder in --out. The
+same command again goes on where it stopped, and more norms, rates or seeds add to what is there.
+Started several times on one --out, the starts share the work.
+
+What is equal: the logs, their order and augmentation, the initial weights of the convolutions, the
+steps, and the list of learning rates. Every norm is trained at every rate with every seed, to the
+end, where the rate has come down to zero. Then each *way* to get a mask, a norm and a mode, has the
+rate at which that very way has the best mean F1@3px on the validation logs. Other logs are scored.
+
+Modes: "evaluation" is what predict does. A norm with running statistics is also scored with each
+log's "own" statistics, as in its training. The two need not be best at the same rate, and a buffer
+of momentum m keeps (1 - m)^n of its initial value after n steps (a third at momentum 0.01 and
+n = 100). So a rate must not be chosen from short runs in evaluation mode, nor for one mode by the
+other: that would compare rates, not norms.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import CompareConfig
-
-if TYPE_CHECKING:
-    from studies.batch_size_one.arms import Job, Size
-    from studies.batch_size_one.results import Row, Table
-    from studies.batch_size_one.run import Setting
+from wellseg.config import CompareConfig, DataConfig, ModelConfig, OptimConfig, TrainConfig
+from wellseg.results.comparison import COLUMNS, Row, write_report
+from wellseg.scan.atomic import atomic_file
 
 
-def compare(config: CompareConfig) -> None:
-    """Run, or go on with, the study; then draw its report.
+@dataclass(frozen=True)
+class Size:
+    """How much is trained and drawn.
+
+    rows: of a drawn log on average; each is half to one and a half times as tall, 480 to 900 wide.
+    train, val, test: numbers of drawn logs; as many renders as 1-bit scans in test.
+    """
+
+    widths: tuple[int, ...]
+    steps: int
+    seeds: int
+    rows: int
+    train: int
+    val: int
+    test: int
+
+
+SIZES = {
+    "quick": Size((16, 32), 300, 3, 64, 40, 6, 8),
+    "full": Size(ModelConfig().widths, 1600, 6, 512, 400, 24, 64),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    norm: str
+    rate: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.norm}-{self.rate:g}-{self.seed}"
+
+
+def compare(config: CompareConfig) -> Path:
+    """Run, or go on with, the comparison; returns the report.
 
     Raises:
-        ValueError: an unknown arm, a labelled data set or an --out that cannot be used.
-        OSError: a result cannot be written.
+        ValueError: a data set or an --out that cannot be used.
+        ScanError, OSError: a log cannot be read, a result cannot be written.
     """
-    from studies.batch_size_one.arms import HEADLINE, RIVALS, SIZES, search_jobs, study_jobs
-    from studies.batch_size_one.report import write_report
-    from studies.batch_size_one.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
-    from studies.batch_size_one.run import Setting
+    from filelock import FileLock, Timeout
 
     size = SIZES[config.preset]
-    arms = choose_arms(config.norms) or size.arms
+    steps = config.steps or size.steps
+    jobs = [
+        Job(norm, rate, seed)
+        for seed in range(config.seeds or size.seeds)  # a comparison cut short has whole seeds
+        for rate in config.rate_list
+        for norm in config.norm_list
+    ]
     config.out.mkdir(parents=True, exist_ok=True)
-    results = Table(config.out / "results.csv", COLUMNS, KEY)
-    layers = Table(config.out / "layers.csv", LAYER_COLUMNS, LAYER_KEY)
-    if not config.redraw:
-        _claim(config, size)
-        setting = Setting(size, config.out, config.real, frozenset(results.keys))
-        study = _Study(setting, results, layers, config.processes)
-        first = tuple(arm for arm in arms if arm in (*HEADLINE, *RIVALS))  # what the answer needs
-        for some in (first, tuple(arm for arm in arms if arm not in first)):
-            tried = [job for job in search_jobs(size, some) if job.search_key not in setting.done]
-            study.train(tried, "choosing learning rates")
-            rates = best_rates(results.rows, some)
-            study.train(study_jobs(size, some, rates, config.seeds), "training and scoring")
-            study.measure_costs(rates)
-    print(f"report: {write_report(config.out)}")
+    with FileLock(config.out / "lock"):
+        about = _claim(config, size, steps)
+        root = config.data.root or draw_data_set(config.out / "data", size)
+    _check_logs(root)
+    for number, job in enumerate(jobs, 1):
+        folder = config.out / "runs" / job.name
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / "lock", blocking=False):
+                if not (folder / "scores.json").exists():
+                    print(f"{number} of {len(jobs)}: {job.name}", flush=True)
+                    run_job(job, _train_config(job, config, size, steps, root, folder))
+        except Timeout:
+            print(f"{number} of {len(jobs)}: {job.name} is being done by another start", flush=True)
+    _write_results(config.out)
+    found = {job: _read_scores(config.out / "runs" / job.name) for job in jobs}
+    waiting = [job.name for job in jobs if found[job] is None]
+    diverged = [job.name for job in jobs if found[job] == []]
+    rows = [row for scores in found.values() for row in scores or ()]
+    notes = {"about": about, "steps": steps, "waiting": waiting, "diverged": diverged}
+    return write_report(config.out / "report.html", rows, config.norm_list, notes)
 
 
-def choose_arms(names: str) -> tuple[str, ...]:
-    """ "batch,group" -> the arms. Raises ValueError for an unknown one."""
-    from studies.batch_size_one.arms import ARMS
-
-    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
-    for name in chosen:
-        if name not in ARMS:
-            raise ValueError(f"--norms: unknown arm {name!r}; choose from {', '.join(ARMS)}")
-    return tuple(dict.fromkeys(chosen))
-
-
-def best_rates(rows: Sequence[Row], arms: Sequence[str]) -> dict[str, float]:
-    """Of each arm, the learning rate with the best F1@3px on the validation logs, in evaluation mode."""
-    rates = {}
-    for arm in arms:
-        tried = [row for row in rows if row["run"] == "search" and row["arm"] == arm]
-        rates[arm] = float(max(tried, key=lambda row: float(row["f1"]))["rate"])
-    return rates
-
-
-def _claim(config: CompareConfig, size: Size) -> None:
-    """Make the folder this study's own: runs of different sizes must not stand in one table."""
-    import json
-    from dataclasses import asdict
-
+def _claim(config: CompareConfig, size: Size, steps: int) -> dict[str, Any]:
+    """Make the folder this comparison's own: runs on other logs or of other length must not mix."""
     from wellseg.corpus import fingerprint
-    from wellseg.scan.atomic import atomic_file
 
-    about = json.loads(
-        json.dumps({"preset": config.preset, **asdict(size), "corpus": fingerprint()})
+    logs = (
+        {"root": str(config.data.root)}
+        if config.data.root
+        else {**asdict(size), "corpus": fingerprint()}
     )
-    about.pop("arms")
-    note = config.out / "study.json"
-    if not note.exists():
-        with atomic_file(note) as file:
-            file.write(json.dumps(about, indent=1).encode())
-    elif json.loads(note.read_text()) != about:
+    about = {**logs, "widths": size.widths, "steps": steps, "crop_rows": config.data.crop_rows}
+    about = json.loads(json.dumps({key: about[key] for key in about if key != "seeds"}))
+    note = config.out / "compare.json"
+    if note.exists() and json.loads(note.read_text()) != about:
         raise ValueError(
-            f"{config.out} holds a study of another size or corpus; give another --out"
+            f"{config.out} holds a comparison on other logs or of another size; give another --out"
+        )
+    with atomic_file(note) as file:
+        file.write(json.dumps(about, indent=1).encode())
+    return dict(about)
+
+
+def draw_data_set(root: Path, size: Size) -> Path:
+    """Pieces of drawn logs. Training and validation have 1-bit scans alone, the test set renders,
+    too: what a network makes of logs unlike its training is where norms differ most."""
+    import numpy as np
+
+    from wellseg.corpus import draw_log, kind_of
+    from wellseg.scan.reader import write_gray
+
+    if (root / "split.csv").exists():
+        return root
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+    lines = ["name,split,kind"]
+    scans = (index for index in count() if kind_of(0, index, "quick") == "bilevel")
+    renders = (index for index in count() if kind_of(0, index, "quick") == "colour")
+    plan = [
+        ("train,bilevel", islice(scans, size.train)),
+        ("val,bilevel", islice(scans, size.val)),
+        ("test,bilevel", islice(scans, size.test)),
+        ("test,colour", islice(renders, size.test)),
+    ]
+    for split_and_kind, indices in plan:
+        for index in indices:
+            log = draw_log(0, index, "quick")
+            rng = np.random.default_rng((0, index))
+            rows = int(rng.integers(size.rows // 2, size.rows * 3 // 2 + 1))
+            start = int(rng.integers(len(log.image) - rows + 1))
+            for part, pixels in (("masks", log.mask), ("images", log.image)):
+                path = root / part / f"drawn{index:05d}.tif"
+                write_gray(path, pixels[start : start + rows], dpi=200, bilevel=True)
+            lines.append(f"drawn{index:05d},{split_and_kind}")
+    with atomic_file(root / "split.csv") as file:
+        file.write(("\n".join(lines) + "\n").encode())
+    return root
+
+
+def _check_logs(root: Path) -> None:
+    """Raises ValueError where rates could not be chosen, or no log is left to score."""
+    from wellseg.training.data_folder import list_logs, read_mask
+
+    if not any((read_mask(log.mask) == 255).any() for log in list_logs(root, "val")):
+        raise ValueError(
+            f"{root}: no curve on any validation log; they choose the rates: see split.csv"
+        )
+    if not list_logs(root, "test"):
+        raise ValueError(
+            f"{root}: no logs to test with, and those that chose the rates flatter: see split.csv"
         )
 
 
-class _Study:
-    """Runs jobs, writes down what they find as they end, says how far it is."""
+def _train_config(
+    job: Job, config: CompareConfig, size: Size, steps: int, root: Path, folder: Path
+) -> TrainConfig:
+    return TrainConfig(
+        model=ModelConfig(norm=job.norm, widths=size.widths),  # type: ignore[arg-type]
+        data=DataConfig(root=root, crop_rows=config.data.crop_rows, workers=0),
+        optim=OptimConfig(lr=job.rate),
+        steps=steps,
+        val_every=steps,
+        keep="last",  # of all runs the same step, with the rate at zero
+        seed=job.seed,
+        out=folder,
+        resume=True,
+    )
 
-    def __init__(self, setting: Setting, results: Table, layers: Table, processes: int) -> None:
-        self.setting, self.results, self.layers, self.processes = (
-            setting,
-            results,
-            layers,
-            processes,
-        )
 
-    def train(self, jobs: Sequence[Job], what: str) -> None:
-        from studies.batch_size_one.run import in_processes
+def run_job(job: Job, config: TrainConfig) -> None:
+    """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
+    from wellseg.train import train
 
-        if not jobs:
-            return
-        start = time.monotonic()
-        for number, outcome in enumerate(in_processes(jobs, self.setting, self.processes), 1):
-            self.layers.append(outcome.layers)
-            self.results.append(outcome.rows)
-            failed = [str(row["status"]) for row in outcome.rows if row["status"] != "ok"]
-            left = (time.monotonic() - start) / number * (len(jobs) - number) / 60
-            print(
-                f"{what}: {number} of {len(jobs)}, {outcome.job.name} {failed[0] if failed else 'done'};"
-                f" about {left:.0f} minutes left",
-                flush=True,
-            )
+    try:
+        weights = train(config, quiet=True)
+        rows = [asdict(job) | row for row in score_ways(weights, config.data.root)]  # type: ignore[arg-type]
+    except FloatingPointError:
+        rows = []
+    with atomic_file(config.out / "scores.json") as file:
+        file.write(json.dumps(rows).encode())
 
-    def measure_costs(self, rates: dict[str, float]) -> None:
-        from studies.batch_size_one.run import cost_in_fresh_process
 
-        for arm, rate in rates.items():
-            if ("cost", arm, "", "", "", "", "") not in self.setting.done:
-                print(f"measuring time and memory: {arm}", flush=True)
-                self.results.append(cost_in_fresh_process(arm, rate, self.setting).rows)
+def score_ways(weights: Path, root: Path) -> Iterator[Row]:
+    """Scores of the validation and test logs, in evaluation mode and with own statistics."""
+    from wellseg.rows.segment import segment
+    from wellseg.scores.masks import draw_centrelines, score_log
+    from wellseg.training.data_folder import list_logs, read_mask
+    from wellseg.weights import load_model
+
+    net = load_model(weights)
+    runs = any(name.endswith("running_mean") for name, _ in net.named_buffers())
+    for log in list_logs(root):
+        if log.split == "train":
+            continue
+        truth = read_mask(log.mask)
+        line = draw_centrelines(log.label, truth.shape) if log.label else None
+        for mode in ("evaluation", "own") if runs else ("evaluation",):
+            net.train(mode == "own")  # what this does to the running statistics is put back
+            before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+            scores = score_log(segment(net, log.image) > 0.5, truth, centreline=line)
+            net.load_state_dict(before, strict=False)
+            yield {
+                "set": "validation" if log.split == "val" else log.kind or "test",
+                "mode": mode,
+                "log": log.name,
+                "f1": round(scores.f1_at_3px, 5) if scores.has_curves else None,
+                "dice": round(scores.dice, 5) if scores.has_curves else None,
+                "false_px_per_row": None
+                if scores.has_curves
+                else round(scores.false_centreline_px_per_row, 5),
+            }
+
+
+def _read_scores(folder: Path) -> list[Row] | None:
+    path = folder / "scores.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _write_results(out: Path) -> None:
+    """results.csv of all the runs that are there."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for folder in sorted((out / "runs").iterdir()):
+        writer.writerows(_read_scores(folder) or ())
+    with atomic_file(out / "results.csv") as file:
+        file.write(text.getvalue().encode())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     config, _ = parse(CompareConfig, "compare", __doc__ or "", argv)
-    from concurrent.futures.process import BrokenProcessPool
+    from wellseg.scan.reader import ScanError
 
     try:
-        compare(config)
+        print(f"report: {compare(config)}")
     except ValueError as error:
         fail("compare", str(error), WRONG_USAGE)
-    except OSError as error:
+    except (ScanError, OSError) as error:
         fail("compare", str(error), SOME_FAILED)
-    except BrokenProcessPool:
-        fail(
-            "compare",
-            "a process was killed (out of memory?); the same command goes on, with fewer --processes",
-            SOME_FAILED,
-        )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
         fail("compare", f"stopped; the same command goes on from {config.out}", INTERRUPTED)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Norm = Literal[
     "group", "group8", "group4", "instance", "layer", "layer_pixel",
@@ -333,31 +333,61 @@ class EvaluateConfig(MaskOptions):
 
 
 @dataclass
-class CompareConfig:
-    """The study of normalisations at one log per step."""
+class CompareDataConfig:
+    """The logs of a comparison."""
 
-    norms: str = ""
-    """Arms by name, with commas (batch,group,...). Default: those of the preset; a wrong name lists
-    them all."""
+    root: Path | None = None
+    """A data set with logs to train on, to validate with and to test with (split.csv). Without it,
+    logs are drawn."""
+    crop_rows: int | None = None
+    """Train on that many rows of a log at a time. Default: whole logs."""
+
+
+@dataclass
+class CompareConfig:
+    """Norms trained alike and compared."""
+
+    norms: str = "batch,group"
+    """Values of --model.norm, with commas. The others are compared with the last one."""
+    rates: str = "1e-3,3e-3,1e-2"
+    """Learning rates, with commas: every norm is trained at each, and has the one that validates
+    best."""
     seeds: int | None = None
-    """Seeds of every arm. Default: the preset's, more of the headline pair than of the others."""
+    """Of initial weights and order of the logs; 6 or more tell small differences. Default: the
+    preset's."""
+    steps: int | None = None
+    """Of each run, one log each. Default: the preset's."""
     preset: Literal["quick", "full"] = "quick"
-    """quick: minutes. full: some two and a half hours of one core; two take half the time."""
+    """quick: a small network, 3 seeds, some minutes. full: the default network, 6 seeds, hours."""
+    data: CompareDataConfig = field(default_factory=CompareDataConfig)
     out: Path = Path("runs/compare")
-    """results.csv, report.html and what they are made of; a study that is there already goes on."""
-    real: Path | None = None
-    """A labelled data set of real scans, scored too (see data/README.md)."""
-    processes: int = 2
-    """Runs at a time, each with one thread."""
-    redraw: bool = False
-    """Only draw the report again from what is in --out."""
+    """results.csv, report.html and the runs; a comparison that is there already goes on."""
 
     def __post_init__(self) -> None:
+        for norm in self.norm_list:
+            if norm not in get_args(Norm):
+                raise ValueError(
+                    f"--norms: unknown {norm!r}; choose from {', '.join(get_args(Norm))}"
+                )
+        if len(self.norm_list) < 2:
+            raise ValueError("--norms needs two norms at least, as in batch,group")
+        try:
+            positive = min(self.rate_list) > 0
+        except ValueError:
+            positive = False
+        if not positive:
+            raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
         if self.seeds is not None and not 1 <= self.seeds <= 20:
             raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
-        at_least(1, processes=self.processes)
-        if self.real is not None and not self.real.is_dir():
-            raise ValueError(f"--real {self.real}: no such folder")
+        at_least(1, steps=self.steps)
+
+    @property
+    def norm_list(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, (each.strip() for each in self.norms.split(",")))))
+
+    @property
+    def rate_list(self) -> list[float]:
+        return sorted({float(each) for each in self.rates.split(",")})
 
 
 @dataclass
