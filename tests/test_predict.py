@@ -163,9 +163,9 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
         (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is of --engine local"),
-        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the LAS file that --traces writes"),
+        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --traces and --view write"),
         (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
-        (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=FEET"),
+        (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=DEPTH"),
         (
             ["other.tif", "log.tif", "--traces", "--tracks", "1-2"],
             "--tracks belongs to one scan, and here are 2",
@@ -238,6 +238,17 @@ def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     )
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not las.exists() and not scan.with_name("log.traces.csv").exists()
+
+
+def test_of_a_sideways_scan_the_mask_is_made_and_the_traces_are_left_out(weights, tmp_path, capsys):
+    tags = [(274, 3, 1, 6, True)]
+    gray, _ = draw_waves(203, 117, phase=0)
+    tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
+    run(tmp_path / "log.tif", "--weights", weights, "--traces")
+    said = capsys.readouterr().err
+    assert "stored sideways (orientation 6)" in said and "turn the file for --traces" in said
+    assert tifffile.imread(tmp_path / "log.mask.tif").shape == gray.shape
+    assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.csv"))
 
 
 def test_killed_in_the_middle_it_leaves_no_file_at_all(weights, tmp_path):

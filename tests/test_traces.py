@@ -7,10 +7,12 @@ import lasio
 import numpy as np
 import pytest
 
-from wellseg.config import PredictConfig, parse_depth
+from wellseg.config import PredictConfig
 from wellseg.corpus import draw_log
-from wellseg.curves.files import MOST_CURVES, TraceWriter, feet, pack
+from wellseg.curves.files import TraceWriter
 from wellseg.curves.follow import Follower
+from wellseg.curves.las import MOST_CURVES, pack
+from wellseg.curves.options import CurveOptions, DepthScale
 from wellseg.scan.reader import ScanError
 
 ROWS = np.arange(3000)
@@ -178,11 +180,14 @@ def test_traces_lie_on_the_masks_of_the_corpus():
 # ---- the files -----------------------------------------------------------------------------------------
 
 
-def write(folder, mask, **options):
-    with TraceWriter(folder / "log", "log.tif", *mask.shape, **options) as writer:
+def write(folder, mask, notes=None, name="log.tif", **options):
+    options = CurveOptions.parse(**options)
+    with TraceWriter(folder / "log", name, *mask.shape, options=options) as writer:
         for start in range(0, len(mask), 500):
             part = mask[start : start + 500]
             writer.put(255 - part, part, part)
+    if notes is not None:
+        notes += writer.notes
     return folder / "log.traces.csv", folder / "log.las"
 
 
@@ -204,7 +209,9 @@ def test_csv_and_las_say_the_same(tmp_path):
     ]
     assert (las.well["STRT"].value, las.well["STOP"].value, las.well["STEP"].value) == (0, 2999, 1)
     assert (
-        {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {""}
+        {las.well[name].unit for name in ("STRT", "STOP", "STEP")}
+        == {las.curves[0].unit}
+        == {"ROW"}
     )
     assert las.well["WELL"].value == "log" and "FRACTIONS OF THE SCAN'S WIDTH" in las.other
     first = np.array([float(line["column"] or "nan") for line in lines if line["trace"] == "1"])
@@ -214,26 +221,76 @@ def test_csv_and_las_say_the_same(tmp_path):
     np.testing.assert_allclose(column, first, atol=0.06)
 
 
-def test_depth_is_in_feet_where_two_rows_are_known(tmp_path):
-    _, path = write(
-        tmp_path, draw(sine(200, 80, 400)), depth=parse_depth(["2500=5250", "500=5050.0"])
+@pytest.mark.parametrize("unit", ["ft", "m"])
+def test_depth_is_known_where_it_was_given_and_a_tenth_beyond(tmp_path, unit):
+    curve = sine(200, 80, 400)
+    notes = []
+    table, path = write(
+        tmp_path, draw(curve), notes, depth=["2,500=5250", "500=5,050.0"], depth_unit=unit
     )
     las = lasio.read(str(path))
-    assert (
-        {las.well[name].unit for name in ("STRT", "STOP", "STEP")} == {las.curves[0].unit} == {"F"}
-    )
-    assert las["DEPT"][500] == pytest.approx(5050) and las["DEPT"][2500] == pytest.approx(5250)
-    assert las.well["STRT"].value == pytest.approx(5000) and las.well[
-        "STEP"
-    ].value == pytest.approx(0.1)
-    assert "row 500 = 5050 ft" in las.other
+    units = {las.well[name].unit for name in ("STRT", "STOP", "STEP")} | {las.curves[0].unit}
+    assert units == {unit.upper()}
+    # Of rows 0 to 2,999: 200 more above and below what is known.
+    assert (las.well["STRT"].value, las.well["STOP"].value) == pytest.approx((5030, 5270))
+    assert las.well["STEP"].value == pytest.approx(0.1)
+    np.testing.assert_allclose(las["DEPT"], 5000 + 0.1 * np.arange(300, 2701), atol=1e-4)
+    np.testing.assert_allclose(las["TR01"] * 800 - 0.5, curve[300:2701], atol=3)
+    assert (las.params["DROW1"].value, las.params["DROW2"].value) == (500, 2500)
+    assert f"row 500 = 5050 {unit}" in las.other and "for 200 rows above and below" in las.other
+    assert "depth is known between rows 500 and 2,500: log.las holds rows 300 to 2,700" in notes[-1]
+    assert len(table.read_text().splitlines()) == 3001  # by row, nothing is left out
 
 
-def test_depth_bends_at_the_fixed_points():
-    np.testing.assert_allclose(
-        feet(np.array([0, 10, 20, 30, 40]), [(10, 100), (20, 110), (30, 140)]),
-        [90, 100, 110, 140, 170],
-    )
+def test_nothing_is_said_where_the_depth_of_all_rows_is_known(tmp_path):
+    notes = []
+    write(tmp_path, draw(sine(200, 80, 400)), notes, depth=["0=100", "2999=400"])
+    assert not [note for note in notes if "depth" in note]
+
+
+def test_depth_of_rows_without_a_trace(tmp_path):
+    mask = draw(sine(200, 80, 400))
+    mask[1000:] = 0
+    _, path = write(tmp_path, mask, depth=["2000=5250", "2500=5300"])
+    las = lasio.read(str(path))
+    assert np.isnan(las["TR01"]).all() if "TR01" in las.keys() else True
+
+
+def test_depth_bends_at_the_known_rows():
+    scale = DepthScale([(10, 100), (20, 110), (30, 140)])
+    assert [scale.at(row) for row in (0, 10, 20, 30, 40)] == [90, 100, 110, 140, 170]
+    assert scale.reach == (8, 32)
+
+
+def test_rows_limit_the_traces_of_a_scan_with_two_logs(tmp_path):
+    curve = sine(200, 80, 400)
+    table, path = write(tmp_path, draw(curve), rows="1,200-2,100")
+    lines = list(csv.DictReader(table.open()))
+    assert [int(line["row"]) for line in lines] == list(range(1200, 2101))
+    las = lasio.read(str(path))
+    assert (las.well["STRT"].value, las.well["STOP"].value) == (1200, 2100)
+    np.testing.assert_allclose(las["TR01"] * 800 - 0.5, curve[1200:2101], atol=3)
+    write(tmp_path, draw(curve), rows="1200-99999")
+    with pytest.raises(ScanError, match="--rows begins with 3,000: the scan has 3,000 rows"):
+        write(tmp_path, draw(curve), rows="3000-4000")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("33-025-01275-0001.tif", 3302501275),
+        ("42371030860000.tif", 42371030860000),
+        ("log 3002509873_2.tif", 3002509873),
+        ("BXG57.tif", None),
+        ("20210630123.tif", None),
+    ],
+)
+def test_a_well_whose_file_is_named_by_its_number(tmp_path, name, number):
+    _, path = write(tmp_path, draw(sine(200, 80, 400)), name=name)
+    las = lasio.read(str(path))
+    for item in ("API", "UWI"):
+        assert (las.well[item].value or None) == (str(number) if number else None)
+    assert str(las.well["WELL"].value) == name.removesuffix(".tif")
 
 
 def test_without_traces_the_files_say_so(tmp_path):
@@ -266,9 +323,7 @@ def test_traces_one_below_another_share_a_column():
         ]
 
 
-def test_a_sideways_scan_is_refused_and_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(ScanError, match="stored sideways"):
-        TraceWriter(tmp_path / "log", "log.tif", 10, 10, orientation=6)
+def test_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), TraceWriter(tmp_path / "log", "log.tif", 10, 10):
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
@@ -280,10 +335,20 @@ def test_a_sideways_scan_is_refused_and_a_failure_leaves_nothing(tmp_path):
         (["5=7"], "alone gives no scale"),
         (["5=7", "9=3"], "has to grow"),
         (["5=7", "5=8"], "has to grow"),
-        (["5", "9=3"], "is not ROW=FEET"),
-        (["5=inf", "9=3"], "finite"),
+        (["5", "9=3"], "is not ROW=DEPTH"),
+        (["22780:3300", "9=3"], "'22780:3300' is not ROW=DEPTH"),
+        (["5=inf", "9=3"], "is not ROW=DEPTH"),
+        (["5=3300,5", "9=3400"], "is not ROW=DEPTH"),
     ],
 )
 def test_wrong_depths_are_refused(depth, message):
     with pytest.raises(ValueError, match=message):
         PredictConfig(["log.tif"], traces=True, depth=depth)
+
+
+@pytest.mark.parametrize("rows", ["5", "9-5", "a-b", "-5"])
+def test_wrong_rows_are_refused(rows):
+    with pytest.raises(ValueError, match="is not FROM-TO"):
+        PredictConfig(["log.tif"], traces=True, rows=rows)
+    with pytest.raises(ValueError, match="give both"):
+        PredictConfig(["log.tif"], rows="1-2")

@@ -8,10 +8,11 @@ import lasio
 import numpy as np
 import pytest
 
-from wellseg.config import PredictConfig, parse_tracks
+from wellseg.config import PredictConfig
 from wellseg.corpus.grid import Ruling, Track, rule
 from wellseg.corpus.recipe import PRESETS, draw_paper
 from wellseg.curves.files import TraceWriter
+from wellseg.curves.options import CurveOptions
 from wellseg.curves.tracks import TrackFinder, course, straight
 
 DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
@@ -154,7 +155,8 @@ def test_the_best_course_pays_for_steps_and_jumps_only_where_it_gains():
 
 
 def write(folder, gray, mask, **options):
-    with TraceWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, **options) as writer:
+    options = CurveOptions.parse(**options)
+    with TraceWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, options=options) as writer:
         for start in range(0, len(mask), 700):
             part = slice(start, start + 700)
             writer.put(gray[part], mask[part], mask[part])
@@ -183,6 +185,14 @@ def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_pat
     assert "FRACTIONS OF A TRACK" in las.other and "two that share a border are one" in las.other
 
 
+def test_tracks_of_some_rows_lie_where_they_do_in_the_scan(tmp_path):
+    curve = np.full(ROWS, LAYOUT[0][0] + 0.3 * (LAYOUT[0][1] - LAYOUT[0][0]))
+    gray, mask, _ = draw_sheet(wander_px=30, curves=[curve])
+    _, las = write(tmp_path, gray, mask, rows="1500-3900")
+    off = (np.asarray(las["TR01"]) - 0.3) * (LAYOUT[0][1] - LAYOUT[0][0])
+    assert abs(np.median(off)) < 3 and np.abs(off[100:-100]).max() < 9
+
+
 def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])
@@ -197,7 +207,7 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
 
 def test_given_tracks_are_taken_as_they_are(tmp_path):
     gray, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
-    lines, las = write(tmp_path, gray, mask, borders=parse_tracks(["600-750.25", "250-500"]))
+    lines, las = write(tmp_path, gray, mask, tracks=["600-750.25", "250-500"])
     assert {line["track"] for line in lines} == {"1", "2"}
     columns = [
         np.mean([float(line["column"]) for line in lines if line["track"] == track])

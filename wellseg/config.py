@@ -6,12 +6,12 @@ here, and --help has to answer within a second.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from wellseg.curves.options import CurveOptions
 
 Norm = Literal[
     "group", "group8", "group4", "instance", "layer", "layer_pixel",
@@ -256,10 +256,16 @@ class PredictConfig(MaskOptions):
     traces: bool = False
     """Write NAME.traces.csv and NAME.las, too: each trace's centre in every row."""
     depth: list[str] = field(default_factory=list)
-    """ROW=FEET ROW=FEET [...]: depths of rows of one scan, for the LAS file of --traces."""
+    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan, for --traces and --view.
+    They hold between these rows and a tenth of that beyond."""
+    depth_unit: Literal["ft", "m"] = "ft"
+    """Of --depth."""
     tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT [LEFT-RIGHT ...]: columns of one scan between which its tracks lie, for the LAS
+    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie, for the LAS
     file of --traces. Default: they are looked for."""
+    rows: str | None = None
+    """FROM-TO: rows of one scan in which --traces looks for traces, one of two logs on it, say. The
+    mask has all rows."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 
@@ -273,12 +279,16 @@ class PredictConfig(MaskOptions):
             )
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
-        if self.depth and not self.traces:
-            raise ValueError("--depth is for the LAS file that --traces writes: give both")
-        if self.tracks and not self.traces:
-            raise ValueError("--tracks is for the LAS file that --traces writes: give both")
-        parse_depth(self.depth)
-        parse_tracks(self.tracks)
+        if self.depth and not (self.traces or self.view):
+            raise ValueError("--depth is for what --traces and --view write: give one of them, too")
+        for flag, given in (("--tracks", self.tracks), ("--rows", self.rows)):
+            if given and not self.traces:
+                raise ValueError(f"{flag} is for the files that --traces writes: give both")
+        self.curve_options()
+
+    def curve_options(self) -> CurveOptions:
+        """What was said of the scan's curves. Raises ValueError."""
+        return CurveOptions.parse(self.depth, self.depth_unit, self.tracks, self.rows)
 
 
 @dataclass
@@ -423,41 +433,3 @@ def parse_bytes(size: str | int) -> int:
         raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
     base = 1024 if match[3] else 1000
     return int(number * base ** " KMGT".index(match[2].upper() or " "))
-
-
-def parse_depth(fixes: list[str]) -> list[tuple[float, float]]:
-    """["100=2000", "5000=2490.5"] -> [(100.0, 2000.0), (5000.0, 2490.5)], rows and feet. Raises
-    ValueError."""
-    pairs: list[tuple[float, float]] = []
-    for fix in fixes:
-        try:
-            row, depth = map(float, fix.split("="))
-        except ValueError:
-            raise ValueError(f"--depth {fix!r} is not ROW=FEET, as in 1200=4350.5") from None
-        if not (math.isfinite(row) and math.isfinite(depth)):
-            raise ValueError(f"--depth {fix!r}: both have to be finite numbers")
-        pairs.append((row, depth))
-    pairs.sort()
-    if len(pairs) == 1:
-        raise ValueError(
-            f"--depth {fixes[0]} alone gives no scale: give the depths of two rows at least"
-        )
-    for (row, above), (next_row, below) in pairwise(pairs):
-        if row == next_row or above >= below:
-            raise ValueError(
-                f"--depth {row:g}={above:g} {next_row:g}={below:g}: "
-                "depth has to grow from row to row"
-            )
-    return pairs
-
-
-def parse_tracks(given: list[str]) -> list[tuple[float, float]]:
-    """["230-740", "880-1890"] -> [(230.0, 740.0), (880.0, 1890.0)], left and right columns. Raises
-    ValueError."""
-    pairs: list[tuple[float, float]] = []
-    for track in given:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", track)
-        if not match or float(match[1]) >= float(match[2]):
-            raise ValueError(f"--tracks {track!r} is not LEFT-RIGHT in columns, as in 230-740")
-        pairs.append((float(match[1]), float(match[2])))
-    return sorted(pairs)

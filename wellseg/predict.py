@@ -27,7 +27,11 @@ def predict(config: PredictConfig) -> int:
     from wellseg.weights import read_header, weights_path, window_rows_of
 
     tasks, folder = list_tasks(config.scans, config.out)
-    for flag, given in (("--depth", config.depth), ("--tracks", config.tracks)):
+    for flag, given in (
+        ("--depth", config.depth),
+        ("--tracks", config.tracks),
+        ("--rows", config.rows),
+    ):
         if given and len(tasks) > 1:
             raise ValueError(
                 f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
@@ -42,7 +46,9 @@ def predict(config: PredictConfig) -> int:
         "window_rows": config.window_rows,
     }
     if config.traces:
-        options |= {"depth": config.depth, "tracks": config.tracks}
+        options |= {"tracks": config.tracks, "traced_rows": config.rows}
+    if config.traces or config.view:
+        options |= {"depth": config.depth, "depth_unit": config.depth_unit}
     done = {} if config.overwrite else finished(tasks, config, options)
     summary = Summary(folder, {task: done.get(task, Row(task.name, "waiting")) for task in tasks})
     todo = [task for task in tasks if task not in done and not task.problem]

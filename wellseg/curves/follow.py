@@ -121,14 +121,21 @@ class Follower:
 
     least_rows: shorter traces are letters, specks and bits of grid, and are dropped.
     gap_rows: a trace that is missing in so many rows, and then goes on nearby, is still the same.
+    first_row: the number of the first row that it is fed.
     """
 
-    def __init__(self, least_rows: int, gap_rows: int = 20, scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        least_rows: int,
+        gap_rows: int = 20,
+        scratch: Path | None = None,
+        first_row: int = 0,
+    ) -> None:
         self.least_rows, self.gap_rows = least_rows, gap_rows
         self.traces: list[Trace] = []
         """The traces that have ended, in no order until ``finish``."""
         self._live: list[Trace] = []
-        self._row = 0
+        self._row = first_row
         self._file = tempfile.TemporaryFile(dir=scratch)
 
     def add(self, mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:

@@ -7,13 +7,13 @@ import math
 import queue
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.config import PredictConfig, parse_depth, parse_tracks
+from wellseg.config import PredictConfig
 from wellseg.scan.files import Job
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from wellseg.scan.reader import Scan
 
 
-def endings(config: PredictConfig) -> list[str]:
-    """What stands beside NAME.json when a scan is done with these options."""
+def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
+    """What stands beside NAME.json, the report, when a scan is done with these options."""
+    traced = config.traces and not (report or {}).get("traces_left_out")
     wanted = [(".probability.tif", config.probability), (".html", config.view)]
-    wanted += [(".traces.csv", config.traces), (".las", config.traces)]
+    wanted += [(".traces.csv", traced), (".las", traced)]
     return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
 
 
@@ -57,7 +58,7 @@ def mask_scan(
     from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
     from wellseg.rows.segment import Inference
     from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import encode_png
+    from wellseg.scan.pictures import encode_png, is_sideways
     from wellseg.scan.reader import open_scan
     from wellseg.training.memory import resident_bytes
 
@@ -71,7 +72,15 @@ def mask_scan(
             colours = outputs.enter_context(open_scan(job.scan, scan.page, colour=True))
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = outputs.enter_context(_view(job, config, scan)) if config.view else None
-        traces = outputs.enter_context(_traces(job, config, scan)) if config.traces else None
+        left_out = ""
+        if config.traces and is_sideways(scan.orientation):
+            left_out = (
+                f"stored sideways (orientation {scan.orientation}), and a trace is one column for "
+                "each row of depth: turn the file for --traces"
+            )
+            say(f"{job.scan}: {left_out}; the mask is made without them")
+        traced = config.traces and not left_out
+        traces = outputs.enter_context(_traces(job, config, scan)) if traced else None
         masks = outputs.enter_context(_Writer(job.result(".mask.tif"), scan))
         if config.probability:
             probabilities = outputs.enter_context(_Writer(job.result(".probability.tif"), scan))
@@ -105,11 +114,9 @@ def mask_scan(
                 view.put(picture, probability)
             if traces:
                 traces.put(band.gray, mask, probability)
-        _remove_stale(job, config)
-    if traces and not traces.tracks:
-        say(
-            f"{job.scan}: no printed tracks found: values in {traces.las.name} are fractions of the scan's width"
-        )
+        _remove_stale(job, endings(config, {"traces_left_out": left_out}))
+    for note in traces.notes if traces else []:
+        say(f"{job.scan}: {note}")
     with atomic_file(job.result(".overlay.png")) as file:
         file.write(encode_png(page.picture()))
     curve_pixels, possible_pixels, sure_pixels = counts.tolist()
@@ -124,6 +131,7 @@ def mask_scan(
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
         **(traces.quality() if traces else {}),
+        **({"traces_left_out": left_out} if left_out else {}),
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
@@ -167,21 +175,19 @@ def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
         scan.rows,
         scan.columns,
         dpi=scan.dpi,
-        orientation=scan.orientation,
-        depth=parse_depth(config.depth),
-        borders=parse_tracks(config.tracks),
+        options=config.curve_options(),
         scratch=config.scratch,
     )
 
 
-def _remove_stale(job: Job, config: PredictConfig) -> None:
+def _remove_stale(job: Job, wanted: list[str]) -> None:
     """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
     from wellseg.results.view import remove_view
 
     job.result(".json").unlink(missing_ok=True)
-    if not config.view:
+    if ".html" not in wanted:
         remove_view(job.result(".html"))
-    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(endings(config)):
+    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(wanted):
         job.result(ending).unlink(missing_ok=True)
 
 
