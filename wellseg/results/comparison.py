@@ -18,11 +18,10 @@ COLUMNS = ["norm", "rate", "seed", "set", "mode", "log", "f1", "dice", "false_px
 false_px_per_row (false centreline pixels) of those without; the other is empty."""
 
 TITLES = {
-    "batch": "BatchNorm v1 (momentum 0.01)",
-    "group": "GroupNorm (half_or_16)",
+    "batch": "BatchNorm v1",
+    "group": "GroupNorm",
     "instance": "InstanceNorm",
-    "layer": "LayerNorm (C, H, W)",
-    "layer_pixel": "LayerNorm at each pixel",
+    "layer": "LayerNorm",
 }
 
 
@@ -34,7 +33,7 @@ class Way(NamedTuple):
 
     @property
     def title(self) -> str:
-        own = "" if self.mode == "evaluation" else ", each log’s own statistics"
+        own = "" if self.mode == "evaluation" else ", own statistics"
         return TITLES.get(self.norm, self.norm) + own
 
 
@@ -139,7 +138,7 @@ def write_report(
             if way.mode == "own" and found.scores(way, test_set).size:
                 kept = Way(way.norm, "evaluation")
                 same = found.difference(way, kept, test_set, found.rates[kept])
-                pairs.append((f"{kept.title}, the same weights: own − running statistics", same))
+                pairs.append((f"{kept.title}, same weights: own − running statistics", same))
         blocks.append((test_set, pairs))
     ends = [abs(x) for _, pairs in blocks for _, d in pairs for x in (d.mean, d.low, d.high) if x]
     page = Environment(
