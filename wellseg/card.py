@@ -1,9 +1,10 @@
 """The model card of weights, from their header: what they are, what they were trained on, how well they do.
 
-    python -m wellseg.card                                        # of the bundled weights
-    python -m wellseg.card runs/a/model.safetensors --scores runs/evaluate/scores.csv --out a.safetensors
+    wellseg card                                            # of the bundled weights
+    wellseg card --weights runs/a/model.safetensors         # of your own
+    wellseg card --weights a.safetensors --scores runs/evaluate/scores.csv --out b.safetensors
 
-The second form keeps the scores in the header: what ``wellseg.evaluate`` left in scores.csv, averaged for
+The last form keeps the scores in the header: what ``wellseg.evaluate`` left in scores.csv, averaged for
 each kind of log. Exit status: 0 done, 2 wrong usage.
 """
 

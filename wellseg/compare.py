@@ -1,8 +1,8 @@
 """Train one network with two or more norms under equal conditions, and compare their masks.
 
-    python -m wellseg.compare                                  # BatchNorm v1, GroupNorm; drawn logs
-    python -m wellseg.compare --data.root mine/ --preset full  # your own logs
-    python -m wellseg.compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
+    wellseg compare                                  # BatchNorm v1, GroupNorm; drawn logs
+    wellseg compare --data.root mine/ --preset full  # your own logs
+    wellseg compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
 
 Leaves results.csv (a row for each log scored), report.html and every run's folder in --out. The
 same command again goes on where it stopped, and more norms, rates or seeds add to what is there.

@@ -87,14 +87,14 @@ class DataConfig:
     """A data set: images/NAME.tif and masks/NAME.tif, optionally split.csv. Without it, logs are
     drawn."""
     preset: Preset = "quick"
-    """Recipe of the drawn logs (see python -m wellseg.synth)."""
+    """Recipe of the drawn logs (see wellseg synth --help)."""
     count: int = 64
     """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on
     it."""
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
     backgrounds: Path | None = None
-    """Your own paper, mined by python -m wellseg.paper: a share of the training logs is drawn on
+    """Your own paper, mined by wellseg paper: a share of the training logs is drawn on
     it."""
     background_share: float = 0.5
     """Of the drawn training logs, how many are drawn on --data.backgrounds."""
@@ -231,11 +231,8 @@ class MaskOptions(InferenceOptions):
 class PredictConfig(MaskOptions):
     """Masks of scans."""
 
-    scans: list[str] = field(
-        metadata={
-            "help": "Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."
-        }
-    )
+    scans: list[str]
+    """Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."""
     out: str | None = None
     """Folder (or s3://... URL) for the results; folders of scans keep their structure in it.
     Default: beside each scan."""
@@ -295,7 +292,8 @@ class PredictConfig(MaskOptions):
 class PaperConfig(InferenceOptions):
     """Paper to draw synthetic curves on, from unlabelled scans."""
 
-    scans: list[str] = field(metadata={"help": "Scans (TIFF, PNG, JPEG), or folders of them."})
+    scans: list[str]
+    """Scans (TIFF, PNG, JPEG), or folders of them."""
     out: Path = Path("paper")
     """Folder for the crops: images/, masks/ (0 no curve, 128 not scored) and previews/."""
     crops: int = 8
@@ -316,10 +314,28 @@ class PaperConfig(InferenceOptions):
 
 
 @dataclass
+class SynthConfig:
+    """A data set of drawn logs."""
+
+    out: Path
+    """Folder of the data set: new, empty, or with a corpus of the same seed and preset."""
+    count: int = 64
+    """Number of logs."""
+    seed: int = 0
+    """Log number i is a pure function of (seed, i)."""
+    preset: Preset = "quick"
+    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
+    3,200 x 480 and more; tiny: for tests."""
+    workers: int = 1
+    """Processes that draw."""
+
+
+@dataclass
 class EvaluateConfig(MaskOptions):
     """Scores of masks."""
 
-    data: list[str] = field(metadata={"help": "Data set: images/NAME.tif, masks/NAME.tif."})
+    data: list[str]
+    """Data set: images/NAME.tif, masks/NAME.tif."""
     split: Literal["all", "train", "val", "test"] = "all"
     """Which logs. With all, each split is averaged by itself, too."""
     masks: Path | None = None

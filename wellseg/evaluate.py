@@ -1,9 +1,9 @@
 """Score curve masks against a data set, per log and in all.
 
-    python -m wellseg.evaluate mine/                          # the bundled weights
-    python -m wellseg.evaluate mine/ --weights runs/a/model.safetensors --worst 5
-    python -m wellseg.evaluate mine/ --masks masks/           # masks that are there already
-    python -m wellseg.evaluate mine/ --baseline               # threshold and morphology
+    wellseg evaluate mine/                          # the bundled weights
+    wellseg evaluate mine/ --weights runs/a/model.safetensors --worst 5
+    wellseg evaluate mine/ --masks masks/           # masks that are there already
+    wellseg evaluate mine/ --baseline               # threshold and morphology
 
 Leaves scores.csv, and pictures of the worst logs (hits green, false red, missed blue), in --out.
 Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 wrong usage.

@@ -1,7 +1,8 @@
 """Mask the curves of scanned well logs.
 
-    python -m wellseg.predict scan.tif                 # NAME.mask.tif, NAME.overlay.png, NAME.json beside it
-    python -m wellseg.predict folder/ --out masks/     # every scan below the folder, and masks/summary.csv
+    wellseg predict scan.tif                # NAME.mask.tif, NAME.overlay.png, NAME.json beside it
+    wellseg predict scan.tif --view         # and NAME.html, to look at in a browser
+    wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
 A folder's second start does what is not done: scans that are new, have changed, have failed, or were masked
 with other weights or options. Exit status: 0 all done, 1 some scans failed (each with one line saying why,

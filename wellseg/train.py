@@ -1,8 +1,8 @@
 """Train a network to find the curves of well logs.
 
-    python -m wellseg.train                                  # a small drawn corpus, a few minutes
-    python -m wellseg.train --data.root mine/ --out runs/a   # your own images/ and masks/
-    python -m wellseg.train --config configs/groupnorm.yaml  # the article's setting
+    wellseg train                                  # a small drawn corpus, a few minutes
+    wellseg train --data.root mine/ --out runs/a   # your own images/ and masks/
+    wellseg train --config configs/groupnorm.yaml  # the article's setting
 
 Leaves model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
 validation logs in the run's folder.
@@ -258,10 +258,10 @@ def _export(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    config, _ = parse(TrainConfig, "train", __doc__, argv)
     from wellseg.scan.reader import ScanError
     from wellseg.weights import WeightsError
 
-    config, _ = parse(TrainConfig, "train", __doc__, argv)
     try:
         train(config)
     except ScanError as error:

@@ -1,0 +1,169 @@
+"""The shell: one program of many commands, its help and its messages."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wellseg import __version__
+from wellseg.__main__ import COMMANDS
+from wellseg.cli import parse
+from wellseg.config import PredictConfig, TrainConfig
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "numpy", "cv2", "lightning", "tifffile", "lasio"}
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+def refused(capsys: pytest.CaptureFixture[str], options: type, *words: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        parse(options, "train", "", words, "scans" if options is PredictConfig else None)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("wellseg.train: error: ") and said.count("\n") == 1
+    return said
+
+
+def test_without_a_command_it_lists_all() -> None:
+    for words in ([], ["--help"]):
+        listed = run("-m", "wellseg", *words)
+        assert listed.returncode == 0 and not listed.stderr
+        assert set(re.findall(r"^  (\w+) ", listed.stdout, re.M)) == set(COMMANDS)
+
+
+def test_a_wrong_command_says_which_there_are() -> None:
+    wrong = run("-m", "wellseg", "pedict", "scan.tif")
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and not wrong.stdout
+    assert "pedict" in wrong.stderr and all(name in wrong.stderr for name in COMMANDS)
+
+
+@pytest.mark.parametrize("module", ["wellseg.results.overlay", "wellseg.config", "wellseg.overlay"])
+def test_modules_that_are_no_commands_say_so(module: str) -> None:
+    ran = run("-m", module)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and not ran.stdout
+    assert f"{module} is no command" in ran.stderr and "predict" in ran.stderr
+
+
+def test_every_module_that_is_a_command_is_listed() -> None:
+    modules = (ROOT / "wellseg").glob("*.py")
+    runs = {path.stem for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")}
+    assert runs - {"__main__"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_and_plain_and_has_examples_that_work(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = (
+        f"import sys; from wellseg.{command} import main\n"
+        f"try: main(['--help'])\n"
+        f"finally: print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    shown = run("-c", program)
+    assert shown.returncode == 0
+    assert not shown.stderr.strip(), "what makes --help slow is imported for it"
+    for noise in (
+        "<class",
+        "Literal[",
+        "null",
+        "type:",
+        "print_config",
+        "python -m",
+        "default: []",
+    ):
+        assert noise not in shown.stdout
+    examples = re.findall(r"^    wellseg (.*)", shown.stdout, re.M)
+    assert sum(line.startswith(command) for line in examples) >= 2
+    for line in examples:
+        words = shlex.split(line, comments=True)
+        with pytest.raises(SystemExit) as stop:  # --help ends it where all before was understood
+            __import__(f"wellseg.{words[0]}", fromlist=["main"]).main([*words[1:], "--help"])
+        assert stop.value.code == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["wellseg"], ["wellseg", "predict"], ["wellseg.predict"]])
+def test_the_version_is_told(words: list[str]) -> None:
+    shown = run("-m", *words, "--version")
+    assert shown.returncode == 0 and shown.stdout.strip().endswith(__version__)
+
+
+def test_a_command_through_the_program_is_the_command() -> None:
+    by_name, by_module = run("-m", "wellseg", "card"), run("-m", "wellseg.card")
+    assert by_name.returncode == 0 and by_name.stdout == by_module.stdout
+
+
+def test_lists_take_all_words_up_to_the_next_flag() -> None:
+    words = ["a.tif", "b.tif", "--tracks", "230-740", "880-1890", "--traces"]
+    depth = ["--depth", "22,780=3,300", "27,140=4,300.5", "--view"]
+    config, given = parse(PredictConfig, "predict", "", [*words, *depth], "scans")
+    assert config.scans == ["a.tif", "b.tif"] and config.tracks == ["230-740", "880-1890"]
+    assert config.depth == ["22,780=3,300", "27,140=4,300.5"] and config.view and config.traces
+    assert not config.probability and "probability" not in given
+
+
+@pytest.mark.parametrize("widths", ["32,64,96", "[32,64,96]", "[32, 64, 96]"])
+def test_widths_with_commas(widths: str) -> None:
+    config, given = parse(TrainConfig, "train", "", ["--model.widths", widths])
+    assert config.model.widths == (32, 64, 96) and given == {"model": {"widths": (32, 64, 96)}}
+
+
+def test_a_switch_needs_no_word_and_takes_one() -> None:
+    for words, resume in ((["--resume"], True), (["--resume", "false"], False), ([], False)):
+        assert parse(TrainConfig, "train", "", words)[0].resume is resume
+    config, _ = parse(PredictConfig, "predict", "", ["--view", "scan.tif"], "scans")
+    assert config.view and config.scans == ["scan.tif"]
+    assert not parse(TrainConfig, "train", "", ["--data.augment", "false"])[0].data.augment
+
+
+def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("steps: 30\nval_every: 10\nmodel:\n  widths: [8, 16]\n")
+    for words in (["--steps", "20", "--config", str(file)], [f"--config={file}", "--steps", "20"]):
+        config, given = parse(TrainConfig, "train", "", words)
+        assert (config.steps, config.val_every, config.model.widths) == (20, 10, (8, 16))
+        assert given == {"steps": 20, "val_every": 10, "model": {"widths": (8, 16)}}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data.batch_size", "4"], "one log a step, by design: --steps says how many"),
+        (["--epochs", "3"], "one log a step, by design: --steps says how many"),
+        (["--stps", "3"], "there is no option --stps: is it --steps?"),
+        (["--step", "3"], "is it --steps?"),
+        (["--steps", "ten"], "--steps takes a whole number, not ten"),
+        (["--keep", "c"], "--keep takes one of best, last, not c"),
+        (["--model.momentum", "x"], "takes a number or one of cumulative, not x"),
+        (["--model.widths", "3,a"], "--model.widths"),
+        (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
+        (["--config", "nope.yaml"], "--config: File does not exist"),
+    ],
+)
+def test_a_wrong_option_is_one_plain_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, TrainConfig, *words)
+    assert said in line and "<class" not in line and "Literal" not in line
+
+
+def test_a_wrong_key_in_the_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text("model:\n  widhts: [8]\n")
+    line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
+    assert "no option --model.widhts: is it --model.widths?" in line
+
+
+def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, PredictConfig, "--tracks", "1-2", "scan.tif")
+    assert "give scans, before the options" in line
+    line = refused(capsys, PredictConfig, "a.tif", "--traces", "--depth", "22780:3300", "9=9")
+    assert "'22780:3300' is not ROW=DEPTH" in line

@@ -1,0 +1,39 @@
+"""``wellseg COMMAND ...`` and ``python -m wellseg COMMAND ...``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from wellseg import __version__
+
+COMMANDS = {
+    "predict": "mask the curves of scans",
+    "train": "train a network, on logs that are drawn or on your own",
+    "evaluate": "score masks against a labelled data set",
+    "paper": "cut crops of real paper out of unlabelled scans, to draw curves on",
+    "synth": "draw logs with exact masks",
+    "compare": "compare normalisations for training at one log a step",
+    "card": "show the model card of weights, and keep scores in it",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command by name; without one, list them."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--version"]:
+        print(f"wellseg {__version__}")
+    elif words[:1] in ([], ["--help"], ["-h"]):
+        lines = (f"  {name:10}{does}" for name, does in COMMANDS.items())
+        print("usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines, sep="\n")
+    elif words[0] not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)
+        raise SystemExit(2)
+    else:
+        import_module(f"wellseg.{words[0]}").main(words[1:])
+
+
+if __name__ == "__main__":
+    main()
