@@ -14,7 +14,7 @@ from wellseg.cli import parse
 from wellseg.config import PredictConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "numpy", "cv2", "lightning", "tifffile", "lasio"}
+HEAVY = {"torch", "scipy", "cv2", "lightning", "tifffile", "lasio"}
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -96,8 +96,10 @@ def test_the_version_is_told(words: list[str]) -> None:
 
 
 def test_a_command_through_the_program_is_the_command() -> None:
-    by_name, by_module = run("-m", "wellseg", "card"), run("-m", "wellseg.card")
-    assert by_name.returncode == 0 and by_name.stdout == by_module.stdout
+    words = ["synth", "nowhere", "--count", "0"]
+    by_name, by_module = run("-m", "wellseg", *words), run("-m", "wellseg.synth", *words[1:])
+    assert by_name.returncode == by_module.returncode == 2
+    assert by_name.stderr == by_module.stderr and "--count" in by_name.stderr
 
 
 def test_lists_take_all_words_up_to_the_next_flag() -> None:
