@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from wellseg.net.resunet import ResUNet
-from wellseg.scan.reader import write_gray
+from wellseg.scan.writer import write_gray
 from wellseg.weights import save_weights
 
 ROWS, COLUMNS = 300, 200

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wellseg import evaluate as command
 from wellseg.evaluate import LogScores, draw_errors, main, make_tables, mean_scores
-from wellseg.scan.reader import write_mask
+from wellseg.scan.writer import write_mask
 from wellseg.scores.masks import score_log
 from wellseg.training.data_folder import LogFiles
 

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from wellseg.config import DataConfig
 from wellseg.corpus import fingerprint
 from wellseg.paper import main, paper_mask
-from wellseg.scan.reader import open_scan, write_gray
+from wellseg.scan.reader import open_scan
+from wellseg.scan.writer import write_gray
 from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
 from wellseg.training.dataset import DrawnLogs, LogsModule, Samples

@@ -300,7 +300,7 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
 
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png, paint
-    from wellseg.scan.reader import write_gray
+    from wellseg.scan.writer import write_gray
 
     # The mask first: an image without a mask would make the folder unreadable.
     for part, pixels in (("masks", crop.mask), ("images", crop.gray)):

@@ -105,7 +105,7 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
 
 def _write_log(task: tuple[Path, str, int, int, str]) -> None:
     from wellseg.corpus import draw_log
-    from wellseg.scan.reader import write_gray
+    from wellseg.scan.writer import write_gray
 
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)

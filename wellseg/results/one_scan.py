@@ -203,7 +203,7 @@ class _Writer:
         self._pool = ThreadPoolExecutor(1)
 
     def _write(self) -> None:
-        from wellseg.scan.reader import write_mask
+        from wellseg.scan.writer import write_mask
 
         def bands() -> Iterator[NDArray[np.uint8]]:
             while (band := self._bands.get()) is not None:

@@ -1,67 +1,47 @@
-"""Read any archive scan as gray rows, on demand and in bounded memory; write masks.
+"""The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
 
-With `tiff_pages`, `tiff_gray` and `tiff_codecs` behind it, this is the only module that knows TIFF, polarity,
-bit depth, palette and orientation: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
+Read on from here: a file has pages (`tiff_page`, `picture_file`), a page has strips or tiles, which
+are decoded (`compressions`, `fax`) to samples, and samples become gray (`gray`). Nothing outside
+this room knows of TIFF, polarity, bit depth or palettes: everywhere else a scan is uint8 rows,
+0 ink to 255 paper.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import zlib
-from collections.abc import Iterable, Iterator
 from operator import index
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import tifffile
 
-from wellseg.scan.atomic import atomic_file
-from wellseg.scan.picture_file import KINDS, PictureFile
-from wellseg.scan.tiff_codecs import Gray, ScanError, one_line
-from wellseg.scan.tiff_pages import Band, TiffPage
+from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan.gray import Gray
+from wellseg.scan.picture_file import BEGINNINGS, Picture, picture_file, tiff_picture
+from wellseg.scan.tiff_page import Band, TiffPage
+from wellseg.scan.writer import Resolution
 
-__all__ = [
-    "SUFFIXES",
-    "Resolution",
-    "Scan",
-    "ScanError",
-    "is_scan_file",
-    "open_scan",
-    "other_kind",
-    "pages_of",
-    "write_gray",
-    "write_mask",
-]
+__all__ = ["SUFFIXES", "Scan", "ScanError", "is_scan_file", "open_scan", "other_kind", "pages_of"]
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
 OTHER_KINDS = {".pdf": "PDF", ".webp": "WebP", ".gif": "GIF", ".djvu": "DjVu", ".djv": "DjVu",
                ".heic": "HEIF", ".avif": "AVIF", ".jxl": "JPEG XL", ".emf": "EMF", ".cgm": "CGM",
                ".svg": "SVG", ".psd": "PSD", ".xps": "XPS"}  # fmt: skip
 """Files that may show a log, and that wellseg does not read."""
-SIGNATURES = {b"%PDF": ".pdf", b"RIFF": ".webp", b"GIF8": ".gif", b"AT&T": ".djvu"}
+OTHER_BEGINNINGS = {b"%PDF": "PDF", b"RIFF": "WebP", b"GIF8": "GIF", b"AT&T": "DjVu"}
 SMALL_COPY = 0.67
 """A page of the same shape as the largest, but at most so wide, is a reduced copy of it."""
 THUMBNAIL = 0.25
 """A page whose shorter side is at most this share of the largest page's is a thumbnail."""
+MOSTLY_BLACK = 85
+"""The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
 MAX_PAGES = 10_000
-MASK_STRIP_ROWS = 128
-
-Resolution = tuple[tuple[int, int], tuple[int, int], int]
-"""XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
-
-
-class _Source(Protocol):
-    rows: int
-    columns: int
-    kind: str
-
-    def band(self, row: int) -> Band: ...
 
 
 def is_scan_file(path: str | os.PathLike[str]) -> bool:
@@ -71,7 +51,7 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
 
 
 def other_kind(path: str | os.PathLike[str]) -> str:
-    """What a file is, by its name, that may show a log but is not read ("PDF"); "" for any other."""
+    """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
     name = Path(path).name
     return "" if name.startswith(".") else OTHER_KINDS.get(Path(name).suffix.lower(), "")
 
@@ -87,7 +67,7 @@ def pages_of(path: str | os.PathLike[str]) -> list[int]:
         return [
             number
             for number in range(largest.pages)
-            if number == largest.page or _is_own_scan(largest.tiff_pages[number], largest)
+            if number == largest.page or _is_own_scan(largest._tiff_pages[number], largest)
         ]
 
 
@@ -102,7 +82,11 @@ def _is_own_scan(page: Any, largest: Scan) -> bool:
 
 
 def open_scan(
-    path: str | os.PathLike[str], page: int | None = None, *, colour: bool = False
+    path: str | os.PathLike[str],
+    page: int | None = None,
+    *,
+    colour: bool = False,
+    invert: bool = False,
 ) -> Scan:
     """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
@@ -111,6 +95,7 @@ def open_scan(
         page: which page of the file, from 0; by default the one with the most pixels (the
             first of several), since logs often come with thumbnails or cover pages.
         colour: for looking at: `read` gives a colour scan's own colours, not gray.
+        invert: the scan shows white ink on black.
 
     Raises:
         ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that is
@@ -126,7 +111,7 @@ def open_scan(
     except OSError as error:
         raise ScanError(f"{path}: cannot be opened: {error.strerror}") from None
     try:
-        return Scan(path, file, page, colour)
+        return Scan(path, file, page, colour, invert)
     except ScanError as error:
         file.close()
         raise ScanError(f"{path}: {error}") from error
@@ -153,57 +138,63 @@ class Scan:
         kind: what the pixels are: "1-bit", "gray" or "colour".
     """
 
-    def __init__(self, path: Path, file: BinaryIO, page: int | None, colour: bool = False) -> None:
-        self.path, self._file = path, file
+    def __init__(
+        self, path: Path, file: BinaryIO, page: int | None, colour: bool, invert: bool
+    ) -> None:
+        self.path, self._file, self._colour, self._invert = path, file, colour, invert
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
         self._band: Band | None = None
+        self._values_read, self._sum_read = 0, 0.0
         head = file.read(8)
         file.seek(0)
-        file_bytes = os.fstat(file.fileno()).st_size
         if not head:
             raise ScanError("the file is empty")
-        self._source: _Source
+        self._source: TiffPage | Picture
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            self._source = self._open_tiff(page, file_bytes, colour)
-        elif head.startswith(KINDS):
+            self._source = self._open_tiff(page)
+        elif head.startswith(BEGINNINGS):
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
-            self._source = PictureFile(file.read(), colour)
+            self._source = picture_file(file.read(), colour)
         else:
-            kind = OTHER_KINDS.get(SIGNATURES.get(head[:4], ""), "")
+            kind = OTHER_BEGINNINGS.get(head[:4], "")
             if kind == "PDF":
                 raise ScanError("is a PDF: export its pages as TIFF or PNG at 200 dpi or more")
             if kind:
                 raise ScanError(f"is a {kind} file: convert it to TIFF or PNG")
             raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}")
-        self.rows, self.columns, self.kind = (
-            self._source.rows,
-            self._source.columns,
-            self._source.kind,
-        )
+        self.rows, self.columns = self._source.rows, self._source.columns
+        self.kind = self._source.kind
         self._channels = (3,) if colour and self.kind == "colour" else ()
 
-    def _open_tiff(self, wanted: int | None, file_bytes: int, colour: bool) -> TiffPage:
+    def _open_tiff(self, wanted: int | None) -> TiffPage | Picture:
         # Only the structure is wanted, not what makers of microscopes add to it.
-        self.tiff_pages = pages = tifffile.TiffFile(self._file, name=self.path.name).pages
+        pages: Any = tifffile.TiffFile(self._file, name=self.path.name).pages
+        self._tiff_pages = pages
         self.pages = len(pages)
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
         if self.pages > MAX_PAGES:
             raise ScanError(f"has {self.pages} pages, more than {MAX_PAGES}: split it")
         if wanted is None:
-            sizes = [_pixels(pages[number]) for number in range(self.pages)]
+            sizes = [page.imagelength * page.imagewidth for page in pages]
             wanted = sizes.index(max(sizes))
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page = wanted
-        page: Any = pages[wanted]
+        page = pages[wanted]
         orientation = page.tags.valueof(274)
         if orientation in range(1, 9):
             self.orientation = int(orientation)
         self.resolution = _resolution(page)
-        return TiffPage(page, self._file, file_bytes, colour)
+        file_bytes = os.fstat(self._file.fileno()).st_size
+        whole = tiff_picture(page, wanted, self._all_bytes, file_bytes, self._colour)
+        return whole or TiffPage(page, self._file, file_bytes, self._colour)
+
+    def _all_bytes(self) -> bytes:
+        self._file.seek(0)
+        return self._file.read()
 
     @property
     def dpi(self) -> float | None:
@@ -232,22 +223,16 @@ class Scan:
                 raise ScanError(f"{self.path}: damaged from row {row} on: {band.damage}")
             gray[row - start : until - start] = band.take(row, until, self.columns)
             row = until
+        if self._invert:
+            np.subtract(255, gray, out=gray)
+        self._values_read += gray.size
+        self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
         return gray
 
-    def good_rows(self) -> int:
-        """How many rows from the top can be read: `rows`, unless the file is damaged.
-
-        Decodes the whole scan, one band at a time. Damage that leaves the data decodable (a
-        flipped bit in a fax strip, say) cannot be seen.
-        """
-        row = 0
-        while row < self.rows:
-            band = self._band_with(row)
-            until = band.first + len(band.pixels)
-            if until <= row:
-                break
-            row = until
-        return row
+    @property
+    def mostly_black(self) -> bool:
+        """Whether most of what was read so far is: then it may be white ink on black."""
+        return self._sum_read < MOSTLY_BLACK * self._values_read
 
     def _band_with(self, row: int) -> Band:
         band = self._band
@@ -271,17 +256,8 @@ class Scan:
     def __enter__(self) -> Scan:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _pixels(page: Any) -> int:
-    return int(page.imagelength) * int(page.imagewidth)
 
 
 def _resolution(page: Any) -> Resolution | None:
@@ -291,94 +267,3 @@ def _resolution(page: Any) -> Resolution | None:
         if not (isinstance(value, tuple) and len(value) == 2 and min(value) > 0):
             return None
     return x, y, int(unit) if unit in (1, 2, 3) else 2
-
-
-def write_mask(
-    path: str | os.PathLike[str],
-    bands: Iterable[Gray],
-    rows: int,
-    columns: int,
-    *,
-    resolution: Resolution | None = None,
-) -> None:
-    """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips) from bands of rows, top to bottom.
-
-    The picture is never held as a whole, and `path` appears only when all of it is there.
-
-    Args:
-        bands: uint8 arrays (any number of rows, columns) with `rows` rows in all: 0 background,
-            255 curve, or probabilities.
-        resolution: the scan's `resolution`.
-
-    Raises:
-        ScanError: the bands do not add up to rows x columns.
-        OSError: the file cannot be written.
-    """
-    if rows < 1 or columns < 1:
-        raise ScanError(f"{path}: a mask of {rows} x {columns} pixels")
-    strips = _mask_strips(path, bands, rows, columns)
-    options: dict[str, Any] = {}
-    if resolution is not None:
-        options = {"resolution": resolution[:2], "resolutionunit": resolution[2]}
-    # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
-    big = rows * columns > 2**32 - 2**27
-    with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
-        writer.write(
-            strips,
-            shape=(rows, columns),
-            dtype=np.uint8,
-            photometric="minisblack",
-            compression="adobe_deflate",
-            rowsperstrip=MASK_STRIP_ROWS,
-            metadata=None,
-            software="wellseg",
-            **options,
-        )
-        if next(strips, None) is not None:
-            raise ScanError(f"{path}: the mask's bands have more than {rows} rows")
-
-
-def write_gray(path: str | os.PathLike[str], gray: Gray, *, dpi: int, bilevel: bool) -> None:
-    """Write a gray picture, uint8 (rows, columns), 0 ink to 255 paper, as one TIFF.
-
-    bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing.
-    """
-    if not bilevel or np.any((gray > 0) & (gray < 255)):
-        resolution = ((dpi, 1), (dpi, 1), 2)
-        write_mask(path, [gray], *gray.shape, resolution=resolution)
-        return
-    with atomic_file(path) as file, tifffile.TiffWriter(file) as writer:
-        writer.write(
-            gray == 0,
-            photometric="miniswhite",
-            compression="adobe_deflate",
-            rowsperstrip=MASK_STRIP_ROWS,
-            resolution=(dpi, dpi),
-            resolutionunit="inch",
-            metadata=None,
-        )
-
-
-def _mask_strips(
-    path: str | os.PathLike[str], bands: Iterable[Gray], rows: int, columns: int
-) -> Iterator[bytes]:
-    """Cut bands into compressed strips of `MASK_STRIP_ROWS` rows."""
-    waiting: list[Gray] = []
-    count = total = 0
-    for band in bands:
-        if band.dtype != np.uint8 or band.ndim != 2 or band.shape[1] != columns:
-            raise ScanError(
-                f"{path}: a mask band is {band.dtype} {band.shape}, not uint8 (rows, {columns})"
-            )
-        at = 0
-        while at < len(band):
-            part = band[at : at + MASK_STRIP_ROWS - count]
-            waiting.append(part)
-            at, count, total = at + len(part), count + len(part), total + len(part)
-            if count == MASK_STRIP_ROWS:
-                yield zlib.compress(np.concatenate(waiting).tobytes(), 6)
-                waiting, count = [], 0
-    if total != rows:
-        raise ScanError(f"{path}: the mask's bands have {total} rows, not {rows}")
-    if waiting:
-        yield zlib.compress(np.concatenate(waiting).tobytes(), 6)

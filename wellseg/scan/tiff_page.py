@@ -1,13 +1,13 @@
-"""One page of a TIFF as bands of gray rows: what its tags claim, where its strips and tiles lie, what is damaged.
+"""One page of a TIFF, strip by strip: what its tags claim, where its pixels lie, what is damaged.
 
-Behind `wellseg.scan.reader`, which is what other modules use. A *segment* is a strip or tile of the
-file; a *band* is one row of segments: the smallest piece that can be decoded by itself.
+A *segment* is a strip or tile of the file; a *band* is one row of segments (of an uncompressed
+strip, a part of one): the smallest piece that can be decoded by itself.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -15,23 +15,12 @@ import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan.tiff_codecs import (
-    EXPANSION,
-    FAX,
-    IMAGE_CODECS,
-    JPEG,
-    NONE,
-    OLD_JPEG,
-    WEBP,
-    Fax,
-    Gray,
-    ScanError,
-    decompress,
-    jpeg_size,
-    one_line,
-)
-from wellseg.scan.tiff_gray import COLOUR_CHANNELS, PALETTE, ToGray
+from wellseg.scan.compressions import EXPANSION, JPEG, NONE, decompress
+from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan.fax import FAX, decode_fax
+from wellseg.scan.gray import COLOUR_CHANNELS, PALETTE, Gray, ToGray
 
 CONVERT = "convert it, for example with tiffcp -c lzw"
 MAX_BAND_BYTES = 2**31
@@ -53,34 +42,26 @@ class Band:
         rows = self.pixels[start - self.first : stop - self.first]
         if self.shades is None:
             return rows
-        return _shade(np.unpackbits(rows, axis=1, count=columns), self.shades)
-
-
-def _shade(bits: Gray, shades: tuple[int, int]) -> Gray:
-    """Turn 0/1 into two grays, in place (uint8 arithmetic wraps, which is faster than a table)."""
-    step = np.uint8((shades[1] - shades[0]) % 256)
-    if step != 1:
-        bits *= step
-    bits += np.uint8(shades[0])
-    return bits
+        bits = np.unpackbits(rows, axis=1, count=columns)
+        bits *= np.uint8((self.shades[1] - self.shades[0]) % 256)  # uint8 wraps
+        bits += np.uint8(self.shades[0])
+        return bits
 
 
 class TiffPage:
     """Decodes the bands of one page. Not for use from several threads at once."""
 
     def __init__(
-        self, page: tifffile.TiffPage, file: BinaryIO, file_bytes: int, colour: bool = False
+        self, page: tifffile.TiffPage, file: BinaryIO, file_bytes: int, colour: bool
     ) -> None:
         self._page, self._file, self._file_bytes = page, file, file_bytes
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
-        self._compression = int(page.compression)
-        self._photometric = int(page.photometric)
-        self._samples = int(page.samplesperpixel)
+        self._compression, self._samples = int(page.compression), int(page.samplesperpixel)
         self._planes = self._samples if page.planarconfig == 2 else 1
         self._check_supported()
         self._bits = int(page.bitspersample)
-        self._format = {4: 1}.get(int(page.sampleformat), int(page.sampleformat))
-        self._dtype = self._sample_dtype()
+        size = next(size for size in (1, 2, 4, 8) if self._bits <= 8 * size)
+        self._dtype = np.dtype(f"{'i' if page.sampleformat == 2 else 'u'}{size}")
         self._segment_rows, self._segment_columns = self.rows, self.columns
         if page.is_tiled:
             self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
@@ -88,59 +69,42 @@ class TiffPage:
             self._segment_rows = min(int(page.rowsperstrip), self.rows)
         self._across = -(-self.columns // self._segment_columns)
         self._down = -(-self.rows // self._segment_rows)
-        self._row_bytes = -(
-            -self._segment_columns * (self._samples // self._planes) * self._bits // 8
-        )
+        row_bits = self._segment_columns * (self._samples // self._planes) * self._bits
+        self._row_bytes = -(-row_bits // 8)
         self._check_claims()
         self._offsets = page.dataoffsets
-        self._counts_given = any(page.tags.valueof(325) or page.tags.valueof(279) or ())
         self._byte_counts = self._segment_byte_counts()
-        start, size = (int(np.ravel(page.tags.valueof(tag) or 0)[0]) for tag in (513, 514))
-        if (
-            self._compression == OLD_JPEG
-            and len(self._offsets) == 1
-            and start <= self._offsets[0] < start + size
-        ):
-            # The strip is the part of a whole JPEG stream that follows its tables.
-            self._offsets, self._byte_counts = (start,), (size,)
-        self.band_rows = self._segment_rows
+        self._band_rows = self._segment_rows
         if self._compression == NONE and not page.is_tiled:
             # Rows of an uncompressed strip can be read by themselves.
-            self.band_rows = max(1, min(self._segment_rows, 2**22 // (self._row_bytes or 1)))
-        self._gray = ToGray(page, self._format, self._all_samples, colour)
-        self.kind = self._gray.kind
+            self._band_rows = max(1, min(self._segment_rows, 2**22 // (self._row_bytes or 1)))
+        self._to_gray = ToGray(page, page.sampleformat == 2, colour)
+        self.kind = self._to_gray.kind
 
     # What the tags say
 
     def _check_supported(self) -> None:
-        page = self._page
+        page, bits, of = self._page, self._page.bitspersample, int(self._page.sampleformat)
         if self.rows < 1 or self.columns < 1 or self._samples < 1:
             raise ScanError("the picture has no pixels")
         if not (self._compression in FAX or self._compression in EXPANSION):
             raise ScanError(f"compression {page.compression!s} is not supported; {CONVERT}")
-        if self._photometric not in COLOUR_CHANNELS:
-            raise ScanError(f"photometric {page.photometric!s} is not supported; {CONVERT}")
+        if page.photometric not in COLOUR_CHANNELS or page.predictor not in (1, 2):
+            what = f"photometric {page.photometric!s}, predictor {page.predictor!s}"
+            raise ScanError(f"{what} is not supported; {CONVERT}")
         if page.imagedepth > 1 or (page.is_tiled and page.tiledepth > 1):
             raise ScanError("volumes are not supported")
         if page.is_tiled and not (page.tilelength > 0 and page.tilewidth > 0):
             raise ScanError("its tiles have no size: the file is damaged")
-        if not isinstance(page.bitspersample, int):
+        if not isinstance(bits, int):
             raise ScanError(f"samples of different depth are not supported; {CONVERT}")
-        if self._compression in FAX and (page.bitspersample, self._samples) != (1, 1):
+        if self._compression in FAX and (bits, self._samples) != (1, 1):
             raise ScanError("fax compression with more than one bit per pixel: it is damaged")
-        if self._photometric == PALETTE and page.bitspersample > 8:
+        if page.photometric == PALETTE and bits > 8:
             raise ScanError(f"palettes of more than 8 bits are not supported; {CONVERT}")
-
-    def _sample_dtype(self) -> np.dtype[Any]:
-        whole = self._bits in (8, 16, 32, 64)
-        if self._format == 1 and (whole or 1 <= self._bits <= 32):
-            size = next(size for size in (1, 2, 4, 8) if self._bits <= 8 * size)
-            return np.dtype(f"u{size}")
-        if (self._format == 2 and whole) or (self._format == 3 and self._bits in (16, 32, 64)):
-            return np.dtype(f"{' if'[self._format - 1]}{self._bits // 8}")
-        raise ScanError(
-            f"{self._bits}-bit samples of format {self._format} are not supported; {CONVERT}"
-        )
+        # Sample formats: 1 unsigned, 2 signed, 3 floats, 4 unknown.
+        if not (1 <= bits <= 32 and (of in (1, 4) or (of == 2 and bits in (8, 16, 32)))):
+            raise ScanError(f"{bits}-bit samples of format {of} are not supported; {CONVERT}")
 
     def _check_claims(self) -> None:
         """Refuse sizes that the file cannot hold, before any memory is asked for."""
@@ -169,38 +133,24 @@ class TiffPage:
         following = dict(itertools.pairwise(ends))
         return [following.get(offset, offset) - offset for offset in self._offsets]
 
-    # From file to samples
+    # From file to samples to gray
 
     def band(self, row: int) -> Band:
         """Decode the band that holds this row."""
-        down, skip, height = self._place(row)
-        first = down * self._segment_rows + skip
-        table = self._gray.table
-        if (
-            self._bits == self._samples == 1
-            and self._across == 1
-            and table is not None
-            and table.ndim == 1
-        ):
-            shades = (int(table[0]), int(table[1]))
-            if self._compression in FAX:
-                rows, damage = self._fax_rows(down, height)
-                if rows.shape[1] == self.columns:
-                    return Band(first, first + height, _shade(rows, shades), damage)
-                return Band(first, first + height, rows, damage, shades)
-            if self._compression not in IMAGE_CODECS and self._page.predictor == 1:
-                data, damage = self._bytes(down, skip, height)
-                packed = np.frombuffer(data, np.uint8).reshape(-1, self._row_bytes)
-                return Band(first, first + height, packed, damage, shades)
-        samples, damage = self._band_samples(down, skip, height)
-        return Band(first, first + height, self._gray(samples), damage)
-
-    def _place(self, row: int) -> tuple[int, int, int]:
-        """Of the band that holds a row: its strip, its first row in the strip, and its height."""
         down, skip = divmod(row, self._segment_rows)
-        skip -= skip % self.band_rows
+        skip -= skip % self._band_rows
         strip_rows = min(self._segment_rows, self.rows - down * self._segment_rows)
-        return down, skip, min(self.band_rows, strip_rows - skip)
+        height = min(self._band_rows, strip_rows - skip)
+        first = down * self._segment_rows + skip
+        table = self._to_gray.table
+        one_bit = self._bits == self._samples == 1 and self._across == 1
+        # What is 1-bit gray stays packed until it is read: eight rows take the memory of one.
+        if one_bit and table is not None and table.ndim == 1 and self._page.predictor == 1:
+            data, damage = self._bytes(down, skip, height)
+            packed = np.frombuffer(data, np.uint8).reshape(-1, self._row_bytes)
+            return Band(first, first + height, packed, damage, (int(table[0]), int(table[1])))
+        samples, damage = self._band_samples(down, skip, height)
+        return Band(first, first + height, self._to_gray(samples), damage)
 
     def _band_samples(self, down: int, skip: int, height: int) -> tuple[NDArray[Any], str]:
         """Samples of a band, (rows, columns, samples) in the file's range, and any damage."""
@@ -224,15 +174,12 @@ class TiffPage:
 
     def _segment(self, index: int, skip: int, height: int) -> tuple[NDArray[Any], str]:
         """Samples of a strip or tile, (rows, its columns, its samples), and any damage."""
+        if self._compression == JPEG:
+            return self._jpeg(index, height)
         samples = self._samples // self._planes
         shape = (-1, self._segment_columns, samples)
-        if self._compression in FAX:
-            bits, damage = self._fax_rows(index, height, may_spill=False)
-            return bits[..., None], damage
-        if self._compression in IMAGE_CODECS or self._page.predictor not in (1, 2):
-            return self._by_tifffile(index, height)
         data, damage = self._bytes(index, skip, height)
-        if self._bits in (8, 16, 32, 64):
+        if self._bits in (8, 16, 32):
             stored = self._dtype.newbyteorder(self._page.parent.byteorder)
             pixels = np.frombuffer(data, stored).astype(self._dtype, copy=False).reshape(shape)
         elif not data:
@@ -244,6 +191,35 @@ class TiffPage:
         if self._page.predictor == 2 and len(pixels):
             pixels = imagecodecs.delta_decode(pixels, axis=1)
         return pixels, damage
+
+    def _bytes(self, index: int, skip: int, height: int) -> tuple[bytes, str]:
+        """Decompressed whole rows of a segment: `height` of them, or fewer and why."""
+        size = height * self._row_bytes
+        if self._compression == NONE:
+            data, damage = self._raw(index, skip * self._row_bytes, size)
+        else:
+            data, damage = self._raw(index)
+            try:
+                data, flaw = self._decompress(data, height)
+                damage = damage or flaw
+            except ScanError:
+                raise
+            except Exception as error:
+                data, damage = b"", damage or f"the data are damaged ({one_line(error)})"
+        if len(data) >= size:
+            return data[:size], ""
+        whole = len(data) // self._row_bytes * self._row_bytes
+        return data[:whole], damage or "the data are damaged"
+
+    def _decompress(self, data: bytes, height: int) -> tuple[bytes, str]:
+        if self._compression in FAX:
+            t4_options = int(self._page.tags.valueof(292) or 0)
+            columns = self._segment_columns
+            bits, flaw = decode_fax(data, height, columns, self._compression, t4_options)
+            return bits.tobytes(), flaw
+        # Some codecs take memory for all of `size` at once.
+        size = min(height * self._row_bytes, EXPANSION[self._compression] * len(data))
+        return decompress(self._compression, data, size), ""
 
     def _raw(self, index: int, skip: int = 0, limit: int | None = None) -> tuple[bytes, str]:
         """The bytes of a segment as they are in the file, and what is wrong with them."""
@@ -257,72 +233,26 @@ class TiffPage:
             return b"", "the file ends before them"
         self._file.seek(offset)
         data = self._file.read(min(wanted, self._file_bytes - offset))
-        if self._page.fillorder == 2 and self._compression not in IMAGE_CODECS:
+        if self._page.fillorder == 2 and self._compression != JPEG:
             data = bytes(imagecodecs.bitorder_decode(data))
         return data, "" if len(data) == wanted else "the file ends before them"
 
-    def _bytes(self, index: int, skip: int, height: int) -> tuple[bytes, str]:
-        """Decompressed whole rows of a segment: `height` of them, or fewer and why."""
-        size = height * self._row_bytes
-        if self._compression == NONE:
-            data, damage = self._raw(index, skip * self._row_bytes, size)
-        else:
-            data, damage = self._raw(index)
-            # Some codecs take memory for all of `size` at once.
-            possible = min(size, EXPANSION[self._compression] * len(data))
-            try:
-                data = decompress(self._compression, data, possible)
-            except Exception as error:
-                data, damage = b"", damage or f"the data are damaged ({one_line(error)})"
-        if len(data) >= size:
-            return data[:size], ""
-        whole = len(data) // self._row_bytes * self._row_bytes
-        return data[:whole], damage or "the data are damaged"
-
-    def _by_tifffile(self, index: int, height: int) -> tuple[NDArray[Any], str]:
-        """Decode a JPEG or WebP segment, or an odd predictor, the way tifffile does."""
-        page = self._page
-        samples = self._samples // self._planes
+    def _jpeg(self, index: int, height: int) -> tuple[NDArray[Any], str]:
+        """A segment in JPEG, whole or not at all; the tables that all share are the page's."""
+        page, samples = self._page, self._samples // self._planes
         nothing = np.empty((0, self._segment_columns, samples), self._dtype)
         data, damage = self._raw(index)
-        row_values = self._segment_columns * samples
-        if height * row_values * self._dtype.itemsize > EXPANSION[self._compression] * len(data):
+        if height * self._row_bytes > EXPANSION[JPEG] * len(data):
             return nothing, damage or "the data are damaged"
         try:
-            if self._compression in (JPEG, OLD_JPEG):
-                header = page.jpegheader
-                size = jpeg_size((header or b"") + data)
-                # The codec asks for memory by what the segment claims, not by what the page says.
-                if size is not None and (
-                    size[0] > self._segment_rows + 64 or size[1] > self._segment_columns + 64
-                ):
-                    raise ValueError(f"a JPEG of {size[0]} x {size[1]} in a smaller strip or tile")
-                tables = {"jpegtables": page.jpegtables, "jpegheader": header}
-                decoded = page.decode(data, index, **tables)[0]
-            elif self._compression == WEBP:
-                shape = (height, self._segment_columns, samples)
-                # Given `out`, the codec compares the size before it asks for memory.
-                decoded = np.empty(shape, np.uint8)[None]
-                imagecodecs.webp_decode(data, hasalpha=samples == 4, out=decoded[0])
-            else:
-                decoded = page.decode(data, index)[0]
+            _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
+            # The codec asks for memory by what the segment claims, not by what the page says.
+            if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
+                raise ValueError(f"a JPEG of {rows} x {columns} in a smaller strip or tile")
+            tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+            decoded = page.decode(data, index, **tables)[0]
         except Exception as error:
             return nothing, damage or f"the data are damaged ({one_line(error)})"
         if damage or decoded is None or decoded.shape[1] < height:
             return nothing, damage or "the data are damaged"
         return decoded[0, :height], ""
-
-    def _fax_rows(self, index: int, height: int, may_spill: bool = True) -> tuple[Gray, str]:
-        data, damage = self._raw(index)
-        t4_options = int(self._page.tags.valueof(292) or 0)
-        fax = Fax(self._compression, self._segment_columns, t4_options, self._counts_given)
-        return fax.rows(data, height, damage, may_spill=may_spill)
-
-    def _all_samples(self) -> Iterator[NDArray[Any]]:
-        """Of the page, band by band, as far as they are good."""
-        row, damage = 0, ""
-        while row < self.rows and not damage:
-            place = self._place(row)
-            samples, damage = self._band_samples(*place)
-            row += place[2]
-            yield samples

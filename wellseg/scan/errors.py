@@ -1,0 +1,10 @@
+"""What is wrong with a scan, for people: one line."""
+
+
+class ScanError(Exception):
+    """One line saying what is wrong with which scan, and what to do."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception of a library says, in one short line."""
+    return " ".join(str(error).split())[:100] or type(error).__name__
