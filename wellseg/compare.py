@@ -141,7 +141,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
     import numpy as np
 
     from wellseg.corpus import draw_log, kind_of
-    from wellseg.scan.reader import write_gray
+    from wellseg.scan.writer import write_gray
 
     if (root / "split.csv").exists():
         return root
