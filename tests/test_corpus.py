@@ -26,7 +26,8 @@ from wellseg.corpus.page import STYLES, collar_locator, log_page
 from wellseg.corpus.pen import Pen, draw_pen, stroke
 from wellseg.corpus.recipe import Array, draw_paper
 from wellseg.scan.reader import open_scan
-from wellseg.training.data_folder import list_logs, read_mask
+from wellseg.training.data_folder import list_logs
+from wellseg.training.masks import read_mask
 
 
 def digest(index: int) -> str:

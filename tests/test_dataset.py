@@ -117,11 +117,11 @@ def test_ranks_share_an_epoch_without_overlap():
 def test_drawn_logs_never_repeat_and_validation_is_apart():
     module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3), seed=0)
     logs = [
-        module.train_logs.read((epoch, i), lambda height: (0, height))
+        module.train_logs.read((epoch, i), lambda scored: (0, len(scored)))
         for epoch in (0, 1)
         for i in range(3)
     ]
-    logs += [module.val_logs.read((0, i), lambda height: (0, height)) for i in range(3)]
+    logs += [module.val_logs.read((0, i), lambda scored: (0, len(scored))) for i in range(3)]
     assert len({pixels[0].tobytes() for _, pixels in logs}) == 9
 
 

@@ -13,10 +13,10 @@ from wellseg.training.data_folder import (
     DataError,
     list_logs,
     list_masks,
-    read_mask,
     split_wells,
     well_of,
 )
+from wellseg.training.masks import read_mask
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -176,7 +176,7 @@ def test_read_mask_png(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(path), mask)
 
     cv2.imwrite(str(path), mask // 255)
-    with pytest.raises(DataError, match="this one also 1;"):
+    with pytest.raises(DataError, match="values 0 and 1: multiply by 255"):
         read_mask(path)
     with pytest.raises(ScanError, match=r"none\.png: no such file"):
         read_mask(tmp_path / "none.png")

@@ -18,7 +18,8 @@ from skimage.morphology import skeletonize
 
 from wellseg.scores import masks as metrics
 from wellseg.scores.masks import Scores, baseline_mask, draw_centrelines, score_log, thin, widen
-from wellseg.training.data_folder import list_logs, read_mask
+from wellseg.training.data_folder import list_logs
+from wellseg.training.masks import read_mask
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from wellseg.train import _read_metrics, main
+from wellseg.train import main
+from wellseg.training.checkpoints import read_metrics
 from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import FolderLogs, Samples
 
@@ -74,11 +75,13 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tm
 
 
 def test_a_cut_row_of_metrics_is_left_out(tmp_path):
-    path = tmp_path / "metrics.csv"
+    path, checkpoint = tmp_path / "metrics.csv", tmp_path / "last.ckpt"
+    torch.save({"global_step": 20}, checkpoint)
+    assert read_metrics(path, checkpoint) == []
     path.write_text("epoch,step,loss\n0,9,1.5\n0,19,1.25\n0,2")
-    assert [row["step"] for row in _read_metrics(path)] == ["9", "19"]
-    path.write_text("epoch,step,loss\n0,9,1.5\n")
-    assert [row["step"] for row in _read_metrics(path)] == ["9"]
+    assert [row["step"] for row in read_metrics(path, checkpoint)] == ["9", "19"]
+    path.write_text("epoch,step,loss\n0,9,1.5\n0,29,1.25\n")
+    assert [row["step"] for row in read_metrics(path, checkpoint)] == ["9"]
 
 
 def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(

@@ -228,7 +228,9 @@ def test_flat_gray_is_a_render_and_noise_a_print():
 
 def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
     def draws(logs):
-        return [logs.read((1, i), lambda height: (0, height))[1][0].tobytes() for i in range(40)]
+        return [
+            logs.read((1, i), lambda scored: (0, len(scored)))[1][0].tobytes() for i in range(40)
+        ]
 
     plain, some = draws(DrawnLogs("tiny", 3, 40)), draws(DrawnLogs("tiny", 3, 40, paper, 0.5))
     assert 10 < sum(a == b for a, b in zip(plain, some, strict=True)) < 30

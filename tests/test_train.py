@@ -1,6 +1,8 @@
 """The train command: what it leaves, what stops it, and that resuming continues exactly."""
 
 import csv
+import importlib.util
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from wellseg.cli import parse
-from wellseg.config import TrainConfig
-from wellseg.train import main
+from wellseg.config import DataConfig, ModelConfig, TrainConfig
+from wellseg.train import main, train
 from wellseg.weights import change_header, load_model, read_header
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -137,12 +139,8 @@ def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(
 
 
 def _metrics_of(out):
-    """All but how long the run waited for data, which is a matter of the day."""
     with (out / "metrics.csv").open() as file:
-        rows = [
-            {name: value for name, value in row.items() if name != "waiting for data"}
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
     return [row for row in rows if set(row.values()) - {row["epoch"], row["step"], ""}]
 
 
@@ -202,7 +200,7 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "is usable; --resume goes on from here" in printed
+    assert "is usable; --resume goes on" in printed
     from wellseg.weights import load_model
 
     assert torch.isfinite(load_model(out / "model.safetensors")(torch.rand(1, 1, 20, 20))).all()
@@ -245,6 +243,86 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_a_model_option_that_contradicts_the_weights_is_refused_and_a_default_does_not(
+    data_set, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out"]
+    run(*few, tmp_path / "first")
+    start = ["--weights", tmp_path / "first" / "model.safetensors", "--data.root", data_set]
+    start += ["--steps", 1, "--out", out, "--data.workers", 0, *SMALL_TRAINER]
+    # 2 is the default, too: what counts is that it was asked for.
+    run(*start, "--model.widths", "[32, 64, 128, 128, 128]", status=2)
+    said = capsys.readouterr().err
+    assert "--model.widths" in said and "contradicts --weights" in said and "[8, 16]" in said
+    assert not out.exists()
+    run(*start, "--model.patch", 2)
+    kept, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
+    assert tuple(kept.model.widths) == (8, 16)  # the network that was trained
+    run("--config", out / "config.yaml", "--resume")
+    with pytest.raises(ValueError, match="contradicts"):  # from Python: other than the defaults
+        train(TrainConfig(weights=str(start[1]), model=ModelConfig(patch=1), out=tmp_path / "x"))
+
+
+def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, capsys):
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--val_every", 10, "--out"]
+    run(*few, tmp_path / "first", "--steps", 40, "--optim.lr", 0.01)
+    start = tmp_path / "first" / "model.safetensors"
+    spoil = ["--weights", start, "--optim.lr", 5.0, "--optim.warmup", 0]
+    run(*few, tmp_path / "second", "--steps", 10, *spoil)
+    assert "no step was better than the start (Dice 0." in capsys.readouterr().out
+    end = tmp_path / "second" / "model.safetensors"
+    torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)
+    assert read_header(end)["training"]["kept_step"] == 0
+    assert (tmp_path / "second" / "pictures" / "step-000000-well5_a.png").is_file()
+    first_row = next(csv.DictReader((tmp_path / "second" / "metrics.csv").open()))
+    assert first_row["step"] == "0" and float(first_row["val/dice"]) > 0
+    # A resumed run remembers.
+    run(*few, tmp_path / "second", "--steps", 20, *spoil, "--resume")
+    assert "no step was better than the start" in capsys.readouterr().out
+    run(*few, tmp_path / "third", "--steps", 10, *spoil, "--keep", "last")
+    assert read_header(tmp_path / "third" / "model.safetensors")["training"]["kept_step"] == 10
+
+
+def test_progress_counts_steps_and_tells_the_time_that_is_left(data_set, tmp_path, capfd):
+    run(*SMALL, "--data.root", data_set, "--steps", 24, "--val_every", 12, "--out", tmp_path)
+    printed = capfd.readouterr()
+    assert re.search(r"about \d+:\d\d:\d\d for all 24 steps", printed.out)
+    assert re.search(r"step 12 of 24, loss \d.*, Dice \d.*, about \d:\d\d:\d\d left", printed.out)
+    assert "Epoch" not in printed.out and "v_num" not in printed.out
+    (warning,) = printed.err.strip().splitlines()
+    assert "the best step is chosen by 1 validation log" in warning
+
+
+def test_from_python_a_run_is_quiet(data_set, tmp_path, capfd):
+    model = ModelConfig(widths=(8, 16))
+    data = DataConfig(root=data_set, workers=0)
+    config = TrainConfig(model=model, data=data, steps=1, out=tmp_path, precision="fp32")
+    assert train(config, quiet=True) == tmp_path / "model.safetensors"
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wandb", "wandb is not installed: pip install wandb"),
+        ("comet", "tensorboard, csv or wandb"),
+    ],
+)
+def test_another_logger_is_refused_in_one_line(name, said, data_set, tmp_path, capsys):
+    if name == "wandb" and importlib.util.find_spec("wandb"):
+        pytest.skip("wandb is here")
+    words = [*SMALL, "--data.root", data_set, "--steps", 1, "--out", tmp_path / "run"]
+    run(*words, "--trainer.logger", name, status=2)
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_metrics_alone(data_set, tmp_path):
+    words = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out", tmp_path]
+    run(*words, "--trainer.logger", "csv")
+    assert (tmp_path / "metrics.csv").is_file() and not (tmp_path / "tensorboard").exists()
 
 
 def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, tmp_path, capsys):
@@ -342,7 +420,8 @@ def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_p
     ]
     run("--model.widths", "[8,16]", "--data.workers", 1, *SMALL_TRAINER, *arguments, status=2)
     errors = capsys.readouterr().err.strip().splitlines()
-    assert len(errors) == 1 and "images/well1_a.tif: damaged from row" in errors[0]
+    assert len(errors) == 2 and "warning: the best step is chosen by 1" in errors[0]
+    assert "images/well1_a.tif: damaged from row" in errors[1]
 
 
 def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(
@@ -374,24 +453,3 @@ def test_help_does_not_wait_for_torch(command):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_waiting_for_data_is_told_from_a_twentieth_of_the_time_on(monkeypatch):
-    from wellseg.training import callbacks
-
-    class Module:
-        def __init__(self):
-            self.told = []
-
-        def log(self, name, value, **_):
-            self.told.append((name, value))
-
-    for wait, told in ((0.01, False), (0.5, True)):
-        clock = iter(t for step in range(200) for t in (step * (1 + wait), step * (1 + wait) + 1))
-        monkeypatch.setattr(callbacks.time, "perf_counter", lambda clock=clock: next(clock))
-        callback, module = callbacks.DataWait(), Module()
-        for index in range(100):
-            callback.on_train_batch_start(None, module, None, index)
-            callback.on_train_batch_end(None, module, None, None, index)
-        assert bool(module.told) == told
-    assert module.told[-1][1] == pytest.approx(0.5 / 1.5, rel=0.02)

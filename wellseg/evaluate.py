@@ -21,14 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import EvaluateConfig
-from wellseg.training.data_folder import (
-    DataError,
-    LogFiles,
-    check_size,
-    list_logs,
-    list_masks,
-    read_mask,
-)
+from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,6 +90,8 @@ def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
     Raises:
         DataError: else; see also `list_logs`.
     """
+    from wellseg.training.masks import check_size
+
     logs = list_logs(root, split)
     if not logs:
         count: dict[str, int] = {}
@@ -117,6 +112,8 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
         WeightsError: no such weights.
         ValueError: no such device.
     """
+    from wellseg.training.masks import check_size, read_mask
+
     if config.masks is not None:
         masks = list_masks(config.masks)
         for log in logs:
@@ -153,6 +150,7 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
 def score_files(log: LogFiles, prediction: Mask) -> Scores:
     """Score a mask, bool (rows, columns), against a log's files."""
     from wellseg.scores.masks import draw_centrelines, score_log
+    from wellseg.training.masks import read_mask
 
     truth = read_mask(log.mask)
     centreline = draw_centrelines(log.label, truth.shape) if log.label else None
@@ -324,6 +322,7 @@ def draw_errors(
 def _draw_worst(folder: Path, worst: Sequence[tuple[LogScores, Mask]]) -> list[Path]:
     """Write a picture of each, numbered from the worst; gives their paths."""
     from wellseg.scan.atomic import atomic_file
+    from wellseg.training.masks import read_mask
 
     if not worst:
         return []

@@ -10,7 +10,6 @@ validation logs in the run's folder.
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import logging
@@ -18,130 +17,151 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import ModelConfig, TrainConfig
+from wellseg.config import DataConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
-    from torch import nn
+    from lightning.pytorch.loggers import Logger
 
+    from wellseg.training.checkpoints import StartScore
     from wellseg.training.segmenter import Segmenter
 
+FREE = ("norm", "momentum")
+"""Model options that may differ from those of --weights: the tensors are the same."""
 
-def train(config: TrainConfig, *, quiet: bool = False) -> Path:
+
+def train(
+    config: TrainConfig, *, asked: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
     """Run, or resume, one training; returns the weights file.
 
-    quiet: print nothing and show no progress.
+    asked: the model options that --weights must not contradict; by default those of config.model
+    that are not its defaults. quiet: print nothing but warnings.
+
+    Raises:
+        ValueError, DataError, WeightsError, FileExistsError: an option, the data set, the weights
+            or the folder cannot be used; nothing was trained.
+        ScanError: a log cannot be read. FloatingPointError: the loss is no number.
+        OSError: a result cannot be written.
     """
     import torch
 
+    from wellseg.training.checkpoints import StartScore, read_metrics
     from wellseg.training.dataset import LogsModule
     from wellseg.training.segmenter import Segmenter
-    from wellseg.weights import read_header, weights_path
+    from wellseg.weights import load_model
 
-    out = config.out
-    last = out / "checkpoints" / "last.ckpt"
-    # Lightning starts the other processes of a ddp run with the same command: they find the run's folder.
-    if "LOCAL_RANK" not in os.environ:
-        if last.exists() and not config.resume:
-            raise FileExistsError(
-                f"{out} holds a run already: add --resume to go on with it, or give another --out"
-            )
-        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(_as_yaml(config))
-    data = LogsModule(config.data, config.seed)
-    model = asdict(config.model)
-    start = read_header(weights_path(config.weights)) if config.weights else {}
-    if start:
-        model = asdict(ModelConfig(**start["model"]))
-        if config.model.norm != ModelConfig().norm:
-            model["norm"] = config.model.norm
-
-    torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
-    segmenter = Segmenter(model, asdict(config.optim), config.steps)
-    if config.weights:
-        _start_from(config.weights, segmenter.net, model["norm"])
-    resumed = last if config.resume and last.exists() else None
-    earlier = _read_metrics(out / "metrics.csv")
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
-    trainer = _trainer(config)
-    if resumed:
-        _restore_metrics(trainer, earlier, resumed)
-    source = config.data.root or f"the {config.data.preset} corpus"
-    say = print if trainer.is_global_zero and not quiet else lambda *_: None
-    if not quiet:
-        say(
-            f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with, from {source}"
+    config = replace(config, model=choose_network(config, asked))
+    last = config.out / "checkpoints" / "last.ckpt"
+    resumed = last if config.resume and last.exists() else None
+    if last.exists() and not resumed and "LOCAL_RANK" not in os.environ:
+        raise FileExistsError(
+            f"{config.out} holds a run already: add --resume to go on with it, or give another --out"
         )
+    data = LogsModule(config.data, config.seed)
+    torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
+    segmenter = Segmenter(asdict(config.model), asdict(config.optim), config.steps)
+    if config.weights:
+        try:
+            segmenter.net.load_state_dict(load_model(config.weights).state_dict())
+        except RuntimeError:
+            raise ValueError(
+                f"--weights {config.weights} does not fit --model.norm {config.model.norm}, "
+                "which keeps other tensors; leave one of them out"
+            ) from None
+    # Lightning starts the other processes of a ddp run with the same command: one writes.
+    if "LOCAL_RANK" not in os.environ:
+        (config.out / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (config.out / "config.yaml").write_text(_as_yaml(config), encoding="utf-8")
+    earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
+    start = StartScore()
+    trainer = make_trainer(config, start)
+    if trainer.is_global_zero:
+        trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
+        for warning in data.warnings:
+            print(f"wellseg.train: warning: {warning}", file=sys.stderr)
+    say = print if trainer.is_global_zero and not quiet else lambda _: None
+    source = config.data.root or f"the {config.data.preset} corpus"
+    logs = f"{len(data.train_logs)} logs an epoch, {len(data.val_logs)} to validate with"
+    say(f"{logs}, from {source}")
     try:
-        # weights_only: plain tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
+        if config.weights and not resumed:
+            trainer.validate(segmenter, data, verbose=False)
+        # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-        weights = _export(config, segmenter, trainer, start)
-        say(
-            f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on from here"
-        )
+        weights, _ = export(config, segmenter, trainer, start)
+        say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
         raise SystemExit(INTERRUPTED) from None
-    weights = _export(config, segmenter, trainer, start)
-    if not quiet:
-        say(f"weights: {weights}; pictures of validation logs: {out / 'pictures'}")
+    weights, step = export(config, segmenter, trainer, start)
+    if config.weights and step == 0:
+        say(f"no step was better than the start (Dice {start.dice:.3f}): its weights are kept")
+    say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
     return weights
 
 
-def _as_yaml(config: TrainConfig) -> str:
-    import yaml  # type: ignore[import-untyped]
+def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> ModelConfig:
+    """The network to train: that of --weights, with the norm and the momentum that are asked for.
 
-    return str(yaml.safe_dump(json.loads(json.dumps(asdict(config), default=str)), sort_keys=False))
+    Raises ValueError where another option asks for another network.
+    """
+    if config.weights is None:
+        return config.model
+    from wellseg.weights import read_header, weights_path
+
+    theirs = ModelConfig(**read_header(weights_path(config.weights))["model"])
+    if asked is None:
+        default = asdict(ModelConfig())
+        asked = {name: it for name, it in asdict(config.model).items() if it != default[name]}
+    for name, value in asked.items():
+        # As JSON: lists and tuples are the same.
+        if name not in FREE and json.dumps(value) != json.dumps(getattr(theirs, name)):
+            raise ValueError(
+                f"--model.{name} {value} contradicts --weights {config.weights}, whose network has "
+                f"{getattr(theirs, name)}; leave one of them out"
+            )
+    return replace(theirs, **{name: asked[name] for name in FREE if name in asked})
 
 
-def _start_from(weights: str, net: nn.Module, norm: str) -> None:
-    from wellseg.weights import load_model
-
-    try:
-        net.load_state_dict(load_model(weights).state_dict())
-    except RuntimeError:
-        raise ValueError(
-            f"--weights {weights} does not fit --model.norm {norm}, which keeps other tensors; leave one of them out"
-        ) from None
-
-
-def _trainer(config: TrainConfig) -> Trainer:
+def make_trainer(config: TrainConfig, start: StartScore) -> Trainer:
+    """Lightning's Trainer for one log a step, with what config.trainer adds."""
     import torch
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Trainer
-    from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+    from lightning.pytorch.callbacks import ModelCheckpoint
 
     from wellseg.device import pick_device, pick_dtype
-    from wellseg.training.callbacks import DataWait, Memory, Pictures, Skipped
+    from wellseg.training.callbacks import Memory, Pictures, Skipped
     from wellseg.training.checkpoints import AtomicCheckpointIO, LastCheckpoint
+    from wellseg.training.progress import StepProgress
 
-    out = config.out
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
     half = pick_dtype(config.precision, device) == torch.bfloat16
     checkpoints: dict[str, Any] = {
-        "dirpath": out / "checkpoints",
+        "dirpath": config.out / "checkpoints",
         "enable_version_counter": False,
         "save_on_train_epoch_end": False,
     }
     callbacks: list[Callback] = [
-        # The state with the best Dice becomes the weights; the newest is for --resume. The newest is
-        # saved after the validation and after the best, so that it knows of both.
+        # The state with the best Dice becomes the weights; the newest is for --resume. The newest
+        # is saved after the validation and after the best, so that it knows of both.
         ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
         LastCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        start,
         Memory(config.checkpoint),
         Pictures(),
-        DataWait(),
         Skipped(),
     ]
     if config.trainer.get("enable_progress_bar", True):
-        callbacks.append(RichProgressBar())
+        callbacks.append(StepProgress())
     options: dict[str, Any] = {
         "accelerator": device.type,
         "devices": 1,  # each process takes a log a step: more of them are another training
@@ -151,18 +171,20 @@ def _trainer(config: TrainConfig) -> Trainer:
         "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
         "check_val_every_n_epoch": None,  # count steps, not epochs
         "num_sanity_val_steps": 0,
+        "inference_mode": False,  # its tensors could not be counted on in the validations of a fit
         "precision": "bf16-mixed" if half else "32-true",
         "gradient_clip_val": config.optim.clip,
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
         "log_every_n_steps": 10,
         "callbacks": callbacks,
         "plugins": [AtomicCheckpointIO()],
-        "logger": [
-            CSVLogger(out, name="", version="", flush_logs_every_n_steps=10),
-            TensorBoardLogger(out, name="", version="tensorboard"),
-        ],
-        "default_root_dir": out,
+        "default_root_dir": config.out,
         "enable_model_summary": False,
+    }
+    options |= config.trainer
+    options |= {
+        "logger": _loggers(config.out, options.get("logger", "tensorboard")),
+        "enable_progress_bar": False,  # Lightning's counts epochs
     }
     # What Lightning tells about itself at every start; its warnings and errors stay.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -175,95 +197,97 @@ def _trainer(config: TrainConfig) -> Trainer:
     ):
         warnings.filterwarnings("ignore", said, module="lightning")
     try:
-        return Trainer(**(options | config.trainer))
+        return Trainer(**options)
     except (TypeError, MisconfigurationException) as error:
         raise ValueError(f"--trainer: {error}") from None
 
 
-def _restore_metrics(trainer: Trainer, rows: list[dict[str, str]], resumed: Path) -> None:
-    """CSVLogger begins metrics.csv anew at every start: hand it the rows up to the checkpoint again."""
-    import torch
-    from lightning.pytorch.loggers import CSVLogger
+def _loggers(out: Path, name: str | bool) -> list[Logger]:
+    """metrics.csv always, and the logger of that name beside it."""
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 
-    step = torch.load(resumed, weights_only=True, map_location="cpu")[
-        "global_step"
-    ]  # of a GPU that is not here
-    logger = next(logger for logger in trainer.loggers if isinstance(logger, CSVLogger))
-    logger.experiment.metrics.extend(
-        {
-            key: int(value) if value.isdigit() else float(value)
-            for key, value in row.items()
-            if value
-        }
-        for row in rows
-        if int(row["step"]) < step
-    )
+    table = CSVLogger(out, name="", version="", flush_logs_every_n_steps=10)
+    if name in ("csv", False):
+        return [table]
+    if name == "tensorboard":
+        return [table, TensorBoardLogger(out, name="", version="tensorboard")]
+    if name != "wandb":
+        raise ValueError(f"--trainer.logger is tensorboard, csv or wandb, not {name}")
+    try:
+        return [table, WandbLogger(project="wellseg", save_dir=out)]
+    except ModuleNotFoundError:
+        raise ValueError("--trainer.logger wandb is not installed: pip install wandb") from None
 
 
-def _read_metrics(path: Path) -> list[dict[str, str]]:
-    """The whole rows; the last one may have been cut off by a kill or a full disk."""
-    if not path.exists():
-        return []
-    whole = path.read_text().rpartition("\n")[0]
-    return list(csv.DictReader(whole.splitlines()))
-
-
-def _export(
-    config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: dict[str, Any]
-) -> Path:
-    """Write model.safetensors: of the best checkpoint, or as the net is, if that is asked or none was validated.
-
-    start: the header of the weights it started from, if any.
-    """
+def export(
+    config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: StartScore
+) -> tuple[Path, int]:
+    """Write model.safetensors, of the state that --keep names; gives the file and the state's step."""
     import torch
 
-    from wellseg.corpus import fingerprint
-    from wellseg.training.data_folder import list_logs
-    from wellseg.weights import save_weights
+    from wellseg.weights import load_model, read_header, save_weights, weights_path
 
     best = config.out / "checkpoints" / "best.ckpt"
-    if config.keep == "best" and best.exists():
+    path = config.out / "model.safetensors"
+    step = trainer.global_step
+    if config.keep == "best" and start.is_best:
+        step = 0
+        segmenter.net.load_state_dict(load_model(config.weights).state_dict())
+    elif config.keep == "best" and best.exists():
         checkpoint = torch.load(best, weights_only=True, map_location="cpu")
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
-    else:
-        step = trainer.global_step
-    path = config.out / "model.safetensors"
-    paper = ""
-    if config.data.backgrounds:
-        crops = len(list_logs(config.data.backgrounds))
-        paper = f", {config.data.background_share:.0%} of them on {crops} crops of {config.data.backgrounds.name}"
-    if trainer.is_global_zero:
-        training = {
-            "data": str(
-                config.data.root
-                or f"drawn logs, preset {config.data.preset}, corpus {fingerprint()}{paper}"
-            ),
+    if not trainer.is_global_zero:
+        return path, step
+    header = {
+        "model": asdict(config.model),
+        "training": {
+            "data": _describe(config.data),
             "optim": asdict(config.optim),
             "seed": config.seed,
             "steps": config.steps,
             "kept_step": step,
             "crop_rows": config.data.crop_rows,
             "start": config.weights,
-        }
-        header = {
-            "model": segmenter.hparams["model"],
-            "training": training,
-            "licence": "Apache-2.0",
-        }
-        if "window_rows" in start:  # what its norms' statistics are taken from has not changed
-            header["window_rows"] = start["window_rows"]
-        save_weights(path, segmenter.net, header)
-    return path
+        },
+        "licence": "Apache-2.0",
+    }
+    # What the norms of the start take their statistics from has not changed.
+    window_rows = config.weights and read_header(weights_path(config.weights)).get("window_rows")
+    if window_rows is not None:
+        header["window_rows"] = window_rows
+    save_weights(path, segmenter.net, header)
+    return path, step
+
+
+def _describe(data: DataConfig) -> str:
+    """What a run was trained on, in words."""
+    if data.root is not None:
+        return str(data.root)
+    from wellseg.corpus import fingerprint
+    from wellseg.training.data_folder import list_logs
+
+    drawn = f"drawn logs, preset {data.preset}, corpus {fingerprint()}"
+    if data.backgrounds is None:
+        return drawn
+    crops = len(list_logs(data.backgrounds))
+    share = f"{data.background_share:.0%} of them on {crops} crops"
+    return f"{drawn}, {share} of {data.backgrounds.name}"
+
+
+def _as_yaml(config: TrainConfig) -> str:
+    import yaml  # type: ignore[import-untyped]
+
+    return str(yaml.safe_dump(json.loads(json.dumps(asdict(config), default=str)), sort_keys=False))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _ = parse(TrainConfig, "train", __doc__, argv)
+    config, given = parse(TrainConfig, "train", __doc__, argv)
     from wellseg.scan.reader import ScanError
     from wellseg.weights import WeightsError
 
     try:
-        train(config)
+        train(config, asked=given.get("model", {}))
     except ScanError as error:
         fail(
             "train",

@@ -40,7 +40,8 @@ class StudyLog(NamedTuple):
 def draw(seed: int, index: int, rows: int | None) -> StudyLog:
     """The corpus's log, of it a piece of half to one and a half times that many rows; None: the whole log."""
 
-    def pick_rows(height: int) -> tuple[int, int]:
+    def pick_rows(scored: np.ndarray) -> tuple[int, int]:
+        height = len(scored)
         if rows is None:
             return 0, height
         draws = np.random.default_rng((seed, index, rows))
@@ -120,7 +121,8 @@ def append_white(log: StudyLog, rows: int) -> StudyLog:
 def real_sets(root: Path) -> dict[str, tuple[StudyLog, ...]]:
     """Hand-labelled regions with curves, their first 400 rows at full width, by split.csv's kind: real_bilevel, ..."""
     from wellseg.scan.reader import open_scan
-    from wellseg.training.data_folder import list_logs, read_mask
+    from wellseg.training.data_folder import list_logs
+    from wellseg.training.masks import read_mask
 
     sets: dict[str, list[StudyLog]] = {}
     for files in list_logs(root):

@@ -1,8 +1,7 @@
-"""Beside the training step: its memory, pictures of validation logs, and whether it waits for data."""
+"""Beside the training step: its memory, pictures of validation logs, and logs that were skipped."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,6 @@ from wellseg.training.memory import (
 
 PICTURES = 4
 """Validation logs that are drawn after each validation."""
-WAIT_SHARE = 0.05
-"""Share of the time from which waiting for the next log is worth telling."""
 
 
 class Memory(Callback):
@@ -90,41 +87,6 @@ class Pictures(Callback):
         path.parent.mkdir(exist_ok=True)
         with atomic_file(path) as file:
             file.write(encode_png(paint(gray, mask, truth)))
-
-
-class DataWait(Callback):
-    """Shows the share of time spent waiting for the next log, where it is worth telling.
-
-    Then more --data.workers help, or a disk that is faster.
-    """
-
-    def __init__(self) -> None:
-        self.share = 0.0  # a running mean over about 20 steps
-        self._step_began = self._step_ended = 0.0
-
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
-    ) -> None:
-        now = time.perf_counter()
-        if self._step_ended:
-            waited, worked = now - self._step_ended, self._step_ended - self._step_began
-            self.share += 0.05 * (waited / (waited + worked) - self.share)
-        self._step_began = now
-
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
-    ) -> None:
-        self._step_ended = time.perf_counter()
-        if self.share > WAIT_SHARE:
-            pl_module.log("waiting for data", self.share, prog_bar=True, batch_size=1)
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._step_ended = 0.0  # the time of a validation is not waiting
 
 
 class Skipped(Callback):

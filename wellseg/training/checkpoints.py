@@ -1,14 +1,15 @@
-"""Checkpoints that a full disk, a kill or a loss that is not a number cannot spoil."""
+"""What a resumed run needs of the one before, so kept that a full disk, a kill or a NaN cannot spoil it."""
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from wellseg.scan.atomic import atomic_file
@@ -17,9 +18,9 @@ from wellseg.scan.atomic import atomic_file
 class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint replaces the one before when it is whole and on the disk.
 
-    Lightning's own is written to the system's folder for temporary files and copied from there, so that a
-    kill in the middle leaves half a checkpoint where the folders are on different disks (lightning 2.6,
-    fsspec's LocalFileOpener).
+    Lightning's own is written to the system's folder for temporary files and copied from there, so
+    that a kill in the middle leaves half a checkpoint where the folders are on different disks
+    (lightning 2.6, fsspec's LocalFileOpener).
     """
 
     def save_checkpoint(
@@ -33,11 +34,49 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """The newest state, for --resume; also where a run is stopped, if that state is worth keeping."""
+    """The newest state, for --resume; also where a run is stopped, if that state is worth it."""
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        # Not weights that give no number, and not onto a disk that has just failed: the one before is better.
+        # Not weights that give no number, and not onto a disk that has just failed.
         if not isinstance(exception, FloatingPointError | OSError):
             super().on_exception(trainer, pl_module, exception)
+
+
+class StartScore(Callback):
+    """Remembers, over resumptions too, the Dice of the weights a run starts from, and the best since.
+
+    The former is that of ``trainer.validate`` before ``trainer.fit``.
+    """
+
+    def __init__(self) -> None:
+        self.dice: float | None = None
+        self.best: float | None = None
+
+    @property
+    def is_best(self) -> bool:
+        """Whether steps were validated and none is better than the start."""
+        return self.dice is not None and self.best is not None and self.best <= self.dice
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        dice = float(trainer.callback_metrics["val/dice"])
+        if trainer.state.fn == "fit":
+            self.best = dice if self.best is None else max(self.best, dice)
+        else:
+            self.dice = dice
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"dice": self.dice, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.dice, self.best = state_dict["dice"], state_dict["best"]
+
+
+def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
+    """The rows of a run's metrics.csv up to its checkpoint: CSVLogger begins the file anew."""
+    if not path.exists():
+        return []
+    step = torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"]
+    whole = path.read_text().rpartition("\n")[0]  # a kill or a full disk may have cut the last row
+    return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]

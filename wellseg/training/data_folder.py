@@ -2,11 +2,10 @@
 
     ROOT/images/NAME.tif      the scans; also .tiff, .png or .jpg, in any case
     ROOT/masks/NAME.tif       their masks, same rows and columns; also .tiff or .png
-    ROOT/labels/NAME.json     optional: the curves' centrelines, see `metrics.draw_centrelines`
+    ROOT/labels/NAME.json     optional: the curves' centrelines, see `scores.masks.draw_centrelines`
     ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone
 
-Only names are looked at here; nothing is decoded, so listing a large folder takes no time. The
-one exception is `read_mask`, which opens a single file.
+Only names are looked at here; nothing is decoded, so listing a large folder takes no time.
 """
 
 from __future__ import annotations
@@ -15,13 +14,9 @@ import csv
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from typing import Literal, get_args
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -42,41 +37,30 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class LogFiles:
-    """One log of a data set.
-
-    Attributes:
-        name: The image's file name without its last suffix; unique in the data set.
-        image: The scan, as it came from the archive.
-        mask: Its truth, 0 background, 255 curve, 128 not scored; same rows and columns.
-        split: "train", "val" or "test".
-        well: The well the log was measured in. All logs of a well are in one split.
-        kind: The column `kind` of split.csv ("bilevel", "colour", ...), or "" without one.
-        label: labels/NAME.json, or None without one.
-    """
+    """One log of a data set."""
 
     name: str
+    """The image's file name without its last suffix; unique in the data set."""
     image: Path
+    """The scan, as it came from the archive."""
     mask: Path
+    """Its truth, 0 background, 255 curve, 128 not scored; same rows and columns."""
     split: Split
     well: str
+    """The well the log was measured in. All logs of a well are in one split."""
     kind: str = ""
+    """The column `kind` of split.csv ("bilevel", "colour", ...), or "" without one."""
     label: Path | None = None
+    """labels/NAME.json, or None without one."""
 
 
 def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles]:
-    """List the logs of a data set, sorted by name.
-
-    Args:
-        root: The data set's folder.
-        split: "train", "val", "test", or "all".
+    """List the logs of a data set, or of one split of it, sorted by name.
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
     made from the wells' names, see `split_wells`. The well is the one in split.csv, else the name
-    up to its first "_" (so give a `well` column where names start with a common word).
-
-    Returns:
-        The logs of that split. May be empty (a data set of one well has no val), the whole data
-        set never is.
+    up to its first "_" (so give a `well` column where names start with a common word). A split
+    may be empty (a data set of one well has no val), the whole data set never is.
 
     Raises:
         DataError: no such folder, no images, an image without a mask, a split.csv that does not
@@ -87,34 +71,22 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
         raise DataError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
     images = _list_images(root)
     table = root / "split.csv"
-    rows = _read_table(table) if table.is_file() else {name: {} for name in images}
-    _check_same_names(table, rows, images)
-
+    rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
     if any("split" in row for row in rows.values()):
-        splits = {name: _split_in_table(table, name, rows[name]) for name in images}
-        if any("well" in row for row in rows.values()):
-            # Guessed wells are not held against a split that somebody wrote down.
-            _check_wells_apart(table, wells, splits)
+        splits = _splits_in_table(table, rows, wells)
     else:
         by_well = split_wells(wells.values())
         splits = {name: by_well[wells[name]] for name in images}
-
     masks = _find_masks(root, images)
-    labels = {name: root / "labels" / f"{name}.json" for name in images}
-    return [
-        LogFiles(
-            name=name,
-            image=images[name],
-            mask=masks[name],
-            split=splits[name],
-            well=wells[name],
-            kind=rows[name].get("kind", ""),
-            label=labels[name] if labels[name].is_file() else None,
-        )
-        for name in images
-        if split in ("all", splits[name])
-    ]
+    logs = []
+    for name, image in images.items():
+        if split in ("all", splits[name]):
+            label = root / "labels" / f"{name}.json"
+            kind = rows[name].get("kind", "")
+            log = LogFiles(name, image, masks[name], splits[name], wells[name], kind)
+            logs.append(replace(log, label=label) if label.is_file() else log)
+    return logs
 
 
 def well_of(name: str) -> str:
@@ -175,49 +147,6 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     return {name: path for name, (_, path) in masks.items()}
 
 
-def check_size(mask: Path, image: Path) -> None:
-    """Raise DataError where a mask is not of its image's size.
-
-    Files that cannot be read pass: they are said to fail when it is their turn.
-    """
-    from wellseg.scan.reader import ScanError, open_scan
-
-    try:
-        with open_scan(mask) as one, open_scan(image) as other:
-            sizes = (one.rows, one.columns), (other.rows, other.columns)
-    except ScanError:
-        return
-    if sizes[0] != sizes[1]:
-        raise DataError(
-            f"{mask}: has {sizes[0][0]} x {sizes[0][1]} pixels (rows x columns), its image {image}"
-            f" {sizes[1][0]} x {sizes[1][1]}; make a mask of the image's size"
-        )
-
-
-def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
-
-    Raises:
-        DataError: it has other values.
-        ScanError: it cannot be read.
-    """
-    import cv2
-
-    from wellseg.scan.reader import open_scan
-
-    with open_scan(path) as scan:
-        mask = scan.read(0, scan.rows)
-    counts = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()
-    odd = [value for value in range(256) if counts[value] and value not in (0, 128, 255)]
-    if odd:
-        found = ", ".join(map(str, odd[:5]))
-        raise DataError(
-            f"{path}: a mask has the values 0 (background), 255 (curve) and 128 (not scored),"
-            f" this one also {found}; save it without anti-aliasing or lossy compression"
-        )
-    return mask
-
-
 def _place(well: str) -> float:
     digest = hashlib.sha1(well.encode("utf-8"), usedforsecurity=False).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
@@ -262,7 +191,7 @@ def _visible_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _read_table(path: Path) -> dict[str, dict[str, str]]:
+def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     rows: dict[str, dict[str, str]] = {}
     # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
@@ -276,41 +205,42 @@ def _read_table(path: Path) -> dict[str, dict[str, str]]:
             for row in reader:
                 row.pop("", None)
                 cells = {column: cell.strip() for column, cell in row.items()}
-                if not cells["name"]:
-                    raise DataError(f"{path}, line {reader.line_num}: the name is empty")
-                if cells["name"] in rows:
-                    raise DataError(f"{path}, line {reader.line_num}: {cells['name']} again")
-                rows[cells["name"]] = cells
+                name, fault = cells["name"], ""
+                if not name:
+                    fault = "the name is empty"
+                elif name in rows:
+                    fault = f"{name} again"
+                elif name not in images:
+                    fault = f"there is no images/{name}.tif; take the line out or add the image"
+                if fault:
+                    raise DataError(f"{path}, line {reader.line_num}: {fault}")
+                rows[name] = cells
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+    for name, image in images.items():
+        if name not in rows:
+            raise DataError(f"{path}: images/{image.name} is not listed; add a line for it")
     return rows
 
 
-def _check_same_names(table: Path, rows: Collection[str], images: Mapping[str, Path]) -> None:
-    for name in rows:
-        if name not in images:
-            raise DataError(
-                f"{table}: {name} is listed, but there is no images/{name}.tif; take the line out or add the image"
-            )
-    for name in images:
-        if name not in rows:
-            raise DataError(f"{table}: images/{images[name].name} is not listed; add a line for it")
-
-
-def _split_in_table(table: Path, name: str, row: Mapping[str, str]) -> Split:
-    if row["split"] not in SPLITS:
-        raise DataError(
-            f"{table}: {name} has the split {row['split']!r}; it must be one of {', '.join(SPLITS)}"
-        )
-    return row["split"]
-
-
-def _check_wells_apart(table: Path, wells: Mapping[str, str], splits: Mapping[str, Split]) -> None:
+def _splits_in_table(
+    table: Path, rows: Mapping[str, Mapping[str, str]], wells: Mapping[str, str]
+) -> dict[str, Split]:
+    """The column split, checked; a well stands on one side, if split.csv says the wells at all."""
+    splits: dict[str, Split] = {}
     first: dict[str, str] = {}
-    for name, well in wells.items():
-        other = first.setdefault(well, name)
-        if splits[other] != splits[name]:
+    for name, row in rows.items():
+        if row["split"] not in SPLITS:
+            known = ", ".join(SPLITS)
             raise DataError(
-                f"{table}: well {well} is in two splits, {splits[other]} ({other}) and"
+                f"{table}: {name} has the split {row['split']!r}; it must be one of {known}"
+            )
+        splits[name] = row["split"]
+        other = first.setdefault(wells[name], name)
+        # Guessed wells are not held against a split that somebody wrote down.
+        if "well" in row and splits[other] != splits[name]:
+            raise DataError(
+                f"{table}: well {wells[name]} is in two splits, {splits[other]} ({other}) and"
                 f" {splits[name]} ({name}); put all its logs into one"
             )
+    return splits

@@ -82,7 +82,7 @@ class Segmenter(LightningModule):
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         logits = self(to_ink(sample.gray))
         loss = self._loss(logits, sample)
-        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=1, sync_dist=stage == "val")
+        self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
@@ -109,7 +109,7 @@ class Segmenter(LightningModule):
         logits = self.together([to_ink(sample.gray) for sample in samples])
         losses = [self._loss(logit, sample) for logit, sample in zip(logits, samples, strict=True)]
         loss = torch.stack(losses).sum()
-        self.log("train/loss", loss / len(samples), prog_bar=True, batch_size=1)
+        self.log("train/loss", loss / len(samples), batch_size=1)
         return loss
 
     def validation_step(self, sample: Sample, _index: int) -> Tensor:
@@ -121,7 +121,7 @@ class Segmenter(LightningModule):
         return logits
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.scores.compute(), prog_bar=True, sync_dist=True)
+        self.log_dict(self.scores.compute(), sync_dist=True)
         self.scores.reset()
 
     def configure_optimizers(self) -> Any:

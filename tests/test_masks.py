@@ -1,0 +1,112 @@
+"""What is wrong with a data set's masks is told before the first step, all of it at once."""
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from wellseg.config import DataConfig
+from wellseg.training.data_folder import DataError
+from wellseg.training.dataset import FolderLogs, LogsModule, Samples, pick_crop
+
+
+def change(data_set, change, *names):
+    for name in names:
+        path = data_set / "masks" / f"{name}_a.tif"
+        mask = change(tifffile.imread(path))
+        tifffile.imwrite(path, mask, photometric="rgb" if mask.ndim == 3 else None)
+
+
+def open_data(data_set, **options):
+    return LogsModule(DataConfig(root=data_set, **options), seed=0)
+
+
+def as_red(mask):
+    return np.stack([mask, np.zeros_like(mask), np.zeros_like(mask)], axis=-1)
+
+
+FAULTS = {
+    "values 0 and 1: multiply by 255": lambda mask: mask // 255,
+    "save it without anti-aliasing": lambda mask: cv2.blur(mask, (3, 3)),
+    "this one is in colour; save it as gray": as_red,
+    "most of it is curve: inverted?": lambda mask: 255 - mask,
+    "has 5 x 5 pixels": lambda mask: mask[:5, :5],
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
+    change(data_set, FAULTS[said], "well1")
+    with pytest.raises(DataError, match=r"^\S*masks/well1_a\.tif: ") as error:
+        open_data(data_set)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_all_bad_masks_are_named_at_once(data_set):
+    """Of both splits, and those with the same fault together."""
+    for number, fault in enumerate(FAULTS.values(), 1):
+        change(data_set, fault, f"well{number}")
+    change(data_set, FAULTS["values 0 and 1: multiply by 255"], "well0")
+    with pytest.raises(DataError, match=r"^6 of 6 masks cannot be used: ") as error:
+        open_data(data_set)
+    said = str(error.value)
+    assert all(f"well{number}_a.tif" in said for number in range(6))
+    assert all(said.count(fault) == 1 for fault in FAULTS)
+
+
+def test_a_damaged_mask_ends_a_run_before_it_begins_unless_it_may_be_skipped(data_set):
+    path = data_set / "masks" / "well1_a.tif"
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(DataError, match=r"well1_a\.tif: damaged .*--data\.on_error skip"):
+        open_data(data_set)
+    assert len(open_data(data_set, on_error="skip").train_logs) == 5
+
+
+TRAINED = [f"well{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("value", "names", "said"),
+    [
+        (0, TRAINED, r"no curve \(255\) in the masks of all 5 logs to train on"),
+        (128, TRAINED, r"nothing scored, 128 alone, in the masks of all 5 logs to train on"),
+        (0, ["well5"], r"no curve \(255\) in the masks of all 1 logs to validate with"),
+        (128, ["well5"], r"nothing scored, 128 alone, in the masks of all 1 logs to validate"),
+    ],
+)
+def test_a_split_without_curves_is_refused(data_set, value, names, said):
+    change(data_set, lambda mask: np.full_like(mask, value), *names)
+    with pytest.raises(DataError, match=said):
+        open_data(data_set)
+
+
+def test_logs_without_curves_are_named_and_those_without_scored_pixels_left_out(data_set):
+    change(data_set, np.zeros_like, "well1")
+    change(data_set, lambda mask: np.full_like(mask, 128), "well3")
+    data = open_data(data_set)
+    assert [log.name for log in data.train_logs.files] == [f"well{n}_a" for n in (0, 1, 2, 4)]
+    unscored, empty, few = data.warnings
+    assert "128 alone, in the masks of well3_a: left out" in unscored
+    assert "no curve (255) in the masks of well1_a" in empty and "well3" not in empty
+    assert "chosen by 1 validation log" in few
+
+
+def test_every_crop_holds_scored_pixels(data_set):
+    def hide(mask):
+        mask = mask.copy()
+        mask[:-8] = 128
+        return mask
+
+    change(data_set, hide, *TRAINED)
+    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=16, augment=False)
+    crops = [samples[epoch, index] for epoch in range(12) for index in range(5)]
+    assert all((crop.truth != 128).any() for crop in crops)
+    assert len({crop.gray.numpy().tobytes() for crop in crops[::5]}) > 1  # and not one alone
+
+
+def test_where_all_is_scored_all_crops_are_equally_likely():
+    draws = np.random.default_rng(0)
+    starts = [pick_crop(np.ones(12, bool), 8, draws)[0] for _ in range(2000)]
+    assert np.bincount(starts) == pytest.approx([400] * 5, abs=90)
+    assert pick_crop(np.zeros(12, bool), 8, draws)[1] <= 12  # an unreadable log's crops
+    assert pick_crop(np.ones(12, bool), None, draws) == (0, 12)
