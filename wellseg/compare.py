@@ -173,7 +173,8 @@ def draw_data_set(root: Path, size: Size) -> Path:
 
 def _check_logs(root: Path) -> None:
     """Raises ValueError where rates could not be chosen, or no log is left to score."""
-    from wellseg.training.data_folder import list_logs, read_mask
+    from wellseg.training.data_folder import list_logs
+    from wellseg.training.masks import read_mask
 
     if not any((read_mask(log.mask) == 255).any() for log in list_logs(root, "val")):
         raise ValueError(
@@ -218,7 +219,8 @@ def score_ways(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
     from wellseg.rows.segment import segment
     from wellseg.scores.masks import draw_centrelines, score_log
-    from wellseg.training.data_folder import list_logs, read_mask
+    from wellseg.training.data_folder import list_logs
+    from wellseg.training.masks import read_mask
     from wellseg.weights import load_model
 
     net = load_model(weights)
