@@ -45,6 +45,7 @@ def predict(config: PredictConfig) -> int:
         "threshold": config.threshold,
         "precision": config.precision,
         "window_rows": config.window_rows,
+        "invert": config.invert,
     }
     if config.traces:
         options |= {"tracks": config.tracks, "traced_rows": config.rows}
