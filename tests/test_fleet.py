@@ -15,7 +15,7 @@ import tifffile
 from conftest import draw_waves
 
 from wellseg.config import PredictConfig
-from wellseg.many.tasks import finished, list_tasks
+from wellseg.many.tasks import Results, Settings, list_tasks
 from wellseg.predict import main
 from wellseg.scan import files as storage
 from wellseg.scan.files import Task, local_job
@@ -67,7 +67,8 @@ def test_a_scan_behind_a_url(memory, weights, tmp_path, capsys):
     (tmp_path / "scratch").mkdir()
     run(*start)
     made = memory.find("/masks", detail=True)
-    names = ["deep/log 1.json", "deep/log 1.mask.tif", "deep/log 1.overlay.png", "summary.csv"]
+    names = ["deep/log 1.json", "deep/log 1.mask.tif", "deep/log 1.overlay.png"]
+    names += ["index.html", "summary.csv"]
     assert sorted(made) == [f"/masks/{name}" for name in names]
     assert tifffile.imread(io.BytesIO(memory.cat("/masks/deep/log 1.mask.tif"))).shape == (90, 70)
     assert [row["scan"] for row in read_summary(memory.cat("/masks/summary.csv"))] == [
@@ -115,7 +116,7 @@ def test_reports_are_read_where_all_results_are(memory):
     config = PredictConfig(["memory://s"], out="memory://o")
     report = {"rows": 3, "columns": 4, "seconds": 1, "curve_share": 0.5, "x": 1}
     memory.pipe({f"/s/{i}.tif": b"" for i in range(5)})
-    tasks, _ = list_tasks(config.scans, config.out)
+    tasks = list_tasks(config.scans, config.out).tasks
     for i in range(4):
         text = json.dumps({**report, "scan_version": tasks[i].version})
         memory.pipe(
@@ -123,8 +124,9 @@ def test_reports_are_read_where_all_results_are(memory):
         )
     memory.rm("/o/1.mask.tif")
     memory.pipe("/o/2.json", b"{")
-    assert [task.name for task in finished(tasks, config, {"x": 1})] == ["0.tif", "3.tif"]
-    assert not finished(tasks, config, {"x": 2})
+    done = Results(tasks).done(Settings(config, {"x": 1}))
+    assert [task.name for task in done] == ["0.tif", "3.tif"]
+    assert not Results(tasks).done(Settings(config, {"x": 2}))
 
 
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
@@ -138,7 +140,7 @@ def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
             (folder / "half").write_bytes(b"x")
             os.kill(os.getpid(), 9)"""
     subprocess.run([sys.executable, "-c", code])
-    (left,) = tmp_path.iterdir()
+    (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
     with local_job(task, tmp_path) as job:
         assert job.scan.read_bytes() == b"scan" and not left.exists()
         with local_job(task, tmp_path) as other:  # of another process: both are at work
@@ -219,7 +221,8 @@ def assert_each_once(s3, names):
     """One whole mask, preview and report for each scan, and nothing else."""
     found = {path.removeprefix("archive/masks/") for path in s3.find("archive/masks")}
     endings = (".mask.tif", ".overlay.png", ".json")
-    assert found == {name + ending for name in names for ending in endings} | {"summary.csv"}
+    pages = {"summary.csv", "index.html"}
+    assert found == {name + ending for name in names for ending in endings} | pages
     for name in names:
         report = json.loads(s3.cat(f"archive/masks/{name}.json"))
         mask = tifffile.imread(io.BytesIO(s3.cat(f"archive/masks/{name}.mask.tif")))

@@ -1,54 +1,84 @@
-"""The page of a folder, in a real browser."""
+"""The page of all scans, in a real browser; summary.csv as a spreadsheet reads it."""
+
+import csv
 
 import pytest
 
-from wellseg.many.index import write_index
+from wellseg.many.summary import Summary, as_csv, index_page
+from wellseg.many.tasks import Outcome
 from wellseg.results.page import fill, link
+from wellseg.scan.files import Task
 
-FIELDS = ("scan", "status", "rows", "columns", "seconds", "ink_share", "reason")
-ROWS = [
-    dict(zip(FIELDS, line, strict=True))
-    for line in (
-        ("a.tif", "done", "5000", "800", "4.5", "0.021", ""),
-        ("deep/b #2 100%.tif", "done", "90000", "2000", "100", "0.05", ""),
-        ("<b>c.tif", "failed", "", "", "", "", "the file is <empty>"),
-    )
+OUTCOMES = [
+    Outcome("a.tif", "done", 5000, 800, 4.5, 0.021, 0.31, 2, 200.0, "1-bit", 1),
+    Outcome("deep/b #2 100%.tif", "done", 90_000, 2000, 100.0, 0.05, 0.12, 3, None, "gray", 2),
+    Outcome("<b>c.tif", "failed", reason="the file is <empty>"),
+    Outcome("doc.pdf", "not read", reason="convert it"),
+    Outcome("later.tif", "waiting"),
 ]
 
 
+def write(folder, outcomes, look_at=".html", going_on=False):
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_bytes(index_page(str(folder), outcomes, look_at, going_on))
+    return folder / "index.html"
+
+
 @pytest.fixture
-def folder(tmp_path):
+def index(tmp_path):
     out = tmp_path / "out & more"
     (out / "deep" / "b #2 100%.view").mkdir(parents=True)
     (out / "deep" / "b #2 100%.html").write_text("<title>the view</title>")
     (out / "deep" / "b #2 100%.view" / "thumb.jpg").write_bytes(b"")
-    write_index(str(out), ROWS)
-    return out
+    return write(out, OUTCOMES)
 
 
-def test_failures_come_first_and_columns_sort(folder, browser_page):
-    page = browser_page(folder / "index.html")
-    names = lambda: page.locator("tbody .scan").all_inner_texts()  # noqa: E731
-    assert names() == ["<b>c.tif", "a.tif", "b #2 100%.tif\ndeep/"]
+def names(page):
+    return page.locator("tbody .scan").all_inner_texts()
+
+
+def test_failures_come_first_and_columns_sort(index, browser_page):
+    page = browser_page(index)
+    assert names(page) == ["<b>c.tif", "later.tif", "doc.pdf", "a.tif", "b #2 100%.tif\ndeep/"]
     assert "the file is <empty>" in page.locator("tr.failed").inner_text()
-    assert (
-        "1 failed" in page.locator("#sum").inner_text() and page.title() == "out & more · wellseg"
-    )
+    said = page.locator("#sum").inner_text()
+    assert "4 scans" in said and "1 failed" in said and "1 not reached" in said
+    assert "1 files of other kinds" in said and page.title() == "out & more · wellseg"
+    page.locator("th[data-key=doubt_share] button").click()
+    page.locator("th[data-key=doubt_share] button").click()
+    assert names(page)[:2] == ["a.tif", "b #2 100%.tif\ndeep/"]  # most doubt first, unknown last
+    assert page.locator("th[aria-sort]").get_attribute("data-key") == "doubt_share"
     page.locator("th[data-key=pixels] button").click()
-    assert names()[0] == "a.tif" and names()[-1] == "<b>c.tif"  # unknown comes last
-    page.locator("th[data-key=pixels] button").click()
-    assert names()[0].startswith("b #2") and names()[-1] == "<b>c.tif"
-    assert page.locator("th[aria-sort]").get_attribute("data-key") == "pixels"
+    assert names(page)[0] == "a.tif"
 
 
-def test_a_failed_scan_has_no_way_to_the_view_of_an_earlier_start(tmp_path, browser_page):
+def test_what_tells_of_quality_is_shown(index, browser_page):
+    page = browser_page(index)
+    row = page.locator("tbody tr", has_text="a.tif").inner_text()
+    for text in ("5,000 × 800", "200", "1-bit", "2.10 %", "31.0 %", "4.5"):
+        assert text in row
+
+
+def test_a_page_of_a_run_that_goes_on_says_so(tmp_path, browser_page):
+    said = browser_page(write(tmp_path, OUTCOMES, going_on=True)).locator("#sum").inner_text()
+    assert "The run goes on" in said and "reload" in said
+
+
+def test_without_a_view_a_scan_leads_to_its_overlay(tmp_path, browser_page):
+    (tmp_path / "a.overlay.png").write_bytes(b"")
+    page = browser_page(write(tmp_path, OUTCOMES, look_at=".overlay.png"))
+    assert page.locator("tbody a").get_attribute("href") == "a.overlay.png"
+
+
+def test_a_failed_scan_has_no_way_to_the_view_of_an_earlier_run(tmp_path, browser_page):
     (tmp_path / "<b>c.html").write_text("old")
-    write_index(str(tmp_path), ROWS)
-    assert browser_page(tmp_path / "index.html").locator("tbody a").count() == 0
+    assert browser_page(write(tmp_path, OUTCOMES)).locator("tbody a").count() == 0
 
 
-def test_filter_search_and_the_way_to_a_view(folder, browser_page):
-    page = browser_page(folder / "index.html")
+def test_filter_search_and_the_way_to_a_view(index, browser_page):
+    page = browser_page(index)
+    page.get_by_role("button", name="Not read").click()
+    assert names(page) == ["doc.pdf"]
     page.get_by_role("button", name="Done").click()
     assert page.locator("tbody tr").count() == 2
     page.get_by_placeholder("Find").fill("B #2")
@@ -58,29 +88,38 @@ def test_filter_search_and_the_way_to_a_view(folder, browser_page):
 
 
 def test_many_scans_are_drawn_as_one_comes_to_them(tmp_path, browser_page):
-    write_index(str(tmp_path), [{**ROWS[0], "scan": f"{i}.tif"} for i in range(1000)])
-    page = browser_page(tmp_path / "index.html")
+    page = browser_page(write(tmp_path, [Outcome(f"{i}.tif", "waiting") for i in range(1000)]))
     assert page.locator("tbody tr").count() < 500
-    to_the_end = "scrollTo(0, document.body.scrollHeight) ?? document.querySelectorAll('tbody tr').length === 1000"
+    to_the_end = (
+        "scrollTo(0, document.body.scrollHeight) ?? "
+        "document.querySelectorAll('tbody tr').length === 1000"
+    )
     page.wait_for_function(to_the_end)
 
 
-@pytest.mark.parametrize("width", [375, 1440])
-def test_nothing_overflows(folder, browser_page, width):
-    page = browser_page(folder / "index.html", width)
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nothing_overflows(index, browser_page, width):
+    page = browser_page(index, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_scan_called_index_keeps_its_view(tmp_path):
     (tmp_path / "index.html").write_text("the view")
-    write_index(str(tmp_path), [{**ROWS[0], "scan": "index.tif"}])
+    task = Task("index.tif", "index.tif", "index")
+    Summary(str(tmp_path), {task: Outcome("index.tif", "done")}, ".html", print).write()
     assert (tmp_path / "index.html").read_text() == "the view"
     assert "index.tif" in (tmp_path / "index of scans.html").read_text()
 
 
 def test_a_name_is_never_markup():
-    page = fill("index.html", "{{data}} <i>", {"scans": [{"scan": "</script>"}]}).decode()
-    assert "{{data}} &lt;i&gt;" in page and page.count("</script>") == 1
-    assert (
-        link("a: #1/c?.html") == "a%3A%20%231/c%3F.html"
-    )  # also the colon, or a: would be a scheme
+    page = fill("index.html", "{{data}} <i>", {"scans": [{"scan": "</script>{{ 1 }}"}]}).decode()
+    assert "{{data}} &lt;i&gt;" in page and page.count("</script>") == 1 and "{{ 1 }}" in page
+    # Also the colon, or a: would be a scheme.
+    assert link("a: #1/c?.html") == "a%3A%20%231/c%3F.html"
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1).tif", "+1.tif", "-1.tif", "@sum.tif", "\tx.tif"])
+def test_a_name_is_never_a_formula(name):
+    lines = as_csv([Outcome(name, "failed", reason="=1+1")]).decode().splitlines()
+    (row,) = csv.DictReader(lines)
+    assert row["scan"] == f"'{name}" and row["reason"] == "'=1+1"

@@ -261,7 +261,7 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.training.data_folder import HEADER
     from wellseg.weights import load_model, weights_path
 
-    tasks, _ = list_tasks(config.scans, str(config.out))
+    tasks = list_tasks(config.scans, str(config.out)).tasks
     first_curve_rows = read_headers(config.headers) if config.headers else {}
     names = [(task.name, Path(task.stem).name) for task in tasks]
     if first_curve_rows and not any(name in first_curve_rows for pair in names for name in pair):

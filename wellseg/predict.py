@@ -4,79 +4,129 @@
     wellseg predict scan.tif --view         # and NAME.html, to look at in a browser
     wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
-A folder's second start does what is not done: scans that are new, have changed, have failed, or were masked
-with other weights or options. Exit status: 0 all done, 1 some scans failed (each with one line saying why,
-the others done) or the disk was full, 2 wrong usage.
+The same command again does what is not done: scans that are new, have changed, have failed, or were
+masked with other weights or options. Several runs, also of several machines, may share one folder of
+results: each scan is masked by one of them. Exit status: 0 all done, 1 some scans failed (each with
+one line saying why, the others done), are left to another run, or the disk was full, 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import PredictConfig
 
+if TYPE_CHECKING:
+    from wellseg.many.progress import Screen
+    from wellseg.many.tasks import Outcomes, Settings
+    from wellseg.scan.files import Task
+
 
 def predict(config: PredictConfig) -> int:
-    """Mask every scan; returns the exit status. Raises DiskFull, and ValueError and WeightsError for wrong usage."""
+    """Mask every scan; returns the exit status.
+
+    Raises DiskFull and other OSErrors, and ValueError and WeightsError for wrong usage.
+    """
+    from wellseg.many.progress import Screen
+    from wellseg.many.summary import Summary
+    from wellseg.many.tasks import Outcome, Results, list_tasks, not_read, say_not_read
+
+    tasks, folder, others = list_tasks(config.scans, config.out)
+    for flag in ("depth", "tracks", "rows"):
+        if getattr(config, flag) and len(tasks) > 1:
+            raise ValueError(
+                f"--{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
+            )
+    settings = _settings(config)
+    results = Results(tasks)
+    results.clear()
+    done = {} if config.overwrite else results.done(settings)
+    rest = [task for task in tasks if task not in done]
+    look_at = ".html" if config.view else ".overlay.png"
+    screen = Screen(rest, len(done), look_at)
+    outcomes = {task: done.get(task, Outcome(task.name, "waiting")) for task in tasks}
+    summary = Summary(folder, outcomes | not_read(others), look_at, screen.say)
+    with screen:
+        if done:
+            what = (
+                f"{len(done):,} of {len(tasks):,} scans are" if tasks[1:] else f"{tasks[0].scan}:"
+            )
+            again = f"--overwrite does {'them' if len(done) > 1 else 'it'} again"
+            screen.say(f"{what} done already ({again})")
+        if others:
+            screen.say(say_not_read(others))
+        summary.write(going_on=True)
+        try:
+            with closing(_run(rest, settings, screen)) as ended:
+                for task, outcome in ended:
+                    summary.put(task, outcome)
+                    screen.ended(task, outcome)
+        except BaseException:  # a worker may have finished a scan and could not tell any more
+            unheard = [task for task in rest if summary.outcomes[task].status == "waiting"]
+            summary.outcomes.update(Results(unheard).done(settings))
+            with suppress(OSError):  # the first error is the one to be told
+                summary.write()
+            raise
+        summary.write()
+    failed, elsewhere = screen.counts["failed"], screen.counts["elsewhere"]
+    if failed:
+        screen.say(f"{failed:,} of {len(tasks):,} scans failed")
+    if elsewhere:
+        screen.say(f"{elsewhere:,} of {len(tasks):,} scans are left to another run")
+    return SOME_FAILED if failed or elsewhere else 0
+
+
+def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
+    """What becomes of each task that is not done."""
     from wellseg.many.processes import run_here, run_pool
-    from wellseg.many.progress import ScreenBoard
-    from wellseg.many.tasks import Summary, finished, list_tasks
-    from wellseg.many.worker import Ended, Row, Work
+    from wellseg.many.ray_cluster import run_ray
+    from wellseg.many.tasks import Outcome, Results
+
+    config = settings.config
+    for task in rest:
+        if task.problem:
+            yield task, Outcome(task.name, "failed", reason=task.problem)
+    todo = [task for task in rest if not task.problem]
+    if not todo:
+        return
+    alone = len(todo) == 1 and config.jobs is None
+    engine = run_ray if config.engine == "ray" else run_here if alone else run_pool
+    with closing(engine(todo, settings, screen)) as outcomes:
+        left_to_others = []
+        for task, outcome in outcomes:
+            if outcome.status == "elsewhere":
+                left_to_others.append((task, outcome))
+            else:
+                yield task, outcome
+    done = Results(task for task, _ in left_to_others).done(settings)  # meanwhile
+    for task, outcome in left_to_others:
+        yield task, done.get(task, outcome)
+
+
+def _settings(config: PredictConfig) -> Settings:
+    """What is the same for all scans."""
+    from wellseg.many.tasks import Settings
     from wellseg.weights import read_header, weights_path, window_rows_of
 
-    tasks, folder = list_tasks(config.scans, config.out)
-    for flag, given in (
-        ("--depth", config.depth),
-        ("--tracks", config.tracks),
-        ("--rows", config.rows),
-    ):
-        if given and len(tasks) > 1:
-            raise ValueError(
-                f"{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
-            )
     weights = weights_path(config.weights)
-    config = replace(config, window_rows=window_rows_of(read_header(weights), config.window_rows))
+    window_rows = window_rows_of(read_header(weights), config.window_rows)
     options = {
         "weights": weights.stem,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "threshold": config.threshold,
         "precision": config.precision,
-        "window_rows": config.window_rows,
-        "invert": config.invert,
+        "window_rows": window_rows,
     }
     if config.traces:
         options |= {"tracks": config.tracks, "traced_rows": config.rows}
     if config.traces or config.view:
         options |= {"depth": config.depth, "depth_unit": config.depth_unit}
-    done = {} if config.overwrite else finished(tasks, config, options)
-    summary = Summary(folder, {task: done.get(task, Row(task.name, "waiting")) for task in tasks})
-    todo = [task for task in tasks if task not in done and not task.problem]
-    work = Work(config, options, config.threads)
-    with ScreenBoard(tasks, done, summary, ".html" if config.view else ".overlay.png") as board:
-        for task in tasks:
-            if task.problem:
-                board.ended(Ended(task, Row(task.name, "failed", reason=task.problem)))
-        try:
-            if config.engine == "ray" and todo:
-                from wellseg.many.ray_cluster import run_ray
-
-                run_ray(todo, work, board)
-            elif len(todo) == 1 and config.jobs is None:
-                run_here(todo, work, board)
-            elif todo:
-                run_pool(todo, work, board)
-        except BaseException:  # a worker may have finished a scan and could not tell any more
-            unheard = [task for task in todo if summary.rows[task].status == "waiting"]
-            summary.rows.update(finished(unheard, config, options))
-            raise
-    if config.view and folder:
-        from wellseg.many.index import write_index
-
-        write_index(folder, summary.as_read())
-    return SOME_FAILED if board.failed else 0
+    return Settings(replace(config, weights=str(weights), window_rows=window_rows), options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -90,7 +140,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ValueError, WeightsError) as error:
         fail("predict", str(error), WRONG_USAGE)
     except (DiskFull, OSError) as error:
-        fail("predict", str(error), SOME_FAILED)
+        hint = (
+            ""
+            if config.out or isinstance(error, DiskFull)
+            else "; name a folder for the results (--out)"
+        )
+        fail("predict", f"{error}{hint}", SOME_FAILED)
     except KeyboardInterrupt:
         fail(
             "predict", "stopped; finished scans are kept, those under way left nothing", INTERRUPTED

@@ -1,94 +1,114 @@
-"""What every engine runs: a network that masks one scan after another, in a process of its own."""
+"""What every engine runs: a network that masks one scan after another."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from wellseg.config import PredictConfig
-from wellseg.scan.files import Job, Task, local_job, one_line
+from wellseg.many.tasks import Outcome, Settings, is_done, outcome_of
+from wellseg.scan.files import Job, Task, claim, local_job, one_line
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of summary.csv. None: not known.
-
-    status: ``done`` (whole results stand in the folder, made now or by an earlier start), ``failed``
-        (reason says why; the next start tries again), ``waiting`` (not reached yet).
-    rows, columns: as stored in the file. ink_share: curve pixels among all, 0 to 1.
-    """
-
-    scan: str
-    status: str
-    rows: int | None = None
-    columns: int | None = None
-    seconds: float | None = None
-    ink_share: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What became of a task. disk_full: what could not be written, if the disk was the reason."""
-
-    task: Task
-    row: Row
-    disk_full: Literal["", "results", "scratch"] = ""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is the same for all scans of a start: how they are masked, and what their reports say of it."""
-
-    config: PredictConfig
-    options: dict[str, Any]
-    threads: int | None = None
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Worker:
     """Raises ValueError and WeightsError when it is made, for what is wrong with all scans."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, settings: Settings) -> None:
         import cv2
         import torch
 
         from wellseg.device import pick_device
         from wellseg.weights import load_model
 
-        if work.threads:
-            torch.set_num_threads(work.threads)
-            cv2.setNumThreads(work.threads)
-        self.work = work
-        self.device = pick_device(work.config.device)
-        self.net = load_model(work.config.weights)
+        self.settings, self.config = settings, settings.config
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+            cv2.setNumThreads(self.config.threads)
+        pick_device(self.config.device)  # or every scan would fail for it
+        self.net = load_model(self.config.weights)
 
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
-    ) -> Ended:
-        """Mask one scan. Whatever is wrong with it is in the row: the other scans go on."""
+    ) -> Outcome:
+        """Mask one scan. Whatever is wrong with it is in the outcome: the other scans go on.
+
+        progress is told the share done, in [0, 1]; say what the user should know.
+        """
+        from wellseg.scan.reader import ScanError
+
+        scan = Path(task.scan)
+        try:
+            with claim(task) as mine:
+                if not mine:
+                    return Outcome(task.name, "elsewhere", reason="another run is masking it")
+                if not self.config.overwrite and (done := is_done(task, self.settings)):
+                    return replace(done, reason="masked by another run meanwhile")
+                with local_job(task, self.config.scratch) as job:
+                    scan = job.scan
+                    return outcome_of(task, self._mask_pages(job, task.version, progress, say))
+        except Exception as error:
+            reason = one_line(error).removeprefix(f"{scan}: ")
+            if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
+                reason = f"{type(error).__name__}: {reason}"
+            if isinstance(error, OSError) and error.errno in READ_ONLY and not self.config.out:
+                reason += "; name a folder for the results (--out)"
+            return Outcome(task.name, "failed", reason=reason, disk_full=_disk_full(error))
+
+    def _mask_pages(
+        self,
+        job: Job,
+        version: str,
+        progress: Callable[[float], None],
+        say: Callable[[str], None],
+    ) -> dict[str, Any]:
+        """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
+        where it stands, all results are whole."""
         from wellseg.results.one_scan import mask_scan
         from wellseg.scan.reader import ScanError
 
-        job = Job(Path(task.scan), Path(task.stem))
-        try:
-            with local_job(task, self.work.config.scratch) as job:
-                options = {**self.work.options, "scan_version": task.version}
-                report = mask_scan(self.net, job, self.work.config, options, progress, say)
-        except Exception as error:
-            reason = one_line(error).removeprefix(f"{job.scan}: ")
-            if not isinstance(
-                error, ScanError | OSError | ValueError
-            ):  # not foreseen: say what it is
-                reason = f"{type(error).__name__}: {reason}"
-            return Ended(task, Row(task.name, "failed", reason=reason), _disk_full(error))
-        row = done_row(task, report)
-        assert row is not None
-        return Ended(task, row)
+        numbers, left_out = further_pages(job.scan)
+        options = {**self.settings.options, "scan_version": version}
+        masked: list[int] = []
+
+        def mask(job: Job, config: PredictConfig, more: dict[str, Any]) -> dict[str, Any]:
+            before = len(masked)
+            return mask_scan(
+                self.net,
+                job,
+                config,
+                {**options, **more},
+                lambda share: progress((before + share) / (len(numbers) + 1)),
+                say,
+            )
+
+        failed = []
+        for number in numbers:
+            page = replace(job, page=number - 1, stem=job.result(f".p{number}"))
+            try:
+                mask(page, replace(self.config, depth=[], tracks=[], rows=None), {})
+                masked.append(number)
+            except ScanError as error:  # damaged; the other pages may be whole
+                failed.append(f"page {number}: {one_line(error).removeprefix(f'{job.scan}: ')}")
+        pages = {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
+        return mask(job, self.config, pages if numbers or left_out else {})
+
+
+def further_pages(path: Path) -> tuple[list[int], list[str]]:
+    """Numbers, from 1, of the pages beside the largest one that are logs; what is left out."""
+    from wellseg.scan.reader import open_scan, pages_of
+
+    with open_scan(path) as scan:
+        others = [page for page in range(scan.pages) if page != scan.page]
+    logs = pages_of(path) if others else []
+    numbers = [page + 1 for page in others if page in logs]
+    left_out = [f"page {page + 1} is a reduced copy" for page in others if page not in logs]
+    return numbers, left_out
 
 
 def _disk_full(error: Exception) -> Literal["", "results", "scratch"]:
@@ -97,14 +117,3 @@ def _disk_full(error: Exception) -> Literal["", "results", "scratch"]:
     if isinstance(error, ScratchFull):
         return "scratch"
     return "results" if isinstance(error, OSError) and error.errno in DISK_FULL else ""
-
-
-def done_row(task: Task, report: Any) -> Row | None:
-    """The summary's line from a report (NAME.json); None if it is not one."""
-    try:
-        rows, columns = int(report["rows"]), int(report["columns"])
-        return Row(
-            task.name, "done", rows, columns, float(report["seconds"]), float(report["curve_share"])
-        )
-    except (KeyError, TypeError, ValueError, IndexError):
-        return None

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wellseg.curves.files import TraceWriter
-    from wellseg.curves.options import DepthScale
     from wellseg.results.view import ViewWriter
     from wellseg.scan.reader import Scan
 
@@ -68,12 +66,10 @@ def mask_scan(
     limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     job.stem.parent.mkdir(parents=True, exist_ok=True)
-    opened = open_scan(job.scan, job.page, invert=config.invert)
-    with opened as scan, ExitStack() as outputs:
+    with open_scan(job.scan, job.page) as scan, ExitStack() as outputs:
         colours = None
         if scan.kind == "colour":
-            in_colour = open_scan(job.scan, scan.page, colour=True, invert=config.invert)
-            colours = outputs.enter_context(in_colour)
+            colours = outputs.enter_context(open_scan(job.scan, scan.page, colour=True))
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = outputs.enter_context(_view(job, config, scan)) if config.view else None
         left_out = ""
@@ -119,13 +115,10 @@ def mask_scan(
             if traces:
                 traces.put(band.gray, mask, probability)
         _remove_stale(job, endings(config, {"traces_left_out": left_out}))
-    if scan.mostly_black:
-        remedy = "leave --invert out" if config.invert else "try --invert"
-        say(f"{job.scan}: most of it is black: does it show white ink on black? {remedy}")
     for note in traces.notes if traces else []:
         say(f"{job.scan}: {note}")
     with atomic_file(job.result(".overlay.png")) as file:
-        file.write(encode_png(page.picture(partial(_head, _shown_depth(config, scan)))))
+        file.write(encode_png(page.picture()))
     curve_pixels, possible_pixels, sure_pixels = counts.tolist()
     report = {
         "scan": job.scan.name,
@@ -135,7 +128,6 @@ def mask_scan(
         "kind": scan.kind,
         "page": scan.page,
         "pages": scan.pages,
-        "mostly_black": scan.mostly_black,
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
         **(traces.quality() if traces else {}),
@@ -155,24 +147,10 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def _shown_depth(config: PredictConfig, scan: Scan) -> DepthScale | None:
-    """Of the rows as a person sees them: rows of the file are not those where it is turned."""
-    return config.curve_options().depth if scan.orientation in (1, 2) else None
-
-
-def _head(depth: DepthScale | None, row: int) -> str:
-    """What stands above a column of the overlay."""
-    if not depth or not depth.reach[0] <= row <= depth.reach[1]:
-        return f"row {row:,}"
-    return f"row {row:,} = {depth.at(row):,.1f} {depth.unit}"
-
-
 def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
     from wellseg.results.view import ViewWriter
     from wellseg.weights import weights_path
 
-    depth = _shown_depth(config, scan)
-    scale = depth and {"points": depth.points, "reach": depth.reach, "unit": depth.unit}
     return ViewWriter(
         job.result(".html"),
         scan.rows,
@@ -183,7 +161,6 @@ def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
             "scan": job.scan.name,
             "dpi": scan.dpi,
             "weights": weights_path(config.weights).stem,
-            "depth": scale,
         },
         scratch=config.scratch,
     )

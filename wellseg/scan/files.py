@@ -1,29 +1,30 @@
 """Scans and results in folders or behind fsspec URLs (s3://bucket/folder): the only place that tells them apart.
 
 Credentials and endpoints of a URL come from where its library looks for them (AWS_ACCESS_KEY_ID,
-AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). Network code works on local files alone: a scan is
-fetched, masked in a temporary folder, and its results are put, the report last.
+AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
+is fetched, masked in a temporary folder, and its results are put, the report last.
 """
 
 from __future__ import annotations
 
-import fcntl
+import glob
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from wellseg.scan.atomic import HIDDEN, atomic_file
+
 REPORT = ".json"
 WHOLE_PUTS = ("s3", "s3a", "gs", "gcs", "abfs", "az", "adl", "memory")
 """Stores in which an object appears whole or not at all; elsewhere it is put beside, then moved."""
-READERS = 16
-"""Small files read at once: on a network each takes long and little."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Task:
 
     name: below the folder that was given, with its suffix: what the summary calls it.
     scan: path or URL. stem: path or URL of the results, up to their endings.
-    version: changes when the scan does; "" for one that is not there.
+    version: changes when the scan does; "" for one that is not there. size_bytes: of the file.
     problem: why it cannot be masked at all; "" if it can.
     """
 
@@ -40,6 +41,7 @@ class Task:
     scan: str
     stem: str
     version: str = ""
+    size_bytes: int = 0
     problem: str = ""
 
     def result(self, ending: str) -> str:
@@ -48,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Job:
-    """One scan and the paths of its results, up to their endings, on this machine.
+    """One page of a scan and the paths of its results, up to their endings, on this machine.
 
     page: which one of the file, from 0; None: the largest.
     """
@@ -61,6 +63,15 @@ class Job:
         return self.stem.parent / (self.stem.name + ending)
 
 
+@dataclass(frozen=True)
+class File:
+    """A file below a folder: its name there, a text that changes when it does, its size."""
+
+    name: str
+    version: str
+    size_bytes: int
+
+
 def is_url(place: str | os.PathLike[str]) -> bool:
     return "://" in str(place)
 
@@ -69,12 +80,29 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
-def find_files(
-    place: str, wanted: Callable[[str, bool], bool]
-) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether that is a folder; (name below it, version) of its files, sorted; of a file, itself.
+def split(place: str) -> tuple[str, str]:
+    """Folder and name of a path or URL."""
+    if not is_url(place):
+        return os.path.split(place)
+    folder, _, name = place.rpartition("/")
+    return folder, name
 
-    wanted: tells by a name, and by whether it is a folder's, what to look at.
+
+def expand(place: str) -> list[str]:
+    """What a pattern (*.tif) stands for, where the shell has not said so; else the place itself."""
+    if not glob.has_magic(place) or os.path.lexists(place):
+        return [place]
+    if not is_url(place):
+        return sorted(glob.glob(place, recursive=True)) or [place]
+    fs, path = _filesystem(place)
+    return sorted(fs.unstrip_protocol(found) for found in fs.glob(path)) or [place]
+
+
+def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
+    """Whether that is a folder; the files below it, sorted by name; of a file, itself.
+
+    wanted: tells by a name, and by whether it is a folder's, what to look at. Links to folders are
+    not followed.
     Raises ValueError, naming the path or URL: it is not there, or cannot be looked into.
     """
     if is_url(place):
@@ -82,35 +110,33 @@ def find_files(
     if not os.path.isdir(place):
         if not os.path.exists(place):
             raise ValueError(f"{place}: no such file or folder")
-        return False, [(Path(place).name, _local_version(place))]
+        return False, [_local_file(place, Path(place).name)]
     found = []
     for folder, folders, names in os.walk(place, onerror=_unreadable):
         folders[:] = [name for name in folders if wanted(name, True)]
         paths = (os.path.join(folder, name) for name in names if wanted(name, False))
-        found += [(os.path.relpath(path, place), _local_version(path)) for path in paths]
-    return True, sorted(found)
+        found += [_local_file(path, Path(path).relative_to(place).as_posix()) for path in paths]
+    return True, sorted(found, key=lambda file: file.name)
 
 
 def _unreadable(error: OSError) -> None:
     raise ValueError(f"{error.filename}: cannot be looked into: {error.strerror}")
 
 
-def _local_version(path: str) -> str:
+def _local_file(path: str, name: str) -> File:
     try:
         state = os.stat(path)
     except OSError:
-        return ""
-    return f"{state.st_size} bytes, modified {state.st_mtime_ns} ns"
+        return File(name, "", 0)
+    return File(name, f"{state.st_size} bytes, modified {state.st_mtime_ns} ns", state.st_size)
 
 
-def _find_remote(
-    url: str, wanted: Callable[[str, bool], bool]
-) -> tuple[bool, list[tuple[str, str]]]:
+def _find_remote(url: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
     fs, root = _filesystem(url)
     try:
         if fs.isfile(root):
-            return False, [(root.rpartition("/")[2], _remote_version(fs.info(root)))]
-        files = fs.find(root, detail=True)
+            return False, [_remote_file(root.rpartition("/")[2], fs.info(root))]
+        files = fs.find(root, detail=True)  # in one listing: folders may be many
     except Exception as error:  # every store has exceptions of its own
         raise ValueError(f"{url}: cannot be looked into: {one_line(error)}") from error
     if not files:
@@ -119,125 +145,126 @@ def _find_remote(
     for path, info in files.items():
         name = PurePosixPath(path).relative_to(root)
         if wanted(name.name, False) and all(wanted(folder, True) for folder in name.parts[:-1]):
-            found.append((str(name), _remote_version(info)))
-    return True, sorted(found)
+            found.append(_remote_file(str(name), info))
+    return True, sorted(found, key=lambda file: file.name)
 
 
-def _remote_version(info: dict[str, Any]) -> str:
+def _remote_file(name: str, info: dict[str, Any]) -> File:
     changed = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
-    return f"{info.get('size')} bytes, {str(changed).strip(chr(34))}"
+    version = f"{info.get('size')} bytes, {str(changed).strip(chr(34))}"
+    return File(name, version, info.get("size") or 0)
 
 
-def read_reports(
-    tasks: Sequence[Task], endings: Sequence[str]
-) -> Iterator[tuple[Task, bytes | None]]:
-    """The report of each task whose results with these endings are all there, else None."""
-    local = [task for task in tasks if not is_url(task.stem)]
-    with ThreadPoolExecutor(READERS) as readers:
-        yield from zip(
-            local, readers.map(lambda task: _local_report(task, endings), local), strict=True
-        )
-    remote = [task for task in tasks if is_url(task.stem)]
-    if not remote:
-        return
-    fs, _ = _filesystem(remote[0].stem)
-    folders = {
-        task.stem.removesuffix(str(PurePosixPath(task.name).with_suffix(""))) for task in remote
-    }
-    there = {path for folder in folders for path in _names(fs, folder)}
-    for start in range(0, len(remote), 1000):
-        batch = {
-            fs._strip_protocol(task.result(REPORT)): task for task in remote[start : start + 1000]
-        }
-        whole = [
-            path
-            for path, task in batch.items()
-            if all(fs._strip_protocol(task.result(e)) in there for e in endings)
-        ]
-        reports = fs.cat(whole, on_error="omit") if whole else {}
-        yield from ((task, reports.get(path)) for path, task in batch.items())
-
-
-def _names(fs: Any, url: str) -> list[str]:
+def list_folder(place: str) -> set[str]:
+    """Names in a folder, a path or URL, hidden ones too; none if it is not there."""
+    fs, path = _filesystem(place)
     try:
-        return list(fs.find(fs._strip_protocol(url)))
-    except FileNotFoundError:
-        return []
+        return {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
-def _local_report(task: Task, endings: Sequence[str]) -> bytes | None:
+def exists(place: str) -> bool:
+    fs, path = _filesystem(place)
+    return bool(fs.exists(path))
+
+
+def read_file(place: str) -> bytes:
+    """A small file's content; nothing if it is not there or cannot be read."""
+    fs, path = _filesystem(place)
     try:
-        with open(task.result(REPORT), "rb") as file:
-            report = file.read()
+        return bytes(fs.cat_file(path))
     except OSError:
-        return None
-    return report if all(os.path.exists(task.result(ending)) for ending in endings) else None
+        return b""
 
 
 def write_whole(place: str, data: bytes) -> None:
     """A small file, at a path or URL, in one step."""
-    from wellseg.scan.atomic import atomic_file
-
     if not is_url(place):
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(place) as file:
             file.write(data)
         return
     with TemporaryDirectory(prefix="wellseg-") as folder:
-        path = Path(
-            folder, PurePosixPath(place).name
-        )  # stores tell by it what type it has: a page, a table
+        # By its name stores tell what type it has: a page, a table.
+        path = Path(folder, PurePosixPath(place).name)
         path.write_bytes(data)
         _put(path, place)
 
 
 @contextmanager
+def claim(task: Task) -> Iterator[bool]:
+    """Whether this process alone may write the task's results, until the block ends.
+
+    Held through a locked file, .wellseg-NAME.lock beside the results: it ends with its process,
+    however that ends, and holds between machines that share the folder, as far as the folder knows
+    locks (NFS 4 and SMB do). Behind URLs there are no locks: two runs may both mask a scan there,
+    each of whose results is whole; the last one stays.
+    """
+    if is_url(task.stem):
+        yield True
+        return
+    folder, name = split(task.stem)
+    os.makedirs(folder or ".", exist_ok=True)
+    lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(
+            OSError
+        ):  # while it is held: who waits for it notices. Windows removes it then
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+@contextmanager
 def local_job(task: Task, scratch: Path | None) -> Iterator[Job]:
-    """The scan and the places of its results as local paths; behind URLs, in a temporary folder meanwhile.
+    """The task's scan and results on this machine; behind URLs, in a temporary folder meanwhile.
 
     When the block ends well, results that belong behind a URL are there, the report last.
     """
+    job = Job(Path(task.scan), Path(task.stem))
     if not is_url(task.scan) and not is_url(task.stem):
-        yield Job(Path(task.scan), Path(task.stem))
+        yield job
         return
     with _scratch_folder(Path(scratch or gettempdir())) as folder:
-        job = Job(Path(task.scan), Path(task.stem))
         if is_url(task.scan):
-            job = Job(Path(folder, "scan", PurePosixPath(task.name).name), job.stem)
+            job = replace(job, scan=folder / "scan" / PurePosixPath(task.name).name)
             job.scan.parent.mkdir()
             fs, path = _filesystem(task.scan)
             fs.get_file(path, str(job.scan))
         if not is_url(task.stem):
             yield job
             return
-        job = Job(job.scan, Path(folder, "results", PurePosixPath(task.stem).name))
+        results = folder / "results"
+        job = replace(job, stem=results / PurePosixPath(task.stem).name)
         yield job
         fs, path = _filesystem(task.result(REPORT))
-        if fs.exists(
-            path
-        ):  # of results that are about to be replaced: they are not its own any more
+        if fs.exists(path):  # what is about to be replaced does not hold any more
             fs.rm_file(path)
-        results = [result for result in job.stem.parent.rglob("*") if result.is_file()]
-        for result in sorted(results, key=lambda result: result == job.result(REPORT)):
-            _put(
-                result,
-                join(task.stem.rpartition("/")[0], result.relative_to(job.stem.parent).as_posix()),
-            )
+        made = [result for result in results.rglob("*") if result.is_file()]
+        for result in sorted(made, key=lambda result: result == job.result(REPORT)):
+            _put(result, join(split(task.stem)[0], result.relative_to(results).as_posix()))
 
 
 @contextmanager
 def _scratch_folder(parent: Path) -> Iterator[Path]:
     """A temporary folder. Those that processes left which were killed are removed on the way."""
-    for left in parent.glob("wellseg-scan-*/lock"):
-        with suppress(OSError), open(left, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody alive holds it
-            rmtree(left.parent)
-    with (
-        TemporaryDirectory(prefix="wellseg-scan-", dir=parent) as name,
-        open(Path(name, "lock"), "xb") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(name)
+    for left in parent.glob("wellseg-scan-*.lock"):
+        with suppress(OSError, Timeout), FileLock(left, blocking=False):
+            rmtree(left.with_suffix(""), ignore_errors=True)
+            left.unlink()
+    with TemporaryDirectory(prefix="wellseg-scan-", dir=parent) as name:
+        lock = FileLock(f"{name}.lock")
+        with lock:
+            yield Path(name)
+    with suppress(OSError):
+        os.unlink(lock.lock_file)
 
 
 def _put(path: Path, url: str) -> None:
@@ -245,24 +272,27 @@ def _put(path: Path, url: str) -> None:
     if url.partition("://")[0] in WHOLE_PUTS:
         fs.put_file(str(path), target)
         return
-    beside = f"{target.rpartition('/')[0]}/.wellseg-{secrets.token_hex(8)}.tmp"
-    fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+    folder, name = split(target)
+    fs.makedirs(folder, exist_ok=True)
+    beside = f"{folder}/{HIDDEN}{secrets.token_hex(4)}-{name}"
     fs.put_file(str(path), beside)
     fs.mv(beside, target)
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec filesystem of a URL, and the path in it. Raises ValueError, naming the URL."""
+def _filesystem(place: str) -> tuple[Any, str]:
+    """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError, naming the URL."""
     from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
 
+    if not is_url(place):
+        return LocalFileSystem(), os.path.abspath(place)
     try:
-        fs, path = url_to_fs(url, use_listings_cache=False)
+        fs, path = url_to_fs(place, use_listings_cache=False)
     except ImportError as error:
-        raise ValueError(
-            f"{url}: {one_line(error)} (pip install 'wellseg[ray]' brings s3fs)"
-        ) from error
+        hint = "(pip install 'wellseg[ray]' brings s3fs)"
+        raise ValueError(f"{place}: {one_line(error)} {hint}") from error
     except ValueError as error:
-        raise ValueError(f"{url}: {one_line(error)}") from error
+        raise ValueError(f"{place}: {one_line(error)}") from error
     return fs, str(path)
 
 
