@@ -1,9 +1,9 @@
 """From a mask to lines: each connected trace's centre, width and confidence in every row.
 
-A row of the mask is a few *runs* of curve pixels. A trace is a run followed from row to row by overlap.
-Where that is ambiguous (curves that cross, touch or part; a spike that sweeps over another curve) each
-trace goes on where its course so far leads. Works from top to bottom, a row at a time, and keeps of each
-trace what the next row needs; its points go to a temporary file.
+A row of the mask is a few *runs* of curve pixels. A trace is a run followed from row to row by
+overlap. Where that is ambiguous (curves that cross, touch or part; a spike that sweeps over another
+curve) each trace goes on where its course so far leads. Works from top to bottom, a row at a time,
+and keeps of each trace what the next row needs; its points go to a temporary file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MATURE_ROWS = 10
 SHARED_ROWS = 100
 """Two traces in one run for longer are one from then on: the younger ends where they met."""
 WIDE = 4.0
-"""A run so many times wider than the trace usually is belongs to a spike: its middle says where the curve is, not
-where it is heading."""
+"""A run so many times wider than the trace usually is belongs to a spike: its middle says where the
+curve is, not where it is heading."""
 WIDE_ROWS = 8
 """... but not for longer than this: then the trace has become wider, or runs steeply."""
 MEMORY = 0.2
@@ -51,18 +51,13 @@ class Trace:
     def __init__(self, row: int, start: int, stop: int) -> None:
         self.first_row, self.rows = row, 0  # where it begins, and how many rows of it are known
         self.start, self.stop = start, stop  # the last run, [start, stop)
-        self.column, self.width, self.slope = (
-            (start + stop - 1) / 2,
-            float(stop - start),
-            0.0,
-        )  # course
+        self.column, self.width = (start + stop - 1) / 2, float(stop - start)
+        self.slope = 0.0
         self.pen = self.width  # the width where it runs straight down
-        self.pace = 0.0  # columns a row that it has lately moved, either way: so much a run is wider than the pen
+        self.pace = 0.0  # columns a row that it lately moved: a run is so much wider than the pen
         self.began = self.column  # centre in the first row
         self.since = 0  # rows since the course was last known
-        self.gap = self.shared = self.wide = (
-            0  # rows without a run, in a run with others, in too wide a run
-        )
+        self.gap = self.shared = self.wide = 0  # rows: no run, one with others, too wide a run
         self.points = array("f")  # column, width, confidence of each row
         self.chunks: list[int] = []  # where earlier points lie in the file
         self.expected = self.column
@@ -106,9 +101,8 @@ class Trace:
             return self.start - 1, self.stop + 1
         slack = 2 + min(REACH, (0.5 + self.pace) * (self.gap + 1))
         half = self.width / 2
-        return min(self.start, self.expected - half) - slack, max(
-            self.stop, self.expected + half
-        ) + slack
+        low, high = min(self.start, self.expected - half), max(self.stop, self.expected + half)
+        return low - slack, high + slack
 
     def cut(self, rows: int) -> None:
         """Forget the last rows."""
@@ -139,7 +133,8 @@ class Follower:
         self._file = tempfile.TemporaryFile(dir=scratch)
 
     def add(self, mask: NDArray[np.uint8], probability: NDArray[np.uint8]) -> None:
-        """The next rows, uint8 (rows, columns): mask 255 curve and 0 not, probability 255 for certainty."""
+        """The next rows, uint8 (rows, columns): mask 255 curve and 0 not, probability 255 for
+        certainty."""
         first, starts, stops, confidences = _runs(mask, probability)
         for i in range(len(mask)):
             part = slice(first[i], first[i + 1])
@@ -170,11 +165,8 @@ class Follower:
                 trace = Trace(self._row, start, stop)
                 trace.follow(start, stop, confidence, shared=False)
                 live.append(trace)
-        if (
-            not all(taken)
-            or unclear
-            or any(trace.gap or len(trace.points) > 3 * KEEP_ROWS for trace in live)
-        ):
+        full = any(trace.gap or len(trace.points) > 3 * KEEP_ROWS for trace in live)
+        if full or unclear or not all(taken):
             self._tidy()
 
     def _choices(
@@ -212,7 +204,8 @@ class Follower:
         runs: list[tuple[int, int, float]],
         taken: list[int],
     ) -> None:
-        """Each trace takes the run nearest to where it was heading, and shares one only if none is left."""
+        """Each trace takes the run nearest to where it was heading, and shares one only if none is
+        left."""
         unclear.sort()
         chosen: dict[int, int | None] = {}
         for _, _, number, run in unclear:
@@ -249,42 +242,36 @@ class Follower:
         self._live = going
 
     def _adopt(self, trace: Trace) -> None:
-        """Go on as the trace that began nearby just before this one was lost: steep, broken lines overlap in rows."""
+        """Go on as the trace that began nearby just before this one was lost: steep, broken lines
+        overlap in rows."""
         low, high = trace.reach()
         for young in self._live:
             overlap = trace.first_row + trace.rows - young.first_row
-            new = (
-                not young.gap
-                and not young.shared
-                and young.rows < MATURE_ROWS
+            new = not young.gap and not young.shared and young.rows < MATURE_ROWS
+            if (
+                new
                 and young is not trace
-            )
-            if new and young.stop > low and young.start < high and 3 * overlap < len(trace.points):
+                and young.stop > low
+                and young.start < high
+                and 3 * overlap < len(trace.points)
+            ):
                 trace.cut(overlap)
                 trace.points += young.points
                 trace.rows += young.rows
-                trace.start, trace.stop, trace.column, trace.slope = (
-                    young.start,
-                    young.stop,
-                    young.column,
-                    young.slope,
-                )
+                for part in ("start", "stop", "column", "slope"):
+                    setattr(trace, part, getattr(young, part))
                 trace.since = trace.gap = trace.shared = trace.wide = 0
                 self._live.remove(young)
                 return
 
     def _is_younger(self, trace: Trace) -> bool:
         """Whether an older trace is in the same run. A trace left alone in it goes on."""
-        for other in self._live:
-            if other is not trace and other.start == trace.start and not other.gap and other.shared:
-                older = (other.first_row, -other.rows, id(other)) < (
-                    trace.first_row,
-                    -trace.rows,
-                    id(trace),
-                )
-                if older:
-                    return True
-        return False
+
+        def age(one: Trace) -> tuple[int, int, int]:
+            return one.first_row, -one.rows, id(one)
+
+        same = [o for o in self._live if o.start == trace.start and o.shared and not o.gap]
+        return any(age(other) < age(trace) for other in same if other is not trace)
 
     def _end(self, trace: Trace, forget_rows: int) -> None:
         trace.cut(forget_rows)
@@ -300,15 +287,16 @@ class Follower:
         trace.points = array("f")
 
     def finish(self) -> None:
-        """After the last row: ``traces`` is complete, sorted by first row, then from left to right."""
+        """After the last row: ``traces`` is complete, sorted by first row, then from left to
+        right."""
         for trace in self._live:
             self._end(trace, trace.gap)
         self._live = []
         self.traces.sort(key=lambda trace: (trace.first_row, trace.began))
 
     def points(self, trace: Trace) -> Points:
-        """float32 (rows, 3) of an ended trace: column (0 is the middle of the leftmost pixel), width in pixels,
-        mean probability in [0, 1]; NaN in rows where it is missing."""
+        """float32 (rows, 3) of an ended trace: column (0 is the middle of the leftmost pixel),
+        width in pixels, mean probability in [0, 1]; NaN in rows where it is missing."""
         parts = []
         for at, size in zip(trace.chunks[::2], trace.chunks[1::2], strict=True):
             self._file.seek(at)
@@ -325,7 +313,8 @@ class Follower:
 def _runs(
     mask: NDArray[np.uint8], probability: NDArray[np.uint8]
 ) -> tuple[list[int], list[int], list[int], list[float]]:
-    """All runs of some rows, row after row: where each row's begin in the lists, start, stop, mean probability."""
+    """All runs of some rows, row after row: where each row's begin in the lists, start, stop, mean
+    probability."""
     rows, columns = mask.shape
     edges = np.diff(np.pad(mask > 127, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     row, starts = np.nonzero(edges > 0)

@@ -37,9 +37,9 @@ Missing: {null}. Gaps of more than {sheet.gap_rows} rows end a trace; traces of 
 {sheet.least_rows} rows are left out.
 {left_out}"""
 IN_TRACKS = """\
-Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left border and 1 its right
-one in that row; a curve that leaves its track goes below 0 or beyond 1. Traces that mostly lie in no
-track are given in fractions of the scan's whole width instead.
+Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left border and 1 its
+right one in that row; a curve that leaves its track goes below 0 or beyond 1. Traces that mostly
+lie in no track are given in fractions of the scan's whole width instead.
 {where}"""
 FOUND = (
     "Tracks are panels of grid with white paper between them; two that share a border are one here."
@@ -189,9 +189,9 @@ def _describe(las: Any, sheet: Sheet, traces: int, left_out: int) -> None:
 
 
 def pack(traces: Sequence[Trace], in_track: Sequence[int]) -> list[list[int]]:
-    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time, all of
-    one track: the longest first, each where its neighbour ends or begins closest. Columns from left
-    to right."""
+    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time, all
+    of one track: the longest first, each where its neighbour ends or begins closest. Columns from
+    left to right."""
     lanes: list[list[int]] = []
     near = 0.05 * max((trace.stop for trace in traces), default=1)
     for number in sorted(range(len(traces)), key=lambda number: -traces[number].rows):
@@ -211,8 +211,8 @@ def pack(traces: Sequence[Trace], in_track: Sequence[int]) -> list[list[int]]:
 
 
 def _step(lane: Sequence[Trace], one: Trace) -> float:
-    """How far aside the trace begins or ends from the one next to it, above or below; infinite if it
-    overlaps with one."""
+    """How far aside the trace begins or ends from the one next to it, above or below; infinite if
+    it overlaps with one."""
     rows_apart = {}
     for other in lane:
         above, below = (

@@ -1,11 +1,12 @@
-"""The printed tracks of a scan: panels of grid with white paper between them, as the depth column is.
+"""The printed tracks of a scan: panels of grid with white paper between them.
 
-Told by the grid's horizontal lines: from where to where there are many of them, in blocks of rows. A log keeps
-its layout and wanders sideways as a whole, so the blocks are first laid over each other; then hundreds of them
-say together where the panels begin and end, however much is worn, written over or crossed by curves. Near
-these ends the vertical line that borders the panel is followed down the scan.
-Two tracks that share a border, without paper between them, are one panel: on real scans the line between them
-is mostly drawn like the bold lines of the grid.
+Told by the grid's horizontal lines: from where to where there are many of them, in blocks of rows.
+A log keeps its layout and wanders sideways as a whole, so the blocks are first laid over each
+other; then hundreds of them say together where the panels begin and end, however much is worn,
+written over or crossed by curves. Near these ends the vertical line that borders the panel is
+followed down the scan.
+Two tracks that share a border, without paper between them, are one panel: on real scans the line
+between them is mostly drawn like the bold lines of the grid.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 USUAL_DPI = 200.0
 """Of a scan that does not say."""
 BLOCK_INCHES = 1.5
-"""Rows that are looked at together: a dozen lines of the usual grid, in which a skewed sheet hardly moves."""
+"""Rows that are looked at together: a dozen lines of the usual grid, in which a skewed sheet hardly
+moves."""
 LINE_INCHES = 0.2
 """Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
 BIN_INCHES = 0.02
@@ -32,7 +34,8 @@ LEAST_LINES = 1
 TRACK_INCHES, BREAK_INCHES = 0.5, 0.06
 """The narrowest track; what is missing of the grid under a bold line, and does not end it."""
 BORDER_INCHES, FADE_INCHES = 0.08, 1.0
-"""How far from where the grid ends its border may be drawn, and in how much a worn one has to end."""
+"""How far from where the grid ends its border may be drawn, and in how much a worn one has to
+end."""
 DRAWN = 0.08
 """Share of a border that is there, in the mean."""
 WANDER = 0.2
@@ -52,9 +55,9 @@ Indices = NDArray[np.int64]
 class Tracks:
     """Borders of the tracks, from left to right, at some rows of the scan.
 
-    rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of the first
-    pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout holds so many rows above
-    and below each of ``rows``.
+    rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
+    the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
+    holds so many rows above and below each of ``rows``.
     """
 
     rows: Floats
@@ -62,14 +65,15 @@ class Tracks:
     reach: float
 
     def at(self, rows: Indices) -> Floats:
-        """float64 (rows, tracks, 2): left and right border in these rows, straight between those known."""
+        """float64 (rows, tracks, 2): left and right border in these rows."""
         sides = self.borders.reshape(len(self.rows), -1).T
         return np.stack([np.interp(rows, self.rows, side) for side in sides], 1).reshape(
             len(rows), -1, 2
         )
 
     def of(self, rows: Indices, columns: Floats) -> int:
-        """Number, from 1, of the track in which most of these points lie; 0: most lie in none. Columns may be NaN."""
+        """Number, from 1, of the track in which most of these points lie; 0: most lie in none.
+        Columns may be NaN."""
         next_row = (
             np.searchsorted(self.rows, rows).clip(1, len(self.rows) - 1)
             if len(self.rows) > 1
@@ -94,7 +98,8 @@ def straight(borders: Sequence[tuple[float, float]]) -> Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps two bytes a column of each block of rows, and the rows of one block. dpi: of the scan, if it says.
+    Keeps two bytes a column of each block of rows, and the rows of one block. dpi: of the scan, if
+    it says.
     """
 
     def __init__(self, columns: int, dpi: float | None) -> None:
@@ -172,7 +177,8 @@ class TrackFinder:
         )
 
     def _border(self, page: Floats, ruled: Bytes, end: int) -> Floats | None:
-        """Column of a right border in each block, near where the panel ends; None if it only fades away there.
+        """Column of a right border in each block, near where the panel ends; None if it only fades
+        away there.
 
         page: share of the grid in the mean block; ruled: lines down in each block."""
         near, last = self._px(BORDER_INCHES), self.columns - 1
@@ -210,8 +216,9 @@ class TrackFinder:
 
 
 def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indices]:
-    """Lay the blocks of a log over each other: how well each agrees with the mean of all, from -1 to 1, and how
-    many columns it lies to the right of it. grid: (blocks, columns), -1 paper to 1 grid; weight: of each block."""
+    """Lay the blocks of a log over each other: how well each agrees with the mean of all, from -1
+    to 1, and how many columns it lies to the right of it. grid: (blocks, columns), -1 paper to 1
+    grid; weight: of each block."""
     columns = grid.shape[1]
     most = max(4, int(WANDER * columns))
     padded = np.pad(grid, ((0, 0), (most, most)), constant_values=-1)
@@ -231,8 +238,9 @@ def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indi
 
 
 def course(score: Floats, reach: int, per_step: float, jump: float) -> Indices:
-    """The column in each row that together score highest (Viterbi). A step of up to ``reach`` columns costs
-    ``per_step`` for each, and one to anywhere ``jump``: sheets are joined. score: (rows, columns)."""
+    """The column in each row that together score highest (Viterbi). A step of up to ``reach``
+    columns costs ``per_step`` for each, and one to anywhere ``jump``: sheets are joined. score:
+    (rows, columns)."""
     rows, columns = score.shape
     came = np.zeros((rows, columns), np.int64)
     best = score[0].astype(float)

@@ -1,4 +1,4 @@
-"""One scan masked: rows through the network, results on disk. The same for one scan and for many."""
+"""One scan masked: rows through the network, results on disk."""
 
 from __future__ import annotations
 

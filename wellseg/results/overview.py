@@ -1,4 +1,4 @@
-"""A scan in a few hundred lines: where it has curves, how dark it is, and where the network is in doubt."""
+"""A scan in a few hundred lines: where it has curves, how dark it is, where there is doubt."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ LEAST_DOUBTFUL = 512
 class Overview:
     """Fed from top to bottom with rows of any number.
 
-    Doubt of some rows: of the pixels that may be curve (probability above DOUBT_FROM) the share whose
-    probability is below DOUBT_TO. Sure curves have blurred edges, too, so some doubt is everywhere; what
-    tells is where it is larger than elsewhere.
+    Doubt of some rows: of the pixels that may be curve (probability above DOUBT_FROM) the share
+    whose probability is below DOUBT_TO. Sure curves have blurred edges, too, so some doubt is
+    everywhere; what tells is where it is larger than elsewhere.
     """
 
     def __init__(self, rows: int, columns: int, threshold: float) -> None:
@@ -54,8 +54,9 @@ class Overview:
         np.add.at(self._places, row // PLACE_ROWS, counts)
 
     def data(self) -> dict[str, Any]:
-        """For the page: curve coverage and paper as base64 bytes (lines x cells), doubt for each line in
-        [0, 1], and the places of most doubt from top to bottom, [first row, last row, doubt]."""
+        """For the page: curve coverage and paper as base64 bytes (lines x cells), doubt for each
+        line in [0, 1], and the places of most doubt from top to bottom, [first row, last row,
+        doubt]."""
         rows = np.diff(np.append(np.arange(len(self._curves)) * self.line_rows, self.rows))[:, None]
         return {
             "line_rows": self.line_rows,

@@ -1,4 +1,4 @@
-"""A page from its template: title, style, script and data put in, nothing of them taken for markup."""
+"""A page from its template: title, style, script and data, nothing of them taken for markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
 
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
-    """The page ``template`` (a file of this package) with its title, the shared style and its data."""
+    """The page ``template``, a file of this package, with its title, style, script and data."""
     style, script = (
         Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js")
     )
@@ -29,5 +29,5 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
 
 
 def link(path: str) -> str:
-    """A relative path as an address: a scan's name may hold #, % and ?, or a colon as after a scheme."""
+    """A relative path as an address: a scan's name may hold #, % and ?, or a scheme's colon."""
     return quote(os.fsencode(path))

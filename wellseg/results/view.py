@@ -1,9 +1,10 @@
-"""A scan to look at: NAME.html and the pictures that it loads as they come into view, in NAME.view/.
+"""A scan to look at: NAME.html, and in NAME.view/ the pictures that it loads as they are needed.
 
-The scan is cut into tiles of paper (1-bit PNG where that loses nothing, else JPEG) and of probability
-(deflated bytes in base64 in a script: a browser lets no page read the pixels of a picture that comes
-from a local file, and the threshold has to act on them). Each is there twice, the second time reduced,
-for looking from afar. Fed row band by row band; never holds more than a few tiles.
+The scan is cut into tiles of paper (1-bit PNG where that loses nothing, else JPEG) and of
+probability (deflated bytes in base64 in a script: a browser lets no page read the pixels of a
+picture that comes from a local file, and the threshold has to act on them). Each is there twice,
+the second time reduced, for looking from afar. Fed row band by row band; never holds more than a
+few tiles.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ JPEG_QUALITY = 82
 
 
 class ViewWriter:
-    """Writes the view of one scan; use as a context manager, and ``put`` the scan from top to bottom.
+    """Writes the view of one scan; a context manager. ``put`` the scan from top to bottom.
 
     All or nothing: pictures go to a hidden folder, of a name that no other run has (`hidden_name`),
     which is renamed when the block ends well; the page comes last. An exception leaves what was
@@ -151,7 +152,7 @@ class ViewWriter:
             self._jobs.popleft().result()
         if self._small:
             self._write_small()
-        # One with as many curve pixels as most that have some: neither a header nor the worst blotch.
+        # One of median curve pixels among those that have some: neither a header nor a blotch.
         thumbs = sorted(thumb for thumb in self._thumbs if thumb[0]) or self._thumbs
         (self._hidden / "thumb.jpg").write_bytes(thumbs[len(thumbs) // 2][1])
         data = {
