@@ -275,7 +275,7 @@ def test_interval_is_students_and_p_is_exact_over_signs():
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--norms", "batch,grup"], "unknown 'grup'"),
+        (["--norms", "batch,grup"], "unknown norm 'grup'"),
         (["--norms", "batch"], "two norms at least"),
         (["--rates", "1e-3,fast"], "--rates are positive numbers"),
         (["--rates", "0"], "--rates are positive numbers"),

@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wellseg.norms import NORMS, GroupNorm, channel_statistics, half_or_16, make_norm, moments
+from wellseg.config import ModelConfig, TrainConfig
+from wellseg.norms import NORMS, Norm, base, channel_statistics, make_norm, moments, register
+from wellseg.norms.group import GroupNorm, half_or_16
+
+WORDS = ["group", "instance", "layer", "batch"]
+"""The product's norms: tests of the study register more."""
 
 
 def image(channels, rows=37, columns=29, dtype=torch.float64, seed=0, n=1):
@@ -44,9 +49,20 @@ def test_half_or_16_refuses(channels):
         half_or_16(channels)
 
 
-def test_unknown_norm_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown norm 'bath': choose one of group, .*online"):
-        make_norm("bath", 16)
+@pytest.mark.parametrize(
+    "asked", [lambda: make_norm("bath", 16), lambda: TrainConfig(ModelConfig("bath"))]
+)
+def test_unknown_norm_is_refused_with_the_known_ones(asked):
+    with pytest.raises(ValueError, match=r"unknown norm 'bath': choose one of .*group, .*layer"):
+        asked()
+
+
+def test_a_registered_word_is_a_norm_that_can_be_trained(monkeypatch):
+    monkeypatch.setattr(base, "NORMS", dict(NORMS))
+    monkeypatch.setattr("wellseg.norms.NORMS", base.NORMS)
+    register("two_groups")(lambda channels, momentum: GroupNorm(channels, 2))
+    assert TrainConfig(ModelConfig("two_groups")).model.norm == "two_groups"
+    assert make_norm("two_groups", 8).groups == 2
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -56,7 +72,7 @@ def test_group_norm_and_its_gradient_are_pytorchs_in_float64(
     monkeypatch, groups, channels, layout, block_values
 ):
     monkeypatch.setattr(moments, "BLOCK_VALUES", block_values)
-    norm = randomise(GroupNorm(groups, channels).double())
+    norm = randomise(GroupNorm(channels, groups).double())
     x = image(channels).to(memory_format=layout).requires_grad_()
     weights = image(channels, seed=1)
     ours = norm(x)
@@ -90,8 +106,25 @@ def test_statistics_far_from_zero_keep_their_variance():
     torch.testing.assert_close(var, x[0].double().var((1, 2), correction=0), rtol=1e-5, atol=0)
 
 
+def scale_of(outcome, x):
+    """Factor by which a map that was normalised by one group has been multiplied."""
+    return outcome.double().std() / x.double().std()
+
+
+def test_the_scale_of_a_tall_log_is_right_where_pytorchs_is_not():
+    """6,400 rows, as they are trained on: channels_last on a CPU."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 16, 6400, 100, generator=generator) + 3
+    x = x.to(memory_format=torch.channels_last)
+    expected = (x.double().var(correction=0) + 1e-5).rsqrt()
+    ours = scale_of(make_norm("layer", 16)(x), x)
+    assert abs(ours / expected - 1) < 1e-6
+    theirs = scale_of(F.group_norm(x, 1), x)
+    assert abs(theirs / expected - 1) > 1e-5, "PyTorch has mended its kernel: ours may go"
+
+
 def test_float32_gradient_against_float64():
-    norm = randomise(GroupNorm(2, 32))
+    norm = randomise(GroupNorm(32, 2))
     x = (
         image(32, 400, 300, dtype=torch.float32)
         .to(memory_format=torch.channels_last)
@@ -102,7 +135,7 @@ def test_float32_gradient_against_float64():
     exact = x.detach().double().requires_grad_()
     y = F.group_norm(exact, 2, norm.weight.double(), norm.bias.double(), norm.eps)
     (theirs,) = torch.autograd.grad((y * weights.double()).sum(), exact)
-    torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=5e-6)
+    torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-4)  # sums of the kernel
 
 
 def test_one_group_is_layer_norm_and_a_group_each_is_instance_norm():
@@ -119,38 +152,17 @@ def test_images_of_a_batch_do_not_see_each_other():
     )
 
 
-def test_layer_pixel_normalises_each_pixel_by_itself():
-    norm = make_norm("layer_pixel", 24).double()
-    x = image(24)
-    y = norm(x)
-    torch.testing.assert_close(norm(x[:, :, 3:4, 5:6]), y[:, :, 3:4, 5:6])
-    torch.testing.assert_close(y.mean(1), torch.zeros_like(y[:, 0]), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(("name", "size"), [("group8", 8), ("group4", 4)])
-def test_smaller_groups(name, size):
-    assert [make_norm(name, channels).groups for channels in (16, 32, 128)] == [
-        16 // size,
-        32 // size,
-        128 // size,
-    ]
-    assert make_norm(name, 3).groups == 1
-    x = image(32)
-    torch.testing.assert_close(make_norm(name, 32).double()(x), F.group_norm(x, 32 // size))
-
-
-@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("name", WORDS)
 def test_scale_shift_of_whole_image_statistics_is_the_layer(name):
-    """What rowwise does with a barrier."""
+    """What an evaluation by rows takes it for."""
     norm = randomise(make_norm(name, 32).double())
-    if not norm.reads_image:
-        pytest.skip("no barrier")
+    assert isinstance(norm, Norm) and norm.reads_image
     x = image(32)
     scale, shift = norm.scale_shift(x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0))
     torch.testing.assert_close(norm(x), x * scale[:, None, None] + shift[:, None, None])
 
 
-@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("name", WORDS)
 def test_every_norm_keeps_size_and_type_and_returns_to_its_state(name):
     norm = randomise(make_norm(name, 32))
     norm.train()
@@ -162,6 +174,6 @@ def test_every_norm_keeps_size_and_type_and_returns_to_its_state(name):
     torch.testing.assert_close(twin.eval()(x), norm.eval()(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("name", WORDS)
 def test_all_white_paper_stays_finite(name):
     assert torch.isfinite(make_norm(name, 32)(torch.zeros(1, 32, 20, 20))).all()

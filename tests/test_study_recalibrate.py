@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from studies.batch_size_one.norms import OnlineNorm
 from studies.batch_size_one.recalibrate import layer_by_layer, precise
 from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, make_norm
 from wellseg.norms.batch import BatchNorm
-from wellseg.norms.online import OnlineNorm
 
 SIZES = [(16, 24), (40, 8), (9, 13), (30, 50)]
 RUNNING = [name for name in NORMS if isinstance(make_norm(name, 4), BatchNorm | OnlineNorm)]

@@ -190,7 +190,7 @@ def _train_config(
     job: Job, config: CompareConfig, size: Size, steps: int, root: Path, folder: Path
 ) -> TrainConfig:
     return TrainConfig(
-        model=ModelConfig(norm=job.norm, widths=size.widths),  # type: ignore[arg-type]
+        model=ModelConfig(norm=job.norm, widths=size.widths),
         data=DataConfig(root=root, crop_rows=config.data.crop_rows, workers=0),
         optim=OptimConfig(lr=job.rate),
         steps=steps,

@@ -9,14 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from wellseg.curves.options import CurveOptions
 
-Norm = Literal[
-    "group", "group8", "group4", "instance", "layer", "layer_pixel",
-    "batch", "batch_frozen", "renorm", "two_phase", "two_phase_constant", "online",
-]  # fmt: skip
 Preset = Literal["tiny", "quick", "train", "full"]
 
 MIN_WINDOW_ROWS = 256
@@ -30,37 +26,32 @@ def at_least(least: int, group: str = "", **options: int | None) -> None:
             raise ValueError(f"--{group}{name} is at least {least}, not {value}")
 
 
+def check_norm(word: str) -> None:
+    """Raises ValueError, which lists the words, for one that is not registered in wellseg.norms."""
+    from wellseg.norms import NORMS  # not above: --help needs no torch
+
+    if word not in NORMS:
+        raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
+
+
 @dataclass
 class ModelConfig:
     """The network."""
 
-    norm: Norm = "group"
-    """Normalisation. Of each image by itself: group (half_or_16; group8, group4: 8 or 4 channels a
-    group), instance, layer, layer_pixel. With running statistics: batch (the legacy v1 layer),
-    batch_frozen (they stay as they are after a quarter of the run), renorm (Batch Renormalization),
-    online (Online Normalization), two_phase (BatchNorm over the --trainer.accumulate_grad_batches
-    images of a step; two_phase_constant: without the gradient of its statistics)."""
+    norm: str = "group"
+    """Normalisation, a word registered in wellseg.norms. Of each image by itself: group (half_or_16),
+    instance, layer. With running statistics: batch (the legacy v1 layer)."""
     momentum: float | Literal["cumulative"] = 0.01
-    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 -
-    m momentum). cumulative: the plain mean of all observed."""
-    weight_standardisation: bool = False
-    """Give the weights of the convolutions before a norm mean 0 and variance 1 for each output
-    channel."""
+    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 - m
+    momentum). cumulative: the plain mean of all observed."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's
     layout."""
     widths: tuple[int, ...] = (32, 64, 128, 128, 128)
     """Channels of each stage; each stage halves the resolution."""
-    decoder_convs: int = 2
-    """Convolutions in a block of the decoder: 1 or 2."""
-    dilation: int = 1
-    """Of the convolutions of the deepest stage, which then see so many times as far."""
     separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over
     memory."""
-    branch: int = 0
-    """Channels of a thin branch at full resolution, for strokes of one pixel (4 to 8). 0: no
-    branch."""
 
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):
@@ -69,10 +60,6 @@ class ModelConfig:
             raise ValueError(
                 f"--model.widths needs one positive number per stage, not {list(self.widths)}"
             )
-        if self.decoder_convs not in (1, 2):
-            raise ValueError(f"--model.decoder_convs is 1 or 2, not {self.decoder_convs}")
-        at_least(1, "model.", dilation=self.dilation)
-        at_least(0, "model.", branch=self.branch)
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
             raise ValueError(
                 f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}"
@@ -175,14 +162,14 @@ class TrainConfig:
     theirs, but for a --model.norm that is not group: the network goes on with that one."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
-    checkpoint: Literal["auto", "on", "lean", "off"] = "auto"
-    """lean: give freed memory back at once. on: also compute the inside of each stage twice instead
-    of keeping it, the same gradients in less than half the memory, up to twice as slow. auto: what
-    the log's size and the free memory ask for."""
+    checkpoint: Literal["auto", "on", "off"] = "auto"
+    """on: compute the inside of each stage twice instead of keeping it, the same gradients in about half
+    the memory and a third more time. auto: for logs that would not fit into free memory otherwise."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
     def __post_init__(self) -> None:
+        check_norm(self.model.norm)
         at_least(1, steps=self.steps, val_every=self.val_every)
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
@@ -391,10 +378,7 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         for norm in self.norm_list:
-            if norm not in get_args(Norm):
-                raise ValueError(
-                    f"--norms: unknown {norm!r}; choose from {', '.join(get_args(Norm))}"
-                )
+            check_norm(norm)
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         try:

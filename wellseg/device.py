@@ -1,7 +1,11 @@
-"""Which device and which number format this machine is good at."""
+"""Which device and number format this machine is good at, and how much memory it has."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
 import torch
 
 
@@ -19,7 +23,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """auto: bf16 where the machine multiplies it in hardware (AVX512-bf16, AMX, CUDA), else float32.
+    """auto: bf16 where the machine multiplies it in hardware (AVX512-bf16, AMX, CUDA), else
+    float32.
 
     Without such hardware bf16 is emulated on a CPU and several times slower than float32.
     """
@@ -34,3 +39,36 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def _cpu_has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that this process may still take: of the GPU, or of the machine or container."""
+    if device.type == "cuda":  # PyTorch uses again what it holds from before
+        again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + again
+    return container_bytes(Path("/sys/fs/cgroup"), psutil.virtual_memory().available)
+
+
+def container_bytes(cgroup: Path, otherwise: int) -> int:
+    """What the limit of a container (cgroup v2) leaves, which psutil does not know, or otherwise.
+
+    Pages of files that the kernel could drop count as free.
+    """
+    try:
+        limit, used = ((cgroup / name).read_text() for name in ("memory.max", "memory.current"))
+        droppable = (cgroup / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
+        return min(otherwise, int(limit) - int(used) + int(droppable))
+    except (OSError, ValueError, IndexError):  # no container, or none with a limit ("max")
+        return otherwise
+
+
+def resident_bytes(peak: bool = False) -> int:
+    """Memory that this process holds at present; peak: has held at most, where the system says
+    so."""
+    now = psutil.Process().memory_info()
+    if peak:
+        with suppress(OSError, IndexError):  # not Linux
+            status = Path("/proc/self/status").read_text()
+            return 1024 * int(status.split("VmHWM:")[1].split()[0])
+        return int(getattr(now, "peak_wset", now.rss))  # Windows
+    return int(now.rss)

@@ -17,6 +17,8 @@ BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT = "paper-logs-8"
 HEADER_KEY = "wellseg"
 FORMAT = 1
+RETIRED = {"branch": 0, "decoder_convs": 2, "dilation": 1, "weight_standardisation": False}
+"""Options of earlier networks, each at the value that every network has had since."""
 
 
 class WeightsError(Exception):
@@ -87,10 +89,11 @@ def read_header(path: Path) -> dict[str, Any]:
             raise WeightsError(
                 f"{path}: weights of format {known}; this wellseg reads format {FORMAT}"
             )
-        ModelConfig(**model)
+        kept = dict(option for option in model.items() if option not in RETIRED.items())
+        ModelConfig(**kept)
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: the header of these weights is damaged ({error})") from None
-    return dict(header)
+    return {**header, "model": kept}
 
 
 def window_rows_of(header: dict[str, Any], asked: int | None) -> int:
@@ -114,7 +117,6 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     from safetensors.torch import load_file
 
     from wellseg.net.resunet import ResUNet
-    from wellseg.norms import set_progress
 
     path = weights_path(name_or_path)
     header = read_header(path)
@@ -126,6 +128,5 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         raise WeightsError(
             f"{path}: the tensors do not fit the network of their header ({first_line})"
         ) from None
-    set_progress(net, 1.0)
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[no-any-return, call-overload]

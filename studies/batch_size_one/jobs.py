@@ -31,10 +31,10 @@ from studies.batch_size_one.scores import (
     sensitivity,
 )
 from studies.batch_size_one.train import Moment, Run, build_net, moments, states
+from wellseg.device import resident_bytes
 from wellseg.net.resunet import ResUNet
 from wellseg.scan.atomic import atomic_file
 from wellseg.training.dataset import one_thread
-from wellseg.training.memory import resident_bytes
 
 Record = dict[str, object]
 PICTURED = {("constant", "before"), ("annealed", "end")}

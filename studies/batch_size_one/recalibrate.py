@@ -20,8 +20,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from wellseg.norms import BatchNorm, Moments, OnlineNorm, merge_moments
-from wellseg.norms.maps import apply_scale_shift
+from studies.batch_size_one.norms import OnlineNorm, scaled
+from wellseg.norms import Moments, merge_moments
+from wellseg.norms.batch import BatchNorm
 from wellseg.norms.moments import moments_of_map
 
 Weigh = Literal["image", "pixel"]
@@ -46,7 +47,7 @@ def precise(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") ->
         count, mean, square = moments = moments_of_map(x)
         population[norm] = _merged(population.get(norm), moments, weigh)
         if norm in own_statistics and isinstance(norm, BatchNorm):
-            return apply_scale_shift(x, *norm.scale_shift(mean, square / count))
+            return scaled(x, *norm.scale_shift(mean, square / count))
         return None
 
     with _evaluation(net), _instead(norms, measure):

@@ -13,12 +13,11 @@ from torch import nn
 
 from studies.batch_size_one.arms import ARMS, Job, Size
 from studies.batch_size_one.logs import training_log
+from studies.batch_size_one.norms import Together, pools_images, set_progress, standardise
 from wellseg.config import OptimConfig
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.norms import set_progress
 from wellseg.training.segmenter import make_optimizer
-from wellseg.training.together import Together, pools_images
 
 Schedule = Literal["constant", "annealed"]
 MOMENTS = {"early": 0.1, "middle": 0.4, "before": 0.75, "end": 1.0}
@@ -48,9 +47,9 @@ def build_net(arm: str, size: Size, seed: int) -> ResUNet:
     """The arm's network; its convolutions start alike for every arm of a seed, for no norm draws anything."""
     torch.manual_seed(seed)
     options = ARMS[arm]
-    net = ResUNet(
-        2, size.widths, options.norm, options.momentum, options.standardised, separable=False
-    )
+    net = ResUNet(2, size.widths, options.norm, options.momentum, separable=False)
+    if options.standardised:
+        standardise(net)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

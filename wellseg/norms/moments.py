@@ -1,4 +1,5 @@
-"""Means and variances of maps that can be trusted, and how those of parts become those of the whole."""
+"""Means and variances of maps that can be trusted, and how those of parts become those of the
+whole."""
 
 from __future__ import annotations
 
@@ -9,23 +10,30 @@ import torch
 from torch import Tensor
 
 BLOCK_VALUES = 1 << 20
-"""Statistics are taken of so many values at a time: 2 to 4 MB, which stay in the cache for both passes."""
+"""Statistics are taken of so many values at a time: 2 to 4 MB, which stay in the cache for both
+passes."""
 LANE_VALUES = 64
-"""So many values of a channel are summed in one float32 run: more let rounding show on blank paper."""
+"""So many values of a channel are summed in one float32 run: more let rounding show on blank
+paper."""
 
 Moments = tuple[int, Tensor, Tensor]
 """Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
 
 
 def row_blocks(x: Tensor) -> Iterator[slice]:
-    """The rows of a map (1, C, H, W) in blocks of about BLOCK_VALUES values; on a GPU, which starts late, in one."""
+    """The rows of a map (1, C, H, W) in blocks of about BLOCK_VALUES values; on a GPU, which
+    starts late, in one."""
     _, channels, height, width = x.shape
     block_rows = height if x.is_cuda else max(1, BLOCK_VALUES // (channels * width))
     return (slice(start, start + block_rows) for start in range(0, height, block_rows))
 
 
+@torch.no_grad()
 def moments_of_map(x: Tensor) -> Moments:
-    """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache."""
+    """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache.
+
+    Without a gradient: ``Norm.normalise`` has the one through the statistics.
+    """
     if x.is_cuda:  # PyTorch's CUDA kernel merges parts as merge_moments does
         var, mean = torch.var_mean(
             x.double() if x.dtype == torch.float64 else x.float(), (0, 2, 3), correction=0
@@ -36,7 +44,8 @@ def moments_of_map(x: Tensor) -> Moments:
 
 
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of every channel over the rows and columns of one map (1, C, H, W), float64 (C,)."""
+    """Mean and biased variance of every channel over the rows and columns of one map (1, C, H, W),
+    float64 (C,)."""
     count, mean, square = moments_of_map(x)
     return mean, square / count
 
@@ -44,10 +53,11 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 def block_moments(block: Tensor) -> Moments:
     """Count, mean and sum of squared deviations of each channel of some rows (1, C, h, W).
 
-    PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel; the variance of a map
-    of 14 Mpx is then off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel reads bf16 and
-    float32 at the speed of memory, though. So it is shown each channel as many lanes of a few pixels,
-    and the lanes are merged in float64: errors are below 1e-7, at a third of the time of plain sums.
+    PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel; the variance of
+    a map of 14 Mpx is then off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel
+    reads bf16 and float32 at the speed of memory, though. So it is shown each channel as many
+    lanes of a few pixels, and the lanes are merged in float64: errors are below 1e-7, at a third
+    of the time of plain sums.
     """
     _, channels, height, width = block.shape
     pixels = block.permute(0, 2, 3, 1).reshape(height * width, channels)
@@ -64,7 +74,7 @@ def block_moments(block: Tensor) -> Moments:
         by_lane = pixels[:in_lanes].reshape(1, LANE_VALUES, 1, lanes * channels).permute(0, 3, 1, 2)
         zero = block.new_zeros(
             lanes * channels, dtype=wide
-        )  # running statistics, which the kernel asks for
+        )  # running ones, asked for by the kernel
         both = torch.batch_norm_update_stats(by_lane, zero, zero.clone(), 0.0)
         lane_mean, lane_var = torch.stack(both).double().view(2, lanes, channels)
         mean = lane_mean.mean(0)

@@ -54,13 +54,13 @@ def mask_scan(
     """
     import numpy as np
 
+    from wellseg.device import resident_bytes
     from wellseg.results.overlay import FoldedPage
     from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
     from wellseg.rows.segment import Inference
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png, is_sideways
     from wellseg.scan.reader import open_scan
-    from wellseg.training.memory import resident_bytes
 
     started = time.monotonic()
     limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]

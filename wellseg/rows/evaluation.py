@@ -27,11 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wellseg.device import free_bytes, resident_bytes
 from wellseg.rows.graph import UnsupportedOperation, trace
 from wellseg.rows.rules import Rows, Step
 from wellseg.rows.statistics import DepthStatistics, window_parts
 from wellseg.rows.store import Block, RowStore, disk_full
-from wellseg.training.memory import free_bytes, resident_bytes
 
 __all__ = ["Plan", "RowEvaluation", "UnsupportedOperation"]
 

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from wellseg.norms import plain
 from wellseg.rows.rules import IN_PLACE, NOTHING, RULES, SIZES, Refused, Rule, Step, method_call
 
 
@@ -31,7 +30,6 @@ def trace(
 
     Raises UnsupportedOperation, naming the operation, where a rule is missing.
     """
-    net = plain(net)
     tracer = _Tracer()
     try:
         graph = tracer.trace(net)

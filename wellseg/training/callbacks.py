@@ -9,58 +9,39 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from wellseg.config import ModelConfig
+from wellseg.device import free_bytes
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.pictures import encode_png, paint
 from wellseg.training.dataset import Sample
-from wellseg.training.memory import (
-    HOLES,
-    choose_mode,
-    free_bytes,
-    give_freed_memory_back,
-    keep_freed_memory,
-    resident_bytes,
-)
+from wellseg.training.memory import step_bytes
 
 PICTURES = 4
 """Validation logs that are drawn after each validation."""
+SHARE = 0.8
+"""Of the free memory, what a step may take."""
 
 
 class Memory(Callback):
-    """Gives freed memory back, and recomputes the network's stages, in steps that would not fit well otherwise.
+    """Recomputes the network's stages in steps that would not fit into free memory otherwise.
 
-    checkpoint: auto, on, lean or off, see ``TrainConfig``. The gradients are the same either
-    way, so a run may be resumed on a machine with more or less memory.
+    checkpoint: auto, on or off, see ``TrainConfig``. The gradients are the same either way, so a
+    run may be resumed on a machine with more or less memory.
     """
 
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
-        self._free_bytes = (
-            0  # at the first step; later what is kept for the next step would count as taken
-        )
-        self._keeps_freed: bool | None = None
+        self.free_bytes = 0
+        """At the first step; later what is kept for the next step would count as taken."""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
     ) -> None:
-        on_gpu = pl_module.device.type == "cuda"
-        self._free_bytes = self._free_bytes or free_bytes(pl_module.device)
+        self.free_bytes = self.free_bytes or free_bytes(pl_module.device)
         dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
         model = ModelConfig(**pl_module.hparams["model"])
-        mode = self.checkpoint
-        if mode == "auto":
-            mode = choose_mode(model, batch.gray.numel(), dtype, self._free_bytes)
-            if on_gpu and mode == "lean":
-                mode = "on"
-        pl_module.net.recompute = mode == "on"  # type: ignore[union-attr]
-        if on_gpu:  # its maps are not in this process's heap
-            return
-        keeps_freed = mode == "off"
-        if self._keeps_freed != keeps_freed:
-            keep_freed_memory(keeps_freed)
-            self._keeps_freed = keeps_freed
-        elif keeps_freed and resident_bytes() > self._free_bytes / HOLES:
-            # Logs of many sizes leave holes of many sizes: 12 GB after 22 logs of up to 14 Mpx, and growing.
-            give_freed_memory_back()
+        fits = step_bytes(model, batch.gray.numel(), dtype) <= SHARE * self.free_bytes
+        net: Any = pl_module.net
+        net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
 
 class Pictures(Callback):
@@ -90,7 +71,8 @@ class Pictures(Callback):
 
 
 class Skipped(Callback):
-    """Remembers, over resumptions too, which logs could not be read, and tells at the end (--data.on_error skip)."""
+    """Remembers, over resumptions too, which logs could not be read, and tells at the end
+    (--data.on_error skip)."""
 
     def __init__(self) -> None:
         self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often

@@ -20,9 +20,7 @@ from torchmetrics.classification import (
 from wellseg.config import ModelConfig, OptimConfig
 from wellseg.net.losses import IGNORE, curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.norms import set_progress
 from wellseg.training.dataset import Sample
-from wellseg.training.together import Together, pools_images
 
 
 def curve_scores() -> MetricCollection:
@@ -67,49 +65,25 @@ class Segmenter(LightningModule):
         options = ModelConfig(**model)
         self.net = ResUNet(**asdict(options)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.scores = curve_scores()
-        self.together = Together(self.net) if pools_images(self.net) else None
-        self.waiting: list[
-            Sample
-        ] = []  # the logs of this step so far, if they pass the network together
 
     def forward(self, ink: Tensor) -> Tensor:
         return self.net(ink)  # type: ignore[no-any-return]
 
-    def _loss(self, logits: Tensor, sample: Sample) -> Tensor:
-        return curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
-
     def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         logits = self(to_ink(sample.gray))
-        loss = self._loss(logits, sample)
+        loss = curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
-        set_progress(self.net, self.global_step / self.steps)
-        loss = self._step_together(sample) if self.together else self._step(sample, "train")[0]
+        loss, _ = self._step(sample, "train")
         self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}; "
                 "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
             )
-        return loss
-
-    def _step_together(self, sample: Sample) -> Tensor:
-        """Have a log wait for the last one of the step; then the sum of the losses, which Lightning averages."""
-        assert self.together
-        self.waiting.append(sample)
-        if (
-            len(self.waiting) < self.trainer.accumulate_grad_batches
-            and not self.trainer.is_last_batch
-        ):
-            return torch.zeros((), requires_grad=True)
-        samples, self.waiting = self.waiting, []
-        logits = self.together([to_ink(sample.gray) for sample in samples])
-        losses = [self._loss(logit, sample) for logit, sample in zip(logits, samples, strict=True)]
-        loss = torch.stack(losses).sum()
-        self.log("train/loss", loss / len(samples), batch_size=1)
         return loss
 
     def validation_step(self, sample: Sample, _index: int) -> Tensor:

@@ -1,0 +1,366 @@
+"""Norms that only the study needs. Importing this registers them as words of ``--model.norm``.
+
+They take their gradients from PyTorch, by plain operations on whole maps: exact, but with more
+memory and time than those of ``wellseg.norms``. Those that change in the course of a training need
+``set_progress`` before every step, those with statistics over several images ``Together``, and
+weight standardisation is put on a network by ``standardise`` and folded in for evaluation by
+``plain``.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.autograd.function import once_differentiable
+
+from wellseg.norms import Momentum, Norm, register
+from wellseg.norms.batch import BatchNorm
+from wellseg.norms.group import GroupNorm, half_or_16
+
+
+def set_progress(net: nn.Module, share: float) -> None:
+    """Tell the norms of a network what share of its training is done, in [0, 1]; before every
+    step."""
+    for module in net.modules():
+        if isinstance(module, FrozenBatchNorm | BatchRenorm):
+            module.set_progress(share)
+
+
+@register("group8")
+def group8(channels: int, momentum: Momentum) -> Norm:
+    return GroupNorm(channels, half_or_16(channels, 8))
+
+
+@register("group4")
+def group4(channels: int, momentum: Momentum) -> Norm:
+    return GroupNorm(channels, half_or_16(channels, 4))
+
+
+@register("layer_pixel")
+class LayerNormPixel(Norm):
+    """LayerNorm over the channels of each pixel by itself (ConvNeXt, arXiv 2201.03545)."""
+
+    reads_image = False
+
+    def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
+        super().__init__(channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        y = F.layer_norm(x.permute(0, 2, 3, 1), weight.shape, weight, bias, self.eps)
+        return y.permute(0, 3, 1, 2)
+
+
+# --- Variants of BatchNorm ------------------------------------------------------------------------
+
+
+class BatchNormVariant(BatchNorm):
+    """BatchNorm with statistics of all the maps of a list, and room for what variants do with
+    them."""
+
+    pools_images = False
+    """Whether ``Together`` gives it the maps of all images at once."""
+    forgets_start = True
+    """True: the first 1/m batches are averaged, so that nothing is left of mean 0 and variance
+    1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat(self.together(list(x.split(1)))) if self.training else super().forward(x)
+
+    def together(self, maps: list[Tensor]) -> list[Tensor]:
+        """In training: maps (1, C, H, W) of any sizes, by the statistics of all their pixels."""
+        mean, var, pixels = self.statistics(maps)
+        scale, shift = self.scale_shift(mean, var)
+        if pixels:
+            self.observe(mean.detach(), var.detach(), pixels)
+        return [scaled(x, scale, shift) for x in maps]
+
+    def statistics(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, int]:
+        """Mean and biased variance of each channel, and of how many new pixels these are."""
+        values = torch.cat([wide(x).transpose(0, 1).flatten(1) for x in maps], 1)
+        var, mean = torch.var_mean(values, 1, correction=0)
+        return mean, var, values.shape[1]
+
+    def share(self) -> Tensor:
+        if self.momentum == "cumulative" or not self.forgets_start:
+            return super().share()
+        share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
+        return share.clamp(min=self.momentum)
+
+
+def wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """x * scale + shift per channel, differentiable, in the dtype of x."""
+    x_wide = wide(x)
+    scale, shift = (each.to(x_wide.dtype)[:, None, None] for each in (scale, shift))
+    return (x_wide * scale + shift).to(x.dtype)
+
+
+@register("batch_frozen")
+class FrozenBatchNorm(BatchNormVariant):
+    """BatchNorm until a share of the run is done; from then on its statistics stay, in training
+    too.
+
+    So the last part of the training trains the very function that evaluation uses. Detectron's
+    frozen BatchNorm, for fine-tuning, also freezes scale and shift; here they go on learning.
+    """
+
+    warmup = 0.25
+    frozen = False
+
+    def set_progress(self, share: float) -> None:
+        self.frozen = share >= self.warmup
+
+    @property
+    def reads_image(self) -> bool:
+        return self.training and not self.frozen
+
+    def statistics(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, int]:
+        if self.frozen:
+            return self.running_mean, self.running_var, 0
+        return super().statistics(maps)
+
+
+@register("renorm")
+class BatchRenorm(BatchNormVariant):
+    """Batch Renormalization (Ioffe 2017, arXiv 1702.03275): corrected towards the running
+    statistics.
+
+    y = ((x - mean) / std * r + d) * weight + bias, with r = std / running std within [1/r_max,
+    r_max] and d = (mean - running mean) / running std within [-d_max, d_max], both constants to
+    the gradient. Where neither bound is met, that is the function that evaluation uses.
+
+    The paper's bounds are 1 and 0 for 5,000 steps; r_max then rises to 3 at 40,000 and d_max to 5
+    at 25,000. Here these are shares of a run, as if of 100,000 steps.
+    """
+
+    r_max, d_max = 1.0, 0.0
+
+    def set_progress(self, share: float) -> None:
+        self.r_max = 1 + 2 * _ramp(share, 0.05, 0.40)
+        self.d_max = 5 * _ramp(share, 0.05, 0.25)
+
+    def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = mean.double(), (var.double() + self.eps).sqrt()
+        if self.observes:  # else the second pass of a recomputed stage: as in the first one
+            running_std = (self.running_var.double() + self.eps).sqrt()
+            away = (mean.detach() - self.running_mean) / running_std
+            r = (std.detach() / running_std).clamp(1 / self.r_max, self.r_max)
+            self._correction = r, away.clamp(-self.d_max, self.d_max)
+        r, d = self._correction
+        weight = self.weight.double()
+        return weight * r / std, self.bias.double() + weight * d - mean * weight * r / std
+
+
+def _ramp(share: float, start: float, end: float) -> float:
+    return min(1.0, max(0.0, (share - start) / (end - start)))
+
+
+@register("two_phase")
+class TwoPhaseNorm(BatchNormVariant):
+    """BatchNorm over k images of any sizes: by itself a BatchNorm, in ``Together`` one over the
+    images.
+
+    Phase one is the statistics of the k maps, phase two their normalisation. The gradient passes
+    through the statistics, so it is that of the concatenated batch.
+    """
+
+    pools_images = True
+    forgets_start = False
+
+
+@register("two_phase_constant")
+class TwoPhaseConstantNorm(TwoPhaseNorm):
+    """As TwoPhaseNorm, but the statistics are constants to the gradient, as in the forum's code.
+
+    The same forward values; "much higher training loss" is what its author got.
+    """
+
+    def statistics(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, int]:
+        with torch.no_grad():
+            return super().statistics(maps)
+
+
+class Together:
+    """``Together(net)(images)`` is ``[net(image) for image in images]``, but for norms that pool
+    images.
+
+    Each operation is done for every image before the next one; a norm with ``pools_images`` gets
+    the maps of all of them at once. One graph of derivatives results, and so the gradient of the
+    concatenated batch. It costs the memory of k images, and no time. In the memory of one image,
+    the gradient through the statistics of a layer is complete only when that of all later layers
+    is: a backward pass for every norm.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+        # The graph holds no weights: it stays right while they are trained.
+        self.interpreter = fx.Interpreter(net, graph=_Tracer().trace(net))
+
+    def __call__(self, images: list[Tensor]) -> list[Tensor]:
+        """images: (1, C, H, W), each of its own size. Returns the network's output for each."""
+        values: dict[fx.Node, list[Any]] = {}
+        for node in self.interpreter.graph.nodes:
+            if node.op == "placeholder":
+                values[node] = images
+                continue
+            of_image = [
+                {read: values[read][i] for read in node.all_input_nodes} for i in range(len(images))
+            ]
+            arguments = [
+                fx.node.map_arg((node.args, node.kwargs), one.__getitem__) for one in of_image
+            ]
+            norm = self.net.get_submodule(node.target) if node.op == "call_module" else None
+            if isinstance(norm, BatchNormVariant) and norm.training and norm.pools_images:
+                values[node] = norm.together([args[0] for args, _ in arguments])
+            else:
+                run = getattr(self.interpreter, node.op)
+                values[node] = [run(node.target, args, kwargs) for args, kwargs in arguments]
+            for read_for_the_last_time in self.interpreter.user_to_last_uses.get(node, []):
+                del values[read_for_the_last_time]
+        return values[node]
+
+
+class _Tracer(fx.Tracer):
+    """Down to the modules that have no parts."""
+
+    def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
+        return not any(True for _ in m.children())
+
+
+def pools_images(net: nn.Module) -> bool:
+    """Whether a norm of that network has statistics over several images."""
+    return any(getattr(module, "pools_images", False) for module in net.modules())
+
+
+# --- Online Normalization -------------------------------------------------------------------------
+
+
+@register("online")
+class OnlineNorm(Norm):
+    """Online Normalization (Chiley et al. 2019, arXiv 1905.05894), made for one image at a time.
+
+    *Forward*: an image is normalised by the statistics of those before it, which are then updated:
+    the output looks at no other pixel, in training as in evaluation. *Backward*: the gradient of a
+    normalisation has no mean and no component along its output. For this one that is so in the
+    mean over the images only: two more running values a channel keep account of what is left and
+    take it back. *Clamp*: the output is cut to +-5, so that a network of layers with statistics
+    out of date stays bounded (the default of the authors' code; their paper's layer scaling would
+    read the whole image).
+
+    momentum: 1 - m is the forward decay. The paper's is 0.999, which takes 4,600 images to forget
+        the start; for U-Nets they take 63/64. Here it is what BatchNorm has, 1 - 0.01.
+    In a run of several processes the first one's statistics count.
+    """
+
+    reads_image = False
+    observes = True
+
+    def __init__(
+        self,
+        channels: int,
+        momentum: Momentum = 0.01,
+        backward_decay: float = 0.99,
+        clamp: float = 5.0,
+    ) -> None:
+        super().__init__(channels, channels)
+        self.momentum, self.backward_decay, self.clamp = momentum, backward_decay, clamp
+        for name in ("running_mean", "control_mean", "control_output"):  # the paper's mu, u, v
+            self.register_buffer(name, torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            y = F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+            return y.clamp(-self.clamp, self.clamp)
+        images = [self._one_image(image) for image in x.split(1)]
+        return torch.cat(images).clamp(-self.clamp, self.clamp)
+
+    def _one_image(self, x: Tensor) -> Tensor:
+        if self.observes:  # else the second pass of a recomputed stage: as in the first one
+            self._before = self.running_mean.double().clone(), self.running_var.double().clone()
+            var, mean = torch.var_mean(wide(x.detach()).double(), (0, 2, 3), correction=0)
+            self.observe(mean, var)
+        center, var = self._before
+        rstd = (var + self.eps).rsqrt()
+        y = _Controlled.apply(wide(x), center, rstd, self)
+        return scaled(y, self.weight, self.bias).to(x.dtype)
+
+    def observe(self, mean: Tensor, var: Tensor) -> None:
+        """Take an image's mean and biased variance, float64 (C,), into the running ones."""
+        self.num_batches_tracked += 1
+        cumulative = self.momentum == "cumulative"
+        share = 1 / self.num_batches_tracked.item() if cumulative else float(self.momentum)
+        away = mean - self.running_mean
+        self.running_var.mul_(1 - share).add_(share * var + share * (1 - share) * away.square())
+        self.running_mean.add_(share * away)
+
+
+class _Controlled(torch.autograd.Function):
+    """(x - center) * rstd of a map, with the paper's control of the gradient, equations 8 to 12."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, center: Tensor, rstd: Tensor, norm: OnlineNorm) -> Tensor:
+        y = scaled(x, rstd, -center * rstd)
+        ctx.save_for_backward(y, rstd)
+        ctx.norm = norm
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (y, rstd), norm, pixels = ctx.saved_tensors, ctx.norm, (0, 2, 3)
+        left = 1 - norm.backward_decay
+        grad = grad - scaled(y, left * norm.control_output, torch.zeros_like(rstd))
+        norm.control_output += (grad * y).double().mean(pixels).to(norm.control_output.dtype)
+        grad = scaled(grad, rstd, -left * norm.control_mean)
+        norm.control_mean += grad.double().mean(pixels).to(norm.control_mean.dtype)
+        return grad, None, None, None
+
+
+# --- Weight standardisation -----------------------------------------------------------------------
+
+
+class StandardisedConv2d(nn.Conv2d):
+    """A convolution whose weights have mean 0 and variance 1 for each output channel (arXiv
+    1903.10520).
+
+    For convolutions that a norm follows: the scale that the weights lose is the norm's business.
+    """
+
+    def used_weight(self) -> Tensor:
+        rows = self.weight.flatten(1)
+        return F.layer_norm(rows, rows.shape[1:], eps=1e-6).view(self.weight.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, self.used_weight(), self.bias)
+
+
+def standardise(net: nn.Module) -> None:
+    """Have the last convolution before each norm of a ResUNet standardise its weights; same
+    tensors."""
+    for block in net.modules():
+        for conv in (getattr(block, "conv1", None), getattr(block, "conv2", None)):
+            last = conv[-1] if isinstance(conv, nn.Sequential) else conv
+            if isinstance(last, nn.Conv2d):
+                last.__class__ = StandardisedConv2d
+
+
+def plain(net: nn.Module) -> nn.Module:
+    """A copy with plain convolutions that is the same function, for evaluation, also by rows."""
+    net = copy.deepcopy(net)
+    for module in net.modules():
+        if isinstance(module, StandardisedConv2d):
+            module.weight.data = module.used_weight().detach()
+            module.__class__ = nn.Conv2d
+    return net
