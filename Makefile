@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN    := $(VENV)/bin
 RUN    ?= runs/default
 
-.PHONY: setup train test test-slow lint clean
+.PHONY: setup train test test-slow lint wheel clean
 
 setup: $(VENV)/installed
 
@@ -31,6 +31,18 @@ lint: setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+
+# dist/wellseg-*.whl, and its commands in an environment of its own, where what is not packed is missed.
+# That environment borrows the libraries of $(VENV): torch is not downloaded twice.
+wheel: setup
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m venv build/fresh
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > build/libraries.pth
+	cp build/libraries.pth $$(build/fresh/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	build/fresh/bin/python -m pip install --quiet --no-deps dist/wellseg-*.whl
+	cd build && export OMP_NUM_THREADS=1 && fresh/bin/wellseg --version && fresh/bin/wellseg predict ../data/sample/sample.tif --out masks
+	test -s build/masks/sample.mask.tif
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info
