@@ -1,40 +1,107 @@
-"""What the README says exists: its commands, their flags, its files."""
+"""What the documents say exists and works: commands word for word, files, lengths."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tifffile
+
+from wellseg.__main__ import COMMANDS, main
+from wellseg.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"python -m wellseg\.(\w+)", README)))
+DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/batch-size-one.md"]
+DOCUMENTS += ["wellseg/pretrained/README.md", "configs/release.yaml"]
 
 
-def test_the_commands_of_the_design_that_exist_are_in_the_readme():
-    assert {"train", "predict", "evaluate", "synth"} <= set(COMMANDS)
+def commands(document: str) -> list[str]:
+    """Its lines that start wellseg, without prompts and comments."""
+    lines = (ROOT / document).read_text("utf-8").splitlines()
+    starts = re.compile(r"(?:#   |    )(?:wellseg |\S*python -m wellseg\.)(.*)")
+    return [found[1] for line in lines if (found := starts.fullmatch(line))]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_flags_in_the_readme_are_flags_of_the_command(command):
-    shown = subprocess.run(
-        [sys.executable, "-m", f"wellseg.{command}", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    lines = [line for line in README.splitlines() if f"wellseg.{command}" in line]
-    flags = {
-        flag
-        for line in lines
-        for flag in re.findall(r"(--[\w.]+)", line.split(f"wellseg.{command}")[1])
-    }
-    assert flags <= set(re.findall(r"(--[\w.]+)", shown)) | {"--help"}
+ALL = [(name, line) for name in DOCUMENTS for line in commands(name)]
+DISTINCT = {tuple(shlex.split(line, comments=True)): name for name, line in ALL}
 
 
-def test_files_in_the_readme_are_there():
+@pytest.mark.parametrize(("words", "document"), DISTINCT.items())
+def test_commands_in_documents_are_understood(
+    words: tuple[str, ...], document: str, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as stop:  # --help ends it where all before was understood
+        main([*words, "--help"])
+    assert stop.value.code == 0, f"{document}: {capsys.readouterr().err}"
+
+
+def test_every_command_stands_in_a_document() -> None:
+    assert {words[0] for words in DISTINCT} >= set(COMMANDS) - {"compare"}
+    assert len(commands("README.md")) >= 10
+
+
+@pytest.mark.slow
+def test_commands_of_the_documents_run_word_for_word(
+    tmp_path: Path, data_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the page, on stand-ins for a reader's files; trainings for two steps."""
+    (tmp_path / "mine").symlink_to(data_set)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    sample = tifffile.imread(ROOT / "data" / "sample" / "sample.tif")[:1400]
+    (tmp_path / "scans").mkdir()
+    for name in ("scan.tif", "scans/a.tif", "scans/b.tif"):
+        tifffile.imwrite(tmp_path / name, sample, photometric="miniswhite", resolution=(200, 200))
+    short = ["--steps", "2", "--val_every", "1", "--data.val_count", "2", "--data.workers", "0"]
+    for document in ("README.md", "data/README.md", "wellseg/pretrained/README.md"):
+        for line in commands(document):
+            words = shlex.split(line.replace("release.yaml", "quick.yaml"), comments=True)
+            folder = tmp_path / words[words.index("--out") + 1] if "--out" in words else None
+            if words[0] == "train":
+                if folder and folder.exists():
+                    continue  # of another document: a run there goes on with --resume only
+                words += short
+                if "runs/before/model.safetensors" in words:
+                    words[words.index("runs/before/model.safetensors")] = "paper-logs-8"
+            ran = subprocess.run(
+                [sys.executable, "-m", "wellseg", *words],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+            )
+            assert ran.returncode == 0, f"{document}: {line}\n{ran.stdout}{ran.stderr}"
+    for left in ("scan.mask.tif", "scan.html", "scan.las", "masks/summary.csv", "mine.safetensors"):
+        assert (tmp_path / left).is_file()
+    assert (tmp_path / "runs/mine/model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_configs_hold_only_options_there_are(config: Path) -> None:
+    from wellseg.cli import parse
+
+    parsed, given = parse(TrainConfig, "train", "", ["--config", str(config)])
+    assert parsed.steps and given
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "benchmarks/README.md", "CHANGELOG.md"])
+def test_files_that_are_named_are_there(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
     named = set(
-        re.findall(r"\b((?:configs|data|benchmarks|docs|docker|wellseg)/[\w./-]*\w)", README)
+        re.findall(r"\b((?:configs|benchmarks|docs|docker|wellseg|tests)/[\w./-]*\w)", text)
     )
-    assert named and not [name for name in named if not (ROOT / name).exists()]
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def test_pages_are_short() -> None:
+    for document, most in (("README.md", 900), ("benchmarks/README.md", 600)):
+        assert len((ROOT / document).read_text("utf-8").split()) <= most
+    assert len((ROOT / "wellseg/pretrained/README.md").read_text("utf-8").splitlines()) <= 60
+
+
+def test_the_version_stands_in_the_changelog() -> None:
+    from wellseg import __version__
+
+    assert f"## [{__version__.partition('.dev')[0]}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
