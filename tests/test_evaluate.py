@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wellseg import evaluate as command
-from wellseg.evaluate import LogScores, draw_errors, main, make_tables, mean_scores
+from wellseg.evaluate import main
 from wellseg.scan.writer import write_mask
+from wellseg.scores import SHARES, pictures
 from wellseg.scores.masks import score_log
-from wellseg.training.data_folder import LogFiles
+from wellseg.scores.means import mean_scores
+from wellseg.scores.pictures import draw_errors
+from wellseg.scores.tables import LogScores, difference_tables, make_tables
 
 ROWS, COLUMNS = 120, 90
 Gray = NDArray[np.uint8]
@@ -78,7 +80,7 @@ def test_scores_of_masks(
     assert run(data, "--masks", masks, "--out", out) == 0
     scores = read_scores(out)
     assert list(scores) == ["a", "b", "c"]
-    assert {scores["a"][name] for name in command.SHARES} == {"1.0000"}
+    assert {scores["a"][name] for name in SHARES} == {"1.0000"}
     assert float(scores["b"]["precision"]) == pytest.approx(0.5)
     assert float(scores["b"]["recall"]) == 1
     assert float(scores["b"]["f1_at_3px"]) == pytest.approx(2 / 3, abs=1e-4)
@@ -86,7 +88,7 @@ def test_scores_of_masks(
     assert scores["b"]["predicted_px"] == str(2 * 3 * ROWS)
     # What a log with curves has no use for is empty, and the other way round.
     assert scores["a"]["false_centreline_px_per_row"] == ""
-    assert {scores["c"][name] for name in command.SHARES} == {""}
+    assert {scores["c"][name] for name in SHARES} == {""}
     assert float(scores["c"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
 
     lines = capsys.readouterr().out.splitlines()
@@ -180,15 +182,15 @@ def test_colours_of_errors() -> None:
 
 
 def test_huge_pictures_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "PICTURE_PIXELS", 100)
+    monkeypatch.setattr(pictures, "PICTURE_PIXELS", 100)
     truth = page(20)
     assert draw_errors(truth, truth == 255, truth).shape[0] < 12
 
 
 def test_means_are_over_logs_and_kinds_apart() -> None:
     def log(name: str, split: Any, kind: str, *columns: int, truth: int = 20) -> LogScores:
-        files = LogFiles(name, Path(), Path(), split, name, kind)
-        return LogScores(files, score_log(page(*columns) == 255, page(truth) if truth else page()))
+        scores = score_log(page(*columns) == 255, page(truth) if truth else page())
+        return LogScores(name, split, name, kind, scores)
 
     logs = [
         log("a", "train", "x", 20),
@@ -196,9 +198,10 @@ def test_means_are_over_logs_and_kinds_apart() -> None:
         log("c", "test", "y", 60),
         log("d", "test", "y", 60, truth=0),
     ]
-    assert mean_scores(logs)["precision"] == pytest.approx((1 + 0.5 + 0) / 3)
-    assert mean_scores(logs)["false_centreline_px_per_row"] == pytest.approx(1, abs=0.05)
-    assert set(mean_scores(logs[3:])) == {"false_centreline_px_per_row"}
+    scores = [log.scores for log in logs]
+    assert mean_scores(scores)["precision"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert mean_scores(scores)["false_centreline_px_per_row"] == pytest.approx(1, abs=0.05)
+    assert set(mean_scores(scores[3:])) == {"false_centreline_px_per_row"}
     assert mean_scores([]) == {}
 
     curves, empty = make_tables(logs)
@@ -212,7 +215,36 @@ def test_means_are_over_logs_and_kinds_apart() -> None:
         ("all", "all"),
     ]
     assert empty.row_count == 2
-    assert make_tables([]) == []
+    assert list(make_tables([])) == []
+
+
+def test_two_weights_are_compared_log_by_log(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(data, "--baseline", "--against", weights, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "Logs with curves: the difference to --against" in printed
+    assert "95 % interval from" in printed
+    (scores, against) = (
+        list(csv.DictReader((out / n).open())) for n in ("scores.csv", "against.csv")
+    )
+    assert [row["name"] for row in scores] == [row["name"] for row in against]
+    assert scores != against
+
+
+def test_the_log_that_lost_most_comes_first() -> None:
+    def log(name: str, *columns: int) -> LogScores:
+        return LogScores(name, "test", name, "", score_log(page(*columns) == 255, page(20)))
+
+    before = [log("better", 20, 60), log("worse", 20), log("gone", 20)]
+    (table,) = difference_tables([log("better", 20), log("worse", 20, 40, 60)], before)
+    names, f1 = list(table.columns[0].cells), list(table.columns[5].cells)
+    assert names[:3] == ["worse", "better", "mean"]
+    assert float(f1[0]) == pytest.approx(0.5 - 1, abs=0.01)  # precision 1/3, recall 1
+    assert float(f1[1]) == pytest.approx(1 - 2 / 3, abs=0.01)
+    assert float(f1[2]) == pytest.approx((float(f1[0]) + float(f1[1])) / 2, abs=0.01)
+    assert list(difference_tables(before, [])) == []
 
 
 def test_a_log_that_fails_does_not_stop_the_others(

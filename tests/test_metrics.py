@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from wellseg.scores import masks as metrics
-from wellseg.scores.masks import Scores, baseline_mask, draw_centrelines, score_log, thin, widen
+from wellseg.scores.baseline import baseline_mask
+from wellseg.scores.masks import Scores, draw_centrelines, score_log, thin, widen
+from wellseg.scores.means import mean_interval
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
@@ -200,22 +202,6 @@ def test_logs_without_curves() -> None:
     assert score_log(EMPTY, truth).false_centreline_px_per_row == 0
 
 
-def test_sums_over_logs() -> None:
-    a = score_log(line(20, slice(0, 50)), truth_of(line(20)))
-    b = score_log(line(20) | line(40), truth_of(line(20)))
-    total = a + b
-    assert total.skeleton_px == a.skeleton_px + b.skeleton_px
-    assert total.tolerance_px == 3
-    assert total.recall == pytest.approx((53 + 100) / 200)
-    stacked = score_log(
-        np.hstack([line(20, slice(0, 50)), line(20) | line(40)]),
-        truth_of(np.hstack([line(20), line(20)])),
-    )
-    assert shares(total) == pytest.approx(shares(stacked))
-    with pytest.raises(ValueError, match="3 px and at 2 px"):
-        a + score_log(line(20), truth_of(line(20)), tolerance_px=2)
-
-
 def test_a_known_centreline_counts_both_of_two_merged_strokes() -> None:
     left, right = line(20), line(30)
     truth = truth_of(widen(left | right, 6))  # one fat stroke, thinned to its middle
@@ -326,3 +312,13 @@ def test_agreement_with_an_independent_scorer() -> None:
                 compared += 1
         assert scores.has_curves == bool(expected[log.name]["f1_at_3px"])
     assert compared == 22 * 4 + 6
+
+
+def test_the_interval_of_a_mean_is_of_wells_not_of_logs() -> None:
+    """A hundred logs of one well are one witness."""
+    values = [1.0] * 100 + [0.0, 0.5, 0.25]
+    mean, low, high = mean_interval(values, ["a"] * 100 + ["b", "c", "d"])
+    assert mean == pytest.approx(np.mean(values)) and low < 0.6 and high > 0.99
+    narrow = mean_interval(values, [str(number) for number in range(103)])
+    assert narrow[1] > 0.9
+    assert mean_interval([0.1, 0.3], ["a", "a"]) == pytest.approx((0.2, 0.2, 0.2))

@@ -19,15 +19,8 @@ from typing import Any
 
 from wellseg.cli import WRONG_USAGE, fail, parse
 from wellseg.config import CardConfig
-from wellseg.evaluate import FALSE
+from wellseg.scores import FALSE, SHARES
 
-SHARES = {
-    "f1_at_3px": "F1@3px",
-    "precision": "precision",
-    "recall": "recall",
-    "dice": "Dice",
-    "cldice": "clDice",
-}
 Scores = dict[str, dict[str, float]]
 
 

@@ -329,6 +329,9 @@ class EvaluateConfig(MaskOptions):
     """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
     baseline: bool = False
     """Score threshold and morphology: what a network has to beat."""
+    against: str | None = None
+    """Other weights (a bundled name or a .safetensors file) to score on the same logs: the
+    differences, log by log, and how sure their mean is."""
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0

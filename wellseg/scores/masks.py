@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -22,59 +22,41 @@ Mask = NDArray[np.bool_]
 THICK_PX = 33
 """Strokes wider than this are no strokes; thinning them takes one pass per 2 px of width."""
 
-BASELINE_RUN_PX, BASELINE_GAP_PX, BASELINE_LENGTH_PX = 90, 9, 40
-
 
 @dataclass(frozen=True)
 class Scores:
-    """Pixel counts of one log, or the sum over logs (`a + b`), and the scores they give.
+    """Pixel counts of one log, and the scores they give.
 
     All counts are of scored pixels only (truth not 128). A score is a share in [0, 1] of such a
     count. A share of nothing is 1 where prediction and truth are both empty, else 0; so scores are
     never NaN, an empty prediction of a log without curves is perfect (1), and anything drawn on
     such a log has precision 0 and F1 0.
-
-    Attributes:
-        tolerance_px: How far from a stroke counts as on it, for precision, recall and F1.
-        skeleton_px: Predicted centreline: pixels of the thinned prediction.
-        skeleton_near_px: Those within tolerance_px of a true stroke.
-        skeleton_inside_px: Those on a true stroke.
-        centreline_px: True centreline: of the drawn paths if there are any, else of the thinned
-            truth.
-        centreline_found_px: Those within tolerance_px of a predicted pixel.
-        truth_skeleton_px: Pixels of the thinned truth.
-        truth_skeleton_inside_px: Those on a predicted stroke.
-        predicted_px: Predicted curve pixels.
-        true_px: True curve pixels.
-        both_px: Those that are both.
-        scored_px: Scored pixels, of curves and of background.
-        scored_rows: Rows with at least one scored pixel.
     """
 
     tolerance_px: int
+    """How far from a stroke counts as on it, for precision, recall and F1."""
     skeleton_px: int
+    """Predicted centreline: pixels of the thinned prediction."""
     skeleton_near_px: int
+    """Those within tolerance_px of a true stroke."""
     skeleton_inside_px: int
+    """Those on a true stroke."""
     centreline_px: int
+    """True centreline: of the drawn paths if there are any, else of the thinned truth."""
     centreline_found_px: int
+    """Those within tolerance_px of a predicted pixel."""
     truth_skeleton_px: int
+    """Pixels of the thinned truth."""
     truth_skeleton_inside_px: int
+    """Those on a predicted stroke."""
     predicted_px: int
     true_px: int
     both_px: int
+    """Pixels of curve that are both predicted and true."""
     scored_px: int
+    """Scored pixels, of curves and of background."""
     scored_rows: int
-
-    def __add__(self, other: Scores) -> Scores:
-        if self.tolerance_px != other.tolerance_px:
-            raise ValueError(
-                f"scores at {self.tolerance_px} px and at {other.tolerance_px} px cannot be added"
-            )
-        sums = {
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-        }
-        return Scores(**sums | {"tolerance_px": self.tolerance_px})
+    """Rows with at least one scored pixel."""
 
     @property
     def has_curves(self) -> bool:
@@ -242,34 +224,6 @@ def widen(mask: Mask, radius_px: int) -> Mask:
     size = 2 * radius_px + 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.dilate(mask.view(np.uint8), ellipse)).view(np.bool_)
-
-
-def baseline_mask(gray: NDArray[np.uint8]) -> Mask:
-    """Find curves without learning: what a network has to beat.
-
-    Ink is darker than Otsu's threshold; runs of 90 px along a row or column are grid and go; the
-    gaps that leaves in curves are closed; specks go, and of the rest all that spans 40 px in either
-    direction stays. The numbers did best among some hundred combinations on 28 labelled regions of
-    real scans, so that the baseline is no straw man.
-
-    Args:
-        gray: (rows, columns) uint8, 0 ink to 255 paper.
-
-    Returns:
-        bool (rows, columns), True on curves.
-    """
-    level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
-    ink = (gray <= level).view(np.uint8)
-    across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, BASELINE_RUN_PX), np.uint8))
-    down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((BASELINE_RUN_PX, 1), np.uint8))
-    ink[(across > 0) | (down > 0)] = 0
-    gap = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BASELINE_GAP_PX, BASELINE_GAP_PX))
-    strokes = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, gap)
-    strokes = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    long = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= BASELINE_LENGTH_PX
-    long[0] = False  # the background
-    return np.asarray(long[labels])
 
 
 def _as_curve(prediction: NDArray[Any]) -> Mask:

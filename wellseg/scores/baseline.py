@@ -1,0 +1,37 @@
+"""Curves found without learning: what a network has to beat."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+RUN_PX, GAP_PX, LENGTH_PX = 90, 9, 40
+"""Best among some hundred combinations on 28 labelled regions of real scans: no straw man."""
+
+
+def baseline_mask(gray: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Threshold and morphology.
+
+    Ink is darker than Otsu's threshold; runs of 90 px along a row or column are grid and go; the
+    gaps that leaves in curves are closed; specks go, and of the rest all that spans 40 px in either
+    direction stays.
+
+    Args:
+        gray: (rows, columns) uint8, 0 ink to 255 paper.
+
+    Returns:
+        bool (rows, columns), True on curves.
+    """
+    level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
+    ink = (gray <= level).view(np.uint8)
+    across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, RUN_PX), np.uint8))
+    down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((RUN_PX, 1), np.uint8))
+    ink[(across > 0) | (down > 0)] = 0
+    gap = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (GAP_PX, GAP_PX))
+    strokes = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, gap)
+    strokes = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
+    long = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= LENGTH_PX
+    long[0] = False  # the background
+    return np.asarray(long[labels])
