@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from wellseg.card import card, main, summarise
 from wellseg.net.resunet import ResUNet
 from wellseg.weights import (
     BUNDLED,
     bundled_names,
+    change_header,
     load_model,
     read_header,
     save_weights,
@@ -17,10 +19,12 @@ from wellseg.weights import (
 )
 
 MODEL = {"norm": "group", "patch": 2, "widths": [8, 16]}
-HEADER = "name,kind,f1_at_3px,precision,recall,dice,cldice,false_centreline_px_per_row\n"
-SCORES = (
-    HEADER + "a,bilevel,0.9,0.8,1.0,0.7,0.6,\nb,bilevel,0.7,0.6,0.8,0.5,0.4,\nc,colour,,,,,,0.25\n"
-)
+SCORES = """\
+name,kind,f1_at_3px,precision,recall,dice,iou,cldice,false_centreline_px_per_row
+a,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,
+b,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,
+c,colour,,,,,,,0.25
+"""
 
 
 @pytest.fixture
@@ -48,11 +52,13 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(
     (tmp_path / "limits.txt").write_text("Headers.\nBlots.\n")
     out = tmp_path / "best.safetensors"
     given = ["--scores", tmp_path / "scores.csv", "--limits", tmp_path / "limits.txt", "--out", out]
+    given += ["--window_rows", 600]
     main(["--weights", str(weights), *map(str, given)])
     printed = capsys.readouterr().out
     assert printed == card("best", read_header(out))
     for part in ("# best", "| steps | 7 |", "0.800", "0.250", "* Blots.", "Apache-2.0"):
         assert part in printed
+    assert load_model(out).window_rows == 600
     ink = torch.rand(1, 1, 20, 20)
     assert torch.equal(load_model(out)(ink), load_model(weights)(ink))
 
@@ -75,3 +81,16 @@ def test_wrong_use_is_one_line(given: list[str], said: str, capsys) -> None:
 def test_the_bundled_card_is_what_the_bundled_header_says() -> None:
     for name in bundled_names():
         assert (BUNDLED / f"{name}.md").read_text() == card(name, read_header(weights_path(name)))
+
+
+def test_a_header_holds_nothing_that_no_code_writes(tmp_path: Path, weights: Path) -> None:
+    """The bundled weights' neither: what they say of themselves could be written again."""
+    header = read_header(weights)
+    for wrong in ({"note": "by hand"}, {"training": {"steps": 7, "commit": "abc"}}):
+        with pytest.raises(ValueError, match=r"holds no (note|commit)"):
+            change_header(weights, {**header, **wrong}, tmp_path / "other.safetensors")
+    for name in bundled_names():
+        path = weights_path(name)
+        change_header(path, read_header(path), tmp_path / "again.safetensors")
+        before, after = load_file(path), load_file(tmp_path / "again.safetensors")
+        assert all(torch.equal(before[key], after[key]) for key in before | after)

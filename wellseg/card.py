@@ -27,12 +27,12 @@ Scores = dict[str, dict[str, float]]
 def summarise(path: Path) -> Scores:
     """Means of ``evaluate``'s scores.csv for each kind of log, with and without curves.
 
-    Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, FALSE: ..}, ..}.
+    Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, ..}}.
     Raises ValueError where the file is no such table.
     """
     kinds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 curves = row["f1_at_3px"] != ""
                 kind = kinds[row["kind"] if curves else row["kind"] + " without curves"]
@@ -42,14 +42,13 @@ def summarise(path: Path) -> Scores:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
     return {
         kind: {"logs": len(next(iter(values.values())))}
-        | {name: round(mean(v), 4) for name, v in values.items()}
+        | {name: round(mean(numbers), 4) for name, numbers in values.items()}
         for kind, values in sorted(kinds.items())
     }
 
 
 def card(name: str, header: dict[str, Any]) -> str:
     """The model card, Markdown, from nothing but the header."""
-    model, training = header["model"], header.get("training", {})
     lines = [
         f"# {name}",
         "",
@@ -57,43 +56,30 @@ def card(name: str, header: dict[str, Any]) -> str:
         + header["input"]
         + ", any height and width,",
         "never resized. Output: a logit for each pixel.",
-        *(
-            [f"The norms' statistics: from windows of {rows} rows."]
-            if (rows := header.get("window_rows"))
-            else []
-        ),
-        "",
-        "## Network",
-        "",
-        *_table(("option", "value"), [(key, value) for key, value in sorted(model.items())]),
-        "",
-        "## Training",
-        "",
-        *_table(("option", "value"), [(key, value) for key, value in sorted(training.items())]),
-        "",
-        "## Scores",
-        "",
     ]
+    if rows := header.get("window_rows"):
+        lines.append(f"The norms' statistics: from windows of {rows} rows.")
+    for title, key in (("Network", "model"), ("Training", "training")):
+        options = sorted(header.get(key, {}).items())
+        lines += ["", f"## {title}", "", *_table(("option", "value"), options)]
+    lines += ["", "## Scores", ""]
     scores: Scores = header.get("scores", {})
-    with_curves = {kind: values for kind, values in scores.items() if FALSE not in values}
-    without = {kind: values for kind, values in scores.items() if FALSE in values}
-    if with_curves:
-        rows = [
-            (kind, values["logs"], *(f"{values[key]:.3f}" for key in SHARES))
-            for kind, values in with_curves.items()
-        ]
-        lines += _table(("mean over labelled logs", "logs", *SHARES.values()), rows)
-    if without:
-        rows = [(kind, values["logs"], f"{values[FALSE]:.3f}") for kind, values in without.items()]
-        lines += ["", *_table(("logs without curves", "logs", "false centreline px a row"), rows)]
     if not scores:
-        lines.append(
-            "Not measured yet: `python -m wellseg.evaluate`, then `python -m wellseg.card --scores`."
-        )
+        lines.append("Not measured yet: `wellseg evaluate`, then `wellseg card --scores`.")
+    if with_curves := {kind: of for kind, of in scores.items() if FALSE not in of}:
+        shown = [key for key in SHARES if all(key in of for of in with_curves.values())]
+        cells = [
+            (kind, of["logs"], *(f"{of[key]:.3f}" for key in shown))
+            for kind, of in with_curves.items()
+        ]
+        head = ("mean over labelled logs", "logs", *(SHARES[key] for key in shown))
+        lines += _table(head, cells)
+    if without := {kind: of for kind, of in scores.items() if FALSE in of}:
+        cells = [(kind, of["logs"], f"{of[FALSE]:.3f}") for kind, of in without.items()]
+        lines += ["", *_table(("logs without curves", "logs", "false centreline px a row"), cells)]
     if limits := header.get("limits"):
         lines += ["", "## Limits", "", *(f"* {limit}" for limit in limits)]
-    lines += ["", "## Licence", "", header.get("licence", "not said"), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "## Licence", "", header.get("licence", "not said"), ""])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -111,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if config.scores:
             header["scores"] = summarise(config.scores)
         if config.limits:
-            header["limits"] = config.limits.read_text().strip().splitlines()
+            header["limits"] = config.limits.read_text("utf-8").strip().splitlines()
+        if config.window_rows is not None:
+            header["window_rows"] = config.window_rows
         if config.out:
             change_header(path, header, config.out)
             path = config.out

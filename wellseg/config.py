@@ -413,13 +413,18 @@ class CardConfig:
     """Scores for the header: the scores.csv of wellseg.evaluate."""
     limits: Path | None = None
     """Limits for the header: a text file, one in a line."""
+    window_rows: int | None = None
+    """Rows of the windows that the norms' statistics are to come from, for the header: predict
+    takes them by default."""
     out: Path | None = None
     """Write the weights with this header: a .safetensors file."""
 
     def __post_init__(self) -> None:
-        if (self.scores or self.limits) and not self.out:
+        at_least(0, window_rows=self.window_rows)
+        if (self.scores or self.limits or self.window_rows is not None) and not self.out:
             raise ValueError(
-                "--scores and --limits go into a header: say with --out where to write the weights"
+                "--scores, --limits and --window_rows go into a header: say with --out where to"
+                " write the weights"
             )
 
 

@@ -19,6 +19,9 @@ HEADER_KEY = "wellseg"
 FORMAT = 1
 RETIRED = {"branch": 0, "decoder_convs": 2, "dilation": 1, "weight_standardisation": False}
 """Options of earlier networks, each at the value that every network has had since."""
+HEADER = {"format", "input", "licence", "limits", "model", "scores", "training", "window_rows"}
+"""Of a header. model and training are written by train; scores, limits, window_rows by card."""
+TRAINING = {"crop_rows", "data", "kept_step", "optim", "seed", "start", "steps"}
 
 
 class WeightsError(Exception):
@@ -51,20 +54,26 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()
     }
-    text = json.dumps(
-        {"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}, sort_keys=True
-    )
+    header = {"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}
+    data = save(tensors, metadata={HEADER_KEY: _as_json(header)})
     with atomic_file(path) as file:
-        file.write(save(tensors, metadata={HEADER_KEY: text}))
+        file.write(data)
 
 
 def change_header(path: Path, header: dict[str, Any], out: Path) -> None:
     """Write the tensors of a weights file with another header; out may be the file itself."""
     from safetensors.torch import load_file, save
 
-    data = save(load_file(path), metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+    data = save(load_file(path), metadata={HEADER_KEY: _as_json(header)})
     with atomic_file(out) as file:
         file.write(data)
+
+
+def _as_json(header: dict[str, Any]) -> str:
+    """Raises ValueError for what no code of this package writes: a header is no notebook."""
+    if unknown := (header.keys() - HEADER) | (header.get("training", {}).keys() - TRAINING):
+        raise ValueError(f"a header of weights holds no {', '.join(sorted(unknown))}")
+    return json.dumps(header, sort_keys=True)
 
 
 def read_header(path: Path) -> dict[str, Any]:
