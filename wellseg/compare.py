@@ -26,7 +26,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,16 @@ def compare(config: CompareConfig) -> Path:
     from filelock import FileLock, Timeout
 
     size = SIZES[config.preset]
-    steps = config.steps or size.steps
+    size = replace(size, steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
     jobs = [
         Job(norm, rate, seed)
-        for seed in range(config.seeds or size.seeds)  # a comparison cut short has whole seeds
+        for seed in range(size.seeds)  # a comparison cut short has whole seeds
         for rate in config.rate_list
         for norm in config.norm_list
     ]
     config.out.mkdir(parents=True, exist_ok=True)
     with FileLock(config.out / "lock"):
-        about = _claim(config, size, steps)
+        about = _claim(config, size)
         root = config.data.root or draw_data_set(config.out / "data", size)
     _check_logs(root)
     for number, job in enumerate(jobs, 1):
@@ -102,7 +102,7 @@ def compare(config: CompareConfig) -> Path:
             with FileLock(folder / "lock", blocking=False):
                 if not (folder / "scores.json").exists():
                     print(f"{number} of {len(jobs)}: {job.name}", flush=True)
-                    run_job(job, _train_config(job, config, size, steps, root, folder))
+                    run_job(job, train_config(job, config, size, root, folder))
         except Timeout:
             print(f"{number} of {len(jobs)}: {job.name} is being done by another start", flush=True)
     _write_results(config.out)
@@ -110,21 +110,20 @@ def compare(config: CompareConfig) -> Path:
     waiting = [job.name for job in jobs if found[job] is None]
     diverged = [job.name for job in jobs if found[job] == []]
     rows = [row for scores in found.values() for row in scores or ()]
-    notes = {"about": about, "steps": steps, "waiting": waiting, "diverged": diverged}
+    notes = {"about": about, "steps": size.steps, "waiting": waiting, "diverged": diverged}
     return write_report(config.out / "report.html", rows, config.norm_list, notes)
 
 
-def _claim(config: CompareConfig, size: Size, steps: int) -> dict[str, Any]:
+def _claim(config: CompareConfig, size: Size) -> dict[str, Any]:
     """Make the folder this comparison's own: runs on other logs or of other length must not mix."""
     from wellseg.corpus import fingerprint
 
-    logs = (
-        {"root": str(config.data.root)}
-        if config.data.root
-        else {**asdict(size), "corpus": fingerprint()}
-    )
-    about = {**logs, "widths": size.widths, "steps": steps, "crop_rows": config.data.crop_rows}
-    about = json.loads(json.dumps({key: about[key] for key in about if key != "seeds"}))
+    about: dict[str, Any] = {"widths": list(size.widths), "steps": size.steps}
+    if config.data.root:
+        about |= {"root": str(config.data.root), "crop_rows": config.data.crop_rows}
+    else:
+        drawn = {name: getattr(size, name) for name in ("rows", "train", "val", "test")}
+        about |= {**drawn, "crop_rows": config.data.crop_rows, "corpus": fingerprint()}
     note = config.out / "compare.json"
     if note.exists() and json.loads(note.read_text()) != about:
         raise ValueError(
@@ -132,7 +131,7 @@ def _claim(config: CompareConfig, size: Size, steps: int) -> dict[str, Any]:
         )
     with atomic_file(note) as file:
         file.write(json.dumps(about, indent=1).encode())
-    return dict(about)
+    return about
 
 
 def draw_data_set(root: Path, size: Size) -> Path:
@@ -186,15 +185,15 @@ def _check_logs(root: Path) -> None:
         )
 
 
-def _train_config(
-    job: Job, config: CompareConfig, size: Size, steps: int, root: Path, folder: Path
+def train_config(
+    job: Job, config: CompareConfig, size: Size, root: Path, folder: Path
 ) -> TrainConfig:
     return TrainConfig(
         model=ModelConfig(norm=job.norm, widths=size.widths),
         data=DataConfig(root=root, crop_rows=config.data.crop_rows, workers=0),
         optim=OptimConfig(lr=job.rate),
-        steps=steps,
-        val_every=steps,
+        steps=size.steps,
+        val_every=size.steps,
         keep="last",  # of all runs the same step, with the rate at zero
         seed=job.seed,
         out=folder,
@@ -235,16 +234,15 @@ def score_ways(weights: Path, root: Path) -> Iterator[Row]:
             before = {name: buffer.clone() for name, buffer in net.named_buffers()}
             scores = score_log(segment(net, log.image) > 0.5, truth, centreline=line)
             net.load_state_dict(before, strict=False)
-            yield {
+            about = {
                 "set": "validation" if log.split == "val" else log.kind or "test",
                 "mode": mode,
-                "log": log.name,
-                "f1": round(scores.f1_at_3px, 5) if scores.has_curves else None,
-                "dice": round(scores.dice, 5) if scores.has_curves else None,
-                "false_px_per_row": None
-                if scores.has_curves
-                else round(scores.false_centreline_px_per_row, 5),
             }
+            found = {"f1": scores.f1_at_3px, "dice": scores.dice}
+            if not scores.has_curves:
+                found = {"false_px_per_row": scores.false_centreline_px_per_row}
+            rounded = {name: round(score, 5) for name, score in found.items()}
+            yield {**about, "log": log.name, **rounded}
 
 
 def _read_scores(folder: Path) -> list[Row] | None:

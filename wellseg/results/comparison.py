@@ -86,7 +86,7 @@ class Comparison:
         by_seed: dict[int, dict[str, float]] = {}
         for row in self.rows:
             found = row["norm"], row["mode"], row["set"], row["rate"]
-            if found == (*way, test_set, rate) and row[score] is not None:
+            if found == (*way, test_set, rate) and score in row:
                 by_seed.setdefault(row["seed"], {})[row["log"]] = row[score]
         return np.array(
             [[each[log] for log in sorted(each)] for _, each in sorted(by_seed.items())]
