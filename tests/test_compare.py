@@ -204,11 +204,12 @@ def test_stopped_it_goes_on(tmp_path, sent):
     ]
     command = [sys.executable, *words, "--steps", "60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    metrics = tmp_path / "runs" / "group-0.001-0" / "metrics.csv"
+    begun = tmp_path / "runs" / "group-0.001-0" / "config.yaml"
     deadline = time.monotonic() + 300
-    while not (metrics.exists() and metrics.stat().st_size):
+    while not begun.exists():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
+    time.sleep(1)  # it has only just begun
     process.send_signal(sent)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == (130 if sent == signal.SIGINT else -sent)

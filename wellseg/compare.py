@@ -27,7 +27,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -147,24 +147,25 @@ def draw_data_set(root: Path, size: Size) -> Path:
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True, exist_ok=True)
     lines = ["name,split,kind"]
-    scans = (index for index in count() if kind_of(0, index, "quick") == "bilevel")
-    renders = (index for index in count() if kind_of(0, index, "quick") == "colour")
-    plan = [
-        ("train,bilevel", islice(scans, size.train)),
-        ("val,bilevel", islice(scans, size.val)),
-        ("test,bilevel", islice(scans, size.test)),
-        ("test,colour", islice(renders, size.test)),
-    ]
-    for split_and_kind, indices in plan:
-        for index in indices:
+    indices = {"bilevel": count(), "colour": count()}
+    plan = {"train": size.train, "val": size.val, "test": size.test}
+    for split, kind in (*((split, "bilevel") for split in plan), ("test", "colour")):
+        left = plan[split]
+        while left:
+            if kind_of(0, index := next(indices[kind]), "quick") != kind:
+                continue
             log = draw_log(0, index, "quick")
             rng = np.random.default_rng((0, index))
             rows = int(rng.integers(size.rows // 2, size.rows * 3 // 2 + 1))
             start = int(rng.integers(len(log.image) - rows + 1))
-            for part, pixels in (("masks", log.mask), ("images", log.image)):
+            image, mask = (each[start : start + rows] for each in (log.image, log.mask))
+            if not mask.any() and (split != "test" or left % 4):
+                continue  # every fourth test log may be without a curve
+            left -= 1
+            for part, pixels in (("masks", mask), ("images", image)):
                 path = root / part / f"drawn{index:05d}.tif"
-                write_gray(path, pixels[start : start + rows], dpi=200, bilevel=True)
-            lines.append(f"drawn{index:05d},{split_and_kind}")
+                write_gray(path, pixels, dpi=200, bilevel=True)
+            lines.append(f"drawn{index:05d},{split},{kind}")
     with atomic_file(root / "split.csv") as file:
         file.write(("\n".join(lines) + "\n").encode())
     return root
