@@ -1,6 +1,7 @@
 """Reading scans of every kind as gray rows, and writing masks. All files are made here."""
 
 import io
+import mmap
 import os
 import re
 import subprocess
@@ -129,9 +130,70 @@ def test_tall_fax_strip_without_disk_space(
     path = tmp_path / "scan.tif"
     save_fax(path, page, "group4", rows_per_strip=ROWS)
     monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
-    monkeypatch.setattr(fax.os, "posix_fallocate", full)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(ScanError, match=r"scan.tif.*temporary file.*No space.*TMPDIR"):
         read(path)
+
+
+def test_a_large_fax_strip_where_the_system_has_no_posix(
+    tmp_path: Path, page: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.tif"
+    save_fax(path, page, "group4", rows_per_strip=ROWS)
+    monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.delattr(mmap, "MADV_DONTNEED", raising=False)
+    assert np.array_equal(read(path), np.where(page, 0, 255))
+
+
+def fax_bytes(path: Path) -> bytes:
+    """The codes of a TIFF of one strip."""
+    with tifffile.TiffFile(path) as tif:
+        tif.filehandle.seek(tif.pages[0].dataoffsets[0])
+        return tif.filehandle.read(tif.pages[0].databytecounts[0])
+
+
+def test_runs_without_a_pixel(tmp_path: Path) -> None:
+    """ImageGear writes them, and the next row passes them by, as in libtiff's testfax4.tiff: a
+    decoder that keeps the pixels of the row above alone puts the second row's ink 15 columns on."""
+    passed, horizontal, straight = "0001 ", "001 ", "1 "
+    white = {0: "00110101 ", 3: "1000 ", 10: "00111 "}
+    black = {0: "0000110111 ", 4: "011 ", 5: "0011 "}
+    codes = [
+        horizontal + white[0] + black[0] + horizontal + white[10] + black[5] + straight,
+        passed + horizontal + white[3] + black[4] + passed + straight,
+    ]
+    bits = "".join(codes).replace(" ", "") + "000000000001" * 2
+    data = np.packbits([int(bit) for bit in bits]).tobytes()
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(data, bits=1, compression=4, photometric=0, rows=2, columns=40))
+    expected = np.full((2, 40), 255)
+    expected[0, 10:15] = expected[1, 3:7] = 0
+    assert np.array_equal(read(path), expected)
+
+
+def test_after_an_early_end_mark_the_paper_is_blank(tmp_path: Path, page: np.ndarray) -> None:
+    save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
+    data, path = fax_bytes(tmp_path / "fax.tif"), tmp_path / "scan.tif"
+    path.write_bytes(tiny_tiff(data, bits=1, compression=4, photometric=0, rows=ROWS + 50))
+    gray = read(path)
+    assert np.array_equal(gray[:ROWS], np.where(page, 0, 255)) and (gray[ROWS:] == 255).all()
+
+
+def test_zeros_at_the_start_of_a_row_are_damage(tmp_path: Path, page: np.ndarray) -> None:
+    """They look like an end mark, but the data go on."""
+    page[30:60] = False  # each of these rows is one bit
+    save_fax(tmp_path / "fax.tif", page[:45], "group4", rows_per_strip=45)
+    head = fax_bytes(tmp_path / "fax.tif")[:-4]  # without the end mark and a few blank rows
+    save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
+    data = fax_bytes(tmp_path / "fax.tif")
+    assert data.startswith(head)
+    for rest in (data[len(head) + 8 :], b""):  # eight bytes zeroed, or all to the end
+        zeroed = (head + b"\0" * 8 + rest).ljust(len(data), b"\0")
+        path = tmp_path / "scan.tif"
+        path.write_bytes(tiny_tiff(zeroed, bits=1, compression=4, photometric=0))
+        with open_scan(path) as scan:
+            assert 25 < good_rows(scan) < 45
 
 
 # Depth and colour
@@ -226,6 +288,34 @@ def test_alpha_is_laid_on_white(
     gray = read(path)
     assert np.abs(gray - on_white).max() <= 2
     assert (gray[:10] == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_rows_of_rare_kinds_stay_as_stored(
+    tmp_path: Path, colours: np.ndarray, orientation: int
+) -> None:
+    """libtiff decodes them as a whole, and mirrors some."""
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, colours, photometric="rgb", compression="webp", rowsperstrip=ROWS,
+                     compressionargs={"lossless": True},
+                     extratags=[(274, 3, 1, orientation, True)])  # fmt: skip
+    assert np.abs(read(path) - luma(colours)).max() <= 0.51
+    with open_scan(path, colour=True) as scan:
+        assert np.array_equal(scan.read(0, ROWS), colours)
+
+
+def test_white_ink_on_black(tmp_path: Path, page: np.ndarray) -> None:
+    path = tmp_path / "scan.tif"
+    for ink, black in ((page, False), (~page, True)):
+        tifffile.imwrite(path, ~ink, photometric="minisblack")
+        with open_scan(path) as scan:
+            assert not scan.mostly_black  # nothing was read
+            scan.read(0, 50)
+            scan.read(0, ROWS)
+            assert scan.mostly_black == black
+    with open_scan(path, invert=True) as scan:
+        assert np.array_equal(scan.read(0, ROWS), np.where(page, 0, 255))
+        assert not scan.mostly_black
 
 
 def test_cmyk(tmp_path: Path) -> None:
@@ -712,9 +802,7 @@ def test_fax_that_stops_early_is_damaged(
     if tall:
         monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
     save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
-    with tifffile.TiffFile(tmp_path / "fax.tif") as tif:
-        tif.filehandle.seek(tif.pages[0].dataoffsets[0])
-        data = tif.filehandle.read(tif.pages[0].databytecounts[0])
+    data = fax_bytes(tmp_path / "fax.tif")
     cut = len(data) // 2
     data = data[:cut] + b"\0\0\0\0" + data[cut + 4 :]
     path = tmp_path / "scan.tif"

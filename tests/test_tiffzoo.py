@@ -1,19 +1,27 @@
-"""Oddities from other projects' test suites, and real scans; both lie beside the repository."""
+"""Odd TIFF files. Twins of what other projects' test suites hold are written here, byte by byte;
+those files themselves, and real scans, lie beside the repository on the developers' machines."""
 
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from test_scan import save_fax, tiny_tiff
 
-from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan.reader import ScanError, open_scan, pages_of
 
 REPOSITORY = Path(__file__).parent.parent
 ZOO = REPOSITORY.parent / "shared" / "tiffzoo"
 SCANS = REPOSITORY.parent / "shared" / "real" / "scans"
+
+
+GRAY = np.arange(60 * 40, dtype=np.uint32).reshape(60, 40).astype(np.uint8)
+BILEVEL = GRAY % 7 > 2
 
 
 def zoo() -> list[Any]:
@@ -22,6 +30,109 @@ def zoo() -> list[Any]:
     return [pytest.param(entry, id=entry["file"]) for entry in entries]
 
 
+def write_pages(path: Path, *pages: np.ndarray) -> list[int]:
+    """A page for each, and where in the file each says which page comes next."""
+    with tifffile.TiffWriter(path) as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        return [page.offset + 2 + 12 * len(page.tags) for page in tif.pages]
+
+
+def patch(path: Path, at: int, value: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at : at + 4] = value.to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+def first_directory(path: Path) -> int:
+    return int.from_bytes(path.read_bytes()[4:8], "little")
+
+
+@pytest.mark.parametrize("back_to", [0, 1])
+def test_pages_in_a_circle(tmp_path: Path, back_to: int) -> None:
+    path = tmp_path / "scan.tif"
+    following = write_pages(path, GRAY, GRAY[::-1])
+    second = int.from_bytes(path.read_bytes()[following[0] : following[0] + 4], "little")
+    patch(path, following[1], [first_directory(path), second][back_to])
+    assert pages_of(path) == [0, 1]
+    for number, pixels in enumerate((GRAY, GRAY[::-1])):
+        with open_scan(path, number) as scan:
+            assert np.array_equal(scan.read(0, 60), pixels)
+
+
+def test_pages_out_of_order(tmp_path: Path) -> None:
+    """The second page of the file comes first."""
+    path = tmp_path / "scan.tif"
+    following = write_pages(path, GRAY, GRAY[::-1])
+    first = first_directory(path)
+    second = int.from_bytes(path.read_bytes()[following[0] : following[0] + 4], "little")
+    for at, value in ((4, second), (following[1], first), (following[0], 0)):
+        patch(path, at, value)
+    with open_scan(path, 0) as scan:
+        assert scan.pages == 2 and np.array_equal(scan.read(0, 60), GRAY[::-1])
+
+
+@pytest.mark.parametrize("offset", [0, 10**6, 2**32 - 2])
+def test_a_page_that_is_nowhere(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "scan.tif"
+    write_pages(path, GRAY)
+    patch(path, 4, offset)
+    with pytest.raises(ScanError, match=r"scan\.tif: "):
+        open_scan(path)
+    following = write_pages(path, GRAY, GRAY)
+    patch(path, following[0], offset)
+    with open_scan(path) as scan:  # the first page is whole
+        assert np.array_equal(scan.read(0, 60), GRAY)
+
+
+@pytest.mark.parametrize("tag, value", [(256, 0), (257, 0), (277, 0), (258, 0), (256, 2**31),
+                                        (258, 999), (262, 4711), (273, 2**31)])  # fmt: skip
+def test_tags_that_cannot_be(tmp_path: Path, tag: int, value: int) -> None:
+    path = tmp_path / "scan.tif"
+    data = tiny_tiff(GRAY.tobytes(), rows=60, columns=40)
+    at = data.index(tag.to_bytes(2, "little"), len(GRAY.tobytes()))
+    path.write_bytes(data[: at + 8] + value.to_bytes(4, "little") + data[at + 12 :])
+    with pytest.raises(ScanError, match=r"scan\.tif: "), open_scan(path) as scan:
+        scan.read(0, 1)
+
+
+def test_deflated_strips_that_hold_more_than_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    data = zlib.compress(GRAY.tobytes() + b"more" * 99)
+    path.write_bytes(tiny_tiff(data, compression=8, rows=60, columns=40))
+    with open_scan(path) as scan:
+        assert np.array_equal(scan.read(0, 60), GRAY)
+
+
+@pytest.mark.parametrize("orientation", [3, 8])
+@pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt", "tiff_lzw"])
+def test_turned_1_bit_scans(tmp_path: Path, compression: str, orientation: int) -> None:
+    path = tmp_path / "scan.tif"
+    save_fax(path, BILEVEL, compression, rows_per_strip=7)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tags = tif.pages[0].tags
+        tag = tags.get(274) or tags[296]  # Pillow writes no orientation: where the unit stood
+        tif.filehandle.seek(tag.offset)
+        tif.filehandle.write((274).to_bytes(2, "little") + (3).to_bytes(2, "little"))
+        tif.filehandle.write((1).to_bytes(4, "little") + orientation.to_bytes(4, "little"))
+    with open_scan(path) as scan:
+        assert scan.orientation == orientation and scan.kind == "1-bit"
+        assert np.array_equal(scan.read(0, 60), np.where(BILEVEL, 0, 255))
+
+
+@pytest.mark.parametrize("compression", [5, 7, 8, 32773, 34925, 50000, 50001, 4, 3, 2])
+def test_strips_of_noise(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "scan.tif"
+    noise = np.random.default_rng(compression).integers(0, 256, 500, np.uint8).tobytes()
+    bits = 1 if compression < 5 else 8
+    path.write_bytes(tiny_tiff(noise, bits=bits, compression=compression, rows=60, columns=900))
+    with pytest.raises(ScanError, match=r"scan\.tif: damaged from row \d+ on"):
+        with open_scan(path) as scan:
+            scan.read(0, 60)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="no shared scans")
 @pytest.mark.parametrize("entry", zoo())
 def test_zoo(entry: dict[str, Any]) -> None:
     path = ZOO / entry["file"]
@@ -51,6 +162,7 @@ def test_zoo(entry: dict[str, Any]) -> None:
             assert 10 < gray.mean() < 245
 
 
+@pytest.mark.skipif(not SCANS.is_dir(), reason="no shared scans")
 @pytest.mark.parametrize("path", [
     pytest.param(path, id=path.name) for path in sorted(SCANS.glob("*.tif"))
 ])  # fmt: skip
@@ -88,7 +200,7 @@ print(peak_kb() - before)
 def test_memory_is_bounded_on_the_tallest_scans(name: str, limit_mb: int) -> None:
     """578 Mpx in one G4 strip, and 628 Mpx in 6,528."""
     if not (SCANS / name).exists():
-        pytest.skip("needs the real scans")
+        pytest.skip("no shared scans")
     command = [sys.executable, "-c", READ_ALL, str(SCANS / name)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert int(done.stdout) / 1024 < limit_mb

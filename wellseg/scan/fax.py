@@ -28,8 +28,8 @@ FAX = (RLE, FAX3, FAX4)
 
 SPILL_PIXELS = 2**25
 """Strips above this many pixels are decoded into a temporary file: some hold a whole log."""
-END_MARK_BYTES = 9
-"""Of Group 3 (six ends of line of 12 bits); Group 4 has two."""
+END_MARK_BYTES = 3
+"""Of Group 4: two ends of line, each eleven zeros and a one."""
 
 _libtiff = logging.getLogger("imagecodecs")  # where imagecodecs sends libtiff's warnings
 _libtiff.propagate = False
@@ -48,14 +48,21 @@ def decode_fax(
     tags = (compression, t4_options)
     good, packed, at_mark = _decode(data, possible, columns, tags)
     if at_mark and good < possible:
-        # An end mark where a row should begin. If it is the data's own, the scan ended early, and
-        # the rest is blank; but zeros that damage left look the same. Is it at the end?
+        # An end mark where a row should begin. If it is the data's last, the scan ended early, and
+        # the rest is blank; but zeros that damage left look the same. Without it, what changes?
         shorter = data.rstrip(b"\0")[:-END_MARK_BYTES]
-        if not shorter or _decode(shorter, possible, columns, tags)[::2] != (good, True):
+        changes = not shorter or _decode(shorter, possible, columns, tags)[::2] != (good, True)
+        if changes and _ends_with_mark(data):
             good = possible
     if good < rows:
         return packed[:good], "the fax data are damaged or end early"
     return packed, ""
+
+
+def _ends_with_mark(data: bytes) -> bool:
+    """Whether the last twelve bits but for zeros are an end of line."""
+    bits = int.from_bytes(data.rstrip(b"\0")[-3:])
+    return bits > 0 and bits // (bits & -bits) % 2**12 == 1
 
 
 def _decode(
@@ -105,12 +112,14 @@ class _FirstFlaw(logging.Handler):
             found = re.match(r"(?:Premature|Line length).* at line (\d+)", message)
             if found:
                 self.row, self.message = int(found[1]), message
+                _libtiff.disabled = True  # thousands may follow
 
     def __enter__(self) -> _FirstFlaw:
         _libtiff.addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _libtiff.disabled = False
         _libtiff.removeHandler(self)
 
 
