@@ -74,18 +74,26 @@ def _chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a local file in Chromium: page(path, width). The test fails if the page says an error."""
+    """Opens a local file in Chromium: page(path, width). The test fails if the page says an error,
+    with may_miss_files another one than that a file is not there."""
     said: list[str] = []
     contexts = []
 
-    def opened(path: Path, width: int = 1440, height: int = 900) -> Any:
+    def opened(
+        path: Path, width: int = 1440, height: int = 900, may_miss_files: bool = False
+    ) -> Any:
         context = _chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on(
             "console",
-            lambda message: said.append(message.text) if message.type == "error" else None,
+            lambda message: (
+                said.append(message.text)
+                if message.type == "error"
+                and not (may_miss_files and "ERR_FILE_NOT_FOUND" in message.text)
+                else None
+            ),
         )
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(path.resolve().as_uri())

@@ -320,3 +320,107 @@ def test_dark_follows_the_system_and_the_button(opened):
         opened.get_by_role("dialog").is_visible()
         and "0.2" in opened.locator("#meaning").inner_text()
     )
+
+
+def test_a_page_without_its_pictures_says_so(tmp_path, browser_page):
+    page = write_view(tmp_path, *wave())
+    alone = tmp_path / "mail" / "log.html"
+    alone.parent.mkdir()
+    page.rename(alone)
+    opened = browser_page(alone, may_miss_files=True)
+    said = opened.get_by_role("alert")
+    said.wait_for()
+    assert "pictures of this scan are missing" in said.inner_text()
+    assert "log.view" in said.inner_text()
+
+
+def test_dragging_moves_the_paper(tmp_path, browser_page):
+    page = browser_page(write_view(tmp_path, *wave(6000, 3000)))
+    page.evaluate("zoomBy(1 / state.zoom); goTo(2000)")
+    settle(page)
+    before = page.evaluate("[scroller.scrollLeft, scroller.scrollTop]")
+    page.mouse.move(700, 500)
+    page.mouse.down()
+    page.mouse.move(650, 300, steps=4)
+    page.mouse.up()
+    page.mouse.move(400, 600)
+    after = page.evaluate("[scroller.scrollLeft, scroller.scrollTop]")
+    assert [b - a for a, b in zip(before, after, strict=True)] == pytest.approx([50, 200], abs=1)
+
+
+def test_two_fingers_zoom_around_their_middle(tmp_path, browser_page):
+    page = browser_page(write_view(tmp_path, *wave(6000, 400)), 390, 844)
+    settle(page)
+    page.evaluate("goTo(3000)")
+    before = page.evaluate("state.zoom")
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind, *ys):
+        points = [{"x": 150, "y": y, "id": i} for i, y in enumerate(ys)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    middle = page.evaluate("scroller.getBoundingClientRect().top + scroller.clientHeight / 2")
+    touch("touchStart", middle - 50, middle + 50)
+    for apart in (75, 100):
+        touch("touchMove", middle - apart, middle + apart)
+    touch("touchEnd")
+    page.wait_for_function("() => !asked")
+    assert page.evaluate("state.zoom") == pytest.approx(2 * before, rel=0.02)
+    assert page.evaluate("middle()") == pytest.approx(3000, abs=4)
+
+
+def test_the_end_of_the_places_of_doubt_is_said_and_the_list_leads_to_each(tmp_path, browser_page):
+    gray, probability = wave(30_000, 200)
+    for row in (8192, 20_480):
+        probability[row : row + 256] //= 2
+    page = browser_page(write_view(tmp_path, gray, probability))
+    settle(page)
+    steps = 0
+    while page.locator("#next").is_enabled():
+        page.keyboard.press("n")
+        settle(page)
+        steps += 1
+    assert 2 <= steps <= viewer.Overview(30_000, 200, 0.5).rows // 256
+    page.keyboard.press("n")
+    page.wait_for_function("() => $('#rows').textContent.includes('no place of doubt below')")
+    assert page.locator("#before").is_enabled()
+    page.keyboard.press("l")
+    rows = page.locator("#places li")
+    assert rows.count() == len(page_data(tmp_path / "log.html")["places"])
+    item = rows.filter(has_text="row 8,192")
+    item.get_by_role("checkbox").check()
+    item.get_by_role("button").click()
+    assert page.evaluate("middle()") == pytest.approx(8320, abs=3)
+    page.reload()
+    page.keyboard.press("l")
+    assert page.get_by_role("checkbox", name="Row 8,192 seen").is_checked()
+    assert page.locator("#places :checked").count() == 1
+
+
+def test_the_address_follows_and_leads_to_the_row(tmp_path, browser_page):
+    page = browser_page(write_view(tmp_path, *wave(30_000, 200)))
+    settle(page)
+    assert "#" not in page.url
+    page.evaluate("goTo(12_000)")
+    page.wait_for_function("() => Math.abs(Number(location.hash.slice(1)) - 12000) < 3")
+    page.reload()
+    settle(page)
+    assert page.evaluate("middle()") == pytest.approx(12_000, abs=4)
+    page.evaluate("location.hash = '#20000'")
+    page.wait_for_function("() => Math.abs(middle() - 20000) < 3")
+    page.keyboard.press("?")
+    assert "#27000" in page.get_by_role("dialog").inner_text()
+
+
+def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
+    depth = {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200], "unit": "m"}
+    page = browser_page(write_view(tmp_path, *wave(6000, 320), about={"depth": depth}))
+    settle(page)
+    said = page.evaluate("[700, 900, 1500, 2500, 3100, 3300].map(depth)")
+    assert said == ["", "490.0 m", "550.0 m", "700.0 m", "820.0 m", ""]
+    page.evaluate("zoomBy(1 / state.zoom); goTo(1500)")
+    settle(page)
+    assert " m" in page.locator("#rows").inner_text()
+    page.evaluate("goTo(5500)")
+    settle(page)
+    assert " m" not in page.locator("#rows").inner_text()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wellseg.curves.files import TraceWriter
+    from wellseg.curves.options import DepthScale
     from wellseg.results.view import ViewWriter
     from wellseg.scan.reader import Scan
 
@@ -118,7 +120,7 @@ def mask_scan(
     for note in traces.notes if traces else []:
         say(f"{job.scan}: {note}")
     with atomic_file(job.result(".overlay.png")) as file:
-        file.write(encode_png(page.picture()))
+        file.write(encode_png(page.picture(partial(_head, _shown_depth(config, scan)))))
     curve_pixels, possible_pixels, sure_pixels = counts.tolist()
     report = {
         "scan": job.scan.name,
@@ -147,10 +149,24 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
+def _shown_depth(config: PredictConfig, scan: Scan) -> DepthScale | None:
+    """Of the rows as a person sees them: rows of the file are not those where it is turned."""
+    return config.curve_options().depth if scan.orientation in (1, 2) else None
+
+
+def _head(depth: DepthScale | None, row: int) -> str:
+    """What stands above a column of the overlay."""
+    if not depth or not depth.reach[0] <= row <= depth.reach[1]:
+        return f"row {row:,}"
+    return f"row {row:,} = {depth.at(row):,.1f} {depth.unit}"
+
+
 def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
     from wellseg.results.view import ViewWriter
     from wellseg.weights import weights_path
 
+    depth = _shown_depth(config, scan)
+    scale = depth and {"points": depth.points, "reach": depth.reach, "unit": depth.unit}
     return ViewWriter(
         job.result(".html"),
         scan.rows,
@@ -161,6 +177,7 @@ def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
             "scan": job.scan.name,
             "dpi": scan.dpi,
             "weights": weights_path(config.weights).stem,
+            "depth": scale,
         },
         scratch=config.scratch,
     )

@@ -81,7 +81,8 @@ function load(tile) {
   tile.img = new Image();
   tile.img.alt = "";
   tile.img.draggable = false;
-  tile.img.onload = tile.img.onerror = () => { tile.done = true; soon(); };
+  tile.img.onload = () => { tile.done = true; soon(); };
+  tile.img.onerror = () => { tile.img.onload(); $("#missing").hidden = false; };
   tile.img.src = `${DATA.folder}/${tile.name}.${DATA.jpegs.includes(tile.name) ? "jpg" : "png"}`;
   place(tile);
   $("#paper").append(tile.img);
@@ -177,7 +178,8 @@ function repaint() {
 
 // ---- one frame -----------------------------------------------------------------------------------------
 
-let asked = 0;
+let asked = 0, settled = 0, note = "";
+const percent = (share) => `${Math.round(100 * share)} %`;
 const soon = () => { asked ||= requestAnimationFrame(frame); };
 
 function frame() {
@@ -186,16 +188,43 @@ function frame() {
   repaint();
   const top = between(0, scroller.scrollTop / state.zoom, rows);
   const bottom = Math.min(rows, top + scroller.clientHeight / state.zoom);
-  const share = `${Math.round(100 * state.zoom)} %`;
+  const share = percent(state.zoom);
   const place = DATA.places.findIndex(([first, last]) => first < bottom && last > top);
-  const doubt = place < 0 ? "" : `  ·  doubt ${place + 1} of ${DATA.places.length}: ${Math.round(100 * DATA.places[place][2])} %`;
-  $("#rows").textContent = `rows ${count(top)} to ${count(bottom)} of ${count(rows)}  ·  ${share}${doubt}`;
+  const doubt = place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
+  const depths = [depth(top), depth(bottom)].filter(Boolean).join(" to ");
+  $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
+  $("#before").disabled = beyond(-1) === undefined;
+  $("#next").disabled = beyond(1) === undefined;
+  document.querySelectorAll("#places button").forEach((button, i) => button.classList.toggle("here", i === place));
+  clearTimeout(settled);
+  settled = setTimeout(remember, 300);
   const tall = map.clientHeight;
   $("#here").style.top = `${between(0, (top / rows) * tall, tall - 6)}px`;
   $("#here").style.height = `${((bottom - top) / rows) * tall}px`;
   map.setAttribute("aria-valuemax", rows);
   map.setAttribute("aria-valuenow", Math.round(top));
   map.setAttribute("aria-valuetext", `row ${count(top)} of ${count(rows)}`);
+}
+
+function say(text) {
+  note = text;
+  soon();
+  setTimeout(() => { if (note === text) say(""); }, 2500);
+}
+
+// Depth of a row, where --depth said it or nearly so.
+function depth(row) {
+  const { points, reach, unit } = DATA.depth ?? { reach: [1, 0] };
+  if (row < reach[0] || row > reach[1]) return "";
+  const last = points.length - 1, below = points.findIndex(([known]) => known > row);
+  const [[row0, depth0], [row1, depth1]] = points.slice(below < 0 ? last - 1 : Math.max(0, below - 1));
+  return `${(depth0 + ((row - row0) * (depth1 - depth0)) / (row1 - row0)).toFixed(1)} ${unit}`;
+}
+
+const middle = () => (scroller.scrollTop + scroller.clientHeight / 2) / state.zoom;
+
+function remember() {  // the row in the address
+  if (scroller.scrollTop || location.hash) history.replaceState(null, "", `#${Math.round(middle())}`);
 }
 
 // ---- the map of the whole depth ------------------------------------------------------------------------
@@ -258,13 +287,36 @@ function pointed(event) {
 map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); pointed(event); };
 map.onpointermove = pointed;
 
-function jump(direction) {
-  const middle = (scroller.scrollTop + scroller.clientHeight / 2) / state.zoom;
+// The middle of the next place of doubt in a direction.
+function beyond(direction) {
   const slack = 2 / state.zoom;  // scroll positions are rounded
   const centres = DATA.places.map(([first, last]) => (first + last) / 2);
-  const found = direction > 0 ? centres.find((row) => row > middle + slack) : centres.findLast((row) => row < middle - slack);
-  const reachable = scroller.scrollHeight - scroller.clientHeight;
-  if (found !== undefined && !(direction > 0 && scroller.scrollTop >= reachable - 1)) goTo(found);
+  if (direction < 0) return centres.findLast((row) => row < middle() - slack);
+  const atEnd = scroller.scrollTop >= scroller.scrollHeight - scroller.clientHeight - 1;
+  return atEnd ? undefined : centres.find((row) => row > middle() + slack);
+}
+
+function jump(direction) {
+  const row = beyond(direction);
+  if (row === undefined) say(`no place of doubt ${direction > 0 ? "below" : "above"}`);
+  else goTo(row);
+}
+
+// The list of the places, to tick off; the browser keeps the ticks.
+const ticks = `wellseg ticks ${location.pathname}`;
+const ticked = (() => { try { return new Set(JSON.parse(localStorage[ticks] ?? "[]")); } catch { return new Set(); } })();
+for (const [first, last, share] of DATA.places) {
+  const item = document.createElement("li"), tick = document.createElement("input"), go = document.createElement("button");
+  Object.assign(tick, { type: "checkbox", checked: ticked.has(first) });
+  tick.setAttribute("aria-label", `Row ${count(first)} seen`);
+  tick.onchange = () => {
+    ticked[tick.checked ? "add" : "delete"](first);
+    try { localStorage[ticks] = JSON.stringify([...ticked]); } catch { /* no place to keep them */ }
+  };
+  go.textContent = [`row ${count(first)}`, depth(first), percent(share)].filter(Boolean).join("  ·  ");
+  go.onclick = () => goTo((first + last) / 2);
+  item.append(tick, go);
+  $("#places ol").append(item);
 }
 
 // ---- zoom ----------------------------------------------------------------------------------------------
@@ -298,6 +350,34 @@ scroller.addEventListener("wheel", (event) => {
   zoomBy(Math.exp(-between(-60, event.deltaY, 60) / 150), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
 
+// Dragging with the mouse moves the paper (fingers do so by themselves), two fingers zoom.
+let grabbed = null;
+scroller.onpointerdown = (event) => {
+  const box = scroller.getBoundingClientRect();
+  const onBars = event.clientX - box.left > scroller.clientWidth || event.clientY - box.top > scroller.clientHeight;
+  if (event.pointerType !== "mouse" || event.button || onBars) return;
+  grabbed = { x: event.clientX + scroller.scrollLeft, y: event.clientY + scroller.scrollTop };
+  scroller.setPointerCapture(event.pointerId);
+  scroller.classList.add("grabbed");
+};
+scroller.onpointerup = scroller.onpointercancel = () => { grabbed = null; scroller.classList.remove("grabbed"); };
+
+let pinched = null;
+function pinch(event) {
+  if (event.touches.length !== 2) { pinched = null; return; }
+  event.preventDefault();
+  const [a, b] = event.touches, box = scroller.getBoundingClientRect();
+  const now = { x: (a.clientX + b.clientX) / 2 - box.left, y: (a.clientY + b.clientY) / 2 - box.top,
+    apart: Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)) };
+  if (pinched) {
+    zoomBy(now.apart / pinched.apart, pinched.x, pinched.y);
+    scroller.scrollLeft += pinched.x - now.x;
+    scroller.scrollTop += pinched.y - now.y;
+  }
+  pinched = now;
+}
+for (const kind of ["touchstart", "touchmove", "touchend"]) scroller.addEventListener(kind, pinch, { passive: false });
+
 // ---- controls ------------------------------------------------------------------------------------------
 
 const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
@@ -308,6 +388,7 @@ function showOverlay(on) {
   $("#curves").hidden = !on;
   $("#paper").classList.toggle("faded", on);
 }
+function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
 function markDoubt(on) { state.doubt = on; pressed("#doubt", on); recolour(); }
 function invert(on) { state.inverted = on; pressed("#invert", on); document.body.classList.toggle("night", on); }
 function setTheme(name) { document.documentElement.dataset.theme = name; invert(name === "dark"); drawMap(); }
@@ -322,11 +403,11 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  n: () => jump(1), p: () => jump(-1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
   "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
-const buttons = { overlay: "o", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", in: "+", out: "-", fit: "0", help: "?" };
+const buttons = { overlay: "o", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
 $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
@@ -343,23 +424,26 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-sheet.onpointermove = (event) => {
+scroller.onpointermove = (event) => {
+  if (grabbed) scroller.scrollTo(grabbed.x - event.clientX, grabbed.y - event.clientY);
   const box = sheet.getBoundingClientRect();
   const row = Math.floor((event.clientY - box.top) / state.zoom), column = Math.floor((event.clientX - box.left) / state.zoom);
-  let text = `row ${count(row)}, column ${count(column)}`;
+  const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+  let text = [`row ${count(row)}, column ${count(column)}`, depth(row)].filter(Boolean).join("  ·  ");
   for (const one of tiles.values()) {
     if (!one.values || one.level !== level() || row < one.top || row >= one.bottom || column < one.left || column >= one.right) continue;
     const value = one.values[Math.floor((row - one.top) / one.scale) * one.columns + Math.floor((column - one.left) / one.scale)];
     text += `: probability ${value ? (value / 255).toFixed(2) : "below 0.04"}`;
   }
-  $("#point").textContent = text;
+  $("#point").textContent = inside ? text : "";
 };
-sheet.onpointerleave = () => { $("#point").textContent = ""; };
+scroller.onpointerleave = () => { $("#point").textContent = ""; };
 
 const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
   DATA.turned && "turned upright"].filter(Boolean).join("  ·  ");
-$("#next").disabled = $("#before").disabled = !many;
+$("#list").disabled = !many;
+$("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
   `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here, neighbours joined). ` +
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
@@ -371,5 +455,5 @@ setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);
 $("#curves").style.opacity = $("#opacity").value;
 fit();
-const start = Number(location.hash.slice(1));  // NAME.html#12345 begins at that row
-if (start) goTo(start);
+// NAME.html#12345 begins at that row.
+(onhashchange = () => { const row = Number(location.hash.slice(1)); if (row) goTo(row); })();
