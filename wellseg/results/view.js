@@ -191,7 +191,7 @@ function frame() {
   const share = percent(state.zoom);
   const place = DATA.places.findIndex(([first, last]) => first < bottom && last > top);
   const doubt = place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
-  const depths = [depth(top), depth(bottom)].filter(Boolean).join(" to ");
+  const depths = [depth(top), depth(bottom)].filter(Boolean).join(" to ").replace(/ \w+ to/, " to");
   $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
   $("#before").disabled = beyond(-1) === undefined;
   $("#next").disabled = beyond(1) === undefined;
