@@ -188,6 +188,21 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, message, scan, capsys, 
     assert not list(Path().glob("*.mask.tif"))
 
 
+def test_white_ink_on_black(scan, weights, tmp_path, capsys):
+    gray = tifffile.imread(scan)  # 1 is black, and here white
+    black = tmp_path / "black" / "log.tif"
+    black.parent.mkdir()
+    tifffile.imwrite(black, gray, photometric="minisblack")
+    for path, options in ((scan, []), (black, []), (black, ["--invert"])):
+        run(path, "--weights", weights, *options)
+        hint = "most of it is black: does it show white ink on black? try --invert"
+        assert (hint in capsys.readouterr().err) == (path == black and not options)
+        report = json.loads(path.with_suffix(".json").read_text())
+        assert report["mostly_black"] == (path == black and not options)
+    masks = [tifffile.imread(path.with_suffix(".mask.tif")) for path in (scan, black)]
+    np.testing.assert_array_equal(*masks)
+
+
 def test_results_are_not_taken_for_scans(scan, weights, tmp_path):
     run(scan.parent, "--weights", weights, "--probability")
     before = sorted(path.name for path in scan.parent.iterdir())

@@ -219,7 +219,7 @@ class PredictConfig(MaskOptions):
     """Masks of scans."""
 
     scans: list[str]
-    """Scans (TIFF, PNG, JPEG) or folders of them; also fsspec URLs (s3://...)."""
+    """Scans (TIFF, PNG, JPEG, BMP, JP2) or folders of them; also fsspec URLs (s3://...)."""
     out: str | None = None
     """Folder (or s3://... URL) for the results; folders of scans keep their structure in it.
     Default: beside each scan."""
@@ -250,6 +250,8 @@ class PredictConfig(MaskOptions):
     rows: str | None = None
     """FROM-TO: rows of one scan in which --traces looks for traces, one of two logs on it, say. The
     mask has all rows."""
+    invert: bool = False
+    """The scans show white ink on black."""
     overwrite: bool = False
     """Do scans again that are done already with these weights and options."""
 

@@ -121,6 +121,7 @@ def _settings(config: PredictConfig) -> Settings:
         "threshold": config.threshold,
         "precision": config.precision,
         "window_rows": window_rows,
+        "invert": config.invert,
     }
     if config.traces:
         options |= {"tracks": config.tracks, "traced_rows": config.rows}

@@ -68,10 +68,12 @@ def mask_scan(
     limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     job.stem.parent.mkdir(parents=True, exist_ok=True)
-    with open_scan(job.scan, job.page) as scan, ExitStack() as outputs:
+    opened = open_scan(job.scan, job.page, invert=config.invert)
+    with opened as scan, ExitStack() as outputs:
         colours = None
         if scan.kind == "colour":
-            colours = outputs.enter_context(open_scan(job.scan, scan.page, colour=True))
+            in_colour = open_scan(job.scan, scan.page, colour=True, invert=config.invert)
+            colours = outputs.enter_context(in_colour)
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = outputs.enter_context(_view(job, config, scan)) if config.view else None
         left_out = ""
@@ -117,6 +119,9 @@ def mask_scan(
             if traces:
                 traces.put(band.gray, mask, probability)
         _remove_stale(job, endings(config, {"traces_left_out": left_out}))
+    if scan.mostly_black:
+        remedy = "leave --invert out" if config.invert else "try --invert"
+        say(f"{job.scan}: most of it is black: does it show white ink on black? {remedy}")
     for note in traces.notes if traces else []:
         say(f"{job.scan}: {note}")
     with atomic_file(job.result(".overlay.png")) as file:
@@ -130,6 +135,7 @@ def mask_scan(
         "kind": scan.kind,
         "page": scan.page,
         "pages": scan.pages,
+        "mostly_black": scan.mostly_black,
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
         **(traces.quality() if traces else {}),
