@@ -63,10 +63,14 @@ class Picture:
 def tiff_picture(
     page: tifffile.TiffPage, number: int, data: Callable[[], bytes], file_bytes: int, colour: bool
 ) -> Picture | None:
-    """A page in old JPEG, WebP, CMYK, YCbCr, CIE L*a*b* or floats, by libtiff; else None."""
+    """A page of a rare kind (old JPEG, WebP, CMYK, YCbCr, CIE L*a*b*, a plane for each colour,
+    floats), which libtiff decodes; None if it is of no such kind."""
     rare = (CMYK, CIELAB, ICCLAB, ITULAB, *((YCBCR,) if page.compression != 7 else ()))
     floats = page.sampleformat == 3 and page.samplesperpixel == 1
-    if page.compression not in (OLD_JPEG, WEBP) and page.photometric not in rare and not floats:
+    of_planes = page.planarconfig == 2 and page.samplesperpixel > 1
+    if not (
+        page.compression in (OLD_JPEG, WEBP) or page.photometric in rare or of_planes or floats
+    ):
         return None
     kind = "colour" if page.samplesperpixel >= 3 else "gray"
 

@@ -57,7 +57,6 @@ class TiffPage:
         self._page, self._file, self._file_bytes = page, file, file_bytes
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._compression, self._samples = int(page.compression), int(page.samplesperpixel)
-        self._planes = self._samples if page.planarconfig == 2 else 1
         self._check_supported()
         self._bits = int(page.bitspersample)
         size = next(size for size in (1, 2, 4, 8) if self._bits <= 8 * size)
@@ -68,9 +67,7 @@ class TiffPage:
         elif page.rowsperstrip:
             self._segment_rows = min(int(page.rowsperstrip), self.rows)
         self._across = -(-self.columns // self._segment_columns)
-        self._down = -(-self.rows // self._segment_rows)
-        row_bits = self._segment_columns * (self._samples // self._planes) * self._bits
-        self._row_bytes = -(-row_bits // 8)
+        self._row_bytes = -(-self._segment_columns * self._samples * self._bits // 8)
         self._check_claims()
         self._offsets = page.dataoffsets
         self._byte_counts = self._segment_byte_counts()
@@ -110,7 +107,7 @@ class TiffPage:
         """Refuse sizes that the file cannot hold, before any memory is asked for."""
         claim = f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples"
         decoded = self._row_bytes if self._compression not in FAX else self._segment_columns
-        band_bytes = decoded * self._segment_rows * self._across * self._planes
+        band_bytes = decoded * self._segment_rows * self._across
         if self._compression != NONE and band_bytes > MAX_BAND_BYTES:
             raise ScanError(
                 f"{claim} in strips or tiles of {band_bytes:,} bytes, more than wellseg decodes "
@@ -118,7 +115,7 @@ class TiffPage:
             )
         # One bit can code a blank fax row of any width. A truncated file may keep one hundredth.
         expansion = EXPANSION.get(self._compression, 8 * decoded)
-        picture_bytes = decoded * self._across * self._planes * self.rows
+        picture_bytes = decoded * self._across * self.rows
         if picture_bytes > 100 * expansion * self._file_bytes or self._row_bytes > 2**28:
             raise ScanError(f"{claim}, which a file of {self._file_bytes:,} bytes cannot hold")
 
@@ -154,30 +151,27 @@ class TiffPage:
 
     def _band_samples(self, down: int, skip: int, height: int) -> tuple[NDArray[Any], str]:
         """Samples of a band, (rows, columns, samples) in the file's range, and any damage."""
-        if self._across == self._planes == 1:
+        if self._across == 1:
             samples, damage = self._segment(down, skip, height)
             return samples[:, : self.columns], damage
         band = np.empty((height, self.columns, self._samples), self._dtype)
         good, damage = height, ""
-        for plane, across in itertools.product(range(self._planes), range(self._across)):
-            index = (plane * self._down + down) * self._across + across
+        for across in range(self._across):
             left = across * self._segment_columns
             width = min(self._segment_columns, self.columns - left)
-            samples, flaw = self._segment(index, skip, height)
+            samples, flaw = self._segment(down * self._across + across, skip, height)
             if len(samples) < good:
                 good, damage = len(samples), flaw
             if not good:
                 break  # a hostile file may claim a million more
-            part = slice(plane, plane + 1) if self._planes > 1 else slice(None)
-            band[:good, left : left + width, part] = samples[:good, :width]
+            band[:good, left : left + width] = samples[:good, :width]
         return band[:good], damage
 
     def _segment(self, index: int, skip: int, height: int) -> tuple[NDArray[Any], str]:
         """Samples of a strip or tile, (rows, its columns, its samples), and any damage."""
         if self._compression == JPEG:
             return self._jpeg(index, height)
-        samples = self._samples // self._planes
-        shape = (-1, self._segment_columns, samples)
+        shape = (-1, self._segment_columns, self._samples)
         data, damage = self._bytes(index, skip, height)
         if self._bits in (8, 16, 32):
             stored = self._dtype.newbyteorder(self._page.parent.byteorder)
@@ -185,7 +179,7 @@ class TiffPage:
         elif not data:
             pixels = np.empty((0, *shape[1:]), self._dtype)
         else:
-            run = self._segment_columns * samples
+            run = self._segment_columns * self._samples
             pixels = imagecodecs.packints_decode(data, self._dtype, self._bits, runlen=run)
             pixels = pixels.reshape(shape)
         if self._page.predictor == 2 and len(pixels):
@@ -239,8 +233,8 @@ class TiffPage:
 
     def _jpeg(self, index: int, height: int) -> tuple[NDArray[Any], str]:
         """A segment in JPEG, whole or not at all; the tables that all share are the page's."""
-        page, samples = self._page, self._samples // self._planes
-        nothing = np.empty((0, self._segment_columns, samples), self._dtype)
+        page = self._page
+        nothing = np.empty((0, self._segment_columns, self._samples), self._dtype)
         data, damage = self._raw(index)
         if height * self._row_bytes > EXPANSION[JPEG] * len(data):
             return nothing, damage or "the data are damaged"
