@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from wellseg import compare
-from wellseg.config import CompareConfig, ModelConfig, OptimConfig
+from wellseg.compare import CompareConfig
+from wellseg.config import ModelConfig, OptimConfig
 from wellseg.results.comparison import Comparison, Way, paired, write_report
 
 TINY = compare.Size((8, 16), 3, 2, 48, 2, 1, 1)

@@ -50,7 +50,7 @@ def test_commands_of_the_documents_run_word_for_word(
     """In the order of the page, on stand-ins for a reader's files; trainings for two steps."""
     (tmp_path / "mine").symlink_to(data_set)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    sample = tifffile.imread(ROOT / "data" / "sample" / "sample.tif")[:1400]
+    sample = tifffile.imread(ROOT / "data" / "sample" / "sample.tif")[600:1400]
     (tmp_path / "scans").mkdir()
     for name in ("scan.tif", "scans/a.tif", "scans/b.tif"):
         tifffile.imwrite(tmp_path / name, sample, photometric="miniswhite", resolution=(200, 200))

@@ -13,15 +13,41 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from wellseg.cli import WRONG_USAGE, fail, parse
-from wellseg.config import CardConfig
+from wellseg.config import at_least
 from wellseg.scores import FALSE, SHARES
 
 Scores = dict[str, dict[str, float]]
+
+
+@dataclass
+class CardConfig:
+    """The model card of weights."""
+
+    weights: str | None = None
+    """A bundled name or a .safetensors file. Default: the bundled weights."""
+    scores: Path | None = None
+    """Scores for the header: the scores.csv of wellseg.evaluate."""
+    limits: Path | None = None
+    """Limits for the header: a text file, one in a line."""
+    window_rows: int | None = None
+    """Rows of the windows that the norms' statistics are to come from, for the header: predict
+    takes them by default."""
+    out: Path | None = None
+    """Write the weights with this header: a .safetensors file."""
+
+    def __post_init__(self) -> None:
+        at_least(0, window_rows=self.window_rows)
+        if (self.scores or self.limits or self.window_rows is not None) and not self.out:
+            raise ValueError(
+                "--scores, --limits and --window_rows go into a header: say with --out where to"
+                " write the weights"
+            )
 
 
 def summarise(path: Path) -> Scores:

@@ -116,7 +116,8 @@ def _add_options(parser: Any, options: type, positional: str | None = None, key:
     for field in sorted(fields(options), key=lambda field: bool(field.kw_only)):
         name, hint = key + field.name, hints[field.name]
         if is_dataclass(hint):
-            group = parser.add_argument_group(f"{name}: {(hint.__doc__ or '').split(chr(10))[0]}")
+            about_all = (hint.__doc__ or "").partition("\n")[0].rstrip(".")
+            group = parser.add_argument_group(f"{name}: {about_all}")
             _add_options(group, hint, None, f"{name}.")  # type: ignore[arg-type]
             continue
         made = field.default_factory

@@ -26,15 +26,77 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import CompareConfig, DataConfig, ModelConfig, OptimConfig, TrainConfig
+from wellseg.config import (
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+    at_least,
+    check_norm,
+)
 from wellseg.results.comparison import COLUMNS, Row, write_report
 from wellseg.scan.atomic import atomic_file
+
+
+@dataclass
+class CompareDataConfig:
+    """The logs of a comparison."""
+
+    root: Path | None = None
+    """A data set with logs to train on, to validate with and to test with (split.csv). Without it,
+    logs are drawn."""
+    crop_rows: int | None = None
+    """Train on that many rows of a log at a time. Default: whole logs."""
+
+
+@dataclass
+class CompareConfig:
+    """Norms trained alike and compared."""
+
+    norms: str = "batch,group"
+    """Values of --model.norm, with commas. The others are compared with the last one."""
+    rates: str = "1e-3,3e-3,1e-2"
+    """Learning rates, with commas: every norm is trained at each, and has the one that validates
+    best."""
+    seeds: int | None = None
+    """Of initial weights and order of the logs; 6 or more tell small differences. Default: the
+    preset's."""
+    steps: int | None = None
+    """Of each run, one log each. Default: the preset's."""
+    preset: Literal["quick", "full"] = "quick"
+    """quick: a small network, 3 seeds, some minutes. full: the default network, 6 seeds, hours."""
+    data: CompareDataConfig = field(default_factory=CompareDataConfig)
+    out: Path = Path("runs/compare")
+    """results.csv, report.html and the runs; a comparison that is there already goes on."""
+
+    def __post_init__(self) -> None:
+        for norm in self.norm_list:
+            check_norm(norm)
+        if len(self.norm_list) < 2:
+            raise ValueError("--norms needs two norms at least, as in batch,group")
+        try:
+            positive = min(self.rate_list) > 0
+        except ValueError:
+            positive = False
+        if not positive:
+            raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
+        if self.seeds is not None and not 1 <= self.seeds <= 20:
+            raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
+        at_least(1, steps=self.steps)
+
+    @property
+    def norm_list(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, (each.strip() for each in self.norms.split(",")))))
+
+    @property
+    def rate_list(self) -> list[float]:
+        return sorted({float(each) for each in self.rates.split(",")})
 
 
 @dataclass(frozen=True)

@@ -303,23 +303,6 @@ class PaperConfig(InferenceOptions):
 
 
 @dataclass
-class SynthConfig:
-    """A data set of drawn logs."""
-
-    out: Path
-    """Folder of the data set: new, empty, or with a corpus of the same seed and preset."""
-    count: int = 64
-    """Number of logs."""
-    seed: int = 0
-    """Log number i is a pure function of (seed, i)."""
-    preset: Preset = "quick"
-    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
-    3,200 x 480 and more; tiny: for tests."""
-    workers: int = 1
-    """Processes that draw."""
-
-
-@dataclass
 class EvaluateConfig(MaskOptions):
     """Scores of masks."""
 
@@ -348,86 +331,6 @@ class EvaluateConfig(MaskOptions):
         given = [flag for flag, value in sources.items() if value]
         if len(given) > 1:
             raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
-
-
-@dataclass
-class CompareDataConfig:
-    """The logs of a comparison."""
-
-    root: Path | None = None
-    """A data set with logs to train on, to validate with and to test with (split.csv). Without it,
-    logs are drawn."""
-    crop_rows: int | None = None
-    """Train on that many rows of a log at a time. Default: whole logs."""
-
-
-@dataclass
-class CompareConfig:
-    """Norms trained alike and compared."""
-
-    norms: str = "batch,group"
-    """Values of --model.norm, with commas. The others are compared with the last one."""
-    rates: str = "1e-3,3e-3,1e-2"
-    """Learning rates, with commas: every norm is trained at each, and has the one that validates
-    best."""
-    seeds: int | None = None
-    """Of initial weights and order of the logs; 6 or more tell small differences. Default: the
-    preset's."""
-    steps: int | None = None
-    """Of each run, one log each. Default: the preset's."""
-    preset: Literal["quick", "full"] = "quick"
-    """quick: a small network, 3 seeds, some minutes. full: the default network, 6 seeds, hours."""
-    data: CompareDataConfig = field(default_factory=CompareDataConfig)
-    out: Path = Path("runs/compare")
-    """results.csv, report.html and the runs; a comparison that is there already goes on."""
-
-    def __post_init__(self) -> None:
-        for norm in self.norm_list:
-            check_norm(norm)
-        if len(self.norm_list) < 2:
-            raise ValueError("--norms needs two norms at least, as in batch,group")
-        try:
-            positive = min(self.rate_list) > 0
-        except ValueError:
-            positive = False
-        if not positive:
-            raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
-        if self.seeds is not None and not 1 <= self.seeds <= 20:
-            raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
-        at_least(1, steps=self.steps)
-
-    @property
-    def norm_list(self) -> list[str]:
-        return list(dict.fromkeys(filter(None, (each.strip() for each in self.norms.split(",")))))
-
-    @property
-    def rate_list(self) -> list[float]:
-        return sorted({float(each) for each in self.rates.split(",")})
-
-
-@dataclass
-class CardConfig:
-    """The model card of weights."""
-
-    weights: str | None = None
-    """A bundled name or a .safetensors file. Default: the bundled weights."""
-    scores: Path | None = None
-    """Scores for the header: the scores.csv of wellseg.evaluate."""
-    limits: Path | None = None
-    """Limits for the header: a text file, one in a line."""
-    window_rows: int | None = None
-    """Rows of the windows that the norms' statistics are to come from, for the header: predict
-    takes them by default."""
-    out: Path | None = None
-    """Write the weights with this header: a .safetensors file."""
-
-    def __post_init__(self) -> None:
-        at_least(0, window_rows=self.window_rows)
-        if (self.scores or self.limits or self.window_rows is not None) and not self.out:
-            raise ValueError(
-                "--scores, --limits and --window_rows go into a header: say with --out where to"
-                " write the weights"
-            )
 
 
 def parse_bytes(size: str | int) -> int:

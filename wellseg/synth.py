@@ -13,14 +13,32 @@ import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from wellseg.cli import WRONG_USAGE, fail, parse
-from wellseg.config import Preset, SynthConfig
+from wellseg.config import Preset
 
 RECIPE = "corpus.json"
 VAL_EVERY = 10
 """One log in so many is kept for validation: number 1, 11, 21, ..."""
+
+
+@dataclass
+class SynthConfig:
+    """A data set of drawn logs."""
+
+    out: Path
+    """Folder of the data set: new, empty, or with a corpus of the same seed and preset."""
+    count: int = 64
+    """Number of logs."""
+    seed: int = 0
+    """Log number i is a pure function of (seed, i)."""
+    preset: Preset = "quick"
+    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
+    3,200 x 480 and more; tiny: for tests."""
+    workers: int = 1
+    """Processes that draw."""
 
 
 class CorpusError(ValueError):
