@@ -1,11 +1,13 @@
 """The predict command and the two calls for Python users."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import cv2
@@ -226,6 +228,20 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
     assert not page.exists() and not scan.with_name("log.view").exists()  # it showed another mask
 
 
+@pytest.mark.parametrize("threshold", [0.5, 0.52, 0.47])
+def test_mask_probability_and_view_agree_at_the_threshold(scan, weights, threshold):
+    flags = ["--probability", "--view", "--precision", "fp32"]
+    run(scan, "--weights", weights, "--threshold", threshold, *flags)
+    mask = tifffile.imread(scan.with_name("log.mask.tif")) > 0
+    assert 0.1 < mask.mean() < 0.9
+    probability = tifffile.imread(scan.with_name("log.probability.tif"))
+    np.testing.assert_array_equal(probability > 255 * threshold, mask)
+    script = scan.with_name("log.view") / "0-0000-0.js"
+    deflated = script.read_text().removesuffix('")').rpartition('"')[2]
+    shown = np.frombuffer(zlib.decompress(base64.b64decode(deflated)), np.uint8)
+    np.testing.assert_array_equal(shown.reshape(mask.shape) > 255 * threshold, mask)
+
+
 def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")
@@ -264,6 +280,8 @@ def test_of_a_sideways_scan_the_mask_is_made_and_the_traces_are_left_out(weights
     assert "stored sideways (orientation 6)" in said and "turn the file for --traces" in said
     assert tifffile.imread(tmp_path / "log.mask.tif").shape == gray.shape
     assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.csv"))
+    run(tmp_path / "log.tif", "--weights", weights, "--traces")
+    assert "done already" in capsys.readouterr().err
 
 
 def test_killed_in_the_middle_it_leaves_no_result_and_the_next_run_no_rest(weights, tmp_path):

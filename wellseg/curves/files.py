@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wellseg.curves.follow import Follower, Trace
 from wellseg.curves.las import Sheet, write_las
 from wellseg.curves.options import CurveOptions
-from wellseg.curves.tracks import TrackFinder, Tracks, straight
+from wellseg.curves.tracks import TrackFinder, straight
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.reader import ScanError
 
@@ -45,19 +45,25 @@ class TraceWriter:
     ) -> None:
         options = options or CurveOptions()
         self.csv, self.las = (Path(f"{stem}{ending}") for ending in (".traces.csv", ".las"))
-        self.scan, self.shape, self.depth = scan, (rows, columns), options.depth
         self.first, self.stop = options.rows or (0, rows)
         if self.first >= rows:
             raise ScanError(
                 f"{scan}: --rows begins with {self.first:,}: the scan has {rows:,} rows"
             )
         self.stop = min(self.stop, rows)
-        self.least_rows = round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS
-        self.gap_rows = round(GAP_INCHES * dpi) if dpi else GAP_ROWS
-        self.follower = Follower(self.least_rows, self.gap_rows, scratch, self.first)
         self.finder = None if options.tracks else TrackFinder(columns, dpi)
-        self.tracks: Tracks | None = straight(options.tracks) if options.tracks else None
-        """After the last row: None where the scan has no tracks that could be found."""
+        self.sheet = Sheet(
+            scan=scan,
+            csv=self.csv.name,
+            shape=(rows, columns),
+            least_rows=round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS,
+            gap_rows=round(GAP_INCHES * dpi) if dpi else GAP_ROWS,
+            tracks=straight(options.tracks) if options.tracks else None,
+            tracks_given=bool(options.tracks),
+            depth=options.depth,
+        )
+        shortest, gap = self.sheet.least_rows, self.sheet.gap_rows
+        self.follower = Follower(shortest, gap, scratch, self.first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self._row = 0
@@ -79,7 +85,7 @@ class TraceWriter:
         return {
             "traces": count,
             "traces_per_1000_rows": round(1000 * count / (self.stop - self.first), 2),
-            "tracks_found": self.tracks.borders.shape[1] if self.tracks else 0,
+            "tracks_found": self.sheet.tracks.borders.shape[1] if self.sheet.tracks else 0,
         }
 
     def __enter__(self) -> TraceWriter:
@@ -93,36 +99,26 @@ class TraceWriter:
     def _finish(self) -> None:
         self.follower.finish()
         if self.finder and (found := self.finder.find()):
-            self.tracks = replace(found, rows=found.rows + self.first)
-        if not self.tracks:
+            self.sheet.tracks = replace(found, rows=found.rows + self.first)
+        if not self.sheet.tracks:
             what = f"values in {self.las.name} are fractions of the scan's width"
             self.notes.append(f"no printed tracks found: {what}")
         traces = self.follower.traces
         in_track = [self._track(trace) for trace in traces]
         self._write_csv(in_track)
-        sheet = Sheet(
-            scan=self.scan,
-            csv=self.csv.name,
-            shape=self.shape,
-            least_rows=self.least_rows,
-            gap_rows=self.gap_rows,
-            tracks=self.tracks,
-            tracks_given=self.finder is None,
-            depth=self.depth,
-        )
-        self.notes += write_las(self.las, sheet, traces, in_track, self._fractions)
+        self.notes += write_las(self.las, self.sheet, traces, in_track, self._fractions)
 
     def _track(self, trace: Trace) -> int:
         """Number of the track in which it lies; 0: in none."""
-        columns = self.follower.points(trace)[:, 0] + 0.5
-        return self.tracks.of(_rows(trace), columns) if self.tracks else 0
+        columns, tracks = self.follower.points(trace)[:, 0] + 0.5, self.sheet.tracks
+        return tracks.of(_rows(trace), columns) if tracks else 0
 
     def _fractions(self, trace: Trace, track: int) -> NDArray[np.floating[Any]]:
         """Where between the track's borders, or those of the scan, it is in each row."""
         columns: NDArray[np.floating[Any]] = self.follower.points(trace)[:, 0] + 0.5
-        if not track or not self.tracks:
-            return columns / self.shape[1]
-        left, right = self.tracks.at(_rows(trace))[:, track - 1].T
+        if not track or not self.sheet.tracks:
+            return columns / self.sheet.shape[1]
+        left, right = self.sheet.tracks.at(_rows(trace))[:, track - 1].T
         columns = (columns - left) / (right - left)
         return columns
 

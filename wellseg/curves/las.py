@@ -53,10 +53,13 @@ Depth is linear between {points}, and goes on so for {more} rows above and below
 not known: what was found there stands in {csv} alone."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sheet:
-    """What a LAS file says of its scan. shape: rows and columns. depth: None: by row.
-    least_rows, gap_rows: shortest trace, longest gap."""
+    """What a LAS file says of its scan, and how its traces were found.
+
+    shape: rows and columns. least_rows, gap_rows: shortest trace, longest gap. tracks: None: there
+    are none. depth: None: by row.
+    """
 
     scan: str
     csv: str

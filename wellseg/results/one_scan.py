@@ -111,7 +111,7 @@ def mask_scan(
             row += len(mask)
             page.add(picture, mask)
             if config.probability or view or traces:
-                probability = np.rint(255 / (1 + np.exp(-band.logits))).astype(np.uint8)
+                probability = to_8_bit(band.logits, mask, config.threshold)
             if config.probability:
                 probabilities.put(probability)
             if view:
@@ -148,6 +148,18 @@ def mask_scan(
     with atomic_file(job.result(".json")) as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
+
+
+def to_8_bit(
+    logits: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
+) -> NDArray[np.uint8]:
+    """Probabilities with 255 for certainty; rounded so that those above 255 x threshold are the
+    mask."""
+    import numpy as np
+
+    probability = np.rint(255 / (1 + np.exp(-logits))).astype(np.uint8)
+    highest = np.uint8(255 * threshold)  # of background
+    return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
 
 
 def logit(share: float) -> float:
