@@ -416,7 +416,8 @@ def tiny_tiff(
     """A little-endian TIFF of one strip, written by hand; the pixels stand before the tags."""
     tags: list[tuple[int, int, Any]] = [
         (256, 4, columns), (257, 4, rows), (258, 3, bits), (259, 3, compression),
-        (262, 3, photometric), (266, 3, fill_order), (273, 4, strip_at), (277, 3, 1), (278, 4, rows),
+        (262, 3, photometric), (266, 3, fill_order), (273, 4, strip_at), (277, 3, 1),
+        (278, 4, rows),
     ]  # fmt: skip
     tail = b"" if palette is None else palette.astype("<u2").tobytes()
     at = 8 + len(data) + len(data) % 2
@@ -466,7 +467,7 @@ def test_jpeg_in_tiff(tmp_path: Path, tile: tuple[int, int] | None) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_old_style_jpeg(tmp_path: Path, whole: bool) -> None:
-    """The strip is a whole JPEG, or the scan data of one that JPEGInterchangeFormat (513, 514) gives."""
+    """The strip is a whole JPEG, or the scan data of one that tags 513 and 514 give."""
     smooth = np.linspace(0, 255, ROWS)[:, None] * np.linspace(0.3, 1, COLUMNS)
     jpeg = cv2.imencode(".jpg", smooth.astype(np.uint8))[1].tobytes()
     scan_data = jpeg.index(b"\xff\xda") + 10

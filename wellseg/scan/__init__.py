@@ -1,1 +1,1 @@
-"""Scans as files: pictures of many kinds to gray rows on demand, masks to TIFF, whole or not at all."""
+"""Files of many kinds to gray rows on demand; masks to TIFF, whole or not at all."""
