@@ -1,4 +1,5 @@
-"""What goes wrong in the middle of a training loses nothing: a full disk, a cut file, a damaged log, NaN."""
+"""What goes wrong in the middle of a training loses nothing: a full disk, a cut file, a damaged
+log, NaN."""
 
 import re
 import resource

@@ -30,7 +30,7 @@ def run(command, *arguments, status=0):
 
 @pytest.fixture
 def paper(tmp_path):
-    """A header, a gridded piece with something unknown in it, and a gray one: 1 bit, 1 bit, 8 bits."""
+    """A header, a gridded piece with something unknown in it, both 1 bit, and a gray one."""
     root = tmp_path / "paper"
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)

@@ -103,7 +103,7 @@ def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
 def test_killed_twice_and_resumed_ends_with_the_weights_of_an_undisturbed_run(
     data_set, tmp_path, norm
 ):
-    """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on where they were."""
+    """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on."""
     common = [
         *SMALL,
         "--model.norm",

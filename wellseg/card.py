@@ -1,11 +1,12 @@
-"""The model card of weights, from their header: what they are, what they were trained on, how well they do.
+"""The model card of weights, from their header: what they are, what they were trained on, how well
+they do.
 
     wellseg card                                            # of the bundled weights
     wellseg card --weights runs/a/model.safetensors         # of your own
     wellseg card --weights a.safetensors --scores runs/evaluate/scores.csv --out b.safetensors
 
-The last form keeps the scores in the header: what ``wellseg.evaluate`` left in scores.csv, averaged for
-each kind of log. Exit status: 0 done, 2 wrong usage.
+The last form keeps the scores in the header: what ``wellseg.evaluate`` left in scores.csv, averaged
+for each kind of log. Exit status: 0 done, 2 wrong usage.
 """
 
 from __future__ import annotations

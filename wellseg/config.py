@@ -158,8 +158,9 @@ class TrainConfig:
     resume: bool = False
     """Go on from the last checkpoint in the run's folder."""
     weights: str | None = None
-    """Start from these weights (a bundled name or a .safetensors file); the model options are then
-    theirs, but for a --model.norm that is not group: the network goes on with that one."""
+    """Start from these weights (a bundled name or a .safetensors file), and keep them if no step is
+    better. The network is theirs; --model.norm and --model.momentum may be others, if the norm keeps
+    the same tensors."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"

@@ -179,7 +179,8 @@ def _draw_worst(
     count: int,
     logs: Sequence[LogFiles],
 ) -> Iterator[Path]:
-    """Write a picture of the worst logs with curves, and of the worst without; gives their paths."""
+    """Write a picture of the worst logs with curves, and of the worst without; gives their
+    paths."""
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png
     from wellseg.scores.means import badness

@@ -4,11 +4,11 @@
     wellseg paper scans/ --out mine-paper --curves    # curves that are sure become truth, too
     wellseg train --weights paper-logs-8 --data.backgrounds mine-paper --out runs/mine
 
-Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the crop's
-mask, "do not score"; everything else is 0, not a curve. Above the row where the curves begin, what the
-weights take for short pieces of curve is lettering, and stays 0: that is what they learn from most. With
---curves, what the weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04252), and less
-around it is left out.
+Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the
+crop's mask, "do not score"; everything else is 0, not a curve. Above the row where the curves
+begin, what the weights take for short pieces of curve is lettering, and stays 0: that is what they
+learn from most. With --curves, what the weights are sure of becomes truth (self-training: Xie et
+al. 2020, arXiv 1911.04252), and less around it is left out.
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
@@ -34,31 +34,36 @@ if TYPE_CHECKING:
 DEFAULT_DPI = 200.0
 """Of a scan that does not say: most of the archive is."""
 MAYBE, SURE = 0.03, 0.5
-"""Probability from which a pixel may be curve, and is one. A curve that the weights miss leaves a trace
-of a few per cent; missed curves in the paper would teach the network to miss them."""
+"""Probability from which a pixel may be curve, and is one. A curve that the weights miss leaves a
+trace of a few per cent; missed curves in the paper would teach the network to miss them."""
 REACH_IN = 0.04
 """How far around such a pixel nothing is scored, inches: a heavy pen's width."""
 GAP_IN = 1.0, 0.25
-"""Between such pixels, along the log and across, a curve may run on that the weights lost, inches."""
+"""Between such pixels, along the log and across, a curve may run on that the weights lost,
+inches."""
 TALL_IN = 1.0
 """A connected piece of that height is a curve; lettering is shorter, inches."""
 LOST_IN = 0.75, 0.3
-"""Where a curve ends, the weights may have lost it: below and above its end nothing is scored, to this
-length and half this width, inches."""
+"""Where a curve ends, the weights may have lost it: below and above its end nothing is scored, to
+this length and half this width, inches."""
 START_IN = 0.3
 """A curve fades in: so far above its first row the header ends, inches."""
 ISLAND_IN = 1.0
-"""Smaller squares of certain paper among unknown are crossed by what the weights saw beside them, inches."""
+"""Smaller squares of certain paper among unknown are crossed by what the weights saw beside them,
+inches."""
 HEAVY_IN = 0.05
 """Ink wider than that, beside a grid, may be curves run together, inches."""
 WIDE_IN, BLACK_IN = 0.12, 0.3
-"""Ink wider than that both ways is not taken for truth, and is no curve: a flooded copy, a scanner's bed, inches."""
+"""Ink wider than that both ways is not taken for truth, and is no curve: a flooded copy, a
+scanner's bed, inches."""
 CERTAIN = 0.9
-"""Probability from which a pixel of a tall, not quite straight piece is taken for truth, with --curves."""
+"""Probability from which a pixel of a tall, not quite straight piece is taken for truth, with
+--curves."""
 STRAIGHT_IN = 0.06
 """A piece as narrow as that may be a line of the grid, inches."""
 CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
-"""With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to learn."""
+"""With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to
+learn."""
 HEADER_OVERLAP = 4
 """Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
@@ -67,7 +72,8 @@ MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 
 @dataclass(frozen=True)
 class Crop:
-    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0, 128 or 255."""
+    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0, 128 or
+    255."""
 
     row: int
     gray: NDArray[np.uint8]
@@ -83,12 +89,14 @@ def paper_mask(
     curves: bool = False,
     first_curve_row: int | None = None,
 ) -> tuple[NDArray[np.uint8], bool]:
-    """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown; with ``curves``, 255 a curve.
+    """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown; with ``curves``,
+    255 a curve.
 
     gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
-    header: the rows above these, if there are any, hold no curve. Also says whether that is still so below.
-    first_curve_row: of these rows, where somebody has looked: 0 or less, or the number of rows and more, if it
-    lies above or below them. None: the weights tell.
+    header: the rows above these, if there are any, hold no curve. Also says whether that is still
+    so below.
+    first_curve_row: of these rows, where somebody has looked: 0 or less, or the number of rows and
+    more, if it lies above or below them. None: the weights tell.
     """
     import cv2
     import numpy as np
@@ -149,7 +157,8 @@ def paper_mask(
 
 
 def _settle_black(gray: NDArray[np.uint8], mask: NDArray[np.uint8], dpi: float) -> None:
-    """Ink wider than any pen's: no curve for certain where it is a flooded copy or a scanner's bed. In place.
+    """Ink wider than any pen's: no curve for certain where it is a flooded copy or a scanner's bed.
+    In place.
 
     gray, mask: uint8 (rows, columns), as paper_mask takes and gives them.
     """
@@ -217,8 +226,9 @@ def mine(
 ) -> Iterator[Crop]:
     """The crops of one scan: its header from the top, then pieces evenly spread over the rest.
 
-    Each piece is segmented by itself, so that a scan of any height costs the same. Of a header whose
-    end is known, ``first_curve_row``, crops overlap by three quarters: there are so few of them.
+    Each piece is segmented by itself, so that a scan of any height costs the same. Of a header
+    whose end is known, ``first_curve_row``, crops overlap by three quarters: there are so few of
+    them.
     """
     import numpy as np
 
@@ -254,42 +264,65 @@ def mine(
             row = pieces.pop(0)
 
 
+def list_scans(places: Sequence[str]) -> list[Path]:
+    """Every scan that is named, fits a pattern or lies below a folder that is named.
+
+    Raises ValueError, naming the path, for what is not there.
+    """
+    from wellseg.results.one_scan import is_result
+    from wellseg.scan.files import expand, find_files
+    from wellseg.scan.reader import is_scan_file
+
+    def is_wanted(name: str, is_folder: bool) -> bool:
+        if is_folder:
+            return not name.startswith(".")
+        return is_scan_file(name) and not is_result(name)
+
+    scans: list[Path] = []
+    for place in (place for pattern in places for place in expand(pattern)):
+        is_folder, found = find_files(place, is_wanted)
+        if not found:
+            raise ValueError(f"{place}: no scan (TIFF, PNG or JPEG) in this folder")
+        scans += [Path(place, file.name) if is_folder else Path(place) for file in found]
+    return list(dict.fromkeys(scans))
+
+
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
-    from wellseg.many.tasks import list_tasks
     from wellseg.scan.reader import ScanError, open_scan
     from wellseg.training.data_folder import HEADER
     from wellseg.weights import load_model, weights_path
 
-    tasks = list_tasks(config.scans, str(config.out)).tasks
+    scans = list_scans(config.scans)
     first_curve_rows = read_headers(config.headers) if config.headers else {}
-    names = [(task.name, Path(task.stem).name) for task in tasks]
-    if first_curve_rows and not any(name in first_curve_rows for pair in names for name in pair):
+    names = {name for scan in scans for name in (scan.name, scan.stem)}
+    if first_curve_rows and not names & first_curve_rows.keys():
         raise ValueError(
-            f"{config.headers}: none of the {len(tasks)} scans is named in its column scan"
+            f"{config.headers}: none of the {len(scans)} scans is named in its column scan"
         )
     net = load_model(weights_path(config.weights))
     for folder in ("images", "masks", "previews"):
         (config.out / folder).mkdir(parents=True, exist_ok=True)
     failed = total = 0
-    for number, (task, (file_name, name)) in enumerate(zip(tasks, names, strict=True), 1):
+    for number, path in enumerate(scans, 1):
         found = 0
-        first = first_curve_rows.get(name, first_curve_rows.get(file_name))
+        first = first_curve_rows.get(path.stem, first_curve_rows.get(path.name))
         try:
-            with open_scan(task.scan) as scan:
+            with open_scan(path) as scan:
                 for crop in mine(net, scan, config, first):
                     kind = HEADER if crop.is_header else "-"
-                    _write(config.out, f"{name}{kind}{crop.row:06d}", crop, scan.dpi or DEFAULT_DPI)
+                    name = f"{path.stem}{kind}{crop.row:06d}"
+                    _write(config.out, name, crop, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
-        print(f"{number}/{len(tasks)} {file_name}: {found} crops", flush=True)
+        print(f"{number}/{len(scans)} {path.name}: {found} crops", flush=True)
         failed += not found
         total += found
     curves = ", green is curve" if config.curves else ""
-    where = config.out / "previews"
     print(
-        f"{total} crops in {config.out}; look at {where}: red is not scored{curves}, all else is no curve"
+        f"{total} crops in {config.out}; look at {config.out / 'previews'}: red is not scored"
+        f"{curves}, all else is no curve"
     )
     return SOME_FAILED if failed else 0
 

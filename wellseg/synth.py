@@ -46,25 +46,11 @@ class CorpusError(ValueError):
 
 
 def write_corpus(
-    out: Path,
-    count: int = 64,
-    seed: int = 0,
-    preset: Preset = "quick",
-    workers: int = 1,
-) -> None:
-    """Draw a corpus of synthetic logs with exact masks.
+    out: Path, count: int = 64, seed: int = 0, preset: Preset = "quick", workers: int = 1
+) -> int:
+    """Draw what is not there yet of a corpus; returns how many logs that were.
 
-    Leaves images/NAME.tif, masks/NAME.tif and split.csv. The same seed gives the same logs on any
-    machine and for any number of workers; logs that are already there are not drawn again, so an
-    interrupted run goes on and a larger count adds to a corpus.
-
-    Args:
-        out: Folder of the data set: new, empty, or with a corpus of the same seed and preset.
-        count: Number of logs.
-        seed: Log number i is a pure function of (seed, i).
-        preset: Sizes: quick (about 1,300 x 700), train (real widths, 1-1.6 Mpx), full (whole logs
-            of 3,200 x 480 and more), tiny (for tests).
-        workers: Processes that draw.
+    Leaves images/NAME.tif, masks/NAME.tif and split.csv. The options are those of SynthConfig.
 
     Raises:
         CorpusError: the folder holds something else, or a number is out of range.
@@ -72,18 +58,16 @@ def write_corpus(
     from wellseg.corpus import fingerprint
 
     if count < 1 or workers < 1 or seed < 0:
+        given = f"{count}, {workers} and {seed}"
         raise CorpusError(
-            f"--count and --workers are at least 1 and --seed at least 0, not {count}, {workers}, {seed}"
+            f"--count and --workers are at least 1 and --seed at least 0, not {given}"
         )
     _claim(out, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    names = [f"{preset}{seed}-{i:06d}" for i in range(count)]
-    todo = [
-        (out, name, seed, i, preset)
-        for i, name in enumerate(names)
-        if not (
-            (out / "images" / f"{name}.tif").is_file() and (out / "masks" / f"{name}.tif").is_file()
-        )
-    ]
+    todo = []
+    for index in range(count):
+        name = f"{preset}{seed}-{index:06d}"
+        if not all((out / part / f"{name}.tif").is_file() for part in ("images", "masks")):
+            todo.append((out, name, seed, index, preset))
     if workers > 1 and len(todo) > 1:
         # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
         spawn = multiprocessing.get_context("spawn")
@@ -94,6 +78,7 @@ def write_corpus(
         for task in todo:
             _write_log(task)
     _write_split(out)
+    return len(todo)
 
 
 def _claim(out: Path, recipe: dict[str, object]) -> None:
@@ -159,8 +144,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
     config, _ = parse(SynthConfig, "synth", __doc__ or "", argv, positional="out")
     try:
-        write_corpus(**vars(config))
-        print(f"{config.count} logs in {config.out}")
+        drawn = write_corpus(**vars(config))
+        there = f", {config.count - drawn} were there" if drawn < config.count else ""
+        print(f"drew {drawn} logs{there}: {config.out / 'images'} and {config.out / 'masks'}")
     except (CorpusError, OSError) as error:
         fail("synth", str(error), WRONG_USAGE)
 

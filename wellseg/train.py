@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,8 +24,7 @@ from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import DataConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import Logger
+    from lightning.pytorch import Trainer
 
     from wellseg.training.checkpoints import StartScore
     from wellseg.training.segmenter import Segmenter
@@ -55,6 +52,7 @@ def train(
     from wellseg.training.checkpoints import StartScore, read_metrics
     from wellseg.training.dataset import LogsModule
     from wellseg.training.segmenter import Segmenter
+    from wellseg.training.trainer import make_trainer
     from wellseg.weights import load_model
 
     if quiet:
@@ -64,7 +62,7 @@ def train(
     resumed = last if config.resume and last.exists() else None
     if last.exists() and not resumed and "LOCAL_RANK" not in os.environ:
         raise FileExistsError(
-            f"{config.out} holds a run already: add --resume to go on with it, or give another --out"
+            f"{config.out} holds a run already: add --resume to go on with it, or another --out"
         )
     data = LogsModule(config.data, config.seed)
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
@@ -131,98 +129,11 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
     return replace(theirs, **{name: asked[name] for name in FREE if name in asked})
 
 
-def make_trainer(config: TrainConfig, start: StartScore) -> Trainer:
-    """Lightning's Trainer for one log a step, with what config.trainer adds."""
-    import torch
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch import Trainer
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
-    from wellseg.device import pick_device, pick_dtype
-    from wellseg.training.callbacks import Memory, Pictures, Skipped
-    from wellseg.training.checkpoints import AtomicCheckpointIO, LastCheckpoint
-    from wellseg.training.progress import StepProgress
-
-    device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
-    half = pick_dtype(config.precision, device) == torch.bfloat16
-    checkpoints: dict[str, Any] = {
-        "dirpath": config.out / "checkpoints",
-        "enable_version_counter": False,
-        "save_on_train_epoch_end": False,
-    }
-    callbacks: list[Callback] = [
-        # The state with the best Dice becomes the weights; the newest is for --resume. The newest
-        # is saved after the validation and after the best, so that it knows of both.
-        ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
-        LastCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
-        start,
-        Memory(config.checkpoint),
-        Pictures(),
-        Skipped(),
-    ]
-    if config.trainer.get("enable_progress_bar", True):
-        callbacks.append(StepProgress())
-    options: dict[str, Any] = {
-        "accelerator": device.type,
-        "devices": 1,  # each process takes a log a step: more of them are another training
-        "max_steps": config.steps,
-        "max_epochs": -1,
-        # Lightning counts logs here, --val_every counts optimiser steps.
-        "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
-        "check_val_every_n_epoch": None,  # count steps, not epochs
-        "num_sanity_val_steps": 0,
-        "inference_mode": False,  # its tensors could not be counted on in the validations of a fit
-        "precision": "bf16-mixed" if half else "32-true",
-        "gradient_clip_val": config.optim.clip,
-        "use_distributed_sampler": False,  # VisitSampler knows the ranks
-        "log_every_n_steps": 10,
-        "callbacks": callbacks,
-        "plugins": [AtomicCheckpointIO()],
-        "default_root_dir": config.out,
-        "enable_model_summary": False,
-    }
-    options |= config.trainer
-    options |= {
-        "logger": _loggers(config.out, options.get("logger", "tensorboard")),
-        "enable_progress_bar": False,  # Lightning's counts epochs
-    }
-    # What Lightning tells about itself at every start; its warnings and errors stay.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for said in (
-        "Experiment logs directory",
-        ".*isinstance.treespec",
-        ".*logging interval",
-        ".*not resumable",
-        "Checkpoint directory",
-    ):
-        warnings.filterwarnings("ignore", said, module="lightning")
-    try:
-        return Trainer(**options)
-    except (TypeError, MisconfigurationException) as error:
-        raise ValueError(f"--trainer: {error}") from None
-
-
-def _loggers(out: Path, name: str | bool) -> list[Logger]:
-    """metrics.csv always, and the logger of that name beside it."""
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
-
-    table = CSVLogger(out, name="", version="", flush_logs_every_n_steps=10)
-    if name in ("csv", False):
-        return [table]
-    if name == "tensorboard":
-        return [table, TensorBoardLogger(out, name="", version="tensorboard")]
-    if name != "wandb":
-        raise ValueError(f"--trainer.logger is tensorboard, csv or wandb, not {name}")
-    try:
-        return [table, WandbLogger(project="wellseg", save_dir=out)]
-    except ModuleNotFoundError:
-        raise ValueError("--trainer.logger wandb is not installed: pip install wandb") from None
-
-
 def export(
     config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: StartScore
 ) -> tuple[Path, int]:
-    """Write model.safetensors, of the state that --keep names; gives the file and the state's step."""
+    """Write model.safetensors, of the state that --keep names; gives the file and the state's
+    step."""
     import torch
 
     from wellseg.weights import load_model, read_header, save_weights, weights_path
@@ -289,26 +200,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         train(config, asked=given.get("model", {}))
     except ScanError as error:
-        fail(
-            "train",
-            f"{_said(error)}; mend it, then --resume, or leave such logs out: --data.on_error skip",
-            WRONG_USAGE,
-        )
+        advice = "mend it, then --resume, or leave such logs out: --data.on_error skip"
+        fail("train", f"{_said(error)}; {advice}", WRONG_USAGE)
     except (ValueError, WeightsError, FileExistsError) as error:
         fail("train", _said(error), WRONG_USAGE)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        fail(
-            "train",
-            f"{_said(error)}; make room, then --resume" if full else _said(error),
-            SOME_FAILED,
-        )
+        advice = "; make room, then --resume" if full else ""
+        fail("train", _said(error) + advice, SOME_FAILED)
     except FloatingPointError as error:
         fail("train", _said(error), SOME_FAILED)
 
 
 def _said(error: Exception) -> str:
-    """An error's message; of one from a DataLoader's worker, without the traceback that PyTorch puts before it."""
+    """An error's message; of one from a DataLoader's worker, without the traceback that PyTorch
+    puts before it."""
     last_line = str(error).strip().splitlines()[-1]
     return re.sub(r"^[\w.]+: ", "", last_line) if "DataLoader worker" in str(error) else str(error)
 

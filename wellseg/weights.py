@@ -39,7 +39,8 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
     path = bundled if bundled.is_file() else Path(name)
     if not path.is_file():
         raise WeightsError(
-            f"no weights {name!r}: give a .safetensors file or one of the bundled names: {', '.join(bundled_names())}"
+            f"no weights {name!r}: give a .safetensors file or one of the bundled names: "
+            + ", ".join(bundled_names())
         )
     return path
 
@@ -77,7 +78,8 @@ def _as_json(header: dict[str, Any]) -> str:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file. Raises WeightsError for anything that is not one of ours."""
+    """The JSON header of a weights file. Raises WeightsError for anything that is not one of
+    ours."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -85,11 +87,13 @@ def read_header(path: Path) -> dict[str, Any]:
             text = (file.metadata() or {}).get(HEADER_KEY)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{path}: not a readable safetensors file ({error}); use the model.safetensors of a training run"
+            f"{path}: not a readable safetensors file ({error}); use the model.safetensors of a"
+            " training run"
         ) from None
     if text is None:
         raise WeightsError(
-            f"{path}: a safetensors file, but not written by wellseg: it has no {HEADER_KEY!r} header"
+            f"{path}: a safetensors file, but not written by wellseg: it has no {HEADER_KEY!r}"
+            " header"
         )
     try:
         header = json.loads(text)
@@ -106,20 +110,23 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def window_rows_of(header: dict[str, Any], asked: int | None) -> int:
-    """The rows of a window for the norms' statistics: those asked for, else the header's, else 0, the whole scan.
+    """The rows of a window for the norms' statistics: those asked for, else the header's, else 0,
+    the whole scan.
 
-    A network whose norms saw a few hundred rows at a time may want no more of them than that in prediction.
+    A network whose norms saw a few hundred rows at a time may want no more of them than that in
+    prediction.
     """
     return asked if asked is not None else int(header.get("window_rows", 0))
 
 
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
-    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H and W.
+    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H
+    and W.
 
-    Its attribute ``window_rows``, an int or None, is what the weights ask for in their header: the rows of the
-    windows that its norms take their statistics from in prediction.
-    name_or_path: a bundled name, a .safetensors file, or None for the default weights.
-    Raises WeightsError: no such weights, not a weights file, or weights of another network.
+    Its attribute ``window_rows``, an int or None, is what the weights ask for in their header: the
+    rows of the windows that its norms take their statistics from in prediction. name_or_path: a
+    bundled name, a .safetensors file, or None for the default weights. Raises WeightsError: no such
+    weights, not a weights file, or weights of another network.
     """
     import torch
     from safetensors import SafetensorError

@@ -40,7 +40,8 @@ def make_tables(results: Sequence[LogScores]) -> Iterator[Table]:
 
 
 def difference_tables(results: Sequence[LogScores], others: Sequence[LogScores]) -> Iterator[Table]:
-    """For each log that both have its score less the other's, and of the means the 95 % interval."""
+    """For each log that both have its score less the other's, and of the means the 95 %
+    interval."""
     before = {other.name: other.scores for other in others}
     both = [result for result in results if result.name in before]
     for title, columns, chosen in _with_and_without_curves(both):

@@ -21,7 +21,8 @@ PAPER, BACKGROUND = 255, 0
 
 
 class Rethreshold(A.ImageOnlyTransform):  # type: ignore[misc]
-    """Make a log 1-bit again that was 1-bit before: interpolation leaves grays that no such scan has."""
+    """Make a log 1-bit again that was 1-bit before: interpolation leaves grays that no such scan
+    has."""
 
     def __init__(self, low: int = 90, high: int = 165, p: float = 1.0) -> None:
         super().__init__(p=p)
@@ -70,7 +71,8 @@ def _pipelines() -> tuple[A.Compose, A.Compose]:
 
 
 class Augmentation:
-    """Varies a log and its mask alike; what it draws depends on the seed it is called with alone."""
+    """Varies a log and its mask alike; what it draws depends on the seed it is called with
+    alone."""
 
     def __init__(self) -> None:
         self.bilevel, self.gray = _pipelines()
@@ -82,8 +84,9 @@ class Augmentation:
 
         The Compose is seeded for each log: by itself it draws the same for every worker and epoch
         (albumentations 2.0.8; AlbumentationsX issue 266). One generator serves all transforms:
-        ``set_random_seed`` would give each a generator of its own in the same state, and a log would
-        be flipped sideways if and only if it is also turned, blurred, ... (measured on 2.0.8).
+        ``set_random_seed`` would give each a generator of its own in the same state, and a log
+        would be flipped sideways if and only if it is also turned, blurred, ... (measured on
+        2.0.8).
         """
         if max(image.shape) > WARP_LIMIT:
             raise ValueError(

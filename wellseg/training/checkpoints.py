@@ -1,4 +1,5 @@
-"""What a resumed run needs of the one before, so kept that a full disk, a kill or a NaN cannot spoil it."""
+"""What a resumed run needs of the one before, so kept that a full disk, a kill or a NaN cannot
+spoil it."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class LastCheckpoint(ModelCheckpoint):
 
 
 class StartScore(Callback):
-    """Remembers, over resumptions too, the Dice of the weights a run starts from, and the best since.
+    """Remembers, over resumptions too, the Dice of the weights a run starts from, and the best
+    since.
 
     The former is that of ``trainer.validate`` before ``trainer.fit``.
     """

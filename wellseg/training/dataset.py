@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from wellseg.config import DataConfig
 
 Visit = tuple[int, int]
-"""(epoch, index of the log): what the sampler yields, and all that a sample depends on but the seed."""
+"""(epoch, index of the log): what the sampler yields, and all that a sample depends on but the
+seed."""
 Rows = tuple[int, int]
 PickRows = Callable[[NDArray[np.bool_]], Rows]
-"""Of a log, the rows [start, stop) to take; gets which of its rows hold scored pixels, bool (rows,)."""
+"""Of a log, the rows [start, stop) to take; gets which of its rows hold scored pixels, bool
+(rows,)."""
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Gray and mask, each uint8 (rows, columns)."""
 
@@ -80,7 +82,8 @@ class FolderLogs:
 class DrawnLogs:
     """Logs drawn by the corpus on the fly: every epoch has new ones, every run of a seed the same.
 
-    backgrounds: a data set of real paper (see ``wellseg.paper``) that ``share`` of them is drawn on.
+    backgrounds: a data set of real paper (see ``wellseg.paper``) that ``share`` of them is drawn
+    on.
     """
 
     def __init__(
@@ -151,7 +154,8 @@ class Samples(Dataset[Sample]):
         return len(self.logs)
 
     def __getitem__(self, visit: Visit) -> Sample:
-        """The log of that visit; with on_error skip, the next one that can be read, whoever asks."""
+        """The log of that visit; with on_error skip, the next one that can be read, whoever
+        asks."""
         if self.on_error == "stop":
             return self._read(visit)
         epoch, index = visit
@@ -276,7 +280,7 @@ class LogsModule(LightningDataModule):
             batch_size=None,  # one log at a time: no two have the same size
             sampler=sampler,
             num_workers=options.workers,
-            # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
+            # Not forked: a child with OpenCV's thread pool but not its threads waits for ever.
             multiprocessing_context="spawn" if options.workers else None,
             persistent_workers=options.workers > 0,
             worker_init_fn=one_thread,

@@ -1,4 +1,5 @@
-"""The values of masks: 0 background, 255 curve, 128 not scored. Others are told before the first step."""
+"""The values of masks: 0 background, 255 curve, 128 not scored. Others are told before the first
+step."""
 
 from __future__ import annotations
 

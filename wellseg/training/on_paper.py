@@ -1,8 +1,10 @@
-"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with curves of the corpus on top.
+"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with curves of the corpus on
+top.
 
-The crop's mask says what of it is certainly no curve (0), what may be one (128, not scored), and perhaps what
-certainly is one (255). What is drawn becomes 255; the rest of the crop stays as it is, so that a network learns
-from real grid, real lettering and real dirt, and is told nothing about curves that nobody is sure of.
+The crop's mask says what of it is certainly no curve (0), what may be one (128, not scored), and
+perhaps what certainly is one (255). What is drawn becomes 255; the rest of the crop stays as it is,
+so that a network learns from real grid, real lettering and real dirt, and is told nothing about
+curves that nobody is sure of.
 """
 
 from __future__ import annotations
@@ -32,18 +34,17 @@ from wellseg.corpus.recipe import (
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import HEADER, LogFiles
 
-DRAWS, TURN = (
-    5,
-    6,
-)  # beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own
-BLOTTED = 0.35  # share of 1-bit crops that are copied once more, over-exposed
-TURNED = 0.4  # share of pieces without curves that are turned by 90, 180 or 270 degrees, as headers often are
-ASKEW = 0.4  # share of pieces without curves that are turned by a few degrees: forms are glued on
-BLANK_HEADERS, BLANK_LOGS = (
-    0.7,
-    0.1,
-)  # shares of crops that get no curve: headers, known or likely, have none
-AS_IT_IS = 0.5  # share of crops with curves of their own that get no more
+DRAWS, TURN = 5, 6
+"""Beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own."""
+BLOTTED = 0.35
+"""Share of 1-bit crops that are copied once more, over-exposed."""
+TURNED, ASKEW = 0.4, 0.4
+"""Shares of pieces without curves that are turned by 90, 180 or 270 degrees, as headers often are,
+and by a few degrees: forms are glued on."""
+BLANK_HEADERS, BLANK_LOGS = 0.7, 0.1
+"""Shares of crops that get no curve: headers, known or likely, have none."""
+AS_IT_IS = 0.5
+"""Share of crops with curves of their own that get no more."""
 
 
 def is_on_paper(seed: int, index: int, share: float) -> bool:
@@ -88,7 +89,8 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
 
 
 def _handle(rng: Rng, paper: Paper, gray: Array) -> Array:
-    """A piece without any curve, perhaps glued on askew, perhaps with traces of hands: uint8, as it was."""
+    """A piece without any curve, perhaps glued on askew, perhaps with traces of hands: uint8, as it
+    was."""
     rows, columns = gray.shape
     if chance(rng, ASKEW):
         turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.normal(0, 3), 1.0)
@@ -129,7 +131,8 @@ def kind_of_paper(gray: Array) -> Kind:
 
 
 def _match(rng: Rng, kind: Kind, dpi: float, preset: str) -> Paper:
-    """Paper and pen of that kind, at the crop's own resolution; renders and colour prints seldom know theirs."""
+    """Paper and pen of that kind, at the crop's own resolution; renders and colour prints seldom
+    know theirs."""
     shares = (float(kind == "scan"), float(kind == "print"), float(kind == "render"))
     paper = draw_paper(rng, replace(PRESETS[preset], kinds=shares))
     if kind != "scan":
@@ -139,7 +142,8 @@ def _match(rng: Rng, kind: Kind, dpi: float, preset: str) -> Paper:
 
 
 def ruled(gray: Array, axis: int) -> Array:
-    """Where lines are ruled on a piece of paper: the rows (axis 0) or columns (axis 1) that are mostly ink.
+    """Where lines are ruled on a piece of paper: the rows (axis 0) or columns (axis 1) that are
+    mostly ink.
 
     gray: uint8 (rows, columns). Looks at the middle of it alone, for paper lies askew.
     """
@@ -154,7 +158,8 @@ def ruled(gray: Array, axis: int) -> Array:
 
 
 def _draw_curves(rng: Rng, paper: Paper, gray: Array, ink: Array, truth: Array) -> int:
-    """Curves over some rows of the piece, or all of them; returns how many. gray: what is on the paper."""
+    """Curves over some rows of the piece, or all of them; returns how many. gray: what is on the
+    paper."""
     rows, columns = ink.shape
     spacing = draw_spacing(rng, paper) * (1.5 if paper.tidy else 1.0)
     samples = int((rows + 80) / spacing) + 4

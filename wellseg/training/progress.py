@@ -1,4 +1,5 @@
-"""How far a training is: a bar on a terminal, a line after each validation, the time that is left."""
+"""How far a training is: a bar on a terminal, a line after each validation, the time that is
+left."""
 
 from __future__ import annotations
 

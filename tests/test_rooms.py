@@ -1,0 +1,84 @@
+"""Arrows between the rooms go downwards only: what each imports, at once or later, and must not."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "wellseg"
+MUST_NOT = {
+    "corpus": ("scan", "training", "scores", "net", "rows", "many", "results"),
+    "scan": ("training", "corpus", "scores", "net", "rows", "many", "results", "curves"),
+    "scores": ("training", "corpus", "net", "rows", "many", "results", "curves"),
+    "norms": ("net", "scan", "rows", "training", "config"),
+    "net": ("scan", "rows", "training", "scores"),
+    "rows": ("training", "corpus", "many", "results", "curves", "scores"),
+    "training": ("rows", "many", "results"),
+    "results": ("training", "corpus", "many"),
+}
+ENTRIES = {"train": ("rows", "many", "results"), "predict": ("training", "corpus", "scores")}
+
+
+@cache
+def imports(file: Path) -> tuple[Path, ...]:
+    """The package's files that a file imports, anywhere in its code."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            place = file.parent
+        elif (node.module or "").split(".")[0] == "wellseg":
+            place = PACKAGE
+        else:
+            continue
+        parts = (node.module or "").split(".")
+        base = place.joinpath(*parts[0 if node.level else 1 :])
+        places = [base, *(base / alias.name for alias in node.names)]
+        found += [path.with_suffix(".py") for path in places if path.with_suffix(".py").is_file()]
+        found += [path / "__init__.py" for path in places if (path / "__init__.py").is_file()]
+    return tuple(path for path in found if path != PACKAGE / "__init__.py")
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def reached(file: Path) -> set[Path]:
+    """All files of the package that are read by who wants to know what this one does."""
+
+    def walk(file: Path, seen: set[Path]) -> Iterator[Path]:
+        if file not in seen:
+            seen.add(file)
+            yield file
+            for other in imports(file):
+                yield from walk(other, seen)
+
+    return set(walk(file, set()))
+
+
+@pytest.mark.parametrize("room", MUST_NOT)
+def test_no_room_imports_from_above(room: str) -> None:
+    for file in (PACKAGE / room).glob("*.py"):
+        wrong = [str(other) for other in imports(file) if room_of(other) in MUST_NOT[room]]
+        assert not wrong, (file, wrong)
+
+
+@pytest.mark.parametrize("command", ENTRIES)
+def test_a_command_reaches_only_its_rooms(command: str) -> None:
+    rooms = {room_of(file) for file in reached(PACKAGE / f"{command}.py")}
+    assert {"net", "scan"} < rooms and not rooms & set(ENTRIES[command])
+
+
+def test_the_way_of_a_log_is_read_in_an_evening() -> None:
+    files = [f for f in reached(PACKAGE / "train.py") if room_of(f) != "corpus"]
+    lines = sum(len(file.read_text("utf-8").splitlines()) for file in files)
+    assert 1500 < lines <= 4400, lines
+
+
+def test_the_corpus_opens_no_file() -> None:
+    for file in (PACKAGE / "corpus").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            assert not (isinstance(node, ast.Name) and node.id == "open"), file
