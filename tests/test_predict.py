@@ -101,6 +101,8 @@ def test_statistics_of_windows(scan, weights):
     run(scan, "--weights", weights, "--precision", "fp32")
     assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == 0
     change_header(weights, {**read_header(weights), "window_rows": 256}, weights)
+    from_python = wellseg.segment(wellseg.load_model(weights), scan, precision="fp32")
+    np.testing.assert_array_equal(from_python, windows)
     run(scan, "--weights", weights, "--precision", "fp32")
     np.testing.assert_array_equal(
         tifffile.imread(scan.with_name("log.mask.tif")) > 0, windows > 0.5

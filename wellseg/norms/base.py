@@ -42,11 +42,11 @@ class Norm(nn.Module):
         return True
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Per-channel mean and biased variance of all rows (C,) -> float64 scale and shift (C,)."""
+        """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
         mean, var = self._of_groups(mean, var)
         repeats = self.channels // self.groups
-        scale = self.weight.double() / (var + self.eps).sqrt().repeat_interleave(repeats)
-        return scale, self.bias.double() - mean.repeat_interleave(repeats) * scale
+        scale = self.weight.double() / (var + self.eps).sqrt().repeat_interleave(repeats, -1)
+        return scale, self.bias.double() - mean.repeat_interleave(repeats, -1) * scale
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,).
@@ -61,10 +61,10 @@ class Norm(nn.Module):
         return y
 
     def _of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each group, float64 (groups,), from those of its channels."""
-        means = mean.double().view(self.groups, -1)
-        within = var.double().view(self.groups, -1).mean(1)
-        return means.mean(1), within + means.var(1, correction=0)
+        """Mean and variance of each group, float64 (..., groups), from those of its channels."""
+        by_group = *mean.shape[:-1], self.groups, -1
+        means, variances = mean.double().view(by_group), var.double().view(by_group)
+        return means.mean(-1), variances.mean(-1) + means.var(-1, correction=0)
 
     def extra_repr(self) -> str:
         return f"{self.channels} channels, {self.groups} groups"

@@ -1,8 +1,8 @@
 """From a network to its operations on maps, each with the rule for doing it some rows at a time.
 
 torch.fx traces the network; then its graph is run once with maps of full size but without data, so
-that sizes are plain numbers from here on (also ``-height % 8``). Whatever has no rule is refused by name,
-before anything is computed.
+that sizes are plain numbers from here on (also ``-height % 8``). Whatever has no rule is refused by
+name, before anything is computed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import operator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -22,21 +21,23 @@ from wellseg.rows.rules import IN_PLACE, NOTHING, RULES, SIZES, Refused, Rule, S
 class UnsupportedOperation(NotImplementedError):
     """The network does something that cannot be evaluated some rows at a time (yet)."""
 
+    def __init__(self, what: str, why: object) -> None:
+        super().__init__(f"{what} cannot be evaluated by rows: {why}")
+
 
 def trace(
     net: nn.Module, rows: int, columns: int, dtype: torch.dtype, device: torch.device
 ) -> list[Step]:
-    """The steps of that network on an image (1, 1, rows, columns), in order: first its ink, last its output.
+    """The steps of that network on an image (1, 1, rows, columns), from its ink to its output.
 
     Raises UnsupportedOperation, naming the operation, where a rule is missing.
     """
-    tracer = _Tracer()
     try:
-        graph = tracer.trace(net)
+        graph = _Tracer().trace(net)
     except (fx.proxy.TraceError, TypeError) as error:
-        raise UnsupportedOperation(
-            f"{type(net).__name__} cannot be traced by torch.fx, so not evaluated by rows: {error}"
-        ) from error
+        raise UnsupportedOperation(type(net).__name__, f"torch.fx: {error}") from error
+    # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
+    constants_dtype = torch.float64 if dtype == torch.float64 else None
     modules = dict(net.named_modules())
     values: dict[fx.Node, Any] = {}
     for node in graph.nodes:
@@ -48,32 +49,93 @@ def trace(
                 meta = torch.empty((1, 1, rows, columns), dtype=dtype, device="meta")
                 values[node] = Step("ink", NOTHING, [], meta)
             case "get_attr":
-                value = operator.attrgetter(node.target)(net)
-                values[node] = (
-                    _prepared(value, dtype, device) if isinstance(value, Tensor) else value
-                )
+                values[node] = operator.attrgetter(node.target)(net)
             case "call_module":
-                values[node] = _norm_step(node.target, modules[node.target], args[0], dtype, device)
+                norm = copy.deepcopy(modules[node.target]).to(device, constants_dtype)
+                values[node] = _norm_step(node.target, norm, args[0])
             case "output":
                 if not isinstance(args[0], Step):
-                    raise UnsupportedOperation(f"{type(net).__name__} must return one map")
+                    raise UnsupportedOperation(type(net).__name__, "it must return one map")
                 return _needed(Step("output", NOTHING, [args[0]], args[0].meta))
             case _:
-                values[node] = _call(node, args, kwargs)
+                values[node] = _call(node, args, kwargs, dtype, device)
                 if (node.target in IN_PLACE or kwargs.get("inplace")) and isinstance(args[0], Step):
                     _overwrite(values, args[0], values[node])
     raise AssertionError("a torch.fx graph without output")
+
+
+class _Tracer(fx.Tracer):
+    """Norms are leaves; everything else is traced down to functions."""
+
+    def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
+        return hasattr(m, "reads_image") or isinstance(m, _BatchNorm)
+
+
+def _norm_step(name: str, norm: nn.Module, x: Step) -> Step:
+    if getattr(norm, "reads_image", False):
+        return Step(name, Rule(run=norm), [x], x.meta, norm)
+    if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
+        kind = f"{type(norm).__name__} in training mode"
+        raise UnsupportedOperation(f"{name} ({kind})", "wellseg.norms has one that can")
+    return Step(name, Rule(run=norm), [x], x.meta)
+
+
+def _call(
+    node: fx.Node,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Any:
+    """The value of a call: a Step where it gives a map, else a plain value, such as a size."""
+    function = method_call(node.target) if isinstance(node.target, str) else node.target
+    given: list[Any] = []
+    fx.node.map_aggregate((args, kwargs), given.append)
+    inputs = [each for each in given if isinstance(each, Step)]
+    if not inputs:
+        return function(*args, **kwargs)
+    label = node.target if isinstance(node.target, str) else node.target.__name__
+    name = f"{node.name} ({label})"
+    make_rule = RULES.get(node.target)
+    if make_rule is None and node.target not in SIZES:
+        raise UnsupportedOperation(name, "there is no rule for it")
+
+    def on_device(value: Any) -> Any:
+        return _constant(value, dtype, device) if isinstance(value, Tensor) else value
+
+    args, kwargs = fx.node.map_aggregate((args, kwargs), on_device)
+    meta_args, meta_kwargs = fx.node.map_aggregate((args, kwargs), _without_data)
+    meta = function(*meta_args, **meta_kwargs)
+    if make_rule is None and not isinstance(meta, Tensor):
+        return meta
+    if make_rule is None or meta.dim() != 4 or len(meta) != 1:
+        raise UnsupportedOperation(name, f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
+    try:
+        rule = make_rule(*args, **kwargs)
+    except Refused as refusal:
+        raise UnsupportedOperation(name, refusal) from None
+    return inputs[0] if rule is NOTHING else Step(name, rule, inputs, meta)
+
+
+def _without_data(value: Any) -> Any:
+    if isinstance(value, Step):
+        return value.meta
+    return value.to("meta") if isinstance(value, Tensor) else value
+
+
+def _constant(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A weight in the dtype and memory order of the maps."""
+    value = value.detach().to(device, dtype if value.is_floating_point() else None)
+    return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
 
 
 def _overwrite(values: dict[fx.Node, Any], old: Step, new: Step) -> None:
     """What an operation in place does: whoever reads the old map from now on, reads the new one."""
     if new is old:
         return
-    views = [v for v in values.values() if isinstance(v, Step) and v.rule.view and old in v.inputs]
-    if old.rule.view or views:
-        raise UnsupportedOperation(
-            f"{new.name} in place, on a map that shares its memory with another"
-        )
+    steps = [value for value in values.values() if isinstance(value, Step)]
+    if old.rule.is_view or any(step.rule.is_view and old in step.inputs for step in steps):
+        raise UnsupportedOperation(new.name, "it changes a map that shares its memory with another")
     values.update({node: new for node, value in values.items() if value is old})
 
 
@@ -93,78 +155,3 @@ def _needed(output: Step) -> list[Step]:
                 for x in step.inputs:
                     x.users.append(step)
     return list(order)
-
-
-class _Tracer(fx.Tracer):
-    """Norms are leaves; everything else is traced down to functions."""
-
-    def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
-        return hasattr(m, "reads_image") or isinstance(m, _BatchNorm)
-
-
-def _prepared(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    weight = weight.detach().to(device, dtype if weight.is_floating_point() else None)
-    return weight.contiguous(memory_format=torch.channels_last) if weight.dim() == 4 else weight
-
-
-def _norm_step(
-    name: str, norm: nn.Module, x: Step, dtype: torch.dtype, device: torch.device
-) -> Step:
-    if getattr(norm, "reads_image", False):
-        return Step(name, Rule(run=scale_shift), [x], x.meta, barrier=norm)
-    if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
-        raise UnsupportedOperation(
-            f"{name}: {type(norm).__name__} in training mode (wellseg.norms has one that works)"
-        )
-    # bf16 maps meet float32 parameters, as under autocast; float64 maps need float64 ones.
-    local = copy.deepcopy(norm).to(device, torch.float64 if dtype == torch.float64 else None)
-    return Step(name, Rule(run=local), [x], x.meta)
-
-
-def scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """x * scale + shift per channel, each (C,), or per channel and row, each (C, H)."""
-    if scale.dim() == 1:  # PyTorch's BatchNorm kernel does it at the speed of memory
-        return F.batch_norm(
-            x, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0.0
-        )
-    # In channels_last order, and all in one dtype: else four times as slow.
-    scale, shift = (
-        each.t().contiguous()[None, :, None].permute(0, 3, 1, 2) for each in (scale, shift)
-    )
-    return (x.to(scale.dtype) * scale).add_(shift).to(x.dtype)
-
-
-def _call(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The value of a call: a Step where it gives a map, else a plain value (sizes are constants here)."""
-    inputs: list[Step] = []
-    fx.node.map_aggregate(
-        (args, kwargs), lambda a: inputs.append(a) if isinstance(a, Step) else None
-    )
-    function = method_call(node.target) if isinstance(node.target, str) else node.target
-    if not inputs:
-        return function(*args, **kwargs)
-    name = f"{node.name} ({_label(node.target)})"
-    make_rule = RULES.get(node.target)
-    if make_rule is None and node.target not in SIZES:
-        raise UnsupportedOperation(f"no rule to evaluate {name} by rows")
-    meta_args, meta_kwargs = fx.node.map_aggregate((args, kwargs), _on_meta)
-    meta = function(*meta_args, **meta_kwargs)
-    if make_rule is None and not isinstance(meta, Tensor):
-        return meta
-    if make_rule is None or meta.dim() != 4 or len(meta) != 1:
-        raise UnsupportedOperation(f"{name} gives {tuple(meta.shape)}, not a map (1, C, H, W)")
-    try:
-        rule = make_rule(*args, **kwargs)
-    except Refused as refusal:
-        raise UnsupportedOperation(f"{name}: {refusal}") from None
-    return inputs[0] if rule is NOTHING else Step(name, rule, inputs, meta)
-
-
-def _on_meta(value: Any) -> Any:
-    if isinstance(value, Step):
-        return value.meta
-    return value.to("meta") if isinstance(value, Tensor) else value
-
-
-def _label(target: Any) -> str:
-    return target if isinstance(target, str) else getattr(target, "__name__", str(target))

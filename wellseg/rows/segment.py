@@ -36,19 +36,19 @@ def segment(
     precision: str = "auto",
     device: str = "auto",
     memory: str | int = "2GB",
-    window_rows: int = 0,
+    window_rows: int | None = None,
 ) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
-    The same answer as ``model(ink)`` on the whole scan would give, without holding the whole scan's
-    activations: of any height.
+    The answer of ``python -m wellseg.predict``, for a scan of any height. With ``window_rows=0``
+    it is also what ``model(ink)`` on the whole scan would give, without its activations in memory.
 
-    model: from ``wellseg.load_model``, or any network that ``rowwise`` knows the operations of.
+    model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
     precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
     memory: what the process may take, e.g. "2GB", beside the returned array.
-    window_rows: norms take their statistics from windows of about that many rows, which slide along the
-        depth. 0: from the whole scan.
+    window_rows: norms take their statistics from windows of about that many rows, which slide
+        along the depth. 0: from the whole scan. None: as the weights ask (``model.window_rows``).
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
     inference = partial(
@@ -88,7 +88,8 @@ class _Array:
 class Inference:
     """One network on one scan: ``plan`` says what it will take, ``bands`` does it.
 
-    The options are those of ``segment``; scratch is the folder for temporary files (None: the system's).
+    Options are those of ``segment``; scratch is the folder for temporary files (None: the
+    system's).
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Inference:
         precision: str = "auto",
         device: str = "auto",
         memory: str | int = "2GB",
-        window_rows: int = 0,
+        window_rows: int | None = None,
         scratch: Path | None = None,
     ) -> None:
         self.scan, self.device = scan, pick_device(device)
+        if window_rows is None:
+            window_rows = int(getattr(model, "window_rows", None) or 0)
         self._evaluation = RowEvaluation(
             model.to(self.device),
             scan.rows,
@@ -120,7 +123,7 @@ class Inference:
         return self._evaluation.plan
 
     def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
-        """The scan from top to bottom, each row once. ``progress`` gets the share of the work done."""
+        """The scan from top to bottom, each row once; progress is told the share done."""
         for first, logits in self._evaluation.bands(self._read_ink, progress):
             gray = self.scan.read(first, first + logits.shape[2])
             yield Band(gray, logits[0, 0].float().cpu().numpy())

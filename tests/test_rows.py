@@ -1,13 +1,16 @@
-"""Rows pulled through a network give what the whole image gives: the identity everything here rests on."""
+"""Rows pulled through a network give what the whole image gives."""
 
 from __future__ import annotations
 
 import copy
 import errno
+import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +25,8 @@ import wellseg
 from wellseg import norms
 from wellseg.net.resunet import ResUNet
 from wellseg.norms import make_norm
-from wellseg.rows import evaluation as rowwise
-from wellseg.rows import statistics as rowstats
-from wellseg.rows import store as spill
-from wellseg.rows.evaluation import RowEvaluation, UnsupportedOperation
+from wellseg.rows import evaluation, path, statistics, store
+from wellseg.rows.evaluation import Plan, RowEvaluation, UnsupportedOperation
 from wellseg.rows.statistics import DepthStatistics, window_parts
 
 PLENTY = 64 << 30
@@ -51,7 +52,7 @@ def seeded_in_one_thread() -> Iterator[None]:
 
 
 def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
-    """The net in evaluation with nothing left at its initial 0 or 1, running statistics included."""
+    """The net in evaluation with nothing left at its initial 0 or 1, nor running statistics."""
     generator = torch.Generator().manual_seed(seed)
     for tensor in [*net.parameters(), *net.buffers()]:
         if tensor.dim() == 1:
@@ -62,7 +63,7 @@ def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
 def random_ink(
     rows: int, columns: int, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> Tensor:
-    """Strokes of ink that get denser from top to bottom, so that strips differ in their statistics."""
+    """Strokes of ink that get denser from top to bottom, so that strips have other statistics."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand((1, 1, rows, columns), generator=generator, dtype=dtype)
     return (noise < torch.linspace(0.02, 0.6, rows, dtype=dtype)[:, None]).to(dtype) * noise.sqrt()
@@ -95,10 +96,10 @@ def off(net: nn.Module, ink: Tensor, **options: object) -> float:
     )
 
 
-# --- Exactness -------------------------------------------------------------------------------------
+# --- Exactness -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("norm", ["group", "batch", "layer_pixel"])
+@pytest.mark.parametrize("norm", ["group", "batch"])
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize(
     ("rows", "columns", "strip_rows"),
@@ -141,11 +142,11 @@ def test_scans_with_constant_parts(device: torch.device, scan: str) -> None:
 @pytest.mark.parametrize("norm", WORDS)
 def test_float32_is_close_to_float64(device: torch.device, norm: str) -> None:
     net = randomised(ResUNet(norm=norm))
-    assert off(net, random_ink(1600, 160, dtype=torch.float32), device=device) < 1e-5
+    assert off(net, random_ink(900, 80, dtype=torch.float32), device=device) < 1e-5
 
 
 def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16(device: torch.device) -> None:
-    net, ink = randomised(ResUNet()), random_ink(1200, 160, dtype=torch.float32)
+    net, ink = randomised(ResUNet(**SMALL)), random_ink(600, 64, dtype=torch.float32)
     truth = whole(copy.deepcopy(net).double(), ink.double())
     with torch.autocast("cpu", torch.bfloat16):
         whole_off = whole(net, ink) - truth
@@ -158,12 +159,12 @@ def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16(device: tor
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_strip_heights_agree(device: torch.device, dtype: torch.dtype) -> None:
-    net, ink = randomised(ResUNet(**SMALL)).to(dtype), random_ink(300, 64, dtype=dtype)
-    a, b = (by_rows(net, ink, strip_rows=rows, device=device) for rows in (8, 300))
+    net, ink = randomised(ResUNet(**SMALL)).to(dtype), random_ink(140, 48, dtype=dtype)
+    a, b = (by_rows(net, ink, strip_rows=rows, device=device) for rows in (8, 140))
     assert (a - b).abs().max() < (1e-10 if dtype == torch.float64 else 1e-5)
 
 
-# --- These checks bite: each of the classic mistakes fails them -----------------------------------
+# --- These checks bite: each of the classic mistakes fails them ----------------------------------
 
 
 def is_exact() -> bool:
@@ -177,20 +178,20 @@ def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> Non
         count, mean, _ = norms.merge_moments(a, b)
         return count, mean, a[2] + b[2]
 
-    monkeypatch.setattr(rowstats, "merge_moments", tiled)
+    monkeypatch.setattr(statistics, "merge_moments", tiled)
     assert not is_exact()
 
 
 def test_counting_halo_rows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = rowstats.block_moments
+    measure = statistics.block_moments
     monkeypatch.setattr(
-        rowstats, "block_moments", lambda rows: measure(torch.cat([rows, rows[:, :, -1:]], 2))
+        statistics, "block_moments", lambda rows: measure(torch.cat([rows, rows[:, :, -1:]], 2))
     )
     assert not is_exact()
 
 
 def test_zero_padding_at_inner_edges(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows_of = rowwise.rows_of
+    rows_of = path.select_rows
 
     def tiled(
         x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
@@ -200,11 +201,11 @@ def test_zero_padding_at_inner_edges(monkeypatch: pytest.MonkeyPatch) -> None:
             rows[:, :, 0] = 0.0
         return rows
 
-    monkeypatch.setattr(rowwise, "rows_of", tiled)
+    monkeypatch.setattr(path, "select_rows", tiled)
     assert not is_exact()
 
 
-# --- Operations, not our network -------------------------------------------------------------------
+# --- Operations, not our network -----------------------------------------------------------------
 
 
 class Call(nn.Module):
@@ -228,16 +229,26 @@ class Call(nn.Module):
 
 W33 = (4, 4, 3, 3)
 OPERATIONS: dict[str, Call] = {
-    "conv 1x5 and columns' stride": Call(lambda x, w: F.conv2d(x, w, padding=(0, 2), stride=(1, 2)), 4, 4, 4, 1, 5),
+    "conv 1x5 and columns' stride": Call(
+        lambda x, w: F.conv2d(x, w, padding=(0, 2), stride=(1, 2)), 4, 4, 4, 1, 5
+    ),
     "conv without padding": Call(lambda x, w: F.conv2d(x, w), 4, *W33),
     "conv padded more than its kernel": Call(lambda x, w: F.conv2d(x, w, padding=9), 4, *W33),
     "conv dilated": Call(lambda x, w: F.conv2d(x, w, padding=6, dilation=(5, 3)), 4, *W33),
     "conv stride 3": Call(lambda x, w: F.conv2d(x, w, stride=3, padding=1), 4, *W33),
-    "conv grouped, same": Call(lambda x, w: F.conv2d(x, w, padding="same", groups=4), 4, 4, 1, 5, 3),
+    "conv grouped, same": Call(
+        lambda x, w: F.conv2d(x, w, padding="same", groups=4), 4, 4, 1, 5, 3
+    ),
     "conv transposed 2x2": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2), 3, 4, 3, 2, 2),
-    "conv transposed 4x4": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), 4, 4, 4, 4, 4),
-    "conv transposed 3x3": Call(lambda x, w: F.conv_transpose2d(x, w, None, 3, 1, 2, dilation=2), 4, *W33),
-    "conv transposed 1x1": Call(lambda x, w: F.conv_transpose2d(x, w, stride=3, output_padding=1), 4, 4, 4, 1, 1),
+    "conv transposed 4x4": Call(
+        lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), 4, 4, 4, 4, 4
+    ),
+    "conv transposed 3x3": Call(
+        lambda x, w: F.conv_transpose2d(x, w, None, 3, 1, 2, dilation=2), 4, *W33
+    ),
+    "conv transposed 1x1": Call(
+        lambda x, w: F.conv_transpose2d(x, w, stride=3, output_padding=1), 4, 4, 4, 1, 1
+    ),
     "max_pool 3x3": Call(lambda x: F.max_pool2d(x, 3, 2, 1)),
     "max_pool, rest counts": Call(lambda x: F.max_pool2d(x, 3, ceil_mode=True)),
     "avg_pool": Call(lambda x: F.avg_pool2d(x, 3, 2, 1)),
@@ -245,15 +256,23 @@ OPERATIONS: dict[str, Call] = {
     "nearest to a size": Call(lambda x: F.interpolate(x[:, :, ::1, :9], (2 * x.shape[2], 27))),
     "bilinear": Call(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
     "pixel_shuffle": Call(lambda x: F.pixel_shuffle(x, 2), 1),
-    "pixel_unshuffle": Call(lambda x: F.pixel_unshuffle(F.pad(x, (1, 1, -x.shape[2] % 2, 2)), 2)[:, :4, :, :3]),
-    "pad, all kinds": Call(lambda x: F.pad(F.pad(x, (2, 1, 3, -2), value=0.5), (1, 1, 0, 0), mode="replicate")),
+    "pixel_unshuffle": Call(
+        lambda x: F.pixel_unshuffle(F.pad(x, (1, 1, -x.shape[2] % 2, 2)), 2)[:, :4, :, :3]
+    ),
+    "pad, all kinds": Call(
+        lambda x: F.pad(F.pad(x, (2, 1, 3, -2), value=0.5), (1, 1, 0, 0), mode="replicate")
+    ),
     "crop": Call(lambda x: x[:, 1:, 3:-2, 1::2], 3),
     "cat": Call(lambda x: torch.cat([x, F.gelu(x), x[:, :1].sigmoid()], dim=1), 9),
-    "arithmetic": Call(lambda x: torch.clamp(x * x - 2.0 * x / 3, -1, max=1) + (1 - x) * F.leaky_relu(x, 0.1)),
+    "arithmetic": Call(
+        lambda x: torch.clamp(x * x - 2.0 * x / 3, -1, max=1) + (1 - x) * F.leaky_relu(x, 0.1)
+    ),
     "in place": Call(lambda x: F.relu(x.mul_(-1)).add_(1) + x),
-    "in place, read again": Call(lambda x: (F.relu(y, inplace=True) + y for y in [x - 0.3]).__next__()),
+    "in place, read again": Call(
+        lambda x: (F.relu(y, inplace=True) + y for y in [x - 0.3]).__next__()
+    ),
     "another norm": Call(lambda x: F.dropout(x, training=False).contiguous()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -273,7 +292,7 @@ def test_operation(device: torch.device, name: str, rows: int, strip_rows: int) 
 
 
 class OtherNet(nn.Module):
-    """Unlike ours in all that rowwise must not rely on."""
+    """Unlike ours in all that rows must not rely on."""
 
     def __init__(self, norm: str) -> None:
         super().__init__()
@@ -304,10 +323,10 @@ class OtherNet(nn.Module):
 @pytest.mark.parametrize("norm", WORDS)
 def test_another_network(device: torch.device, norm: str) -> None:
     net = randomised(OtherNet(norm)).double()
-    for rows, strip_rows in [(90, 16), (61, 7), (31, 100)]:
-        assert off(net, random_ink(rows, 22), strip_rows=strip_rows, device=device) < 1e-10
-        options = {"strip_rows": strip_rows, "memory_bytes": NOTHING, "device": device}
-        assert off(net, random_ink(rows, 21), **options) < 1e-10
+    for rows, strip_rows in [(90, 16), (61, 11), (31, 100)]:
+        memory_bytes = NOTHING if rows % 2 else PLENTY
+        options = {"strip_rows": strip_rows, "memory_bytes": memory_bytes, "device": device}
+        assert off(net, random_ink(rows, 20 + rows % 2), **options) < 1e-10
 
 
 @pytest.mark.parametrize(
@@ -333,7 +352,7 @@ def test_an_unknown_operation_is_refused_by_name_before_anything_is_read(
         RowEvaluation(Call(function).eval(), 64, 64, memory_bytes=PLENTY)
 
 
-# --- Norms in training mode ------------------------------------------------------------------------
+# --- Norms in training mode ----------------------------------------------------------------------
 
 
 def test_batchnorm_in_training_mode_uses_the_image_and_leaves_the_net_alone() -> None:
@@ -357,11 +376,11 @@ def test_torch_batchnorm_in_training_mode_is_refused() -> None:
         )
 
 
-# --- Statistics of windows that slide along the depth ----------------------------------------------
+# --- Statistics of windows that slide along the depth --------------------------------------------
 
 
 class Windowed(nn.Module):
-    """A norm on the whole map at once, whose statistics at each row are weighted sums over parts of the depth."""
+    """A norm on the whole map: its statistics at each row are weighted sums over parts."""
 
     def __init__(self, norm: nn.Module, parts: int) -> None:
         super().__init__()
@@ -421,20 +440,15 @@ def test_windows_of_a_scan_that_is_alike_all_along_are_the_whole_scan(norm: str)
         return [nn.Conv2d(c_in, 16, (1, 3), padding=(0, 1)), make_norm(norm, 16), nn.ReLU()]
 
     net = randomised(nn.Sequential(*layer(1), *layer(16), nn.Conv2d(16, 1, 1))).double()
-    ink = random_ink(1, 40).expand(-1, -1, 500, -1)
-    assert (by_rows(net, ink, window_rows=70, strip_rows=24) - whole(net, ink)).abs().max() < 1e-10
+    ink = random_ink(1, 40).expand(-1, -1, 200, -1)
+    assert (by_rows(net, ink, window_rows=30, strip_rows=24) - whole(net, ink)).abs().max() < 1e-10
 
 
 def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None:
-    statistics = DepthStatistics(1000, 10)
-    statistics.add(
-        0,
-        torch.linspace(0, 1, 1000, dtype=torch.float64)
-        .square()[None, None, :, None]
-        .expand(1, 1, -1, 8),
-    )
-    mean, var = statistics.at(0, 1000)
-    assert mean[0, -1] > 0.8 > 0.02 > mean[0, 0]
+    depth, darker = DepthStatistics(1000, 10), torch.linspace(0, 1, 1000, dtype=torch.float64)
+    depth.add(0, darker.square()[None, None, :, None].expand(1, 1, -1, 8))
+    mean, var = (torch.cat(each)[:, 0] for each in zip(*map(depth.of_part, range(10)), strict=True))
+    assert mean[-1] > 0.8 > 0.02 > mean[0]
     assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, (
         "parts by themselves jump by 0.19"
     )
@@ -442,7 +456,7 @@ def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None
 
 def test_windows_need_no_more_memory_for_taller_scans() -> None:
     few, many = (
-        planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (8_192, 81_920)
+        planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (4_096, 16_384)
     )
     assert few.ram_bytes == many.ram_bytes
 
@@ -459,58 +473,70 @@ def test_segment_on_a_gpu_is_segment_on_the_cpu(precision: str, within: float) -
     assert abs(cpu - gpu).max() < within
 
 
-# --- What it takes ---------------------------------------------------------------------------------
+# --- What it takes -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_what_is_spilled_comes_back_as_it_was(
     device: torch.device, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spill, "FILE_BYTES", 10_000)  # many files
     net, ink = randomised(ResUNet(**SMALL)), random_ink(150, 50, dtype=torch.float32)
     options = {"dtype": dtype, "strip_rows": 16, "device": device}
     in_memory = by_rows(net, ink, **options)
-    monkeypatch.setattr(rowwise, "_store_budget", lambda *_: 0)
+    monkeypatch.setattr(evaluation, "_store_budget", lambda *_: 0)
     assert torch.equal(by_rows(net, ink, **options), in_memory)
 
 
 def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    stores = []
-    make = spill.RowStore.__init__
+    stores: list[store.RowStore] = []
 
-    def watched(self: spill.RowStore, *args: object) -> None:
-        make(self, *args)  # type: ignore[arg-type]
-        stores.append(self)
+    class Watched(store.RowStore):
+        def __init__(self, budget_bytes: int, scratch: Path | None) -> None:
+            super().__init__(budget_bytes, scratch)
+            stores.append(self)
 
-    monkeypatch.setattr(rowwise, "resident_bytes", lambda: 0)
-    monkeypatch.setattr(spill.RowStore, "__init__", watched)
-    for memory_bytes in (NOTHING, rowwise.HEAP_BYTES + 4_000_000, PLENTY):
-        ink = random_ink(500, 100, dtype=torch.float32)
-        evaluation = RowEvaluation(
-            ResUNet().eval(), 500, 100, memory_bytes=memory_bytes, strip_rows=32
-        )
-        for _ in evaluation.bands(lambda a, b, ink=ink: ink[:, :, a:b]):
+    monkeypatch.setattr(evaluation, "RowStore", Watched)
+    ink = random_ink(300, 64, dtype=torch.float32)
+    for budget, in_ram, on_disk in (
+        (0, False, True),
+        (1_000_000, True, True),
+        (PLENTY, True, False),
+    ):
+        monkeypatch.setattr(evaluation, "_store_budget", lambda *_, budget=budget: budget)
+        planned = RowEvaluation(ResUNet().eval(), 300, 64, memory_bytes=PLENTY, strip_rows=32)
+        for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass
-        planned, store = evaluation.plan, stores[-1]
-        assert (store.peak_ram_bytes, store.peak_disk_bytes) == (
-            planned.ram_bytes,
-            planned.spill_bytes,
-        )
-        assert store.ram_bytes == store.disk_bytes == 0, "all is freed at the end"
-    assert [bool(store.peak_ram_bytes) for store in stores] == [False] * 2 + [True] * 4
-    assert [bool(store.peak_disk_bytes) for store in stores] == [True] * 4 + [False] * 2
+        taken = stores[-1].peak_ram_bytes, stores[-1].disk_bytes
+        assert taken == (planned.plan.ram_bytes, planned.plan.spill_bytes)
+        assert (taken[0] > 0, taken[1] > 0) == (in_ram, on_disk)
+        assert stores[-1].ram_bytes == 0, "all is freed at the end"
 
 
-def planned(net: nn.Module, rows: int, **options: int) -> rowwise.Plan:
+def test_places_on_disk_are_used_again(tmp_path: Path) -> None:
+    kept = store.RowStore(0, tmp_path)
+    rows = [torch.full((3, 4, 2), float(number)) for number in range(20)]
+    waiting = deque([kept.put(rows[0]), kept.put(rows[1])])
+    for number in range(2, 20):
+        into = torch.empty(2, 4, 2)
+        kept.read(waiting[0], 1, into)
+        assert torch.equal(into, rows[number - 2][1:])
+        kept.drop(waiting.popleft())
+        waiting.append(kept.put(rows[number]))
+    kept.finish_writes()
+    assert kept.disk_bytes == 2 * rows[0].nbytes
+    kept.close()
+    assert not list(tmp_path.iterdir())
+
+
+def planned(net: nn.Module, rows: int, **options: int) -> Plan:
     return RowEvaluation(net, rows, 640, memory_bytes=PLENTY, strip_rows=64, **options).plan
 
 
-@pytest.mark.parametrize("norm", ["batch", "layer_pixel"])
-def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height(norm: str) -> None:
-    net = ResUNet(norm=norm).eval()
-    few, many = (planned(net, rows) for rows in (4_000, 40_000))
+def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height() -> None:
+    net = ResUNet(norm="batch").eval()
+    few, many = (planned(net, rows) for rows in (2_000, 10_000))
     assert few == many
-    assert few.ram_bytes < planned(ResUNet(), 4_000).ram_bytes / 4
+    assert few.ram_bytes < planned(ResUNet(), 2_000).ram_bytes / 2
 
 
 def test_ink_is_read_once_from_top_to_bottom() -> None:
@@ -541,7 +567,7 @@ def test_a_disk_too_small_is_named_before_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usage = type("usage", (), {"free": 1_000_000})
-    monkeypatch.setattr(rowwise.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory_bytes=0, scratch=tmp_path)
 
     def read_ink(a: int, b: int) -> Tensor:
@@ -553,17 +579,14 @@ def test_a_disk_too_small_is_named_before_the_start(
 
 
 def test_a_disk_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def full(fd: int, data: memoryview, offset: int) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(spill.os, "pwrite", full)
-    with pytest.raises(OSError, match=str(tmp_path)):
-        by_rows(
-            ResUNet().eval(),
-            random_ink(64, 64, dtype=torch.float32),
-            memory_bytes=NOTHING,
-            scratch=tmp_path,
-        )
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", lambda **options: Full())
+    ink = random_ink(64, 64, dtype=torch.float32)
+    with pytest.raises(store.ScratchFull, match=str(tmp_path)):
+        by_rows(ResUNet().eval(), ink, memory_bytes=NOTHING, scratch=tmp_path)
 
 
 def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
@@ -581,33 +604,34 @@ import sys, torch, pathlib
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
 torch.set_num_threads(1)
-rows, memory_bytes, scratch = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+rows, columns, memory_bytes = map(int, sys.argv[1:4])
+scratch = pathlib.Path(sys.argv[4])
 generator = torch.Generator().manual_seed(0)
-ink = lambda a, b: torch.rand((1, 1, b - a, 640), generator=generator)
+ink = lambda a, b: torch.rand((1, 1, b - a, columns), generator=generator)
 said = False
 def progress(share):
     global said
-    if share > 0.5 and not said:
-        print("halfway", flush=True)
+    if share > 0.25 and not said:
+        print("under way", flush=True)
         said = True
-options = {"memory_bytes": memory_bytes, "scratch": scratch, "dtype": torch.bfloat16}
-for _ in RowEvaluation(ResUNet().eval(), rows, 640, **options).bands(ink, progress):
+options = {"memory_bytes": memory_bytes, "scratch": scratch, "strip_rows": 32}
+for _ in RowEvaluation(ResUNet().eval(), rows, columns, **options).bands(ink, progress):
     pass
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
-def spilling(rows: int, memory_bytes: int, scratch: Path) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", SPILLING, str(rows), str(memory_bytes), str(scratch)]
+def spilling(rows: int, columns: int, scratch: Path) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", SPILLING, str(rows), str(columns), "0", str(scratch)]
     return subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, text=True, cwd=Path(rowwise.__file__).parents[1]
+        arguments, stdout=subprocess.PIPE, text=True, cwd=Path(evaluation.__file__).parents[2]
     )
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 def test_killed_it_leaves_no_file(tmp_path: Path) -> None:
-    process = spilling(3200, 0, tmp_path)
-    assert process.stdout is not None and process.stdout.readline() == "halfway\n"
+    process = spilling(3200, 64, tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == "under way\n"
     open_files = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -622,9 +646,9 @@ def test_killed_it_leaves_no_file(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
     peaks = []
     for rows in (4_000, 20_000):
-        output, _ = spilling(rows, 0, tmp_path).communicate()
+        output, _ = spilling(rows, 640, tmp_path).communicate()
         peaks.append(1024 * int(output.split()[-1]))
-    # Kept maps would be 100 bytes a pixel; 1.6 were seen on a busy machine, of blocks that wait to be written.
+    # Kept maps would be 100 bytes a pixel; 1.6 were seen, of blocks that wait to be written.
     assert peaks[1] - peaks[0] < 3 * 16_000 * 640, (
         f"{peaks} bytes: less than three for each pixel more"
     )
