@@ -1,6 +1,6 @@
 """On a GPU: what it computes is what a CPU computes in float64. Skipped where there is none.
 
-python -m pytest -n 0 tests/test_cuda.py    # and tests/test_rowwise.py -k cuda
+python -m pytest -n 0 tests/test_cuda.py    # and tests/test_rows.py -k cuda
 """
 
 import copy
