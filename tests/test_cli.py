@@ -14,7 +14,7 @@ from wellseg.cli import parse
 from wellseg.config import PredictConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "scipy", "cv2", "lightning", "tifffile", "lasio"}
+HEAVY = {"torch", "numpy", "cv2", "lightning", "tifffile", "lasio"}
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:

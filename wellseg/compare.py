@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.config import (
@@ -40,8 +40,10 @@ from wellseg.config import (
     at_least,
     check_norm,
 )
-from wellseg.results.comparison import COLUMNS, Row, write_report
 from wellseg.scan.atomic import atomic_file
+
+if TYPE_CHECKING:
+    from wellseg.results.comparison import Row
 
 
 @dataclass
@@ -173,6 +175,8 @@ def compare(config: CompareConfig) -> Path:
     diverged = [job.name for job in jobs if found[job] == []]
     rows = [row for scores in found.values() for row in scores or ()]
     notes = {"about": about, "steps": size.steps, "waiting": waiting, "diverged": diverged}
+    from wellseg.results.comparison import write_report  # numpy: --help does without
+
     return write_report(config.out / "report.html", rows, config.norm_list, notes)
 
 
@@ -316,6 +320,8 @@ def _read_scores(folder: Path) -> list[Row] | None:
 def _write_results(out: Path) -> None:
     """results.csv of all the runs that are there."""
     text = io.StringIO(newline="")
+    from wellseg.results.comparison import COLUMNS
+
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for folder in sorted((out / "runs").iterdir()):
