@@ -204,7 +204,14 @@ def test_stopped_it_goes_on(tmp_path, sent):
         "1",
     ]
     command = [sys.executable, *words, "--steps", "60"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Which a shell has ignored by what it starts in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     begun = tmp_path / "runs" / "group-0.001-0" / "config.yaml"
     deadline = time.monotonic() + 300
     while not begun.exists():

@@ -22,7 +22,7 @@ from studies.batch_size_one.logs import append_white, training_log
 from studies.batch_size_one.report import write_report
 from studies.batch_size_one.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Table
 from wellseg.net.resunet import to_ink
-from wellseg.norms import half_or_16
+from wellseg.norms.group import half_or_16
 
 TINY = arms.Size((16, 32), 32, 8, 2, 2, 2, 2, 1, 200, 2, 0, arms.HEADLINE)
 
