@@ -13,9 +13,9 @@ stock       the everyday baseline: the same network with nn.GroupNorm, nn.Instan
 stock recompute   the same with torch.utils.checkpoint by stage
 plain       stock in float32, contiguous, without autocast
 
-Each variant is a process of its own, which does a step when told to; they take turns, so that a busy
-machine is unfair to none. Printed are the shortest of several times and the peak of memory: of the
-process (VmHWM; before the first step it holds about 0.4 GB), or of PyTorch on a GPU.
+Each variant is a process of its own, which does a step when told to; they take turns, so that a
+busy machine is unfair to none. Printed are the shortest of several times and the peak of memory: of
+the process (VmHWM; before the first step it holds about 0.4 GB), or of PyTorch on a GPU.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LAYOUTS = {
 WAYS = ("wellseg", "recompute", "stock", "stock recompute", "plain")
 SIZES = [(3200, 480), (12800, 640)]
 PEAK_BYTES_PER_PX = 1000
-"""Of a variant in bf16, for whether all of them fit into memory together; twice as many in float32."""
+"""Of a variant in bf16, for whether all fit into memory together; twice as many in float32."""
 
 
 def stock(net: nn.Module) -> nn.Module:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from wellseg.net import losses
 from wellseg.net.losses import curve_loss
 
 
@@ -51,8 +52,9 @@ def test_it_is_computed_in_float32_whatever_comes_in():
 @pytest.mark.parametrize(
     ("of_entropy", "of_dice"), [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.3, 1.7)]
 )
-def test_value_and_gradient_are_those_of_the_formula(of_entropy, of_dice):
-    """Of both terms and their weights, in float64."""
+def test_value_and_gradient_are_those_of_the_formula(monkeypatch, of_entropy, of_dice):
+    """Of both terms and their weights, in float64, in blocks of a few rows."""
+    monkeypatch.setattr(losses, "BLOCK_ROWS", 4)
     generator = torch.Generator().manual_seed(0)
     logits = (
         3 * torch.randn(2, 1, 11, 17, generator=generator, dtype=torch.float64)

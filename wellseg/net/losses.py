@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 IGNORE = 128
 """Mask value of pixels that are not scored."""
+
+BLOCK_ROWS = 256
+"""The loss is computed of so many rows at a time, which stay in the cache."""
 
 
 def curve_loss(
@@ -20,12 +24,31 @@ def curve_loss(
     left out. Cross entropy alone is content with no curve at all where 2 % of the pixels are
     curve; Dice (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 defines an empty mask:
     zero loss when nothing is predicted. A log without one scored pixel has a loss of zero.
+
+    On a CPU nothing but the logits is kept for the gradient: blocks of rows are computed twice.
     """
+    if logits.is_cuda:
+        scored, entropy, overlap, probability, curve = _sums(logits, truth)
+    else:
+        sums = [
+            checkpoint(_sums, z, y, use_reentrant=False)
+            for z, y in zip(
+                logits.split(BLOCK_ROWS, 2),  # type: ignore[no-untyped-call]
+                truth.split(BLOCK_ROWS, 2),  # type: ignore[no-untyped-call]
+                strict=True,
+            )
+        ]
+        scored, entropy, overlap, probability, curve = torch.stack(sums).sum(0)
+    soft_dice = (2 * overlap + 1) / (probability + curve + 1)
+    loss: Tensor = cross_entropy * entropy / scored.clamp(min=1.0) + dice * (1 - soft_dice)
+    return loss
+
+
+def _sums(logits: Tensor, truth: Tensor) -> Tensor:
+    """Over all pixels: scored, cross entropy, probability on curves, probability, curve."""
     logits = logits.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
     target, weight = (truth == 255).to(logits.dtype), (truth != IGNORE).to(logits.dtype)
-    pixels = weight.sum().clamp(min=1.0)
-    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / pixels
+    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
     probability = logits.sigmoid() * weight
     overlap = (probability * target).sum()
-    soft_dice = (2 * overlap + 1) / (probability.sum() + target.sum() + 1)
-    return cross_entropy * entropy + dice * (1 - soft_dice)
+    return torch.stack([weight.sum(), entropy, overlap, probability.sum(), target.sum()])

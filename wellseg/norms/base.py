@@ -56,8 +56,8 @@ class Norm(nn.Module):
         scale, shift = self.scale_shift(mean, var)
         mean, var = self._of_groups(mean, var)
         rstd = (var + self.eps).rsqrt()
-        given = scale, shift, mean, rstd
-        y: Tensor = _Normalise.apply(x, self.weight, self.bias, *given)  # type: ignore[no-untyped-call]
+        given = self.weight, self.bias, scale, shift, mean, rstd
+        y: Tensor = _Normalise.apply(x, *given)  # type: ignore[no-untyped-call]
         return y
 
     def _of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
