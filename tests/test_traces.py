@@ -158,7 +158,7 @@ def test_two_that_become_one_are_one():
 def test_traces_lie_on_the_masks_of_the_corpus():
     masks = [
         np.where(draw_log(7, index, "quick").mask == 255, np.uint8(255), np.uint8(0))
-        for index in range(4)
+        for index in range(8)
     ]
     masks = [
         mask for mask in masks if np.count_nonzero(mask) >= 5000

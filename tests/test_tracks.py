@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from wellseg.config import PredictConfig
-from wellseg.corpus.grid import Ruling, Track, rule
-from wellseg.corpus.recipe import PRESETS, draw_paper
+from wellseg.corpus.draws import Draws
+from wellseg.corpus.layout import Track
+from wellseg.corpus.recipe import KINDS
+from wellseg.corpus.ruling import Ruling, rule
+from wellseg.corpus.sheet import gray as ink_of
+from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import TraceWriter
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.tracks import TrackFinder, course, straight
@@ -19,31 +23,28 @@ DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
 LAYOUT = ((100, 350), (430, 830))
 
 
-PLAIN = Ruling(
-    *(10.0, 1, 1, 2, 3),  # rows apart; px of minor, medium, bold lines and borders
-    *(200, 255, 255, 255),  # their levels
-    *(5, 99, 0.0, "all", "all"),  # each 5th row is bold; inset; rows and columns
-)
+WIDTHS = {"minor": 1, "medium": 1, "bold": 2, "border": 3}
+INKS = {"minor": ink_of(200), "medium": ink_of(255), "bold": ink_of(255), "border": ink_of(255)}
+PLAIN = Ruling(10.0, WIDTHS, INKS, bold_every=5, medium_every=99)
 RULINGS = {
     "plain": PLAIN,
-    "borders like the grid": replace(PLAIN, border_px=1, border_level=200),
+    "borders like the grid": replace(
+        PLAIN, px={**WIDTHS, "border": 1}, ink={**INKS, "border": ink_of(200)}
+    ),
     "rows stop short": replace(PLAIN, inset_px=6.0, knots_px=1),
-    "only bold rows": replace(PLAIN, minor_level=30, bold_every=10),
-    "no columns": replace(PLAIN, columns_drawn="none"),
-    "heavy": replace(PLAIN, minor_px=3, bold_px=5, border_px=5, row_step=20.0),
+    "only bold rows": replace(PLAIN, ink={**INKS, "minor": ink_of(30)}, bold_every=10),
+    "no columns": replace(PLAIN, columns="none"),
+    "heavy": replace(PLAIN, px={"minor": 3, "medium": 1, "bold": 5, "border": 5}, row_step=20.0),
 }
 
 
 def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     """Gray rows of a log, its mask, and how far to the right each row lies: a header, ruled tracks, depth numbers
     between them, and curves, each a column by row."""
-    rng = np.random.default_rng(0)
-    paper = draw_paper(rng, PRESETS["quick"])
-    while paper.kind != "scan":
-        paper = draw_paper(rng, PRESETS["quick"])
-    ink = np.zeros((ROWS, COLUMNS), np.uint8)
+    sheet = new_sheet(Draws(0), KINDS["paper"], ROWS, COLUMNS, DPI)
+    ink = sheet.ink
     tracks = [Track(left, right, "curves", divisions=10) for left, right in layout]
-    rule(ink, rng, paper, ruling, tracks, HEADER, ROWS, HEADER)
+    rule(sheet, ruling, tracks, HEADER, ROWS, HEADER)
     for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
         cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
         cv2.putText(

@@ -206,7 +206,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
     import numpy as np
 
     from wellseg.corpus import draw_log, kind_of
-    from wellseg.scan.writer import write_gray
+    from wellseg.scan.writer import write_picture
 
     if (root / "split.csv").exists():
         return root
@@ -230,7 +230,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
             left -= 1
             for part, pixels in (("masks", mask), ("images", image)):
                 path = root / part / f"drawn{index:05d}.tif"
-                write_gray(path, pixels, dpi=200, bilevel=True)
+                write_picture(path, pixels, dpi=200, bilevel=True)
             lines.append(f"drawn{index:05d},{split},{kind}")
     with atomic_file(root / "split.csv") as file:
         file.write(("\n".join(lines) + "\n").encode())

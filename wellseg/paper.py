@@ -333,11 +333,11 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
 
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png, paint
-    from wellseg.scan.writer import write_gray
+    from wellseg.scan.writer import write_picture
 
     # The mask first: an image without a mask would make the folder unreadable.
     for part, pixels in (("masks", crop.mask), ("images", crop.gray)):
-        write_gray(out / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
+        write_picture(out / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
     small = (crop.gray.shape[1] // 2, len(crop.gray) // 2)
     gray, mask = (
         np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8)

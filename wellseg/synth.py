@@ -108,14 +108,14 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
 
 def _write_log(task: tuple[Path, str, int, int, str]) -> None:
     from wellseg.corpus import draw_log
-    from wellseg.scan.writer import write_gray
+    from wellseg.scan.writer import write_picture
 
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)
     dpi = round(float(log.about["dpi"]))  # type: ignore[arg-type]
     # The mask first: an image without a mask would make the data set unreadable.
     for part, pixels in (("masks", log.mask), ("images", log.image)):
-        write_gray(out / part / f"{name}.tif", pixels, dpi=dpi, bilevel=part == "images")
+        write_picture(out / part / f"{name}.tif", pixels, dpi=dpi, bilevel=part == "images")
 
 
 def _write_split(out: Path) -> None:

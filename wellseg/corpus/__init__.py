@@ -1,7 +1,8 @@
 """Seeded synthetic logs with exact masks: the training set.
 
-``draw_log(seed, index, preset)`` is a pure function: the same bytes in any process. Realism is the
-accuracy of everything trained on it; benchmarks/realism compares it with real scans.
+``draw_log(seed, index, preset)`` is a pure function: the same bytes in any process. What is drawn,
+and how often, stands in ``recipe.KINDS``; page -> layout, ruling, panels, annotations, curves ->
+damage is the way of one log. Opens no file.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import hashlib
 from pathlib import Path
 
 from .page import Log, draw_log, kind_of
-from .recipe import PRESETS, Preset
+from .recipe import KINDS, PRESETS
 
-__all__ = ["PRESETS", "Log", "Preset", "draw_log", "fingerprint", "kind_of"]
+__all__ = ["KINDS", "PRESETS", "Log", "draw_log", "fingerprint", "kind_of"]
 
 
 def fingerprint() -> str:

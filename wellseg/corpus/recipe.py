@@ -1,219 +1,244 @@
-"""Every range the corpus draws from, in one place.
+"""What is drawn and how often: kinds of pages as tables of ingredients.
 
-Ranges marked *measured* come from 62 public paper scans (185 windows) and 28 hand-labelled
-regions: see benchmarks/realism. Lengths are pixels unless a name says otherwise; an inch of paper
-is ``dpi`` pixels.
+Ranges marked *measured* come from 62 public paper scans, 28 hand-labelled regions and a look at
+some hundred renders. A new kind of page is one more ``PageKind`` in KINDS, and its share in MIX.
+Lengths are in inches of paper or in pixels, as names say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from .draws import Shares, Span
 
-Array = NDArray[Any]  # shape, dtype and range stand in each docstring
-Rng = np.random.Generator
-Span = tuple[float, float]
-Kind = Literal["scan", "print", "render"]
+Medium = Literal["scan", "print", "render"]
+"""scan: 1 bit, from paper. print: a colour print, scanned. render: born digital."""
 
-
-def between(rng: Rng, span: Span) -> float:
-    """A uniform draw from [span[0], span[1])."""
-    return float(rng.uniform(*span))
-
-
-def log_between(rng: Rng, span: Span) -> float:
-    """A draw whose logarithm is uniform: as many from 1-2 as from 10-20."""
-    return float(np.exp(rng.uniform(np.log(span[0]), np.log(span[1]))))
+INKS = {
+    "black": (0, 0, 0), "gray": (110, 110, 110), "light gray": (177, 177, 177),
+    "blue": (0, 0, 255), "navy": (0, 0, 139), "red": (255, 0, 0), "maroon": (139, 0, 0),
+    "green": (0, 128, 0), "lime": (0, 255, 0), "magenta": (255, 0, 255), "purple": (128, 0, 128),
+    "cyan": (0, 255, 255), "teal": (0, 128, 128), "yellow": (255, 255, 0),
+    "orange": (255, 165, 0), "brown": (139, 69, 19),
+}  # fmt: skip
+"""Colours of renders, red, green and blue (measured: nearly all are pure)."""
 
 
-def pick(rng: Rng, shares: Mapping[str, float]) -> str:
-    """A key of ``shares``, in proportion to its value."""
-    names = list(shares)
-    weights = np.array([shares[name] for name in names])
-    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+OPEN_HOLE_SHAPES = {
+    "gamma_ray": 20, "spontaneous_potential": 7, "resistivity": 13, "laterolog_linear": 11,
+    "sonic": 7, "porosity": 10, "caliper": 6, "nearly_straight": 7, "base_line": 8, "ramp": 2,
+    "azimuth": 2, "noisy": 7, "wavy": 7, "spikes": 10, "polygon": 4, "stepped": 1,
+}  # fmt: skip
+MUD_LOG_SHAPES = {
+    "polygon": 24, "stepped": 16, "spikes": 10, "base_line": 16, "gamma_ray": 14, "noisy": 8,
+    "gas": 22, "nearly_straight": 4,
+}  # fmt: skip
+CASED_HOLE_SHAPES = {
+    "gamma_ray": 26, "nearly_straight": 10, "ramp": 10, "base_line": 16, "porosity": 10,
+    "noisy": 14, "spikes": 8, "caliper": 6,
+}  # fmt: skip
+DRILLING_SHAPES = {"gamma_ray": 40, "resistivity": 26, "stepped": 22, "polygon": 12, "ramp": 4}
+
+PAPER_STYLES = {"solid": 64, "long": 12, "short": 8, "dots": 10, "ticks": 2, "dashdot": 4}
+RENDER_STYLES = {"solid": 62, "long": 10, "short": 8, "dots": 6, "points": 8, "dashdot": 6}
+
+COLOURED = {
+    "black": 22, "blue": 16, "navy": 5, "red": 16, "maroon": 3, "green": 10, "lime": 9,
+    "magenta": 6, "purple": 3, "cyan": 3, "teal": 2, "yellow": 5, "orange": 4, "brown": 2,
+    "gray": 5, "light gray": 2,
+}  # fmt: skip
+GAS_INKS = {
+    "black": 10, "blue": 18, "red": 20, "green": 8, "lime": 14, "magenta": 10, "cyan": 6,
+    "yellow": 11, "orange": 8, "teal": 3, "purple": 3,
+}  # fmt: skip
+GRAYS = {"black": 70, "gray": 22, "light gray": 8}
+
+PAPER_NOTES = {
+    "name": 1.7, "hand": 1.3, "arrow": 1.6, "formation top": 0.8, "flags": 0.5, "join": 0.9,
+    "stamp": 0.1, "ruled line": 0.35, "leader": 0.3, "test bar": 0.15,
+}  # fmt: skip
+RENDER_NOTES = {
+    "name": 1.0, "arrow": 0.7, "formation top": 0.5, "flags": 0.8, "survey": 0.8, "stamp": 0.02,
+    "scale words": 0.4, "leader": 0.4,
+}  # fmt: skip
+MUD_LOG_NOTES = {
+    "gas label": 6.0, "scale words": 2.0, "survey": 2.0, "formation top": 1.6, "leader": 0.8,
+    "slide bar": 3.0, "arrow": 0.5, "name": 0.7, "flags": 0.5, "boxed block": 0.4,
+}  # fmt: skip
+
+PAPER_LAYOUTS = {
+    "api": 30, "api wide": 36, "single": 8, "depth left": 8, "bond": 6, "dips": 3, "mud": 3,
+    "four": 4,
+}  # fmt: skip
+RENDER_LAYOUTS = {
+    "api": 24, "api wide": 22, "single": 6, "depth left": 8, "bond": 8, "dips": 2, "four": 14,
+    "photos": 6,
+}  # fmt: skip
+
+SCAN_DPI = {"200": 0.5, "300": 0.3, "400": 0.2}
+"""Measured: 200 dpi is most of the archive."""
 
 
-def chance(rng: Rng, share: float) -> bool:
-    return bool(rng.random() < share)
+@dataclass(frozen=True)
+class CurveTable:
+    """How the curves of a kind of page look."""
+
+    per_track: Shares = field(default_factory=lambda: {"1": 42, "2": 34, "3": 16, "4": 8})
+    shapes: Shares = field(default_factory=OPEN_HOLE_SHAPES.copy)
+    styles: Shares = field(default_factory=PAPER_STYLES.copy)
+    inks: Shares = field(default_factory=lambda: {"black": 1})
+    width_px: Span = (1.0, 3.2)  # of renders and prints; a scan's pen goes with its resolution
+    liveliness: Span = (0.8, 1.6)  # how far curves swing
+    heavy: float = 0.25  # share of a track's further curves that are drawn 1.7 times as wide
+    companion: float = 0.3  # share of further curves that share the path of the one before
+    still: float = 0.03  # share ruled straight down: bit size, casing, tension
+    at_border: float = 0.02  # share at rest on, or within some pixels of, a border of the track
+    collars: float = 0.0  # share that are a collar locator
+    along_rows: float = 0.22  # share with spikes and steps that run along a line of the grid
+    along_columns: float = 0.12  # share that run beside a vertical line of the grid for a while
+    overflow: Shares = field(
+        default_factory=lambda: {"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}
+    )
+    filled: float = 0.05  # share with a fill to a border or to the curve before
+    bare: float = 0.1  # share of tracks with a grid and no curve
+    bundle: float = 0.0  # share of tracks with some dozen curves side by side: caliper radii
+
+
+@dataclass(frozen=True)
+class PageKind:
+    """One kind of page: what stands on it."""
+
+    medium: Medium
+    layouts: Shares
+    curves: CurveTable
+    notes: Shares  # ingredients of annotations.py: how many on a page of 10 x 10 inches
+    dpi: Span = (70.0, 155.0)  # measured; a scan has one of SCAN_DPI
+    grids: Shares = field(default_factory=lambda: {"mid": 0.55, "light": 0.18, "black": 0.27})
+    fit: bool = False  # tracks fill the width, as an export's do
+    coarse: float = 0.0  # share drawn at 60-85 dpi with strokes of one pixel (measured)
+    lithology: Shares = field(default_factory=lambda: {"brick": 3, "dots": 3, "dashes": 3})
+    tinted: float = 0.8  # share of lithology columns in colours
+    text_turned: float = 0.12  # share of texts that lie on their side
+    headers: Shares = field(default_factory=lambda: {"forms": 1.0})
+    page_in: Span = (7.5, 12.0)  # width of a coarse page
+
+
+KINDS: dict[str, PageKind] = {
+    "paper": PageKind(
+        "scan",
+        layouts=PAPER_LAYOUTS,
+        curves=CurveTable(),
+        notes=PAPER_NOTES,
+    ),
+    "colour print": PageKind(
+        "print",
+        layouts=PAPER_LAYOUTS,
+        curves=CurveTable(inks=COLOURED, width_px=(1.0, 2.4)),
+        dpi=(75, 130),  # measured
+        notes=PAPER_NOTES,
+    ),
+    "mud log": PageKind(
+        "render",
+        layouts={"mud": 50, "mud wide": 30, "photos": 20},
+        curves=CurveTable(
+            per_track={"1": 30, "2": 34, "3": 18, "5": 18}, shapes=MUD_LOG_SHAPES,
+            styles={"solid": 82, "long": 6, "short": 4, "points": 8}, inks=GAS_INKS,
+            liveliness=(0.3, 1.2), still=0.06, at_border=0.16, along_rows=0.35, filled=0.08,
+        ),
+        notes=MUD_LOG_NOTES,
+        grids={"mid": 0.4, "light": 0.15, "black": 0.45},
+        fit=True, coarse=0.25, tinted=0.95, headers={"forms": 0.4, "round boxes": 0.6},
+        lithology={"brick": 5, "dots": 3, "dashes": 4, "slant": 2, "steps": 1, "plain": 1},
+    ),
+    "geosteering": PageKind(
+        "render",
+        layouts={"geosteering": 1},
+        curves=CurveTable(
+            shapes=MUD_LOG_SHAPES, styles={"solid": 80, "long": 8, "points": 12}, inks=GAS_INKS,
+            liveliness=(0.3, 1.2), still=0.1, at_border=0.16, along_rows=0.3,
+        ),
+        notes={**MUD_LOG_NOTES, "slide bar": 8.0},
+        fit=True, tinted=0.95, text_turned=1.0, headers={"forms": 0.4, "round boxes": 0.6},
+    ),
+    "open hole": PageKind(
+        "render",
+        layouts=RENDER_LAYOUTS,
+        curves=CurveTable(
+            styles=RENDER_STYLES, inks=COLOURED, liveliness=(0.2, 0.9), still=0.08,
+            at_border=0.05, filled=0.16,
+        ),
+        notes=RENDER_NOTES,
+        fit=True, coarse=0.35,
+    ),
+    "gray render": PageKind(
+        "render",
+        layouts=RENDER_LAYOUTS,
+        curves=CurveTable(
+            styles=RENDER_STYLES, inks=GRAYS, liveliness=(0.2, 0.9), still=0.08, at_border=0.05,
+            filled=0.12,
+        ),
+        notes=RENDER_NOTES,
+        fit=True, coarse=0.5, tinted=0.0,
+    ),
+    "cased hole": PageKind(
+        "render",
+        layouts={"bond": 40, "cased": 40, "depth left": 20},
+        curves=CurveTable(
+            shapes=CASED_HOLE_SHAPES,
+            styles={"solid": 54, "long": 10, "short": 8, "points": 22, "dots": 6}, inks=COLOURED,
+            liveliness=(0.15, 0.7), still=0.14, at_border=0.1, collars=0.2, filled=0.06,
+            bundle=0.06,
+        ),
+        notes=RENDER_NOTES,
+        fit=True, coarse=0.5,
+    ),
+    "drilling": PageKind(
+        "render",
+        layouts={"drilling": 60, "api wide": 25, "api": 15},
+        curves=CurveTable(
+            per_track={"1": 60, "2": 30, "3": 10}, shapes=DRILLING_SHAPES,
+            inks={**GRAYS, "blue": 20, "red": 20, "green": 20}, along_rows=0.5,
+            liveliness=(0.3, 1.4), bare=0.2,
+        ),
+        notes={**RENDER_NOTES, "survey": 8.0},
+        grids={"mid": 0.5, "light": 0.1, "black": 0.4},
+        fit=True, coarse=0.3,
+    ),
+}  # fmt: skip
+
+MIX = {
+    "paper": 50, "colour print": 6, "mud log": 14, "geosteering": 4, "open hole": 9,
+    "gray render": 5, "cased hole": 7, "drilling": 5,
+}  # fmt: skip
+"""Shares of the kinds. Half paper, as the archive; modern renders as often as in the archive."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How large logs are, and what pages there are."""
+    """How large logs are, and how many have headers."""
 
     rows: Span
     columns: Span
     max_mpx: float = 14.0
-    text_pages: float = 0.17  # pages of header, table or nothing: an empty mask
-    headed: float = 0.28  # logs with such a block above, between or below the tracks
-    kinds: tuple[float, float, float] = (0.68, 0.07, 0.25)  # scan, print, render
-    coarse: float = 0.4  # share of renders with 70 dpi (measured: two of seven labelled ones)
-    still: float = 0.05  # share of renders' curves that are ruled straight down
-    collars: float = 0.0  # share of renders' curves that are a collar locator's
-    faint: float = (
-        0.0  # share of dotted curves on pages of 70 dpi that are as light as their grid, or lighter
-    )
-    strays: float = 0.35  # lines ruled down a render that belong to no grid, on average
-    handled: float = 0.0  # share of headers, and of pages' margins, that show traces of hands
-    flooded: float = 0.0  # share of scans with areas that were copied black
-    rounded: float = 0.0  # share of renders' headers whose boxes have round corners
-    bare: float = 0.0  # share of tracks that have a grid and no curve
+    mix: Shares = field(default_factory=lambda: MIX)
+    without_curves: float = 0.17  # share of pages of header, table, empty grid or nothing
+    headed: float = 0.28  # share of logs with a block of header above, between or below
 
 
 PRESETS = {
     # Two patches of a unit test.
     "tiny": Preset(rows=(192, 320), columns=(160, 256)),
-    # The ten-minute training: a crop of a scan's width.
+    # The training of some minutes: a crop of a scan's width.
     "quick": Preset(rows=(1000, 1600), columns=(480, 900)),
-    # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of paper.
-    # Renders' faint dots and collar locators are what weights miss most, so there are more of them than in the field,
-    # and hardly a line like theirs that is none.
-    "train": Preset(
-        rows=(800, 1400),
-        columns=(800, 1800),
-        max_mpx=1.6,
-        kinds=(0.58, 0.07, 0.35),
-        coarse=0.5,
-        still=0.1,
-        collars=0.08,
-        faint=0.35,
-        strays=0.05,
-        handled=0.5,
-        flooded=0.08,
-        rounded=0.5,
-        bare=0.1,
-    ),
-    # Whole logs: 3,200 x 480 to 12,800 x 640, and as wide as real scans (850-3,330, measured).
-    "full": Preset(rows=(3200, 12800), columns=(480, 3300), text_pages=0.04, headed=0.6),
+    # Release weights: real widths, 1.0-1.6 Mpx, so that an epoch shows many kinds of page.
+    "train": Preset(rows=(800, 1400), columns=(800, 1800), max_mpx=1.6),
+    # Whole logs, and as wide as real scans (850-3,330, measured).
+    "full": Preset(rows=(3200, 12800), columns=(480, 3300), without_curves=0.04, headed=0.6),
 }
 
 
-@dataclass(frozen=True)
-class Paper:
-    """One log's paper and scanner: drawn once, obeyed by everything on the page."""
-
-    kind: Kind
-    dpi: float  # of the scan, or of the render
-    blur_px: float  # sigma of ink spread and optics, before the threshold
-    threshold: float  # ink level (0 paper .. 255 ink) from which a pixel is black
-    grain: float  # standard deviation of the noise before the threshold, ink levels
-    curve_px: float  # the nominal pen of this log
-    wear: float  # 0 fresh .. 1 grid eroded to dots
-    liveliness: float  # of the curves: how far they swing
-    antialias: bool  # strokes of a render; most are not (measured: exact palette grays)
-    tidy: bool  # born digital: no ragged edges, no dirt
-    coarse: bool = (
-        False  # a page of 70 dpi: strokes of one pixel, a grid of one gray, dots of two pixels
-    )
-    still: float = 0.0  # share of its curves that never change
-    collars: float = 0.0
-    faint: float = 0.0
-    strays: float = 0.35
-    handled: float = 0.0
-    flooded: float = 0.0
-    rounded: float = 0.0
-    bare: float = 0.0
-
-
-# Measured: 200 dpi is most of the archive, 300 and 400 dpi the rest.
-SCAN_DPI = {"200": 0.5, "300": 0.3, "400": 0.2}
-# Born-digital renders and colour prints lie at 70-150 dpi (measured).
-RENDER_DPI: Span = (70, 155)
-# Measured: 595 and 720 px for a page of 8.5 to 10 inches.
-COARSE_DPI, COARSE_PAGE_IN = (60.0, 85.0), (7.5, 12.0)
-PRINT_DPI: Span = (75, 130)
-
-CURVE_PX_MEDIAN = 4.7  # measured 5-7 px, p10-p90 3.4-9, after a spread of about 0.5 px
-CURVE_PX_LOG_SD = 0.36
-CURVE_PX: Span = (2.0, 11.0)
-
-# Measured 16-2,080, median 350 on paper; what the grain makes of faint lines counts among them.
-SPECKS_PER_MPX_MEDIAN = 60.0
-SPECKS_LOG_SD = 1.4
-SKEW_DEG_MEDIAN = 0.15  # measured; p95 0.64
-SKEW_LOG_SD = 0.85
-BLACK_EDGE_PX: Span = (10, 60)  # measured
-# Measured gray of curves in renders: 0, 29 (blue), 53, 76 (red), 105, 151 (green), 177. As ink:
-INK_LEVELS = {
-    "255": 0.42,
-    "226": 0.14,
-    "202": 0.04,
-    "179": 0.2,
-    "150": 0.06,
-    "104": 0.09,
-    "78": 0.05,
-    "60": 0.04,
-}
-FAINT_LEVELS: Span = (55, 125)
-# Measured on the labels, p10 / median / p90: sideways travel per row 0.5 / 2.3 / 6.2 px on scans,
-# 0.2 / 0.8 / 2.5 px on renders; turns per inch 4 / 6 / 14 and 0.4 / 3.4 / 7.
-SCAN_LIVELINESS: Span = (0.8, 1.6)
-RENDER_LIVELINESS: Span = (0.2, 0.9)
-SPLICE_GAP_PX: Span = (8, 20)  # measured
-
-
-def draw_paper(rng: Rng, preset: Preset) -> Paper:
-    kinds: tuple[Kind, ...] = ("scan", "print", "render")
-    kind = kinds[int(rng.choice(3, p=np.array(preset.kinds)))]
-    if kind == "render":
-        coarse = chance(rng, preset.coarse)
-        return Paper(
-            kind,
-            dpi=between(rng, COARSE_DPI if coarse else RENDER_DPI),
-            blur_px=0.0,
-            threshold=128.0,
-            grain=0.0,
-            curve_px=1.0 if coarse or chance(rng, 0.5) else between(rng, (1.5, 3.2)),
-            wear=0.0,
-            liveliness=log_between(rng, RENDER_LIVELINESS) * (1.6 if coarse else 1.0),
-            antialias=not coarse and chance(rng, 0.3),
-            tidy=True,
-            coarse=coarse,
-            still=preset.still,
-            collars=preset.collars,
-            faint=preset.faint,
-            strays=preset.strays,
-            rounded=preset.rounded,
-            bare=preset.bare,
-        )
-    if kind == "print":
-        dpi = between(rng, PRINT_DPI)
-        return Paper(
-            kind,
-            dpi,
-            blur_px=between(rng, (0.3, 0.6)),
-            threshold=90,
-            grain=log_between(rng, (0.6, 9)),
-            curve_px=between(rng, (1.0, 2.4)),
-            wear=float(rng.random()),
-            liveliness=log_between(rng, SCAN_LIVELINESS),
-            antialias=True,
-            tidy=False,
-            handled=preset.handled,
-            bare=preset.bare,
-        )
-    dpi = float(pick(rng, SCAN_DPI)) * between(rng, (0.96, 1.04))
-    pen = CURVE_PX_MEDIAN * float(np.exp(rng.normal(0, CURVE_PX_LOG_SD))) * (dpi / 250) ** 0.35
-    pen = float(np.clip(pen, *CURVE_PX))
-    blur_px = log_between(rng, (0.6, 1.5)) * (dpi / 250) ** 0.3
-    # An operator sets the threshold so that the curves are seen, whatever the grid does.
-    seen = 255 * min(1.0, pen / (2.5 * blur_px))
-    return Paper(
-        kind,
-        dpi,
-        blur_px=blur_px,
-        threshold=min(between(rng, (85, 155)), 0.55 * seen),
-        grain=log_between(rng, (2.5, 22)),
-        curve_px=pen,
-        wear=float(rng.beta(1.1, 1.3)),
-        liveliness=log_between(rng, SCAN_LIVELINESS),
-        antialias=False,
-        tidy=False,
-        handled=preset.handled,
-        flooded=preset.flooded,
-        bare=preset.bare,
-    )
+def of_medium(preset: Preset, medium: Medium) -> Preset:
+    """The preset with pages of one medium alone."""
+    shares = {kind: share for kind, share in preset.mix.items() if KINDS[kind].medium == medium}
+    return replace(preset, mix=shares)

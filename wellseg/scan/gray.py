@@ -53,7 +53,7 @@ class ToGray:
             rgb = np.ascontiguousarray(colours.astype(np.uint8).T)
             if self._colour:
                 return np.pad(rgb, ((0, 256 - size), (0, 0)))
-            table[:size] = luma(rgb[None])[0]
+            table[:size] = to_gray(rgb[None])[0]
         else:
             table[:size] = np.arange(size) * 255 // (size - 1)
             if self._photometric == WHITE_IS_ZERO:
@@ -96,6 +96,10 @@ class ToGray:
         return gray
 
 
+STRONG_COLOUR = 96
+"""A colour is ink from this difference of its channels on; paper and pale grids have less."""
+
+
 def flatten(shown: Gray, alpha: Gray | None, *, premultiplied: bool, colour: bool) -> Gray:
     """What is seen of a picture on white paper: gray (rows, columns), or R, G, B.
 
@@ -103,20 +107,27 @@ def flatten(shown: Gray, alpha: Gray | None, *, premultiplied: bool, colour: boo
     """
     if shown.ndim == 3 and shown.shape[2] == 1:
         shown = shown[..., 0]
-    if shown.ndim == 3 and not colour:
-        shown = luma(shown)
-    elif shown.ndim == 2 and colour:
-        shown = np.repeat(shown[..., None], 3, axis=2)
-    if alpha is None:
-        return shown
-    opacity = alpha.astype(np.uint16).reshape(alpha.shape + (1,) * (shown.ndim - 2))
-    ink = shown.astype(np.uint16)
-    ink = ink if premultiplied else (ink * opacity + 127) // 255
-    laid: Gray = np.minimum(ink + 255 - opacity, 255).astype(np.uint8)
-    return laid
+    if alpha is not None:
+        opacity = alpha.astype(np.uint16).reshape(alpha.shape + (1,) * (shown.ndim - 2))
+        ink = shown.astype(np.uint16)
+        ink = ink if premultiplied else (ink * opacity + 127) // 255
+        shown = np.minimum(ink + 255 - opacity, 255).astype(np.uint8)
+    if not colour:
+        return to_gray(shown)
+    return shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)
 
 
-def luma(rgb: Gray) -> Gray:
-    """Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), of (rows, columns, 3) in R, G, B."""
-    gray = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
-    return np.asarray(gray, np.uint8)
+def to_gray(pixels: Gray) -> Gray:
+    """Gray in which light colours are ink: of RGB, uint8 (rows, columns, 3), or of gray as it is.
+
+    Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), less the saturation (largest less smallest
+    channel) beyond STRONG_COLOUR. By luma alone pure yellow is 226 and cyan 179, paler than most grids; by
+    this rule they are 67 and 20. Tinted paper and pale grids, less saturated, stay as they are.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    rgb = np.ascontiguousarray(pixels)
+    red, green, blue = cv2.split(rgb)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    strong = np.maximum(cv2.subtract(most, least), STRONG_COLOUR) - np.uint8(STRONG_COLOUR)
+    return np.asarray(cv2.subtract(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), strong), np.uint8)

@@ -22,10 +22,20 @@ from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.gray import Gray
 from wellseg.scan.picture_file import BEGINNINGS, Picture, picture_file, tiff_picture
 from wellseg.scan.tiff_page import Band, TiffPage
-from wellseg.scan.writer import Resolution, write_gray, write_mask
+from wellseg.scan.writer import Resolution, write_mask, write_picture
 
-__all__ = ["SUFFIXES", "Resolution", "Scan", "ScanError", "is_scan_file", "open_scan", "other_kind",
-           "pages_of", "write_gray", "write_mask"]  # fmt: skip
+__all__ = [
+    "SUFFIXES",
+    "Resolution",
+    "Scan",
+    "ScanError",
+    "is_scan_file",
+    "open_scan",
+    "other_kind",
+    "pages_of",
+    "write_mask",
+    "write_picture",
+]  # fmt: skip
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
 OTHER_KINDS = {".pdf": "PDF", ".webp": "WebP", ".gif": "GIF", ".djvu": "DjVu", ".djv": "DjVu",

@@ -65,25 +65,27 @@ def write_mask(
             raise ScanError(f"{path}: the mask's bands have more than {rows} rows")
 
 
-def write_gray(path: str | os.PathLike[str], gray: Gray, *, dpi: int, bilevel: bool) -> None:
-    """Write a gray picture, uint8 (rows, columns), 0 ink to 255 paper, as one TIFF.
+def write_picture(
+    path: str | os.PathLike[str], pixels: Gray, *, dpi: int, bilevel: bool = False
+) -> None:
+    """Write a picture as one TIFF: uint8 gray (rows, columns), 0 ink to 255 paper, or RGB.
 
     bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing.
     """
-    if not bilevel or np.any((gray > 0) & (gray < 255)):
-        resolution = ((dpi, 1), (dpi, 1), 2)
-        write_mask(path, [gray], *gray.shape, resolution=resolution)
-        return
-    with atomic_file(path) as file:
-        tifffile.imwrite(
-            file,
-            gray == 0,
-            photometric="miniswhite",
+    stored: Any = pixels
+    photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+    if bilevel and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
+        stored, photometric = pixels == 0, "miniswhite"
+    with atomic_file(path) as file, tifffile.TiffWriter(file) as writer:
+        writer.write(
+            stored,
+            photometric=photometric,
             compression="adobe_deflate",
             rowsperstrip=MASK_STRIP_ROWS,
             resolution=(dpi, dpi),
             resolutionunit="inch",
             metadata=None,
+            software="wellseg",
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.data_folder import DataError, LogFiles, list_logs
 from wellseg.training.masks import MaskFacts, check_masks, listed
@@ -114,7 +115,7 @@ class DrawnLogs:
             log = draw_log(self.seed, number, self.preset)
         start, stop = pick_rows((log.mask != 128).any(axis=1))
         name = f"{self.preset}{self.seed}-{number:06d}"
-        return name, (log.image[start:stop], log.mask[start:stop])
+        return name, (to_gray(log.image[start:stop]), log.mask[start:stop])
 
 
 def pick_crop(
