@@ -4,10 +4,11 @@
     wellseg predict scan.tif --view         # and NAME.html, to look at in a browser
     wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
-The same command again does what is not done: scans that are new, have changed, have failed, or were
-masked with other weights or options. Several runs, also of several machines, may share one folder of
-results: each scan is masked by one of them. Exit status: 0 all done, 1 some scans failed (each with
-one line saying why, the others done), are left to another run, or the disk was full, 2 wrong usage.
+The same command again does what is not done: scans that are new, have changed, have failed, or
+were masked with other weights or options. Several runs, also of several machines, may share one
+folder of results: each scan is masked by one of them. Exit status: 0 all done, 1 some scans failed
+(each with one line saying why, the others done), are left to another run, or the disk was full,
+2 wrong usage.
 """
 
 from __future__ import annotations

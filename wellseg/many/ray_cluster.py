@@ -51,7 +51,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         ) from error
     try:
         shared = ray.put((settings, weights_path(config.weights).read_bytes()))
-        # Retried here, not by Ray, which would go on for ever with a scan that takes too much memory.
+        # Retried here: Ray would go on for ever with a scan that takes too much memory.
         memory_bytes = parse_bytes(config.memory)
         mask = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
         waiting = deque((task, 1) for task in tasks)
@@ -96,7 +96,7 @@ _workers: dict[str, Worker] = {}
 
 
 def _mask(key: str, boxed: list[Any], task: Task) -> Outcome:
-    """Runs on the cluster, in a process that masks many scans with the network that it loads once."""
+    """Runs on the cluster, in a process that loads the network once for many scans."""
     if key not in _workers:
         import ray
 

@@ -1,4 +1,4 @@
-"""What became of all scans, for people: summary.csv, and the page index.html with each one's picture."""
+"""What became of all scans, for people: summary.csv, and the page index.html."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _entry(folder: str, outcome: Outcome, look_at: str) -> dict[str, Any]:
     stem = (Path(scan.name) if scan.is_absolute() else scan).with_suffix("").as_posix()
     view = thumb = None
     if outcome.status == "done":  # what a failed scan has is of an earlier run
-        # Behind a URL nobody looks, some times for each of 140,000 scans: what is done was put there.
+        # Behind a URL nobody looks, for each of 140,000 scans: what is done was put there.
         endings = [look_at] if is_url(folder) else [".html", ".overlay.png"]
         there = [e for e in endings if is_url(folder) or Path(folder, stem + e).is_file()]
         view = link(stem + there[0]) if there else None

@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all scans of a run. options: what each report says of how it was made."""
+    """What is the same for all scans of a run. options: what each report says of its making."""
 
     config: PredictConfig
     options: dict[str, Any]

@@ -50,7 +50,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         replace_file(hidden, target)
     except BaseException as error:
         hidden.unlink(missing_ok=True)
-        # An error of ours has no name (writing to an open file) or the temporary's: name the output.
+        # An error of ours has no name (writing to an open file) or the hidden one.
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
             text = f"cannot write: {error.strerror}"
             raise OSError(error.errno, text, str(target)) from error

@@ -1,4 +1,4 @@
-"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder): the only place that tells them apart.
+"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder), told apart here alone.
 
 Credentials and endpoints of a URL come from where its library looks for them (AWS_ACCESS_KEY_ID,
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
@@ -280,7 +280,7 @@ def _put(path: Path, url: str) -> None:
 
 
 def _filesystem(place: str) -> tuple[Any, str]:
-    """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError, naming the URL."""
+    """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError."""
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
