@@ -234,9 +234,10 @@ class LogsModule(LightningDataModule):
         else:
             self.train_logs, self.val_logs = self._of_folder(options.root)
         if len(self.val_logs) < FEW_LOGS:
+            more = "--data.val_count" if options.root is None else "split.csv"
             self.warnings.append(
-                f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: put more"
-                " into split.csv, or take the last step (--keep last)"
+                f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: give more"
+                f" ({more}), or take the last step (--keep last)"
             )
 
     def _of_folder(self, root: Path) -> tuple[FolderLogs, FolderLogs]:

@@ -46,7 +46,7 @@ class StepProgress(Callback):
             loss = f"loss {float(trainer.callback_metrics['train/loss']):.3f}"
             self._bar.update(self._task, completed=self._step, description=loss)
         if self._step == self._first_step + ESTIMATE_STEPS < trainer.max_steps:
-            self._say(trainer, f"about {self._left(trainer)} for all {trainer.max_steps} steps")
+            self._say(trainer, f"{trainer.max_steps} steps: about {self._left(trainer)} left")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         found = trainer.callback_metrics
