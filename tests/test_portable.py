@@ -7,7 +7,6 @@ Windows treats files that are open, which test_atomic and test_folder play.
 import subprocess
 import sys
 
-import pytest
 import tifffile
 from conftest import draw_waves
 from PIL import Image
@@ -78,7 +77,6 @@ def test_one_scan_with_everything(tmp_path, weights):
     assert path.with_suffix(".html").exists() and path.with_suffix(".las").exists()
 
 
-@pytest.mark.xfail(reason="rows/store.py uses pwrite and preadv", strict=False)
 def test_a_scan_that_spills(tmp_path, weights):
     path = scan(tmp_path / "in" / "tall.tif", 3000)
     run_bare(tmp_path, ("predict", path, "--weights", weights, "--memory", "1MB"))
