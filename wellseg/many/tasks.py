@@ -105,7 +105,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = find_files(place, _is_wanted)
         readable = [file for file in found if not is_folder or is_scan_file(file.name)]
-        others += [file.name for file in found if file not in readable]
+        others += [file.name for file in found if is_folder and not is_scan_file(file.name)]
         if not readable:
             instead = f", but {_count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
