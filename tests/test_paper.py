@@ -10,13 +10,14 @@ from torch.utils.data import DataLoader
 
 from wellseg.config import DataConfig
 from wellseg.corpus import fingerprint
-from wellseg.paper import main, paper_mask
+from wellseg.paper import main
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
 from wellseg.training.dataset import DrawnLogs, LogsModule, Samples
 from wellseg.training.on_paper import draw_on_paper, medium_of
+from wellseg.training.paper_mask import paper_mask
 
 
 def run(command, *arguments, status=0):
