@@ -46,11 +46,12 @@ def read_gray(scan: Path | None, rows: int) -> NDArray[np.uint8]:
         with open_scan(scan) as opened:
             return opened.read(0, min(rows, opened.rows))
     from wellseg.corpus import draw_log
+    from wellseg.scan.gray import to_gray
 
     gray = np.full((rows, 640), 255, np.uint8)
     first = index = 0
     while first < rows:
-        piece = draw_log(seed=0, index=index).image[: rows - first, :640]
+        piece = to_gray(draw_log(seed=0, index=index).image)[: rows - first, :640]
         gray[first : first + len(piece), : piece.shape[1]] = piece
         first, index = first + len(piece), index + 1
     return gray

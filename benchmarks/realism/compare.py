@@ -17,7 +17,8 @@ import jsonargparse
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.corpus import draw_log
+from wellseg.corpus import KINDS, draw_log
+from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import ScanError, is_scan_file, open_scan
 
 Gray = NDArray[np.uint8]
@@ -109,7 +110,21 @@ def real_windows(folder: Path, per_scan: int) -> Iterator[tuple[bool, Gray]]:
 def synthetic_windows(seed: int, count: int) -> Iterator[tuple[bool, Gray]]:
     for index in range(count):
         log = draw_log(seed, index, "train")
-        yield log.about["kind"] == "scan", log.image[:WINDOW_ROWS]
+        yield log.about["kind"] == "paper", to_gray(log.image[:WINDOW_ROWS])
+
+
+def colour_page(seed: int, count: int, path: Path) -> None:
+    """Pieces of drawn logs that have curves, in their colours, as many of each kind of page."""
+    rng, index = np.random.default_rng(seed), 0
+    pieces: list[Gray] = []
+    while len(pieces) < count:
+        kind = list(KINDS)[len(pieces) % len(KINDS)]
+        log = draw_log(seed, index := index + 1, "train")
+        if log.about["kind"] != kind or (log.mask == 255).mean() < 0.005:
+            continue
+        image = log.image if log.image.ndim == 3 else np.repeat(log.image[..., None], 3, axis=2)
+        pieces.append(crop(image, rng))
+    sheet([pieces[n::4] for n in range(4)], path)
 
 
 def table(real: list[Gray], drawn: list[Gray]) -> list[str]:
@@ -135,9 +150,9 @@ def crop(gray: Gray, rng: np.random.Generator) -> Gray:
         y = int(rng.integers(max(1, gray.shape[0] - CROP[0])))
         x = int(rng.integers(max(1, gray.shape[1] - CROP[1])))
         part = gray[y : y + CROP[0], x : x + CROP[1]]
-        if part.shape == CROP and 0.3 > (part < 128).mean() > (best < 128).mean():
+        if part.shape[:2] == CROP and 0.3 > (part < 128).mean() > (best < 128).mean():
             best = part
-    out = np.full(CROP, 128, np.uint8)
+    out = np.full((*CROP, *gray.shape[2:]), 128, np.uint8)
     out[: best.shape[0], : best.shape[1]] = best
     return out
 
@@ -147,9 +162,11 @@ def sheet(columns: list[list[Gray]], path: Path) -> None:
     rows = min(len(c) for c in columns)
     if not rows:
         return
-    lines = [np.hstack([np.pad(c[i], 4, constant_values=90) for c in columns]) for i in range(rows)]
+    edge = ((4, 4), (4, 4), (0, 0))[: columns[0][0].ndim]
+    lines = [np.hstack([np.pad(c[i], edge, constant_values=90) for c in columns])
+             for i in range(rows)]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.vstack(lines))
+    cv2.imwrite(str(path), np.vstack(lines)[..., ::-1] if len(edge) == 3 else np.vstack(lines))
     print(f"{path}: {rows} x {len(columns)} crops")
 
 
@@ -174,14 +191,13 @@ def compare(
         rows: Crops down a page.
     """
     cv2.setNumThreads(1)
+    if page is not None:
+        colour_page(seed, 16, page)
+    if real is None:
+        return
     rng = np.random.default_rng(seed)
     drawn = list(synthetic_windows(seed, count))
     drawn = [(scan, w) for scan, w in drawn if (w < 128).mean() > LEAST_INK]
-    if page is not None:
-        crops = [crop(w, rng) for _, w in drawn[: 3 * rows]]
-        sheet([crops[0::3], crops[1::3], crops[2::3]], page)
-    if real is None:
-        return
     found = [(scan, w) for scan, w in real_windows(real, per_scan) if (w < 128).mean() > LEAST_INK]
     text = []
     for name, kind in (("scans", True), ("renders", False)):

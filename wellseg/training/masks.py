@@ -43,7 +43,7 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """
     with open_scan(path) as scan:
         mask = scan.read(0, scan.rows)
-    if fault := _fault_of_values(Path(path), _count_values(mask)):
+    if fault := _fault_of_values(_count_values(mask)):
         raise DataError(f"{path}: {fault}")
     return mask
 
@@ -85,6 +85,9 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, M
     return facts
 
 
+RULE = "a mask has the values 0 (background), 255 (curve) and 128 (not scored)"
+
+
 def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
@@ -98,14 +101,17 @@ def _look(log: LogFiles) -> MaskFacts | str | ScanError:
     try:
         if fault := _fault_of_size(log.mask, log.image):
             return fault
-        with open_scan(log.mask) as mask:
+        with open_scan(log.mask, colour=True) as mask:
             for first in range(0, mask.rows, BLOCK_ROWS):
                 rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
+                if rows.ndim == 3 and np.ptp(rows, axis=2).any():
+                    return f"{RULE}, this one is in colour; save it as gray, its curves white"
+                rows = rows[..., 0] if rows.ndim == 3 else rows
                 counts += _count_values(rows)
                 scored_rows.append((rows != 128).any(axis=1))
     except ScanError as error:
         return error
-    if fault := _fault_of_values(log.mask, counts):
+    if fault := _fault_of_values(counts):
         return fault
     if counts[255] > counts[0]:
         return "most of it is curve: inverted? 255 is curve, 0 is all else"
@@ -128,15 +134,11 @@ def _fault_of_size(mask: Path, image: Path) -> str:
     )
 
 
-def _fault_of_values(path: Path, counts: NDArray[np.int64]) -> str:
+def _fault_of_values(counts: NDArray[np.int64]) -> str:
     odd = [value for value in range(256) if counts[value] and value not in (0, 128, 255)]
     if not odd:
         return ""
     if odd == [1] and not counts[255]:
         return "values 0 and 1: multiply by 255"
-    rule = "a mask has the values 0 (background), 255 (curve) and 128 (not scored)"
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if picture is not None and picture.ndim == 3:
-        return f"{rule}, this one is in colour; save it as gray, its curves white"
     found = ", ".join(map(str, odd[:3])) + (", ..." if len(odd) > 3 else "")
-    return f"{rule}, this one also {found}; save it without anti-aliasing or lossy compression"
+    return f"{RULE}, this one also {found}; save it without anti-aliasing or lossy compression"
