@@ -203,7 +203,7 @@ def test_stopped_it_goes_on(tmp_path, sent):
         "--seeds",
         "1",
     ]
-    command = [sys.executable, *words, "--steps", "60"]
+    command = [sys.executable, *words, "--steps", "150"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -220,7 +220,7 @@ def test_stopped_it_goes_on(tmp_path, sent):
     time.sleep(1)  # it has only just begun
     process.send_signal(sent)
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == (130 if sent == signal.SIGINT else -sent)
+    assert process.returncode == (130 if sent == signal.SIGINT else -sent), said
     if sent == signal.SIGINT:
         assert "stopped; the same command goes on" in said and "Traceback" not in said
     again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
