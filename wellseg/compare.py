@@ -72,7 +72,7 @@ class CompareConfig:
     steps: int | None = None
     """Of each run, one log each. Default: the preset's."""
     preset: Literal["quick", "full"] = "quick"
-    """quick: a small network, 3 seeds, some minutes. full: the default network, 6 seeds, hours."""
+    """quick: a small network, 2 seeds, some minutes. full: the default network, 6 seeds, hours."""
     data: CompareDataConfig = field(default_factory=CompareDataConfig)
     out: Path = Path("runs/compare")
     """results.csv, report.html and the runs; a comparison that is there already goes on."""
@@ -119,7 +119,7 @@ class Size:
 
 
 SIZES = {
-    "quick": Size((16, 32), 300, 3, 64, 40, 6, 8),
+    "quick": Size((16, 32), 500, 2, 64, 40, 6, 8),
     "full": Size(ModelConfig().widths, 1600, 6, 512, 400, 24, 64),
 }
 
