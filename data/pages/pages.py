@@ -1,0 +1,130 @@
+"""Whole pages of real logs, labelled by hand, as coordinates: to a data set, and from corrections.
+
+    python data/pages/pages.py build SCANS OUT    # OUT/images, OUT/masks, OUT/split.csv
+    python data/pages/pages.py trace CORRECTED SCANS    # corrected pages -> data/pages/*.json
+
+The scans are public filings without a licence and are not here; the labels alone are, CC BY 4.0.
+A page is named SCAN_FIRSTROW. Its file holds the scan's name, rows [first, end), the SHA-256 of the
+decoded rows, and in ``runs`` where the curves lie in each row: all else of the page is no curve, but
+for ``ignored`` boxes (left, top, right, bottom), which nobody could decide.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from wellseg.scan.reader import open_scan
+from wellseg.scan.writer import write_picture
+
+HERE = Path(__file__).parent
+CONTEXT_ROWS = 650
+"""Rows above and below a page that its image has, not scored: a network sees what is around."""
+SPLITS = ("train", "train", "train", "val", "test")
+
+
+def well_of(scan: str) -> str:
+    """The part of a scan's name that its well's other scans share: 33-025-02364, 4705300069."""
+    parts = scan.removesuffix(".tif").split("-")
+    return "-".join(parts[:3]) if len(parts) == 4 else parts[0].split("_")[0]
+
+
+def split_of(well: str) -> str:
+    return SPLITS[int(hashlib.sha256(well.encode()).hexdigest(), 16) % len(SPLITS)]
+
+
+def read_page(path: Path, rows: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+    """Rows of a scan, in its colours, and the SHA-256 of them."""
+    with open_scan(path, colour=True) as scan:
+        pixels = scan.read(*rows)
+    return pixels, hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def mask_of(page: dict[str, Any]) -> NDArray[np.uint8]:
+    """uint8 (rows, columns): 255 curve, 0 not, 128 not to be scored."""
+    mask: NDArray[np.uint8] = np.zeros(
+        (page["rows"][1] - page["rows"][0], page["columns"]), np.uint8
+    )
+    for row, runs in zip(mask, page["runs"], strict=True):
+        for first, end in zip(runs[::2], runs[1::2], strict=True):
+            row[first:end] = 255
+    for left, top, right, bottom in page["ignored"]:
+        mask[top:bottom, left:right] = 128
+    return mask
+
+
+def build(scans: Path, out: Path) -> None:
+    """A data set of all pages whose scans are in that folder."""
+    for part in ("images", "masks"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    lines = [("name", "split", "well", "kind")]
+    for path in sorted(HERE.glob("*.json")):
+        page = json.loads(path.read_text())
+        first, end = page["rows"]
+        source = scans / page["scan"]
+        if not source.exists():
+            print(f"{path.stem}: left out, {source} is not there")
+            continue
+        _, digest = read_page(source, (first, end))
+        if digest != page["sha256"]:
+            sys.exit(f"{path.stem}: {source} has other pixels than those that were labelled")
+        with open_scan(source) as scan:
+            above, below = max(0, first - CONTEXT_ROWS), min(scan.rows, end + CONTEXT_ROWS)
+        image, _ = read_page(source, (above, below))
+        mask = np.full(image.shape[:2], 128, np.uint8)
+        mask[first - above : end - above] = mask_of(page)
+        dpi = round(page["dpi"] or 200)
+        write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, bilevel=True)
+        write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
+        lines.append((path.stem, page["split"], page["well"], page["kind"]))
+    with open(out / "split.csv", "w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    print(f"{len(lines) - 1} pages in {out}")
+
+
+def runs_of(curve: NDArray[np.bool_]) -> list[list[int]]:
+    """The curves' pixels in each row: first column and end of each run, one after the other."""
+    edges = np.diff(np.pad(curve.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    return [np.flatnonzero(row).tolist() for row in edges]
+
+
+def trace(folder: Path, scans: Path) -> None:
+    """NAME.truth.tif, NAME.corr.json and NAME.about.json of each corrected page, as coordinates."""
+    for path in sorted(folder.glob("*.corr.json")):
+        name = path.name.removesuffix(".corr.json")
+        truth = folder / f"{name}.truth.tif"
+        if not truth.exists():
+            continue
+        about = json.loads((folder / f"{name}.about.json").read_text())
+        corrections, mask = json.loads(path.read_text()), tifffile.imread(truth)
+        _, digest = read_page(scans / about["scan"], tuple(about["rows"]))
+        page = {
+            **{key: about[key] for key in ("scan", "rows", "columns", "kind", "dpi")},
+            "sha256": digest,
+            "well": well_of(about["scan"]),
+            "split": split_of(well_of(about["scan"])),
+            "note": corrections.get("note", ""),
+            "ignored": corrections.get("ignore", []),
+            "runs": runs_of(mask == 255),
+        }
+        assert (mask_of(page) == mask).all(), name
+        (HERE / f"{name}.json").write_text(json.dumps(page, separators=(",", ":")) + "\n")
+        print(f"{name}: {page['split']}")
+
+
+if __name__ == "__main__":
+    verb, *paths = sys.argv[1:] or [""]
+    if verb == "build" and len(paths) == 2:
+        build(Path(paths[0]), Path(paths[1]))
+    elif verb == "trace" and len(paths) == 2:
+        trace(Path(paths[0]), Path(paths[1]))
+    else:
+        sys.exit(__doc__)

@@ -1,0 +1,63 @@
+"""Pages labelled by hand: coordinates that fit their pages, and the data set that they make."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wellseg.scan.writer import write_picture
+from wellseg.training.data_folder import list_logs
+from wellseg.training.masks import read_mask
+
+FOLDER = Path(__file__).parents[1] / "data" / "pages"
+SPEC = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
+pages = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(pages)
+FILES = sorted(FOLDER.glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_coordinates_lie_on_the_page(path):
+    page = json.loads(path.read_text())
+    first, end = page["rows"]
+    assert path.stem == f"{page['scan'].removesuffix('.tif')}_{first}"
+    assert len(page["runs"]) == end - first
+    for runs in page["runs"]:
+        assert len(runs) % 2 == 0 and runs == sorted(set(runs))
+        assert not runs or (0 <= runs[0] and runs[-1] <= page["columns"])
+    assert 0 < (pages.mask_of(page) == 255).mean() < 0.2
+
+
+def test_no_well_is_in_two_splits():
+    split_of = {}
+    for path in FILES:
+        page = json.loads(path.read_text())
+        assert split_of.setdefault(page["well"], page["split"]) == page["split"]
+    assert set(split_of.values()) == {"train", "val", "test"}
+
+
+def test_the_data_set_that_they_make(tmp_path, monkeypatch, capsys):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    image = np.full((900, 60, 3), 255, np.uint8)
+    image[:, 20:23] = 255, 0, 0
+    write_picture(scans / "a.tif", image, dpi=100)
+    _, digest = pages.read_page(scans / "a.tif", (700, 750))
+    page = {"scan": "a.tif", "rows": [700, 750], "columns": 60, "kind": "colour", "dpi": 100,
+            "sha256": digest, "well": "a", "split": "test", "note": "",
+            "ignored": [[40, 0, 60, 10]], "runs": [[20, 23]] * 50}  # fmt: skip
+    (tmp_path / "a_700.json").write_text(json.dumps(page))
+    monkeypatch.setattr(pages, "HERE", tmp_path)
+    pages.build(scans, out)
+    (log,) = list_logs(out)
+    mask = read_mask(log.mask)
+    assert mask.shape == (850, 60) and log.split == "test"
+    assert (mask[:650] == 128).all() and (mask[700:] == 128).all()
+    assert (mask[650:700, 20:23] == 255).all() and (mask[655, 40:] == 128).all()
+    assert (mask[665, 23:] == 0).all()
+    image[720, 5] = 0
+    write_picture(scans / "a.tif", image, dpi=100)
+    with pytest.raises(SystemExit, match="has other pixels than those that were labelled"):
+        pages.build(scans, out)
