@@ -26,7 +26,6 @@ from .lettering import (
     write,
 )  # fmt: skip
 from .sheet import BLACK, Sheet, gray
-from .strokes import Pen, draw_pen, sample_line
 
 NOTE = Table(
     text_in=(0.045, 0.13), boxed=0.5, pointer=4, pencil=0.5, hand=(1.0, 2.2),
@@ -51,10 +50,6 @@ STAMP = Table(
     text_in=(0.08, 0.22), hollow=0.3, framed=0.5, ring=0.5,
 )  # fmt: skip
 RULED = Table(lean_px=4, pens=(0.2, 1.3), level=(110, 255))
-HEAD = Table(
-    text_in=(0.06, 0.11), border_in=(0.006, 0.03), samples={"sample": 5, "ruled": 3, "arrows": 2},
-    unit=0.5, half=(0.12, 0.5), gap=(1.2, 2.4), ruled_off=0.4, hatched=0.25,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -339,41 +334,3 @@ ANNOTATIONS: dict[str, Callable[[Sheet, Zone], None]] = {
     "boxed block": boxed_block, "flags": flags, "leader": leader, "test bar": test_bar,
     "slide bar": slide_bar, "ruled line": ruled_line, "join": join, "stamp": stamp,
 }  # fmt: skip
-
-
-def track_head(sheet: Sheet, track: Track, y0: int, y1: int, pens: list[Pen]) -> None:
-    """A track's head: curve names, end values and short samples of the curves' styles."""
-    draws = sheet.draws
-    size, border = sheet.text_px(HEAD.text_in), max(1, round(sheet.inches(HEAD.border_in)))
-    face, ends, middle = draw_face(draws), draw_face(draws), track.middle
-    sheet.box(track.left, y0, track.right, y1, BLACK, border)
-    if track.width < sheet.dpi * 0.9:  # the depth column's head is turned
-        write(sheet, "DEPTHS", middle, (y0 + y1) / 2, size, face, turns=3, centre=True)
-        return
-    y = y0 + size * 0.7
-    while y < y1 - 3 * size:
-        pen = draws.one_of(pens) if pens else draw_pen(sheet, 3, "solid", sheet.any_colour(0.6))
-        write(sheet, words(draws, (1, 2)).upper(), middle, y + size / 2,
-              size * draws.between((0.8, 1.3)), face, pen.colour, centre=True)  # fmt: skip
-        y += size * 2.0
-        if draws.chance(HEAD.unit):
-            unit = f"({words(draws, 1).lower()})"
-            write(sheet, unit, middle, y, size * 0.7, face, pen.colour, centre=True)
-            y += size * 1.1
-        rows, _ = write(sheet, figure(draws)[:5], track.left + size / 2, y, size * 0.85, ends)
-        mark = mark_of(figure(draws)[:5], size * 0.85, ends)
-        sheet.put(mark, track.right - mark.shape[1] - size / 2, y)
-        y += rows + size * 0.3
-        half, how = track.width * draws.between(HEAD.half), draws.pick(HEAD.samples)
-        if how == "arrows":
-            for side in (-half, half):
-                sheet.arrow((middle, y), (middle + side, y), BLACK, border, 0.1)
-        else:
-            left, right = ((middle - half, middle + half) if how == "sample"
-                           else (track.left, track.right))  # fmt: skip
-            sample_line(sheet, left, right, y - size * draws.between((0, 0.8)), pen)
-        if draws.chance(HEAD.ruled_off):
-            sheet.line((track.left, y + size), (track.right, y + size), BLACK, border)
-        y += size * draws.between(HEAD.gap)
-    if draws.chance(HEAD.hatched):  # a hatched strip closes the head
-        sheet.hatch(track.left, y1 - size, track.right, y1, size * 0.6, BLACK, border)

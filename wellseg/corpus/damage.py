@@ -20,7 +20,6 @@ VANISHED_PX = 101
 
 DROWNED_PX = 41
 """A square of that side all black hides what runs through it: the widest curve measured has 15."""
-
 SKEW = Table(
     deg_median=0.15, log_sd=0.85,  # measured; p95 0.64
     wander=0.7, wander_rows=(250, 2500), wander_px=(0.5, 5),  # slopes of up to 2° (measured)

@@ -1,4 +1,4 @@
-"""Headers: forms, tables, titles, drawings, listings. Whole blocks of ink without a curve.
+"""Headers, and the heads of tracks: forms, tables, titles, drawings, listings. No curve in them.
 
 ``BLOCKS`` holds each by name: a function that fills a blank sheet.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from .draws import Table
 from .hands import leave_traces, torn_edge
+from .layout import Track
 from .lettering import (
     by_hand,
     draw_face,
@@ -26,7 +27,7 @@ from .lettering import (
 )  # fmt: skip
 from .panels import paragraph
 from .sheet import BLACK, Sheet, gray
-from .strokes import Pen, sample_line
+from .strokes import Pen, draw_pen, sample_line
 
 HEADER = Table(
     blocks={"form": 50, "two forms": 17, "banner": 10, "text": 7, "listing": 7, "hand": 8,
@@ -43,6 +44,10 @@ BANNER = Table(text_in=(0.12, 0.7), hollow=0.15, emblem=0.3, hatched=0.25, rever
 LISTING = Table(text_in=(0.05, 0.09), column=(5, 14), line=(1.5, 2.8), barred=0.3, bar=(0.5, 3))
 REMARKS = Table(text_in=(0.07, 0.4), pens=(0.4, 2.0), line=(1.5, 2.2), ruled=0.6)
 TOOL = Table(half_in=(0.05, 0.2), high_in=(0.1, 0.9), named=0.5)
+HEAD = Table(
+    text_in=(0.06, 0.11), border_in=(0.006, 0.03), samples={"sample": 5, "ruled": 3, "arrows": 2},
+    unit=0.5, half=(0.12, 0.5), gap=(1.2, 2.4), ruled_off=0.4, hatched=0.25,
+)  # fmt: skip
 ROUND = Table(px_in=(0.008, 0.06), radius_in=(0.05, 0.3), text_in=(0.08, 0.14), lines=(1, 9),
               symbols=0.35, pairs=0.4)  # fmt: skip
 
@@ -267,3 +272,41 @@ def _round_box(sheet: Sheet, left: float, top: float, right: float, bottom: floa
         turned = corner if n % 2 == 0 else corner[::-1]
         points.append(turned * [across, down] + [x, y])
     sheet.path(np.concatenate([*points, points[0][:1]]), colour, px)
+
+
+def track_head(sheet: Sheet, track: Track, y0: int, y1: int, pens: list[Pen]) -> None:
+    """A track's head: curve names, end values and short samples of the curves' styles."""
+    draws = sheet.draws
+    size, border = sheet.text_px(HEAD.text_in), max(1, round(sheet.inches(HEAD.border_in)))
+    face, ends, middle = draw_face(draws), draw_face(draws), track.middle
+    sheet.box(track.left, y0, track.right, y1, BLACK, border)
+    if track.width < sheet.dpi * 0.9:  # the depth column's head is turned
+        write(sheet, "DEPTHS", middle, (y0 + y1) / 2, size, face, turns=3, centre=True)
+        return
+    y = y0 + size * 0.7
+    while y < y1 - 3 * size:
+        pen = draws.one_of(pens) if pens else draw_pen(sheet, 3, "solid", sheet.any_colour(0.6))
+        write(sheet, words(draws, (1, 2)).upper(), middle, y + size / 2,
+              size * draws.between((0.8, 1.3)), face, pen.colour, centre=True)  # fmt: skip
+        y += size * 2.0
+        if draws.chance(HEAD.unit):
+            unit = f"({words(draws, 1).lower()})"
+            write(sheet, unit, middle, y, size * 0.7, face, pen.colour, centre=True)
+            y += size * 1.1
+        rows, _ = write(sheet, figure(draws)[:5], track.left + size / 2, y, size * 0.85, ends)
+        mark = mark_of(figure(draws)[:5], size * 0.85, ends)
+        sheet.put(mark, track.right - mark.shape[1] - size / 2, y)
+        y += rows + size * 0.3
+        half, how = track.width * draws.between(HEAD.half), draws.pick(HEAD.samples)
+        if how == "arrows":
+            for side in (-half, half):
+                sheet.arrow((middle, y), (middle + side, y), BLACK, border, 0.1)
+        else:
+            left, right = ((middle - half, middle + half) if how == "sample"
+                           else (track.left, track.right))  # fmt: skip
+            sample_line(sheet, left, right, y - size * draws.between((0, 0.8)), pen)
+        if draws.chance(HEAD.ruled_off):
+            sheet.line((track.left, y + size), (track.right, y + size), BLACK, border)
+        y += size * draws.between(HEAD.gap)
+    if draws.chance(HEAD.hatched):  # a hatched strip closes the head
+        sheet.hatch(track.left, y1 - size, track.right, y1, size * 0.6, BLACK, border)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import hands, headers
-from .annotations import ANNOTATIONS, Zone, annotate, track_head
+from .annotations import ANNOTATIONS, Zone, annotate
 from .curves import draw_curves
 from .damage import develop
 from .draws import Array, Draws, Table
@@ -97,7 +97,7 @@ def _page_without_curves(sheet: Sheet) -> None:
         while y < sheet.rows:
             below = y + int(sheet.inches(PAGE.heads_in))
             for track in tracks:
-                track_head(sheet, track, y, below, [])
+                headers.track_head(sheet, track, y, below, [])
             y = below + int(sheet.inches((0, 0.4)))
     elif what == "grid":
         ruling = draw_ruling(sheet)
@@ -146,7 +146,7 @@ def _log_zone(sheet: Sheet, truth: Array, tracks: list[Track], ruling: Ruling, y
     if draws.chance(PAGE.headed_log) and y1 - y0 > sheet.dpi * 2:
         top, y0 = y0, y0 + int(sheet.inches(PAGE.head_in))
         for track in tracks:
-            track_head(sheet, track, top, y0, [])
+            headers.track_head(sheet, track, top, y0, [])
     y0 += int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
     y1 -= int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
     if y1 - y0 < LEAST_ROWS:
