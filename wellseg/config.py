@@ -39,11 +39,11 @@ class ModelConfig:
     """The network."""
 
     norm: str = "group"
-    """Normalisation, a word registered in wellseg.norms. Of each image by itself: group (half_or_16),
-    instance, layer. With running statistics: batch (the legacy v1 layer)."""
+    """Normalisation, a word registered in wellseg.norms. Of each image by itself: group
+    (half_or_16), instance, layer. With running statistics: batch (the legacy v1 layer)."""
     momentum: float | Literal["cumulative"] = 0.01
-    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls 1 - m
-    momentum). cumulative: the plain mean of all observed."""
+    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
+    1 - m momentum). cumulative: the plain mean of all observed."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's
     layout."""
@@ -159,13 +159,13 @@ class TrainConfig:
     """Go on from the last checkpoint in the run's folder."""
     weights: str | None = None
     """Start from these weights (a bundled name or a .safetensors file), and keep them if no step is
-    better. The network is theirs; --model.norm and --model.momentum may be others, if the norm keeps
-    the same tensors."""
+    better. The network is theirs; --model.norm and --model.momentum may be others, if the norm
+    keeps the same tensors."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"
-    """on: compute the inside of each stage twice instead of keeping it, the same gradients in about half
-    the memory and a third more time. auto: for logs that would not fit into free memory otherwise."""
+    """on: compute the inside of each stage twice instead of keeping it, the same gradients in about
+    half the memory and a third more time. auto: for logs that would not fit into free memory."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 

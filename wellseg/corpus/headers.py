@@ -265,8 +265,12 @@ def _round_box(sheet: Sheet, left: float, top: float, right: float, bottom: floa
                colour: tuple[int, int, int], px: int) -> None:  # fmt: skip
     arc = np.linspace(0, np.pi / 2, 8)
     corner = radius * np.stack([np.cos(arc), np.sin(arc)], axis=1)
-    centres = ((right - radius, bottom - radius, 1, 1), (left + radius, bottom - radius, -1, 1),
-               (left + radius, top + radius, -1, -1), (right - radius, top + radius, 1, -1))  # fmt: skip
+    centres = (
+        (right - radius, bottom - radius, 1, 1),
+        (left + radius, bottom - radius, -1, 1),
+        (left + radius, top + radius, -1, -1),
+        (right - radius, top + radius, 1, -1),
+    )
     points = []
     for n, (x, y, across, down) in enumerate(centres):
         turned = corner if n % 2 == 0 else corner[::-1]

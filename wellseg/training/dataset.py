@@ -236,8 +236,8 @@ class LogsModule(LightningDataModule):
         if len(self.val_logs) < FEW_LOGS:
             more = "--data.val_count" if options.root is None else "split.csv"
             self.warnings.append(
-                f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: give more"
-                f" ({more}), or take the last step (--keep last)"
+                f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: give"
+                f" more ({more}), or take the last step (--keep last)"
             )
 
     def _of_folder(self, root: Path) -> tuple[FolderLogs, FolderLogs]:

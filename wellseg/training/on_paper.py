@@ -1,4 +1,4 @@
-"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with curves of the corpus on top.
+"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with drawn curves on top.
 
 The crop's mask says what of it is certainly no curve (0), what may be one (128, not scored), and
 perhaps what certainly is one (255). What is drawn becomes 255; the rest of the crop stays as it
