@@ -239,8 +239,6 @@ SHAPES = {
         nearly_straight, ramp, azimuth, noisy, wavy, spikes, base_line, gas, polygon, stepped,
     )
 }  # fmt: skip
-SQUARE = ("stepped", "polygon", "gas")
-"""Shapes of straight lines, drawn from sample to sample."""
 
 
 def draw_values(draws: Draws, beds: Beds, shapes: Shares, liveliness: float) -> Array:

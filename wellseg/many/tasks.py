@@ -232,8 +232,10 @@ class Results:
         return {task: done for task, done in zip(self.tasks, found, strict=True) if done}
 
     def clear(self) -> None:
-        """Remove what killed runs left, files and folders .wellseg-XXXXXXXX-NAME..., but not what a
-        living run writes."""
+        """Remove the hidden files and folders that killed runs left, not what a living run writes.
+
+        They are called .wellseg-, eight hex digits, a hyphen and the result's name.
+        """
         stems = {task.stem: task for task in self.tasks}
         for folder in (folder for folder in self.names if not is_url(folder)):
             for name in self.names[folder]:
