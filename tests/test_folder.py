@@ -25,6 +25,7 @@ from wellseg.predict import main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
 
+TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
 HEADER = ["scan", "status", "rows", "columns", "seconds", "ink_share", "doubt_share", "tracks"]
 HEADER += ["dpi", "colour", "pages", "reason"]
 
@@ -38,7 +39,7 @@ def write_scan(path, rows=90, columns=70, phase=0):
 
 @pytest.fixture
 def folder(tmp_path):
-    for i, name in enumerate(["a.tif", "b.tif", "deep/c.tif"]):
+    for i, name in enumerate(TIFFS):
         write_scan(tmp_path / "scans" / name, rows=90 + i)
     return tmp_path / "scans"
 
@@ -128,7 +129,10 @@ def test_a_scan_finished_as_ctrl_c_came_is_done_in_the_summary(
 
     monkeypatch.setattr(Summary, "put", interrupted)
     run(folder, "--out", tmp_path, "--weights", weights, "--jobs", 1, status=130)
-    assert states(tmp_path) == {"a.tif": "done", "b.tif": "waiting", "deep/c.tif": "waiting"}
+    # The next scan may have been finished by its worker before the pool stopped.
+    finished = {name for name in TIFFS if (tmp_path / name).with_suffix(".json").exists()}
+    assert "a.tif" in finished
+    assert states(tmp_path) == {name: "done" if name in finished else "waiting" for name in TIFFS}
     assert summary(tmp_path)["a.tif"]["rows"] == "90"
 
 
