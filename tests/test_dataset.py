@@ -55,6 +55,18 @@ def test_samples_are_the_same_for_any_number_of_workers(data_set, logs):
         assert torch.equal(alone.gray, together.gray) and torch.equal(alone.truth, together.truth)
 
 
+def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):
+    logs = LogsModule(DataConfig(root=data_set, preset="tiny", drawn_share=0.6), seed=3)
+    own = [log.name for log in FolderLogs(data_set, "train").files]
+    names = [
+        [Samples(logs.train_logs, 3, None, False)[epoch, i].name for i in range(13)]
+        for epoch in (0, 1)
+    ]
+    assert len(logs.train_logs) == 13 and names[0][:5] == names[1][:5] == own
+    assert not set(names[0][5:]) & set(names[1]), "drawn logs are new in each epoch"
+    assert not isinstance(logs.val_logs, DrawnLogs)
+
+
 def test_epochs_augment_differently(data_set):
     samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=True)
     assert len({samples[epoch, 0].gray.numpy().tobytes() for epoch in range(4)}) > 1

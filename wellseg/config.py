@@ -80,6 +80,9 @@ class DataConfig:
     it."""
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
+    drawn_share: float = 0.0
+    """With --data.root: of the training logs, how many are drawn ones beside your own, so that the
+    network does not forget what yours do not show."""
     backgrounds: Path | None = None
     """Your own paper, mined by wellseg paper: a share of the training logs is drawn on
     it."""
@@ -101,8 +104,17 @@ class DataConfig:
         at_least(16, "data.", crop_rows=self.crop_rows)
         at_least(1, "data.", count=self.count, val_count=self.val_count)
         at_least(0, "data.", workers=self.workers)
-        if self.backgrounds is not None and self.root is not None:
-            raise ValueError("--data.backgrounds is paper for drawn logs; leave --data.root out")
+        if not 0 <= self.drawn_share < 1:
+            raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
+        if self.drawn_share and self.root is None:
+            raise ValueError(
+                "--data.drawn_share is beside logs of your own: give them as --data.root"
+            )
+        if self.backgrounds is not None and self.root is not None and not self.drawn_share:
+            raise ValueError(
+                "--data.backgrounds is paper for drawn logs: give --data.drawn_share, too, or "
+                "leave --data.root out"
+            )
         if not 0 < self.background_share <= 1:
             raise ValueError(f"--data.background_share lies in (0, 1], not {self.background_share}")
 

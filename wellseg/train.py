@@ -173,12 +173,14 @@ def export(
 
 def _describe(data: DataConfig) -> str:
     """What a run was trained on, in words."""
-    if data.root is not None:
+    if data.root is not None and not data.drawn_share:
         return str(data.root)
     from wellseg.corpus import fingerprint
     from wellseg.training.data_folder import list_logs
 
     drawn = f"drawn logs, preset {data.preset}, corpus {fingerprint()}"
+    if data.root is not None:
+        drawn = f"{data.root}, and in {data.drawn_share:.0%} of the steps {drawn}"
     if data.backgrounds is None:
         return drawn
     crops = len(list_logs(data.backgrounds))

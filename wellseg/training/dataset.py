@@ -118,6 +118,22 @@ class DrawnLogs:
         return name, (to_gray(log.image[start:stop]), log.mask[start:stop])
 
 
+class MixedLogs:
+    """Logs of a folder, each once in an epoch, and beside them drawn ones, new in every epoch."""
+
+    def __init__(self, folder: FolderLogs, drawn: DrawnLogs) -> None:
+        self.folder, self.drawn = folder, drawn
+
+    def __len__(self) -> int:
+        return len(self.folder) + len(self.drawn)
+
+    def read(self, visit: Visit, pick_rows: PickRows) -> tuple[str, Pixels]:
+        epoch, index = visit
+        if index < len(self.folder):
+            return self.folder.read(visit, pick_rows)
+        return self.drawn.read((epoch, index - len(self.folder)), pick_rows)
+
+
 def pick_crop(
     scored_rows: NDArray[np.bool_], crop_rows: int | None, draws: np.random.Generator
 ) -> Rows:
@@ -142,7 +158,7 @@ class Samples(Dataset[Sample]):
 
     def __init__(
         self,
-        logs: FolderLogs | DrawnLogs,
+        logs: FolderLogs | DrawnLogs | MixedLogs,
         seed: int,
         crop_rows: int | None,
         augment: bool,
@@ -224,21 +240,28 @@ class LogsModule(LightningDataModule):
         super().__init__()
         self.options, self.seed = options, seed
         self.warnings: list[str] = []
-        self.train_logs: FolderLogs | DrawnLogs
+        self.train_logs: FolderLogs | DrawnLogs | MixedLogs
         self.val_logs: FolderLogs | DrawnLogs
         if options.root is None:
-            self.train_logs = DrawnLogs(
-                options.preset, seed, options.count, options.backgrounds, options.background_share
-            )
+            self.train_logs = self._drawn(options.count)
             self.val_logs = DrawnLogs(options.preset, seed + VALIDATION_SEED, options.val_count)
         else:
-            self.train_logs, self.val_logs = self._of_folder(options.root)
+            self.train_logs, self.val_logs = folder, _ = self._of_folder(options.root)
+            if share := options.drawn_share:
+                drawn = self._drawn(math.ceil(len(folder) * share / (1 - share)))
+                self.train_logs = MixedLogs(folder, drawn)
         if len(self.val_logs) < FEW_LOGS:
             more = "--data.val_count" if options.root is None else "split.csv"
             self.warnings.append(
                 f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: give"
                 f" more ({more}), or take the last step (--keep last)"
             )
+
+    def _drawn(self, count: int) -> DrawnLogs:
+        options = self.options
+        return DrawnLogs(
+            options.preset, self.seed, count, options.backgrounds, options.background_share
+        )
 
     def _of_folder(self, root: Path) -> tuple[FolderLogs, FolderLogs]:
         logs = {split: list_logs(root, split) for split in ("train", "val")}

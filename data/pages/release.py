@@ -1,0 +1,109 @@
+"""The bundled weights from nothing: drawn logs, pages labelled by hand, real paper.
+
+    python data/pages/release.py SCANS OUT [--steps N]    # make release SCANS=folder
+
+1. The pages of data/pages are cut from SCANS.
+2. A network is trained from nothing on their training split and on drawn logs beside it.
+3. With it, paper is mined from the scans of the training split's wells (self-training).
+4. It is trained on, on the same pages, half of the drawn logs on that paper.
+5. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
+   is the best one there.
+6. The test split is scored; its scores go into the header of OUT/release.safetensors.
+
+Each step is left out whose result is there, and a training goes on where it was stopped: start the
+same command again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pages
+import torch
+
+from wellseg.evaluate import choose_logs, score_files
+from wellseg.rows.segment import segment
+from wellseg.scan.reader import open_scan
+from wellseg.weights import load_model, read_header, save_weights
+
+CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
+WINDOW_ROWS = 2000
+"""Where the norms take their statistics from: docs say why."""
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def run(command: str, *words: object) -> None:
+    print(">", "wellseg", command, *words, flush=True)
+    subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)], check=True)
+
+
+def mine(scans: Path, weights: Path, out: Path) -> None:
+    """Paper from the scans of the wells that are trained on. Curves that the weights are sure of
+    are truth on paper; renders have light ones that they may not see, so there they are unknown."""
+    found = sorted(path for path in scans.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
+    for kinds, curves in ((("1-bit",), ["--curves"]), (("gray", "colour"), [])):
+        chosen = []
+        for path in found:
+            if pages.split_of(pages.well_of(path.name)) == "train":
+                with open_scan(path) as scan:
+                    if scan.kind in kinds:
+                        chosen.append(path)
+        if chosen:
+            run("paper", *chosen, *curves, "--crops", 4, "--weights", weights, "--out", out)
+
+
+def calibrate(weights: Path, data: Path, out: Path) -> float:
+    """Copy the weights with the bias at which 0.5 is the best threshold of the validation split;
+    returns the threshold that it was."""
+    model = load_model(str(weights))
+    logs = choose_logs(data, "val")
+    means = {threshold: 0.0 for threshold in THRESHOLDS}
+    for log in logs:
+        probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
+        for threshold in THRESHOLDS:
+            means[threshold] += score_files(log, probability > threshold).f1 / len(logs)
+    best = max(THRESHOLDS, key=lambda threshold: means[threshold])
+    print("mean F1 by threshold:", {key: round(value, 4) for key, value in means.items()})
+    *_, last = (layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d))
+    assert last.bias is not None
+    with torch.no_grad():
+        last.bias -= math.log(best / (1 - best))
+    header = read_header(weights)
+    header["window_rows"] = WINDOW_ROWS
+    save_weights(out, model, header)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("scans", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, help="of each of the two trainings, for a try")
+    options = parser.parse_args()
+    out: Path = options.out
+    data, paper, weights = out / "pages", out / "paper", out / "calibrated.safetensors"
+    first, second = out / "first" / "model.safetensors", out / "second" / "model.safetensors"
+    short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
+    common = ["--config", CONFIG, "--data.root", data, "--resume", *short]
+    if not (data / "split.csv").exists():
+        pages.build(options.scans, data)
+    run("train", *common, "--out", first.parent)
+    if not (paper / "done").exists():
+        mine(options.scans, first, paper)
+        (paper / "done").touch()
+    run("train", *common, "--weights", first, "--data.backgrounds", paper, "--out", second.parent)
+    print("threshold:", calibrate(second, data, weights))
+    run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
+    scores = out / "scores" / "scores.csv"
+    run("card", "--weights", weights, "--scores", scores, "--out", out / "release.safetensors")
+
+
+if __name__ == "__main__":
+    main()
