@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN    := $(VENV)/bin
 RUN    ?= runs/default
 
-.PHONY: setup train test test-slow lint wheel clean
+.PHONY: setup train test test-slow lint wheel release clean
 
 setup: $(VENV)/installed
 
@@ -43,6 +43,10 @@ wheel: setup
 	build/fresh/bin/python -m pip install --quiet --no-deps dist/wellseg-*.whl
 	cd build && export OMP_NUM_THREADS=1 && fresh/bin/wellseg --version && fresh/bin/wellseg predict ../data/sample/sample.tif --out masks
 	test -s build/masks/sample.mask.tif
+
+# The bundled weights from nothing: make release SCANS=folder of the scans that data/pages names.
+release: setup
+	$(BIN)/python data/pages/release.py "$(SCANS)" runs/release
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

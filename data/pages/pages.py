@@ -26,8 +26,9 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 
 HERE = Path(__file__).parent
-CONTEXT_ROWS = 650
-"""Rows above and below a page that its image has, not scored: a network sees what is around."""
+CONTEXT_ROWS = {"train": 150, "val": 650, "test": 650}
+"""Rows above and below a page that its image has, not scored: a network sees what is around. In
+training they only cost time."""
 SPLITS = ("train", "train", "train", "val", "test")
 
 
@@ -77,7 +78,8 @@ def build(scans: Path, out: Path) -> None:
         if digest != page["sha256"]:
             sys.exit(f"{path.stem}: {source} has other pixels than those that were labelled")
         with open_scan(source) as scan:
-            above, below = max(0, first - CONTEXT_ROWS), min(scan.rows, end + CONTEXT_ROWS)
+            context = CONTEXT_ROWS[page["split"]]
+            above, below = max(0, first - context), min(scan.rows, end + context)
         image, _ = read_page(source, (above, below))
         mask = np.full(image.shape[:2], 128, np.uint8)
         mask[first - above : end - above] = mask_of(page)

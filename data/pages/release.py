@@ -39,7 +39,9 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 def run(command: str, *words: object) -> None:
     print(">", "wellseg", command, *words, flush=True)
-    subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)], check=True)
+    done = subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)])
+    if done.returncode > (command == "paper"):  # 1: some scans gave no crop
+        sys.exit(done.returncode)
 
 
 def mine(scans: Path, weights: Path, out: Path) -> None:
@@ -53,6 +55,7 @@ def mine(scans: Path, weights: Path, out: Path) -> None:
                 with open_scan(path) as scan:
                     if scan.kind in kinds:
                         chosen.append(path)
+        (out / "images").mkdir(parents=True, exist_ok=True)
         if chosen:
             run("paper", *chosen, *curves, "--crops", 4, "--weights", weights, "--out", out)
 
@@ -91,14 +94,17 @@ def main() -> None:
     data, paper, weights = out / "pages", out / "paper", out / "calibrated.safetensors"
     first, second = out / "first" / "model.safetensors", out / "second" / "model.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
-    common = ["--config", CONFIG, "--data.root", data, "--resume", *short]
+    common = ["--config", CONFIG, "--data.root", data, "--data.drawn_share", 0.6]
+    common += ["--resume", *short]
     if not (data / "split.csv").exists():
         pages.build(options.scans, data)
     run("train", *common, "--out", first.parent)
     if not (paper / "done").exists():
         mine(options.scans, first, paper)
         (paper / "done").touch()
-    run("train", *common, "--weights", first, "--data.backgrounds", paper, "--out", second.parent)
+    rate = ["--optim.lr", 1e-3]
+    real = ["--data.backgrounds", paper] if any((paper / "images").iterdir()) else []
+    run("train", *common, *rate, "--weights", first, *real, "--out", second.parent)
     print("threshold:", calibrate(second, data, weights))
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
     scores = out / "scores" / "scores.csv"
