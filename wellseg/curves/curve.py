@@ -1,57 +1,22 @@
-"""What a curve is when it has been followed: its place in every row, and what is known of it.
-
-``CurveFollower`` is fed the rows of a scan from top to bottom and gives the curves that have ended.
-"""
+"""Curves followed through a scan, from its top to its bottom."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.follow import Follower
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style
+from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
+from wellseg.curves.window import LOOK_ROWS, Window
 
-BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
-"""Flags of a row: in a bridged gap; on an off-scale repeat; it may belong to another curve."""
+__all__ = ["BRIDGED", "UNCERTAIN", "WRAPPED", "Curve", "CurveFollower", "Points", "Style"]
 
-Style = Literal["solid", "dashed", "dotted"]
-
-
-@dataclass(frozen=True)
-class Points:
-    """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
-
-    column: NDArray[np.float32]
-    """Centre of the stroke; 0.0 is the middle of the leftmost pixel. NaN where it is missing."""
-    left: NDArray[np.float32]
-    """Leftmost pixel of the stroke in this row, and NaN: a spike is a span."""
-    right: NDArray[np.float32]
-    """Rightmost pixel, and NaN."""
-    confidence: NDArray[np.float32]
-    """Mean probability of the pixels, in [0, 1]; 0 where it is missing or bridged."""
-    flags: NDArray[np.uint8]
-    """Of BRIDGED, WRAPPED and UNCERTAIN."""
-
-
-@dataclass(eq=False)
-class Curve:
-    """One printed curve from its first row to its last."""
-
-    first_row: int
-    rows: int = 0
-    style: Style = "solid"
-    width_px: float = 1.0
-    """Usual width of its stroke."""
-    colour: tuple[int, int, int] | None = None
-    """Red, green, blue, 0 to 255; None for black and gray."""
-    uncertain: list[int] = field(default_factory=list)
-    """Rows in which it could have been mistaken for another."""
-    chunks: list[tuple[int, int]] = field(default_factory=list)
-    """Where its points lie in the temporary file, in bytes: offset and size."""
+BLOCK_ROWS = 512
+KEPT_ROWS = 512
 
 
 class CurveFollower:
@@ -71,8 +36,15 @@ class CurveFollower:
     ) -> None:
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
-        self._follower = Follower(least_rows, gap_rows, scratch, first_row)
+        self.least_rows = least_rows
         self._file = tempfile.TemporaryFile(dir=scratch)
+        self._chains = ChainFinder(first_row)
+        self._window = Window(least_rows, gap_rows)
+        self._first = first_row
+        self._mask: list[NDArray[np.bool_]] = []
+        self._ink: list[NDArray[np.uint8]] = []
+        self._colours: list[NDArray[np.uint8]] = []
+        self._have = self._above = 0
 
     def add(
         self,
@@ -84,20 +56,55 @@ class CurveFollower:
         """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
         not, probability 255 for certainty. colours: (rows, columns, 3), red, green, blue, or
         None."""
-        self._follower.add(mask, probability)
+        self._mask.append(mask > 127)
+        self._ink.append(probability)
+        if colours is not None:
+            self._colours.append(colours)
+        self._have += len(mask)
+        while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
+            self._block(BLOCK_ROWS)
+
+    def _block(self, rows: int) -> None:
+        """Take that many rows."""
+        mask, ink = np.concatenate(self._mask), np.concatenate(self._ink)
+        colours = np.concatenate(self._colours) if self._colours else None
+        above = self._above
+        begin, end = max(0, above - MARGIN_ROWS), min(len(mask), above + rows + MARGIN_ROWS)
+        new = self._chains.add(
+            mask[begin:end],
+            ink[begin:end],
+            None if colours is None else colours[begin:end],
+            slice(above - begin, above - begin + rows),
+        )
+        self._window.add(new)
+        known = self._first + rows
+        if len(mask) < above + rows + MARGIN_ROWS:
+            self._chains.close()
+            stop = known + 1
+        else:
+            stop = known - LOOK_ROWS
+        self._window.decide(stop, known, ink[: above + rows], self._first - above)
+        self._first = known
+        drop = max(0, above + rows - KEPT_ROWS)
+        self._mask, self._ink = [mask[drop:]], [ink[drop:]]
+        if colours is not None:
+            self._colours = [colours[drop:]]
+        self._have -= drop
+        self._above += rows - drop
 
     def finish(self) -> None:
         """After the last row: ``curves`` is complete."""
-        self._follower.finish()
-        for trace in self._follower.traces:
-            column, width, confidence = self._follower.points(trace).T
-            curve = Curve(trace.first_row, len(column), width_px=float(np.nanmedian(width)))
-            half = (width - 1) / 2
-            spans = [column - half, column + half, np.nan_to_num(confidence), 0 * confidence]
-            block = np.nan_to_num(np.stack([column, *spans], 1)).astype(np.float32)
-            block[np.isnan(column), :3] = np.nan
+        if self._have > self._above:
+            self._block(self._have - self._above)
+        self._window.finish()
+        lines = [line for line in self._window.ended if line.rows >= self.least_rows]
+        lines.sort(key=lambda line: (line.first_row, float(line.parts[0][0, 0])))
+        for line in lines:
+            block = np.concatenate(line.parts)
+            curve = Curve(line.first_row, line.rows, width_px=2 * line.half - 1)
             curve.chunks.append((self._file.seek(0, 2), block.nbytes))
             self._file.write(block.tobytes())
+            curve.uncertain = line.uncertain
             self.curves.append(curve)
 
     def points(self, curve: Curve) -> Points:
@@ -114,5 +121,4 @@ class CurveFollower:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._follower.__exit__()
         self._file.close()

@@ -1,0 +1,113 @@
+"""Curves followed through masks whose curves are known: which is which, from top to bottom."""
+
+import cv2
+import numpy as np
+import pytest
+
+from wellseg.curves.curve import BRIDGED, CurveFollower
+
+ROWS = np.arange(1500)
+
+
+def draw(*curves, columns=800, width=5):
+    """A mask of curves, each an array of columns by row, NaN where it is not drawn."""
+    widths = width if isinstance(width, tuple) else (width,) * len(curves)
+    mask = np.zeros((len(curves[0]), columns), np.uint8)
+    for curve, thick in zip(curves, widths, strict=True):
+        points = np.stack([curve, np.arange(len(curve))], 1)
+        for part in np.split(points, np.flatnonzero(np.isnan(curve))):
+            line = part[~np.isnan(part[:, 0])]
+            if len(line):
+                cv2.polylines(mask, [np.rint(line).astype(np.int32)[:, None]], False, 255, thick)
+    return mask
+
+
+def follow(mask, colours=None, least_rows=40, strip=257, **options):
+    """(curve, points) of each curve."""
+    gray = 255 - mask
+    with CurveFollower(least_rows, **options) as follower:
+        for start in range(0, len(mask), strip):
+            part = slice(start, start + strip)
+            follower.add(
+                gray[part],
+                mask[part],
+                np.where(mask[part], np.uint8(230), np.uint8(10)),
+                None if colours is None else colours[part],
+            )
+        follower.finish()
+        return [(curve, follower.points(curve)) for curve in follower.curves]
+
+
+def sine(middle, size, period, phase=0.0, rows=ROWS):
+    return middle + size * np.sin(2 * np.pi * rows / period + phase)
+
+
+def share(found, truth, tolerance=4):
+    """Of the rows of a true curve, those in which a followed one is near it."""
+    curve, points = found
+    column = np.full(len(truth), np.nan)
+    column[curve.first_row : curve.first_row + curve.rows] = points.column
+    return np.mean(np.abs(column - truth)[~np.isnan(truth)] < tolerance)
+
+
+def is_each(found, truths, least=0.95):
+    """Whether the followed curves are the true ones, each one of them."""
+    assert len(found) == len(truths)
+    for truth in truths:
+        assert max(share(one, truth) for one in found) > least
+
+
+def test_two_that_cross_go_on_their_course():
+    curves = [300 + 0.2 * (ROWS - 750), 300 - 0.2 * (ROWS - 750)]
+    is_each(follow(draw(*curves)), curves)
+
+
+def test_nothing_gives_nothing():
+    assert follow(np.zeros((700, 100), np.uint8)) == []
+    with CurveFollower(40) as follower:
+        follower.finish()
+        assert follower.curves == []
+
+
+def test_a_spike_is_a_span_and_breaks_nothing():
+    curve = np.full(600, 200.0)
+    mask = draw(curve)
+    cv2.line(mask, (200, 300), (500, 303), 255, 5)
+    cv2.line(mask, (500, 303), (200, 306), 255, 5)
+    ((_, points),) = found = follow(mask)
+    is_each(found, [curve], 0.97)
+    assert points.right[298:308].max() > 490 and points.left[298:308].min() < 202
+
+
+def test_dashes_are_one_curve_and_its_gaps_are_marked():
+    curve = sine(300, 60, 500)
+    dashes = np.where(ROWS % 40 < 26, curve, np.nan)
+    ((_, points),) = found = follow(draw(dashes))
+    is_each(found, [curve])
+    marked = (points.flags & BRIDGED) > 0
+    assert 0.15 < marked.mean() < 0.5
+
+
+def test_specks_and_letters_are_no_curves():
+    mask = draw(sine(300, 60, 500))
+    rng = np.random.default_rng(0)
+    for x, y in rng.integers(0, (190, 1490), (60, 2)):
+        cv2.rectangle(mask, (int(x), int(y)), (int(x) + 4, int(y) + 8), 255, -1)
+    assert len(follow(mask)) == 1
+
+
+@pytest.mark.parametrize("strip", [1, 7, 500, 1500])
+def test_any_strips_give_the_same(strip):
+    curves = [sine(300, 150, 300), sine(320, 100, 170, 1), sine(500, 200, 900, 2)]
+    mask = draw(*curves)
+    one, other = follow(mask, strip=1499), follow(mask, strip=strip)
+    assert len(one) == len(other)
+    for (a, b), (c, d) in zip(one, other, strict=True):
+        assert (a.first_row, a.rows, a.style, a.uncertain) == (
+            c.first_row,
+            c.rows,
+            c.style,
+            c.uncertain,
+        )
+        np.testing.assert_array_equal(b.column, d.column)
+        np.testing.assert_array_equal(b.flags, d.flags)

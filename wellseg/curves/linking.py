@@ -1,0 +1,148 @@
+"""Which strand goes on in which: the cheapest set of curves that explains all strands of a window.
+
+A flow of curves through strands, as lanes and cables are followed: every strand wants to lie on a
+curve, a curve costs something to begin and to end, to leap over a gap, to turn, to change its
+width or colour, and to lie on a strand together with another. All costs are in rows of a strand
+that would otherwise be left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+LEAP = 0.3
+"""For each pixel of a gap without ink; of one with ink a fifth of it."""
+TURN = 6.0
+"""For a turn by 90 degrees."""
+WIDTH = 4.0
+"""For a stroke e times as wide."""
+COLOUR = 15.0
+"""For a channel that changes from 0 to 255."""
+SHARE = 0.15
+"""For each row of a strand on which a second curve lies."""
+SIDEWAYS = 0.25
+"""A column of a strand counts as so many rows."""
+UP_ROWS = 24
+"""A stroke may run back up so far."""
+
+
+@dataclass
+class Ends:
+    """Ends of strands, in arrays of one entry each: upper ends or lower ends."""
+
+    x: Floats
+    y: Floats
+    dx: Floats
+    """Direction of travel, downwards along the curve; a unit vector."""
+    dy: Floats
+    knot: Indices
+    """Number of the knot of strokes in which it lies; ends in one are connected by ink."""
+    layer: Indices
+    half: Floats
+    sure: Floats
+    """How far the width is to be trusted, 0 to 1."""
+    colour: Floats
+    """(ends, 3)"""
+
+
+def candidates(lower: Ends, upper: Ends, gap_rows: int, reach: float) -> tuple[Indices, Indices]:
+    """Pairs (lower end of a strand, upper end of one that could continue it). ``upper`` is sorted
+    by y."""
+    first = np.searchsorted(upper.y, lower.y - UP_ROWS, "left")
+    after = np.searchsorted(upper.y, lower.y + gap_rows, "right")
+    count = after - first
+    a = np.repeat(np.arange(len(lower.y)), count)
+    s = np.arange(len(a)) - np.repeat(np.cumsum(count) - count, count) + first[a]
+    near = np.abs(upper.x[s] - lower.x[a]) <= reach
+    joined = upper.knot[s] == lower.knot[a]
+    below = upper.y[s] > lower.y[a] - 3
+    good = joined | (near & below & (upper.layer[s] == lower.layer[a]))
+    return a[good], s[good]
+
+
+def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floats:
+    """Of each pair; ink: mean probability along the straight line between."""
+    gx, gy = upper.x[s] - lower.x[a], upper.y[s] - lower.y[a]
+    far = np.hypot(gx, gy)
+    joined = upper.knot[s] == lower.knot[a]
+    leave = _angle(lower.dx[a], lower.dy[a], gx, gy)
+    arrive = _angle(gx, gy, upper.dx[s], upper.dy[s])
+    change = _angle(lower.dx[a], lower.dy[a], upper.dx[s], upper.dy[s])
+    weight = far / (far + 5)
+    turn = weight * (leave + arrive) / 2 + (1 - weight) * change
+    leap = np.where(joined, np.minimum(0.05 * far, 12), LEAP * far * (1 - 0.8 * ink))
+    wider = np.abs(np.log(lower.half[a] / upper.half[s])) * np.minimum(lower.sure[a], upper.sure[s])
+    paint = np.abs(lower.colour[a] - upper.colour[s]).max(1) / 255
+    cost: Floats = leap + TURN * turn + WIDTH * np.minimum(wider, 1.5) + COLOUR * paint
+    return cost
+
+
+def _angle(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> Floats:
+    """Between two directions, in right angles."""
+    size = np.hypot(ax, ay) * np.hypot(bx, by)
+    cosine = np.divide(ax * bx + ay * by, size, out=np.ones_like(size), where=size > 0)
+    angle: Floats = np.arccos(np.clip(cosine, -1, 1)) / (np.pi / 2)
+    return angle
+
+
+def solve(
+    worth: Floats,
+    rows: Floats,
+    given: Floats,
+    goes_on: NDArray[np.bool_],
+    pairs: tuple[Indices, Indices],
+    cost: Floats,
+    end: float,
+) -> Indices:
+    """How many curves go from strand to strand, for each pair.
+
+    For each strand: worth, what it costs to leave it out; rows; given, how many curves are known to
+    come out of it (-1: not known yet); goes_on: beyond the window, so that nothing ends there.
+    end: cost of a curve's beginning or end.
+    """
+    count, links = len(worth), len(cost)
+    if not links:
+        return np.zeros(0, np.int64)
+    free = given < 0
+    # Variables: links, then births, deaths, strands left out, and further curves, of each strand.
+    zero = np.zeros(count)
+    price = np.concatenate([
+        cost,
+        zero + end,
+        np.where(goes_on, 0, end),
+        worth,
+        SHARE * rows + 1e-3,
+    ])  # fmt: skip
+    upper = np.full(len(price), 5.0)
+    upper[links : links + count][~free] = 0
+    upper[links + 2 * count : links + 3 * count] = 1
+    every, link = np.arange(count), np.arange(links)
+    a, s = pairs
+    birth, death, out, more = (links + part * count + every for part in range(4))
+    # What comes in goes out; a strand carries one curve, or none at a cost, or more.
+    flow = [
+        (s, link, 1.0), (a, link, -1.0), (every[free], birth[free], 1.0), (every, death, -1.0),
+        (count + s, link, 1.0), (count + every[free], birth[free], 1.0),
+        (count + every, out, 1.0), (count + every, more, -1.0),
+    ]  # fmt: skip
+    row = np.concatenate([part[0] for part in flow])
+    column = np.concatenate([part[1] for part in flow])
+    value = np.concatenate([np.full(len(part[0]), part[2]) for part in flow])
+    wanted = np.concatenate([np.where(free, 0, -given), np.where(free, 1, 0)])
+    upper[out[~free]] = upper[more[~free]] = 0
+    matrix = coo_array((value, (row, column)), shape=(2 * count, len(price))).tocsr()
+    answer = linprog(
+        price, A_eq=matrix, b_eq=wanted, bounds=np.stack([np.zeros(len(price)), upper], 1),
+        method="highs-ds",
+    )  # fmt: skip
+    if answer.x is None:
+        raise RuntimeError(f"no assignment of strands: {answer.message}")
+    return np.rint(answer.x[:links]).astype(np.int64)

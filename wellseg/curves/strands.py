@@ -1,0 +1,196 @@
+"""From a mask to strands: pieces of a curve's centreline on which nothing happens.
+
+The mask is thinned; a row of what is left is a few *runs* of pixels, and a *chain* is a run
+followed down for as long as it touches exactly one run in the next row, and that one no other.
+Where strokes meet or part, chains end: they are numbered, and know their neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.morphology import skeletonize
+
+from wellseg.curves.layers import Layers
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+MARGIN_ROWS = 24
+"""Rows above and below a block that thinning looks at."""
+
+START, STOP, CONFIDENCE, HALF, RED, GREEN, BLUE = range(7)
+"""What is known of a run: first and last column, mean probability, half the width of its stroke
+(across it), mean colour."""
+
+
+@dataclass(eq=False)
+class Chain:
+    """A piece of centreline: one run in each row from ``first_row`` on."""
+
+    number: int
+    layer: int
+    first_row: int
+    parts: list[Floats] = field(default_factory=list)
+    """(rows, 7): see START."""
+    above: list[Chain] = field(default_factory=list)
+    below: list[Chain] = field(default_factory=list)
+    rows: int = 0
+    open: bool = True
+    """It may go on in rows that are not known yet."""
+
+    @property
+    def last_row(self) -> int:
+        return self.first_row + self.rows - 1
+
+    def add(self, part: Floats) -> None:
+        self.parts.append(part)
+        self.rows += len(part)
+
+    def runs(self) -> Floats:
+        """All of its runs that are kept."""
+        if len(self.parts) > 1:
+            self.parts = [np.concatenate(self.parts)]
+        return self.parts[0]
+
+
+class ChainFinder:
+    """Gives the chains of a scan, block by block of rows."""
+
+    def __init__(self, first_row: int) -> None:
+        self._layers = Layers()
+        self._row = first_row
+        self._count = 0
+        self._open: list[Chain] = []  # those with a run in the last row, as the runs are sorted
+        self._last = np.empty((0, 9), np.float32)
+
+    def add(
+        self,
+        mask: NDArray[np.bool_],
+        probability: Bytes,
+        colours: Bytes | None,
+        keep: slice,
+    ) -> list[Chain]:
+        """New chains of the rows ``keep``; those from before that go on are prolonged."""
+        layers = self._layers.split(mask, colours)
+        runs = _runs(layers, probability, colours, keep, self._row)
+        rows = keep.stop - keep.start
+        new = self._join(runs, self._row + rows)
+        self._row += rows
+        return new
+
+    def _join(self, runs: Floats, stop: int) -> list[Chain]:
+        carried = len(self._last)
+        runs = np.concatenate([self._last, runs])
+        tail, head = _touching(runs)
+        down = np.bincount(tail, minlength=len(runs))
+        up = np.bincount(head, minlength=len(runs))
+        alone = (down[tail] == 1) & (up[head] == 1)
+        # A carried run is the last of its chain, even where nothing else is known of it.
+        links = coo_array(
+            (np.ones(alone.sum()), (tail[alone], head[alone])), shape=(len(runs),) * 2
+        )
+        _, label = connected_components(links, directed=False)
+        order = np.argsort(label, kind="stable")
+        borders = np.flatnonzero(np.diff(label[order])) + 1
+        chain_of: list[Chain | None] = [None] * len(runs)
+        new: list[Chain] = []
+        for members in np.split(order, borders) if len(order) else []:
+            first = int(members[0])
+            if first < carried:
+                chain = self._open[first]
+                members_new = members[1:]
+            else:
+                layer, row = int(runs[first, 7]), int(runs[first, 8])
+                chain, members_new = Chain(self._count, layer, row), members
+                self._count += 1
+                new.append(chain)
+            if len(members_new):
+                chain.add(runs[members_new, :7])
+            for member in members.tolist():
+                chain_of[member] = chain
+        for one, other in zip(tail[~alone].tolist(), head[~alone].tolist(), strict=True):
+            upper, lower = chain_of[one], chain_of[other]
+            assert upper and lower
+            upper.below.append(lower)
+            lower.above.append(upper)
+        for chain in self._open:
+            chain.open = False
+        for chain in new:
+            chain.open = False
+        last = np.flatnonzero(runs[:, 8] == stop - 1) if len(runs) else np.empty(0, np.int64)
+        self._last = runs[last]
+        self._open = []
+        for place in last.tolist():
+            chain_ = chain_of[place]
+            assert chain_
+            chain_.open = True
+            self._open.append(chain_)
+        return new
+
+    def close(self) -> None:
+        """There are no further rows."""
+        for chain in self._open:
+            chain.open = False
+
+
+def _touching(runs: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of runs, of one row and the next, of one layer, that touch, corners too."""
+    if not len(runs):
+        empty = np.empty(0, np.int64)
+        return empty, empty
+    start, stop = runs[:, START].astype(np.int64), runs[:, STOP].astype(np.int64)
+    layer, row = runs[:, 7].astype(np.int64), runs[:, 8].astype(np.int64)
+    width = int(stop.max()) + 4
+    base = (row * 256 + layer) * width + 2
+    below = base + 256 * width
+    first = np.searchsorted(base + stop, below + start - 1, "left")
+    after = np.searchsorted(base + start, below + stop + 1, "right")
+    count = np.maximum(after - first, 0)
+    tail = np.repeat(np.arange(len(runs)), count)
+    head = np.arange(len(tail)) - np.repeat(np.cumsum(count) - count, count) + first[tail]
+    return tail, head
+
+
+def _runs(
+    layers: Bytes, probability: Bytes, colours: Bytes | None, keep: slice, first_row: int
+) -> Floats:
+    """The runs of the thinned strokes, (runs, 9): as START says, then layer and row; sorted by
+    row, layer and column."""
+    found = [np.empty((0, 9), np.float32)]
+    for layer in np.unique(layers[keep]).tolist():
+        if not layer:
+            continue
+        stroke = layers == layer
+        box = cv2.boundingRect(stroke.view(np.uint8))
+        area = (slice(box[1], box[1] + box[3]), slice(box[0], box[0] + box[2]))
+        part = np.pad(stroke[area], 1)
+        thin = np.zeros(stroke.shape, bool)
+        thin[area] = skeletonize(part)[1:-1, 1:-1]
+        half = cv2.distanceTransform(np.pad(stroke, 1).view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        thin = thin[keep]
+        row, column = np.nonzero(thin)
+        if not len(row):
+            continue
+        begins = np.ones(len(row), bool)
+        begins[1:] = (np.diff(row) > 0) | (np.diff(column) > 1)
+        at = np.flatnonzero(begins)
+        ends = np.append(at[1:], len(row)) - 1
+        size = (ends - at + 1).astype(np.float32)
+        values = [column[at], column[ends]]
+        values.append(np.add.reduceat(probability[keep][row, column], at, dtype=float) / size / 255)
+        values.append(np.add.reduceat(half[keep][row, column], at) / size)
+        if colours is None:
+            values += [np.zeros(len(at))] * 3
+        else:
+            pixels = colours[keep][row, column].astype(np.float32)
+            values += list((np.add.reduceat(pixels, at) / size[:, None]).T)
+        values += [np.full(len(at), layer), row[at] + first_row]
+        found.append(np.stack(values, 1).astype(np.float32))
+    runs = np.concatenate(found)
+    return runs[np.lexsort((runs[:, START], runs[:, 7], runs[:, 8]))]
