@@ -52,7 +52,7 @@ class Layers:
     def _ink(self, hue: Bytes) -> Bytes:
         """The layer of each hue."""
         counts = np.bincount(hue, minlength=180).astype(float)
-        smooth = sum(np.roll(counts, shift) for shift in range(-3, 4))
+        smooth = np.convolve(np.concatenate([counts[-3:], counts, counts[:3]]), np.ones(7), "valid")
         while True:
             apart = _apart(np.arange(180), self.hues) > HUE_APART
             mode = int(np.argmax(np.where(apart, smooth, -1.0)))
@@ -63,7 +63,8 @@ class Layers:
             return np.zeros(len(hue), np.uint8)
         away = np.abs(hue[:, None].astype(int) - np.array(self.hues))
         away = np.minimum(away, 180 - away)
-        return (FIRST_INK + away.argmin(1)).astype(np.uint8)
+        layer: Bytes = (FIRST_INK + away.argmin(1)).astype(np.uint8)
+        return layer
 
 
 def _apart(hue: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:

@@ -145,4 +145,5 @@ def solve(
     )  # fmt: skip
     if answer.x is None:
         raise RuntimeError(f"no assignment of strands: {answer.message}")
-    return np.rint(answer.x[:links]).astype(np.int64)
+    curves: Indices = np.rint(answer.x[:links]).astype(np.int64)
+    return curves

@@ -7,6 +7,7 @@ Where strokes meet or part, chains end: they are numbered, and know their neighb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from skimage.morphology import skeletonize
+from skimage.morphology import skeletonize as untyped
 
 from wellseg.curves.layers import Layers
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+
+skeletonize: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = untyped
 
 MARGIN_ROWS = 24
 """Rows above and below a block that thinning looks at."""

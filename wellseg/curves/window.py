@@ -7,6 +7,7 @@ strands and curves that can still go on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,16 +217,15 @@ def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[list[int], list[i
     """The knot at the upper and at the lower end of each strand: ends that are connected by ink
     through short chains have the same."""
     place = {chain: number for number, chain in enumerate(chains)}
-    ends = [], []
+    ends: list[tuple[int, int]] = []
     for chain in chains:
         upper = 2 * place[chain]
         if not _is_strand(chain):
-            ends[0].append(upper), ends[1].append(upper + 1)
-        for other in chain.below:
-            if other in place:
-                ends[0].append(upper + 1), ends[1].append(2 * place[other])
+            ends.append((upper, upper + 1))
+        ends += [(upper + 1, 2 * place[other]) for other in chain.below if other in place]
+    one, other_end = np.array(ends, int).reshape(-1, 2).T
     size = 2 * len(chains)
-    graph = coo_array((np.ones(len(ends[0])), (ends[0], ends[1])), shape=(size, size))
+    graph = coo_array((np.ones(len(one)), (one, other_end)), shape=(size, size))
     _, knot = connected_components(graph, directed=False)
     upper, lower = knot[::2], knot[1::2]
     of = [place[chain] for chain in strands]
@@ -250,7 +250,7 @@ def _geometry(chain: Chain) -> Geometry:
 
 
 def _end(
-    middle: NDArray[np.float32], wide: NDArray[np.float32], sign: int
+    middle: NDArray[np.floating[Any]], wide: NDArray[np.float32], sign: int
 ) -> tuple[float, float, float]:
     """x of the last point, and the direction in which the curve travels there, downwards."""
     middle, wide = middle[-COURSE_ROWS:], wide[-COURSE_ROWS:]
