@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "pages"
 SPEC = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
 pages = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(pages)
-FILES = sorted(FOLDER.glob("*.json"))
+FILES = sorted(FOLDER.glob("*_*.json"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -28,6 +28,13 @@ def test_coordinates_lie_on_the_page(path):
         assert len(runs) % 2 == 0 and runs == sorted(set(runs))
         assert not runs or (0 <= runs[0] and runs[-1] <= page["columns"])
     assert 0 < (pages.mask_of(page) == 255).mean() < 0.2
+
+
+def test_the_metadata_describe_what_is_there():
+    described = json.loads((FOLDER / "croissant.json").read_text())
+    names = {field["name"] for field in described["recordSet"][0]["field"]}
+    for path in FILES:
+        assert names < json.loads(path.read_text()).keys()
 
 
 def test_no_well_is_in_two_splits():

@@ -67,7 +67,7 @@ def build(scans: Path, out: Path) -> None:
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
     lines = [("name", "split", "well", "kind")]
-    for path in sorted(HERE.glob("*.json")):
+    for path in sorted(HERE.glob("*_*.json")):
         page = json.loads(path.read_text())
         first, end = page["rows"]
         source = scans / page["scan"]
