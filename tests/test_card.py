@@ -20,10 +20,11 @@ from wellseg.weights import (
 
 MODEL = {"norm": "group", "patch": 2, "widths": [8, 16]}
 SCORES = """\
-name,kind,f1_at_3px,precision,recall,dice,iou,cldice,false_centreline_px_per_row
-a,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,
-b,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,
-c,colour,,,,,,,0.25
+name,split,kind,f1_at_3px,precision,recall,dice,iou,cldice,whole_curves,half_curves,false_centreline_px_per_row
+a,test,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,0.5,1,0.1
+b,val,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,0,0.5,0.3
+c,test,colour,,,,,,,,,0.25
+Logs with curves: mean,,,0.8,0.7,0.9,0.6,0.4,0.5,0.25,0.75,0.2
 """
 
 
@@ -42,6 +43,11 @@ def test_means_are_taken_for_each_kind_and_logs_without_curves_apart(tmp_path: P
     (tmp_path / "scores.csv").write_text(SCORES)
     scores = summarise(tmp_path / "scores.csv")
     assert scores["bilevel"]["f1_at_3px"] == pytest.approx(0.8) and scores["bilevel"]["logs"] == 2
+    assert scores["bilevel"]["whole_curves"] == 0.25 and set(scores) == {
+        "bilevel",
+        "colour without curves",
+    }
+    assert scores["bilevel"]["false_centreline_px_per_row"] == pytest.approx(0.2)
     assert scores["colour without curves"] == {"logs": 1, "false_centreline_px_per_row": 0.25}
 
 

@@ -17,9 +17,8 @@ from wellseg.evaluate import main
 from wellseg.scan.writer import write_mask
 from wellseg.scores import SHARES, pictures
 from wellseg.scores.masks import score_log
-from wellseg.scores.means import mean_scores
 from wellseg.scores.pictures import draw_errors
-from wellseg.scores.tables import LogScores, difference_tables, make_tables
+from wellseg.scores.tables import LogScores, difference_tables, make_tables, summarise
 
 ROWS, COLUMNS = 120, 90
 Gray = NDArray[np.uint8]
@@ -70,7 +69,13 @@ def run(*words: object) -> int:
 
 def read_scores(folder: Path) -> dict[str, dict[str, str]]:
     with open(folder / "scores.csv", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
+        return {row["name"]: row for row in csv.DictReader(file) if row["split"]}
+
+
+def read_summary(folder: Path) -> dict[str, dict[str, str]]:
+    """What scores.csv says of all logs together."""
+    with open(folder / "scores.csv", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file) if not row["split"]}
 
 
 def test_scores_of_masks(
@@ -86,8 +91,9 @@ def test_scores_of_masks(
     assert float(scores["b"]["f1_at_3px"]) == pytest.approx(2 / 3, abs=1e-4)
     assert scores["b"]["well"] == "B"
     assert scores["b"]["predicted_px"] == str(2 * 3 * ROWS)
-    # What a log with curves has no use for is empty, and the other way round.
-    assert scores["a"]["false_centreline_px_per_row"] == ""
+    assert scores["b"]["whole_curves"] == "1.0000" and scores["b"]["curves"] == "1"
+    assert float(scores["b"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
+    # What a log without curves has no use for is empty.
     assert {scores["c"][name] for name in SHARES} == {""}
     assert float(scores["c"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
 
@@ -98,6 +104,12 @@ def test_scores_of_masks(
     assert "0.833" in mean  # (1 + 2/3) / 2
     assert any("mean of 1 log" in line and "colour" in line and "1.000" in line for line in lines)
     assert str(out / "scores.csv") in "".join(lines)
+    found = read_summary(out)
+    assert found["Logs with curves: mean"]["f1_at_3px"] == "0.8333"
+    assert found["Logs with curves: worst tenth"]["f1_at_3px"] == "0.6667"
+    assert found["Logs with curves: share of F1 >= 0.95"]["f1_at_3px"] == "0.5000"
+    assert any("share of F1" in line and "0.500" in line for line in lines)
+    assert found["Logs without curves: mean"]["f1_at_3px"] == ""
 
 
 def test_split(data: Path, masks: Path, tmp_path: Path) -> None:
@@ -198,11 +210,15 @@ def test_means_are_over_logs_and_kinds_apart() -> None:
         log("c", "test", "y", 60),
         log("d", "test", "y", 60, truth=0),
     ]
-    scores = [log.scores for log in logs]
-    assert mean_scores(scores)["precision"] == pytest.approx((1 + 0.5 + 0) / 3)
-    assert mean_scores(scores)["false_centreline_px_per_row"] == pytest.approx(1, abs=0.05)
-    assert set(mean_scores(scores[3:])) == {"false_centreline_px_per_row"}
-    assert mean_scores([]) == {}
+    found = summarise(logs[:3])
+    assert found["mean"]["precision"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found["mean"]["false_centreline_px_per_row"] == pytest.approx(2 / 3, abs=0.05)
+    assert found["worst tenth"]["f1_at_3px"] == 0
+    assert found["worst tenth"]["false_centreline_px_per_row"] == pytest.approx(1, abs=0.05)
+    assert found["share of F1 >= 0.95"] == {"f1_at_3px": pytest.approx(1 / 3)}
+    assert set(summarise(logs[3:])["mean"]) == {"false_centreline_px_per_row"}
+    worst = summarise(logs[:1] * 10 + logs[2:3] * 2)["worst tenth"]["precision"]
+    assert worst == 0, "two of twelve"
 
     curves, empty = make_tables(logs)
     split, kind = (list(column.cells)[3:] for column in curves.columns[1:3])
@@ -213,8 +229,10 @@ def test_means_are_over_logs_and_kinds_apart() -> None:
         ("all", "x"),
         ("all", "y"),
         ("all", "all"),
+        ("all", "all"),  # the worst tenth
+        ("all", "all"),  # the share of good ones
     ]
-    assert empty.row_count == 2
+    assert empty.row_count == 3
     assert list(make_tables([])) == []
 
 

@@ -18,8 +18,8 @@ from skimage.morphology import skeletonize
 
 from wellseg.scores import masks as metrics
 from wellseg.scores.baseline import baseline_mask
-from wellseg.scores.masks import Scores, draw_centrelines, score_log, thin, widen
-from wellseg.scores.means import mean_interval
+from wellseg.scores.masks import Label, Scores, read_label, score_log, thin, widen
+from wellseg.scores.tables import mean_interval
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
@@ -121,7 +121,7 @@ def test_turning_the_page_changes_nothing() -> None:
     prediction = line(22, slice(5, 80)) | line(47) | line(55)
     turned = score_log(prediction.T, truth.T)
     upright = score_log(prediction, truth)
-    rows = {"scored_rows": 0}
+    rows = dict.fromkeys(("scored_rows", "curves", "curves_95", "curves_50"), 0)  # of rows
     assert replace(turned, **rows) == replace(upright, **rows)
     # A curve is thinned to other pixels when it is turned, but not to many others.
     prediction, truth = wave(phase=0.1), truth_of(wave())
@@ -207,22 +207,30 @@ def test_a_known_centreline_counts_both_of_two_merged_strokes() -> None:
     truth = truth_of(widen(left | right, 6))  # one fat stroke, thinned to its middle
     prediction = widen(left, 1)
     assert score_log(prediction, truth).recall != pytest.approx(0.5, abs=0.1)
-    assert score_log(prediction, truth, centreline=left | right).recall == 0.5
+    assert score_log(prediction, truth, label=Label(left | right)).recall == 0.5
     unscored = truth.copy()
     unscored[20:, 26:] = 128
-    scores = score_log(prediction, unscored, centreline=left | right)
+    scores = score_log(prediction, unscored, label=Label(left | right))
     assert scores.recall == pytest.approx(100 / 120)
 
 
-def test_draw_centrelines(tmp_path: Path) -> None:
-    label = tmp_path / "x.json"
-    paths = [[[20, 0], [20, 99]], [[30.0, 10.0], [50.0, 10.0], [70.0, 10.0]]]
-    label.write_text(json.dumps({"note": "", "curves": [{"path": p, "width": 3} for p in paths]}))
-    expected = line(20)
+def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    strokes = [
+        {"path": [[20, 0], [20, 40]]},
+        {"path": [[30.0, 10.0], [50.0, 10.0], [70.0, 10.0]], "width": 3},
+    ]
+    file.write_text(json.dumps({"note": "", "curves": strokes}))
+    expected = line(20, slice(0, 41))
     expected[10, 30:] = True  # to the page's edge
-    np.testing.assert_array_equal(draw_centrelines(label, (100, 60)), expected)
-    label.write_text('{"curves": []}')
-    assert not draw_centrelines(label, (100, 60)).any()
+    label = read_label(file, (100, 60))
+    np.testing.assert_array_equal(label.centreline, expected)
+    assert not label.curves
+    file.write_text(json.dumps({"curves": strokes, "whole": [{"path": [[20, 0], [20, 99]]}]}))
+    (whole,) = read_label(file, (100, 60)).curves
+    np.testing.assert_array_equal(whole, line(20))
+    file.write_text('{"curves": []}')
+    assert not read_label(file, (100, 60)).centreline.any()
     for text in (
         "",
         "[]",
@@ -230,9 +238,29 @@ def test_draw_centrelines(tmp_path: Path) -> None:
         '{"curves": [{"path": [1, 2, 3]}]}',
         '{"curves": [1]}',
     ):
-        label.write_text(text)
+        file.write_text(text)
         with pytest.raises(ValueError, match=r"x\.json: not a label file with curves"):
-            draw_centrelines(label, (100, 60))
+            read_label(file, (100, 60))
+
+
+def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
+    """Without a label a tall piece of the truth's centreline is a curve; what is short is none."""
+    whole, most, half, none = line(5), line(20), line(35), line(50)
+    specks = line(12, slice(20, 60))  # 40 rows
+    truth = truth_of(whole | most | half | none | specks)
+    prediction = whole | line(21, slice(0, 94)) | line(35, slice(30, 82)) | specks
+    scores = score_log(prediction, truth)
+    # A prediction reaches 3 px beyond its ends.
+    assert (scores.curves, scores.curves_95, scores.curves_50) == (4, 2, 3)
+    assert (scores.whole_curves, scores.half_curves) == (0.5, 0.75)
+    label = Label(whole | most, [whole | half, none, EMPTY])
+    scores = score_log(prediction, truth, label=label)
+    assert (scores.curves, scores.curves_95, scores.curves_50) == (2, 0, 1)
+    unscored = truth.copy()
+    unscored[80:, :] = unscored[:30, 30:] = 128
+    assert score_log(prediction, unscored, label=label).curves_95 == 1
+    assert score_log(EMPTY, truth_of(specks)).curves == 0
+    assert score_log(EMPTY, truth_of(EMPTY)).whole_curves == 1
 
 
 def test_thinning_by_components_changes_no_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +332,7 @@ def test_agreement_with_an_independent_scorer() -> None:
         truth = read_mask(log.mask)
         prediction = read_mask(REAL / "reference" / "masks" / f"{log.name}.mask.tif")
         assert log.label is not None
-        centreline = draw_centrelines(log.label, truth.shape)
-        scores = score_log(prediction, truth, centreline=centreline)
+        scores = score_log(prediction, truth, label=read_label(log.label, truth.shape))
         for column, text in expected[log.name].items():
             if text:
                 assert getattr(scores, column) == pytest.approx(float(text), abs=1e-4), log.name

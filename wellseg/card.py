@@ -21,8 +21,9 @@ from typing import Any
 
 from wellseg.cli import WRONG_USAGE, fail, parse
 from wellseg.config import at_least
-from wellseg.scores import FALSE, SHARES
+from wellseg.scores import F1, FALSE, HEADINGS, SHARES
 
+WITHOUT = " without curves"
 Scores = dict[str, dict[str, float]]
 
 
@@ -57,21 +58,24 @@ def summarise(path: Path) -> Scores:
     Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, ..}}.
     Raises ValueError where the file is no such table.
     """
-    kinds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    kinds: dict[str, list[dict[str, str]]] = defaultdict(list)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                curves = row["f1_at_3px"] != ""
-                kind = kinds[row["kind"] if curves else row["kind"] + " without curves"]
-                for name in SHARES if curves else (FALSE,):
-                    kind[name].append(float(row[name]))
+                if row["split"]:  # below the logs stand their means
+                    kinds[row["kind"] + ("" if row[F1] else WITHOUT)].append(row)
+        return {
+            kind: {
+                "logs": len(rows),
+                **{
+                    name: round(mean(float(row[name]) for row in rows), 4)
+                    for name in ((FALSE,) if kind.endswith(WITHOUT) else (*SHARES, FALSE))
+                },
+            }
+            for kind, rows in sorted(kinds.items())
+        }
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
-    return {
-        kind: {"logs": len(next(iter(values.values())))}
-        | {name: round(mean(numbers), 4) for name, numbers in values.items()}
-        for kind, values in sorted(kinds.items())
-    }
 
 
 def card(name: str, header: dict[str, Any]) -> str:
@@ -93,17 +97,15 @@ def card(name: str, header: dict[str, Any]) -> str:
     scores: Scores = header.get("scores", {})
     if not scores:
         lines.append("Not measured yet: `wellseg evaluate`, then `wellseg card --scores`.")
-    if with_curves := {kind: of for kind, of in scores.items() if FALSE not in of}:
-        shown = [key for key in SHARES if all(key in of for of in with_curves.values())]
+    for title, without in (("mean over labelled logs", False), ("logs without curves", True)):
+        chosen = {kind: of for kind, of in scores.items() if kind.endswith(WITHOUT) == without}
+        shown = [name for name in HEADINGS if all(name in of for of in chosen.values())]
         cells = [
-            (kind, of["logs"], *(f"{of[key]:.3f}" for key in shown))
-            for kind, of in with_curves.items()
+            (kind, of["logs"], *(f"{of[n]:.3f}" for n in shown)) for kind, of in chosen.items()
         ]
-        head = ("mean over labelled logs", "logs", *(SHARES[key] for key in shown))
-        lines += _table(head, cells)
-    if without := {kind: of for kind, of in scores.items() if FALSE in of}:
-        cells = [(kind, of["logs"], f"{of[FALSE]:.3f}") for kind, of in without.items()]
-        lines += ["", *_table(("logs without curves", "logs", "false centreline px a row"), cells)]
+        if cells:
+            space = [""] if lines[-1] else []
+            lines += [*space, *_table((title, "logs", *(HEADINGS[name] for name in shown)), cells)]
     if limits := header.get("limits"):
         lines += ["", "## Limits", "", *(f"* {limit}" for limit in limits)]
     return "\n".join([*lines, "", "## Licence", "", header.get("licence", "not said"), ""])

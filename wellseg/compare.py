@@ -283,10 +283,9 @@ def run_job(job: Job, config: TrainConfig) -> None:
 
 def score_ways(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
+    from wellseg.evaluate import score_files
     from wellseg.rows.segment import segment
-    from wellseg.scores.masks import draw_centrelines, score_log
     from wellseg.training.data_folder import list_logs
-    from wellseg.training.masks import read_mask
     from wellseg.weights import load_model
 
     net = load_model(weights)
@@ -294,12 +293,10 @@ def score_ways(weights: Path, root: Path) -> Iterator[Row]:
     for log in list_logs(root):
         if log.split == "train":
             continue
-        truth = read_mask(log.mask)
-        line = draw_centrelines(log.label, truth.shape) if log.label else None
         for mode in ("evaluation", "own") if runs else ("evaluation",):
             net.train(mode == "own")  # what this does to the running statistics is put back
             before = {name: buffer.clone() for name, buffer in net.named_buffers()}
-            scores = score_log(segment(net, log.image) > 0.5, truth, centreline=line)
+            scores = score_files(log, segment(net, log.image) > 0.5)
             net.load_state_dict(before, strict=False)
             about = {
                 "set": "validation" if log.split == "val" else log.kind or "test",

@@ -315,37 +315,6 @@ class PaperConfig(InferenceOptions):
         at_least(64, rows=self.rows)
 
 
-@dataclass
-class EvaluateConfig(MaskOptions):
-    """Scores of masks."""
-
-    data: list[str]
-    """Data set: images/NAME.tif, masks/NAME.tif."""
-    split: Literal["all", "train", "val", "test"] = "all"
-    """Which logs. With all, each split is averaged by itself, too."""
-    masks: Path | None = None
-    """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
-    baseline: bool = False
-    """Score threshold and morphology: what a network has to beat."""
-    against: str | None = None
-    """Other weights (a bundled name or a .safetensors file) to score on the same logs: the
-    differences, log by log, and how sure their mean is."""
-    out: Path = Path("runs/evaluate")
-    """Folder for scores.csv and pictures."""
-    worst: int = 0
-    """Draw that many logs with curves, and as many without, that score worst."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.data) != 1:
-            raise ValueError(f"give one data set at a time, not {len(self.data)}")
-        at_least(0, worst=self.worst)
-        sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
-        given = [flag for flag, value in sources.items() if value]
-        if len(given) > 1:
-            raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
-
-
 def parse_bytes(size: str | int) -> int:
     """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
     if isinstance(size, int):

@@ -7,7 +7,8 @@
     wellseg evaluate mine/ --baseline               # threshold and morphology
 
 Leaves scores.csv, and pictures of the worst logs (hits green, false red, missed blue), in --out;
-with --against also against.csv, the scores of those other weights.
+with --against also against.csv, the scores of those other weights. Below the logs stand means,
+means of the worst tenth, and the share of logs with F1@3px of 0.95 or more.
 Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 wrong usage.
 """
 
@@ -17,12 +18,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import EvaluateConfig
+from wellseg.config import MaskOptions, at_least
 from wellseg.scores import FALSE, SHARES
 from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
 
@@ -33,8 +34,38 @@ if TYPE_CHECKING:
     from wellseg.scores.masks import Scores
     from wellseg.scores.tables import LogScores
 
-    Mask = NDArray[np.bool_]
-    Predict = Callable[[LogFiles], Mask]
+    Predict = Callable[[LogFiles], NDArray[np.bool_]]
+
+
+@dataclass
+class EvaluateConfig(MaskOptions):
+    """Scores of masks."""
+
+    data: list[str]
+    """Data set: images/NAME.tif, masks/NAME.tif."""
+    split: Literal["all", "train", "val", "test"] = "all"
+    """Which logs. With all, each split is averaged by itself, too."""
+    masks: Path | None = None
+    """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
+    baseline: bool = False
+    """Score threshold and morphology: what a network has to beat."""
+    against: str | None = None
+    """Other weights (a bundled name or a .safetensors file) to score on the same logs: the
+    differences, log by log, and how sure their mean is."""
+    out: Path = Path("runs/evaluate")
+    """Folder for scores.csv and pictures."""
+    worst: int = 0
+    """Draw that many logs with curves, and as many without, that score worst."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.data) != 1:
+            raise ValueError(f"give one data set at a time, not {len(self.data)}")
+        at_least(0, worst=self.worst)
+        sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
+        given = [flag for flag, value in sources.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
 
 
 def evaluate(config: EvaluateConfig) -> int:
@@ -64,7 +95,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a file has no width; 80 columns would cut the names
+        console = Console(width=180)  # a file has no width; 80 columns would cut the names
     for table in [*make_tables(results), *difference_tables(results, others)]:
         console.print(table)
     _write_csv(config.out / "scores.csv", results)
@@ -125,47 +156,47 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
 
     pick_device(config.device)
     model = load_model(config.weights)
-    header = read_header(weights_path(config.weights))
-    options: dict[str, Any] = {
-        "precision": config.precision,
-        "device": config.device,
-        "memory": config.memory,
-        "window_rows": window_rows_of(header, config.window_rows),
-    }
-    return lambda log: segment(model, log.image, **options) > config.threshold
+    window_rows = window_rows_of(read_header(weights_path(config.weights)), config.window_rows)
+    return lambda log: (
+        segment(
+            model,
+            log.image,
+            precision=config.precision,
+            device=config.device,
+            memory=config.memory,
+            window_rows=window_rows,
+        )
+        > config.threshold
+    )
 
 
-def score_files(log: LogFiles, prediction: Mask) -> Scores:
+def score_files(log: LogFiles, prediction: NDArray[np.bool_]) -> Scores:
     """Score a mask, bool (rows, columns), against a log's files."""
-    from wellseg.scores.masks import draw_centrelines, score_log
+    from wellseg.scores.masks import read_label, score_log
     from wellseg.training.masks import read_mask
 
     truth = read_mask(log.mask)
-    centreline = draw_centrelines(log.label, truth.shape) if log.label else None
-    return score_log(prediction, truth, centreline=centreline)
+    label = read_label(log.label, truth.shape) if log.label else None
+    return score_log(prediction, truth, label=label)
 
 
 def _score_logs(logs: Sequence[LogFiles], predict: Predict) -> list[LogScores]:
     """Score logs; those that fail are told and left out."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import track
 
     from wellseg.scan.reader import ScanError
     from wellseg.scores.tables import LogScores
 
     results: list[LogScores] = []
     console = Console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("scoring", total=len(logs))
-        for log in logs:
-            bar.update(task, description=log.name)
-            try:
-                scores = score_files(log, predict(log))
-                results.append(LogScores(log.name, log.split, log.well, log.kind, scores))
-            except (ScanError, DataError, ValueError, OSError) as error:
-                line = f"wellseg.evaluate: {log.name}: {error}"
-                console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
-            bar.advance(task)
+    for log in track(logs, "scoring", console=console, transient=True):
+        try:
+            scores = score_files(log, predict(log))
+            results.append(LogScores(log.name, log.split, log.well, log.kind, scores))
+        except (ScanError, DataError, ValueError, OSError) as error:
+            line = f"wellseg.evaluate: {log.name}: {error}"
+            console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
     if failed := len(logs) - len(results):
         line = f"{failed} of {len(logs)} logs failed"
         console.print(line, style="red", highlight=False, soft_wrap=True)
@@ -183,14 +214,13 @@ def _draw_worst(
     paths."""
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png
-    from wellseg.scores.means import badness
     from wellseg.scores.pictures import draw_errors
     from wellseg.training.masks import read_mask
 
     files = {log.name: log for log in logs}
     for has_curves, kind in ((True, "curves"), (False, "no-curves")):
-        bad = [r for r in results if r.scores.has_curves == has_curves and badness(r.scores)]
-        bad.sort(key=lambda result: -badness(result.scores))
+        bad = [r for r in results if r.scores.has_curves == has_curves and r.badness]
+        bad.sort(key=lambda result: -result.badness)
         for number, result in enumerate(bad[:count], 1):
             log = files[result.name]
             picture = draw_errors(_read_gray(log.image), predict(log), read_mask(log.mask))
@@ -202,23 +232,27 @@ def _draw_worst(
 
 
 def _write_csv(path: Path, results: Sequence[LogScores]) -> None:
-    """One line per log. The shares of logs without curves are empty, and so is FALSE of others:
-    then the mean of a column is the mean in the table."""
+    """One line per log; the shares of logs without curves are empty. Below them what is true of
+    all, without a split: means, worst tenths and the share of good ones."""
     from wellseg.scan.atomic import atomic_file
     from wellseg.scores.masks import Scores
+    from wellseg.scores.tables import summarise, with_and_without_curves
 
-    counts = [count.name for count in fields(Scores)]
+    rows = [{**asdict(r), **asdict(r.scores), **_rounded(r.columns)} for r in results]
+    for title, chosen in with_and_without_curves(results):
+        for what, values in summarise(chosen).items():
+            rows.append({"name": f"{title}: {what}", **_rounded(values)})
     text = io.StringIO(newline="")
-    columns = ["name", "split", "well", "kind", *SHARES, FALSE, *counts]
+    columns = ["name", "split", "well", "kind", *SHARES, FALSE, *(f.name for f in fields(Scores))]
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
-    for result in results:
-        cells = {**asdict(result), **asdict(result.scores)}
-        for name in SHARES if result.scores.has_curves else (FALSE,):
-            cells[name] = f"{getattr(result.scores, name):.4f}"
-        writer.writerow(cells)
+    writer.writerows(rows)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
+
+
+def _rounded(values: dict[str, float]) -> dict[str, str]:
+    return {name: f"{value:.4f}" for name, value in values.items()}
 
 
 def _read_gray(path: Path) -> NDArray[np.uint8]:

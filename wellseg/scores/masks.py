@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
+TALL_ROWS = 50
+"""Where only a mask is there, a connected piece of its centreline as tall as that is a curve."""
 THICK_PX = 33
 """Strokes wider than this are no strokes; thinning them takes one pass per 2 px of width."""
 
@@ -57,6 +59,11 @@ class Scores:
     """Scored pixels, of curves and of background."""
     scored_rows: int
     """Rows with at least one scored pixel."""
+    curves: int
+    """Labelled whole curves; without labels pieces of the true centreline, TALL_ROWS and taller."""
+    curves_95: int
+    """Those of whose length 95 % are found, within tolerance_px of a predicted pixel."""
+    curves_50: int
 
     @property
     def has_curves(self) -> bool:
@@ -101,6 +108,16 @@ class Scores:
         )
 
     @property
+    def whole_curves(self) -> float:
+        """Share of the curves of whose length 95 % are found."""
+        return _share(self.curves_95, self.curves, 0)
+
+    @property
+    def half_curves(self) -> float:
+        """Share of the curves of whose length half is found."""
+        return _share(self.curves_50, self.curves, 0)
+
+    @property
     def false_centreline_px_per_row(self) -> float:
         """Predicted centreline off any true stroke, per scored row: the score without curves."""
         return (self.skeleton_px - self.skeleton_near_px) / self.scored_rows
@@ -110,7 +127,7 @@ def score_log(
     prediction: NDArray[Any],
     truth: NDArray[np.uint8],
     *,
-    centreline: Mask | None = None,
+    label: Label | None = None,
     tolerance_px: int = 3,
 ) -> Scores:
     """Score the mask of one log.
@@ -123,9 +140,9 @@ def score_log(
     Args:
         prediction: (rows, columns) bool, or uint8 with 255 curve, 0 and 128 not.
         truth: (rows, columns) uint8: 255 curve, 0 background, 128 not scored.
-        centreline: (rows, columns) bool, the truth's centreline where it is known, see
-            `draw_centrelines`. By default the truth is thinned, which loses one of two strokes
-            that run merged, and the tips of spikes: recall then moves by up to 0.06.
+        label: The truth's centrelines where they are known. By default the truth is thinned,
+            which loses one of two strokes that run merged, and the tips of spikes: recall then
+            moves by up to 0.06.
         tolerance_px: 0 or more.
 
     Raises:
@@ -134,9 +151,9 @@ def score_log(
     predicted = _as_curve(prediction)
     if truth.dtype != np.uint8 or truth.ndim != 2:
         raise ValueError(f"truth is uint8 (rows, columns), not {truth.dtype} {truth.shape}")
-    for name, other in (("prediction", predicted), ("centreline", centreline)):
-        if other is not None and other.shape != truth.shape:
-            raise ValueError(f"{name} is {_size(other)} but the truth {_size(truth)} pixels")
+    if predicted.shape != truth.shape:
+        sizes = [f"{rows} x {columns}" for rows, columns in (predicted.shape, truth.shape)]
+        raise ValueError(f"prediction is {sizes[0]} but the truth {sizes[1]} pixels")
     counts = cv2.calcHist([truth], [0], None, [256], [0, 256]).ravel()
     counts[[0, 128, 255]] = 0
     if counts.any():
@@ -151,14 +168,26 @@ def score_log(
 
     skeleton = thin(predicted) & scored
     truth_skeleton = thin(true)
-    centre = truth_skeleton if centreline is None else centreline[box] & scored
+    centre = truth_skeleton if label is None else label.centreline[box] & scored
+    near = widen(predicted, tolerance_px)
+    if label is not None and label.curves:
+        lines = [curve[box] & scored for curve in label.curves]
+        lengths = np.array([_count(line) for line in lines])
+        found = np.array([_count(line & near) for line in lines])
+    else:
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(centre.view(np.uint8))
+        found = np.bincount(pieces[centre & near], minlength=len(stats))
+        tall = stats[:, cv2.CC_STAT_HEIGHT] >= TALL_ROWS
+        tall[0] = False  # the background
+        lengths = stats[:, cv2.CC_STAT_AREA] * tall
+    shares = found[lengths > 0] / lengths[lengths > 0]
     return Scores(
         tolerance_px=tolerance_px,
         skeleton_px=_count(skeleton),
         skeleton_near_px=_count(skeleton & widen(true, tolerance_px)),
         skeleton_inside_px=_count(skeleton & true),
         centreline_px=_count(centre),
-        centreline_found_px=_count(centre & widen(predicted, tolerance_px)),
+        centreline_found_px=_count(centre & near),
         truth_skeleton_px=_count(truth_skeleton),
         truth_skeleton_inside_px=_count(truth_skeleton & predicted),
         predicted_px=_count(predicted & scored),
@@ -166,31 +195,48 @@ def score_log(
         both_px=_count(predicted & true),
         scored_px=_count(scored),
         scored_rows=_count(scored.any(axis=1)),
+        curves=len(shares),
+        curves_95=_count(shares >= 0.95),
+        curves_50=_count(shares >= 0.5),
     )
 
 
-def draw_centrelines(label: str | os.PathLike[str], shape: tuple[int, int]) -> Mask:
-    """Draw the centrelines of a label file, one pixel wide: bool (rows, columns).
+class Label(NamedTuple):
+    """Centrelines of a truth, one pixel wide, each bool (rows, columns).
 
-    Args:
-        label: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image;
-            further keys are left alone.
-        shape: The image's rows and columns.
+    curves: those of each whole curve by itself; none where a label names only strokes.
+    """
+
+    centreline: Mask
+    curves: Sequence[Mask] = ()
+
+
+def read_label(path: str | os.PathLike[str], shape: tuple[int, int]) -> Label:
+    """Draw the centrelines of a label file on an image of that shape, (rows, columns).
+
+    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
+        the same strokes put together in "whole"; further keys are left alone.
 
     Raises:
         ValueError: not such a file; names it.
     """
-    canvas = np.zeros(shape, np.uint8)
     try:
-        with open(label, encoding="utf-8") as file:
-            paths = [np.array(curve["path"], np.float64) for curve in json.load(file)["curves"]]
-        for path in paths:
-            points = path.reshape(-1, 1, 2).astype(np.int32)
-            cv2.polylines(canvas, [points], isClosed=False, color=1)
+        with open(path, encoding="utf-8") as file:
+            said = json.load(file)
+        strokes = _draw(said["curves"], shape)
+        whole = [_draw([curve], shape) for curve in said.get("whole", ())]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{os.fspath(label)}: not a label file with curves and their paths ({error!r})"
+            f"{os.fspath(path)}: not a label file with curves and their paths ({error!r})"
         ) from error
+    return Label(strokes, whole)
+
+
+def _draw(curves: Sequence[dict[str, Any]], shape: tuple[int, int]) -> Mask:
+    canvas = np.zeros(shape, np.uint8)
+    for curve in curves:
+        points = np.array(curve["path"], np.float64).reshape(-1, 1, 2).astype(np.int32)
+        cv2.polylines(canvas, [points], isClosed=False, color=1)
     return canvas.view(np.bool_)
 
 
@@ -250,7 +296,3 @@ def _harmonic_mean(a: float, b: float) -> float:
 
 def _count(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
-
-
-def _size(array: NDArray[Any]) -> str:
-    return f"{array.shape[0]} x {array.shape[1]}"
