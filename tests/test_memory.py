@@ -10,8 +10,7 @@ import torch
 
 from wellseg.config import ModelConfig
 from wellseg.device import container_bytes, free_bytes, resident_bytes
-from wellseg.training.callbacks import Memory
-from wellseg.training.memory import step_bytes
+from wellseg.training.callbacks import Memory, step_bytes
 
 DEFAULT = ModelConfig()
 CLASSIC = ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False)

@@ -26,7 +26,6 @@ from wellseg.config import DataConfig, ModelConfig, TrainConfig
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-    from wellseg.training.checkpoints import StartScore
     from wellseg.training.segmenter import Segmenter
 
 FREE = ("norm", "momentum")
@@ -49,7 +48,7 @@ def train(
     """
     import torch
 
-    from wellseg.training.checkpoints import StartScore, read_metrics
+    from wellseg.training.checkpoints import read_metrics
     from wellseg.training.dataset import LogsModule
     from wellseg.training.segmenter import Segmenter
     from wellseg.training.trainer import make_trainer
@@ -80,8 +79,7 @@ def train(
         (config.out / "checkpoints").mkdir(parents=True, exist_ok=True)
         (config.out / "config.yaml").write_text(_as_yaml(config), encoding="utf-8")
     earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
-    start = StartScore()
-    trainer = make_trainer(config, start)
+    trainer = make_trainer(config)
     if trainer.is_global_zero:
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
         for warning in data.warnings:
@@ -96,12 +94,13 @@ def train(
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-        weights, _ = export(config, segmenter, trainer, start)
+        weights, _ = export(config, segmenter, trainer)
         say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
         raise SystemExit(INTERRUPTED) from None
-    weights, step = export(config, segmenter, trainer, start)
-    if config.weights and step == 0:
-        say(f"no step was better than the start (Dice {start.dice:.3f}): its weights are kept")
+    weights, step = export(config, segmenter, trainer)
+    if step == 0:
+        dice = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
+        say(f"no step was better than the start (Dice {dice:.3f}): its weights are kept")
     say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
     return weights
 
@@ -129,22 +128,17 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
     return replace(theirs, **{name: asked[name] for name in FREE if name in asked})
 
 
-def export(
-    config: TrainConfig, segmenter: Segmenter, trainer: Trainer, start: StartScore
-) -> tuple[Path, int]:
+def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
     """Write model.safetensors, of the state that --keep names; gives the file and the state's
     step."""
     import torch
 
-    from wellseg.weights import load_model, read_header, save_weights, weights_path
+    from wellseg.weights import read_header, save_weights, weights_path
 
     best = config.out / "checkpoints" / "best.ckpt"
     path = config.out / "model.safetensors"
     step = trainer.global_step
-    if config.keep == "best" and start.is_best:
-        step = 0
-        segmenter.net.load_state_dict(load_model(config.weights).state_dict())
-    elif config.keep == "best" and best.exists():
+    if config.keep == "best" and best.exists():
         checkpoint = torch.load(best, weights_only=True, map_location="cpu")
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
@@ -202,16 +196,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         train(config, asked=given.get("model", {}))
     except ScanError as error:
-        advice = "mend it, then --resume, or leave such logs out: --data.on_error skip"
-        fail("train", f"{_said(error)}; {advice}", WRONG_USAGE)
+        advice = "; mend it, then --resume, or leave such logs out: --data.on_error skip"
+        fail("train", _said(error) + advice, WRONG_USAGE)
     except (ValueError, WeightsError, FileExistsError) as error:
         fail("train", _said(error), WRONG_USAGE)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "; make room, then --resume" if full else ""
-        fail("train", _said(error) + advice, SOME_FAILED)
-    except FloatingPointError as error:
-        fail("train", _said(error), SOME_FAILED)
+    except (OSError, FloatingPointError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fail("train", _said(error) + "; make room, then --resume" * full, SOME_FAILED)
 
 
 def _said(error: Exception) -> str:

@@ -1,24 +1,42 @@
-"""Beside the training step: its memory, pictures of validation logs, and logs that were skipped."""
+"""Beside the training step: memory, pictures, skipped logs, and how far the run is."""
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wellseg.config import ModelConfig
 from wellseg.device import free_bytes
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.pictures import encode_png, paint
 from wellseg.training.dataset import Sample
-from wellseg.training.memory import step_bytes
 
 PICTURES = 4
 """Validation logs that are drawn after each validation."""
 SHARE = 0.8
 """Of the free memory, what a step may take."""
+MAPS_KEPT = {False: 4, True: 6}
+"""Maps that a residual block keeps for its gradient: before and after each norm's activation, and
+with separable convolutions one between the two parts of each."""
+OVERHEAD = 1.5
+"""A step's peak over what is kept: gradients, scratch (measured by tests/test_memory.py)."""
+ESTIMATE_STEPS = 10
+"""Steps after which the time of all of them is first told."""
+
+
+def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
+    """About what a training step on a log of that many pixels takes, if no stage is recomputed."""
+    values = 0.0  # per pixel of the log
+    for number, width in enumerate(model.widths):
+        blocks = 2 if number < len(model.widths) - 1 else 1  # encoder and decoder
+        values += blocks * MAPS_KEPT[model.separable] * width / (model.patch * 2**number) ** 2
+    return int(OVERHEAD * values * dtype.itemsize * pixels)
 
 
 class Memory(Callback):
@@ -34,7 +52,7 @@ class Memory(Callback):
         """At the first step; later what is kept for the next step would count as taken."""
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
     ) -> None:
         self.free_bytes = self.free_bytes or free_bytes(pl_module.device)
         dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
@@ -54,19 +72,15 @@ class Pictures(Callback):
         outputs: Any,
         batch: Sample,
         batch_idx: int,
-        dataloader_idx: int = 0,
+        *_: Any,
     ) -> None:
         if batch_idx >= PICTURES or not trainer.is_global_zero:
             return
         mask = (outputs > 0).to(torch.uint8).mul(255)[0, 0].cpu().numpy()
         gray, truth = batch.gray[0, 0].cpu().numpy(), batch.truth[0, 0].cpu().numpy()
-        path = (
-            Path(trainer.default_root_dir)
-            / "pictures"
-            / f"step-{trainer.global_step:06d}-{batch.name}.png"
-        )
-        path.parent.mkdir(exist_ok=True)
-        with atomic_file(path) as file:
+        folder = Path(trainer.default_root_dir, "pictures")
+        folder.mkdir(exist_ok=True)
+        with atomic_file(folder / f"step-{trainer.global_step:06d}-{batch.name}.png") as file:
             file.write(encode_png(paint(gray, mask, truth)))
 
 
@@ -78,32 +92,67 @@ class Skipped(Callback):
         self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
     ) -> None:
         for said in batch.skipped:
             self.logs[said] = self.logs.get(said, 0) + 1
 
-    def on_validation_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Sample,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.on_train_batch_start(trainer, pl_module, batch, batch_idx)
+    on_validation_batch_start = on_train_batch_start
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        self.on_fit_end(trainer, pl_module)
-
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, *_: Any) -> None:
         for said, times in self.logs.items():
             print(f"skipped {times} times: {said}")
+
+    on_exception = on_fit_end
 
     def state_dict(self) -> dict[str, Any]:
         return {"logs": self.logs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.logs = dict(state_dict["logs"])
+
+
+class StepProgress(Callback):
+    """A bar on a terminal, a line after each validation, and the time that is left.
+
+    It counts optimiser steps: the logs of a run are no epochs to anybody.
+    """
+
+    def __init__(self) -> None:
+        columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
+        self.bar = Progress(*columns, TextColumn("{task.description}"), transient=True)
+        self.began_s, self.first_step = 0.0, 0
+
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        self.began_s, self.first_step = time.monotonic(), trainer.global_step
+        if trainer.is_global_zero and self.bar.console.is_terminal:
+            self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
+            self.bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        step = trainer.global_step
+        for task in self.bar.task_ids:
+            loss = f"loss {float(trainer.callback_metrics['train/loss']):.3f}"
+            self.bar.update(task, completed=step, description=loss)
+        if step == self.first_step + ESTIMATE_STEPS < trainer.max_steps:
+            self._say(trainer, f"{trainer.max_steps} steps: about {self._left(trainer)} left")
+
+    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
+        step, steps, found = trainer.global_step, trainer.max_steps, trainer.callback_metrics
+        loss = f", loss {float(found['train/loss']):.3f}" if "train/loss" in found else ""
+        left = f", about {self._left(trainer)} left" if 0 < step < steps else ""
+        dice = f", Dice {float(found['val/dice']):.3f}"
+        self._say(trainer, f"step {step} of {steps}{loss}{dice}{left}")
+
+    def _left(self, trainer: Trainer) -> timedelta:
+        done, left = trainer.global_step - self.first_step, trainer.max_steps - trainer.global_step
+        return timedelta(seconds=round((time.monotonic() - self.began_s) * left / max(1, done)))
+
+    def _say(self, trainer: Trainer, line: str) -> None:
+        if trainer.is_global_zero:
+            self.bar.console.print(line, highlight=False, soft_wrap=True)
+
+    def on_train_end(self, *_: Any) -> None:
+        self.bar.stop()
+
+    on_exception = on_train_end

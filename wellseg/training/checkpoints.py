@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from wellseg.scan.atomic import atomic_file
@@ -34,6 +34,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             file.write(buffer.getbuffer())
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """The state with the best score; one that ``trainer.validate`` scores before the first step
+    counts, too."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            super().on_validation_end(trainer, pl_module)
+        else:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+
 class LastCheckpoint(ModelCheckpoint):
     """The newest state, for --resume; also where a run is stopped, if that state is worth it."""
 
@@ -43,36 +54,6 @@ class LastCheckpoint(ModelCheckpoint):
         # Not weights that give no number, and not onto a disk that has just failed.
         if not isinstance(exception, FloatingPointError | OSError):
             super().on_exception(trainer, pl_module, exception)
-
-
-class StartScore(Callback):
-    """Remembers, over resumptions too, the Dice of the weights a run starts from, and the best
-    since.
-
-    The former is that of ``trainer.validate`` before ``trainer.fit``.
-    """
-
-    def __init__(self) -> None:
-        self.dice: float | None = None
-        self.best: float | None = None
-
-    @property
-    def is_best(self) -> bool:
-        """Whether steps were validated and none is better than the start."""
-        return self.dice is not None and self.best is not None and self.best <= self.dice
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        dice = float(trainer.callback_metrics["val/dice"])
-        if trainer.state.fn == "fit":
-            self.best = dice if self.best is None else max(self.best, dice)
-        else:
-            self.dice = dice
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"dice": self.dice, "best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.dice, self.best = state_dict["dice"], state_dict["best"]
 
 
 def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:

@@ -10,17 +10,24 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from wellseg.config import TrainConfig
 from wellseg.device import pick_device, pick_dtype
-from wellseg.training.callbacks import Memory, Pictures, Skipped
-from wellseg.training.checkpoints import AtomicCheckpointIO, LastCheckpoint, StartScore
-from wellseg.training.progress import StepProgress
+from wellseg.training.callbacks import Memory, Pictures, Skipped, StepProgress
+from wellseg.training.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+
+TOLD_BY_LIGHTNING = (
+    "Experiment logs directory",
+    ".*isinstance.treespec",
+    ".*logging interval",
+    ".*not resumable",
+    "Checkpoint directory",
+)
+"""At every start, of itself; its other warnings stay."""
 
 
-def make_trainer(config: TrainConfig, start: StartScore) -> Trainer:
+def make_trainer(config: TrainConfig) -> Trainer:
     """Lightning's Trainer for one log a step, with what config.trainer adds."""
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
     half = pick_dtype(config.precision, device) == torch.bfloat16
@@ -30,11 +37,9 @@ def make_trainer(config: TrainConfig, start: StartScore) -> Trainer:
         "save_on_train_epoch_end": False,
     }
     callbacks: list[Callback] = [
-        # The state with the best Dice becomes the weights; the newest is for --resume. The newest
-        # is saved after the validation and after the best, so that it knows of both.
-        ModelCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
+        # The newest state is saved after the validation and the best, so that it knows of both.
+        BestCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
         LastCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
-        start,
         Memory(config.checkpoint),
         Pictures(),
         Skipped(),
@@ -65,15 +70,8 @@ def make_trainer(config: TrainConfig, start: StartScore) -> Trainer:
         "logger": _loggers(config.out, options.get("logger", "tensorboard")),
         "enable_progress_bar": False,  # Lightning's counts epochs
     }
-    # What Lightning tells about itself at every start; its warnings and errors stay.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for said in (
-        "Experiment logs directory",
-        ".*isinstance.treespec",
-        ".*logging interval",
-        ".*not resumable",
-        "Checkpoint directory",
-    ):
+    for said in TOLD_BY_LIGHTNING:
         warnings.filterwarnings("ignore", said, module="lightning")
     try:
         return Trainer(**options)
