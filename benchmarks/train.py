@@ -34,12 +34,13 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from wellseg.config import ModelConfig, OptimConfig
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
+from wellseg.net.options import ModelConfig
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.group import GroupNorm
 from wellseg.training.callbacks import Memory
 from wellseg.training.dataset import Sample
+from wellseg.training.options import OptimConfig
 from wellseg.training.segmenter import Segmenter
 
 LAYOUTS = {

@@ -11,7 +11,8 @@ import pytest
 from wellseg import __version__
 from wellseg.__main__ import COMMANDS
 from wellseg.cli import parse
-from wellseg.config import PredictConfig, TrainConfig
+from wellseg.config import PredictConfig
+from wellseg.training.options import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "numpy", "cv2", "lightning", "tifffile", "lasio"}

@@ -14,8 +14,9 @@ import torch
 
 from wellseg import compare
 from wellseg.compare import CompareConfig
-from wellseg.config import ModelConfig, OptimConfig
+from wellseg.net.options import ModelConfig
 from wellseg.results.comparison import Comparison, Way, paired, write_report
+from wellseg.training.options import OptimConfig
 
 TINY = compare.Size((8, 16), 3, 2, 48, 2, 1, 1)
 

@@ -6,10 +6,10 @@ import tifffile
 import torch
 from torch.utils.data import DataLoader
 
-from wellseg.config import DataConfig
 from wellseg.training.augment import Augmentation
 from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import DrawnLogs, FolderLogs, LogsModule, Samples, VisitSampler
+from wellseg.training.options import DataConfig
 
 
 def test_every_log_keeps_its_own_size(data_set):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.config import DataConfig
 from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import FolderLogs, LogsModule, Samples, pick_crop
+from wellseg.training.options import DataConfig
 
 
 def change(data_set, change, *names):

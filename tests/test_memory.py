@@ -8,8 +8,8 @@ from types import SimpleNamespace as Any
 import pytest
 import torch
 
-from wellseg.config import ModelConfig
 from wellseg.device import container_bytes, free_bytes, resident_bytes
+from wellseg.net.options import ModelConfig
 from wellseg.training.callbacks import Memory, step_bytes
 
 DEFAULT = ModelConfig()
@@ -19,7 +19,7 @@ STEP = """
 import sys
 from dataclasses import asdict
 import torch
-from wellseg.config import OptimConfig
+from wellseg.training.options import OptimConfig
 from wellseg.device import resident_bytes
 from wellseg.training.dataset import Sample
 from wellseg.training.segmenter import Segmenter

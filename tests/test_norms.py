@@ -4,9 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wellseg.config import ModelConfig, TrainConfig
+from wellseg.net.options import ModelConfig
 from wellseg.norms import NORMS, Norm, base, channel_statistics, make_norm, moments, register
 from wellseg.norms.group import GroupNorm, half_or_16
+from wellseg.training.options import TrainConfig
 
 WORDS = ["group", "instance", "layer", "batch"]
 """The product's norms: tests of the study register more."""

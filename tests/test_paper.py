@@ -8,7 +8,6 @@ from conftest import draw_waves
 from safetensors import safe_open
 from torch.utils.data import DataLoader
 
-from wellseg.config import DataConfig
 from wellseg.corpus import fingerprint
 from wellseg.paper import main
 from wellseg.scan.reader import open_scan
@@ -17,6 +16,7 @@ from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
 from wellseg.training.dataset import DrawnLogs, LogsModule, Samples
 from wellseg.training.on_paper import draw_on_paper, medium_of
+from wellseg.training.options import DataConfig
 from wellseg.training.paper_mask import paper_mask
 
 

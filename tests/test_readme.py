@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from wellseg.__main__ import COMMANDS, main
-from wellseg.config import TrainConfig
+from wellseg.training.options import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/batch-size-one.md"]

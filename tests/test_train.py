@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from wellseg.cli import parse
-from wellseg.config import DataConfig, ModelConfig, TrainConfig
+from wellseg.net.options import ModelConfig
 from wellseg.train import main, train
+from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.weights import change_header, load_model, read_header
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))

@@ -20,7 +20,7 @@ from statistics import mean
 from typing import Any
 
 from wellseg.cli import WRONG_USAGE, fail, parse
-from wellseg.config import at_least
+from wellseg.net.options import at_least
 from wellseg.scores import F1, FALSE, HEADINGS, SHARES
 
 WITHOUT = " without curves"

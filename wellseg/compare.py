@@ -32,15 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    TrainConfig,
-    at_least,
-    check_norm,
-)
+from wellseg.net.options import ModelConfig, at_least, check_norm
 from wellseg.scan.atomic import atomic_file
+from wellseg.training.options import DataConfig, OptimConfig, TrainConfig
 
 if TYPE_CHECKING:
     from wellseg.results.comparison import Row

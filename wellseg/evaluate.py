@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import MaskOptions, at_least
+from wellseg.config import MaskOptions
+from wellseg.net.options import at_least
 from wellseg.scores import FALSE, SHARES
 from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import PaperConfig
+from wellseg.config import InferenceOptions
+from wellseg.net.options import at_least
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,31 @@ HEADER_OVERLAP = 4
 """Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
+
+
+@dataclass
+class PaperConfig(InferenceOptions):
+    """Paper to draw synthetic curves on, from unlabelled scans."""
+
+    scans: list[str]
+    """Scans (TIFF, PNG, JPEG), or folders of them."""
+    out: Path = Path("paper")
+    """Folder for the crops: images/, masks/ (0 no curve, 128 not scored) and previews/."""
+    crops: int = 8
+    """Of each scan at most: up to half of them its header, the others spread over the rest."""
+    rows: int = 1400
+    """Of a crop; it is as wide as the scan."""
+    curves: bool = False
+    """Take the curves that the weights are sure of for truth (255), so that training learns from
+    real ones, too."""
+    headers: Path | None = None
+    """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no
+    curve for certain. Of such headers four times as many crops are taken, which overlap; they are
+    named SCAN-header-ROW, and no curve is ever drawn on them."""
+
+    def __post_init__(self) -> None:
+        at_least(1, crops=self.crops)
+        at_least(64, rows=self.rows)
 
 
 @dataclass(frozen=True)

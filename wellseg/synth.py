@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wellseg.cli import WRONG_USAGE, fail, parse
-from wellseg.config import Preset
+from wellseg.training.options import Preset
 
 RECIPE = "corpus.json"
 VAL_EVERY = 10

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
-from wellseg.config import DataConfig, ModelConfig, TrainConfig
+from wellseg.net.options import ModelConfig
+from wellseg.training.options import DataConfig, TrainConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer

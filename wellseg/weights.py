@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.config import ModelConfig
+from wellseg.net.options import ModelConfig
 from wellseg.scan.atomic import atomic_file
 
 if TYPE_CHECKING:

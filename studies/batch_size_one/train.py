@@ -14,9 +14,9 @@ from torch import nn
 from studies.batch_size_one.arms import ARMS, Job, Size
 from studies.batch_size_one.logs import training_log
 from studies.batch_size_one.norms import Together, pools_images, set_progress, standardise
-from wellseg.config import OptimConfig
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.training.options import OptimConfig
 from wellseg.training.segmenter import make_optimizer
 
 Schedule = Literal["constant", "annealed"]

@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wellseg.config import ModelConfig
 from wellseg.device import free_bytes
+from wellseg.net.options import ModelConfig
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.pictures import encode_png, paint
 from wellseg.training.dataset import Sample

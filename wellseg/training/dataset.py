@@ -21,7 +21,7 @@ from wellseg.training.masks import MaskFacts, check_masks, listed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wellseg.config import DataConfig
+    from wellseg.training.options import DataConfig
 
 Visit = tuple[int, int]
 """(epoch, index of the log): what the sampler yields, and all that a sample depends on but the

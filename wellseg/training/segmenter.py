@@ -17,10 +17,11 @@ from torchmetrics.classification import (
     BinaryRecall,
 )
 
-from wellseg.config import ModelConfig, OptimConfig
 from wellseg.net.losses import IGNORE, curve_loss
+from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.training.dataset import Sample
+from wellseg.training.options import OptimConfig
 
 
 def curve_scores() -> MetricCollection:

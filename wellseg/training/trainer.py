@@ -12,10 +12,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from wellseg.config import TrainConfig
 from wellseg.device import pick_device, pick_dtype
 from wellseg.training.callbacks import Memory, Pictures, Skipped, StepProgress
 from wellseg.training.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+from wellseg.training.options import TrainConfig
 
 TOLD_BY_LIGHTNING = (
     "Experiment logs directory",

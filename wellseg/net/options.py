@@ -1,0 +1,53 @@
+"""Which network: the options that weights keep in their header. No torch, for --help is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+def at_least(least: int, group: str = "", **options: int | None) -> None:
+    """Raises ValueError for the first option that is smaller; None is one's default and passes."""
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise ValueError(f"--{group}{name} is at least {least}, not {value}")
+
+
+def check_norm(word: str) -> None:
+    """Raises ValueError, which lists the words, for one that is not registered in wellseg.norms."""
+    from wellseg.norms import NORMS  # not above: --help needs no torch
+
+    if word not in NORMS:
+        raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
+
+
+@dataclass
+class ModelConfig:
+    """The network."""
+
+    norm: str = "group"
+    """Normalisation, a word registered in wellseg.norms. Of each image by itself: group
+    (half_or_16), instance, layer. With running statistics: batch (the legacy v1 layer)."""
+    momentum: float | Literal["cumulative"] = 0.01
+    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
+    1 - m momentum). cumulative: the plain mean of all observed."""
+    patch: int = 2
+    """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's
+    layout."""
+    widths: tuple[int, ...] = (32, 64, 128, 128, 128)
+    """Channels of each stage; each stage halves the resolution."""
+    separable: bool = True
+    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over
+    memory."""
+
+    def __post_init__(self) -> None:
+        if self.patch not in (1, 2):
+            raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(
+                f"--model.widths needs one positive number per stage, not {list(self.widths)}"
+            )
+        if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
+            raise ValueError(
+                f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}"
+            )
