@@ -152,7 +152,7 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
 def test_another_size_needs_another_folder(done, tiny, capsys):
     with pytest.raises(SystemExit, match="2"):
         compare.main(["--out", str(done), "--steps", "5"])
-    assert "give another --out" in capsys.readouterr().err
+    assert "name another folder" in capsys.readouterr().err
 
 
 def test_two_starts_share_the_work(done, tiny, capsys):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -30,6 +28,7 @@ from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.corpus.strokes import DASHES, Pen, along_columns, along_rows, draw_pen, lay, stroke
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import open_scan
+from wellseg.synth import SynthConfig
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
@@ -326,9 +325,9 @@ def test_off_scale_values() -> None:
 
 def test_corpus_on_disk(tmp_path: Path) -> None:
     out = tmp_path / "corpus"
-    synth.write_corpus(out, count=3, seed=9, preset="tiny")
+    synth.write_corpus(SynthConfig(out, count=3, seed=9, preset="tiny"))
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.tif")}
-    synth.write_corpus(out, count=5, seed=9, preset="tiny", workers=2)
+    synth.write_corpus(SynthConfig(out, count=5, seed=9, preset="tiny", workers=2))
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     logs = list_logs(out)
     assert len(logs) == 5 and {log.split for log in logs} == {"train", "val"}
@@ -346,25 +345,24 @@ def test_a_folder_with_other_content_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(synth.CorpusError, match=r"not empty"):
-        synth.write_corpus(tmp_path, count=1, preset="tiny")
+    with pytest.raises(ValueError, match=r"not empty"):
+        synth.write_corpus(SynthConfig(tmp_path, count=1, preset="tiny"))
     out = tmp_path / "corpus"
-    synth.write_corpus(out, count=1, seed=1, preset="tiny")
-    with pytest.raises(synth.CorpusError, match=r"another corpus"):
-        synth.write_corpus(out, count=1, seed=2, preset="tiny")
-    with pytest.raises(synth.CorpusError, match=r"--count"):
-        synth.write_corpus(out, count=0)
+    synth.write_corpus(SynthConfig(out, count=1, seed=1, preset="tiny"))
+    with pytest.raises(ValueError, match=r"'seed': 1.* not .*'seed': 2.* name another folder"):
+        synth.write_corpus(SynthConfig(out, count=1, seed=2, preset="tiny"))
+    with pytest.raises(ValueError, match=r"--count"):
+        SynthConfig(out, count=0)
 
 
-def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+def test_the_command_says_in_one_line_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    run = subprocess.run(
-        [sys.executable, "-m", "wellseg.synth", str(tmp_path), "--count", "1"],
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 2
-    assert run.stderr.count("\n") == 1 and str(tmp_path) in run.stderr
+    with pytest.raises(SystemExit, match="2"):
+        synth.main([str(tmp_path), "--count", "1"])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(tmp_path) in said
 
 
 def test_unknown_preset() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from wellseg.cli import WRONG_USAGE, fail, parse
+from wellseg.cli import run
 from wellseg.net.options import at_least
 from wellseg.scores import F1, FALSE, HEADINGS, SHARES
 
@@ -115,26 +115,27 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
 
 
+def show(config: CardConfig) -> None:
+    """Print the card of weights, and write them with what is new in their header."""
+    from wellseg.weights import change_header, read_header, weights_path
+
+    path = weights_path(config.weights)
+    header = read_header(path)
+    if config.scores:
+        header["scores"] = summarise(config.scores)
+    if config.limits:
+        header["limits"] = config.limits.read_text("utf-8").strip().splitlines()
+    if config.window_rows is not None:
+        header["window_rows"] = config.window_rows
+    if config.out:
+        change_header(path, header, config.out)
+        path = config.out
+    print(card(path.stem, header), end="")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
-    from wellseg.weights import WeightsError, change_header, read_header, weights_path
-
-    config, _ = parse(CardConfig, "card", __doc__ or "", argv)
-    try:
-        path = weights_path(config.weights)
-        header = read_header(path)
-        if config.scores:
-            header["scores"] = summarise(config.scores)
-        if config.limits:
-            header["limits"] = config.limits.read_text("utf-8").strip().splitlines()
-        if config.window_rows is not None:
-            header["window_rows"] = config.window_rows
-        if config.out:
-            change_header(path, header, config.out)
-            path = config.out
-        print(card(path.stem, header), end="")
-    except (ValueError, OSError, WeightsError) as error:
-        fail("card", str(error), WRONG_USAGE)
+    run(show, CardConfig, "card", __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from functools import cache
-from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from wellseg import __version__
@@ -94,9 +91,7 @@ def parse(
     for i, word in enumerate(words):  # --resume alone is --resume true
         if word in switches and words[i + 1 : i + 2] not in (["true"], ["false"]):
             words[i] = f"{word}=true"
-    for i in range(
-        len(words) - 1
-    ):  # jsonargparse reads from left to right: the file has to be first
+    for i in range(len(words) - 1):  # jsonargparse reads from left to right: the file goes first
         if words[i] == "--config":
             words = [f"--config={words[i + 1]}", *words[:i], *words[i + 2 :]]
     given = parser.parse_args(words, defaults=False).as_dict()
@@ -105,6 +100,29 @@ def parse(
         return _build(options, given), given
     except ValueError as error:
         fail(command, str(error), WRONG_USAGE)
+
+
+def run(
+    do: Callable[[Options], int | None],
+    options: type[Options],
+    command: str,
+    doc: str,
+    argv: Sequence[str] | None,
+    positional: str | None = None,
+    stopped: str = "nothing was written",
+) -> NoReturn:
+    """Parse and do a command, and end with the status it returns; what a user can mend is one line.
+
+    stopped: what Ctrl-C leaves.
+    """
+    config, _ = parse(options, command, doc, argv, positional)
+    try:
+        status = do(config)
+    except (ValueError, OSError) as error:
+        fail(command, str(error), WRONG_USAGE)
+    except KeyboardInterrupt:
+        fail(command, f"stopped; {stopped}", INTERRUPTED)
+    raise SystemExit(status or 0)
 
 
 def _add_options(parser: Any, options: type, positional: str | None = None, key: str = "") -> None:
@@ -143,22 +161,8 @@ def whole_numbers(given: str | Sequence[int]) -> tuple[int, ...]:
 
 def _attribute_docs(options: type) -> dict[str, str]:
     """The strings below a dataclass's fields; Python does not keep them."""
-    texts: dict[str, str] = {}
-    for base in reversed(options.__mro__[:-1]):
-        texts |= _docs_in(inspect.getfile(base)).get(base.__name__, {})
-    return texts
-
-
-@cache
-def _docs_in(file: str) -> dict[str, dict[str, str]]:
-    classes: dict[str, dict[str, str]] = {}
-    for part in ast.parse(Path(file).read_text("utf-8")).body:
-        if isinstance(part, ast.ClassDef):
-            texts = classes.setdefault(part.name, {})
-            for field, text in zip(part.body, part.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                    texts[ast.unparse(field.target)] = ast.literal_eval(text.value)
-    return classes
+    params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
+    return {param.arg_name: param.description or "" for param in params}
 
 
 def _build(options: type[Options], given: Mapping[str, Any]) -> Options:

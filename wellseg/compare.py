@@ -140,6 +140,8 @@ def compare(config: CompareConfig) -> Path:
     """
     from filelock import FileLock, Timeout
 
+    from wellseg.training.write_folder import claim
+
     size = SIZES[config.preset]
     size = replace(size, steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
     jobs = [
@@ -149,8 +151,9 @@ def compare(config: CompareConfig) -> Path:
         for norm in config.norm_list
     ]
     config.out.mkdir(parents=True, exist_ok=True)
+    about = _describe(config, size)
     with FileLock(config.out / "lock"):
-        about = _claim(config, size)
+        claim(config.out, "compare.json", about)
         root = config.data.root or draw_data_set(config.out / "data", size)
     _check_logs(root)
     for number, job in enumerate(jobs, 1):
@@ -174,24 +177,15 @@ def compare(config: CompareConfig) -> Path:
     return write_report(config.out / "report.html", rows, config.norm_list, notes)
 
 
-def _claim(config: CompareConfig, size: Size) -> dict[str, Any]:
-    """Make the folder this comparison's own: runs on other logs or of other length must not mix."""
+def _describe(config: CompareConfig, size: Size) -> dict[str, Any]:
+    """What the runs have in common: those on other logs or of other length must not mix."""
     from wellseg.corpus import fingerprint
 
     about: dict[str, Any] = {"widths": list(size.widths), "steps": size.steps}
     if config.data.root:
-        about |= {"root": str(config.data.root), "crop_rows": config.data.crop_rows}
-    else:
-        drawn = {name: getattr(size, name) for name in ("rows", "train", "val", "test")}
-        about |= {**drawn, "crop_rows": config.data.crop_rows, "corpus": fingerprint()}
-    note = config.out / "compare.json"
-    if note.exists() and json.loads(note.read_text()) != about:
-        raise ValueError(
-            f"{config.out} holds a comparison on other logs or of another size; give another --out"
-        )
-    with atomic_file(note) as file:
-        file.write(json.dumps(about, indent=1).encode())
-    return about
+        return about | {"root": str(config.data.root), "crop_rows": config.data.crop_rows}
+    drawn = {name: getattr(size, name) for name in ("rows", "train", "val", "test")}
+    return {**about, **drawn, "crop_rows": config.data.crop_rows, "corpus": fingerprint()}
 
 
 def draw_data_set(root: Path, size: Size) -> Path:
@@ -200,13 +194,11 @@ def draw_data_set(root: Path, size: Size) -> Path:
     import numpy as np
 
     from wellseg.corpus import draw_log, kind_of
-    from wellseg.scan.writer import write_picture
+    from wellseg.training.write_folder import write_log, write_split
 
     if (root / "split.csv").exists():
         return root
-    for part in ("images", "masks"):
-        (root / part).mkdir(parents=True, exist_ok=True)
-    lines = ["name,split,kind"]
+    lines = []
     indices = {"bilevel": count(), "colour": count()}
     plan = {"train": size.train, "val": size.val, "test": size.test}
     for split, kind in (*((split, "bilevel") for split in plan), ("test", "colour")):
@@ -222,12 +214,9 @@ def draw_data_set(root: Path, size: Size) -> Path:
             if not mask.any() and (split != "test" or left % 4):
                 continue  # every fourth test log may be without a curve
             left -= 1
-            for part, pixels in (("masks", mask), ("images", image)):
-                path = root / part / f"drawn{index:05d}.tif"
-                write_picture(path, pixels, dpi=200, bilevel=True)
+            write_log(root, f"drawn{index:05d}", image, mask, 200)
             lines.append(f"drawn{index:05d},{split},{kind}")
-    with atomic_file(root / "split.csv") as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    write_split(root, "name,split,kind", lines)
     return root
 
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import SOME_FAILED, run
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
 from wellseg.scores import FALSE, SHARES
@@ -73,8 +73,7 @@ def evaluate(config: EvaluateConfig) -> int:
     """Score every log, print the tables, write scores.csv and pictures; returns the exit status.
 
     Raises:
-        DataError, ValueError, WeightsError: the data set, an option or the weights are unusable;
-            nothing was scored.
+        ValueError: the data set, an option or the weights are unusable; nothing was scored.
         OSError: a result cannot be written.
     """
     from rich.console import Console
@@ -195,7 +194,7 @@ def _score_logs(logs: Sequence[LogFiles], predict: Predict) -> list[LogScores]:
         try:
             scores = score_files(log, predict(log))
             results.append(LogScores(log.name, log.split, log.well, log.kind, scores))
-        except (ScanError, DataError, ValueError, OSError) as error:
+        except (ScanError, ValueError, OSError) as error:
             line = f"wellseg.evaluate: {log.name}: {error}"
             console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
     if failed := len(logs) - len(results):
@@ -265,16 +264,8 @@ def _read_gray(path: Path) -> NDArray[np.uint8]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
-    config, _ = parse(EvaluateConfig, "evaluate", __doc__ or "", argv, positional="data")
-    from wellseg.weights import WeightsError
-
-    try:
-        status = evaluate(config)
-    except (DataError, ValueError, WeightsError, OSError) as error:
-        fail("evaluate", str(error), WRONG_USAGE)
-    except KeyboardInterrupt:
-        fail("evaluate", "stopped; no scores were written", INTERRUPTED)
-    raise SystemExit(status)
+    stopped = "no scores were written"
+    run(evaluate, EvaluateConfig, "evaluate", __doc__ or "", argv, "data", stopped)
 
 
 if __name__ == "__main__":

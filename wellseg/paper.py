@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import SOME_FAILED, run
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
 
@@ -176,8 +176,7 @@ def mine_all(config: PaperConfig) -> int:
             f"{config.headers}: none of the {len(scans)} scans is named in its column scan"
         )
     net = load_model(weights_path(config.weights))
-    for folder in ("images", "masks", "previews"):
-        (config.out / folder).mkdir(parents=True, exist_ok=True)
+    (config.out / "previews").mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
         found = 0
@@ -208,11 +207,9 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
 
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import encode_png, paint
-    from wellseg.scan.writer import write_picture
+    from wellseg.training.write_folder import write_log
 
-    # The mask first: an image without a mask would make the folder unreadable.
-    for part, pixels in (("masks", crop.mask), ("images", crop.gray)):
-        write_picture(out / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
+    write_log(out, name, crop.gray, crop.mask, dpi)
     small = (crop.gray.shape[1] // 2, len(crop.gray) // 2)
     gray, mask = (
         np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8)
@@ -225,16 +222,9 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    from wellseg.weights import WeightsError
-
-    config, _ = parse(PaperConfig, "paper", __doc__ or "", argv, positional="scans")
-    try:
-        status = mine_all(config)
-    except (ValueError, OSError, WeightsError) as error:
-        fail("paper", str(error), WRONG_USAGE)
-    except KeyboardInterrupt:
-        fail("paper", "stopped; the crops written so far are whole", INTERRUPTED)
-    raise SystemExit(status)
+    """The command."""
+    stopped = "the crops written so far are whole"
+    run(mine_all, PaperConfig, "paper", __doc__ or "", argv, "scans", stopped)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ already there are not drawn again, so an interrupted run goes on and a larger co
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from wellseg.cli import WRONG_USAGE, fail, parse
+from wellseg.cli import run
+from wellseg.net.options import at_least
 from wellseg.training.options import Preset
 
-RECIPE = "corpus.json"
+NOTE = "corpus.json"
 VAL_EVERY = 10
 """One log in so many is kept for validation: number 1, 11, 21, ..."""
 
@@ -40,115 +40,65 @@ class SynthConfig:
     workers: int = 1
     """Processes that draw."""
 
+    def __post_init__(self) -> None:
+        at_least(1, count=self.count, workers=self.workers)
+        at_least(0, seed=self.seed)
 
-class CorpusError(ValueError):
-    """The folder cannot take this corpus; the message says why and what to do."""
 
-
-def write_corpus(
-    out: Path, count: int = 64, seed: int = 0, preset: Preset = "quick", workers: int = 1
-) -> int:
+def write_corpus(config: SynthConfig) -> int:
     """Draw what is not there yet of a corpus; returns how many logs that were.
 
-    Leaves images/NAME.tif, masks/NAME.tif and split.csv. The options are those of SynthConfig.
-
-    Raises:
-        CorpusError: the folder holds something else, or a number is out of range.
+    Leaves images/NAME.tif, masks/NAME.tif and split.csv. Raises ValueError where the folder holds
+    something else.
     """
-    from wellseg.corpus import fingerprint
+    import cv2
 
-    if count < 1 or workers < 1 or seed < 0:
-        given = f"{count}, {workers} and {seed}"
-        raise CorpusError(
-            f"--count and --workers are at least 1 and --seed at least 0, not {given}"
-        )
-    _claim(out, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    todo = []
-    for index in range(count):
-        name = f"{preset}{seed}-{index:06d}"
-        if not all((out / part / f"{name}.tif").is_file() for part in ("images", "masks")):
-            todo.append((out, name, seed, index, preset))
-    if workers > 1 and len(todo) > 1:
+    from wellseg.corpus import fingerprint, kind_of
+    from wellseg.training.write_folder import claim, write_split
+
+    out, seed, preset = config.out, config.seed, config.preset
+    if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
+        raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
+    claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
+    there = {path.stem for path in (out / "images").glob("*.tif")}
+    names = {f"{preset}{seed}-{index:06d}": index for index in range(config.count)}
+    todo = [(out, name, seed, index, preset) for name, index in names.items() if name not in there]
+    if config.workers > 1 and len(todo) > 1:
         # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(todo)), spawn, _one_thread) as pool:
-            for _ in pool.map(_write_log, todo, chunksize=1):
-                pass
+        workers = min(config.workers, len(todo))
+        with ProcessPoolExecutor(workers, spawn, cv2.setNumThreads, (1,)) as pool:
+            list(pool.map(_draw, todo))
     else:
-        for task in todo:
-            _write_log(task)
-    _write_split(out)
+        list(map(_draw, todo))
+    rows = []
+    for name in sorted(there | names.keys()):  # each is a well of its own
+        index = int(name.rsplit("-", 1)[1])
+        split = "val" if index % VAL_EVERY == 1 else "train"
+        rows.append(f"{name},{split},{name},{kind_of(seed, index, preset)}")
+    write_split(out, "name,split,well,kind", rows)
     return len(todo)
 
 
-def _claim(out: Path, recipe: dict[str, object]) -> None:
-    """Make the folder this corpus's own, or say what stands in the way."""
-    from wellseg.scan.atomic import atomic_file
-
-    if out.exists() and not out.is_dir():
-        raise CorpusError(f"{out}: is a file; name a folder for the corpus")
-    note = out / RECIPE
-    if note.is_file():
-        try:
-            found = json.loads(note.read_text("utf-8"))
-        except ValueError:
-            found = None
-        if found != recipe:
-            raise CorpusError(
-                f"{out}: holds another corpus ({found}), not {recipe}; remove it or name a new one"
-            )
-    elif out.is_dir() and any(out.iterdir()):
-        raise CorpusError(f"{out}: is not empty and holds no corpus; name a new folder")
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    (out / "masks").mkdir(exist_ok=True)
-    if not note.is_file():
-        with atomic_file(note) as file:
-            file.write(json.dumps(recipe, indent=1).encode())
-
-
-def _write_log(task: tuple[Path, str, int, int, str]) -> None:
+def _draw(task: tuple[Path, str, int, int, str]) -> None:
     from wellseg.corpus import draw_log
-    from wellseg.scan.writer import write_picture
+    from wellseg.training.write_folder import write_log
 
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)
-    dpi = round(float(log.about["dpi"]))  # type: ignore[arg-type]
-    # The mask first: an image without a mask would make the data set unreadable.
-    for part, pixels in (("masks", log.mask), ("images", log.image)):
-        write_picture(out / part / f"{name}.tif", pixels, dpi=dpi, bilevel=part == "images")
+    write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore[arg-type]
 
 
-def _write_split(out: Path) -> None:
-    """split.csv of every log that is there: each is a well of its own."""
-    from wellseg.corpus import kind_of
-    from wellseg.scan.atomic import atomic_file
-
-    names = sorted(p.stem for p in (out / "images").glob("*.tif"))
-    recipe = json.loads((out / RECIPE).read_text("utf-8"))
-    lines = ["name,split,well,kind"]
-    for name in names:
-        index = int(name.rsplit("-", 1)[1])
-        split = "val" if index % VAL_EVERY == 1 else "train"
-        lines.append(f"{name},{split},{name},{kind_of(recipe['seed'], index, recipe['preset'])}")
-    with atomic_file(out / "split.csv") as file:
-        file.write(("\n".join(lines) + "\n").encode())
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
+def synth(config: SynthConfig) -> None:
+    """Draw, and tell where."""
+    drawn = write_corpus(config)
+    there = f", {config.count - drawn} were there" if drawn < config.count else ""
+    print(f"drew {drawn} logs{there}: {config.out / 'images'} and {config.out / 'masks'}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
-    config, _ = parse(SynthConfig, "synth", __doc__ or "", argv, positional="out")
-    try:
-        drawn = write_corpus(**vars(config))
-        there = f", {config.count - drawn} were there" if drawn < config.count else ""
-        print(f"drew {drawn} logs{there}: {config.out / 'images'} and {config.out / 'masks'}")
-    except (CorpusError, OSError) as error:
-        fail("synth", str(error), WRONG_USAGE)
+    run(synth, SynthConfig, "synth", __doc__ or "", argv, "out", "the same command goes on")
 
 
 if __name__ == "__main__":

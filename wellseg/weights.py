@@ -24,7 +24,7 @@ HEADER = {"format", "input", "licence", "limits", "model", "scores", "training",
 TRAINING = {"crop_rows", "data", "kept_step", "optim", "seed", "start", "steps"}
 
 
-class WeightsError(Exception):
+class WeightsError(ValueError):
     """What is wrong with which weights, and what to do."""
 
 

@@ -97,13 +97,17 @@ class Skipped(Callback):
         for said in batch.skipped:
             self.logs[said] = self.logs.get(said, 0) + 1
 
-    on_validation_batch_start = on_train_batch_start
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
+    ) -> None:
+        self.on_train_batch_start(trainer, pl_module, batch)
 
     def on_fit_end(self, *_: Any) -> None:
         for said, times in self.logs.items():
             print(f"skipped {times} times: {said}")
 
-    on_exception = on_fit_end
+    def on_exception(self, *_: Any) -> None:
+        self.on_fit_end()
 
     def state_dict(self) -> dict[str, Any]:
         return {"logs": self.logs}
@@ -155,4 +159,5 @@ class StepProgress(Callback):
     def on_train_end(self, *_: Any) -> None:
         self.bar.stop()
 
-    on_exception = on_train_end
+    def on_exception(self, *_: Any) -> None:
+        self.bar.stop()
