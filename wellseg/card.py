@@ -80,39 +80,22 @@ def summarise(path: Path) -> Scores:
 
 def card(name: str, header: dict[str, Any]) -> str:
     """The model card, Markdown, from nothing but the header."""
-    lines = [
-        f"# {name}",
-        "",
-        "Finds the pixels of curve traces on scanned well logs. Input: "
-        + header["input"]
-        + ", any height and width,",
-        "never resized. Output: a logit for each pixel.",
-    ]
-    if rows := header.get("window_rows"):
-        lines.append(f"The norms' statistics: from windows of {rows} rows.")
-    for title, key in (("Network", "model"), ("Training", "training")):
-        options = sorted(header.get(key, {}).items())
-        lines += ["", f"## {title}", "", *_table(("option", "value"), options)]
-    lines += ["", "## Scores", ""]
+    from jinja2 import Environment, FileSystemLoader
+
+    from wellseg.weights import BUNDLED
+
     scores: Scores = header.get("scores", {})
-    if not scores:
-        lines.append("Not measured yet: `wellseg evaluate`, then `wellseg card --scores`.")
+    tables = []
     for title, without in (("mean over labelled logs", False), ("logs without curves", True)):
         chosen = {kind: of for kind, of in scores.items() if kind.endswith(WITHOUT) == without}
         shown = [name for name in HEADINGS if all(name in of for of in chosen.values())]
-        cells = [
-            (kind, of["logs"], *(f"{of[n]:.3f}" for n in shown)) for kind, of in chosen.items()
-        ]
-        if cells:
-            space = [""] if lines[-1] else []
-            lines += [*space, *_table((title, "logs", *(HEADINGS[name] for name in shown)), cells)]
-    if limits := header.get("limits"):
-        lines += ["", "## Limits", "", *(f"* {limit}" for limit in limits)]
-    return "\n".join([*lines, "", "## Licence", "", header.get("licence", "not said"), ""])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
+        rows = [[kind, of["logs"], *(f"{of[n]:.3f}" for n in shown)] for kind, of in chosen.items()]
+        if rows:
+            tables.append(([title, "logs", *(HEADINGS[name] for name in shown)], rows))
+    files = Environment(
+        loader=FileSystemLoader(BUNDLED), trim_blocks=True, keep_trailing_newline=True
+    )
+    return files.get_template("card.md.jinja").render(name=name, tables=tables, **header)
 
 
 def show(config: CardConfig) -> None:
