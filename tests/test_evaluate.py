@@ -14,10 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from wellseg.evaluate import main
+from wellseg.scan import pictures
+from wellseg.scan.pictures import draw_errors
 from wellseg.scan.writer import write_mask
-from wellseg.scores import SHARES, pictures
+from wellseg.scores import SHARES
 from wellseg.scores.masks import score_log
-from wellseg.scores.pictures import draw_errors
 from wellseg.scores.tables import LogScores, difference_tables, make_tables, summarise
 
 ROWS, COLUMNS = 120, 90

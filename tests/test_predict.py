@@ -23,7 +23,6 @@ from wellseg.config import parse_bytes
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage
-from wellseg.scan.pictures import paint
 from wellseg.weights import change_header, read_header
 
 
@@ -392,11 +391,3 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
     overlay = cv2.imread(str(tmp_path / "log.overlay.png"), cv2.IMREAD_GRAYSCALE)
     overlay = overlay[HEAD_PX:][:80, :60]
     np.testing.assert_array_equal(overlay < 200, upright == 0)
-
-
-def test_paint_tells_hits_from_errors():
-    gray = np.full((1, 4), 255, np.uint8)
-    mask = np.array([[255, 255, 0, 255]], np.uint8)
-    truth = np.array([[255, 0, 255, 128]], np.uint8)
-    colours = [tuple(pixel) for pixel in paint(gray, mask, truth)[0]]
-    assert len(set(colours)) == 4 and colours[3] == (255, 255, 255)

@@ -213,8 +213,7 @@ def _draw_worst(
     """Write a picture of the worst logs with curves, and of the worst without; gives their
     paths."""
     from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import encode_png
-    from wellseg.scores.pictures import draw_errors
+    from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.training.masks import read_mask
 
     files = {log.name: log for log in logs}

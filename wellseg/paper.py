@@ -206,7 +206,7 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
     import numpy as np
 
     from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import encode_png, paint
+    from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.training.write_folder import write_log
 
     write_log(out, name, crop.gray, crop.mask, dpi)
@@ -215,10 +215,10 @@ def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
         np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8)
         for a in (crop.gray, crop.mask)
     )
+    picture = paint(gray, np.where(mask > 0, 255, 0).astype(np.uint8))
+    picture[mask > 200] = HIT
     with atomic_file(out / "previews" / f"{name}.png") as file:
-        # Painted red is what is said to be curve and is none, green what is one.
-        said, truth = (np.where(where, 255, 0).astype(np.uint8) for where in (mask > 0, mask > 200))
-        file.write(encode_png(paint(gray, said, truth)))
+        file.write(encode_png(picture))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

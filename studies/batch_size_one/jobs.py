@@ -200,8 +200,7 @@ def strip(logs: Sequence[StudyLog]) -> StudyLog:
 
 
 def paint(log: StudyLog, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> bytes:
-    from wellseg.scan.pictures import encode_png
-    from wellseg.scores.pictures import draw_errors
+    from wellseg.scan.pictures import draw_errors, encode_png
 
     picture = draw_errors(log.gray, mask, log.truth)
     return encode_png(np.ascontiguousarray(picture[:STRIP_ROWS, :STRIP_COLUMNS]))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
+MARGIN_PX = 40
+"""Of paper around the scored pixels."""
+PICTURE_PIXELS = 40_000_000
 
 
 def is_sideways(orientation: int) -> bool:
@@ -28,23 +33,41 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def paint(
-    gray: NDArray[np.uint8], mask: NDArray[np.uint8], truth: NDArray[np.uint8] | None = None
-) -> NDArray[np.uint8]:
-    """Gray (rows, columns), or RGB, with its mask in red -> RGB uint8 (rows, columns, 3).
-
-    With a truth (255 curve, 0 not, 128 not scored): hits green, false red, missed blue.
-    """
+def paint(gray: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gray (rows, columns), or RGB, with its mask in red -> RGB uint8 (rows, columns, 3)."""
     faded = (120 + gray * (135 / 255)).astype(np.uint8)  # so that red stands out from black ink
     picture: NDArray[np.uint8] = faded if faded.ndim == 3 else np.dstack([faded] * 3)
-    found = mask > 127
-    if truth is None:
-        picture[found] = CURVE
-        return picture
-    curve, scored = truth == 255, truth != 128
-    picture[found & scored] = FALSE
-    picture[found & curve] = HIT
-    picture[~found & curve] = MISSED
+    picture[mask > 127] = CURVE
+    return picture
+
+
+def draw_errors(
+    gray: NDArray[np.uint8], prediction: NDArray[np.bool_], truth: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Paint what was right and wrong by more than 3 px: RGB uint8 (rows, columns, 3).
+
+    Predicted curve is green near a true one (255), else red; true curve without a predicted one
+    near it is blue; what is not scored (128) is pale. Cut to the scored part and some paper around,
+    and reduced to PICTURE_PIXELS.
+    """
+    left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
+    box = np.s_[
+        max(0, top - MARGIN_PX) : top + height + MARGIN_PX,
+        max(0, left - MARGIN_PX) : left + width + MARGIN_PX,
+    ]
+    gray, prediction, truth = gray[box], prediction[box], truth[box]
+    scored, true = truth != 128, truth == 255
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    near, found = (cv2.dilate(mask.view(np.uint8), disc) > 0 for mask in (true, prediction))
+    picture = paint(gray, np.zeros_like(gray))
+    picture[~scored] = 200 + picture[~scored] * (55 / 255)
+    picture[prediction & scored & ~near] = FALSE
+    picture[prediction & scored & near] = HIT
+    picture[true & ~found] = MISSED
+    reduction = math.ceil(math.sqrt(gray.size / PICTURE_PIXELS))
+    if reduction > 1:
+        size = (picture.shape[1] // reduction, picture.shape[0] // reduction)
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     return picture
 
 

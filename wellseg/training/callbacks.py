@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wellseg.device import free_bytes
 from wellseg.net.options import ModelConfig
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.pictures import encode_png, paint
+from wellseg.scan.pictures import draw_errors, encode_png
 from wellseg.training.dataset import Sample
 
 PICTURES = 4
@@ -76,12 +76,12 @@ class Pictures(Callback):
     ) -> None:
         if batch_idx >= PICTURES or not trainer.is_global_zero:
             return
-        mask = (outputs > 0).to(torch.uint8).mul(255)[0, 0].cpu().numpy()
-        gray, truth = batch.gray[0, 0].cpu().numpy(), batch.truth[0, 0].cpu().numpy()
+        maps = batch.gray, outputs > 0, batch.truth
+        picture = draw_errors(*(each[0, 0].cpu().numpy() for each in maps))
         folder = Path(trainer.default_root_dir, "pictures")
         folder.mkdir(exist_ok=True)
         with atomic_file(folder / f"step-{trainer.global_step:06d}-{batch.name}.png") as file:
-            file.write(encode_png(paint(gray, mask, truth)))
+            file.write(encode_png(picture))
 
 
 class Skipped(Callback):
