@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -320,34 +318,3 @@ def test_wrong_usage(
     (data / "masks" / "a.tif").unlink()
     assert "a.tif: no such mask" in refused(data, "--baseline")
     assert not (tmp_path / "out").exists()
-
-
-def test_as_a_program(data: Path, masks: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "wellseg.evaluate", str(data), "--masks", str(masks)]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [*words, "--out", str(tmp_path)], cwd=root, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "F1@3px" in done.stdout
-    done = subprocess.run([*words, "--split", "train"], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("wellseg.evaluate: error: ")
-
-
-def test_help_is_quick() -> None:
-    """Nothing heavy is imported before the options are read."""
-    code = """
-import sys
-from wellseg.evaluate import main
-try:
-    main(["--help"])
-except SystemExit as end:
-    assert end.code == 0
-heavy = {"torch", "numpy", "cv2", "skimage", "rich", "tifffile"} & set(sys.modules)
-assert not heavy, heavy
-"""
-    root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "--worst" in done.stdout

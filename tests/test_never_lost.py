@@ -34,45 +34,26 @@ def damage(path):
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tmp_path):
     common = ["--data.root", data_set, "--steps", 8, "--val_every", 4]
-    whole, out = tmp_path / "whole", tmp_path / "run"
-    run(*common, "--out", whole)
-    last = out / "checkpoints" / "last.ckpt"
-
-    def limited(size):
-        # A limit on file sizes stands in for a full disk: write(2) fails with EFBIG, not ENOSPC.
-        words = [
-            sys.executable,
-            "-m",
-            "wellseg.train",
-            *SMALL,
-            *map(str, common),
-            "--out",
-            str(out),
-            "--resume",
-        ]
-        return subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        )
-
-    ended = limited(20_000)  # less than a checkpoint: nothing is there yet
-    assert ended.returncode == 1 and not last.exists()
-    run("--data.root", data_set, "--steps", 4, "--val_every", 4, "--out", out, "--resume")
+    out, last = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
+    run("--data.root", data_set, "--steps", 4, "--val_every", 4, "--out", out)
     before = last.read_bytes()
-    ended = limited(20_000)
+    words = [*SMALL, *map(str, common), "--out", str(out), "--resume"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "wellseg.train", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        # A limit on file sizes stands in for a full disk: write(2) fails with EFBIG, not ENOSPC.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
     assert ended.returncode == 1
     assert re.search(
         r"cannot write.*\.ckpt'; make room, then --resume", ended.stderr.strip().splitlines()[-1]
     )
     assert last.read_bytes() == before
     assert torch.load(last, weights_only=True)["global_step"] == 4
-    assert {path.name for path in last.parent.iterdir()} == {
-        "last.ckpt",
-        "best.ckpt",
-    }  # nothing half written
+    left = {path.name for path in last.parent.iterdir()}
+    assert left == {"last.ckpt", "best.ckpt"}, "nothing half written"
 
 
 def test_a_cut_row_of_metrics_is_left_out(tmp_path):

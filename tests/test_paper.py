@@ -3,10 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 from conftest import draw_waves
 from safetensors import safe_open
-from torch.utils.data import DataLoader
 
 from wellseg.corpus import fingerprint
 from wellseg.paper import main
@@ -14,7 +12,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
-from wellseg.training.dataset import DrawnLogs, LogsModule, Samples
+from wellseg.training.dataset import DrawnLogs, LogsModule
 from wellseg.training.on_paper import draw_on_paper, medium_of
 from wellseg.training.options import DataConfig
 from wellseg.training.paper_mask import paper_mask
@@ -234,18 +232,6 @@ def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
 
     plain, some = draws(DrawnLogs("tiny", 3, 40)), draws(DrawnLogs("tiny", 3, 40, paper, 0.5))
     assert 10 < sum(a == b for a, b in zip(plain, some, strict=True)) < 30
-
-
-def test_samples_on_paper_are_the_same_for_any_number_of_workers(paper):
-    samples = Samples(DrawnLogs("tiny", 3, 6, paper, 0.9), seed=3, crop_rows=100, augment=True)
-    visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 5)]
-    workers = DataLoader(
-        samples, None, sampler=visits, num_workers=1, multiprocessing_context="spawn"
-    )
-    for visit, together in zip(visits, workers, strict=True):
-        assert torch.equal(samples[visit].gray, together.gray) and torch.equal(
-            samples[visit].truth, together.truth
-        )
 
 
 def test_backgrounds_go_with_drawn_logs_and_are_never_validated_with(paper, tmp_path):

@@ -110,8 +110,8 @@ def run(
     argv: Sequence[str] | None,
     positional: str | None = None,
     stopped: str = "nothing was written",
-) -> NoReturn:
-    """Parse and do a command, and end with the status it returns; what a user can mend is one line.
+) -> None:
+    """Parse and do a command, and end with a status it returns; what a user can mend is one line.
 
     stopped: what Ctrl-C leaves.
     """
@@ -122,7 +122,8 @@ def run(
         fail(command, str(error), WRONG_USAGE)
     except KeyboardInterrupt:
         fail(command, f"stopped; {stopped}", INTERRUPTED)
-    raise SystemExit(status or 0)
+    if status is not None:
+        raise SystemExit(status)
 
 
 def _add_options(parser: Any, options: type, positional: str | None = None, key: str = "") -> None:
