@@ -41,6 +41,7 @@ class CurveFollower:
         self._chains = ChainFinder(first_row)
         self._window = Window(least_rows, gap_rows)
         self._first = first_row
+        self._gray: list[NDArray[np.uint8]] = []
         self._mask: list[NDArray[np.bool_]] = []
         self._ink: list[NDArray[np.uint8]] = []
         self._colours: list[NDArray[np.uint8]] = []
@@ -56,6 +57,7 @@ class CurveFollower:
         """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
         not, probability 255 for certainty. colours: (rows, columns, 3), red, green, blue, or
         None."""
+        self._gray.append(gray)
         self._mask.append(mask > 127)
         self._ink.append(probability)
         if colours is not None:
@@ -66,11 +68,13 @@ class CurveFollower:
 
     def _block(self, rows: int) -> None:
         """Take that many rows."""
-        mask, ink = np.concatenate(self._mask), np.concatenate(self._ink)
+        gray, mask = np.concatenate(self._gray), np.concatenate(self._mask)
+        ink = np.concatenate(self._ink)
         colours = np.concatenate(self._colours) if self._colours else None
         above = self._above
         begin, end = max(0, above - MARGIN_ROWS), min(len(mask), above + rows + MARGIN_ROWS)
         new = self._chains.add(
+            gray[begin:end],
             mask[begin:end],
             ink[begin:end],
             None if colours is None else colours[begin:end],
@@ -83,10 +87,10 @@ class CurveFollower:
             stop = known + 1
         else:
             stop = known - LOOK_ROWS
-        self._window.decide(stop, known, ink[: above + rows], self._first - above)
+        self._window.decide(stop, ink[: above + rows], self._first - above)
         self._first = known
         drop = max(0, above + rows - KEPT_ROWS)
-        self._mask, self._ink = [mask[drop:]], [ink[drop:]]
+        self._gray, self._mask, self._ink = [gray[drop:]], [mask[drop:]], [ink[drop:]]
         if colours is not None:
             self._colours = [colours[drop:]]
         self._have -= drop
@@ -101,7 +105,7 @@ class CurveFollower:
         lines.sort(key=lambda line: (line.first_row, float(line.parts[0][0, 0])))
         for line in lines:
             block = np.concatenate(line.parts)
-            curve = Curve(line.first_row, line.rows, width_px=2 * line.half - 1)
+            curve = Curve(line.first_row, line.rows, width_px=2 * line.look.ink - 1)
             curve.chunks.append((self._file.seek(0, 2), block.nbytes))
             self._file.write(block.tobytes())
             curve.uncertain = line.uncertain

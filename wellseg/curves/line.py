@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.curves.looks import End, Look
 from wellseg.curves.points import BRIDGED, UNCERTAIN
 
 Floats = NDArray[np.float32]
@@ -17,12 +18,12 @@ class Line:
         self.first_row = first_row
         self.rows = 0
         self.parts: list[Floats] = []
-        self.half = 1.0
-        self.colour: Floats = np.zeros(3, np.float32)
-        self.rows_alone = 0
-        self.course = (0.0, 0.0, 0.0, 1.0)
+        self.look = Look(0, 1.0, 1.0, np.zeros(3))
+        self.course: End = (0.0, 0.0, 0.0, 1.0, 0.0)
         self.shared_from: int | None = None
         self.uncertain: list[int] = []
+        self.spurs: list[tuple[int, Floats]] = []
+        """First row and points of spikes that leave its course."""
 
     def put(self, row: int, points: Floats) -> None:
         """Rows of a strand; where it runs back up over rows that are known, the span of both."""
@@ -67,13 +68,9 @@ class Line:
         elif self.shared_from is None:
             self.shared_from = row
 
-    def look(
-        self, half: float, colour: Floats, rows: int, course: tuple[float, float, float, float]
-    ) -> None:
-        weight = rows / (min(self.rows_alone, 400) + rows)
-        self.half += weight * (half - self.half)
-        self.colour = self.colour + np.float32(weight) * (colour - self.colour)
-        self.rows_alone += rows
+    def looks(self, look: Look, course: End) -> None:
+        """Of a strand that is its alone: how it looks, and where it is heading."""
+        self.look = self.look.with_more(look)
         self.course = course
 
     def doubt(self, row: int) -> None:
@@ -88,3 +85,15 @@ class Line:
             keep = max(0, self.shared_from - self.first_row)
             self.parts = [np.concatenate(self.parts)[:keep]]
             self.rows = keep
+        self.parts = [np.concatenate(self.parts)] if self.parts else []
+        for row, points in self.spurs:
+            self._spike(row, points)
+
+    def _spike(self, row: int, points: Floats) -> None:
+        """Where a spike leaves the course, the curve is out there, and its span reaches back."""
+        at = max(0, row - self.first_row)
+        points = points[max(0, self.first_row - row) :]
+        mine = self.parts[0][at : at + len(points)]
+        points = points[: len(mine)]
+        mine[:, 1] = np.fmin(mine[:, 1], points[:, 1])
+        mine[:, 2] = np.fmax(mine[:, 2], points[:, 2])

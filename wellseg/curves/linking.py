@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from wellseg.curves.looks import COLOUR, STYLE, WIDTH
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -22,10 +24,6 @@ LEAP = 0.3
 """For each pixel of a gap without ink; of one with ink a fifth of it."""
 TURN = 6.0
 """For a turn by 90 degrees."""
-WIDTH = 4.0
-"""For a stroke e times as wide."""
-COLOUR = 15.0
-"""For a channel that changes from 0 to 255."""
 SHARE = 0.15
 """For each row of a strand on which a second curve lies."""
 SIDEWAYS = 0.25
@@ -43,12 +41,16 @@ class Ends:
     dx: Floats
     """Direction of travel, downwards along the curve; a unit vector."""
     dy: Floats
+    firm: Floats
+    """How sure the direction is, 0 to 1."""
     knot: Indices
     """Number of the knot of strokes in which it lies; ends in one are connected by ink."""
     layer: Indices
-    half: Floats
+    ink: Floats
+    """Half the width of the ink."""
     sure: Floats
-    """How far the width is to be trusted, 0 to 1."""
+    """How far width and style are to be trusted, 0 to 1."""
+    duty: Floats
     colour: Floats
     """(ends, 3)"""
 
@@ -77,11 +79,16 @@ def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floa
     arrive = _angle(gx, gy, upper.dx[s], upper.dy[s])
     change = _angle(lower.dx[a], lower.dy[a], upper.dx[s], upper.dy[s])
     weight = far / (far + 5)
-    turn = weight * (leave + arrive) / 2 + (1 - weight) * change
+    firm_a, firm_s = lower.firm[a], upper.firm[s]
+    turn = weight * (leave * firm_a + arrive * firm_s) / 2
+    turn += (1 - weight) * change * np.minimum(firm_a, firm_s)
     leap = np.where(joined, np.minimum(0.05 * far, 12), LEAP * far * (1 - 0.8 * ink))
-    wider = np.abs(np.log(lower.half[a] / upper.half[s])) * np.minimum(lower.sure[a], upper.sure[s])
+    wider = np.minimum(1, np.abs(np.log(lower.ink[a] / upper.ink[s])))
+    style = np.abs(lower.duty[a] - upper.duty[s])
+    sure = np.sqrt(lower.sure[a] * upper.sure[s])
     paint = np.abs(lower.colour[a] - upper.colour[s]).max(1) / 255
-    cost: Floats = leap + TURN * turn + WIDTH * np.minimum(wider, 1.5) + COLOUR * paint
+    cost: Floats = leap + TURN * turn
+    cost += sure * (WIDTH * wider + STYLE * style + COLOUR * paint)
     return cost
 
 
@@ -97,27 +104,24 @@ def solve(
     worth: Floats,
     rows: Floats,
     given: Floats,
-    goes_on: NDArray[np.bool_],
     pairs: tuple[Indices, Indices],
     cost: Floats,
-    end: float,
-) -> Indices:
-    """How many curves go from strand to strand, for each pair.
+    begin: Floats,
+    finish: Floats,
+) -> tuple[Indices, Indices]:
+    """How many curves go from strand to strand, for each pair; and how many begin at each strand.
 
     For each strand: worth, what it costs to leave it out; rows; given, how many curves are known to
-    come out of it (-1: not known yet); goes_on: beyond the window, so that nothing ends there.
-    end: cost of a curve's beginning or end.
+    come out of it (-1: not known yet); begin, finish: cost of a curve's beginning above it, and of
+    its end below.
     """
     count, links = len(worth), len(cost)
-    if not links:
-        return np.zeros(0, np.int64)
     free = given < 0
     # Variables: links, then births, deaths, strands left out, and further curves, of each strand.
-    zero = np.zeros(count)
     price = np.concatenate([
         cost,
-        zero + end,
-        np.where(goes_on, 0, end),
+        begin,
+        finish,
         worth,
         SHARE * rows + 1e-3,
     ])  # fmt: skip
@@ -145,5 +149,5 @@ def solve(
     )  # fmt: skip
     if answer.x is None:
         raise RuntimeError(f"no assignment of strands: {answer.message}")
-    curves: Indices = np.rint(answer.x[:links]).astype(np.int64)
-    return curves
+    curves: Indices = np.rint(answer.x[: links + count]).astype(np.int64)
+    return curves[:links], curves[links:]

@@ -27,9 +27,12 @@ skeletonize: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = untyped
 MARGIN_ROWS = 24
 """Rows above and below a block that thinning looks at."""
 
-START, STOP, CONFIDENCE, HALF, RED, GREEN, BLUE = range(7)
-"""What is known of a run: first and last column, mean probability, half the width of its stroke
-(across it), mean colour."""
+START, STOP, CONFIDENCE, HALF, INK, DUTY, RED, GREEN, BLUE = range(9)
+"""What is known of a run: first and last column; mean probability; half the width, across it, of
+its stroke in the mask and of its ink on the scan; share of it that is ink; mean colour."""
+FACTS = 9
+DARK_INK = 128
+"""Gray below is ink."""
 
 
 @dataclass(eq=False)
@@ -40,7 +43,7 @@ class Chain:
     layer: int
     first_row: int
     parts: list[Floats] = field(default_factory=list)
-    """(rows, 7): see START."""
+    """(rows, FACTS): see START."""
     above: list[Chain] = field(default_factory=list)
     below: list[Chain] = field(default_factory=list)
     rows: int = 0
@@ -70,10 +73,11 @@ class ChainFinder:
         self._row = first_row
         self._count = 0
         self._open: list[Chain] = []  # those with a run in the last row, as the runs are sorted
-        self._last = np.empty((0, 9), np.float32)
+        self._last = np.empty((0, FACTS + 2), np.float32)
 
     def add(
         self,
+        gray: Bytes,
         mask: NDArray[np.bool_],
         probability: Bytes,
         colours: Bytes | None,
@@ -81,7 +85,7 @@ class ChainFinder:
     ) -> list[Chain]:
         """New chains of the rows ``keep``; those from before that go on are prolonged."""
         layers = self._layers.split(mask, colours)
-        runs = _runs(layers, probability, colours, keep, self._row)
+        runs = _runs(layers, gray, probability, colours, keep, self._row)
         rows = keep.stop - keep.start
         new = self._join(runs, self._row + rows)
         self._row += rows
@@ -109,12 +113,12 @@ class ChainFinder:
                 chain = self._open[first]
                 members_new = members[1:]
             else:
-                layer, row = int(runs[first, 7]), int(runs[first, 8])
+                layer, row = int(runs[first, FACTS]), int(runs[first, FACTS + 1])
                 chain, members_new = Chain(self._count, layer, row), members
                 self._count += 1
                 new.append(chain)
             if len(members_new):
-                chain.add(runs[members_new, :7])
+                chain.add(runs[members_new, :FACTS])
             for member in members.tolist():
                 chain_of[member] = chain
         for one, other in zip(tail[~alone].tolist(), head[~alone].tolist(), strict=True):
@@ -126,7 +130,9 @@ class ChainFinder:
             chain.open = False
         for chain in new:
             chain.open = False
-        last = np.flatnonzero(runs[:, 8] == stop - 1) if len(runs) else np.empty(0, np.int64)
+        last = (
+            np.flatnonzero(runs[:, FACTS + 1] == stop - 1) if len(runs) else np.empty(0, np.int64)
+        )
         self._last = runs[last]
         self._open = []
         for place in last.tolist():
@@ -148,7 +154,7 @@ def _touching(runs: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         empty = np.empty(0, np.int64)
         return empty, empty
     start, stop = runs[:, START].astype(np.int64), runs[:, STOP].astype(np.int64)
-    layer, row = runs[:, 7].astype(np.int64), runs[:, 8].astype(np.int64)
+    layer, row = runs[:, FACTS].astype(np.int64), runs[:, FACTS + 1].astype(np.int64)
     width = int(stop.max()) + 4
     base = (row * 256 + layer) * width + 2
     below = base + 256 * width
@@ -161,11 +167,19 @@ def _touching(runs: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _runs(
-    layers: Bytes, probability: Bytes, colours: Bytes | None, keep: slice, first_row: int
+    layers: Bytes,
+    gray: Bytes,
+    probability: Bytes,
+    colours: Bytes | None,
+    keep: slice,
+    first_row: int,
 ) -> Floats:
-    """The runs of the thinned strokes, (runs, 9): as START says, then layer and row; sorted by
-    row, layer and column."""
-    found = [np.empty((0, 9), np.float32)]
+    """The runs of the thinned strokes, (runs, FACTS + 2): as START says, then layer and row; sorted
+    by row, layer and column."""
+    found = [np.empty((0, FACTS + 2), np.float32)]
+    square = np.ones((3, 3), np.uint8)
+    ink = cv2.distanceTransform((gray < DARK_INK).view(np.uint8), cv2.DIST_L2, 5)
+    ink = cv2.dilate(ink, square)[keep]
     for layer in np.unique(layers[keep]).tolist():
         if not layer:
             continue
@@ -175,25 +189,23 @@ def _runs(
         part = np.pad(stroke[area], 1)
         thin = np.zeros(stroke.shape, bool)
         thin[area] = skeletonize(part)[1:-1, 1:-1]
-        half = cv2.distanceTransform(np.pad(stroke, 1).view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-        thin = thin[keep]
-        row, column = np.nonzero(thin)
+        half = np.zeros(stroke.shape, np.float32)
+        half[area] = cv2.distanceTransform(part.view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        row, column = np.nonzero(thin[keep])
         if not len(row):
             continue
         begins = np.ones(len(row), bool)
         begins[1:] = (np.diff(row) > 0) | (np.diff(column) > 1)
         at = np.flatnonzero(begins)
         ends = np.append(at[1:], len(row)) - 1
-        size = (ends - at + 1).astype(np.float32)
-        values = [column[at], column[ends]]
-        values.append(np.add.reduceat(probability[keep][row, column], at, dtype=float) / size / 255)
-        values.append(np.add.reduceat(half[keep][row, column], at) / size)
+        inked = ink[row, column]
+        facts = [probability[keep][row, column] / 255, half[keep][row, column], inked, inked > 0]
         if colours is None:
-            values += [np.zeros(len(at))] * 3
+            facts += [np.zeros(len(row))] * 3
         else:
-            pixels = colours[keep][row, column].astype(np.float32)
-            values += list((np.add.reduceat(pixels, at) / size[:, None]).T)
-        values += [np.full(len(at), layer), row[at] + first_row]
-        found.append(np.stack(values, 1).astype(np.float32))
+            facts += list(colours[keep][row, column].T)
+        means = np.add.reduceat(np.stack(facts, 1, dtype=float), at) / (ends - at + 1)[:, None]
+        where = [np.full(len(at), layer), row[at] + first_row]
+        found.append(np.column_stack([column[at], column[ends], means, *where]).astype(np.float32))
     runs = np.concatenate(found)
-    return runs[np.lexsort((runs[:, START], runs[:, 7], runs[:, 8]))]
+    return runs[np.lexsort((runs[:, START], runs[:, FACTS], runs[:, FACTS + 1]))]
