@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wellseg.evaluate import main
 from wellseg.scan import pictures
 from wellseg.scan.pictures import draw_errors
-from wellseg.scan.writer import write_mask
+from wellseg.scan.writer import write_picture
 from wellseg.scores import SHARES
 from wellseg.scores.masks import score_log
 from wellseg.scores.tables import LogScores, difference_tables, make_tables, summarise
@@ -33,7 +33,7 @@ def page(*columns: int, rows: int = ROWS) -> Gray:
 
 def save(path: Path, gray: Gray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask(path, [gray], *gray.shape)
+    write_picture(path, gray, dpi=200)
 
 
 @pytest.fixture

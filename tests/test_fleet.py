@@ -18,7 +18,7 @@ from wellseg.config import PredictConfig
 from wellseg.many.tasks import Results, Settings, list_tasks
 from wellseg.predict import main
 from wellseg.scan import files as storage
-from wellseg.scan.files import Task, local_job
+from wellseg.scan.files import Task, local_copy
 
 
 def tiff(rows=90, columns=70):
@@ -132,20 +132,16 @@ def test_reports_are_read_where_all_results_are(memory):
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
     memory.pipe("/s/a.tif", b"scan")
     task = Task("a.tif", "memory://s/a.tif", "memory://o/a")
-    code = f"""if True:
-        import os
-        from wellseg.scan.files import _scratch_folder
-        from pathlib import Path
-        with _scratch_folder(Path({str(tmp_path)!r})) as folder:
-            (folder / "half").write_bytes(b"x")
-            os.kill(os.getpid(), 9)"""
-    subprocess.run([sys.executable, "-c", code])
-    (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    with local_job(task, tmp_path) as job:
-        assert job.scan.read_bytes() == b"scan" and not left.exists()
-        with local_job(task, tmp_path) as other:  # of another process: both are at work
-            assert job.scan.exists() and other.scan.exists()
-    assert not list(tmp_path.iterdir())
+    left, young = (tmp_path / f"{storage.SCRATCH}{name}" for name in ("left", "young"))
+    for folder in (left, young):
+        folder.mkdir()
+        (folder / "half").write_bytes(b"x")
+    os.utime(left, (0, 0))  # by a process that was killed two days ago
+    with local_copy(task, tmp_path) as job:
+        assert Path(job.scan).read_bytes() == b"scan" and not left.exists()
+        with local_copy(task, tmp_path) as other:  # of another process: both are at work
+            assert Path(job.scan).exists() and Path(other.scan).exists()
+    assert list(tmp_path.iterdir()) == [young]
 
 
 def test_where_a_put_may_be_seen_half_done_it_is_put_beside_and_moved(

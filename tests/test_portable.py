@@ -68,54 +68,39 @@ def scan(path, rows=203):
     return path
 
 
-def test_one_scan_with_everything(tmp_path, weights):
-    path = scan(tmp_path / "in" / "small.tif")
+def test_masking(tmp_path, weights):
+    """One scan with everything; one that spills; one whose codec fills a file that is mapped into
+    memory; a folder in worker processes, its restart and its page."""
+    small, tall = scan(tmp_path / "in" / "small.tif"), scan(tmp_path / "tall" / "tall.tif", 3000)
+    fax = tmp_path / "fax.tif"
+    Image.fromarray(draw_waves(203, 117, 0)[0] > 127).save(fax, compression="group4")
+    scan(tmp_path / "scans" / "a.tif")
+    folder = (tmp_path / "scans", "--out", tmp_path / "out", "--view", "--jobs", 1)
+    given = [(small, "--view", "--traces", "--probability"), (tall, "--memory", "1MB"), (fax,)]
     said = run_bare(
-        tmp_path, ("predict", path, "--weights", weights, "--view", "--traces", "--probability")
+        tmp_path, *(("predict", *words, "--weights", weights) for words in [*given, folder, folder])
     )
-    assert tifffile.imread(path.with_suffix(".mask.tif")).shape == (203, 117), said
-    assert path.with_suffix(".html").exists() and path.with_suffix(".las").exists()
-
-
-def test_a_scan_that_spills(tmp_path, weights):
-    path = scan(tmp_path / "in" / "tall.tif", 3000)
-    run_bare(tmp_path, ("predict", path, "--weights", weights, "--memory", "1MB"))
-    assert tifffile.imread(path.with_suffix(".mask.tif")).shape == (3000, 117)
-
-
-def test_a_folder_its_restart_and_a_page(tmp_path, weights):
-    for name in ("a.tif", "b.tif"):
-        scan(tmp_path / "in" / name)
-    words = ("predict", tmp_path / "in", "--out", tmp_path / "out", "--weights", weights, "--view")
-    said = run_bare(tmp_path, words, words)
-    assert "2 of 2 scans are done already" in said
-    assert (tmp_path / "out" / "index.html").exists()
+    assert tifffile.imread(small.with_suffix(".mask.tif")).shape == (203, 117), said
+    assert small.with_suffix(".html").exists() and small.with_suffix(".las").exists()
+    assert tifffile.imread(tall.with_suffix(".mask.tif")).shape == (3000, 117)
+    assert fax.with_suffix(".mask.tif").exists()
+    assert "a.tif: done already" in said and (tmp_path / "out" / "index.html").exists()
     assert not list((tmp_path / "out").glob(".wellseg-*"))
 
 
-def test_a_fax_file(tmp_path, weights):
-    """Its codec fills a file that is mapped into memory."""
-    path = tmp_path / "fax.tif"
-    Image.fromarray(draw_waves(203, 117, 0)[0] > 127).save(path, compression="group4")
-    run_bare(tmp_path, ("predict", path, "--weights", weights))
-    assert path.with_suffix(".mask.tif").exists()
+EVERY_MODULE = """
+if __name__ == "__main__":
+    import importlib, pkgutil, wellseg
+    for module in pkgutil.walk_packages(wellseg.__path__, "wellseg."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+"""
 
 
-def test_a_training(tmp_path, data_set):
+def test_a_training_and_every_module(tmp_path, data_set):
     small = ("--model.widths", "[8,16]", "--data.workers", 0, "--precision", "fp32")
     steps = ("--steps", 2, "--val_every", 2, "--trainer.enable_progress_bar", "false")
     words = ("train", "--data.root", data_set, "--out", tmp_path / "run", *small, *steps)
     # Lightning asks the platform which signals there are.
-    run_bare(tmp_path, words, bare=BARE.replace(SIGNALS, "()"))
+    run_bare(tmp_path, words, bare=BARE.replace(SIGNALS, "()") + EVERY_MODULE)
     assert (tmp_path / "run" / "model.safetensors").exists()
-
-
-def test_every_module_can_be_imported():
-    code = """
-import importlib, pkgutil, wellseg
-for module in pkgutil.walk_packages(wellseg.__path__, "wellseg."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-"""
-    done = subprocess.run([sys.executable, "-c", BARE + code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -236,9 +236,7 @@ OPERATIONS: dict[str, Call] = {
     "conv padded more than its kernel": Call(lambda x, w: F.conv2d(x, w, padding=9), 4, *W33),
     "conv dilated": Call(lambda x, w: F.conv2d(x, w, padding=6, dilation=(5, 3)), 4, *W33),
     "conv stride 3": Call(lambda x, w: F.conv2d(x, w, stride=3, padding=1), 4, *W33),
-    "conv grouped, same": Call(
-        lambda x, w: F.conv2d(x, w, padding="same", groups=4), 4, 4, 1, 5, 3
-    ),
+    "conv grouped": Call(lambda x, w: F.conv2d(x, w, padding=(2, 1), groups=4), 4, 4, 1, 5, 3),
     "conv transposed 2x2": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2), 3, 4, 3, 2, 2),
     "conv transposed 4x4": Call(
         lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), 4, 4, 4, 4, 4
@@ -251,17 +249,13 @@ OPERATIONS: dict[str, Call] = {
     ),
     "max_pool 3x3": Call(lambda x: F.max_pool2d(x, 3, 2, 1)),
     "max_pool, rest counts": Call(lambda x: F.max_pool2d(x, 3, ceil_mode=True)),
-    "avg_pool": Call(lambda x: F.avg_pool2d(x, 3, 2, 1)),
     "nearest": Call(lambda x: F.interpolate(x, scale_factor=3)),
-    "nearest to a size": Call(lambda x: F.interpolate(x[:, :, ::1, :9], (2 * x.shape[2], 27))),
-    "bilinear": Call(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    "nearest, as a module": Call(nn.Upsample(scale_factor=(2.0, 3.0))),
     "pixel_shuffle": Call(lambda x: F.pixel_shuffle(x, 2), 1),
     "pixel_unshuffle": Call(
         lambda x: F.pixel_unshuffle(F.pad(x, (1, 1, -x.shape[2] % 2, 2)), 2)[:, :4, :, :3]
     ),
-    "pad, all kinds": Call(
-        lambda x: F.pad(F.pad(x, (2, 1, 3, -2), value=0.5), (1, 1, 0, 0), mode="replicate")
-    ),
+    "pad, all kinds": Call(lambda x: F.pad(F.pad(x, (2, 1, 3, -2), value=0.5), (1, 1))),
     "crop": Call(lambda x: x[:, 1:, 3:-2, 1::2], 3),
     "cat": Call(lambda x: torch.cat([x, F.gelu(x), x[:, :1].sigmoid()], dim=1), 9),
     "arithmetic": Call(
@@ -271,12 +265,12 @@ OPERATIONS: dict[str, Call] = {
     "in place, read again": Call(
         lambda x: (F.relu(y, inplace=True) + y for y in [x - 0.3]).__next__()
     ),
-    "another norm": Call(lambda x: F.dropout(x, training=False).contiguous()),
+    "another norm": Call(lambda x: x.contiguous()),
 }
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize(("rows", "strip_rows"), [(40, 8), (61, 7), (19, 3), (6, 1)])
+@pytest.mark.parametrize(("rows", "strip_rows"), [(40, 8), (19, 3), (6, 1)])
 def test_operation(device: torch.device, name: str, rows: int, strip_rows: int) -> None:
     net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
     truth = whole(net, ink)
@@ -303,7 +297,7 @@ class OtherNet(nn.Module):
         self.norms = nn.ModuleList(make_norm(norm, 16) for _ in self.wide)
         self.side = nn.Sequential(nn.Conv2d(16, 48, 1), make_norm(norm, 48))
         self.deep = nn.Sequential(
-            nn.AvgPool2d(2), nn.Conv2d(48, 32, 3, padding=1), nn.ReLU(inplace=True), nn.Dropout(0.5)
+            nn.MaxPool2d(2), nn.Conv2d(48, 32, 3, padding=1), nn.ReLU(inplace=True)
         )
         self.up1 = nn.ConvTranspose2d(32, 16, 2, stride=2)
         self.up2 = nn.ConvTranspose2d(64, 8, 4, stride=2, padding=1)
@@ -340,7 +334,8 @@ def test_another_network(device: torch.device, norm: str) -> None:
         (lambda x: x[:, :, ::2], "getitem"),
         (lambda x: x * torch.linspace(0, 1, 64)[:, None], "mul"),
         (lambda x: F.interpolate(x, scale_factor=1.5), "interpolate"),
-        (lambda x: F.dropout(x, training=True), "dropout"),
+        (lambda x: F.interpolate(x, (9, 9)), "interpolate"),
+        (lambda x: F.dropout(x), "dropout"),
         (lambda x: F.relu_(x[:, :2]) * x[:, 2:], "relu_"),
         (lambda x: x if x.sum() > 0 else -x, "fx"),
     ],

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from wellseg.scan.reader import (
     other_kind,
     pages_of,
 )
-from wellseg.scan.writer import write_mask
+from wellseg.scan.writer import MaskWriter
 
 ROWS, COLUMNS = 101, 83
 
@@ -587,7 +588,7 @@ def test_resolution_survives_in_the_mask(tmp_path: Path, unit: str, dpi: float |
     tifffile.imwrite(source, blank, resolution=((400, 1), (1201, 3)), resolutionunit=unit)
     with open_scan(source) as scan:
         assert scan.dpi == pytest.approx(dpi) if dpi else scan.dpi is None
-        write_mask(mask, [blank], 5, 4, resolution=scan.resolution)
+        write_mask(mask, [blank], 5, 4, scan.resolution)
     with tifffile.TiffFile(source) as a, tifffile.TiffFile(mask) as b:
         for tag in ("XResolution", "YResolution", "ResolutionUnit"):
             assert a.pages[0].tags[tag].value == b.pages[0].tags[tag].value
@@ -977,6 +978,15 @@ def test_fuzz_10_000(tmp_path: Path, page: np.ndarray, colours: np.ndarray) -> N
 # Masks
 
 
+def write_mask(
+    path: Path, bands: Iterable[Any], rows: int, columns: int, resolution: Any = None
+) -> None:
+    writer = MaskWriter(rows, columns)
+    for band in bands:
+        writer.put(band)
+    writer.write(path, resolution)
+
+
 @pytest.mark.parametrize("cuts", [[], [1], [128], [64, 200, 201, 300], [500]])
 def test_a_mask_reads_back_exactly(tmp_path: Path, cuts: list[int]) -> None:
     mask = np.random.default_rng(6).integers(0, 256, (517, 33), dtype=np.uint8)
@@ -990,14 +1000,14 @@ def test_a_mask_reads_back_exactly(tmp_path: Path, cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("rows, columns, reason", [
-    (9, 6, "10 rows, not 9|more than 9"), (11, 6, "10 rows, not 11"), (10, 5, "not uint8"),
+    (9, 6, "10 rows, not 9"), (11, 6, "10 rows, not 11"), (10, 5, "not uint8"),
     (128, 6, "10 rows, not 128"), (0, 6, "0 x 6"),
 ])  # fmt: skip
 def test_bands_must_add_up(tmp_path: Path, rows: int, columns: int, reason: str) -> None:
     path = tmp_path / "mask.tif"
     path.write_bytes(b"old")
     bands = [np.zeros((5, 6), np.uint8)] * 2
-    with pytest.raises(ScanError, match=f"mask.tif: .*({reason})"):
+    with pytest.raises(ScanError, match=reason):
         write_mask(path, bands, rows, columns)
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["mask.tif"]
 
@@ -1009,26 +1019,19 @@ def test_one_band_too_many_after_full_strips(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
-def test_a_failing_source_leaves_no_mask(tmp_path: Path) -> None:
-    def bands() -> Any:
-        yield np.zeros((200, 6), np.uint8)
-        raise ScanError("scan.tif: damaged from row 200 on")
-
-    with pytest.raises(ScanError, match=r"^scan.tif: damaged"):
-        write_mask(tmp_path / "mask.tif", bands(), 500, 6)
-    assert not os.listdir(tmp_path)
-
-
 def test_writing_holds_no_picture(tmp_path: Path) -> None:
     """100 MB of mask in 20 MB of memory, through to the end of the file."""
     pytest.importorskip("resource")
     code = """
 import resource, sys
 import numpy as np
-from wellseg.scan.writer import write_mask
+from wellseg.scan.writer import MaskWriter
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 band = np.zeros((256, 4000), np.uint8)
-write_mask(sys.argv[1], (band for _ in range(100)), 25_600, 4000)
+writer = MaskWriter(25_600, 4000)
+for _ in range(100):
+    writer.put(band)
+writer.write(sys.argv[1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "mask.tif")]
@@ -1049,8 +1052,10 @@ def test_big_masks_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(tifffile, "TiffWriter", writer)
     for rows in (1000, 500_000):
+        mask = MaskWriter(rows, 10_000)
+        mask._taken = rows
         with pytest.raises(Stop):
-            write_mask(tmp_path / "mask.tif", [], rows, 10_000)
+            mask.write(tmp_path / "mask.tif")
     assert seen == [False, True]
 
 

@@ -35,9 +35,9 @@ def predict(config: PredictConfig) -> int:
     """
     from wellseg.many.progress import Screen
     from wellseg.many.summary import Summary
-    from wellseg.many.tasks import Outcome, Results, list_tasks, not_read, say_not_read
+    from wellseg.many.tasks import Outcome, Results, list_tasks
 
-    tasks, folder, others = list_tasks(config.scans, config.out)
+    tasks, folder, others, kinds = list_tasks(config.scans, config.out)
     for flag in ("depth", "tracks", "rows"):
         if getattr(config, flag) and len(tasks) > 1:
             raise ValueError(
@@ -51,7 +51,7 @@ def predict(config: PredictConfig) -> int:
     look_at = ".html" if config.view else ".overlay.png"
     screen = Screen(rest, len(done), look_at)
     outcomes = {task: done.get(task, Outcome(task.name, "waiting")) for task in tasks}
-    summary = Summary(folder, outcomes | not_read(others), look_at, screen.say)
+    summary = Summary(folder, outcomes | others, look_at, screen.say)
     with screen:
         if done:
             what = (
@@ -60,7 +60,9 @@ def predict(config: PredictConfig) -> int:
             again = f"--overwrite does {'them' if len(done) > 1 else 'it'} again"
             screen.say(f"{what} done already ({again})")
         if others:
-            screen.say(say_not_read(others))
+            screen.say(
+                f"{kinds} not read: convert what holds a log to TIFF; summary.csv names each file"
+            )
         summary.write(going_on=True)
         try:
             with closing(_run(rest, settings, screen)) as ended:

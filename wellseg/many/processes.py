@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -28,7 +25,8 @@ from wellseg.device import pick_device
 from wellseg.many.progress import Screen
 from wellseg.many.tasks import Outcome, Outcomes, Results, Settings
 from wellseg.many.worker import Worker
-from wellseg.scan.files import Task, one_line
+from wellseg.scan.errors import one_line
+from wellseg.scan.files import Task
 
 LEAST_JOB_BYTES = 1_000_000_000
 """PyTorch, the strips at work and the heap take 0.8 GB of a process."""
@@ -51,46 +49,42 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 
     Raises ValueError if no worker can start, and for what is wrong with all scans.
     """
-    # Nothing is imported while workers start: they get a copy of sys.path, and cv2 puts its own
-    # folder there while it loads, where typing.py shadows Python's (opencv/opencv#28766).
-    import cv2  # noqa: F401
-
     settings, jobs = _share_out(settings, len(tasks), screen)
     # Not forked: a child that inherits OpenCV's and PyTorch's thread pools without their threads
     # hangs.
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    forward = threading.Thread(target=_forward, args=(messages, events), daemon=True)
-    forward.start()
     pool = ProcessPool(jobs, initializer=_start, initargs=(settings, messages), context=context)
-    waiting, running = enumerate(tasks), dict[int, Task]()
+    waiting = iter(tasks)
+    running: dict[Future[Outcome], Task] = {}
+    listener = threading.Thread(target=_listen, args=(messages, screen, running), daemon=True)
+    listener.start()
     try:
         while True:
-            for number, task in islice(waiting, QUEUED * jobs - len(running)):
-                running[number] = task
-                future = pool.schedule(_mask, (number, task))
-                future.add_done_callback(partial(_done, events, number))
+            for task in islice(waiting, QUEUED * jobs - len(running)):
+                running[pool.schedule(_mask, (task,))] = task
             if not running:
                 break
-            number, event = _next(events)
-            if isinstance(event, Future):
-                yield running[number], _outcome(running[number], event, jobs)
-                del running[number]
-            else:
-                _tell(screen, running.get(number), event)
+            # On Windows Ctrl-C is heard only between two waits.
+            for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                yield running[future], _outcome(running[future], future, jobs)
+                del running[future]
         messages.put(None)
-        forward.join(timeout=1)
-        while not events.empty():
-            _tell(screen, None, events.get()[1])
+        listener.join(timeout=1)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
         Results(running.values()).clear()
 
 
-Event = tuple[int, "float | str | Future[Outcome]"]
-"""Of which task, by its number: the share that is done, something to say, what became of it."""
+def _listen(messages: Any, screen: Screen, running: dict[Future[Outcome], Task]) -> None:
+    """A worker that is killed while it writes may cut a message: then progress is not shown any
+    more, and nothing else is lost."""
+    while (message := messages.get()) is not None:
+        if isinstance(message, str):
+            screen.say(message)
+        elif message[0] in list(running.values()):
+            screen.share(*message)
 
 
 def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
@@ -114,30 +108,6 @@ def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings
 
 def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _forward(messages: Any, events: queue.SimpleQueue[Event]) -> None:
-    """A worker that is killed while it writes may cut a message: then progress is not shown any
-    more, and nothing else is lost."""
-    while (message := messages.get()) is not None:
-        events.put(message)
-
-
-def _done(events: queue.SimpleQueue[Event], number: int, future: Future[Outcome]) -> None:
-    events.put((number, future))
-
-
-def _next(events: queue.SimpleQueue[Event]) -> Event:
-    while True:
-        with suppress(queue.Empty):
-            return events.get(timeout=0.5)  # on Windows Ctrl-C is heard only between two waits
-
-
-def _tell(screen: Screen, task: Task | None, event: object) -> None:
-    if isinstance(event, str):
-        screen.say(event)
-    elif task and isinstance(event, float):
-        screen.share(task, event)
 
 
 def _outcome(task: Task, future: Future[Outcome], jobs: int) -> Outcome:
@@ -173,7 +143,7 @@ def _start(settings: Settings, messages: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _mask(number: int, task: Task) -> Outcome:
+def _mask(task: Task) -> Outcome:
     global _worker
     _worker = _worker or Worker(_settings)
     told_s = 0.0
@@ -181,10 +151,10 @@ def _mask(number: int, task: Task) -> Outcome:
     def progress(share: float) -> None:
         nonlocal told_s
         if time.monotonic() - told_s > TELL_EVERY_S:
-            _messages.put((number, float(share)))
+            _messages.put((task, float(share)))
             told_s = time.monotonic()
 
-    return _worker.mask(task, progress, lambda text: _messages.put((number, text)))
+    return _worker.mask(task, progress, _messages.put)
 
 
 def _end_with_parent() -> None:

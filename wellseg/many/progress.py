@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from wellseg.many.tasks import Outcome
 from wellseg.scan.files import Task
 
 FULL_IN_A_ROW = 3
 """Scans in a row for which --scratch had no room: then it is full, and not that scan too tall."""
-FORESEE_AFTER_S, FORESEE_FROM = 10.0, 0.02
-"""Before, and with less of the work done, a guess at the time that is left is far off."""
 
 
 class DiskFull(Exception):
@@ -36,17 +32,18 @@ class Screen:
         self._weights = {task: max(1, task.size_bytes) for task in tasks}
         self._all, self._past = max(1, sum(self._weights.values())), 0
         self._shares: dict[Task, float] = {}
-        self._started_s = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
         self._progress = Progress(
             TextColumn("{task.description}"),
-            *columns,
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
+            speed_estimate_period=600.0,
         )
-        self._bar = self._progress.add_task("", total=1.0, left="")
+        self._bar = self._progress.add_task("", total=1.0)
 
     def __enter__(self) -> Screen:
         self._progress.start()
@@ -100,10 +97,8 @@ class Screen:
         )
 
     def _show(self) -> None:
-        under_way = sum(share * self._weights[task] for task, share in self._shares.items())
-        share = (self._past + under_way) / self._all
-        took_s, left = time.monotonic() - self._started_s, ""
-        if took_s > FORESEE_AFTER_S and share > FORESEE_FROM:
-            left = f"{timedelta(seconds=round(took_s * (1 - share) / share))} left"
+        shares = self._shares.copy()  # the pool tells of them in a thread
+        under_way = sum(share * self._weights[task] for task, share in shares.items())
         text = f"{min(self._ended + 1, self._count):,}/{self._count:,}"
-        self._progress.update(self._bar, completed=share, description=text, left=left)
+        share = (self._past + under_way) / self._all
+        self._progress.update(self._bar, completed=share, description=text)

@@ -21,7 +21,8 @@ from wellseg.config import parse_bytes
 from wellseg.many.progress import Screen
 from wellseg.many.tasks import Outcome, Outcomes, Settings
 from wellseg.many.worker import Worker
-from wellseg.scan.files import Task, is_url, one_line
+from wellseg.scan.errors import one_line
+from wellseg.scan.files import Task, is_url
 from wellseg.weights import WeightsError, weights_path
 
 ATTEMPTS = 4

@@ -23,6 +23,7 @@ from wellseg.config import PredictConfig
 from wellseg.results.one_scan import endings, is_result
 from wellseg.scan.atomic import HIDDEN
 from wellseg.scan.files import (
+    FORGOTTEN_S,
     REPORT,
     Task,
     claim,
@@ -35,12 +36,11 @@ from wellseg.scan.files import (
     read_file,
     split,
 )
+from wellseg.scan.reader import is_scan_file, other_kind
 
 MASK = ".mask.tif"
 READERS = 16
 """Small files read at once: on a network each takes long and little."""
-FORGOTTEN_S = 86400.0
-"""A hidden file that belongs to no scan was left by a killed run when it is as old."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,12 @@ Outcomes = Generator[tuple[Task, Outcome], None, None]
 
 class Listing(NamedTuple):
     """folder: path or URL for the summary; None: scans were named one by one.
-    others: names of files that may hold a log, of kinds that are not read."""
+    not_read: files that may hold a log, of kinds that are not read. kinds: how many of which."""
 
     tasks: list[Task]
     folder: str | None
-    others: list[str]
+    not_read: dict[Task, Outcome]
+    kinds: str
 
 
 def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
@@ -97,8 +98,6 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
 
     Raises ValueError, naming the path, for what is not there.
     """
-    from wellseg.scan.reader import is_scan_file
-
     tasks: list[Task] = []
     folders, others = [], []
     for given in (place for pattern in scans for place in expand(pattern)):
@@ -120,45 +119,23 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
         if other.scan != task.scan:
             problem = f"{other.scan} has the same results, {task.result(MASK)}"
             tasks[number] = replace(task, problem=f"{problem}: mask one of them apart")
+    not_read = {}
+    for name in sorted(set(others)):
+        reason = f"{other_kind(name)} is not read: convert what holds a log to TIFF"
+        not_read[Task(name, name, name)] = Outcome(name, "not read", reason=reason)
     folder = out or (folders[0] if len(folders) == 1 else None)
-    return Listing(list(dict.fromkeys(tasks)), folder if folders else None, sorted(set(others)))
+    tasks = list(dict.fromkeys(tasks))
+    return Listing(tasks, folder if folders else None, not_read, _count_kinds(others))
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    from wellseg.scan.reader import is_scan_file, other_kind
-
     if name.startswith(".") or is_result(name):
         return False
     return is_folder or is_scan_file(name) or other_kind(name) != ""
 
 
 def _count_kinds(names: Iterable[str]) -> str:
-    from wellseg.scan.reader import other_kind
-
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(map(other_kind, names)).items())
-
-
-def not_read(names: Sequence[str]) -> dict[Task, Outcome]:
-    """Lines of the summary for files of other kinds."""
-    from wellseg.scan.reader import other_kind
-
-    return {
-        Task(name, name, name): Outcome(
-            name,
-            "not read",
-            reason=f"{other_kind(name)} is not read: convert what holds a log to TIFF",
-        )
-        for name in names
-    }
-
-
-def say_not_read(names: Sequence[str]) -> str:
-    """A line for the screen."""
-    are = "file is" if len(names) == 1 else "files are"
-    what = f"{len(names):,} {are} of kinds that are not read"
-    return (
-        f"{what} ({_count_kinds(names)}): convert what holds a log to TIFF; summary.csv names them"
-    )
 
 
 def is_done(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from wellseg.config import PredictConfig
 from wellseg.many.tasks import Outcome, Settings, is_done, outcome_of
-from wellseg.scan.files import Job, Task, claim, local_job, one_line
+from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan.files import Task, claim, local_copy
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -40,20 +40,17 @@ class Worker:
 
         progress is told the share done, in [0, 1]; say what the user should know.
         """
-        from wellseg.scan.reader import ScanError
-
-        scan = Path(task.scan)
+        here = task
         try:
             with claim(task) as mine:
                 if not mine:
                     return Outcome(task.name, "elsewhere", reason="another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="masked by another run meanwhile")
-                with local_job(task, self.config.scratch) as job:
-                    scan = job.scan
-                    return outcome_of(task, self._mask_pages(job, task.version, progress, say))
+                with local_copy(task, self.config.scratch) as here:
+                    return outcome_of(task, self._mask_pages(here, progress, say))
         except Exception as error:
-            reason = one_line(error).removeprefix(f"{scan}: ")
+            reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
                 reason = f"{type(error).__name__}: {reason}"
             if isinstance(error, OSError) and error.errno in READ_ONLY and not self.config.out:
@@ -61,45 +58,37 @@ class Worker:
             return Outcome(task.name, "failed", reason=reason, disk_full=_disk_full(error))
 
     def _mask_pages(
-        self,
-        job: Job,
-        version: str,
-        progress: Callable[[float], None],
-        say: Callable[[str], None],
+        self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
     ) -> dict[str, Any]:
         """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
         where it stands, all results are whole."""
         from wellseg.results.one_scan import mask_scan
-        from wellseg.scan.reader import ScanError
 
-        numbers, left_out = further_pages(job.scan)
-        options = {**self.settings.options, "scan_version": version}
+        others, left_out = further_pages(task.scan)
         masked: list[int] = []
+        failed: list[str] = []
 
-        def mask(job: Job, config: PredictConfig, more: dict[str, Any]) -> dict[str, Any]:
-            before = len(masked)
+        def mask(task: Task, config: PredictConfig) -> dict[str, Any]:
+            options = {**self.settings.options, "scan_version": task.version}
+            if task.page is None and (others or left_out):
+                options |= {"further_pages": masked, "failed_pages": failed}
+                options |= {"left_out_pages": left_out}
+            done, count = len(masked) + len(failed), len(others) + 1
             return mask_scan(
-                self.net,
-                job,
-                config,
-                {**options, **more},
-                lambda share: progress((before + share) / (len(numbers) + 1)),
-                say,
+                self.net, task, config, options, lambda share: progress((done + share) / count), say
             )
 
-        failed = []
-        for number in numbers:
-            page = replace(job, page=number - 1, stem=job.result(f".p{number}"))
+        for number in others:
+            page = replace(task, page=number - 1, stem=task.result(f".p{number}"))
             try:
-                mask(page, replace(self.config, depth=[], tracks=[], rows=None), {})
+                mask(page, replace(self.config, depth=[], tracks=[], rows=None))
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
-                failed.append(f"page {number}: {one_line(error).removeprefix(f'{job.scan}: ')}")
-        pages = {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
-        return mask(job, self.config, pages if numbers or left_out else {})
+                failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
+        return mask(task, self.config)
 
 
-def further_pages(path: Path) -> tuple[list[int], list[str]]:
+def further_pages(path: str) -> tuple[list[int], list[str]]:
     """Numbers, from 1, of the pages beside the largest one that are logs; what is left out."""
     from wellseg.scan.reader import open_scan, pages_of
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import json
 import math
-import queue
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wellseg.config import PredictConfig
-from wellseg.scan.files import Job
+from wellseg.curves.options import DepthScale
+from wellseg.results.overlay import FoldedPage
+from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
+from wellseg.results.view import ViewWriter, remove_view
+from wellseg.scan.atomic import atomic_file
+from wellseg.scan.files import Task
+from wellseg.scan.pictures import encode_png, is_sideways
+from wellseg.scan.reader import Scan, open_scan
+from wellseg.scan.writer import MaskWriter
+from wellseg.weights import weights_path
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
 
     from wellseg.curves.files import TraceWriter
-    from wellseg.curves.options import DepthScale
-    from wellseg.results.view import ViewWriter
-    from wellseg.scan.reader import Scan
 
 
 def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
@@ -43,7 +48,7 @@ def is_result(name: str) -> bool:
 
 def mask_scan(
     net: nn.Module,
-    job: Job,
+    task: Task,
     config: PredictConfig,
     options: dict[str, Any],
     progress: Callable[[float], None],
@@ -54,40 +59,32 @@ def mask_scan(
     The report is written last: where it stands, the other results are whole. ``progress`` is told
     the share done, ``say`` what the user should know.
     """
-    import numpy as np
-
-    from wellseg.device import resident_bytes
-    from wellseg.results.overlay import FoldedPage
-    from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
+    from wellseg.device import resident_bytes  # torch, which only workers load
     from wellseg.rows.segment import Inference
-    from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import encode_png, is_sideways
-    from wellseg.scan.reader import open_scan
 
     started = time.monotonic()
     limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
-    job.stem.parent.mkdir(parents=True, exist_ok=True)
-    opened = open_scan(job.scan, job.page, invert=config.invert)
+    Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
+    opened = open_scan(task.scan, task.page, invert=config.invert)
     with opened as scan, ExitStack() as outputs:
         colours = None
         if scan.kind == "colour":
-            in_colour = open_scan(job.scan, scan.page, colour=True, invert=config.invert)
+            in_colour = open_scan(task.scan, scan.page, colour=True, invert=config.invert)
             colours = outputs.enter_context(in_colour)
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
-        view = outputs.enter_context(_view(job, config, scan)) if config.view else None
+        view = outputs.enter_context(_view(task, config, scan)) if config.view else None
         left_out = ""
         if config.traces and is_sideways(scan.orientation):
             left_out = (
                 f"stored sideways (orientation {scan.orientation}), and a trace is one column for "
                 "each row of depth: turn the file for --traces"
             )
-            say(f"{job.scan}: {left_out}; the mask is made without them")
+            say(f"{task.scan}: {left_out}; the mask is made without them")
         traced = config.traces and not left_out
-        traces = outputs.enter_context(_traces(job, config, scan)) if traced else None
-        masks = outputs.enter_context(_Writer(job.result(".mask.tif"), scan))
-        if config.probability:
-            probabilities = outputs.enter_context(_Writer(job.result(".probability.tif"), scan))
+        traces = outputs.enter_context(_traces(task, config, scan)) if traced else None
+        masks = MaskWriter(scan.rows, scan.columns)
+        probabilities = MaskWriter(scan.rows, scan.columns) if config.probability else None
         inference = Inference(
             net,
             scan,
@@ -101,7 +98,7 @@ def mask_scan(
         if spill_bytes:
             folder = config.scratch or tempfile.gettempdir()
             gigabytes = f"{spill_bytes / 1e9:.1f} GB"
-            say(f"{job.scan}: {gigabytes} go to temporary files in {folder} meanwhile")
+            say(f"{task.scan}: {gigabytes} go to temporary files in {folder} meanwhile")
         row = 0
         for band in inference.bands(progress):
             mask = np.where(band.logits > limits[0], np.uint8(255), np.uint8(0))
@@ -110,25 +107,28 @@ def mask_scan(
             picture = colours.read(row, row + len(mask)) if colours else band.gray
             row += len(mask)
             page.add(picture, mask)
-            if config.probability or view or traces:
+            if probabilities or view or traces:
                 probability = to_8_bit(band.logits, mask, config.threshold)
-            if config.probability:
+            if probabilities:
                 probabilities.put(probability)
             if view:
                 view.put(picture, probability)
             if traces:
                 traces.put(band.gray, mask, probability)
-        _remove_stale(job, endings(config, {"traces_left_out": left_out}))
+        _remove_stale(task, endings(config, {"traces_left_out": left_out}))
+        masks.write(task.result(".mask.tif"), scan.resolution)
+        if probabilities:
+            probabilities.write(task.result(".probability.tif"), scan.resolution)
     if scan.mostly_black:
         remedy = "leave --invert out" if config.invert else "try --invert"
-        say(f"{job.scan}: most of it is black: does it show white ink on black? {remedy}")
+        say(f"{task.scan}: most of it is black: does it show white ink on black? {remedy}")
     for note in traces.notes if traces else []:
-        say(f"{job.scan}: {note}")
-    with atomic_file(job.result(".overlay.png")) as file:
+        say(f"{task.scan}: {note}")
+    with atomic_file(task.result(".overlay.png")) as file:
         file.write(encode_png(page.picture(partial(_head, _shown_depth(config, scan)))))
     curve_pixels, possible_pixels, sure_pixels = counts.tolist()
     report = {
-        "scan": job.scan.name,
+        "scan": Path(task.scan).name,
         "rows": scan.rows,
         "columns": scan.columns,
         "dpi": scan.dpi,
@@ -145,7 +145,7 @@ def mask_scan(
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
-    with atomic_file(job.result(".json")) as file:
+    with atomic_file(task.result(".json")) as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
 
@@ -155,8 +155,6 @@ def to_8_bit(
 ) -> NDArray[np.uint8]:
     """Probabilities with 255 for certainty; rounded so that those above 255 x threshold are the
     mask."""
-    import numpy as np
-
     probability = np.rint(255 / (1 + np.exp(-logits))).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
     return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
@@ -179,20 +177,17 @@ def _head(depth: DepthScale | None, row: int) -> str:
     return f"row {row:,} = {depth.at(row):,.1f} {depth.unit}"
 
 
-def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
-    from wellseg.results.view import ViewWriter
-    from wellseg.weights import weights_path
-
+def _view(task: Task, config: PredictConfig, scan: Scan) -> ViewWriter:
     depth = _shown_depth(config, scan)
     scale = depth and {"points": depth.points, "reach": depth.reach, "unit": depth.unit}
     return ViewWriter(
-        job.result(".html"),
+        Path(task.result(".html")),
         scan.rows,
         scan.columns,
         orientation=scan.orientation,
         threshold=config.threshold,
         about={
-            "scan": job.scan.name,
+            "scan": Path(task.scan).name,
             "dpi": scan.dpi,
             "weights": weights_path(config.weights).stem,
             "depth": scale,
@@ -201,12 +196,12 @@ def _view(job: Job, config: PredictConfig, scan: Scan) -> ViewWriter:
     )
 
 
-def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
+def _traces(task: Task, config: PredictConfig, scan: Scan) -> TraceWriter:
     from wellseg.curves.files import TraceWriter
 
     return TraceWriter(
-        job.stem,
-        job.scan.name,
+        Path(task.stem),
+        Path(task.scan).name,
         scan.rows,
         scan.columns,
         dpi=scan.dpi,
@@ -215,51 +210,9 @@ def _traces(job: Job, config: PredictConfig, scan: Scan) -> TraceWriter:
     )
 
 
-def _remove_stale(job: Job, wanted: list[str]) -> None:
+def _remove_stale(task: Task, wanted: list[str]) -> None:
     """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
-    from wellseg.results.view import remove_view
-
-    job.result(".json").unlink(missing_ok=True)
     if ".html" not in wanted:
-        remove_view(job.result(".html"))
-    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(wanted):
-        job.result(ending).unlink(missing_ok=True)
-
-
-class _Writer:
-    """Compresses and writes one mask in a thread while the next rows are computed.
-
-    Leaving the block with an exception, or a failure of its own, leaves no file.
-    """
-
-    def __init__(self, path: Path, scan: Scan) -> None:
-        self._path, self._scan = path, scan
-        self._bands: queue.Queue[NDArray[np.uint8] | None] = queue.Queue(maxsize=2)
-        self._pool = ThreadPoolExecutor(1)
-
-    def _write(self) -> None:
-        from wellseg.scan.writer import write_mask
-
-        def bands() -> Iterator[NDArray[np.uint8]]:
-            while (band := self._bands.get()) is not None:
-                yield band
-
-        scan = self._scan
-        write_mask(self._path, bands(), scan.rows, scan.columns, resolution=scan.resolution)
-
-    def put(self, band: NDArray[np.uint8] | None) -> None:
-        """The next rows, uint8 (rows, columns); None: there are no more. Raises what went wrong
-        with those before."""
-        while not self._written.done():
-            with suppress(queue.Full):  # look now and then whether the thread still takes them
-                return self._bands.put(band, timeout=0.5)
-        self._written.result()
-
-    def __enter__(self) -> _Writer:
-        self._written = self._pool.submit(self._write)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._pool, suppress(*[Exception] * (kind is not None)):
-            self.put(None)  # too early, write_mask misses rows and discards the file
-            self._written.result()
+        remove_view(Path(task.result(".html")))
+    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(wanted) | {".json"}:
+        Path(task.result(ending)).unlink(missing_ok=True)

@@ -182,7 +182,8 @@ class Sweep:
     def __init__(self, step: Step, run: _Run, is_kept: bool, is_measured: bool) -> None:
         self.step, self.run, self.is_kept, self.is_measured = step, run, is_kept, is_measured
         self.strip_rows = max(1, round(run.evaluation.strip_rows * step.rows / run.evaluation.rows))
-        self.path = Path(step, {other.step for other in run.sweeps.values() if other.is_kept})
+        kept = {other.step for other in run.sweeps.values() if other.is_kept}
+        self.path = Path(step, run.evaluation.steps, kept)
         self.sources = [run.sweeps[source] for source in self.path.sources]
         self.norms = [norm for norm in self.path.steps if norm.norm]
         self.statistics = DepthStatistics(step.rows, run.evaluation.parts)

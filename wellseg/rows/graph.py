@@ -15,7 +15,17 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from wellseg.rows.rules import IN_PLACE, NOTHING, RULES, SIZES, Refused, Rule, Step, method_call
+from wellseg.rows.rules import (
+    IN_PLACE,
+    NOTHING,
+    RULES,
+    SIZES,
+    Refused,
+    Rule,
+    Step,
+    method_call,
+    steps_to,
+)
 
 
 class UnsupportedOperation(NotImplementedError):
@@ -40,28 +50,36 @@ def trace(
     constants_dtype = torch.float64 if dtype == torch.float64 else None
     modules = dict(net.named_modules())
     values: dict[fx.Node, Any] = {}
+    steps: dict[Step, None] = {}  # in order
     for node in graph.nodes:
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
         match node.op:
-            case "placeholder" if values:
-                values[node] = args[0] if args else None
+            case "placeholder" if values:  # another argument of forward, at its default
+                value = args[0] if args else None
             case "placeholder":
                 meta = torch.empty((1, 1, rows, columns), dtype=dtype, device="meta")
-                values[node] = Step("ink", NOTHING, [], meta)
+                value = Step("ink", NOTHING, [], meta)
             case "get_attr":
-                values[node] = operator.attrgetter(node.target)(net)
+                value = operator.attrgetter(node.target)(net)
             case "call_module":
                 norm = copy.deepcopy(modules[node.target]).to(device, constants_dtype)
-                values[node] = _norm_step(node.target, norm, args[0])
+                value = _norm_step(node.target, norm, args[0])
             case "output":
                 if not isinstance(args[0], Step):
                     raise UnsupportedOperation(type(net).__name__, "it must return one map")
-                return _needed(Step("output", NOTHING, [args[0]], args[0].meta))
+                value = Step("output", NOTHING, [args[0]], args[0].meta)
             case _:
-                values[node] = _call(node, args, kwargs, dtype, device)
+                value = _call(node, args, kwargs, dtype, device)
                 if (node.target in IN_PLACE or kwargs.get("inplace")) and isinstance(args[0], Step):
-                    _overwrite(values, args[0], values[node])
-    raise AssertionError("a torch.fx graph without output")
+                    _overwrite(values, args[0], value)
+        values[node] = value
+        if isinstance(value, Step):
+            steps[value] = None
+    needed = steps_to(next(reversed(steps)), list(steps))
+    for step in needed:
+        for x in step.inputs:
+            x.users.append(step)
+    return needed
 
 
 class _Tracer(fx.Tracer):
@@ -137,21 +155,3 @@ def _overwrite(values: dict[fx.Node, Any], old: Step, new: Step) -> None:
     if old.rule.is_view or any(step.rule.is_view and old in step.inputs for step in steps):
         raise UnsupportedOperation(new.name, "it changes a map that shares its memory with another")
     values.update({node: new for node, value in values.items() if value is old})
-
-
-def _needed(output: Step) -> list[Step]:
-    """The steps that this one depends on, in order; they learn their users."""
-    order: dict[Step, None] = {}
-    waiting = [output]
-    while waiting:
-        step = waiting[-1]
-        missing = [x for x in step.inputs if x not in order]
-        if missing:
-            waiting.extend(missing)
-        else:
-            waiting.pop()
-            if step not in order:
-                order[step] = None
-                for x in step.inputs:
-                    x.users.append(step)
-    return list(order)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from wellseg.rows.rules import Rows, Step
+from wellseg.rows.rules import Rows, Step, steps_to
 from wellseg.rows.statistics import ScaleShift
 
 
 class Path:
     """The operations between kept maps, its ``sources``, and one map, its ``target``."""
 
-    def __init__(self, target: Step, kept: Container[Step]) -> None:
+    def __init__(self, target: Step, steps: Sequence[Step], kept: Container[Step]) -> None:
         self.target = target
-        self.steps = _steps_between(kept, target)
+        self.steps = steps_to(target, steps, kept)
         inputs = dict.fromkeys(x for step in self.steps for x in step.inputs)
         self.sources = [x for x in inputs if x in kept]
         self.work = sum(step.work for step in self.steps)
@@ -83,18 +83,3 @@ def select_rows(
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
-
-
-def _steps_between(kept: Container[Step], target: Step) -> list[Step]:
-    """The steps from kept maps (without them) to that one, in order."""
-    order: dict[Step, None] = {}
-
-    def visit(step: Step) -> None:
-        for x in step.inputs:
-            if x not in kept and x not in order:
-                visit(x)
-        order[step] = None
-
-    if target.inputs:
-        visit(target)
-    return list(order)

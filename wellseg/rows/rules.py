@@ -1,14 +1,15 @@
 """Which rows of its inputs an operation needs to give some rows of its output: one rule for each.
 
-The rules cover what wellseg's networks do and what other segmentation networks commonly do. Another
-operation needs one more rule here; ``graph`` refuses by name what has none.
+The rules cover what wellseg's networks do, and what a plain UNet does. Another operation needs one
+more rule here; ``graph`` refuses by name what has none.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,6 +85,16 @@ class Step:
         return self.rule.work * self.meta.numel()
 
 
+def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) -> list[Step]:
+    """Those of the steps, which are in order, that must be done for that one's map from kept maps;
+    none if it depends on none."""
+    needed = {target} if target.inputs else set()
+    for step in reversed(steps):
+        if step in needed:
+            needed.update(x for x in step.inputs if x not in kept)
+    return [step for step in steps if step in needed]
+
+
 class Refused(Exception):
     """A rule does not cover these arguments of its operation."""
 
@@ -98,51 +109,27 @@ def _refuse_unless(condition: bool, what: str) -> None:
 SIZES = {getattr, "size", "dim"}
 """What may be asked of a map besides its pixels; the answers are constants."""
 
-RULES: dict[Any, Callable[..., Rule]] = {}
 
-
-def _rule(*targets: Any) -> Callable[[Callable[..., Rule]], Callable[..., Rule]]:
-    def register(make: Callable[..., Rule]) -> Callable[..., Rule]:
-        RULES.update(dict.fromkeys(targets, make))
-        return make
-
-    return register
-
-
-def _pair(value: Any) -> tuple[int, int]:
+def _pair(value: Any) -> tuple[Any, Any]:
     """Of rows and of columns."""
-    if isinstance(value, int):
-        return value, value
-    return (value[0], value[-1]) if len(value) else (0, 0)
+    return (value, value) if isinstance(value, int | float) else (value[0], value[-1])
 
 
-@_rule(F.conv2d, torch.conv2d)
 def _conv2d(
     x: Step, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
 ) -> Rule:  # fmt: skip
-    if padding == "valid":
-        padding = 0
-    if padding == "same":
-        reaches = [d * (k - 1) for d, k in zip(_pair(dilation), weight.shape[2:], strict=True)]
-        _refuse_unless(not any(r % 2 for r in reaches), "padding='same' of an even kernel")
-        padding = [r // 2 for r in reaches]
+    _refuse_unless(not isinstance(padding, str), f"padding={padding!r}")
     (down, _), (offset, columns), (row_dilation, _) = map(_pair, (stride, padding, dilation))
 
     def run(rows: Tensor) -> Tensor:
         return F.conv2d(rows, weight, bias, stride, (0, columns), dilation, groups)
 
-    return Rule(
-        run,
-        down=down,
-        offset=offset,
-        after=row_dilation * (weight.shape[2] - 1),
-        fill=0.0,
-        work=VALUE_WORK + weight[0].numel(),
-    )
+    after = row_dilation * (weight.shape[2] - 1)
+    work = VALUE_WORK + weight[0].numel()
+    return Rule(run, down=down, offset=offset, after=after, fill=0.0, work=work)
 
 
-@_rule(F.conv_transpose2d, torch.conv_transpose2d)
 def _conv_transpose2d(
     x: Step, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -153,17 +140,11 @@ def _conv_transpose2d(
     def run(rows: Tensor) -> Tensor:
         return F.conv_transpose2d(rows, weight, bias, stride, (0, columns), ends, groups, dilation)
 
-    return Rule(
-        run,
-        up=up,
-        offset=-row_padding,
-        before=_pair(dilation)[0] * (weight.shape[2] - 1),
-        fill=0.0,
-        work=VALUE_WORK + weight[:, 0].numel() / (up * up_columns),
-    )
+    before = _pair(dilation)[0] * (weight.shape[2] - 1)
+    work = VALUE_WORK + weight[:, 0].numel() / (up * up_columns)
+    return Rule(run, up=up, offset=-row_padding, before=before, fill=0.0, work=work)
 
 
-@_rule(F.max_pool2d, torch.max_pool2d)
 def _max_pool2d(
     x: Step, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
@@ -177,77 +158,35 @@ def _max_pool2d(
     return Rule(run, down=down, offset=offset, after=after, fill=-torch.inf)
 
 
-@_rule(F.avg_pool2d)
-def _avg_pool2d(
-    x: Step, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Rule:  # fmt: skip
-    whole = not ceil_mode and (count_include_pad or not any(_pair(padding)))
-    _refuse_unless(whole, "an average over part of a window")
-    (offset, columns), (down, _) = _pair(padding), _pair(stride or kernel_size)
-
-    def run(rows: Tensor) -> Tensor:
-        padded = 0, columns
-        return F.avg_pool2d(rows, kernel_size, stride, padded, divisor_override=divisor_override)
-
-    return Rule(run, down=down, offset=offset, after=_pair(kernel_size)[0] - 1, fill=0.0)
-
-
-@_rule(F.interpolate)
 def _interpolate(
-    x: Step, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Rule:  # fmt: skip
-    if size is not None:
-        scale_factor = [new / old for new, old in zip(_pair(size), x.meta.shape[2:], strict=True)]
-    elif isinstance(scale_factor, int | float):
-        scale_factor = (scale_factor, scale_factor)
-    factors = tuple(map(float, scale_factor))
-    _refuse_unless(all(factor.is_integer() for factor in factors), "only by a whole number")
-    known = mode in ("nearest", "nearest-exact", "bilinear") and not (align_corners or antialias)
-    _refuse_unless(known, f"mode {mode!r}, {align_corners=}, {antialias=}")
-    up = int(factors[0])
-    # Bilinear looks one row further; beyond the image's edges the outermost row counts as repeated.
-    beside = up if mode == "bilinear" else 0
-    return Rule(
-        lambda rows: F.interpolate(rows, scale_factor=factors, mode=mode),
-        up=up,
-        before=beside,
-        after=beside,
-    )
+    x: Step, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *_: Any, **__: Any
+) -> Rule:
+    _refuse_unless(mode == "nearest" and size is None, f"mode {mode!r}, {size=}")
+    up = _pair(scale_factor)[0]
+    _refuse_unless(up == int(up), "only by a whole number")
+    return Rule(lambda rows: F.interpolate(rows, scale_factor=scale_factor), up=int(up))
 
 
-@_rule(F.pixel_shuffle, torch.pixel_shuffle)
-def _pixel_shuffle(x: Step, upscale_factor: int) -> Rule:
-    def run(rows: Tensor) -> Tensor:
-        return F.pixel_shuffle(rows, upscale_factor)
-
-    return Rule(run, up=upscale_factor, is_view=True, work=SHUFFLE_WORK)
+def _pixel_shuffle(x: Step, factor: int) -> Rule:
+    shuffle = partial(F.pixel_shuffle, upscale_factor=factor)
+    return Rule(shuffle, up=factor, is_view=True, work=SHUFFLE_WORK)
 
 
-@_rule(F.pixel_unshuffle, torch.pixel_unshuffle)
-def _pixel_unshuffle(x: Step, downscale_factor: int) -> Rule:
-    def run(rows: Tensor) -> Tensor:
-        return F.pixel_unshuffle(rows, downscale_factor)
-
-    after = downscale_factor - 1
-    return Rule(run, down=downscale_factor, after=after, is_view=True, work=SHUFFLE_WORK)
+def _pixel_unshuffle(x: Step, factor: int) -> Rule:
+    shuffle = partial(F.pixel_unshuffle, downscale_factor=factor)
+    return Rule(shuffle, down=factor, after=factor - 1, is_view=True, work=SHUFFLE_WORK)
 
 
-@_rule(F.pad)
 def _pad(x: Step, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Rule:
-    left, right, top, bottom, *others = *pad, *[0] * (4 - len(pad))
-    known = not any(others) and (mode == "constant" or (not top and not bottom))
-    _refuse_unless(known, f"mode {mode!r} of {tuple(pad)}")
+    left, right, top, _, *others = *pad, *[0] * (4 - len(pad))
+    _refuse_unless(not any(others) and mode == "constant", f"mode {mode!r} of {tuple(pad)}")
 
     def run(rows: Tensor) -> Tensor:
-        return F.pad(rows, (left, right, 0, 0), mode, value) if left or right else rows
+        return F.pad(rows, (left, right, 0, 0), value=value) if left or right else rows
 
     return Rule(run, offset=top, fill=value or 0.0, is_view=True)
 
 
-@_rule(operator.getitem)
 def _getitem(x: Step, given: Any) -> Rule:
     index = list(given) if isinstance(given, tuple) else [given]
     _refuse_unless(all(isinstance(part, slice) for part in index), "an index that is no slice")
@@ -257,16 +196,9 @@ def _getitem(x: Step, given: Any) -> Rule:
     return Rule(lambda part: part[image, channels, :, columns], offset=-top, is_view=True)
 
 
-@_rule(torch.cat, torch.concat)
 def _cat(tensors: Any, dim: int = 0) -> Rule:
-    _refuse_unless(dim in (1, 3, -1, -3), f"along dimension {dim}")
+    _refuse_unless(dim in (1, -3), f"along dimension {dim}")
     return _pointwise(torch.cat)(tensors, dim=dim)
-
-
-@_rule(F.dropout, F.dropout2d)
-def _dropout(x: Step, p: float = 0.5, training: bool = True, inplace: bool = False) -> Rule:
-    _refuse_unless(not training, "in training mode")
-    return NOTHING
 
 
 def _pointwise(
@@ -305,20 +237,25 @@ def method_call(name: str) -> Callable[..., Any]:
 
 
 POINTWISE: tuple[Any, ...] = (
-    F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.softplus, F.hardswish, F.hardtanh, F.relu6,
-    F.hardsigmoid, torch.sigmoid, torch.tanh, torch.exp, torch.abs, torch.clamp, torch.maximum,
-    operator.sub, torch.sub, operator.mul, torch.mul, operator.truediv, operator.neg,
+    F.leaky_relu, F.elu, F.gelu, F.silu, torch.sigmoid, torch.tanh, torch.clamp,
+    operator.sub, operator.mul, operator.truediv, operator.neg,
 )  # fmt: skip
 METHODS = "sigmoid", "tanh", "clamp", "sub", "mul", "clone"
 IN_PLACE: dict[Any, Any] = {
     operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul,
-    "relu_": torch.relu, "add_": torch.add, "mul_": torch.mul,
+    "relu_": torch.relu, "add_": torch.add, "mul_": operator.mul,
 }  # fmt: skip
 """What writes over its first argument, and the same without."""
 
-RULES.update({function: _pointwise(function) for function in POINTWISE})
-RULES.update({name: _pointwise(method_call(name)) for name in METHODS})
-RULES.update(dict.fromkeys((F.relu, torch.relu, "relu"), _pointwise(torch.relu, torch.relu_)))
-RULES.update(dict.fromkeys((operator.add, torch.add, "add"), _pointwise(torch.add, operator.iadd)))
+_RELU, _ADD = _pointwise(torch.relu, torch.relu_), _pointwise(torch.add, operator.iadd)
+RULES: dict[Any, Callable[..., Rule]] = {
+    F.conv2d: _conv2d, F.conv_transpose2d: _conv_transpose2d, F.max_pool2d: _max_pool2d,
+    F.interpolate: _interpolate, F.pixel_shuffle: _pixel_shuffle,
+    F.pixel_unshuffle: _pixel_unshuffle, F.pad: _pad, operator.getitem: _getitem, torch.cat: _cat,
+    "contiguous": lambda x: NOTHING,
+    **{function: _pointwise(function) for function in POINTWISE},
+    **{name: _pointwise(method_call(name)) for name in METHODS},
+    **dict.fromkeys((F.relu, torch.relu, "relu"), _RELU),
+    **dict.fromkeys((operator.add, torch.add, "add"), _ADD),
+}  # fmt: skip
 RULES.update({in_place: RULES[plain] for in_place, plain in IN_PLACE.items()})
-RULES["contiguous"] = lambda x: NOTHING

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -51,26 +51,19 @@ def segment(
         along the depth. 0: from the whole scan. None: as the weights ask (``model.window_rows``).
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
-    inference = partial(
-        Inference, model, precision=precision, device=device, memory=memory, window_rows=window_rows
-    )
-    if not isinstance(scan, np.ndarray):
-        with open_scan(scan) as opened:
-            return _probability(inference(opened))
-    if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
-        raise ValueError(
-            f"a scan is gray uint8, rows x columns, not {scan.dtype} of shape {scan.shape}"
-        )
-    return _probability(inference(_Array(scan)))
-
-
-def _probability(inference: Inference) -> NDArray[np.float32]:
-    probability = np.empty((inference.scan.rows, inference.scan.columns), np.float32)
-    first = 0
-    for band in inference.bands():
-        last = first + len(band.logits)
-        torch.sigmoid(torch.from_numpy(band.logits), out=torch.from_numpy(probability[first:last]))
-        first = last
+    if isinstance(scan, np.ndarray) and (scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size):
+        what = f"{scan.dtype} of shape {scan.shape}"
+        raise ValueError(f"a scan is gray uint8, rows x columns, not {what}")
+    opening = nullcontext(_Array(scan)) if isinstance(scan, np.ndarray) else open_scan(scan)
+    options: dict[str, Any] = {"precision": precision, "device": device, "memory": memory}
+    with opening as opened:
+        inference = Inference(model, opened, window_rows=window_rows, **options)
+        probability = np.empty((opened.rows, opened.columns), np.float32)
+        first = 0
+        for _, logits in inference.bands():
+            given = torch.from_numpy(probability[first : first + len(logits)])
+            torch.sigmoid(torch.from_numpy(logits), out=given)
+            first += len(logits)
     return probability
 
 

@@ -17,6 +17,14 @@ WRITES_WAITING = 3
 """Blocks that may wait in memory to be written, while the next rows are computed."""
 
 
+class Block:
+    """Kept rows (rows, width, channels): in memory, or at an offset in the temporary file."""
+
+    def __init__(self, nbytes: int, offset: int | None) -> None:
+        self.nbytes, self.offset = nbytes, offset
+        self.rows: Tensor | None = None  # until they are written, if they go to disk
+
+
 class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
 
@@ -30,7 +38,8 @@ class RowStore:
         self.ram_bytes = self.peak_ram_bytes = 0
         self.disk_bytes = 0  # the length of the file: places are used again, never given back
         self._free: list[tuple[int, int]] = []  # offset and size of unused places in it, in order
-        self._file = _SpillFile(self.scratch)
+        self._file: FileIO | None = None
+        self._lock = Lock()  # two threads seek in it
         self._writer = ThreadPoolExecutor(1, "spill")
         self._writes: deque[Future[None]] = deque()
 
@@ -40,25 +49,13 @@ class RowStore:
             self.ram_bytes += nbytes
             self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
             return Block(nbytes, None)
-        return Block(nbytes, self._place_on_disk(nbytes))
-
-    def _place_on_disk(self, nbytes: int) -> int:
-        """The offset of the first place that is large enough, or of a new one at the end."""
         for number, (offset, size) in enumerate(self._free):
             if size >= nbytes:
                 rest = [(offset + nbytes, size - nbytes)] if size > nbytes else []
                 self._free[number : number + 1] = rest
-                return offset
+                return Block(nbytes, offset)
         self.disk_bytes += nbytes
-        return self.disk_bytes - nbytes
-
-    def _free_on_disk(self, offset: int, nbytes: int) -> None:
-        places, self._free = sorted([*self._free, (offset, nbytes)]), []
-        for offset, size in places:
-            if self._free and sum(self._free[-1]) == offset:
-                offset, before = self._free.pop()
-                size += before
-            self._free.append((offset, size))
+        return Block(nbytes, self.disk_bytes - nbytes)
 
     def put(self, rows: Tensor) -> Block:
         """Keep those rows. Raises OSError, naming the folder, if earlier ones cannot be written."""
@@ -72,9 +69,22 @@ class RowStore:
     def _write(self, block: Block) -> None:
         """Move the rows to the file; in a thread, while others may read them."""
         rows = block.rows
-        if rows is not None and block.offset is not None:
-            self._file.write(block.offset, rows)
-            block.rows = None
+        if rows is None:  # dropped meanwhile
+            return
+        data = _bytes_of(rows.cpu())
+        try:
+            with self._lock:
+                if self._file is None:
+                    self._file = tempfile.TemporaryFile(dir=self.scratch, buffering=0)
+                self._file.seek(block.offset or 0)
+                while data:
+                    data = data[self._file.write(data) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise disk_full(self.scratch, len(data)) from error
+            what = f"temporary file in {self.scratch}: {error.strerror}"
+            raise OSError(error.errno, what) from error
+        block.rows = None
 
     def finish_writes(self, waiting: int = 0) -> None:
         """Wait until at most so many blocks are still to be written."""
@@ -87,71 +97,36 @@ class RowStore:
         if rows is not None:
             into.copy_(rows[start : start + len(into)])
             return
-        assert block.offset is not None
-        row_bytes = into[0].nbytes
         # Read, not mapped: mapped pages count as resident memory.
         here = into if into.device.type == "cpu" else torch.empty_like(into, device="cpu")
-        self._file.read(block.offset + start * row_bytes, here)
+        data = _bytes_of(here)
+        with self._lock:
+            assert self._file and block.offset is not None
+            self._file.seek(block.offset + start * into[0].nbytes)
+            while data:
+                count = self._file.readinto(data)
+                if not count:
+                    raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
+                data = data[count:]
         if here is not into:
             into.copy_(here)
-
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self._writer.shutdown(cancel_futures=True)
-        self._file.close()
 
     def drop(self, block: Block) -> None:
         """Forget the rows; their place is free for others, which are written after them."""
         block.rows = None
         if block.offset is None:
             self.ram_bytes -= block.nbytes
-        else:
-            self._free_on_disk(block.offset, block.nbytes)
-
-
-class Block:
-    """Kept rows (rows, width, channels): in memory, or at an offset in the temporary file."""
-
-    def __init__(self, nbytes: int, offset: int | None) -> None:
-        self.nbytes, self.offset = nbytes, offset
-        self.rows: Tensor | None = None  # until they are written, if they go to disk
-
-
-class _SpillFile:
-    """A temporary file, made when something is written, for two threads."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._lock = folder, Lock()
-        self._file: FileIO | None = None
-
-    def write(self, offset: int, rows: Tensor) -> None:
-        data = _bytes_of(rows.cpu())
-        with self._lock:
-            try:
-                if self._file is None:
-                    self._file = tempfile.TemporaryFile(dir=self.folder, buffering=0)
-                self._file.seek(offset)
-                while data:
-                    data = data[self._file.write(data) :]
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise disk_full(self.folder, len(data)) from error
-                raise OSError(
-                    error.errno, f"temporary file in {self.folder}: {error.strerror}"
-                ) from error
-
-    def read(self, offset: int, into: Tensor) -> None:
-        data = _bytes_of(into)
-        with self._lock:
-            assert self._file
-            self._file.seek(offset)
-            while data:
-                count = self._file.readinto(data)
-                if not count:
-                    raise OSError(errno.EIO, f"temporary file in {self.folder} ends early")
-                data = data[count:]
+            return
+        places, self._free = sorted([*self._free, (block.offset, block.nbytes)]), []
+        for offset, size in places:
+            if self._free and sum(self._free[-1]) == offset:
+                offset, before = self._free.pop()
+                size += before
+            self._free.append((offset, size))
 
     def close(self) -> None:
+        """Remove the temporary file."""
+        self._writer.shutdown(cancel_futures=True)
         if self._file:
             self._file.close()
 

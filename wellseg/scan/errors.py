@@ -6,5 +6,5 @@ class ScanError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception of a library says, in one short line."""
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    """What an exception of a library says, in one line, not too long."""
+    return " ".join(str(error).split())[:500] or type(error).__name__

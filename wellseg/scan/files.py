@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,8 +22,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wellseg.scan.atomic import HIDDEN, atomic_file
+from wellseg.scan.errors import one_line
 
 REPORT = ".json"
+SCRATCH = "wellseg-scan-"
+FORGOTTEN_S = 86400.0
+"""What belongs to no scan that is being masked was left by a killed run when it is as old."""
 WHOLE_PUTS = ("s3", "s3a", "gs", "gcs", "abfs", "az", "adl", "memory")
 """Stores in which an object appears whole or not at all; elsewhere it is put beside, then moved."""
 
@@ -35,6 +40,7 @@ class Task:
     scan: path or URL. stem: path or URL of the results, up to their endings.
     version: changes when the scan does; "" for one that is not there. size_bytes: of the file.
     problem: why it cannot be masked at all; "" if it can.
+    page: which one of the file, from 0; None: the largest.
     """
 
     name: str
@@ -43,24 +49,10 @@ class Task:
     version: str = ""
     size_bytes: int = 0
     problem: str = ""
+    page: int | None = None
 
     def result(self, ending: str) -> str:
         return self.stem + ending
-
-
-@dataclass(frozen=True)
-class Job:
-    """One page of a scan and the paths of its results, up to their endings, on this machine.
-
-    page: which one of the file, from 0; None: the largest.
-    """
-
-    scan: Path
-    stem: Path
-    page: int | None = None
-
-    def result(self, ending: str) -> Path:
-        return self.stem.parent / (self.stem.name + ending)
 
 
 @dataclass(frozen=True)
@@ -215,56 +207,41 @@ def claim(task: Task) -> Iterator[bool]:
     try:
         yield True
     finally:
-        with suppress(
-            OSError
-        ):  # while it is held: who waits for it notices. Windows removes it then
+        with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
             os.unlink(lock.lock_file)
         lock.release()
 
 
 @contextmanager
-def local_job(task: Task, scratch: Path | None) -> Iterator[Job]:
-    """The task's scan and results on this machine; behind URLs, in a temporary folder meanwhile.
+def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
+    """The task on this machine: behind URLs, its scan and results in a temporary folder meanwhile.
 
     When the block ends well, results that belong behind a URL are there, the report last.
     """
-    job = Job(Path(task.scan), Path(task.stem))
     if not is_url(task.scan) and not is_url(task.stem):
-        yield job
+        yield task
         return
-    with _scratch_folder(Path(scratch or gettempdir())) as folder:
+    parent = Path(scratch or gettempdir())
+    for left in parent.glob(f"{SCRATCH}*"):  # by a process that was killed
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > FORGOTTEN_S:
+                rmtree(left)
+    with TemporaryDirectory(prefix=SCRATCH, dir=parent) as name:
+        results, here = Path(name, "results"), task
         if is_url(task.scan):
-            job = replace(job, scan=folder / "scan" / PurePosixPath(task.name).name)
-            job.scan.parent.mkdir()
+            here = replace(here, scan=str(Path(name, PurePosixPath(task.name).name)))
             fs, path = _filesystem(task.scan)
-            fs.get_file(path, str(job.scan))
-        if not is_url(task.stem):
-            yield job
-            return
-        results = folder / "results"
-        job = replace(job, stem=results / PurePosixPath(task.stem).name)
-        yield job
-        fs, path = _filesystem(task.result(REPORT))
-        if fs.exists(path):  # what is about to be replaced does not hold any more
-            fs.rm_file(path)
-        made = [result for result in results.rglob("*") if result.is_file()]
-        for result in sorted(made, key=lambda result: result == job.result(REPORT)):
-            _put(result, join(split(task.stem)[0], result.relative_to(results).as_posix()))
-
-
-@contextmanager
-def _scratch_folder(parent: Path) -> Iterator[Path]:
-    """A temporary folder. Those that processes left which were killed are removed on the way."""
-    for left in parent.glob("wellseg-scan-*.lock"):
-        with suppress(OSError, Timeout), FileLock(left, blocking=False):
-            rmtree(left.with_suffix(""), ignore_errors=True)
-            left.unlink()
-    with TemporaryDirectory(prefix="wellseg-scan-", dir=parent) as name:
-        lock = FileLock(f"{name}.lock")
-        with lock:
-            yield Path(name)
-    with suppress(OSError):
-        os.unlink(lock.lock_file)
+            fs.get_file(path, here.scan)
+        if is_url(task.stem):
+            here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
+        yield here
+        if is_url(task.stem):
+            fs, path = _filesystem(task.result(REPORT))
+            if fs.exists(path):  # what is about to be replaced does not hold any more
+                fs.rm_file(path)
+            made = [result for result in results.rglob("*") if result.is_file()]
+            for result in sorted(made, key=lambda result: result == Path(here.result(REPORT))):
+                _put(result, join(split(task.stem)[0], result.relative_to(results).as_posix()))
 
 
 def _put(path: Path, url: str) -> None:
@@ -294,8 +271,3 @@ def _filesystem(place: str) -> tuple[Any, str]:
     except ValueError as error:
         raise ValueError(f"{place}: {one_line(error)}") from error
     return fs, str(path)
-
-
-def one_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -22,7 +22,7 @@ from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.gray import Gray
 from wellseg.scan.picture_file import BEGINNINGS, Picture, picture_file, tiff_picture
 from wellseg.scan.tiff_page import Band, TiffPage
-from wellseg.scan.writer import Resolution, write_mask, write_picture
+from wellseg.scan.writer import Resolution
 
 __all__ = [
     "SUFFIXES",
@@ -33,8 +33,6 @@ __all__ = [
     "open_scan",
     "other_kind",
     "pages_of",
-    "write_mask",
-    "write_picture",
 ]  # fmt: skip
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
@@ -144,7 +142,7 @@ class Scan:
         rows, columns: the size as stored in the file.
         orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never
             rotated: a mask is laid out as the file is.
-        resolution: the TIFF tags, for `write_mask`; None if the file has none.
+        resolution: the TIFF tags, for `MaskWriter`; None if the file has none.
         dpi: pixels per inch, across; None if unknown.
         kind: what the pixels are: "1-bit", "gray" or "colour".
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,55 +13,63 @@ from wellseg.scan.atomic import atomic_file
 from wellseg.scan.errors import ScanError
 from wellseg.scan.gray import Gray
 
-MASK_STRIP_ROWS = 128
+STRIP_ROWS = 128
+COMMON: dict[str, Any] = {
+    "compression": "adobe_deflate",
+    "rowsperstrip": STRIP_ROWS,
+    "metadata": None,
+    "software": "wellseg",
+}
 
 Resolution = tuple[tuple[int, int], tuple[int, int], int]
 """XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
 
 
-def write_mask(
-    path: str | os.PathLike[str],
-    bands: Iterable[Gray],
-    rows: int,
-    columns: int,
-    *,
-    resolution: Resolution | None = None,
-) -> None:
-    """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips) from bands of rows, top to bottom.
+class MaskWriter:
+    """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
 
-    The picture is never held as a whole, and `path` appears only when all of it is there.
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        self._strips: list[bytes] = []
+        self._waiting = np.empty((0, columns), np.uint8)
+        self._taken = 0
 
-    Args:
-        bands: uint8 arrays (any number of rows, columns) with `rows` rows in all: 0 background,
-            255 curve, or probabilities.
-        resolution: the scan's `resolution`.
+    def put(self, band: Gray) -> None:
+        """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
+        if band.dtype != np.uint8 or band.ndim != 2 or band.shape[1] != self.columns:
+            what = f"a mask band is {band.dtype} {band.shape}"
+            raise ScanError(f"{what}, not uint8 (rows, {self.columns})")
+        self._taken += len(band)
+        rows = np.concatenate([self._waiting, band])
+        whole = len(rows) if self._taken == self.rows else len(rows) // STRIP_ROWS * STRIP_ROWS
+        for row in range(0, whole, STRIP_ROWS):
+            strip = rows[row : min(row + STRIP_ROWS, whole)]
+            self._strips.append(zlib.compress(strip.tobytes(), 6))
+        self._waiting = rows[whole:]
 
-    Raises:
-        ScanError: the bands do not add up to rows x columns.
-        OSError: the file cannot be written.
-    """
-    if rows < 1 or columns < 1:
-        raise ScanError(f"{path}: a mask of {rows} x {columns} pixels")
-    strips = _mask_strips(path, bands, rows, columns)
-    options: dict[str, Any] = {}
-    if resolution is not None:
-        options = {"resolution": resolution[:2], "resolutionunit": resolution[2]}
-    # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
-    big = rows * columns > 2**32 - 2**27
-    with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
-        writer.write(
-            strips,
-            shape=(rows, columns),
-            dtype=np.uint8,
-            photometric="minisblack",
-            compression="adobe_deflate",
-            rowsperstrip=MASK_STRIP_ROWS,
-            metadata=None,
-            software="wellseg",
-            **options,
-        )
-        if next(strips, None) is not None:
-            raise ScanError(f"{path}: the mask's bands have more than {rows} rows")
+    def write(self, path: str | os.PathLike[str], resolution: Resolution | None = None) -> None:
+        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips); resolution: the scan's.
+
+        Raises ScanError if the bands do not add up to rows x columns, and OSError.
+        """
+        if self.rows < 1 or self.columns < 1:
+            raise ScanError(f"{path}: a mask of {self.rows} x {self.columns} pixels")
+        if self._taken != self.rows:
+            raise ScanError(f"{path}: the mask's bands have {self._taken} rows, not {self.rows}")
+        options: dict[str, Any] = {}
+        if resolution is not None:
+            options = {"resolution": resolution[:2], "resolutionunit": resolution[2]}
+        # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
+        big = self.rows * self.columns > 2**32 - 2**27
+        with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
+            writer.write(
+                iter(self._strips),
+                shape=(self.rows, self.columns),
+                dtype=np.uint8,
+                photometric="minisblack",
+                **COMMON,
+                **options,
+            )
 
 
 def write_picture(
@@ -78,37 +85,5 @@ def write_picture(
         stored, photometric = pixels == 0, "miniswhite"
     with atomic_file(path) as file, tifffile.TiffWriter(file) as writer:
         writer.write(
-            stored,
-            photometric=photometric,
-            compression="adobe_deflate",
-            rowsperstrip=MASK_STRIP_ROWS,
-            resolution=(dpi, dpi),
-            resolutionunit="inch",
-            metadata=None,
-            software="wellseg",
+            stored, photometric=photometric, resolution=(dpi, dpi), resolutionunit="inch", **COMMON
         )
-
-
-def _mask_strips(
-    path: str | os.PathLike[str], bands: Iterable[Gray], rows: int, columns: int
-) -> Iterator[bytes]:
-    """Cut bands into compressed strips of `MASK_STRIP_ROWS` rows."""
-    waiting: list[Gray] = []
-    count = total = 0
-    for band in bands:
-        if band.dtype != np.uint8 or band.ndim != 2 or band.shape[1] != columns:
-            raise ScanError(
-                f"{path}: a mask band is {band.dtype} {band.shape}, not uint8 (rows, {columns})"
-            )
-        at = 0
-        while at < len(band):
-            part = band[at : at + MASK_STRIP_ROWS - count]
-            waiting.append(part)
-            at, count, total = at + len(part), count + len(part), total + len(part)
-            if count == MASK_STRIP_ROWS:
-                yield zlib.compress(np.concatenate(waiting).tobytes(), 6)
-                waiting, count = [], 0
-    if total != rows:
-        raise ScanError(f"{path}: the mask's bands have {total} rows, not {rows}")
-    if waiting:
-        yield zlib.compress(np.concatenate(waiting).tobytes(), 6)
