@@ -1,7 +1,9 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
 import csv
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import lasio
@@ -18,7 +20,9 @@ from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import TraceWriter
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.tracks import TrackFinder, course, straight
+from wellseg.scan.reader import open_scan
 
+SCANS = Path(__file__).parents[1].parent / "shared/real/scans"
 DPI, ROWS, COLUMNS, HEADER = 100, 4000, 900, 900
 LAYOUT = ((100, 350), (430, 830))
 
@@ -43,7 +47,9 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     between them, and curves, each a column by row."""
     sheet = new_sheet(Draws(0), KINDS["paper"], ROWS, COLUMNS, DPI)
     ink = sheet.ink
-    tracks = [Track(left, right, "curves", divisions=10) for left, right in layout]
+    tracks = [
+        Track(left, right, "curves", divisions=(*parts, 10)[0]) for left, right, *parts in layout
+    ]
     rule(sheet, ruling, tracks, HEADER, ROWS, HEADER)
     for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
         cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
@@ -100,16 +106,29 @@ def test_a_border_that_is_worn_away_for_a_while_goes_on():
     np.testing.assert_allclose(look(worn).at(rows), look(gray).at(rows), atol=3)
 
 
-def test_three_tracks_of_which_two_share_a_border_are_two_panels():
-    gray, _, _ = draw_sheet(layout=((80, 300), (380, 600), (600, 820)))
-    middle = np.median(look(gray).borders, axis=0)
-    np.testing.assert_allclose(middle, [(80, 300), (380, 820)], atol=4)
+@pytest.mark.parametrize(
+    ("divisions", "tracks"),
+    [(8, [(80, 300), (380, 600), (600, 820)]), (10, [(80, 300), (380, 820)])],
+)
+def test_two_tracks_that_share_a_border_are_two_where_their_grids_differ(divisions, tracks):
+    layout = ((80, 300), (380, 600), (600, 820, divisions))
+    gray, _, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout)
+    np.testing.assert_allclose(np.median(look(gray).borders, axis=0), tracks, atol=3)
+
+
+@pytest.mark.parametrize(("bold", "count"), [(600, 3), (512, 2)])
+def test_two_tracks_of_one_grid_are_two_where_the_line_in_the_middle_is_bolder(bold, count):
+    layout = ((80, 300), (380, 600), (600, 820))
+    gray, _, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout)
+    gray[HEADER:, bold - 2 : bold + 3] = 0
+    borders = np.median(look(gray).borders, axis=0)
+    assert len(borders) == count and abs(borders[-1, 0] - (380, 600)[count - 2]) < 3
 
 
 def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
     gray, _, _ = draw_sheet()
     borders = np.median(look(gray[:, 200:]).borders, axis=0)
-    assert borders[0, 0] == 0 and borders[0, 1] == pytest.approx(150, abs=4)
+    assert abs(borders[0, 0]) < 1 and borders[0, 1] == pytest.approx(150, abs=4)
 
 
 @pytest.mark.parametrize("kind", ["white", "black", "noise", "clouds", "short", "one row"])
@@ -147,9 +166,45 @@ def test_the_best_course_pays_for_steps_and_jumps_only_where_it_gains():
     score[np.arange(20), 10 + np.arange(20) // 4] = 1
     score[np.arange(20, 40), 40] = 1
     score[5, 45] = 1.2  # alone
-    np.testing.assert_array_equal(
-        course(score, 1, 0.1, 3.0), [*(10 + np.arange(20) // 4), *[40] * 20]
-    )
+    np.testing.assert_array_equal(course(score, 0.1, 3.0), [*(10 + np.arange(20) // 4), *[40] * 20])
+
+
+def right(truth, found):
+    """Whether the tracks at a row are those of tests/tracks.json: borders within 3 px; one that is
+    not drawn lies in [low, high]; tracks of ``opt`` and borders inside (``may``) are free."""
+
+    def near(column, border):
+        low, high = border if isinstance(border, list) else (border, border)
+        return low - 3 <= column <= high + 3
+
+    ends = {border for pair in truth["tracks"] for border in map(str, pair)}
+    seen = {str(b) for pair in truth["tracks"] for b in pair for c in found.ravel() if near(c, b)}
+    sides = [b for pair in truth["tracks"] for b in pair] + truth.get("may", [])
+    extra = [
+        (left, right)
+        for left, right in found.tolist()
+        if not any(abs(left - a) < 9 and abs(right - b) < 9 for a, b in truth.get("opt", []))
+        and not (any(near(left, b) for b in sides) and any(near(right, b) for b in sides))
+    ]
+    return seen == ends and not extra
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCANS.is_dir(), reason="no shared scans")
+def test_tracks_of_real_scans_as_a_person_sees_them():
+    truths = json.loads(Path(__file__).with_name("tracks.json").read_text())
+    wrong, count = [], 0
+    for name, truth in truths.items():
+        with open_scan(SCANS / name, 0) as scan:
+            if scan.rows * scan.columns > 4e7:
+                continue
+            finder = TrackFinder(scan.columns, scan.dpi)
+            finder.add(scan.read(0, scan.rows))
+        tracks, count = finder.find(), count + 1
+        found = tracks.at(np.array([truth["row"]]))[0] if tracks else np.empty((0, 2))
+        if not right(truth, found):
+            wrong.append(name)
+    assert count >= 20 and len(wrong) <= 0.25 * count, wrong
 
 
 # ---- the files -----------------------------------------------------------------------------------------
@@ -183,7 +238,7 @@ def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_pat
         off = (np.asarray(curve.data)[100:-100] - share) * wide
         assert abs(np.median(off)) < 3 and np.abs(off).max() < 9
     assert las.params["NTRK"].value == 2 and las.params["T2R"].value == pytest.approx(830, abs=20)
-    assert "FRACTIONS OF A TRACK" in las.other and "two that share a border are one" in las.other
+    assert "FRACTIONS OF A TRACK" in las.other and "Tracks are panels of grid" in las.other
 
 
 def test_tracks_of_some_rows_lie_where_they_do_in_the_scan(tmp_path):

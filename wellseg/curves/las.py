@@ -41,9 +41,7 @@ Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left b
 right one in that row; a curve that leaves its track goes below 0 or beyond 1. Traces that mostly
 lie in no track are given in fractions of the scan's whole width instead.
 {where}"""
-FOUND = (
-    "Tracks are panels of grid with white paper between them; two that share a border are one here."
-)
+FOUND = "Tracks are panels of grid; two of the same grid that share a border are one here."
 GIVEN = "The borders are those of --tracks, the same in every row."
 NO_TRACKS = """\
 Values are FRACTIONS OF THE SCAN'S WIDTH, 0 the left edge and 1 the right edge:

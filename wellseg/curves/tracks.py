@@ -1,12 +1,10 @@
-"""The printed tracks of a scan: panels of grid with white paper between them.
+"""The printed tracks of a scan: panels of grid, with white paper or a shared border between them.
 
-Told by the grid's horizontal lines: from where to where there are many of them, in blocks of rows.
-A log keeps its layout and wanders sideways as a whole, so the blocks are first laid over each
-other; then hundreds of them say together where the panels begin and end, however much is worn,
-written over or crossed by curves. Near these ends the vertical line that borders the panel is
-followed down the scan.
-Two tracks that share a border, without paper between them, are one panel: on real scans the line
-between them is mostly drawn like the bold lines of the grid.
+Told by the grid's lines in blocks of rows. A log keeps its layout and wanders sideways as a whole,
+so the blocks are first laid over each other; then hundreds of them say together what is printed,
+however much is worn, written over or crossed by curves. Lines across say where panels are; lines
+down say to the pixel where a track begins and ends: they divide it evenly or by a logarithm. Where
+two combs agree with the lines better than one, two tracks share the border between them.
 """
 
 from __future__ import annotations
@@ -19,11 +17,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.curves.lines import Lines
+
 USUAL_DPI = 200.0
 """Of a scan that does not say."""
-BLOCK_INCHES = 1.5
-"""Rows that are looked at together: a dozen lines of the usual grid, in which a skewed sheet hardly
-moves."""
+BLOCK_INCHES, PARTS = 1.5, 5
+"""Rows that are looked at together: a dozen lines of the usual grid. Lines down are looked at in
+parts of it, in which those of a skewed sheet hardly move."""
 LINE_INCHES = 0.2
 """Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
 BIN_INCHES = 0.02
@@ -31,13 +31,9 @@ INK = 35
 """Levels of gray below paper that are ink: many renders have a pale grid."""
 LEAST_LINES = 1
 """In a block; one with fewer says nothing about the grid."""
-TRACK_INCHES, BREAK_INCHES = 0.5, 0.06
-"""The narrowest track; what is missing of the grid under a bold line, and does not end it."""
-BORDER_INCHES, FADE_INCHES = 0.08, 1.0
-"""How far from where the grid ends its border may be drawn, and in how much a worn one has to
-end."""
-DRAWN = 0.08
-"""Share of a border that is there, in the mean."""
+TRACK_INCHES, BREAK_INCHES, FADE_INCHES = 0.5, 0.06, 1.0
+"""The narrowest panel; what is missing of the grid under a bold line, and does not end it; in how
+much a worn panel has to end."""
 WANDER = 0.2
 """Of the scan's width a log may wander to each side."""
 FIT = 0.45
@@ -45,6 +41,8 @@ FIT = 0.45
 LEAST_BLOCKS = 4
 REACH_BLOCKS = 8
 """So far from a block that has the layout it is taken to hold."""
+ALIGN_INCHES, BORDER_INCHES = 0.1, 0.03
+"""How far a part lies aside from where its block does, and a border from where the part says."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -67,27 +65,21 @@ class Tracks:
     def at(self, rows: Indices) -> Floats:
         """float64 (rows, tracks, 2): left and right border in these rows."""
         sides = self.borders.reshape(len(self.rows), -1).T
-        return np.stack([np.interp(rows, self.rows, side) for side in sides], 1).reshape(
-            len(rows), -1, 2
-        )
+        each = [np.interp(rows, self.rows, side) for side in sides]
+        return np.stack(each, 1).reshape(len(rows), -1, 2)
 
     def of(self, rows: Indices, columns: Floats) -> int:
         """Number, from 1, of the track in which most of these points lie; 0: most lie in none.
         Columns may be NaN."""
-        next_row = (
-            np.searchsorted(self.rows, rows).clip(1, len(self.rows) - 1)
-            if len(self.rows) > 1
-            else 0
-        )
-        distance = np.minimum(abs(self.rows[next_row] - rows), abs(self.rows[next_row - 1] - rows))
+        above = np.searchsorted(self.rows, rows).clip(1, max(1, len(self.rows) - 1))
+        nearest = [
+            abs(self.rows[at.clip(0, len(self.rows) - 1)] - rows) for at in (above - 1, above)
+        ]
         borders = self.at(rows)
         inside = (borders[..., 0] <= columns[:, None]) & (columns[:, None] <= borders[..., 1])
-        counts = (inside & (distance <= self.reach)[:, None]).sum(0)
-        return (
-            int(counts.argmax()) + 1
-            if 2 * counts.max() > np.count_nonzero(columns == columns)
-            else 0
-        )
+        counts = (inside & (np.minimum(*nearest) <= self.reach)[:, None]).sum(0)
+        most = int(counts.argmax())
+        return most + 1 if 2 * counts[most] > np.count_nonzero(columns == columns) else 0
 
 
 def straight(borders: Sequence[tuple[float, float]]) -> Tracks:
@@ -98,7 +90,7 @@ def straight(borders: Sequence[tuple[float, float]]) -> Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps two bytes a column of each block of rows, and the rows of one block. dpi: of the scan, if
+    Keeps six bytes a column of each block of rows, and the rows of one block. dpi: of the scan, if
     it says.
     """
 
@@ -107,7 +99,7 @@ class TrackFinder:
         self.block_rows = self._px(BLOCK_INCHES)
         self._rest = np.empty((0, columns), np.uint8)
         self._across: list[Bytes] = []  # lines across in each block and column
-        self._down: list[Bytes] = []  # rows with a line down, 255 for all
+        self._down: list[Bytes] = []  # how dark lines down are in each part: 255 black throughout
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
@@ -124,22 +116,23 @@ class TrackFinder:
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         paper = float(np.percentile(gray[::8, ::8], 75))
         ink = (gray < paper - INK).view(np.uint8)
-        across = cv2.dilate(
-            ink, np.ones((3, 1), np.uint8)
-        )  # lines of a skewed sheet go on a row below
+        # Lines of a skewed sheet go on in the next row, or the next column.
+        across = cv2.dilate(ink, np.ones((3, 1), np.uint8))
         across = cv2.morphologyEx(across, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
         across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
         # How many lines, not how much ink: black bands and photographs have few.
-        lines = cv2.reduce(
-            cv2.subtract(across[1:], across[:-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S
-        )[0]
-        down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
-        down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
-        ruled = cv2.reduce(down, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
+        begun = cv2.subtract(across[1:], across[:-1])
+        lines = cv2.reduce(begun, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
         if 2 * cv2.countNonZero(ink) > ink.size:  # a photograph, an inverted title: no grid
             lines[:] = 0
         self._across.append(np.minimum(lines, 255).astype(np.uint8))
-        self._down.append((ruled * 255 // len(gray)).astype(np.uint8))
+        down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
+        down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+        darkness = 255 - 255 * np.arange(256) / max(paper, 1)
+        dark = cv2.LUT(gray, darkness.clip(0, 255).astype(np.uint8)) * down * ink
+        for part in np.array_split(dark, PARTS):
+            mean = cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
+            self._down.append(mean.astype(np.uint8))
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
@@ -147,11 +140,8 @@ class TrackFinder:
             return None
         step = max(1, round(BIN_INCHES * self.dpi))
         across = np.stack(self._across)
-        lines = np.stack(
-            [across[:, i : i + step].mean(1) for i in range(0, self.columns, step)],
-            1,
-            dtype=np.float32,
-        )
+        bins = [across[:, i : i + step].mean(1) for i in range(0, self.columns, step)]
+        lines = np.stack(bins, 1, dtype=np.float32)
         usual = np.percentile(lines, 90, axis=1, keepdims=True)
         grid = np.clip(lines / np.maximum(LEAST_LINES, usual / 2), 0, 1)
         fit, shift = overlay(2 * grid - 1, (usual[:, 0] >= LEAST_LINES).astype(np.float32))
@@ -161,58 +151,52 @@ class TrackFinder:
         # From here on only blocks that have the layout, laid over each other.
         shift = shift[like] * step
         page = _moved(np.repeat(grid[like], step, 1)[:, : self.columns], shift).mean(0)
-        ruled = _moved(np.stack(self._down)[like], shift)
-        tracks = []
+        parts = (like[:, None] * PARTS + np.arange(PARTS)).ravel()
+        down = np.stack(self._down)[parts].astype(np.float32) / 255
+        shift = self._align(down, np.repeat(shift, PARTS))
+        down = _moved(down, shift)
+        borders = set()
         for left, right in _panels(page > 0.5, self._px(BREAK_INCHES), self._px(TRACK_INCHES)):
-            begins, ends = (
-                self._border(page[::-1], ruled[:, ::-1], self.columns - left),
-                self._border(page, ruled, right),
-            )
-            if begins is not None and ends is not None:
-                tracks.append(np.stack([self.columns - begins, ends], 1) + shift[:, None])
-        if not tracks:
+            left = self.columns - self._end(page[::-1], self.columns - left)
+            right = self._end(page, right)
+            borders |= set(Lines(down.mean(0), left, right, self.dpi).tracks(left, right))
+        if not borders:
             return None
-        return Tracks(
-            (like + 0.5) * self.block_rows, np.stack(tracks, 1), REACH_BLOCKS * self.block_rows
-        )
+        sides = [self._follow(down, side) for side in np.ravel(sorted(borders))]
+        columns = np.stack(sides, 1) + shift[:, None] + 0.5
+        rows = (parts + 0.5) * (self.block_rows / PARTS)
+        return Tracks(rows, columns.reshape(len(rows), -1, 2), REACH_BLOCKS * self.block_rows)
 
-    def _border(self, page: Floats, ruled: Bytes, end: int) -> Floats | None:
-        """Column of a right border in each block, near where the panel ends; None if it only fades
-        away there.
+    def _end(self, page: Floats, end: int) -> int:
+        """Where a panel's lines across end, of which fewer and fewer may go on from ``end``."""
+        fade = self._px(FADE_INCHES)
+        top, beyond = page[max(0, end - fade) : end].max(), page[end : end + fade]
+        if not len(beyond):
+            return end
+        low = beyond < beyond.min() + 0.3 * (top - beyond.min())
+        return end + int(low.argmax())
 
-        page: share of the grid in the mean block; ruled: lines down in each block."""
-        near, last = self._px(BORDER_INCHES), self.columns - 1
-        if end + near > self.columns:  # cut off by the edge of the scan
-            return np.full(len(ruled), float(self.columns))
-        top, paper = (
-            page[max(0, end - 5 * near) : end].max(),
-            page[end : end + self._px(FADE_INCHES)].min(),
-        )
-        if top - paper < 0.3:
-            return None
-        grid = (page - paper) / (top - paper)
-        worn = 0
-        if grid[max(0, end - 2 * near // 3)] < 0.75 or grid[min(end + near // 2, last)] > 0.3:
-            # Worn, or some of its lines stop before the border: it is where the last ones end.
-            worn = int(np.argmax(grid[end:] < 0.15))
-            end += worn
-            if end + near > self.columns:
-                return None
-        room = max(2, near // 2)
-        start = max(0, end - near - room)
-        window = cv2.GaussianBlur(
-            ruled[:, start : end + near + room + 1], (0, 0), max(0.8, self.dpi / 150), sigmaY=0.1
-        )
-        mean = (
-            window.mean(0)
-            / 255
-            * np.exp(-0.5 * ((start + np.arange(window.shape[1]) - end) / near) ** 2)
-        )
-        at = room + int(np.argmax(mean[room : len(mean) - room]))
-        if mean[at] < DRAWN:
-            return np.full(len(ruled), float(end)) if worn < 3 * near else None
-        part = window[:, at - room : at + room + 1].astype(np.float32) / 255
-        return start + at - room + course(part, room // 2, 0.01, 1.0) + 0.5
+    def _align(self, down: Floats, shift: Indices) -> Indices:
+        """``shift`` of each part, to the pixel: where its lines down lie as in the mean of all."""
+        reach = self._px(ALIGN_INCHES)
+        for _ in range(2):
+            moved = _moved(down, shift)
+            mean = cv2.GaussianBlur(moved.mean(0)[None], (0, 0), 1.0)
+            mean -= cv2.blur(mean, (reach | 1, 1))
+            scores = [moved @ np.roll(mean[0], -i) for i in range(-reach, reach + 1)]
+            score = np.stack(scores, 1)
+            score /= max(1e-6, float(np.percentile(score.max(1), 75)))
+            shift = shift - (course(score, 0.02, 1.0) - reach)
+        return shift
+
+    def _follow(self, down: Floats, side: int) -> Floats:
+        """Where in each part a border lies that is at ``side`` in the mean of all."""
+        room = self._px(BORDER_INCHES)
+        window = np.pad(down, ((0, 0), (room, room + 1)))[:, side : side + 2 * room + 1]
+        drawn: NDArray[Any] = cv2.GaussianBlur(window, (0, 0), 1.0, sigmaY=2)
+        drawn = np.clip(drawn / max(1e-3, float(np.percentile(drawn.max(1), 75))), 0, 1)
+        aside = (np.arange(-room, room + 1) / room) ** 2
+        return side + (course(drawn - 0.1 * aside, 0.05, 1.0) - room).astype(float)
 
 
 def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indices]:
@@ -224,11 +208,8 @@ def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indi
     padded = np.pad(grid, ((0, 0), (most, most)), constant_values=-1)
     layout = weight @ grid / max(weight.sum(), 1e-6)
     for _ in range(rounds):
-        scores = (
-            np.stack([padded[:, i : i + columns] @ layout for i in range(2 * most + 1)], 1)
-            / columns
-        )
-        shift = course(scores * weight[:, None], 4, 0.003, 0.5) - most
+        scores = [padded[:, i : i + columns] @ layout / columns for i in range(2 * most + 1)]
+        shift = course(np.stack(scores, 1) * weight[:, None], 0.003, 0.5) - most
         shift -= int(np.median(shift))
         over = _moved(grid, shift, -1)
         fit = over @ layout / max(np.abs(layout).sum(), 1e-6)
@@ -237,47 +218,36 @@ def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indi
     return fit, shift
 
 
-def course(score: Floats, reach: int, per_step: float, jump: float) -> Indices:
-    """The column in each row that together score highest (Viterbi). A step of up to ``reach``
-    columns costs ``per_step`` for each, and one to anywhere ``jump``: sheets are joined. score:
-    (rows, columns)."""
-    rows, columns = score.shape
-    came = np.zeros((rows, columns), np.int64)
-    best = score[0].astype(float)
-    reach = min(reach, columns - 1)
-    for row in range(1, rows):
-        top = int(best.argmax())
-        new, origin = np.full(columns, best[top] - jump), np.full(columns, top)
-        for step in range(-reach, reach + 1):
-            to = np.arange(max(0, step), min(columns, columns + step))
-            gain = best[to - step] - per_step * abs(step)
-            better = gain > new[to]
-            new[to[better]], origin[to[better]] = gain[better], to[better] - step
-        came[row], best = origin, new + score[row]
+def course(score: Floats, per_step: float, jump: float) -> Indices:
+    """The column in each row that together score highest (Viterbi). A step costs ``per_step`` for
+    each column, and at most ``jump``: sheets are joined. score: (rows, columns)."""
+    at = np.arange(score.shape[1])
+    cost = np.minimum(per_step * np.abs(at[:, None] - at), jump).astype(np.float32)
+    came = np.zeros(score.shape, np.int16)
+    best = score[0].astype(np.float32)
+    for row in range(1, len(score)):
+        from_each = best - cost  # to each column (first axis) from each other
+        came[row] = from_each.argmax(1)
+        best = from_each[at, came[row]] + score[row]
     path = [int(best.argmax())]
-    for row in range(rows - 1, 0, -1):
+    for row in range(len(score) - 1, 0, -1):
         path.append(int(came[row, path[-1]]))
     return np.array(path[::-1])
 
 
 def _moved(rows: NDArray[Any], shift: Indices, empty: float = 0) -> NDArray[Any]:
     """Each row moved to the left by its shift."""
-    most = int(np.abs(shift).max())
+    most, columns = int(np.abs(shift).max()), rows.shape[1]
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
-    return np.stack(
-        [
-            row[most + s : most + s + rows.shape[1]]
-            for row, s in zip(padded, shift.tolist(), strict=True)
-        ]
-    )
+    starts = (most + shift).tolist()
+    return np.stack([row[s : s + columns] for row, s in zip(padded, starts, strict=True)])
 
 
 def _panels(grid: NDArray[np.bool_], bridged: int, least: int) -> list[tuple[int, int]]:
     """[left, right) of each stretch of grid that is not shorter than ``least``."""
     panels: list[tuple[int, int]] = []
-    for left, right in (
-        np.flatnonzero(np.diff(np.pad(grid, 1).astype(np.int8))).reshape(-1, 2).tolist()
-    ):
+    edges = np.flatnonzero(np.diff(np.pad(grid, 1).astype(np.int8)))
+    for left, right in edges.reshape(-1, 2).tolist():
         if panels and left - panels[-1][1] < bridged:
             left = panels.pop()[0]
         panels.append((left, right))
