@@ -45,8 +45,7 @@ class CompareDataConfig:
     """The logs of a comparison."""
 
     root: Path | None = None
-    """A data set with logs to train on, to validate with and to test with (split.csv). Without it,
-    logs are drawn."""
+    """A data set whose split.csv has train, val and test. Without it, logs are drawn."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time. Default: whole logs."""
 
@@ -58,11 +57,9 @@ class CompareConfig:
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
     rates: str = "1e-3,3e-3,1e-2"
-    """Learning rates, with commas: every norm is trained at each, and has the one that validates
-    best."""
+    """Learning rates, with commas: of all, each norm has the one that validates best."""
     seeds: int | None = None
-    """Of initial weights and order of the logs; 6 or more tell small differences. Default: the
-    preset's."""
+    """Initial weights and orders; 6 or more tell small differences. Default: the preset's."""
     steps: int | None = None
     """Of each run, one log each. Default: the preset's."""
     preset: Literal["quick", "full"] = "quick"

@@ -63,8 +63,7 @@ def container_bytes(cgroup: Path, otherwise: int) -> int:
 
 
 def resident_bytes(peak: bool = False) -> int:
-    """Memory that this process holds at present; peak: has held at most, where the system says
-    so."""
+    """Memory that this process holds; peak: has held at most, where the system says so."""
     now = psutil.Process().memory_info()
     if peak:
         with suppress(OSError, IndexError):  # not Linux

@@ -210,8 +210,7 @@ def _draw_worst(
     count: int,
     logs: Sequence[LogFiles],
 ) -> Iterator[Path]:
-    """Write a picture of the worst logs with curves, and of the worst without; gives their
-    paths."""
+    """Write pictures of the worst logs, with curves and without; gives their paths."""
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.training.masks import read_mask

@@ -67,8 +67,7 @@ class PaperConfig(InferenceOptions):
 
 @dataclass(frozen=True)
 class Crop:
-    """Some rows of a scan from ``row`` on. gray: uint8 (rows, columns). mask: the same, 0, 128 or
-    255."""
+    """Rows of a scan from ``row`` on: gray and mask (0, 128 or 255), uint8 (rows, columns)."""
 
     row: int
     gray: NDArray[np.uint8]

@@ -130,8 +130,7 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
 
 
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
-    """Write model.safetensors, of the state that --keep names; gives the file and the state's
-    step."""
+    """Write model.safetensors of the state that --keep names; gives the file and that step."""
     import torch
 
     from wellseg.weights import read_header, save_weights, weights_path
@@ -207,8 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _said(error: Exception) -> str:
-    """An error's message; of one from a DataLoader's worker, without the traceback that PyTorch
-    puts before it."""
+    """An error's message, without the traceback that a DataLoader's worker puts before it."""
     last_line = str(error).strip().splitlines()[-1]
     return re.sub(r"^[\w.]+: ", "", last_line) if "DataLoader worker" in str(error) else str(error)
 

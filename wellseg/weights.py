@@ -78,8 +78,7 @@ def _as_json(header: dict[str, Any]) -> str:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file. Raises WeightsError for anything that is not one of
-    ours."""
+    """The JSON header of a weights file. Raises WeightsError for a file that is not ours."""
     from safetensors import SafetensorError, safe_open
 
     try:

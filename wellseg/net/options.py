@@ -32,13 +32,11 @@ class ModelConfig:
     """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
     1 - m momentum). cumulative: the plain mean of all observed."""
     patch: int = 2
-    """2: 2 x 2 pixels become 4 channels at half resolution, three times as fast. 1: the article's
-    layout."""
+    """2: 2 x 2 pixels become 4 channels, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128, 128, 128)
     """Channels of each stage; each stage halves the resolution."""
     separable: bool = True
-    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds, more passes over
-    memory."""
+    """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds."""
 
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):

@@ -118,8 +118,7 @@ class ResUNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, each normalised, around a shortcut (a 1x1 convolution where widths
-    differ)."""
+    """Two normalised convolutions around a shortcut, which is 1x1 where widths differ."""
 
     def __init__(
         self, c_in: int, c_out: int, norm: str, momentum: Momentum, separable: bool

@@ -29,8 +29,7 @@ def half_or_16(channels: int, floor: int = GROUP_CHANNELS) -> int:
 
 
 class GroupNorm(Norm):
-    """Group normalisation (Wu and He 2018, arXiv 1803.08494) with statistics that can be
-    trusted."""
+    """Group normalisation (Wu and He 2018, arXiv 1803.08494), its statistics accurate."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda:  # PyTorch's CUDA kernel is accurate; under autocast it gives float32

@@ -1,5 +1,4 @@
-"""Means and variances of maps that can be trusted, and how those of parts become those of the
-whole."""
+"""Accurate means and variances of maps, and how those of parts become the whole's."""
 
 from __future__ import annotations
 
@@ -10,11 +9,9 @@ import torch
 from torch import Tensor
 
 BLOCK_VALUES = 1 << 20
-"""Statistics are taken of so many values at a time: 2 to 4 MB, which stay in the cache for both
-passes."""
+"""Taken at a time: 2 to 4 MB, which stay in the cache for both passes."""
 LANE_VALUES = 64
-"""So many values of a channel are summed in one float32 run: more let rounding show on blank
-paper."""
+"""Of a channel summed in one float32 run: more let rounding show on blank paper."""
 
 Moments = tuple[int, Tensor, Tensor]
 """Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
@@ -44,8 +41,7 @@ def moments_of_map(x: Tensor) -> Moments:
 
 
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of every channel over the rows and columns of one map (1, C, H, W),
-    float64 (C,)."""
+    """Mean and biased variance of every channel of a map (1, C, H, W), float64 (C,)."""
     count, mean, square = moments_of_map(x)
     return mean, square / count
 

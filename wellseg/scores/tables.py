@@ -81,8 +81,7 @@ def make_tables(logs: Sequence[LogScores]) -> Iterator[Table]:
 
 
 def difference_tables(logs: Sequence[LogScores], others: Sequence[LogScores]) -> Iterator[Table]:
-    """For each log that both have its score less the other's, and of the means the 95 %
-    interval."""
+    """Of logs that both have, scores less the other's, and their mean's 95 % interval."""
     before = {other.name: other for other in others}
     both = [log for log in logs if log.name in before]
     for title, chosen in with_and_without_curves(both):

@@ -21,8 +21,7 @@ PAPER, BACKGROUND = 255, 0
 
 
 class Rethreshold(A.ImageOnlyTransform):  # type: ignore[misc]
-    """Make a log 1-bit again that was 1-bit before: interpolation leaves grays that no such scan
-    has."""
+    """Make a log 1-bit again: interpolation leaves grays that no such scan has."""
 
     def __init__(self, low: int = 90, high: int = 165, p: float = 1.0) -> None:
         super().__init__(p=p)
@@ -71,8 +70,7 @@ def _pipelines() -> tuple[A.Compose, A.Compose]:
 
 
 class Augmentation:
-    """Varies a log and its mask alike; what it draws depends on the seed it is called with
-    alone."""
+    """Varies a log and its mask alike; what it draws depends on the seed given alone."""
 
     def __init__(self) -> None:
         self.bilevel, self.gray = _pipelines()

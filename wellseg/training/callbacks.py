@@ -85,8 +85,7 @@ class Pictures(Callback):
 
 
 class Skipped(Callback):
-    """Remembers, over resumptions too, which logs could not be read, and tells at the end
-    (--data.on_error skip)."""
+    """Counts, over resumptions too, logs that could not be read (--data.on_error skip)."""
 
     def __init__(self) -> None:
         self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often

@@ -1,5 +1,4 @@
-"""What a resumed run needs of the one before, so kept that a full disk, a kill or a NaN cannot
-spoil it."""
+"""What a resumed run needs, kept safe from a full disk, a kill and a NaN."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """The state with the best score; one that ``trainer.validate`` scores before the first step
-    counts, too."""
+    """The state with the best score, also of those that ``trainer.validate`` scores."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":

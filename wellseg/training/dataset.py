@@ -24,12 +24,10 @@ if TYPE_CHECKING:
     from wellseg.training.options import DataConfig
 
 Visit = tuple[int, int]
-"""(epoch, index of the log): what the sampler yields, and all that a sample depends on but the
-seed."""
+"""(epoch, index of the log), which with the seed are all that a sample depends on."""
 Rows = tuple[int, int]
 PickRows = Callable[[NDArray[np.bool_]], Rows]
-"""Of a log, the rows [start, stop) to take; gets which of its rows hold scored pixels, bool
-(rows,)."""
+"""Which rows hold scored pixels, bool (rows,) -> rows [start, stop) to take."""
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Gray and mask, each uint8 (rows, columns)."""
 
@@ -171,8 +169,7 @@ class Samples(Dataset[Sample]):
         return len(self.logs)
 
     def __getitem__(self, visit: Visit) -> Sample:
-        """The log of that visit; with on_error skip, the next one that can be read, whoever
-        asks."""
+        """The log of that visit; with on_error skip the next one that can be read."""
         if self.on_error == "stop":
             return self._read(visit)
         epoch, index = visit

@@ -1,5 +1,4 @@
-"""The values of masks: 0 background, 255 curve, 128 not scored. Others are told before the first
-step."""
+"""Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
 from __future__ import annotations
 

@@ -20,29 +20,24 @@ class DataConfig:
     """The logs: a folder of your own, or logs drawn by the seeded corpus."""
 
     root: Path | None = None
-    """A data set: images/NAME.tif and masks/NAME.tif, optionally split.csv. Without it, logs are
-    drawn."""
+    """A data set: images/, masks/, optionally split.csv. Without it, logs are drawn."""
     preset: Preset = "quick"
     """Recipe of the drawn logs (see wellseg synth --help)."""
     count: int = 64
-    """Drawn logs in an epoch. No epoch repeats a log: drawing one is far faster than a step on
-    it."""
+    """Drawn logs in an epoch. No epoch repeats a log."""
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
     drawn_share: float = 0.0
     """With --data.root: of the training logs, how many are drawn ones beside your own, so that the
     network does not forget what yours do not show."""
     backgrounds: Path | None = None
-    """Your own paper, mined by wellseg paper: a share of the training logs is drawn on
-    it."""
+    """Paper from your scans, by wellseg paper: a share of the logs is drawn on it."""
     background_share: float = 0.5
     """Of the drawn training logs, how many are drawn on --data.backgrounds."""
     crop_rows: int | None = None
-    """Train on that many rows of a log at a time, full width. Saves memory; never resizes. Default:
-    whole logs."""
+    """Train on that many rows of a log at a time, full width. Default: whole logs."""
     augment: bool = True
-    """Vary the training logs: flips, small rotation and scale, thicker and thinner ink, specks,
-    tone."""
+    """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
     on_error: Literal["stop", "skip"] = "stop"
     """What a log that cannot be read does. stop: it ends the run, which can be resumed. skip: the
     next log stands in for it; such logs are named and counted at the end."""

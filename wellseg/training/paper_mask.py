@@ -8,37 +8,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MAYBE, SURE = 0.03, 0.5
-"""Probability from which a pixel may be curve, and is one. A curve that the weights miss leaves a
-trace of a few per cent; missed curves in the paper would teach the network to miss them."""
-REACH_IN = 0.04
-"""How far around such a pixel nothing is scored, inches: a heavy pen's width."""
-GAP_IN = 1.0, 0.25
-"""Between such pixels, along the log and across, a curve may run on that the weights lost,
-inches."""
-TALL_IN = 1.0
-"""A connected piece of that height is a curve; lettering is shorter, inches."""
-LOST_IN = 0.75, 0.3
-"""Where a curve ends, the weights may have lost it: below and above its end nothing is scored, to
-this length and half this width, inches."""
-START_IN = 0.3
-"""A curve fades in: so far above its first row the header ends, inches."""
-ISLAND_IN = 1.0
-"""Smaller squares of certain paper among unknown are crossed by what the weights saw beside them,
-inches."""
-HEAVY_IN = 0.05
-"""Ink wider than that, beside a grid, may be curves run together, inches."""
-WIDE_IN, BLACK_IN = 0.12, 0.3
-"""Ink wider than that both ways is not taken for truth, and is no curve: a flooded copy, a
-scanner's bed, inches."""
-CERTAIN = 0.9
-"""Probability from which a pixel of a tall, not quite straight piece is taken for truth, with
---curves."""
-STRAIGHT_IN = 0.06
-"""A piece as narrow as that may be a line of the grid, inches."""
+# Probabilities. A curve that the weights miss leaves a trace of a few per cent; missed curves in
+# the paper would teach the network to miss them.
+MAYBE = 0.03  # from here on a pixel may be curve,
+SURE = 0.5  # is one,
+CERTAIN = 0.9  # and in a tall, not quite straight piece is taken for truth, with --curves
+# Lengths in inches, along the log and across.
+REACH_IN = 0.04  # around what may be curve nothing is scored: a heavy pen's width
+GAP_IN = 1.0, 0.25  # between pixels that may be curve, it may run on where the weights lost it
+TALL_IN = 1.0  # a connected piece of that height is a curve; lettering is shorter
+LOST_IN = 0.75, 0.3  # length and half width not scored above and below a curve's ends
+START_IN = 0.3  # a curve fades in: so far above its first row the header ends
+ISLAND_IN = 1.0  # smaller squares of certain paper are crossed by what was seen beside them
+HEAVY_IN = 0.05  # ink wider than that, beside a grid, may be curves run together
+WIDE_IN, BLACK_IN = 0.12, 0.3  # wider than any pen: no truth; a flooded copy, so no curve
+STRAIGHT_IN = 0.06  # a piece as narrow as that may be a line of the grid
+# With --curves, instead of GAP_IN and REACH_IN: the grid beside curves is what there is to learn.
 CURVES_GAP_IN, CURVES_REACH_IN = (0.3, 0.06), 0.015
-"""With --curves, instead of GAP_IN and REACH_IN: the grid beside real curves is what there is to
-learn."""
 
 
 def paper_mask(

@@ -41,8 +41,7 @@ def curve_scores() -> MetricCollection:
 
 
 def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW. Scale, shift and biases are vectors and are not decayed (the GroupNorm paper's
-    fine-tuning recipe)."""
+    """AdamW. Scale, shift and biases are not decayed (the GroupNorm paper's recipe)."""
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     groups = [
