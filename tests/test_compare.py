@@ -249,6 +249,8 @@ def test_each_way_has_the_rate_at_which_it_validates_best_itself():
         *made_up("batch", "evaluation", 1e-2, "test", [0.9, 0.9, 0.9]),
     ]
     found = Comparison(rows, ["batch"])
+    one_diverged = made_up("batch", "own", 1e-1, "validation", [0.9, 0.9, 0.9], seeds=1)
+    assert Comparison([*rows, *one_diverged], ["batch"]).rates == found.rates
     assert found.rates == {Way("batch", "evaluation"): 1e-3, Way("batch", "own"): 1e-2}
     assert found.scores(Way("batch", "evaluation"), "test").mean() == pytest.approx(0.105)
 

@@ -110,9 +110,9 @@ def mine(
 
     height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
     header_step = height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
-    header, row, left = True, 0, config.crops
-    pieces: list[int] = []
-    while left > 0:
+    header, row = True, 0
+    pieces: list[int] | None = None
+    for left in reversed(range(config.crops)):
         gray = np.ascontiguousarray(scan.read(row, row + height))
         ink = float((gray < 128).mean())
         if LEAST_INK <= ink <= MOST_INK:
@@ -121,60 +121,34 @@ def mine(
             mask, header = paper_mask(gray, probability, dpi, header, config.curves, first)
             if (mask == 128).mean() <= MOST_UNKNOWN:
                 yield Crop(row, gray, mask, is_header=first is not None and first >= len(gray))
-        left -= 1
         below = row + height
-        if header and left > config.crops // 2 and row + header_step + height <= scan.rows:
-            row += header_step
-            continue
-        if not pieces:
+        if pieces is None:
+            if header and left > config.crops // 2 and row + header_step + height <= scan.rows:
+                row += header_step
+                continue
             header = False
-            pieces = [
-                int(at)
-                for at in np.linspace(below, scan.rows - height, left + 1)[1:]
-                if at >= below
-            ]
-            left = len(pieces)
-        if pieces:
-            row = pieces.pop(0)
-
-
-def list_scans(places: Sequence[str]) -> list[Path]:
-    """Every scan that is named, fits a pattern or lies below a folder that is named.
-
-    Raises ValueError, naming the path, for what is not there.
-    """
-    from wellseg.results.one_scan import is_result
-    from wellseg.scan.files import expand, find_files
-    from wellseg.scan.reader import is_scan_file
-
-    def is_wanted(name: str, is_folder: bool) -> bool:
-        if is_folder:
-            return not name.startswith(".")
-        return is_scan_file(name) and not is_result(name)
-
-    scans: list[Path] = []
-    for place in (place for pattern in places for place in expand(pattern)):
-        is_folder, found = find_files(place, is_wanted)
-        if not found:
-            raise ValueError(f"{place}: no scan (TIFF, PNG or JPEG) in this folder")
-        scans += [Path(place, file.name) if is_folder else Path(place) for file in found]
-    return list(dict.fromkeys(scans))
+            places = np.linspace(below, scan.rows - height, left + 1)[1:]
+            pieces = [int(at) for at in places if at >= below]
+        if not pieces:
+            return
+        row = pieces.pop(0)
 
 
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
+    from wellseg.many.tasks import list_tasks
     from wellseg.scan.reader import ScanError, open_scan
     from wellseg.training.data_folder import HEADER
-    from wellseg.weights import load_model, weights_path
+    from wellseg.weights import load_model
 
-    scans = list_scans(config.scans)
+    scans = [Path(task.scan) for task in list_tasks(config.scans, None).tasks]
     first_curve_rows = read_headers(config.headers) if config.headers else {}
     names = {name for scan in scans for name in (scan.name, scan.stem)}
     if first_curve_rows and not names & first_curve_rows.keys():
         raise ValueError(
             f"{config.headers}: none of the {len(scans)} scans is named in its column scan"
         )
-    net = load_model(weights_path(config.weights))
+    net = load_model(config.weights)
     (config.out / "previews").mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):

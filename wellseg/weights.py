@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.scan.atomic import atomic_file
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT = "paper-logs-8"
@@ -50,31 +49,28 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
 
     header: JSON values; must hold ``model``, the ModelConfig as a dictionary.
     """
-    from safetensors.torch import save
-
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()
     }
-    header = {"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header}
-    data = save(tensors, metadata={HEADER_KEY: _as_json(header)})
-    with atomic_file(path) as file:
-        file.write(data)
+    _write(path, tensors, {"format": FORMAT, "input": "ink = 1 - gray/255, paper 0", **header})
 
 
 def change_header(path: Path, header: dict[str, Any], out: Path) -> None:
     """Write the tensors of a weights file with another header; out may be the file itself."""
-    from safetensors.torch import load_file, save
+    from safetensors.torch import load_file
 
-    data = save(load_file(path), metadata={HEADER_KEY: _as_json(header)})
-    with atomic_file(out) as file:
-        file.write(data)
+    _write(out, load_file(path), header)
 
 
-def _as_json(header: dict[str, Any]) -> str:
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Raises ValueError for what no code of this package writes: a header is no notebook."""
+    from safetensors.torch import save
+
     if unknown := (header.keys() - HEADER) | (header.get("training", {}).keys() - TRAINING):
         raise ValueError(f"a header of weights holds no {', '.join(sorted(unknown))}")
-    return json.dumps(header, sort_keys=True)
+    data = save(tensors, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+    with atomic_file(path) as file:
+        file.write(data)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -136,7 +132,7 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     path = weights_path(name_or_path)
     header = read_header(path)
     try:
-        net = ResUNet(**asdict(ModelConfig(**header["model"])))
+        net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
         first_line = str(error).splitlines()[0]

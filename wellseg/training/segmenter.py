@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -18,7 +17,6 @@ from torchmetrics.classification import (
 )
 
 from wellseg.net.losses import IGNORE, curve_loss
-from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
@@ -63,8 +61,7 @@ class Segmenter(LightningModule):
         self.save_hyperparameters()
         self.optim = OptimConfig(**optim)
         self.steps = steps
-        options = ModelConfig(**model)
-        self.net = ResUNet(**asdict(options)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.scores = curve_scores()
 
     def forward(self, ink: Tensor) -> Tensor:
