@@ -170,7 +170,7 @@ def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
             )
     for text, said in (
         ("scan,row\na,1\n", "columns scan and"),
-        ("scan,first_curve_row\na,x\n", "line 2: first_curve_row"),
+        ("scan,first_curve_row\na,x\n", "line 2: --headers"),
         ("scan,first_curve_row\na,1\n", "none of the 1 scans is named"),
     ):
         table.write_text(text)

@@ -82,15 +82,12 @@ def read_headers(path: Path) -> dict[str, int]:
     """
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        if not {"scan", "first_curve_row"} <= set(reader.fieldnames or ()):
-            raise ValueError(
-                f"{path}: --headers is a CSV with the columns scan and first_curve_row"
-            )
         try:
             return {row["scan"]: int(row["first_curve_row"]) for row in reader}
-        except (ValueError, TypeError):
+        except (KeyError, ValueError, TypeError):
             raise ValueError(
-                f"{path}, line {reader.line_num}: first_curve_row is a whole number"
+                f"{path}, line {reader.line_num}: --headers is a CSV with the columns scan and"
+                " first_curve_row, a whole number"
             ) from None
 
 
