@@ -41,6 +41,10 @@ class Draws:
         """Uniform in the logarithm: as many from 1 to 2 as from 10 to 20."""
         return float(np.exp(self.rng.uniform(np.log(span[0]), np.log(span[1]))))
 
+    def span(self, span: Span) -> float:
+        """In the logarithm where the span lies above 0, else uniform."""
+        return self.log_between(span) if span[0] > 0 else self.between(span)
+
     def normal(self, deviation: float = 1.0) -> float:
         return float(self.rng.normal(0, deviation))
 

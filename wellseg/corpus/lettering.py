@@ -1,7 +1,8 @@
-"""Text: words, numbers, handwriting, as marks of ink: uint8 (rows, columns), 0 none .. 255 full."""
+"""Text: words, figures, handwriting, as marks of ink: uint8 (rows, columns), 0 none .. 255 full."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -31,30 +32,30 @@ PLOTTED = {
 }  # fmt: skip
 BUILT_IN = ("sans", "uni")
 FACES = {
-    "sans": 10, "uni": 12, "DejaVuSans": 7, "DejaVuSans-Bold": 9, "DejaVuSansMono": 6,
-    "DejaVuSansMono-Bold": 3, "DejaVuSerif": 3, "DejaVuSerif-Bold": 3, "STIXGeneral": 5,
-    "STIXGeneralBol": 5, "cmtt10": 7, "cmss10": 6, "cmb10": 3, "simplex": 10, "duplex": 6,
-    "complex": 5,
+    "sans": 10, "uni": 12, "DejaVuSans": 7, "DejaVuSans-Bold": 9, "DejaVuSansMono": 13,
+    "DejaVuSerif": 6, "STIXGeneral": 5, "STIXGeneralBol": 5, "cmtt10": 14, "cmss10": 6,
+    "simplex": 10, "duplex": 6, "complex": 5,
 }  # fmt: skip
 HANDS = {"simplex": 0.6, "script": 0.4}
 FACE = Table(
-    plotted_weight=(60, 170), weight=(250, 850), squeezed=0.4, squeeze=(0.55, 0.95), pitch=0.25,
+    plotted_weight=(60, 170), weight=(250, 850), squeezed=0.4, squeeze=(0.55, 0.95),
     hand_squeeze=(0.6, 1.1),
 )  # fmt: skip
-HAND = Table(
-    slant=0.25, lean=0.08, turn=0.08, height=(0.8, 1.2), advance=(0.6, 1.0), waver=0.12,
-    waves=(0.7, 2.0),
-)  # fmt: skip
+HAND = Table(slant=0.25, height=(0.8, 1.2), advance=(0.6, 1.0), rise=0.3, waver=0.12,
+             waves=(0.7, 2.0))  # fmt: skip
+
+LEFT, CENTRE, RIGHT = (0.0, 0.0), (0.5, 0.5), (1.0, 0.0)
+"""What share of a text's width and height lies before the point that it is written at."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A typeface: a TrueType name, or one of PLOTTED."""
+    """A typeface, or somebody's lettering."""
 
     name: str
     weight: int  # 100-900; of a plotted one the pen, as per mille of the height
     squeeze: float = 1.0  # width relative to the typeface's own
-    pitch: bool = False  # set letter by letter at one width, as a typewriter does
+    by_hand: bool = False
 
 
 @cache
@@ -71,25 +72,27 @@ def truetype(name: str) -> cv2.FontFace:
 def draw_face(draws: Draws) -> Face:
     name = draws.pick(FACES)
     weight = int(draws.between(FACE.plotted_weight if name in PLOTTED else FACE.weight))
-    squeeze = draws.between(FACE.squeeze) if draws.chance(FACE.squeezed) else 1.0
-    return Face(name, weight, squeeze, pitch=draws.chance(FACE.pitch))
+    return Face(name, weight, draws.between(FACE.squeeze) if draws.chance(FACE.squeezed) else 1.0)
 
 
 def draw_hand(draws: Draws, pen_px: float, height_px: float) -> Face:
     """Somebody's lettering with a pen of that width: as thick as a curve, as often as not."""
     weight = round(1000 * max(1.0, pen_px) / height_px)
-    return Face(draws.pick(HANDS), weight, draws.between(FACE.hand_squeeze))
+    return Face(draws.pick(HANDS), weight, draws.between(FACE.hand_squeeze), by_hand=True)
 
 
-def mark_of(text: str, height_px: float, face: Face) -> Array:
+def mark_of(draws: Draws, text: str, height_px: float, face: Face) -> Array:
     """Text as ink; capitals are about ``height_px`` high."""
-    if face.pitch and len(text) > 1:
-        return _typed(text, height_px, face)
+    return _written(draws, text, height_px, face) if face.by_hand else _set(text, height_px, face)
+
+
+def _set(text: str, height_px: float, face: Face) -> Array:
+    mark: Array
     if face.name in PLOTTED:
         font, scale = PLOTTED[face.name], height_px / 21
         pen = max(1, round(height_px * face.weight / 1000))
         (width, up), down = cv2.getTextSize(text, font, scale, pen)
-        mark: Array = np.zeros((up + down + 2, width + 2), np.uint8)
+        mark = np.zeros((up + down + 2, width + 2), np.uint8)
         flag = cv2.LINE_AA if height_px < 18 else cv2.LINE_8
         cv2.putText(mark, text, (1, up + 1), font, scale, 255, pen, flag)
     else:
@@ -104,57 +107,41 @@ def mark_of(text: str, height_px: float, face: Face) -> Array:
     return mark
 
 
-def _typed(text: str, height_px: float, face: Face) -> Array:
-    advance = max(3, round(height_px * 0.85 * face.squeeze))
-    line: Array = np.zeros((round(height_px * 1.6) + 4, advance * len(text) + 4), np.uint8)
-    for i, letter in enumerate(text):
-        if letter != " ":
-            one = mark_of(letter, height_px, Face(face.name, face.weight, face.squeeze))
-            _set(line, one, i * advance, 0)
-    return line
+def _written(draws: Draws, text: str, height_px: float, face: Face) -> Array:
+    """Letter by letter, none quite like the other, with strokes that waver as a hand does."""
+    marks = [_set(letter, height_px * draws.between(HAND.height), face) for letter in text]
+    rows = max(len(mark) for mark in marks) + round(height_px * HAND.rise)
+    x, room = rows // 2, sum(mark.shape[1] for mark in marks)
+    line: Array = np.zeros((rows, room + 2 * rows), np.uint8)
+    for mark in marks:
+        paste(line, mark, x, draws.whole((0, rows - len(mark))))
+        x += max(3, round(mark.shape[1] * draws.between(HAND.advance)))
+    grid: Array = np.indices(line.shape, np.float32)
+    down, across = grid[0], grid[1]
+
+    def wave(along: Array) -> Array:
+        turns = along / (height_px * draws.between(HAND.waves)) + draws.between((0, 1))
+        high = draws.between((0, HAND.waver * height_px))
+        return np.asarray(high * np.sin(2 * np.pi * turns))
+
+    slant = (0.1 + draws.normal(HAND.slant)) * (down - rows / 2)
+    map_x, map_y = across + slant + wave(down), down + wave(across)
+    return cv2.remap(line, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
 
 
-def by_hand(draws: Draws, text: str, height_px: float, face: Face) -> Array:
-    """Text set letter by letter, none quite like the other."""
-    slant = 0.1 + draws.normal(HAND.slant)
-    marks: list[Array] = []
-    for letter in text:
-        if letter == " ":
-            marks.append(np.zeros((2, max(2, round(height_px * 0.5))), np.uint8))
-            continue
-        mark = mark_of(letter, height_px * draws.between(HAND.height), face)
-        rows, columns = mark.shape
-        lean, turn = slant + draws.normal(HAND.lean), draws.normal(HAND.turn)
-        move = np.array([[1.0, -lean, 4 + max(0.0, lean) * rows],
-                         [turn, 1.0, 4 - min(0.0, turn * columns)]])  # fmt: skip
-        size = (columns + 8 + round(abs(lean) * rows), rows + 8 + round(abs(turn) * columns))
-        marks.append(cv2.warpAffine(mark, move, size))
-    advances = [max(3, round(mark.shape[1] * draws.between(HAND.advance))) for mark in marks]
-    rows = max(len(mark) for mark in marks) + round(height_px * 0.3)
-    line: Array = np.zeros((rows, sum(advances) + max(m.shape[1] for m in marks)), np.uint8)
-    x = 0
-    for mark, advance in zip(marks, advances, strict=True):
-        _set(line, mark, x, round(draws.between((0, rows - len(mark)))))
-        x += advance
-    return waver(draws, line, HAND.waver * height_px, height_px)
-
-
-def _set(line: Array, mark: Array, x: int, y: int) -> None:
-    part = line[y : y + mark.shape[0], x : x + mark.shape[1]]
+def paste(block: Array, mark: Array, x: int, y: int) -> None:
+    """Set a mark into a larger one; what stands out is cut."""
+    part = block[y : y + mark.shape[0], x : x + mark.shape[1]]
     np.maximum(part, mark[: part.shape[0], : part.shape[1]], out=part)
 
 
-def waver(draws: Draws, mark: Array, by_px: float, over_px: float) -> Array:
-    """Bend straight strokes as a hand does, by waves up to ``by_px`` high, ``over_px`` long."""
-    rows, columns = mark.shape
-    x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-
-    def wave(along: Array) -> Array:
-        turns = along / (over_px * draws.between(HAND.waves)) + draws.between((0, 1))
-        return (draws.between((0, by_px)) * np.sin(2 * np.pi * turns)).astype(np.float32)
-
-    bent: Array = cv2.remap(mark, x + wave(y), y + wave(x), cv2.INTER_LINEAR)
-    return bent
+def stack(marks: Sequence[Array], pitch_px: float) -> Array:
+    """Lines of text one below the other."""
+    rows = round(pitch_px * len(marks)) + max((len(mark) for mark in marks), default=0)
+    block: Array = np.zeros((rows, max((mark.shape[1] for mark in marks), default=0)), np.uint8)
+    for n, mark in enumerate(marks):
+        paste(block, mark, 0, round(n * pitch_px))
+    return block
 
 
 def outline(mark: Array, px: float) -> Array:
@@ -166,16 +153,12 @@ def outline(mark: Array, px: float) -> Array:
 
 def write(sheet: Sheet, text: str, x: float, y: float, height_px: float, face: Face,
           colour: Colour = BLACK, turns: int = 0, on_white: bool = False,
-          centre: bool = False) -> tuple[int, int]:  # fmt: skip
-    """Set text with its upper left corner (or centre) at (x, y), turned by ``turns`` x 90°.
-
-    Returns rows, columns of what was set.
-    """
-    mark = np.rot90(mark_of(text, height_px, face), turns)
-    if centre:
-        x, y = x - mark.shape[1] / 2, y - mark.shape[0] / 2
-    sheet.put(mark, x, y, colour, on_white)
-    return mark.shape[0], mark.shape[1]
+          align: Span = LEFT) -> float:  # fmt: skip
+    """Set text at (x, y), turned by ``turns`` x 90°; returns where it ends on the right."""
+    mark = np.rot90(mark_of(sheet.draws, text, height_px, face), turns)
+    left = x - float(align[0] * mark.shape[1])
+    sheet.put(mark, left, y - align[1] * mark.shape[0], colour, on_white)
+    return left + int(mark.shape[1])
 
 
 def words(draws: Draws, count: Span | int) -> str:
@@ -185,7 +168,7 @@ def words(draws: Draws, count: Span | int) -> str:
 
 
 def figure(draws: Draws) -> str:
-    """A figure as forms hold them: 12 1/4, 0.2, 6490, 5-21-48, 88 °F."""
+    """A figure as forms hold them: 12 1/4, 0.2, 6490, 5-21-48, 88 F."""
     n = int(10 ** draws.between((0, 5)))
     return draws.one_of((
         str(n), f"{n / 100:.2f}", f"{n % 30} {n % 7 + 1}/8", f"{n % 12}-{n % 28}-{40 + n % 60}",
@@ -193,14 +176,5 @@ def figure(draws: Draws) -> str:
     ))  # fmt: skip
 
 
-def scribble(draws: Draws, width_px: float, height_px: float) -> Array:
-    """A handwritten word as a polyline: float (n, 2), within (width, height)."""
-    loops = draws.whole((3, 8))
-    t = np.linspace(0, 2 * np.pi * loops, 14 * loops)
-    knots = np.linspace(0, t[-1], 2 * loops + 2)
-    spans = ((0.1, 1.0), (-0.5, 1.2), (-0.2, 0.2))
-    tall, wide, up = (np.interp(t, knots, draws.each_between(s, len(knots))) for s in spans)
-    y = height_px * (0.5 - 0.5 * tall * np.sin(t) - up)
-    lean = draws.between((0.1, 0.4)) * (height_px - y)
-    x = np.linspace(0, width_px, len(t)) + 0.3 * width_px / loops * wide * np.cos(t) + lean
-    return np.stack([x, y], axis=1)
+def words_or_figure(draws: Draws) -> str:
+    return figure(draws) if draws.chance(0.6) else words(draws, (1, 2))

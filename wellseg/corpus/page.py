@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import hands, headers
-from .annotations import ANNOTATIONS, Zone, annotate
+from .annotations import Zone, annotate, note
 from .curves import draw_curves
 from .damage import develop
 from .draws import Array, Draws, Table
+from .headers import header, track_head
 from .layout import Track, draw_tracks
 from .panels import PANELS, depth_numbers
 from .recipe import KINDS, PRESETS, Preset
-from .ruling import Ruling, draw_ruling, rule
+from .ruling import Ruling, column_lines, draw_ruling, rule
 from .sheet import Sheet, new_sheet
-from .strokes import Pen
 
 PAGE = Table(
-    without_curves={"header": 0.6, "heads": 0.17, "grid": 0.17, "blank": 0.06},
-    header_share=(0.15, 0.5), header_in=9, margin=(0, 0.12), heads_in=(0.6, 3.0),
-    head_in=(0.5, 1.6), headed_log=0.09, ends_in=(0, 1), ends=0.1, handled=0.25,
+    without_curves={"header": 0.6, "heads": 0.17, "grid": 0.17, "blank": 0.06}, stray=0.15,
+    header_share=(0.15, 0.5), header_in=9, margin=(0, 0.12), heads_in=(0.6, 3.0), gap_in=(0, 0.4),
+    head_in=(0.5, 1.6), headed_log=0.09, head_room_in=2, ends_in=(0, 1), ends=0.1,
+    notes_on_top=0.5,  # share of a program's pages: it sets its texts over the curves
 )  # fmt: skip
-LEAST_ROWS = 16
+LEAST_ROWS = 60
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,13 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    recipe = PRESETS[preset]
-    draws = Draws(seed, index)
+    recipe, draws = PRESETS[preset], Draws(seed, index)
     name = draws.pick(recipe.mix)
     rows, columns = draw_size(draws, recipe)
     sheet = new_sheet(draws, KINDS[name], rows, columns)
     if sheet.coarse:  # as wide as a page
-        columns = min(columns, int(sheet.inches(sheet.kind.page_in)))
-        sheet.ink = np.ascontiguousarray(sheet.ink[:, :columns])
-    truth = np.zeros((rows, columns), np.uint8)
+        sheet = sheet.part(rows, min(columns, int(sheet.inches(sheet.kind.page_in))))
+    truth: Array = np.zeros((rows, sheet.columns), np.uint8)
     curves = 0
     if draws.chance(recipe.without_curves):
         _page_without_curves(sheet)
@@ -79,37 +77,34 @@ def draw_size(draws: Draws, recipe: Preset) -> tuple[int, int]:
     return int(draws.log_between((min(recipe.rows[0], most * 0.9), most))), columns
 
 
-def _margins(sheet: Sheet, rows: int, y: int) -> None:
+def _header(sheet: Sheet, rows: int, y: int) -> None:
     """A block of header, set between margins."""
     margin = int(sheet.columns * sheet.draws.between(PAGE.margin))
-    sheet.paste(headers.header(sheet, rows, sheet.columns - 2 * margin), margin, y)
+    sheet.put(header(sheet, rows, sheet.columns - 2 * margin).ink, margin, y)
+
+
+def _heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
+    for track in tracks:
+        track_head(sheet, track, y0, y1)
 
 
 def _page_without_curves(sheet: Sheet) -> None:
     """Header, tables, heads of tracks, an empty grid, or next to nothing."""
-    draws, what = sheet.draws, sheet.draws.pick(PAGE.without_curves)
-    tracks = draw_tracks(sheet)
-    zone = Zone(tracks, 0, sheet.rows)
+    draws, what, tracks = sheet.draws, sheet.draws.pick(PAGE.without_curves), draw_tracks(sheet)
     if what == "header":
-        _margins(sheet, sheet.rows, 0)
+        _header(sheet, sheet.rows, 0)
     elif what == "heads":
         y = 0
         while y < sheet.rows:
             below = y + int(sheet.inches(PAGE.heads_in))
-            for track in tracks:
-                headers.track_head(sheet, track, y, below, [])
-            y = below + int(sheet.inches((0, 0.4)))
+            _heads(sheet, tracks, y, below)
+            y = below + int(sheet.inches(PAGE.gap_in))
     elif what == "grid":
-        ruling = draw_ruling(sheet)
-        phase = draws.between((0, ruling.row_step * ruling.bold_every))
-        rule(sheet, ruling, tracks, 0, sheet.rows, phase)
-        _fill_panels(sheet, tracks, ruling, 0, sheet.rows, phase)
-        annotate(sheet, zone)
-    for name in ("name", "hand", "stamp"):
-        for _ in range(draws.count(0.15)):
-            ANNOTATIONS[name](sheet, zone)
-    if not sheet.tidy and draws.chance(2 * PAGE.handled):
-        hands.handle_margins(sheet)
+        _paper(sheet, tracks, draw_ruling(sheet), 0, sheet.rows)
+        annotate(sheet, Zone(tracks, 0, sheet.rows))
+    for name in ("name", "hand", "stamp", "edge"):
+        for _ in range(draws.count(PAGE.stray)):
+            note(sheet, Zone(tracks, 0, sheet.rows), name)
 
 
 def _log_page(sheet: Sheet, truth: Array, headed: bool) -> int:
@@ -119,16 +114,43 @@ def _log_page(sheet: Sheet, truth: Array, headed: bool) -> int:
     if headed:
         block = int(min(rows * draws.between(PAGE.header_share), sheet.dpi * PAGE.header_in))
         at = draws.one_of((0, rows - block, draws.whole((0, rows - block))))
-        _margins(sheet, block, at)
-        zones = [z for z in ((0, at), (at + block, rows)) if z[1] - z[0] > 60]
+        _header(sheet, block, at)
+        zones = [(0, at), (at + block, rows)]
     tracks, ruling = draw_tracks(sheet), draw_ruling(sheet)
-    if not sheet.tidy and draws.chance(PAGE.handled):
-        hands.handle_margins(sheet)
-    return sum(len(_log_zone(sheet, truth, tracks, ruling, *zone)) for zone in zones)
+    return sum(_log_zone(sheet, truth, tracks, ruling, *zone) for zone in zones)
 
 
-def _fill_panels(sheet: Sheet, tracks: list[Track], ruling: Ruling, y0: int, y1: int,
-                 phase: float) -> None:  # fmt: skip
+def _log_zone(sheet: Sheet, truth: Array, tracks: list[Track], ruling: Ruling, y0: int,
+              y1: int) -> int:  # fmt: skip
+    """One stretch of log between rows y0 and y1: grid, panels, notes, curves."""
+    draws = sheet.draws
+    if draws.chance(PAGE.headed_log) and y1 - y0 > sheet.dpi * PAGE.head_room_in:
+        top, y0 = y0, y0 + int(sheet.inches(PAGE.head_in))
+        _heads(sheet, tracks, top, y0)
+    y0 += int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
+    y1 -= int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
+    if y1 - y0 < LEAST_ROWS:
+        return 0
+    rows = _paper(sheet, tracks, ruling, y0, y1)
+    on_top = sheet.tidy and draws.chance(PAGE.notes_on_top)
+    if not on_top:
+        annotate(sheet, Zone(tracks, y0, y1))
+
+    def lines(track: Track) -> tuple[Array, Array]:
+        columns = [x for x, _ in column_lines(track)]
+        return rows, np.array([*columns, track.left, track.right])
+
+    curves = draw_curves(sheet, truth, tracks, lines, y0, y1)
+    if on_top:
+        annotate(sheet, Zone(tracks, y0, y1))
+    return curves
+
+
+def _paper(sheet: Sheet, tracks: list[Track], ruling: Ruling, y0: int, y1: int) -> Array:
+    """The grid, and the tracks that hold no curves. Returns the rows of the grid's lines, px."""
+    first = y0 + sheet.draws.between((0, ruling.row_step))
+    phase = first + sheet.draws.whole((0, ruling.bold_every)) * ruling.row_step
+    rule(sheet, ruling, tracks, y0, y1, phase)
     for track in tracks:
         if track.right <= 0 or track.left >= sheet.columns:
             continue
@@ -136,28 +158,4 @@ def _fill_panels(sheet: Sheet, tracks: list[Track], ruling: Ruling, y0: int, y1:
             PANELS[track.kind](sheet, track, y0, y1)
         elif track.kind == "depth":
             depth_numbers(sheet, track, y0, y1, phase, ruling.row_step)
-
-
-def _log_zone(sheet: Sheet, truth: Array, tracks: list[Track], ruling: Ruling, y0: int,
-              y1: int) -> list[Pen]:  # fmt: skip
-    """One stretch of log between rows y0 and y1: grid, panels, notes, curves."""
-    draws = sheet.draws
-    phase = y0 + draws.between((0, ruling.row_step * ruling.bold_every))
-    if draws.chance(PAGE.headed_log) and y1 - y0 > sheet.dpi * 2:
-        top, y0 = y0, y0 + int(sheet.inches(PAGE.head_in))
-        for track in tracks:
-            headers.track_head(sheet, track, top, y0, [])
-    y0 += int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
-    y1 -= int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
-    if y1 - y0 < LEAST_ROWS:
-        return []
-    rule(sheet, ruling, tracks, y0, y1, phase)
-    _fill_panels(sheet, tracks, ruling, y0, y1, phase)
-    zone = Zone(tracks, y0, y1)
-    over = sheet.tidy and draws.chance(0.5)  # a program sets its texts over the curves
-    if not over:
-        annotate(sheet, zone)
-    pens = draw_curves(sheet, truth, tracks, ruling, y0, y1, phase)
-    if over:
-        annotate(sheet, zone)
-    return pens
+    return np.arange(first, y1, ruling.row_step)

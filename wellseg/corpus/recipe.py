@@ -55,8 +55,8 @@ GAS_INKS = {
 GRAYS = {"black": 70, "gray": 22, "light gray": 8}
 
 PAPER_NOTES = {
-    "name": 1.7, "hand": 1.3, "arrow": 1.6, "formation top": 0.8, "flags": 0.5, "join": 0.9,
-    "stamp": 0.1, "ruled line": 0.35, "leader": 0.3, "test bar": 0.15,
+    "name": 1.7, "hand": 1.3, "arrow": 1.6, "formation top": 0.8, "flags": 0.5, "edge": 1.4,
+    "stamp": 0.1, "stroke": 0.3, "leader": 0.3, "bar": 0.15,
 }  # fmt: skip
 RENDER_NOTES = {
     "name": 1.0, "arrow": 0.7, "formation top": 0.5, "flags": 0.8, "survey": 0.8, "stamp": 0.02,
@@ -64,8 +64,13 @@ RENDER_NOTES = {
 }  # fmt: skip
 MUD_LOG_NOTES = {
     "gas label": 6.0, "scale words": 2.0, "survey": 2.0, "formation top": 1.6, "leader": 0.8,
-    "slide bar": 3.0, "arrow": 0.5, "name": 0.7, "flags": 0.5, "boxed block": 0.4,
+    "bar": 3.0, "arrow": 0.5, "name": 0.7, "flags": 0.5, "boxed block": 0.4,
 }  # fmt: skip
+
+PAPER_HEADER = {
+    "form": 62, "banner": 10, "text": 7, "listing": 7, "remarks": 8, "sketch": 5, "gap": 4,
+}  # fmt: skip
+MUD_LOG_HEADER = {"round box": 60, "form": 26, "banner": 4, "text": 4, "listing": 4, "gap": 2}
 
 PAPER_LAYOUTS = {
     "api": 30, "api wide": 36, "single": 8, "depth left": 8, "bond": 6, "dips": 3, "mud": 3,
@@ -120,7 +125,7 @@ class PageKind:
     lithology: Shares = field(default_factory=lambda: {"brick": 3, "dots": 3, "dashes": 3})
     tinted: float = 0.8  # share of lithology columns in colours
     text_turned: float = 0.12  # share of texts that lie on their side
-    headers: Shares = field(default_factory=lambda: {"forms": 1.0})
+    header: Shares = field(default_factory=PAPER_HEADER.copy)  # blocks of forms.py and headers.py
     page_in: Span = (7.5, 12.0)  # width of a coarse page
 
 
@@ -148,7 +153,7 @@ KINDS: dict[str, PageKind] = {
         ),
         notes=MUD_LOG_NOTES,
         grids={"mid": 0.4, "light": 0.15, "black": 0.45},
-        fit=True, coarse=0.25, tinted=0.95, headers={"forms": 0.4, "round boxes": 0.6},
+        fit=True, coarse=0.25, tinted=0.95, header=MUD_LOG_HEADER,
         lithology={"brick": 5, "dots": 3, "dashes": 4, "slant": 2, "steps": 1, "plain": 1},
     ),
     "geosteering": PageKind(
@@ -158,8 +163,8 @@ KINDS: dict[str, PageKind] = {
             shapes=MUD_LOG_SHAPES, styles={"solid": 80, "long": 8, "points": 12}, inks=GAS_INKS,
             liveliness=(0.3, 1.2), still=0.1, at_border=0.16, along_rows=0.3,
         ),
-        notes={**MUD_LOG_NOTES, "slide bar": 8.0},
-        fit=True, tinted=0.95, text_turned=1.0, headers={"forms": 0.4, "round boxes": 0.6},
+        notes={**MUD_LOG_NOTES, "bar": 8.0},
+        fit=True, tinted=0.95, text_turned=1.0, header=MUD_LOG_HEADER,
     ),
     "open hole": PageKind(
         "render",

@@ -11,13 +11,80 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .draws import Array, Draws, Shares, Table
+from .draws import Array, Draws, Shares, Span, Table
 
+BEDS = Table(thickness_log_sd=0.9, middle=0.5, rock=0.35, trend=0.3, trend_beds=3.0)
 SPREAD = Table(
     gain={"as it is": 0.62, "quiet": 0.18, "wild": 0.2}, quiet=(0.25, 0.8), wild=(1.2, 2.5),
-    laminated=0.2, laminae=(0.01, 0.07), moved=0.55, place=(0.08, 0.92), on_a_line=0.15,
-    mirrored=0.15, stuck=0.05, stuck_samples=(10, 150), thrash=(0.03, 0.3),
+    moved=0.55, place=(0.08, 0.92), mirrored=0.15,
 )  # fmt: skip
+COMPANION = Table(length=(20, 120), side_length=200, parted=(0.02, 0.15), fine=(0, 0.02),
+                  blur=(0.3, 5))  # fmt: skip
+KICKS = Table(every=(25, 150), uneven=(0.9, 1.1), samples=(2, 5), size=(0.02, 0.18))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of curve: the sum of what it names. Values in widths of a track, lengths in samples.
+
+    Of a Span that starts above 0 a value is drawn in the logarithm.
+    """
+
+    at: Span = (0.5, 0.5)
+    contrast: Span = (0, 0)  # of what a tool reads of the beds
+    sand: float = -0.55  # sand's level over shale's
+    odd: Span = (0, 0)  # share of beds that stand out: coal, a tight streak
+    odd_size: float = 0.3
+    blur: Span = (0.8, 5)  # of beds
+    peaks: Span = (0, 0)  # share of samples where a peak stands
+    peak_size: Span = (0.1, 0.3)
+    peak_wide: Span = (0.3, 1.5)
+    both_sides: bool = False
+    knots: Span = (0, 0)  # samples between readings that are joined by straight lines
+    knot_swing: float = 0.12
+    shows: Span = (0, 0)  # share of readings that stand out, to the right
+    held: bool = False  # a reading stays until the next: square corners
+    slope: Span = (0, 0)  # in 1,000 samples
+    wander: Span = (0, 0)
+    wander_length: Span = (60, 200)
+    noise: Span = (0, 0)
+    noise_blur: Span = (0.4, 3)
+    linear: bool = False  # a logarithmic reading on a linear scale
+
+
+SHAPES = {
+    "gamma_ray": Shape(contrast=(0.3, 1.1), odd=(0, 0.1), blur=(1, 5), noise=(0.012, 0.08),
+                       noise_blur=(0.8, 5)),
+    "spontaneous_potential": Shape(contrast=(0.4, 2.5), blur=(1.2, 15), wander=(0.02, 0.05),
+                                   noise=(0.0005, 0.02), noise_blur=(0.2, 1)),
+    # A quiet base with spikes that may cross the whole track in 10-20 rows.
+    "resistivity": Shape(at=(0.2, 0.5), contrast=(0.2, 1.1), sand=0.25, odd=(0.05, 0.3),
+                         odd_size=0.5, blur=(0.8, 8), noise=(0.0005, 0.015)),
+    # Mostly low, with sudden excursions far off scale.
+    "laterolog_linear": Shape(at=(0.2, 0.5), contrast=(0.2, 1.1), sand=0.25, odd=(0.05, 0.3),
+                              odd_size=0.5, noise=(0.0005, 0.01), linear=True),
+    "sonic": Shape(contrast=(0.3, 1.8), sand=0.35, odd=(0, 0.15), odd_size=0.15,
+                   peaks=(0, 0.02), both_sides=True, noise=(0.006, 0.06)),  # missed cycles
+    "porosity": Shape(contrast=(0.3, 1.8), sand=0.35, odd=(0, 0.15), odd_size=0.15,
+                      blur=(0.8, 4), noise=(0.006, 0.06)),
+    "caliper": Shape(at=(0.15, 0.5), contrast=(0.2, 1), sand=-0.1, odd=(0.1, 0.5), odd_size=0.3,
+                     blur=(0.7, 10), noise=(0.0004, 0.012)),
+    "nearly_straight": Shape(at=(0.03, 0.97), wander=(0.003, 0.02), noise=(0.001, 0.006)),
+    "ramp": Shape(at=(-0.2, 1.2), slope=(-3, 3), wander=(0.02, 0.06)),  # temperature, volume
+    "azimuth": Shape(slope=(2, 25), wander=(0.3, 0.6)),  # a turning sonde: wraps again and again
+    "noisy": Shape(contrast=(0.3, 1.5), sand=0.35, noise=(0.04, 0.14)),
+    "wavy": Shape(wander=(0.08, 0.3), wander_length=(6, 40)),  # swings of an old galvanometer
+    "spikes": Shape(at=(0.05, 0.6), peaks=(0.01, 0.12), peak_size=(0.1, 0.5), wander=(0.02, 0.05),
+                    noise=(0.003, 0.01)),
+    # Total gas, tension, weight on bit: smooth, at one value, with rounded humps.
+    "base_line": Shape(at=(0.03, 0.9), peaks=(0.002, 0.03), peak_wide=(1, 12), both_sides=True,
+                       wander=(0.005, 0.015)),
+    # Gas of a mud log: at rest near the left border, with shows that end in straight lines.
+    "gas": Shape(at=(0, 0.12), knots=(2, 12), knot_swing=0, shows=(0.02, 0.3),
+                 noise=(0.0005, 0.005)),
+    "polygon": Shape(at=(0.1, 0.5), knots=(3, 14), shows=(0.04, 0.12)),  # drilling rate
+    "stepped": Shape(at=(0.1, 0.7), knots=(3, 20), knot_swing=0.16, shows=(0, 0.1), held=True),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,11 +102,12 @@ class Beds:
 def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
     """Beds of lognormal thickness (median ``thickness`` samples), two rocks that alternate."""
     count = int(samples / thickness * 2) + 8
-    sizes = np.maximum(1, np.exp(draws.rng.normal(np.log(thickness), 0.9, count)))
-    index = np.searchsorted(np.cumsum(sizes), np.arange(samples), side="right")
-    slow = smooth(draws.noise(count + 1), 3.0)
+    sizes = draws.rng.lognormal(np.log(thickness), BEDS.thickness_log_sd, count)
+    index = np.searchsorted(np.cumsum(np.maximum(1, sizes)), np.arange(samples), side="right")
     rock = np.sign(draws.noise(count + 1)) * draws.rng.random(count + 1)
-    return Beds(np.minimum(index, count), np.clip(0.5 + 0.35 * rock + 0.3 * slow, 0, 1))
+    trend = smooth(draws.noise(count + 1), BEDS.trend_beds)
+    sand = np.clip(BEDS.middle + BEDS.rock * rock + BEDS.trend * trend, 0, 1)
+    return Beds(np.minimum(index, count), sand)
 
 
 def smooth(values: Array, sigma: float) -> Array:
@@ -59,186 +127,42 @@ def drift(draws: Draws, samples: int, length: float) -> Array:
     return smooth(np.interp(at, np.arange(knots), draws.noise(knots)), length * 0.35)
 
 
-def chatter(draws: Draws, samples: int) -> Array:
-    """Noise that switches between quiet and busy intervals."""
-    busy = np.exp(0.8 * drift(draws, samples, samples / 6 + 8))
-    return smooth(draws.noise(samples), draws.log_between((0.4, 3))) * busy
-
-
-def read(draws: Draws, beds: Beds, level: Array, blur: tuple[float, float],
-         contrast: tuple[float, float]) -> Array:  # fmt: skip
-    """What a tool reads of a level for each bed, around 0: blurred over samples, more or less."""
-    sharp = smooth(level[beds.index] - level.mean(), draws.log_between(blur))
-    slow = drift(draws, beds.samples, draws.log_between((60, 400)))  # rock also changes slowly
-    signal: Array = draws.log_between(contrast) * (sharp + 0.5 * float(np.std(level)) * slow)
-    return signal
-
-
-def streaked(draws: Draws, level: Array) -> Array:
-    """With beds of another rock here and there: coal, a tight streak."""
-    there = draws.rng.random(len(level)) < draws.between((0, 0.15))
-    streaks: Array = there * 0.2 * draws.noise(len(level))
-    return level + streaks
-
-
-def gamma_ray(draws: Draws, beds: Beds) -> Array:
-    hot = draws.rng.random(len(beds.sand)) < 0.06
-    level = np.where(hot, 1.2, 0.75 - 0.55 * beds.sand) + 0.08 * draws.noise(len(beds.sand))
-    counts = smooth(draws.noise(beds.samples), draws.log_between((0.8, 5)))
-    signal = read(draws, beds, level, (1.0, 5.0), (0.3, 1.1))
-    return 0.5 + signal + draws.log_between((0.012, 0.08)) * counts
-
-
-def spontaneous_potential(draws: Draws, beds: Beds) -> Array:
-    signal = read(draws, beds, 0.8 - 0.6 * beds.sand, (1.2, 15.0), (0.4, 2.5))
-    noise = draws.log_between((0.0005, 0.012) if draws.chance(0.9) else (0.02, 0.08))
-    slow = 0.05 * drift(draws, beds.samples, 200)
-    return 0.5 + signal + slow + noise * draws.noise(beds.samples)
-
-
-def resistivity(draws: Draws, beds: Beds) -> Array:
-    """Log-scaled: a quiet base with spikes that may cross the whole track in 10-20 rows."""
-    logs = 0.25 + 0.25 * beds.sand + 0.12 * draws.noise(len(beds.sand))
-    tight = draws.rng.random(len(logs)) < draws.between((0.05, 0.3))
-    logs = logs + tight * draws.rng.gamma(1.2, 0.35, len(logs))
-    signal = read(draws, beds, logs, (0.8, 8.0), (0.2, 1.1))
-    return 0.35 + signal + draws.log_between((0.0005, 0.015)) * chatter(draws, beds.samples)
-
-
-def laterolog_linear(draws: Draws, beds: Beds) -> Array:
-    """The same on a linear scale: mostly low, with sudden excursions far off scale."""
-    logs = resistivity(draws, beds)
-    return draws.between((0.01, 0.1)) * np.exp(draws.between((2.0, 4.0)) * logs)
-
-
-def sonic(draws: Draws, beds: Beds) -> Array:
-    x = porosity(draws, beds)
-    # A missed cycle is a one-sided spike.
-    skips = draws.rng.random(beds.samples) < max(0.0, draws.between((-0.01, 0.02)))
-    return x + smooth(skips * draws.rng.uniform(-0.5, 1.2, beds.samples), 0.6)
-
-
-def porosity(draws: Draws, beds: Beds) -> Array:
-    level = streaked(draws, 0.35 + 0.35 * beds.sand)
-    noise = draws.log_between((0.006, 0.06)) * smooth(draws.noise(beds.samples), 1.2)
-    return 0.5 + read(draws, beds, level, (0.8, 4.0), (0.3, 1.8)) + noise
-
-
-def caliper(draws: Draws, beds: Beds) -> Array:
-    """The bit's size, with washouts in the shales and a step where casing ends."""
-    washed = draws.rng.random(len(beds.sand)) < 0.5
-    hole = np.maximum(0, 0.5 - beds.sand) * draws.between((0, 1.2)) * washed
-    x = draws.between((0.15, 0.5)) + smooth(hole[beds.index], draws.log_between((0.7, 10)))
-    x = x + draws.log_between((0.0004, 0.012)) * draws.noise(beds.samples)
-    if draws.chance(0.3):
-        x[draws.whole((0, beds.samples - 1)) :] += draws.between((-0.2, 0.2))
+def draw_shape(draws: Draws, beds: Beds, shape: Shape) -> Array:
+    """One curve of that kind: float (samples,)."""
+    n = beds.samples
+    x = draws.between(shape.at) + draws.span(shape.slope) * np.linspace(0, n / 1000, n)
+    if shape.contrast[1]:
+        count = len(beds.sand)
+        odd = draws.rng.random(count) < draws.between(shape.odd)
+        level = shape.sand * beds.sand + 0.08 * draws.noise(count)
+        level = level + odd * draws.rng.gamma(1.2, shape.odd_size, count)
+        read = smooth((level - level.mean())[beds.index], draws.span(shape.blur))
+        slow = 0.5 * np.std(level) * drift(draws, n, draws.log_between((60, 400)))
+        x = x + draws.span(shape.contrast) * (read + slow)
+    if shape.peaks[1]:
+        bunch = np.exp(1.2 * drift(draws, n, draws.log_between((20, 200))))
+        there = draws.rng.random(n) < draws.span(shape.peaks) * bunch / bunch.mean()
+        heights = there * draws.rng.gamma(1.3, draws.between(shape.peak_size), n)
+        wide = draws.span(shape.peak_wide)
+        side = draws.sign() if shape.both_sides else 1
+        x = x + side * max(1.0, 2.5 * wide) * smooth(heights, wide)
+    if shape.knots[1]:
+        every = draws.span(shape.knots)
+        count = int(2 * n / every) + 9
+        uneven = draws.between((0, 0.6))
+        at = np.cumsum(every * draws.rng.lognormal(0, uneven, count)) - every
+        heights = shape.knot_swing * (draws.noise(count) + 1.5 * drift(draws, count, 8))
+        shows = draws.rng.random(count) < draws.between(shape.shows)
+        heights = heights + shows * draws.rng.gamma(1.4, 0.3, count)
+        last = np.searchsorted(at, np.arange(n), side="right") - 1
+        x = x + (heights[last] if shape.held else np.interp(np.arange(n), at, heights))
+    length = draws.span(shape.wander_length)
+    x = x + draws.span(shape.wander) * drift(draws, n, length)
+    busy = np.exp(0.8 * drift(draws, n, n / 6 + 8))  # noise switches between quiet and busy
+    x = x + draws.span(shape.noise) * busy * smooth(draws.noise(n), draws.span(shape.noise_blur))
+    if shape.linear:
+        x = draws.between((0.01, 0.1)) * np.exp(draws.between((2, 4)) * x)
     return x
-
-
-def nearly_straight(draws: Draws, beds: Beds) -> Array:
-    """Tension, a dead channel: nearly a ruled line, perhaps with regular pips."""
-    wander = draws.between((0.003, 0.02)) * drift(draws, beds.samples, 120)
-    x = draws.between((0.03, 0.97)) + wander + 0.003 * smooth(draws.noise(beds.samples), 1.5)
-    if draws.chance(0.4):
-        pips(draws, x)
-    elif draws.chance(0.4):
-        x = x + draws.between((0.002, 0.01)) * chatter(draws, beds.samples)
-    return x
-
-
-def pips(draws: Draws, values: Array) -> None:
-    """Of a collar locator, in place: to one side and to the other, at even distances."""
-    every = int(draws.log_between((25, 150)))
-    at = np.arange(draws.whole((0, every - 1)), len(values) - 3, every)
-    size = draws.between((0.02, 0.12))
-    values[at] += size
-    values[at + 1] -= size
-
-
-def ramp(draws: Draws, beds: Beds) -> Array:
-    """Temperature, integrated volume: a drift across the track with depth."""
-    t = np.linspace(0, 1, beds.samples)
-    line = draws.between((-0.2, 1.2)) + draws.between((-1, 1)) * t
-    return line + 0.05 * drift(draws, beds.samples, beds.samples / 3 + 4)
-
-
-def azimuth(draws: Draws, beds: Beds) -> Array:
-    """The bearing of a turning sonde: runs out of the track again and again, to wrap."""
-    turns = draws.sign() * beds.samples / draws.log_between((40, 600))
-    return np.linspace(0, turns, beds.samples) + 0.5 * drift(draws, beds.samples, 80)
-
-
-def noisy(draws: Draws, beds: Beds) -> Array:
-    """A channel that mostly chatters: neutron at high speed, rate of penetration, gas."""
-    return porosity(draws, beds) + draws.between((0.03, 0.12)) * chatter(draws, beds.samples)
-
-
-def wavy(draws: Draws, beds: Beds) -> Array:
-    """Smooth swings from one side to the other, as old galvanometers draw them."""
-    return 0.5 + draws.between((0.08, 0.3)) * drift(draws, beds.samples, draws.log_between((6, 40)))
-
-
-def spikes(draws: Draws, beds: Beds) -> Array:
-    """A quiet base line with a train of sharp one-sided peaks, single or in bunches."""
-    n = beds.samples
-    bunch = np.exp(1.2 * drift(draws, n, draws.log_between((20, 200))))
-    there = draws.rng.random(n) < draws.log_between((0.01, 0.12)) * bunch / bunch.mean()
-    heights = there * draws.rng.gamma(1.3, draws.between((0.1, 0.4)), n)
-    x = draws.between((0.05, 0.6)) + heights + 0.05 * drift(draws, n, 100)
-    return smooth(x, draws.between((0.4, 1.5))) + 0.006 * draws.noise(n)
-
-
-def base_line(draws: Draws, beds: Beds) -> Array:
-    """Total gas, tension, weight on bit: a smooth line at one value, with rounded humps."""
-    n = beds.samples
-    x = np.zeros(n)
-    for _ in range(draws.count(n * draws.log_between((0.002, 0.03)))):
-        wide, high = draws.log_between((1, 12)), draws.rng.gamma(1.2, 0.12)
-        at = draws.whole((0, n - 1))
-        part = np.arange(max(0, at - int(4 * wide)), min(n, at + int(4 * wide)))
-        x[part] += high * np.exp(-0.5 * ((part - at) / wide) ** 2)
-    x *= draws.one_of((-1, 1, 1))
-    return x + draws.between((0.03, 0.9)) + 0.01 * drift(draws, n, 60)
-
-
-def gas(draws: Draws, beds: Beds) -> Array:
-    """Gas of a mud log: at rest near the left border, with shows that end in straight lines."""
-    n = beds.samples
-    x = np.full(n, draws.between((0.0, 0.12)))
-    for _ in range(draws.count(n * draws.log_between((0.002, 0.02)))):
-        a, long = draws.whole((0, n - 1)), draws.log_between((3, 60))
-        knots = draws.rng.gamma(1.2, 0.25, 5) * np.array([0.2, 1, 0.8, 0.5, 0.1])
-        part = np.arange(a, min(n, a + int(long)))
-        x[part] += np.interp(part, np.linspace(a, a + long, 5), knots)
-    return x + draws.log_between((0.0005, 0.01)) * draws.noise(n)
-
-
-def polygon(draws: Draws, beds: Beds) -> Array:
-    """A few readings joined by straight lines: drilling rate, gas, charted by hand or program."""
-    every = draws.log_between((3, 14))
-    knots = int(beds.samples / every) + 2
-    x = 0.25 + 0.12 * draws.noise(knots) + 0.2 * drift(draws, knots, 8)
-    x = x + (draws.rng.random(knots) < 0.08) * draws.rng.gamma(1.5, 0.3, knots)
-    return np.interp(np.arange(beds.samples) / every, np.arange(knots), x)
-
-
-def stepped(draws: Draws, beds: Beds) -> Array:
-    """Blocks with square corners: one value a bed, or one for each few feet drilled."""
-    if draws.chance(0.5):
-        values: Array = (0.2 + 0.6 * draws.rng.random(len(beds.sand)))[beds.index]
-        return values
-    every = draws.log_between((3, 14))
-    held: Array = polygon(draws, beds)[(np.arange(beds.samples) // every * every).astype(int)]
-    return held
-
-
-SHAPES = {
-    shape.__name__: shape
-    for shape in (
-        gamma_ray, spontaneous_potential, resistivity, laterolog_linear, sonic, porosity, caliper,
-        nearly_straight, ramp, azimuth, noisy, wavy, spikes, base_line, gas, polygon, stepped,
-    )
-}  # fmt: skip
 
 
 def draw_values(draws: Draws, beds: Beds, shapes: Shares, liveliness: float) -> Array:
@@ -247,28 +171,17 @@ def draw_values(draws: Draws, beds: Beds, shapes: Shares, liveliness: float) -> 
     shapes: names in SHAPES with their shares. liveliness: scales all swings; about 1.
     """
     name = draws.pick(shapes)
-    x = SHAPES[name](draws, beds)
+    x = draw_shape(draws, beds, SHAPES[name])
     centre = float(np.median(x))
     gain = draws.pick(SPREAD.gain)
     if gain != "as it is":
-        liveliness = liveliness * draws.between(SPREAD.quiet if gain == "quiet" else SPREAD.wild)
+        liveliness *= draws.between(SPREAD.quiet if gain == "quiet" else SPREAD.wild)
     x = centre + (x - centre) * liveliness
-    if draws.chance(SPREAD.laminated):  # thin laminae that every tool sees a little of
-        fine = smooth(draws.noise(beds.samples), 1.5) * liveliness * draws.between(SPREAD.laminae)
-        x = x + fine * np.exp(0.5 * drift(draws, beds.samples, 60))
     if name == "gas":
         return x
     if draws.chance(SPREAD.moved):  # the scale an engineer chose puts it anywhere
         x = x - centre + draws.between(SPREAD.place)
-    elif draws.chance(SPREAD.on_a_line) and np.std(x) > 0.03:
-        x = x - centre + draws.whole((1, 9)) / 10
-    if draws.chance(SPREAD.mirrored):
-        x = 1 - x
-    if draws.chance(SPREAD.stuck):  # the tool is stuck, or moved: the pen only thrashes
-        a = draws.whole((0, beds.samples - 1))
-        part = x[a : a + int(draws.log_between(SPREAD.stuck_samples))]
-        part += draws.between(SPREAD.thrash) * draws.noise(len(part))
-    return x
+    return 1 - x if draws.chance(SPREAD.mirrored) else x
 
 
 def companion(draws: Draws, values: Array) -> Array:
@@ -276,24 +189,22 @@ def companion(draws: Draws, values: Array) -> Array:
 
     It shares the path for a while, parts, crosses and comes back.
     """
-    away = np.abs(drift(draws, len(values), draws.between((20, 120))))
-    side = np.sign(drift(draws, len(values), 200) + 0.3)
-    parted = draws.between((0.02, 0.15)) * np.maximum(0, away - 0.5) * side
-    fine = draws.between((0, 0.02)) * smooth(draws.noise(len(values)), 1.0)
-    return smooth(values, draws.between((0, 5))) + parted + fine
+    n = len(values)
+    away = np.abs(drift(draws, n, draws.between(COMPANION.length)))
+    side = np.sign(drift(draws, n, COMPANION.side_length) + 0.3)
+    parted = draws.between(COMPANION.parted) * np.maximum(0, away - 0.5) * side
+    fine = draws.between(COMPANION.fine) * smooth(draws.noise(n), 1.0)
+    return smooth(values, draws.between(COMPANION.blur)) + parted + fine
 
 
-def collar_locator(draws: Draws, samples: int, track_px: float) -> Array:
-    """Straight down, trembling by a pixel or not at all; at each collar of the casing it kicks.
+def kick(draws: Draws, values: Array) -> None:
+    """A collar locator's kicks at each collar of the casing, in place: short, to both sides.
 
     Measured on two renders of 70 dpi: kicks of 5-8 rows to both sides, 15-40 px wide in all.
     """
-    tremor = draws.between((0, 0.6)) / track_px if draws.chance(0.6) else 0.0
-    values = draws.between((0.04, 0.96)) + tremor * draws.noise(samples)
-    every = draws.log_between((25, 150))
+    every = draws.log_between(KICKS.every)
     at = draws.between((0, every))
-    while at < samples - 6:
-        kick = draws.between((0.02, 0.18)) * draws.noise(draws.whole((2, 5)))
-        values[int(at) : int(at) + len(kick)] += kick
-        at += every * draws.between((0.9, 1.1))
-    return values
+    while at < len(values) - KICKS.samples[1]:
+        part = values[int(at) : int(at) + draws.whole(KICKS.samples)]
+        part += draws.between(KICKS.size) * draws.noise(len(part))
+        at += every * draws.between(KICKS.uneven)

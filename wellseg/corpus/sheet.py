@@ -26,11 +26,12 @@ SUBPIXEL_BITS = 4
 
 PEN = Table(
     median_px=4.7,  # measured 5-7, p10-p90 3.4-9, after a spread of about 0.5 px
-    log_sd=0.36, px=(2.0, 11.0), scan_dpi=(0.96, 1.04),
+    log_sd=0.36, px=(2.0, 11.0), thin=0.4, thick_px=1.5,
 )  # fmt: skip
 SCANNER = Table(
-    blur_px=(0.6, 1.5), threshold=(85, 155), grain=(2.5, 22.0), print_blur_px=(0.3, 0.6),
-    print_grain=(0.6, 9.0), coarse_dpi=(60.0, 85.0),
+    dpi=(0.96, 1.04), blur_px=(0.6, 1.5), threshold=(85, 155), grain=(2.5, 22.0),
+    print_blur_px=(0.3, 0.6), print_grain=(0.6, 9.0), coarse_dpi=(60.0, 85.0), coarse_swing=1.6,
+    smooth=0.3,
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ class Sheet:
     kind: PageKind
     ink: Array
     dpi: float  # of the scan, or of the render
-    pen_px: float  # the nominal pen of this log
+    pen_px: float = 1.0  # the nominal pen of this log
     liveliness: float = 1.0  # how far its curves swing
     wear: float = 0.0  # 0 fresh .. 1 grid worn to dots
     blur_px: float = 0.0  # sigma of ink spread and optics
@@ -85,16 +86,14 @@ class Sheet:
         return max(1, round(self.dpi / 150))
 
     def part(self, rows: int, columns: int) -> Sheet:
-        """A blank sheet of the same paper, to draw a block on that is pasted afterwards."""
+        """A blank sheet of the same paper, to draw a block on that is put on this afterwards."""
         shape = (rows, columns, *self.ink.shape[2:])
         return replace(self, ink=np.zeros(shape, np.uint8))
 
-    # Drawing, in place. Points are x, then y, in pixels.
+    # Drawing, in place. Points are x, then y, in pixels; widths under a pixel are one.
 
-    def line(self, start: Point, end: Point, colour: Colour = BLACK,
-             px: float = 1) -> None:  # fmt: skip
-        a, b = (round(start[0]), round(start[1])), (round(end[0]), round(end[1]))
-        cv2.line(self.ink, a, b, colour, max(1, round(px)))
+    def line(self, start: Point, end: Point, colour: Colour = BLACK, px: float = 1) -> None:
+        self.path(np.array([start, end]), colour, px)
 
     def path(self, points: Array, colour: Colour = BLACK, px: float = 1) -> None:
         """A plain line through points, float (n, 2)."""
@@ -116,11 +115,6 @@ class Sheet:
         centre, r = (round(x), round(y)), max(1, round(radius))
         cv2.circle(self.ink, centre, r, colour, round(px) or 1)
 
-    def arrow(self, start: Point, end: Point, colour: Colour = BLACK,
-              px: float = 1, tip: float = 0.25) -> None:  # fmt: skip
-        a, b = (round(start[0]), round(start[1])), (round(end[0]), round(end[1]))
-        cv2.arrowedLine(self.ink, a, b, colour, max(1, round(px)), tipLength=tip)
-
     def hatch(self, left: float, top: float, right: float, bottom: float, step: float,
               colour: Colour = BLACK, px: float = 1) -> None:  # fmt: skip
         """Slanted strokes in a box."""
@@ -136,24 +130,15 @@ class Sheet:
         there, as on copies; on_white: the mark's box is cleared first, as programs do.
         """
         left, top = round(x), round(y)
-        a, b = max(0, top), min(self.rows, top + mark.shape[0])
-        c, d = max(0, left), min(self.columns, left + mark.shape[1])
-        if a >= b or c >= d:
-            return
-        part = mark[a - top : b - top, c - left : d - left]
-        target = self.ink[a:b, c:d]
+        part = mark[max(0, -top) :, max(0, -left) :]
+        target = self.ink[max(0, top) :, max(0, left) :][: part.shape[0], : part.shape[1]]
+        part = part[: target.shape[0], : target.shape[1]]
         if part.ndim < target.ndim:
-            part = (part[..., None] * (np.array(colour) / 255)).astype(np.uint8)
-        elif part.ndim == 2 and colour[0] != 255:
-            part = cv2.convertScaleAbs(part, alpha=colour[0] / 255)
-        if on_white:
-            target[...] = part
-        else:
-            np.maximum(target, part, out=target)
-
-    def paste(self, block: Sheet, x: float, y: float) -> None:
-        """Set a block drawn by itself."""
-        self.put(block.ink, x, y)
+            part = part[..., None]
+        if mark.ndim == 2:
+            tone = np.array(colour[: target.shape[2]] if target.ndim == 3 else colour[0])
+            part = (part * (tone / 255)).astype(np.uint8)
+        target[...] = part if on_white else np.maximum(target, part)
 
     def colour(self, name: str) -> Colour:
         """An ink by name; a scan has but black."""
@@ -164,7 +149,7 @@ class Sheet:
 
     def any_colour(self, coloured: float = 0.5) -> Colour:
         """Black, or with that chance one of the colours of this kind of page."""
-        if self.ink.ndim == 2 or not self.draws.chance(coloured):
+        if not self.draws.chance(coloured):
             return BLACK
         return self.colour(self.draws.pick(self.kind.curves.inks))
 
@@ -177,32 +162,29 @@ def gray(level: float) -> Colour:
 
 def new_sheet(draws: Draws, kind: PageKind, rows: int, columns: int, dpi: float = 0.0) -> Sheet:
     """A blank sheet of that kind. dpi: of the scan where it is known, else drawn."""
-    live = draws.log_between(kind.curves.liveliness)
+    ink = np.zeros((rows, columns) if kind.medium == "scan" else (rows, columns, 3), np.uint8)
+    sheet = Sheet(draws, kind, ink, dpi, liveliness=draws.log_between(kind.curves.liveliness))
     if kind.medium == "scan":
-        dpi = dpi or draws.number(SCAN_DPI) * draws.between(PEN.scan_dpi)
-        pen = PEN.median_px * float(np.exp(draws.normal(PEN.log_sd))) * (dpi / 250) ** 0.35
-        pen = float(np.clip(pen, *PEN.px))
-        blur = draws.log_between(SCANNER.blur_px) * (dpi / 250) ** 0.3
+        sheet.dpi = dpi or draws.number(SCAN_DPI) * draws.between(SCANNER.dpi)
+        pen = PEN.median_px * np.exp(draws.normal(PEN.log_sd)) * (sheet.dpi / 250) ** 0.35
+        sheet.pen_px = float(np.clip(pen, *PEN.px))
+        sheet.blur_px = draws.log_between(SCANNER.blur_px) * (sheet.dpi / 250) ** 0.3
         # An operator sets the threshold so that the curves are seen, whatever the grid does.
-        seen = 255 * min(1.0, pen / (2.5 * blur))
-        return Sheet(
-            draws, kind, np.zeros((rows, columns), np.uint8), dpi, pen, live,
-            wear=float(draws.rng.beta(1.1, 1.3)), blur_px=blur,
-            threshold=min(draws.between(SCANNER.threshold), 0.55 * seen),
-            grain=draws.log_between(SCANNER.grain),
-        )  # fmt: skip
-    ink = np.zeros((rows, columns, 3), np.uint8)
-    if kind.medium == "print":
-        return Sheet(
-            draws, kind, ink, dpi or draws.between(kind.dpi),
-            draws.between(kind.curves.width_px), live, wear=draws.between((0, 1)),
-            blur_px=draws.between(SCANNER.print_blur_px), threshold=90.0,
-            grain=draws.log_between(SCANNER.print_grain), smooth=True,
-        )  # fmt: skip
-    coarse = draws.chance(kind.coarse)
-    dpi = draws.between(SCANNER.coarse_dpi if coarse else kind.dpi)
-    pen = 1.0 if coarse or draws.chance(0.4) else draws.between((1.5, kind.curves.width_px[1]))
-    if coarse:
-        live *= 1.6
-    smooth = not coarse and draws.chance(0.3)
-    return Sheet(draws, kind, ink, dpi, pen, live, coarse=coarse, smooth=smooth)
+        seen = 255 * min(1.0, sheet.pen_px / (2.5 * sheet.blur_px))
+        sheet.threshold = min(draws.between(SCANNER.threshold), 0.55 * seen)
+        sheet.wear = float(draws.rng.beta(1.1, 1.3))
+        sheet.grain = draws.log_between(SCANNER.grain)
+    elif kind.medium == "print":
+        sheet.dpi, sheet.smooth = dpi or draws.between(kind.dpi), True
+        sheet.pen_px = draws.between(kind.curves.width_px)
+        sheet.blur_px = draws.between(SCANNER.print_blur_px)
+        sheet.wear, sheet.threshold = draws.between((0, 1)), 90.0
+        sheet.grain = draws.log_between(SCANNER.print_grain)
+    elif draws.chance(kind.coarse):
+        sheet.dpi, sheet.coarse = draws.between(SCANNER.coarse_dpi), True
+        sheet.liveliness *= SCANNER.coarse_swing
+    else:
+        sheet.dpi, sheet.smooth = draws.between(kind.dpi), draws.chance(SCANNER.smooth)
+        if not draws.chance(PEN.thin):
+            sheet.pen_px = draws.between((PEN.thick_px, kind.curves.width_px[1]))
+    return sheet

@@ -11,14 +11,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from wellseg.corpus.curves import DEPTH, draw_spacing, draw_track
+from wellseg.corpus.annotations import leave_traces
+from wellseg.corpus.curves import draw_curves
 from wellseg.corpus.damage import copy_again, develop
 from wellseg.corpus.draws import Array, Draws, Table
-from wellseg.corpus.hands import leave_traces
-from wellseg.corpus.layout import draw_tracks
+from wellseg.corpus.layout import Track, draw_tracks
 from wellseg.corpus.page import Log, draw_size
 from wellseg.corpus.recipe import KINDS, PRESETS, Medium, Preset, of_medium
-from wellseg.corpus.shapes import draw_beds
 from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import open_scan
@@ -141,22 +140,15 @@ def _draw_curves(sheet: Sheet, gray: Array, truth: Array) -> int:
 
     gray: what is on the paper.
     """
-    draws, rows = sheet.draws, sheet.rows
-    spacing = draw_spacing(sheet)
-    samples = int((rows + 2 * DEPTH.margin_rows) / spacing) + 4
-    depth = -DEPTH.margin_rows + np.arange(samples) * spacing
-    beds = draw_beds(draws, samples, sheet.log_inches(DEPTH.bed_in) / spacing)
-    pens = 0
-    for track in draw_tracks(sheet):
-        if track.kind == "curves" and track.right > 0 and track.left < sheet.columns:
-            left = max(0, round(track.left))
-            below = gray[:, left : round(track.right)]
-            lines = ruled(below, 0), ruled(below, 1) + left
-            zone = (0, rows)
-            pens += len(draw_track(sheet, track, beds, depth, *lines, sheet.ink, truth, zone))
+    draws, (y0, y1) = sheet.draws, (0, sheet.rows)
+
+    def lines(track: Track) -> tuple[Array, Array]:
+        left = max(0, round(track.left))
+        below = gray[:, left : round(track.right)]
+        return ruled(below, 0), ruled(below, 1) + left
+
     if draws.chance(PAPER.ends):
         # The log begins or ends here: blank paper and lettering stay without curves.
-        edge = int(rows * draws.between((0.2, 0.8)))
-        part = slice(0, edge) if draws.chance(0.5) else slice(edge, rows)
-        sheet.ink[part], truth[part] = 0, 0
-    return pens
+        edge = int(y1 * draws.between((0.2, 0.8)))
+        y0, y1 = (edge, y1) if draws.chance(0.5) else (0, edge)
+    return draw_curves(sheet, truth, draw_tracks(sheet), lines, y0, y1)
