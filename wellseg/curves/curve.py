@@ -39,7 +39,7 @@ class CurveFollower:
         self.least_rows = least_rows
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
-        self._window = Window(least_rows, gap_rows)
+        self._window = Window(gap_rows)
         self._first = first_row
         self._gray: list[NDArray[np.uint8]] = []
         self._mask: list[NDArray[np.bool_]] = []

@@ -22,6 +22,8 @@ Indices = NDArray[np.int64]
 
 LEAP = 0.3
 """For each pixel of a gap without ink; of one with ink a fifth of it."""
+SHORT = 20.0
+"""Gaps of so many pixels cost half of that, shorter ones less: dots and dashes."""
 TURN = 6.0
 """For a turn by 90 degrees."""
 SHARE = 0.15
@@ -82,7 +84,7 @@ def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floa
     firm_a, firm_s = lower.firm[a], upper.firm[s]
     turn = weight * (leave * firm_a + arrive * firm_s) / 2
     turn += (1 - weight) * change * np.minimum(firm_a, firm_s)
-    leap = np.where(joined, np.minimum(0.05 * far, 12), LEAP * far * (1 - 0.8 * ink))
+    leap = np.where(joined, np.minimum(0.05 * far, 12), LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink))
     wider = np.minimum(1, np.abs(np.log(lower.ink[a] / upper.ink[s])))
     style = np.abs(lower.duty[a] - upper.duty[s])
     sure = np.sqrt(lower.sure[a] * upper.sure[s])

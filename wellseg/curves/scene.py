@@ -16,7 +16,7 @@ from wellseg.curves.strands import Chain
 STRAND_ROWS = 6
 """A shorter chain that touches others is part of a knot."""
 LOOP, LOOP_ROWS, LOOP_PX = 0.4, 40, 100
-"""A short strand between two knots beside a longer one may be a loop of its stroke: worth less."""
+"""A short strand at a knot beside a longer one may be a loop of its stroke: worth less."""
 IN_INK = 2.0
 """A curve seldom begins or ends on another's ink: so many times the cost of an end on paper."""
 AHEAD_ROWS = 80
@@ -166,7 +166,7 @@ def _ink_between(
 
 def _loops(tops: Ends, bottoms: Ends, worth: NDArray[np.float64]) -> NDArray[np.float64]:
     """What share of its worth is left to each strand."""
-    between = np.isin(tops.knot, bottoms.knot) & np.isin(bottoms.knot, tops.knot)
+    between = np.isin(tops.knot, bottoms.knot) | np.isin(bottoms.knot, tops.knot)
     short = np.flatnonzero(between & (bottoms.y - tops.y < LOOP_ROWS))
     top, bottom = tops.y[short, None], bottoms.y[short, None]
     both = np.minimum(bottom, bottoms.y) - np.maximum(top, tops.y)

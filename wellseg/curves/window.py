@@ -19,6 +19,10 @@ from wellseg.curves.scene import Scene, is_strand, link
 from wellseg.curves.strands import CONFIDENCE, HALF, START, STOP, Chain
 
 LOOK_ROWS = 160
+END = 25.0
+"""What the beginning and the end of a curve cost each, and ..."""
+LONGEST_GAP = 60
+"""... the longest gap in rows, at 200 dpi and less."""
 COURSE_KEPT_ROWS = 40
 """So long after it met another, a curve's course still says where it goes on."""
 SURE = 2.0
@@ -40,9 +44,9 @@ class Strand:
 class Window:
     """Decides which strands are one curve; ``ended`` are the lines that are complete."""
 
-    def __init__(self, least_rows: int, gap_rows: int) -> None:
-        self.end_cost = least_rows / 2
-        self.gap_rows = 3 * gap_rows
+    def __init__(self, gap_rows: int) -> None:
+        scale = max(1.0, gap_rows / 20)  # renders are coarse, but no curve is thinner than a pixel
+        self.end_cost, self.gap_rows = END * scale, round(LONGEST_GAP * scale)
         self.ended: list[Line] = []
         self._chains: list[Chain] = []
         self._strands: dict[Chain, Strand] = {}  # those that are decided and can go on
@@ -100,7 +104,7 @@ class Window:
                     self._give_spurs(scene, line, i, number)
         strand.lines += [Line(chain.first_row) for _ in range(scene.births[number])]
         if not strand.lines:
-            if chain.above or chain.below or chain.rows < 2 * self.end_cost:
+            if chain.above or chain.below or chain.rows < 2 * END:
                 return
             strand.lines.append(Line(chain.first_row))
         look = scene.looks[number]
