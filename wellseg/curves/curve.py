@@ -39,7 +39,7 @@ class CurveFollower:
         self.least_rows = least_rows
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
-        self._window = Window(gap_rows)
+        self._window = Window(gap_rows, self._spill)
         self._first = first_row
         self._gray: list[NDArray[np.uint8]] = []
         self._mask: list[NDArray[np.bool_]] = []
@@ -102,14 +102,18 @@ class CurveFollower:
             self._block(self._have - self._above)
         self._window.finish()
         lines = [line for line in self._window.ended if line.rows >= self.least_rows]
-        lines.sort(key=lambda line: (line.first_row, float(line.parts[0][0, 0])))
         for line in lines:
-            block = np.concatenate(line.parts)
-            curve = Curve(line.first_row, line.rows, width_px=2 * line.look.ink - 1)
-            curve.chunks.append((self._file.seek(0, 2), block.nbytes))
-            self._file.write(block.tobytes())
-            curve.uncertain = line.uncertain
+            curve = Curve(line.first_row, line.rows, line.style, 2 * line.look.ink - 1)
+            curve.colour, curve.uncertain = line.ink_colour, line.uncertain
+            curve.chunks = line.chunks
             self.curves.append(curve)
+        self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))
+
+    def _spill(self, points: NDArray[np.float32]) -> tuple[int, int]:
+        """Write points to the end of the temporary file; where they are."""
+        at = self._file.seek(0, 2)
+        self._file.write(points.tobytes())
+        return at, points.nbytes
 
     def points(self, curve: Curve) -> Points:
         """Of a curve that has ended, row by row."""

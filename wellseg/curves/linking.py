@@ -84,7 +84,9 @@ def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floa
     firm_a, firm_s = lower.firm[a], upper.firm[s]
     turn = weight * (leave * firm_a + arrive * firm_s) / 2
     turn += (1 - weight) * change * np.minimum(firm_a, firm_s)
-    leap = np.where(joined, np.minimum(0.05 * far, 12), LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink))
+    leap = np.where(
+        joined, np.minimum(0.05 * far, 12), LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink)
+    )
     wider = np.minimum(1, np.abs(np.log(lower.ink[a] / upper.ink[s])))
     style = np.abs(lower.duty[a] - upper.duty[s])
     sure = np.sqrt(lower.sure[a] * upper.sure[s])

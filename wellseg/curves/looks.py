@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.strands import BLUE, CONFIDENCE, DUTY, INK, RED, START, STOP, Chain
+from wellseg.curves.strands import BLUE, CONFIDENCE, DUTY, GREEN, HALF, INK, RED, START, STOP, Chain
 
 COURSE_ROWS = 10
 COURSE_PX = 14
@@ -39,9 +39,13 @@ class Look:
     def of(runs: NDArray[np.float32]) -> Look:
         """Of a strand's runs."""
         inked = runs[:, DUTY] > 0.5
-        ink = float(np.median(runs[inked, INK])) if inked.any() else 1.0
-        colour = np.median(runs[:, RED : BLUE + 1], axis=0).astype(float)
-        return Look(len(runs), max(ink, 0.7), float(runs[:, DUTY].mean()), colour)
+        ink, *colour = np.median(
+            runs[inked][:, [INK, RED, GREEN, BLUE]]
+            if inked.any()
+            else runs[:, [HALF, RED, GREEN, BLUE]],
+            axis=0,
+        )
+        return Look(len(runs), max(float(ink), 0.7), float(runs[:, DUTY].mean()), np.array(colour))
 
     def with_more(self, other: Look) -> Look:
         """Of both together."""

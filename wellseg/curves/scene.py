@@ -32,7 +32,12 @@ class Scene:
     cost: dict[tuple[int, int], float]
     """Of each possible link (upper strand, lower strand)."""
     flow: dict[tuple[int, int], int]
-    """How many curves go along each."""
+    """How many curves go along each that carries any."""
+    into: dict[int, list[int]]
+    out: dict[int, list[int]]
+    """The same by strand: where its curves come from, and where they go on."""
+    could_reach: dict[int, list[int]]
+    """The strands that could go on in one."""
     births: list[int]
     """How many curves begin at each strand."""
     joined: set[tuple[int, int]]
@@ -40,15 +45,33 @@ class Scene:
     spurs: dict[int, list[Chain]]
     """What else is connected by ink with a strand's lower end, and lies on no curve."""
 
+    def move(self, link: tuple[int, int], by: int) -> None:
+        """Let one curve more, or less, go along a link."""
+        count = self.flow.pop(link, 0) + by
+        if count:
+            self.flow[link] = count
+        for ends, of, end in ((self.out, *link), (self.into, *link[::-1])):
+            ends[of] = [other for other in ends.get(of, []) if other != end]
+            ends[of] += [end] if count else []
+
+    def rivals(self, upper: int, lower: int) -> list[tuple[int, int]]:
+        """The links that curves go along which could change lower ends with this one."""
+        others = [i for i in self.could_reach[lower] if i != upper]
+        return [(i, j) for i in others for j in self.out.get(i, []) if (upper, j) in self.cost]
+
+    def near(self, chain: Chain) -> list[int]:
+        """The strands whose lower end a spur hangs on."""
+        return [i for i, spurs in self.spurs.items() if chain in spurs]
+
     def ahead(self, number: int) -> Look:
         """How a strand looks together with those in which it goes on."""
-        look, seen = self.looks[number].look, number
+        look = self.looks[number].look
         while look.rows < AHEAD_ROWS:
-            to = [j for (i, j), count in self.flow.items() if i == seen and count]
-            if len(to) != 1 or sum(n for (_, j), n in self.flow.items() if j == to[0]) != 1:
+            to = self.out.get(number, [])
+            if len(to) != 1 or len(self.into[to[0]]) != 1:
                 break
-            seen = to[0]
-            look = look.with_more(self.looks[seen].look)
+            number = to[0]
+            look = look.with_more(self.looks[number].look)
         return look
 
 
@@ -89,23 +112,31 @@ def link(
     finish = end_cost * np.where(np.isin(bottoms.knot, tops.knot), IN_INK, 1)
     finish[~closed] = 0
     flow, births = solve(worth, rows, np.array(given, float), (a, s), cost, begin, finish)
-    for i in range(len(strands)):  # a spike, a loop of a stroke
-        if new[i] and closed[i] and not flow[a == i].any() and not flow[s == i].any():
-            if worth[i] < 2 * end_cost:
-                short.setdefault(knots_up[i], []).append(strands[i])
-                if knots_down[i] != knots_up[i]:
-                    short.setdefault(knots_down[i], []).append(strands[i])
+    carried = np.zeros(len(strands), bool)
+    carried[a[flow > 0]] = carried[s[flow > 0]] = True
+    for i in np.flatnonzero(new & closed & ~carried & (worth < 2 * end_cost)).tolist():
+        for knot in {knots_up[i], knots_down[i]}:  # a spike, a loop of a stroke
+            short.setdefault(knot, []).append(strands[i])
     links = list(zip(a.tolist(), s.tolist(), strict=True))
     joined = (bottoms.knot[a] == tops.knot[s]).tolist()
-    return Scene(
+    could_reach: dict[int, list[int]] = {}
+    for i, j in links:
+        could_reach.setdefault(j, []).append(i)
+    scene = Scene(
         strands,
         looks,
         dict(zip(links, cost.tolist(), strict=True)),
-        {link: count for link, count in zip(links, flow.tolist(), strict=True) if count},
+        {},
+        {},
+        {},
+        could_reach,
         births.tolist(),
         {link for link, one in zip(links, joined, strict=True) if one},
         {i: short[knot] for i, knot in enumerate(bottoms.knot.tolist()) if knot in short},
     )
+    for pair in np.flatnonzero(flow).tolist():
+        scene.move(links[pair], int(flow[pair]))
+    return scene
 
 
 def _knots(

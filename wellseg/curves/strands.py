@@ -31,6 +31,8 @@ START, STOP, CONFIDENCE, HALF, INK, DUTY, RED, GREEN, BLUE = range(9)
 """What is known of a run: first and last column; mean probability; half the width, across it, of
 its stroke in the mask and of its ink on the scan; share of it that is ink; mean colour."""
 FACTS = 9
+KEPT_ROWS = 256
+"""Of a long chain, above what is decided."""
 DARK_INK = 128
 """Gray below is ink."""
 
@@ -63,6 +65,12 @@ class Chain:
         if len(self.parts) > 1:
             self.parts = [np.concatenate(self.parts)]
         return self.parts[0]
+
+    def forget(self, row: int) -> None:
+        """Keep no more runs above a row than its course and looks ask for."""
+        if self.parts and self.open:
+            runs = self.runs()
+            self.parts = [runs[max(0, row - KEPT_ROWS - (self.last_row - len(runs) + 1)) :]]
 
 
 class ChainFinder:
@@ -178,7 +186,11 @@ def _runs(
     by row, layer and column."""
     found = [np.empty((0, FACTS + 2), np.float32)]
     square = np.ones((3, 3), np.uint8)
-    ink = cv2.distanceTransform((gray < DARK_INK).view(np.uint8), cv2.DIST_L2, 5)
+    left, _, wide, _ = cv2.boundingRect(layers)
+    used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
+    layers, gray, probability = layers[:, used], gray[:, used], probability[:, used]
+    colours = None if colours is None else colours[:, used]
+    ink = cv2.distanceTransform((gray < DARK_INK).view(np.uint8), cv2.DIST_L2, 3)
     ink = cv2.dilate(ink, square)[keep]
     for layer in np.unique(layers[keep]).tolist():
         if not layer:
@@ -208,4 +220,5 @@ def _runs(
         where = [np.full(len(at), layer), row[at] + first_row]
         found.append(np.column_stack([column[at], column[ends], means, *where]).astype(np.float32))
     runs = np.concatenate(found)
+    runs[:, START : STOP + 1] += used.start
     return runs[np.lexsort((runs[:, START], runs[:, FACTS], runs[:, FACTS + 1]))]

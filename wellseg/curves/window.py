@@ -6,6 +6,7 @@ strands and curves that can still go on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ from wellseg.curves.line import Line
 from wellseg.curves.linking import UP_ROWS
 from wellseg.curves.looks import End
 from wellseg.curves.scene import Scene, is_strand, link
-from wellseg.curves.strands import CONFIDENCE, HALF, START, STOP, Chain
+from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
 
 LOOK_ROWS = 160
 END = 25.0
@@ -44,7 +45,10 @@ class Strand:
 class Window:
     """Decides which strands are one curve; ``ended`` are the lines that are complete."""
 
-    def __init__(self, gap_rows: int) -> None:
+    def __init__(
+        self, gap_rows: int, write: Callable[[NDArray[np.float32]], tuple[int, int]]
+    ) -> None:
+        self._write = write
         scale = max(1.0, gap_rows / 20)  # renders are coarse, but no curve is thinner than a pixel
         self.end_cost, self.gap_rows = END * scale, round(LONGEST_GAP * scale)
         self.ended: list[Line] = []
@@ -76,7 +80,11 @@ class Window:
                 for line in strand.waiting:
                     self._end(line)
                 del self._strands[chain]
+            for line in strand.waiting:
+                line.spill(self._write)
         self._chains = [c for c in self._chains if c.open or c.last_row >= oldest]
+        for chain in self._chains:
+            chain.forget(stop)
 
     def finish(self) -> None:
         """There are no further rows."""
@@ -90,7 +98,8 @@ class Window:
         chain = scene.strands[number]
         strand = Strand(chain)
         self._exchange(scene, number)
-        for i, count in [(i, n) for (i, j), n in scene.flow.items() if j == number]:
+        for i in scene.into.get(number, []):
+            count = scene.flow[i, number]
             above = self._strands.get(scene.strands[i])
             if above is None:
                 continue
@@ -121,19 +130,21 @@ class Window:
             middle = chain.runs()[:, START : STOP + 1].mean(1)
             rows = chain.first_row + np.arange(len(middle))
             away = []
-            for i, j in scene.flow:
-                if (i, j) in scene.joined and chain in scene.spurs.get(i, []):
-                    x, y, *_ = scene.looks[i].bottom
+            for i in scene.near(chain):
+                x, y, *_ = scene.looks[i].bottom
+                for j in scene.out.get(i, []):
                     to_x, to_y, *_ = scene.looks[j].top
-                    path = np.interp(rows, sorted([y, to_y]), [x, to_x] if y <= to_y else [to_x, x])
-                    away.append((float(np.abs(middle - path).min()), (i, j)))
+                    if (i, j) in scene.joined:
+                        share = np.clip((rows - y) / max(to_y - y, 1), 0, 1)
+                        path = x + share * (to_x - x)
+                        away.append((float(np.abs(middle - path).min()), (i, j)))
             if min(away)[1] == (upper, lower):
                 line.spurs.append((chain.first_row, _points(chain.runs())))
 
     def _exchange(self, scene: Scene, number: int) -> None:
         """Let two curves that pass a place together change places there, where what is known of
         them from above says so."""
-        mine = [i for (i, j) in scene.flow if j == number]
+        mine = scene.into.get(number, [])
         if len(mine) != 1 or scene.flow[mine[0], number] != 1:
             return
         one = mine[0]
@@ -141,11 +152,9 @@ class Window:
         if not line:
             return
         best, doubt, gain = None, False, 0.0
-        for other, target in scene.flow:
+        for other, target in scene.rivals(one, number):
             swapped = (one, target), (other, number)
-            if other == one or scene.strands[target] in self._strands:
-                continue
-            if not all(link in scene.cost for link in swapped) or scene.flow[other, target] != 1:
+            if scene.strands[target] in self._strands or scene.flow[other, target] != 1:
                 continue
             line_2 = self._line(scene, other)
             if not line_2 or line_2 is line:
@@ -162,9 +171,9 @@ class Window:
             line.doubt(scene.strands[one].last_row)
         if best:
             other, target = best
-            del scene.flow[one, number], scene.flow[other, target]
-            scene.flow[one, target] = scene.flow.get((one, target), 0) + 1
-            scene.flow[other, number] = scene.flow.get((other, number), 0) + 1
+            for link_, by in (((one, number), -1), ((other, target), -1), ((one, target), 1)):
+                scene.move(link_, by)
+            scene.move((other, number), 1)
 
     def _line(self, scene: Scene, number: int) -> Line | None:
         """The one line that waits at a strand's lower end."""
@@ -176,7 +185,7 @@ class Window:
     ) -> list[Line]:
         """The lines of strand ``above`` that go on in ``target``."""
         waiting = above.waiting
-        outs = {j: n for (i, j), n in scene.flow.items() if i == number}
+        outs = {j: scene.flow[number, j] for j in scene.out[number]}
         slots = [j for j, n in outs.items() for _ in range(n)]
         if len(waiting) < 2 or len(outs) == 1:
             return waiting[:count]
@@ -203,13 +212,14 @@ class Window:
         if rows > strand.drawn_rows:
             runs = chain.runs()
             kept = chain.rows - len(runs)
-            points = _points(runs[strand.drawn_rows - kept : rows - kept])
+            part = runs[strand.drawn_rows - kept : rows - kept]
             for line in strand.lines:
-                line.put(chain.first_row + strand.drawn_rows, points)
+                row = chain.first_row + strand.drawn_rows
+                line.put(row, _points(part), part[:, DUTY] > 0.5)
             strand.drawn_rows = rows
 
     def _end(self, line: Line) -> None:
-        line.end()
+        line.end(self._write)
         self.ended.append(line)
 
 
