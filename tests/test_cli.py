@@ -1,5 +1,6 @@
 """The shell: one program of many commands, its help and its messages."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -181,3 +182,16 @@ def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture
     assert "give scans, before the options" in line
     line = refused(capsys, PredictConfig, "a.tif", "--traces", "--depth", "22780:3300", "9=9")
     assert "'22780:3300' is not ROW=DEPTH" in line
+
+
+def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spinning they would take the cores from what they wait for; the user's word goes first."""
+    for given, load, expected in (
+        (None, 2.0, "PASSIVE"), (None, 0.1, None), ("ACTIVE", 2.0, "ACTIVE"),
+    ):  # fmt: skip
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        if given:
+            monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        parse(PredictConfig, "predict", "", ["scan.tif"], "scans")
+        assert os.environ.get("OMP_WAIT_POLICY") == expected

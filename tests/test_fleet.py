@@ -161,8 +161,6 @@ def test_without_ray_or_a_cluster_one_line_says_so(weights, tmp_path, capsys, mo
     monkeypatch.setitem(sys.modules, "ray", None)
     run(tmp_path, "--weights", weights, "--engine", "ray", status=2)
     assert "pip install 'wellseg[ray]'" in capsys.readouterr().err
-    code = "import sys, wellseg.predict, wellseg.many.processes, wellseg.many.worker; assert 'ray' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # S3 and Ray, for real

@@ -16,10 +16,12 @@ import pytest
 import tifffile
 from conftest import draw_waves
 
+from wellseg.config import PredictConfig
+from wellseg.many import processes
 from wellseg.many import summary as summaries
 from wellseg.many.progress import DiskFull, Screen
 from wellseg.many.summary import Summary, as_csv
-from wellseg.many.tasks import Outcome, Results, list_tasks
+from wellseg.many.tasks import Outcome, Results, Settings, list_tasks
 from wellseg.predict import main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
@@ -41,6 +43,12 @@ def folder(tmp_path):
     for i, name in enumerate(TIFFS):
         write_scan(tmp_path / "scans" / name, rows=90 + i)
     return tmp_path / "scans"
+
+
+@pytest.fixture
+def no_pool(monkeypatch):
+    """All scans in this process: for what does not depend on processes, which take long to start."""
+    monkeypatch.setattr(processes, "run_pool", processes.run_here)
 
 
 def run(*arguments, status=0):
@@ -82,7 +90,7 @@ def assert_whole(out, killed=False):
             tifffile.imread(path)
 
 
-def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, capsys):
+def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, capsys, monkeypatch):
     (folder / "bad.tif").write_text("these are notes")
     out = tmp_path / "out"
     start = (folder, "--out", out, "--weights", weights)
@@ -113,6 +121,7 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     (out / "b.json").write_text('{"rows": ')
     (out / "deep" / "c.mask.tif").unlink()
     (folder / "bad.tif").unlink()
+    monkeypatch.setattr(processes, "run_pool", processes.run_here)
     run(*start, "--jobs", 1)
     assert all(path.stat().st_mtime_ns > then for path, then in made.items())
     assert summary(out)["a.tif"]["rows"] == "91" and set(states(out).values()) == {"done"}
@@ -144,7 +153,9 @@ def test_a_damaged_report_is_no_report(folder, weights, report):
     assert json.loads((folder / "a.json").read_text())["rows"] == 90
 
 
-def test_results_that_are_missing_or_of_other_options_are_made(folder, weights, tmp_path, capsys):
+def test_results_that_are_missing_or_of_other_options_are_made(
+    no_pool, folder, weights, tmp_path, capsys
+):
     scan = folder / "a.tif"
     run(scan, "--weights", weights)
     run(scan, "--weights", weights, "--probability")
@@ -156,7 +167,9 @@ def test_results_that_are_missing_or_of_other_options_are_made(folder, weights, 
     assert not (folder / "summary.csv").exists()  # of a single scan
 
 
-def test_scans_that_would_share_results_are_not_mixed_up(folder, weights, tmp_path, capsys):
+def test_scans_that_would_share_results_are_not_mixed_up(
+    no_pool, folder, weights, tmp_path, capsys
+):
     (folder / "a.png").write_bytes((folder / "a.tif").read_bytes())
     tasks, place, *_ = list_tasks([str(folder)], None)
     assert place == str(folder)
@@ -181,7 +194,7 @@ def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
-def test_names_that_are_not_utf_8(tmp_path, weights, capsys):
+def test_names_that_are_not_utf_8(no_pool, tmp_path, weights, capsys):
     name = os.fsdecode(b"caf\xe9, 1\n2.tif")
     write_scan(tmp_path / "scans" / name)
     (tmp_path / "scans" / "b.tif").write_text("no scan")
@@ -246,13 +259,12 @@ def test_progress_is_weighed_by_bytes():
     assert bar.completed == pytest.approx(300 / 400) and bar.description == "3/3"
 
 
-def test_cores_that_memory_leaves_idle_are_told(folder, weights, monkeypatch, capsys):
-    monkeypatch.setattr("wellseg.many.processes.available_cores", lambda: 16)
-    run(folder, "--weights", weights, "--memory", "1GB", "--device", "cpu")
-    assert (
-        "1 at a time on 16 cores, as --memory is 1GB: --memory 3GB would allow 3"
-        in capsys.readouterr().err
-    )
+def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
+    monkeypatch.setattr(processes, "available_cores", lambda: 16)
+    config = PredictConfig([str(folder)], memory="1GB", device="cpu")
+    shared, jobs = processes._share_out(Settings(config, {}), 3, Screen([], 0))
+    said = "1 at a time on 16 cores, as --memory is 1GB: --memory 3GB would allow 3"
+    assert jobs == 1 and shared.config.memory < 1e9 and said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("what", "scans"), [("results", 1), ("scratch", 3)])
@@ -338,7 +350,7 @@ def test_a_damaged_page_fails_its_scan_and_the_others_are_masked(pages, weights,
 # Several runs on one folder
 
 
-def test_a_scan_that_another_run_is_at_is_left_to_it(folder, weights, tmp_path, capsys):
+def test_a_scan_that_another_run_is_at_is_left_to_it(no_pool, folder, weights, tmp_path, capsys):
     out = tmp_path / "out"
     (out / "x").mkdir(parents=True)
     other = f"""if True:
@@ -362,6 +374,7 @@ def test_a_scan_that_another_run_is_at_is_left_to_it(folder, weights, tmp_path, 
     assert not list(out.rglob(".wellseg-*"))
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_a_folder(tmp_path, weights):
     for i in range(6):
         write_scan(tmp_path / "scans" / f"{i}.tif", 2000, 300)
@@ -401,42 +414,14 @@ def test_a_folder_that_may_not_be_written_to_is_told_with_the_way_out(folder, we
     assert "a.tif" in (said := capsys.readouterr().err) and "(--out)" in said
 
 
-def test_named_scans_start_no_worker_while_cv2_loads(folder, weights, tmp_path):
-    """cv2 puts its folder on sys.path while it loads (opencv/opencv#28766); a process that starts
-    just then gets it, where cv2/typing shadows Python's. Here cv2 takes its time."""
-    script = """if True:
-        import importlib.abc, importlib.machinery, multiprocessing.spawn as spawn, sys, time
-        loading = []
-
-        class Slow(importlib.abc.MetaPathFinder):
-            def find_spec(self, name, path=None, target=None):
-                if name == "cv2" and not loading:
-                    loading.append("now")
-                    sys.path.insert(0, "the folder of cv2")
-                    time.sleep(2)
-                    import cv2
-                    sys.path.remove("the folder of cv2")
-                    loading.append("over")
-                    return importlib.machinery.PathFinder.find_spec(name, path)
-
-        def prepared(name, real=spawn.get_preparation_data):
-            data = real(name)
-            print("started", "the folder of cv2" in data["sys_path"], loading, flush=True)
-            return data
-
-        if __name__ == "__main__":
-            sys.meta_path.insert(0, Slow())
-            spawn.get_preparation_data = prepared
-            from wellseg.predict import main
-            main(sys.argv[1:])
-    """
-    (tmp_path / "slow.py").write_text(script)
-    named = [folder / "a.tif", folder / "b.tif", "--jobs", 2, "--weights", weights]
-    done = subprocess.run(
-        [sys.executable, tmp_path / "slow.py", *map(str, named)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["started False ['now', 'over']"] * 2
+def test_cv2_is_loaded_before_any_worker_starts():
+    """It puts its folder on sys.path while it loads (opencv/opencv#28766); a process that starts
+    just then gets it, where cv2/typing shadows Python's. Ray is loaded where it is asked for."""
+    code = """if True:
+        import sys, wellseg.predict, wellseg.many.processes
+        print(*(name in sys.modules for name in ("cv2", "ray")))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 # Kills and full disks, for real

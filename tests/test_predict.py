@@ -20,6 +20,7 @@ from conftest import draw_waves
 
 import wellseg
 from wellseg.config import parse_bytes
+from wellseg.many.processes import run_here
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage
@@ -125,8 +126,9 @@ def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):
 
 
 def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
-    scan, weights, tmp_path, capsys
+    scan, weights, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr("wellseg.many.processes.run_pool", run_here)
     (scan.parent / "deeper").mkdir()
     (scan.parent / "deeper" / "other.png").write_bytes(
         cv2.imencode(".png", np.full((40, 50), 255, np.uint8))[1].tobytes()
@@ -301,7 +303,9 @@ def test_killed_in_the_middle_it_leaves_no_result_and_the_next_run_no_rest(weigh
     )
     deadline = time.monotonic() + 300  # on a busy machine, the start alone takes a minute
     while (
-        not _has_open(process.pid, out) and process.poll() is None and time.monotonic() < deadline
+        not (_has_open(process.pid, out) and _has_open(process.pid, scratch))
+        and process.poll() is None
+        and time.monotonic() < deadline
     ):
         time.sleep(0.01)
     assert process.poll() is None, "it was over before it could be killed"
@@ -316,7 +320,7 @@ def test_killed_in_the_middle_it_leaves_no_result_and_the_next_run_no_rest(weigh
 
 
 def _has_open(pid, folder):
-    """The mask is being written: a file without a name, or with a hidden one, in the folder."""
+    """A scan is claimed there, or rows are kept in a file that has no name."""
     try:
         links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:

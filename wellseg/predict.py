@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import SOME_FAILED, fail, run
 from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
@@ -29,10 +29,18 @@ if TYPE_CHECKING:
 
 
 def predict(config: PredictConfig) -> int:
-    """Mask every scan; returns the exit status.
+    """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
+    from wellseg.many.progress import DiskFull
 
-    Raises DiskFull and other OSErrors, and ValueError and WeightsError for wrong usage.
-    """
+    try:
+        return _predict(config)
+    except (DiskFull, OSError) as error:
+        is_told = config.out or isinstance(error, DiskFull)
+        hint = "" if is_told else "; name a folder for the results (--out)"
+        fail("predict", f"{error}{hint}", SOME_FAILED)
+
+
+def _predict(config: PredictConfig) -> int:
     from wellseg.many.progress import Screen
     from wellseg.many.summary import Summary
     from wellseg.many.tasks import Outcome, Results, list_tasks
@@ -134,27 +142,8 @@ def _settings(config: PredictConfig) -> Settings:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _ = parse(PredictConfig, "predict", __doc__ or "", argv, positional="scans")
-
-    from wellseg.many.progress import DiskFull
-    from wellseg.weights import WeightsError
-
-    try:
-        status = predict(config)
-    except (ValueError, WeightsError) as error:
-        fail("predict", str(error), WRONG_USAGE)
-    except (DiskFull, OSError) as error:
-        hint = (
-            ""
-            if config.out or isinstance(error, DiskFull)
-            else "; name a folder for the results (--out)"
-        )
-        fail("predict", f"{error}{hint}", SOME_FAILED)
-    except KeyboardInterrupt:
-        fail(
-            "predict", "stopped; finished scans are kept, those under way left nothing", INTERRUPTED
-        )
-    raise SystemExit(status)
+    kept = "finished scans are kept, those under way left nothing"
+    run(predict, PredictConfig, "predict", __doc__ or "", argv, "scans", stopped=kept)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
     Raises ValueError if no worker can start, and for what is wrong with all scans.
     """
     settings, jobs = _share_out(settings, len(tasks), screen)
+    # cv2 is loaded by now (`scan.reader`): while it loads, its folder is on sys.path, of which
+    # workers get a copy, and typing.py there shadows Python's (opencv/opencv#28766).
     # Not forked: a child that inherits OpenCV's and PyTorch's thread pools without their threads
     # hangs.
     context = multiprocessing.get_context("spawn")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.results.page import TEMPLATES
 from wellseg.scan.atomic import atomic_file
 
 Row = dict[str, Any]
@@ -123,8 +124,6 @@ def write_report(
 
     notes: about (what was trained: names and values), steps; runs that are waiting, diverged.
     """
-    from jinja2 import Environment, FileSystemLoader
-
     found = Comparison(rows, norms)
     last = Way(norms[-1], "evaluation")
     blocks = []
@@ -141,10 +140,7 @@ def write_report(
                 pairs.append((f"{kept.title}, same weights: own − running statistics", same))
         blocks.append((test_set, pairs))
     ends = [abs(x) for _, pairs in blocks for _, d in pairs for x in (d.mean, d.low, d.high) if x]
-    page = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
-    ).get_template("comparison.html")
-    html = page.render(
+    html = TEMPLATES.get_template("comparison.html").render(
         found=found,
         blocks=blocks,
         limit=min(1.0, max(ends, default=0.1) * 1.05),

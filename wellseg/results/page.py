@@ -13,7 +13,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
-_TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
+TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True)
 
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
@@ -22,7 +22,7 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
         Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js")
     )
     inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
-    page = _TEMPLATES.get_template(template).render(
+    page = TEMPLATES.get_template(template).render(
         title=title, style=style, script=script, data=inline
     )
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
