@@ -176,7 +176,7 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not (out / "checkpoints" / "best.ckpt").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -209,7 +209,7 @@ def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "wellseg.train", *common, *ddp, "--out", str(two)],
         check=True,
-        timeout=300,
+        timeout=550,
     )
     expected, got = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     for name, tensor in expected.items():
