@@ -226,7 +226,7 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
     assert not label.curves
     file.write_text(json.dumps({"curves": strokes, "whole": [{"path": [[20, 0], [20, 99]]}]}))
     (whole,) = read_label(file, (100, 60)).curves
-    np.testing.assert_array_equal(whole, line(20))
+    np.testing.assert_array_equal(whole, np.nonzero(line(20)))
     file.write_text('{"curves": []}')
     assert not read_label(file, (100, 60)).centreline.any()
     for text in (
@@ -251,7 +251,8 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
     # A prediction reaches 3 px beyond its ends.
     assert (scores.curves, scores.curves_95, scores.curves_50) == (4, 2, 3)
     assert (scores.whole_curves, scores.half_curves) == (0.5, 0.75)
-    label = Label(whole | most, [whole | half, none, EMPTY])
+    curves = [np.nonzero(mask) for mask in (whole | half, none, EMPTY)]
+    label = Label(whole | most, curves)
     scores = score_log(prediction, truth, label=label)
     assert (scores.curves, scores.curves_95, scores.curves_50) == (2, 0, 1)
     unscored = truth.copy()

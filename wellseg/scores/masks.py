@@ -163,17 +163,18 @@ def score_log(
     if not width:
         raise ValueError("nothing to score: the truth is 128 everywhere")
     box = np.s_[top : top + height, left : left + width]
+    on_page = truth != 128
     truth, predicted = truth[box], predicted[box]
-    scored, true = truth != 128, truth == 255
+    scored, true = on_page[box], truth == 255
 
     skeleton = thin(predicted) & scored
     truth_skeleton = thin(true)
     centre = truth_skeleton if label is None else label.centreline[box] & scored
     near = widen(predicted, tolerance_px)
     if label is not None and label.curves:
-        lines = [curve[box] & scored for curve in label.curves]
-        lengths = np.array([_count(line) for line in lines])
-        found = np.array([_count(line & near) for line in lines])
+        lines = [np.array(curve)[:, on_page[curve]] - [[top], [left]] for curve in label.curves]
+        lengths = np.array([line.shape[1] for line in lines])
+        found = np.array([_count(near[*line]) for line in lines])
     else:
         _, pieces, stats, _ = cv2.connectedComponentsWithStats(centre.view(np.uint8))
         found = np.bincount(pieces[centre & near], minlength=len(stats))
@@ -202,13 +203,11 @@ def score_log(
 
 
 class Label(NamedTuple):
-    """Centrelines of a truth, one pixel wide, each bool (rows, columns).
-
-    curves: those of each whole curve by itself; none where a label names only strokes.
-    """
+    """Centrelines of a truth, one pixel wide: of all strokes, bool (rows, columns), and of each
+    whole curve the rows and columns of its pixels; none where a label names only strokes."""
 
     centreline: Mask
-    curves: Sequence[Mask] = ()
+    curves: Sequence[tuple[NDArray[np.intp], ...]] = ()
 
 
 def read_label(path: str | os.PathLike[str], shape: tuple[int, int]) -> Label:
@@ -224,7 +223,7 @@ def read_label(path: str | os.PathLike[str], shape: tuple[int, int]) -> Label:
         with open(path, encoding="utf-8") as file:
             said = json.load(file)
         strokes = _draw(said["curves"], shape)
-        whole = [_draw([curve], shape) for curve in said.get("whole", ())]
+        whole = [np.nonzero(_draw([curve], shape)) for curve in said.get("whole", ())]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{os.fspath(path)}: not a label file with curves and their paths ({error!r})"
