@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import SOME_FAILED, run
 from wellseg.config import MaskOptions
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wellseg.scores.identity import IdentityScores
     from wellseg.scores.masks import Scores
     from wellseg.scores.tables import LogScores
 
-    Predict = Callable[[LogFiles], NDArray[np.bool_]]
+    Predict = Callable[[LogFiles], NDArray[np.uint8]]
 
 
 @dataclass
@@ -78,7 +80,7 @@ def evaluate(config: EvaluateConfig) -> int:
     """
     from rich.console import Console
 
-    from wellseg.scores.tables import difference_tables, make_tables
+    from wellseg.scores.tables import curve_table, difference_tables, make_tables
 
     logs = choose_logs(config.data[0], config.split)
     predict = make_predictor(config, logs)
@@ -96,7 +98,8 @@ def evaluate(config: EvaluateConfig) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=180)  # a file has no width; 80 columns would cut the names
-    for table in [*make_tables(results), *difference_tables(results, others)]:
+    tables = [*make_tables(results), *curve_table(results), *difference_tables(results, others)]
+    for table in tables:
         console.print(table)
     _write_csv(config.out / "scores.csv", results)
     print(f"scores of {len(results)} logs: {config.out / 'scores.csv'}")
@@ -125,7 +128,8 @@ def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
 
 
 def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
-    """Give the function that makes, or reads, the mask of a log: bool (rows, columns).
+    """Give the function that makes, or reads, the mask of a log: uint8 (rows, columns), above 127
+    curve and 255 certain.
 
     Raises:
         DataError: a mask of --masks is missing or has another size than its image.
@@ -143,12 +147,12 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
                     f" {log.name}.png for {log.image}; make it with wellseg.predict"
                 )
             check_size(masks[log.name], log.image)
-        return lambda log: read_mask(masks[log.name]) == 255
+        return lambda log: _as_bytes(read_mask(masks[log.name]) / 255.0, 0.99)
 
     if config.baseline:
         from wellseg.scores.baseline import baseline_mask
 
-        return lambda log: baseline_mask(_read_gray(log.image))
+        return lambda log: _as_bytes(baseline_mask(_read_gray(log.image)), 0.5)
 
     from wellseg.device import pick_device
     from wellseg.rows.segment import segment
@@ -157,17 +161,22 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
     pick_device(config.device)
     model = load_model(config.weights)
     window_rows = window_rows_of(read_header(weights_path(config.weights)), config.window_rows)
-    return lambda log: (
-        segment(
-            model,
-            log.image,
-            precision=config.precision,
-            device=config.device,
-            memory=config.memory,
-            window_rows=window_rows,
-        )
-        > config.threshold
-    )
+    options: dict[str, Any] = {
+        "precision": config.precision,
+        "device": config.device,
+        "memory": config.memory,
+        "window_rows": window_rows,
+    }
+    return lambda log: _as_bytes(segment(model, log.image, **options), config.threshold)
+
+
+def _as_bytes(probability: NDArray[Any], threshold: float) -> NDArray[np.uint8]:
+    """255 for certainty; above 127 what is above the threshold."""
+    import numpy as np
+
+    rounded = np.rint(255 * probability.astype(np.float32)).astype(np.uint8)
+    above = probability > threshold
+    return np.where(above, np.maximum(rounded, np.uint8(128)), np.minimum(rounded, np.uint8(127)))
 
 
 def score_files(log: LogFiles, prediction: NDArray[np.bool_]) -> Scores:
@@ -178,6 +187,40 @@ def score_files(log: LogFiles, prediction: NDArray[np.bool_]) -> Scores:
     truth = read_mask(log.mask)
     label = read_label(log.label, truth.shape) if log.label else None
     return score_log(prediction, truth, label=label)
+
+
+def score_curves(log: LogFiles, probability: NDArray[np.uint8]) -> IdentityScores | None:
+    """Follow the curves of a mask, uint8 (rows, columns), above 127 curve, and score which is
+    which; None where the label does not say.
+
+    Raises:
+        ValueError: the label is not one; names it.
+    """
+    import numpy as np
+
+    from wellseg.curves.curve import CurveFollower
+    from wellseg.scan.reader import open_scan
+    from wellseg.scores.identity import score_identity
+
+    label = json.loads(log.label.read_text(encoding="utf-8")) if log.label else {}
+    if not label.get("whole"):
+        return None
+    with open_scan(log.image) as scan:
+        gray, dpi = scan.read(0, scan.rows), scan.dpi
+        in_colour = scan.kind == "colour"
+    colours = None
+    if in_colour:
+        with open_scan(log.image, colour=True) as scan:
+            colours = scan.read(0, scan.rows)
+    with CurveFollower.at(dpi) as follower:
+        mask = np.where(probability > 127, np.uint8(255), np.uint8(0))
+        follower.add(gray, mask, probability, colours)
+        follower.finish()
+        curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
+    try:
+        return score_identity(label, curves, dpi)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{log.label}: not a label file ({error!r})") from error
 
 
 def _score_logs(logs: Sequence[LogFiles], predict: Predict) -> list[LogScores]:
@@ -192,8 +235,10 @@ def _score_logs(logs: Sequence[LogFiles], predict: Predict) -> list[LogScores]:
     console = Console(stderr=True)
     for log in track(logs, "scoring", console=console, transient=True):
         try:
-            scores = score_files(log, predict(log))
-            results.append(LogScores(log.name, log.split, log.well, log.kind, scores))
+            probability = predict(log)
+            scores = score_files(log, probability > 127)
+            curves = score_curves(log, probability)
+            results.append(LogScores(log.name, log.split, log.well, log.kind, scores, curves))
         except (ScanError, ValueError, OSError) as error:
             line = f"wellseg.evaluate: {log.name}: {error}"
             console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
@@ -221,7 +266,7 @@ def _draw_worst(
         bad.sort(key=lambda result: -result.badness)
         for number, result in enumerate(bad[:count], 1):
             log = files[result.name]
-            picture = draw_errors(_read_gray(log.image), predict(log), read_mask(log.mask))
+            picture = draw_errors(_read_gray(log.image), predict(log) > 127, read_mask(log.mask))
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / f"{kind}-{number:02d}-{log.name}.png"
             with atomic_file(path) as file:

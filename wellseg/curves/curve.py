@@ -15,6 +15,11 @@ from wellseg.curves.window import LOOK_ROWS, Window
 
 __all__ = ["BRIDGED", "UNCERTAIN", "WRAPPED", "Curve", "CurveFollower", "Points", "Style"]
 
+LEAST_INCHES, LEAST_ROWS = 0.25, 50
+"""Shorter curves are left out: a quarter of an inch of paper, or so many rows where the scan does
+not say its dpi."""
+GAP_INCHES, GAP_ROWS = 0.1, 20
+"""Half a dash."""
 BLOCK_ROWS = 512
 KEPT_ROWS = 512
 
@@ -26,6 +31,13 @@ class CurveFollower:
     gap_rows: half a dash, for the scan's dpi.
     first_row: the number of the first row that it is fed.
     """
+
+    @classmethod
+    def at(cls, dpi: float | None, scratch: Path | None = None, first_row: int = 0) -> Self:
+        """For a scan of that many dots per inch, if it says."""
+        if not dpi:
+            return cls(LEAST_ROWS, GAP_ROWS, scratch, first_row)
+        return cls(round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi), scratch, first_row)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from wellseg.scores import F1, FALSE, HEADINGS, SHARES
+from wellseg.scores.identity import IdentityScores, identity_table
 from wellseg.scores.masks import Scores
 
 DRAWS = 2000
@@ -27,6 +28,8 @@ class LogScores:
     well: str
     kind: str
     scores: Scores
+    identity: IdentityScores | None = None
+    """Of its curves, where the label says which strokes are one."""
 
     @property
     def columns(self) -> dict[str, float]:
@@ -77,6 +80,19 @@ def make_tables(logs: Sequence[LogScores]) -> Iterator[Table]:
                 elif group != chosen:
                     continue
                 _add(table, (what, split, kind), values, style="bold")
+        yield table
+
+
+def curve_table(results: Sequence[LogScores]) -> Iterator[Table]:
+    """Scores of whole curves, where logs have them: means, but medians of SNR and edits."""
+    found = {result.name: result.identity for result in results if result.identity}
+    if found:
+        headings, lines = identity_table(found)
+        table = Table(title="Whole curves", title_justify="left")
+        for number, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if number else "left")
+        for line in lines:
+            table.add_row(*line)
         yield table
 
 

@@ -1,0 +1,98 @@
+"""Scores of whole curves: drawn curves whose scores are known by hand, and the shared reference."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wellseg.scores.identity import score_identity, total
+
+SHARED = Path(__file__).parents[2] / "shared" / "real"
+ROWS = np.arange(400)
+
+
+def label(*columns, width=4, ignore=()):
+    """Of curves given by their column in each row."""
+    curves = [{"path": np.stack([c, ROWS], 1).tolist(), "width": width} for c in columns]
+    return {"region": [0, 400, 0, 500], "ignore": list(ignore), "curves": curves, "whole": curves}
+
+
+def test_curves_that_are_followed_are_right():
+    left, right = 100 + ROWS * 0.1, 300 - ROWS * 0.1
+    scores = score_identity(label(left, right), [(0, left), (0, right + 2)])
+    assert (scores.idf1, scores.whole, scores.edits, scores.pieces) == (1, 2, 0, 2)
+    assert np.median(scores.error_px) == pytest.approx(1, abs=1)
+
+
+def test_a_swap_at_a_crossing_is_seen():
+    one, other = 100 + ROWS * 0.5, 300 - ROWS * 0.5
+    truth = label(one, other)
+    good = score_identity(truth, [(0, one), (0, other)])
+    swapped = np.where(ROWS < 200, one, other), np.where(ROWS < 200, other, one)
+    bad = score_identity(truth, [(0, swapped[0]), (0, swapped[1])])
+    assert (good.crossings, good.crossings_right, good.bounces) == (1, 1, 0)
+    assert (bad.crossings, bad.crossings_right) == (1, 0)
+    assert bad.idf1 == pytest.approx(0.5, abs=0.02) and bad.whole == 0
+    assert bad.edits == 4  # two cuts, two joins
+    assert min(good.snr_db) == 40 and max(bad.snr_db) < 3
+
+
+def test_a_bounce_is_no_crossing():
+    one, other = 200 - abs(ROWS - 200) * 0.5, 202 + abs(ROWS - 200) * 0.5
+    scores = score_identity(label(one, other), [(0, one), (0, other)])
+    assert (scores.crossings, scores.bounces, scores.bounces_right) == (0, 1, 1)
+    assert scores.touches_right == 1
+
+
+def test_pieces_and_strays_are_edits():
+    curve = np.full(400, 100.0)
+    parts = [(0, curve[:150]), (150, curve[150:]), (20, np.full(60, 400.0))]
+    scores = score_identity(label(curve), parts)
+    assert (scores.pieces, scores.whole, scores.edits) == (2, 0, 2)  # a join, a deletion
+    assert scores.idf1 == pytest.approx(2 * 250 / (400 + 460))
+
+
+def test_what_is_ignored_counts_nowhere():
+    curve = np.full(400, 100.0)
+    scores = score_identity(label(curve, ignore=[[0, 200, 0, 500]]), [(0, curve)])
+    assert (scores.printed_rows, scores.followed_rows, scores.idf1) == (200, 200, 1)
+
+
+def test_nothing_followed_and_nothing_printed():
+    assert score_identity(label(np.full(400, 9.0)), []).idf1 == 0
+    assert score_identity(label(), []).idf1 == 1
+    assert (
+        total([score_identity(label(), []), score_identity(label(np.full(400, 9.0)), [])]).curves
+        == 1
+    )
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")
+def test_it_agrees_with_the_reference(tmp_path, capsys, monkeypatch):
+    """Curves that are a little wrong, of each label that has some."""
+    rng = np.random.default_rng(0)
+    mine = {}
+    for path in sorted((SHARED / "labelled" / "labels").glob("*.json")):
+        said = json.loads(path.read_text())
+        lines, followed = ["row,trace,column"], []
+        for number, curve in enumerate(said.get("whole", ())):
+            rows, first = np.unique(np.array(curve["path"])[:, 1].astype(int), return_index=True)
+            columns = np.array(curve["path"])[first, 0] + rng.normal(0, 3)
+            cut = rng.integers(len(rows) // 2, len(rows))
+            dense = np.full(rows[cut - 1] - rows[0] + 1, np.nan)
+            dense[rows[:cut] - rows[0]] = columns[:cut]
+            followed.append((int(rows[0]), dense))
+            lines += [f"{r},{number},{c}" for r, c in zip(rows[:cut], columns[:cut], strict=True)]
+        (tmp_path / f"{path.stem}.traces.csv").write_text("\n".join(lines))
+        if said["curves"]:
+            mine[path.stem] = score_identity(said, followed)
+    argv = ["identity.py", str(SHARED / "labelled" / "labels"), str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", argv)
+    runpy.run_path(str(SHARED / "reference" / "identity.py"))
+    for line in capsys.readouterr().out.splitlines()[:-1]:
+        name, _, idf1, *_, whole = line.split()
+        assert mine[name].idf1 == pytest.approx(float(idf1), abs=0.001), name
+        assert mine[name].whole == int(whole), name
