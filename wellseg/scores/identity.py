@@ -239,16 +239,15 @@ def _snr(low: Floats, high: Floats, column: Floats) -> float:
     column = np.interp(rows, rows[known], column[known])
     error = column - np.clip(column, low, high)
     power, noise = np.var((low + high) / 2), np.mean(error**2)
-    if noise <= power * 10 ** (-MOST_DB / 10):
-        return MOST_DB
-    return max(-MOST_DB, float(10 * np.log10(max(power, 1e-9) / noise)))
+    ratio = float(power) / max(float(noise), 1e-9)
+    return float(np.clip(10 * np.log10(max(ratio, 1e-9)), -MOST_DB, MOST_DB))
 
 
 def _edits(hit: NDArray[np.bool_], followed: NDArray[np.bool_]) -> int:
     """hit: (printed, followed curves, rows)."""
     edits, pieces = 0, np.zeros(len(hit), int)
     for j, known in enumerate(followed):
-        ends = []  # printed curves that it lies on, one after the other
+        ends: list[int] = []  # printed curves that it lies on, one after the other
         row, rows = 0, hit.shape[2]
         while row < rows:
             until = [_until(on[j], row) for on in hit] or [row]
