@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -175,6 +176,7 @@ def whole_numbers(given: str | Sequence[int]) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
+@cache
 def _attribute_docs(options: type) -> dict[str, str]:
     """The strings below a dataclass's fields; Python does not keep them."""
     params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
