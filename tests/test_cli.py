@@ -56,9 +56,10 @@ def test_modules_that_are_no_commands_say_so() -> None:
 
 
 def test_every_module_that_is_a_command_is_listed() -> None:
-    modules = (ROOT / "wellseg").glob("*.py")
-    runs = {path.stem for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")}
-    assert runs - {"__main__"} == set(COMMANDS)
+    modules = [*(ROOT / "wellseg").glob("*.py"), *(ROOT / "wellseg").glob("*/__main__.py")]
+    runs = [path for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")]
+    names = {path.parent.name if path.stem == "__main__" else path.stem for path in runs}
+    assert names - {"wellseg"} == set(COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +117,12 @@ def test_a_command_through_the_program_is_the_command(capsys: pytest.CaptureFixt
 
 
 def test_lists_take_all_words_up_to_the_next_flag() -> None:
-    words = ["a.tif", "b.tif", "--tracks", "230-740", "880-1890", "--traces"]
+    words = ["a.tif", "b.tif", "--tracks", "230-740", "880-1890", "--curves"]
     depth = ["--depth", "22,780=3,300", "27,140=4,300.5", "--view"]
     config, given = parse(PredictConfig, "predict", "", [*words, *depth], "scans")
     assert config.scans == ["a.tif", "b.tif"] and config.tracks == ["230-740", "880-1890"]
-    assert config.depth == ["22,780=3,300", "27,140=4,300.5"] and config.view and config.traces
-    assert not config.probability and "probability" not in given
+    assert config.depth == ["22,780=3,300", "27,140=4,300.5"] and config.view and config.curves
+    assert config.probability and "probability" not in given
 
 
 @pytest.mark.parametrize("widths", ["32,64,96", "[32,64,96]", "[32, 64, 96]"])
@@ -180,7 +181,7 @@ def test_a_wrong_key_in_the_file_is_named(
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, PredictConfig, "--tracks", "1-2", "scan.tif")
     assert "give scans, before the options" in line
-    line = refused(capsys, PredictConfig, "a.tif", "--traces", "--depth", "22780:3300", "9=9")
+    line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "22780:3300", "9=9")
     assert "'22780:3300' is not ROW=DEPTH" in line
 
 

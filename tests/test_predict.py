@@ -168,15 +168,15 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
         (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is of --engine local"),
-        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --traces and --view write"),
-        (["log.tif", "--traces", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
-        (["--traces", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=DEPTH"),
+        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --curves and --view write"),
+        (["log.tif", "--curves", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
+        (["--curves", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=DEPTH"),
         (
-            ["other.tif", "log.tif", "--traces", "--tracks", "1-2"],
+            ["other.tif", "log.tif", "--curves", "--tracks", "1-2"],
             "--tracks belongs to one scan, and here are 2",
         ),
         (
-            ["log.tif", "other.tif", "--traces", "--depth", "1=2", "3=4"],
+            ["log.tif", "other.tif", "--curves", "--depth", "1=2", "3=4"],
             "--depth belongs to one scan, and here are 2",
         ),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
@@ -245,45 +245,45 @@ def test_mask_probability_and_view_agree_at_the_threshold(scan, weights, thresho
     np.testing.assert_array_equal(shown.reshape(mask.shape) > 255 * threshold, mask)
 
 
-def test_traces_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
-    run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
+def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
+    run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")
     report = json.loads(scan.with_name("log.json").read_text())
-    assert (
-        report["traces"] == lasio.read(str(las)).params["NTRC"].value
-        and report["tracks_found"] == 0
-    )
-    assert report["traces_per_1000_rows"] == pytest.approx(1000 * report["traces"] / 203, abs=0.01)
-    assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.traces.csv").exists()
-    assert (
-        "no printed tracks found: values in log.las are fractions of the scan's width"
-        in capsys.readouterr().err
-    )
-    run(scan, "--weights", weights, "--traces", "--depth", "0=100", "200=120")
+    assert report["curves"] == len(lasio.read(str(las)).keys()) - 1
+    assert report["tracks_found"] == 0 and report["scan_path"] == str(scan)
+    assert report["curves_per_1000_rows"] == pytest.approx(1000 * report["curves"] / 203, abs=0.01)
+    assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.curves.csv").exists()
+    assert scan.with_name("log.probability.tif").exists()
+    assert not scan.with_name("log.traces.csv").exists()
+    assert "no printed tracks found" in capsys.readouterr().err
+    run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     assert "done already" in capsys.readouterr().err
-    run(scan, "--weights", weights, "--traces")
+    run(scan, "--weights", weights, "--curves")
     assert "done already" not in capsys.readouterr().err and "row 200" not in las.read_text()
-    run(scan, "--weights", weights, "--traces", "--tracks", "10-60")
+    run(scan, "--weights", weights, "--curves", "--tracks", "10-60")
     said = capsys.readouterr().err
     assert (
         "done already" not in said
         and "no printed" not in said
         and "those of --tracks" in las.read_text()
     )
+    run(scan, "--weights", weights, "--traces")
+    assert "--traces is called --curves now" in capsys.readouterr().err
+    assert scan.with_name("log.traces.csv").exists()
     run(scan, "--weights", weights, "--threshold", 0.6)
-    assert not las.exists() and not scan.with_name("log.traces.csv").exists()
+    assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 
 
-def test_of_a_sideways_scan_the_mask_is_made_and_the_traces_are_left_out(weights, tmp_path, capsys):
+def test_of_a_sideways_scan_the_mask_is_made_and_the_curves_are_left_out(weights, tmp_path, capsys):
     tags = [(274, 3, 1, 6, True)]
     gray, _ = draw_waves(203, 117, phase=0)
     tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
-    run(tmp_path / "log.tif", "--weights", weights, "--traces")
+    run(tmp_path / "log.tif", "--weights", weights, "--curves")
     said = capsys.readouterr().err
-    assert "stored sideways (orientation 6)" in said and "turn the file for --traces" in said
+    assert "stored sideways (orientation 6)" in said and "turn the file for --curves" in said
     assert tifffile.imread(tmp_path / "log.mask.tif").shape == gray.shape
     assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.csv"))
-    run(tmp_path / "log.tif", "--weights", weights, "--traces")
+    run(tmp_path / "log.tif", "--weights", weights, "--curves")
     assert "done already" in capsys.readouterr().err
 
 

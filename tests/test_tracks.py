@@ -1,6 +1,5 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from wellseg.corpus.recipe import KINDS
 from wellseg.corpus.ruling import Ruling, rule
 from wellseg.corpus.sheet import gray as ink_of
 from wellseg.corpus.sheet import new_sheet
-from wellseg.curves.files import TraceWriter
+from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.tracks import TrackFinder, course, straight
 from wellseg.scan.reader import open_scan
@@ -212,80 +211,47 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
 
 def write(folder, gray, mask, **options):
     options = CurveOptions.parse(**options)
-    with TraceWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, options=options) as writer:
+    with CurveWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, options=options) as writer:
         for start in range(0, len(mask), 700):
             part = slice(start, start + 700)
             writer.put(gray[part], mask[part], mask[part])
-    return list(csv.DictReader((folder / "log.traces.csv").open())), lasio.read(
-        str(folder / "log.las")
-    )
+    return writer.notes, lasio.read(str(folder / "log.las"))
 
 
-def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_path):
+@pytest.mark.parametrize("rows", [None, "1500-3900"])
+def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_path, rows):
     shares = {1: 0.3, 2: 0.75}
     curves = [
         np.full(ROWS, left + shares[n] * (right - left))
         for n, (left, right) in enumerate(LAYOUT, 1)
     ]
     gray, mask, shift = draw_sheet(wander_px=30, curves=curves)
-    lines, las = write(tmp_path, gray, mask)
+    _, las = write(tmp_path, gray, mask, rows=rows)
     assert np.ptp(shift) > 40
-    assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "2")}
     for n, share in shares.items():
-        curve = las.curves[f"TR{n:02d}"]
-        assert curve.descr == f"fraction of track {n}"
         wide = LAYOUT[n - 1][1] - LAYOUT[n - 1][0]
-        off = (np.asarray(curve.data)[100:-100] - share) * wide
-        assert abs(np.median(off)) < 3 and np.abs(off).max() < 9
+        off = (np.asarray(las[f"T{n}_C1_SOLID"])[100:-100] - share) * wide
+        assert abs(np.nanmedian(off)) < 3 and np.nanmax(np.abs(off)) < 9
     assert las.params["NTRK"].value == 2 and las.params["T2R"].value == pytest.approx(830, abs=20)
-    assert "FRACTIONS OF A TRACK" in las.other and "Tracks are panels of grid" in las.other
-
-
-def test_tracks_of_some_rows_lie_where_they_do_in_the_scan(tmp_path):
-    curve = np.full(ROWS, LAYOUT[0][0] + 0.3 * (LAYOUT[0][1] - LAYOUT[0][0]))
-    gray, mask, _ = draw_sheet(wander_px=30, curves=[curve])
-    _, las = write(tmp_path, gray, mask, rows="1500-3900")
-    off = (np.asarray(las["TR01"]) - 0.3) * (LAYOUT[0][1] - LAYOUT[0][0])
-    assert abs(np.median(off)) < 3 and np.abs(off[100:-100]).max() < 9
 
 
 def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])
-    lines, las = write(tmp_path, gray, mask)
-    assert {(line["trace"], line["track"]) for line in lines} == {("1", "1"), ("2", "")}
-    assert [c.descr for c in las.curves][1::2] == [
-        "fraction of track 1",
-        "fraction of the scan's width",
-    ]
-    assert np.nanmedian(las["TR02"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
-
-
-def test_given_tracks_are_taken_as_they_are(tmp_path):
-    gray, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0), np.full(ROWS, 700.0)])
-    lines, las = write(tmp_path, gray, mask, tracks=["600-750.25", "250-500"])
-    assert {line["track"] for line in lines} == {"1", "2"}
-    columns = [
-        np.mean([float(line["column"]) for line in lines if line["track"] == track])
-        for track in "12"
-    ]
-    assert np.nanmean(las["TR01"]) == pytest.approx((columns[0] + 0.5 - 250) / 250, abs=1e-3)
-    assert np.nanmean(las["TR02"]) == pytest.approx((columns[1] + 0.5 - 600) / 150.25, abs=1e-3)
-    assert "those of --tracks" in las.other and las.params["T2R"].value == 750.2
+    _, las = write(tmp_path, gray, mask)
+    assert las.keys() == ["DEPT", "T0_C1_SOLID", "T1_C1_SOLID"]
+    assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
 
 
 def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
     _, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0)])
-    lines, las = write(tmp_path, 255 - mask, mask)
-    assert {line["track"] for line in lines} == {""} and las.params["NTRK"].value == 0
-    assert (
-        "no printed tracks were found" in las.other
-        and las.curves["TR01"].descr == "fraction of the scan's width"
-    )
-    assert np.nanmedian(las["TR01"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
+    notes, las = write(tmp_path, 255 - mask, mask)
+    assert notes == ["no printed tracks found: values are fractions of the scan's width"]
+    assert "No printed tracks were found" in las.other
+    assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
 
 
-def test_a_trace_is_of_the_track_in_which_most_of_it_lies():
+def test_a_curve_is_of_the_track_in_which_most_of_it_lies():
     tracks = straight([(100, 200), (300, 500)])
     rows = np.arange(10)
     of = lambda *columns: tracks.of(rows, np.array(columns, float))  # noqa: E731
@@ -296,6 +262,6 @@ def test_a_trace_is_of_the_track_in_which_most_of_it_lies():
 @pytest.mark.parametrize("tracks", [["5"], ["9-5"], ["7-7"], ["a-b"], ["-4-9"]])
 def test_wrong_tracks_are_refused(tracks):
     with pytest.raises(ValueError, match="is not LEFT-RIGHT"):
-        PredictConfig(["log.tif"], traces=True, tracks=tracks)
+        PredictConfig(["log.tif"], curves=True, tracks=tracks)
     with pytest.raises(ValueError, match="give both"):
         PredictConfig(["log.tif"], tracks=["1-2"])

@@ -411,12 +411,56 @@ def test_the_address_follows_and_leads_to_the_row(tmp_path, browser_page):
     assert "#27000" in page.get_by_role("dialog").inner_text()
 
 
-def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
-    depth = {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200], "unit": "m"}
-    page = browser_page(write_view(tmp_path, *wave(6000, 320), about={"depth": depth}))
+def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browser_page):
+    gray, probability = wave(6000, 320)
+    curves = [
+        {"name": name, "style": "solid", "rows": rows, "confidence": 0.9, "about": "3 px",
+         "uncertain": unsure, "lines": [[column, rows[0], column, rows[1]]]}
+        for name, column, rows, unsure in (("T1_C1_SOLID", 60, [0, 5999], []),
+                                           ("T1_C2_DASHED", 250, [3000, 5999], [4500]))
+    ]  # fmt: skip
+    with ViewWriter(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = curves
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
     settle(page)
-    said = page.evaluate("[700, 900, 1500, 2500, 3100, 3300].map(depth)")
-    assert said == ["", "490.0 m", "550.0 m", "700.0 m", "820.0 m", ""]
+    assert page.locator("#lines").is_hidden()
+    page.keyboard.press("c")
+    assert page.locator("#each li").count() == 2 and page.locator("#overlay[aria-pressed=false]")
+
+    def drawn():
+        script = """() => { const { width, height } = lineCanvas;
+            const data = lineCanvas.getContext("2d").getImageData(0, 0, width, height).data;
+            const found = new Set();
+            for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) found.add(data.slice(i, i + 3).join());
+            return found.size; }"""
+        page.wait_for_function("() => !asked")
+        return page.evaluate(script)
+
+    page.evaluate("goTo(4000)")
+    settle(page)
+    assert drawn() == 2
+    page.evaluate("goTo(0)")
+    page.get_by_role("button", name="T1_C2_DASHED rows 3,000 to 5,999, 3 px").click()
+    settle(page)
+    assert drawn() == 1 and 2900 < page.evaluate("middle()") < 3600
+    page.get_by_role("button", name="row 4,500").click()
+    settle(page)
+    assert page.evaluate("middle()") == pytest.approx(4500, abs=3)
+    page.keyboard.press("c")
+    assert page.locator("#lines").is_hidden()
+
+
+def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
+    depth = [
+        {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200]},
+        {"points": [[4000, 550], [4500, 575]], "reach": [3900, 4600]},
+    ]
+    about = {"depth": depth, "depth_unit": "m"}
+    page = browser_page(write_view(tmp_path, *wave(6000, 320), about=about))
+    settle(page)
+    said = page.evaluate("[700, 900, 1500, 2500, 3100, 3300, 4020].map(depth)")
+    assert said == ["", "490.0 m", "550.0 m", "700.0 m", "820.0 m", "", "551.0 m"]
     page.evaluate("zoomBy(1 / state.zoom); goTo(1500)")
     settle(page)
     assert " m" in page.locator("#rows").inner_text()

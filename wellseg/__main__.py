@@ -10,6 +10,7 @@ from wellseg import __version__
 
 COMMANDS = {
     "predict": "mask the curves of scans",
+    "curves": "write the files of curves again, with other depths, tracks or threshold",
     "train": "train a network, on logs that are drawn or on your own",
     "evaluate": "score masks against a labelled data set",
     "paper": "cut crops of real paper out of unlabelled scans, to draw curves on",

@@ -54,8 +54,53 @@ class MaskOptions(InferenceOptions):
             )
 
 
+@dataclass(kw_only=True)
+class CurveFileOptions:
+    """What is said of one scan's curves."""
+
+    depth: list[str] = field(default_factory=list)
+    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
+    and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
+    1200-9000=3300-4200 12000-18000=3250-3600."""
+    depth_unit: Literal["ft", "m"] = "ft"
+    """Of --depth and --step."""
+    step: float | None = None
+    """Depth from one line of NAME.las to the next. Default: a line for every row."""
+    tracks: list[str] = field(default_factory=list)
+    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: they
+    are looked for."""
+    rows: str | None = None
+    """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
+
+    def curve_options(self) -> CurveOptions:
+        """What was said of the scan's curves. Raises ValueError."""
+        return CurveOptions.parse(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
+
+
 @dataclass
-class PredictConfig(MaskOptions):
+class CurvesConfig(CurveFileOptions):
+    """Curve files again, without the network."""
+
+    probability: str
+    """NAME.probability.tif, as wellseg predict --curves leaves it."""
+    scan: Path | None = None
+    """The scan, for its colours and its grid. Default: where it was; without it, there are no
+    colours, and tracks only with --tracks."""
+    threshold: float | None = None
+    """A pixel is curve where its probability is higher. Default: that of predict."""
+    out: Path | None = None
+    """Folder for the files. Default: beside NAME.probability.tif."""
+    scratch: Path | None = None
+    """Folder for temporary data. Default: the system's."""
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        self.curve_options()
+
+
+@dataclass
+class PredictConfig(MaskOptions, CurveFileOptions):
     """Masks of scans."""
 
     scans: list[str]
@@ -73,23 +118,16 @@ class PredictConfig(MaskOptions):
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
     probability: bool = False
-    """Write NAME.probability.tif, too: 8 bits, 255 for certainty."""
+    """Write NAME.probability.tif, too: 8 bits, 255 for certainty. --curves writes it anyway."""
     view: bool = False
     """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in
     NAME.view/."""
+    curves: bool = False
+    """Write NAME.curves.csv and NAME.las, too: each curve by itself, in fractions of its track.
+    Keeps NAME.probability.tif, and in NAME.json where the scan is: from these wellseg curves makes
+    both again with other options in seconds."""
     traces: bool = False
-    """Write NAME.traces.csv and NAME.las, too: each trace's centre in every row."""
-    depth: list[str] = field(default_factory=list)
-    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan, for --traces and --view.
-    They hold between these rows and a tenth of that beyond."""
-    depth_unit: Literal["ft", "m"] = "ft"
-    """Of --depth."""
-    tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie, for the LAS
-    file of --traces. Default: they are looked for."""
-    rows: str | None = None
-    """FROM-TO: rows of one scan in which --traces looks for traces, one of two logs on it, say. The
-    mask has all rows."""
+    """What --curves was called: the same, and NAME.traces.csv."""
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False
@@ -105,16 +143,15 @@ class PredictConfig(MaskOptions):
             )
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
-        if self.depth and not (self.traces or self.view):
-            raise ValueError("--depth is for what --traces and --view write: give one of them, too")
-        for flag, given in (("--tracks", self.tracks), ("--rows", self.rows)):
-            if given and not self.traces:
-                raise ValueError(f"{flag} is for the files that --traces writes: give both")
+        self.curves |= self.traces
+        self.probability |= self.curves
+        if self.depth and not (self.curves or self.view):
+            raise ValueError("--depth is for what --curves and --view write: give one of them, too")
+        given = {"--tracks": self.tracks, "--rows": self.rows, "--step": self.step}
+        for flag, value in given.items():
+            if value and not self.curves:
+                raise ValueError(f"{flag} is for the files that --curves writes: give both")
         self.curve_options()
-
-    def curve_options(self) -> CurveOptions:
-        """What was said of the scan's curves. Raises ValueError."""
-        return CurveOptions.parse(self.depth, self.depth_unit, self.tracks, self.rows)
 
 
 def parse_bytes(size: str | int) -> int:

@@ -2,6 +2,7 @@
 
     wellseg predict scan.tif                # NAME.mask.tif, NAME.overlay.png, NAME.json beside it
     wellseg predict scan.tif --view         # and NAME.html, to look at in a browser
+    wellseg predict scan.tif --curves       # and NAME.curves.csv, NAME.las: each curve by itself
     wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
 The same command again does what is not done: scans that are new, have changed, have failed, or
@@ -14,6 +15,7 @@ folder of results: each scan is masked by one of them. Exit status: 0 all done, 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -45,8 +47,10 @@ def _predict(config: PredictConfig) -> int:
     from wellseg.many.summary import Summary
     from wellseg.many.tasks import Outcome, Results, list_tasks
 
+    if config.traces:
+        print("wellseg.predict: --traces is called --curves now, and will go", file=sys.stderr)
     tasks, folder, others, kinds = list_tasks(config.scans, config.out)
-    for flag in ("depth", "tracks", "rows"):
+    for flag in ("depth", "step", "tracks", "rows"):
         if getattr(config, flag) and len(tasks) > 1:
             raise ValueError(
                 f"--{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
@@ -134,9 +138,9 @@ def _settings(config: PredictConfig) -> Settings:
         "window_rows": window_rows,
         "invert": config.invert,
     }
-    if config.traces:
-        options |= {"tracks": config.tracks, "traced_rows": config.rows}
-    if config.traces or config.view:
+    if config.curves:
+        options |= {"tracks": config.tracks, "curve_rows": config.rows, "step": config.step}
+    if config.curves or config.view:
         options |= {"depth": config.depth, "depth_unit": config.depth_unit}
     return Settings(replace(config, weights=str(weights), window_rows=window_rows), options)
 

@@ -1,232 +1,194 @@
-"""Traces as LAS 2.0: a table by depth, of columns that hold one trace at a time."""
+"""Curves as LAS 2.0: a column for each, by row or by depth."""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg import __version__
-from wellseg.curves.follow import Trace
-from wellseg.curves.options import DepthScale
+from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.atomic import atomic_file
 
-MOST_CURVES = 16
-"""Columns. Logs have up to six curves; more are bits of grid and text."""
+if TYPE_CHECKING:
+    from wellseg.curves.files import Found
+
+MOST_CURVES = 60
+"""Columns: no log has more curves; further ones are bits of grid and text."""
 NULL = -999.25
 API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 
 NOTE = """\
 Curves found by wellseg {version} on the scan {sheet.scan}, {rows} rows x {columns} columns.
-{values}
-Nothing is calibrated. The column in pixels stands in {sheet.csv}.
-TRnn holds traces that follow one another, one at a time; IDnn says which: the number there.
-It changes where a trace ends and another one takes its place: they need not be the same curve.
+Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
+in that row; a curve that leaves its track goes below 0 or beyond 1. T0 are curves that lie in no
+track, in fractions of the scan's whole width. Nothing is calibrated.
+{tracks}
 {depth}
-Missing: {null}. Gaps of more than {sheet.gap_rows} rows end a trace; traces of fewer than \
-{sheet.least_rows} rows are left out.
+Missing: {null}. Bridged gaps are filled; {sheet.csv} says which they are, and has the column in
+pixels.
 {left_out}"""
-IN_TRACKS = """\
-Values are FRACTIONS OF A TRACK, which is named with each curve: 0 is its left border and 1 its
-right one in that row; a curve that leaves its track goes below 0 or beyond 1. Traces that mostly
-lie in no track are given in fractions of the scan's whole width instead.
-{where}"""
 FOUND = "Tracks are panels of grid; two of the same grid that share a border are one here."
 GIVEN = "The borders are those of --tracks, the same in every row."
-NO_TRACKS = """\
-Values are FRACTIONS OF THE SCAN'S WIDTH, 0 the left edge and 1 the right edge:
-no printed tracks were found."""
-BY_DEPTH = """\
-Depth is linear between {points}, and goes on so for {more} rows above and below. Further away it is
-not known: what was found there stands in {csv} alone."""
+NONE = "No printed tracks were found."
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sheet:
-    """What a LAS file says of its scan, and how its traces were found.
-
-    shape: rows and columns. least_rows, gap_rows: shortest trace, longest gap. tracks: None: there
-    are none. depth: None: by row.
-    """
+    """What a LAS file says of its scan. shape: rows and columns. given: the tracks are --tracks."""
 
     scan: str
     csv: str
     shape: tuple[int, int]
-    least_rows: int
-    gap_rows: int
-    tracks: Tracks | None
-    tracks_given: bool
-    depth: DepthScale | None
+    given: bool
 
 
 def write_las(
-    path: Path,
+    stem: Path,
     sheet: Sheet,
-    traces: Sequence[Trace],
-    in_track: Sequence[int],
-    values_of: Callable[[Trace, int], NDArray[np.floating[Any]]],
+    tracks: Tracks | None,
+    options: CurveOptions,
+    found: Sequence[Found],
 ) -> list[str]:
-    """Write the file, whole or not at all; returns what the user should know.
-
-    in_track: number of each trace's track, 0 for none. values_of: a trace's value in each of its
-    rows, in fractions of the track that is named, NaN where it is missing.
-    """
-    import lasio
-
-    first = min((trace.first_row for trace in traces), default=0)
-    stop = max((trace.first_row + trace.rows for trace in traces), default=sheet.shape[0])
-    notes = []
-    if sheet.depth:
-        low, high = math.ceil(sheet.depth.reach[0]), math.floor(sheet.depth.reach[1]) + 1
-        outside = max(0, low - first) + max(0, stop - high)
-        if outside and traces:
-            known = " and ".join(f"{sheet.depth.points[end][0]:,.0f}" for end in (0, -1))
+    """Write NAME.las, or for several logs NAME.1.las, NAME.2.las ..., each whole or not at all;
+    returns what the user should know."""
+    logs: Sequence[Interval | None] = options.depth.logs if options.depth else [None]
+    notes, written = [], set()
+    widest = sorted(found, key=lambda one: -one.curve.rows)[:MOST_CURVES]
+    kept = [one for one in found if one in widest]
+    if len(kept) < len(found):
+        notes.append(
+            f"{len(found) - len(kept):,} curves that are shorter than {MOST_CURVES} others stand "
+            f"in {sheet.csv} alone"
+        )
+    for number, log in enumerate(logs, 1):
+        first, stop = _range(kept, log, sheet)
+        las = _las(sheet, tracks, options, kept, log, (first, stop))
+        las.other = _note(sheet, tracks, options, log, " ".join(notes))
+        written.add(f"{stem}.{number}.las" if len(logs) > 1 else f"{stem}.las")
+        _write(f"{stem}.{number}.las" if len(logs) > 1 else f"{stem}.las", las, options, log)
+    for extra in {f"{stem}.las", *(f"{stem}.{number}.las" for number in range(1, 20))} - written:
+        Path(extra).unlink(missing_ok=True)  # of other logs than now
+    if options.depth and found:
+        spans = [(one.curve.first_row, one.curve.first_row + one.curve.rows) for one in found]
+        known = [log.reach for log in options.depth.logs]
+        rows = np.arange(min(a for a, _ in spans), max(b for _, b in spans))
+        outside = np.all([(rows < low) | (rows > high) for low, high in known], axis=0).sum()
+        if outside:
+            ends = ", ".join(f"{log.points[0][0]:,.0f} to {log.points[-1][0]:,.0f}"
+                             for log in options.depth.logs)  # fmt: skip
             notes.append(
-                f"depth is known between rows {known}: {path.name} holds rows {max(low, 0):,} to "
-                f"{high - 1:,}, and {outside:,} rows with traces further away stand in {sheet.csv} "
-                "alone: give --depth of rows nearer to the ends"
+                f"depth is known between rows {ends}: {outside:,} rows with curves further away "
+                f"stand in {sheet.csv} alone: give --depth of rows nearer to the ends"
             )
-        first, stop = max(first, low), min(stop, high)
-    rows = np.arange(first, stop) if stop > first + 1 else np.arange(2) + max(0, first)
-    las = lasio.LASFile()
-    unit = sheet.depth.unit.upper() if sheet.depth else "ROW"
-    index = [sheet.depth.at(row) for row in rows.tolist()] if sheet.depth else rows.astype(float)
-    what = f"depth, {sheet.depth.unit}" if sheet.depth else "row of the scan, from 0"
-    las.append_curve("DEPT", np.asarray(index), unit=unit, descr=what)
-    formats = {0: "%.4f" if sheet.depth else "%d"}
-    table = pack(traces, in_track)
-    for lane, members in enumerate(table, 1):
-        columns = np.full((2, len(rows)), np.nan)
-        for number in members:
-            trace = traces[number]
-            values = values_of(trace, in_track[number])
-            numbers = np.where(np.isnan(values), np.nan, number + 1)
-            at = trace.first_row - int(rows[0])
-            cut = slice(max(0, -at), max(0, len(rows) - at))
-            columns[:, max(0, at) : max(0, at + len(values))] = np.stack([values, numbers])[:, cut]
-        formats[2 * lane - 1], formats[2 * lane] = "%.5f", "%d"
-        las.append_curve(f"TR{lane:02d}", columns[0], descr=_measure(sheet, in_track[members[0]]))
-        las.append_curve(f"ID{lane:02d}", columns[1], descr="number of the trace")
-    for name in ("STRT", "STOP", "STEP"):
-        las.well[name].unit = unit  # lasio begins with metres
-    _describe(las, sheet, len(traces), len(traces) - sum(map(len, table)))
-    steps = {"STRT": index[0], "STOP": index[-1], "STEP": 1.0}
-    if sheet.depth:  # a step of 0 says that it varies (LAS 2.0)
-        points = pairwise(sheet.depth.points)
-        slopes = {round((b[1] - a[1]) / (b[0] - a[0]), 9) for a, b in points}
-        steps["STEP"] = slopes.pop() if len(slopes) == 1 else 0.0
-    with atomic_file(path) as file:
-        text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
-        steps = {
-            name: round(float(value), 9 if name == "STEP" else 4) for name, value in steps.items()
-        }
-        las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **steps)
-        text.detach()
     return notes
 
 
-def _measure(sheet: Sheet, track: int) -> str:
-    if not track or not sheet.tracks:
-        return "fraction of the scan's width"
-    left, right = np.median(sheet.tracks.borders[:, track - 1], axis=0)
-    cut = not sheet.tracks_given and (left < 1 or right > sheet.shape[1] - 1)
-    return f"fraction of track {track}" + ", which the scan's edge cuts off" * bool(cut)
+def _range(found: Sequence[Found], log: Interval | None, sheet: Sheet) -> tuple[int, int]:
+    """First and last row (exclusive) of a table that has two rows at least."""
+    first = min((one.curve.first_row for one in found), default=0)
+    stop = max((one.curve.first_row + one.curve.rows for one in found), default=sheet.shape[0])
+    if log:
+        first = max(first, math.ceil(log.reach[0]))
+        stop = min(stop, math.floor(log.reach[1]) + 1)
+        if stop < first + 2:
+            first, stop = (int(row) for row in (log.points[0][0], log.points[-1][0] + 1))
+    return first, max(stop, first + 2)
 
 
-def _describe(las: Any, sheet: Sheet, traces: int, left_out: int) -> None:
+def _las(
+    sheet: Sheet,
+    tracks: Tracks | None,
+    options: CurveOptions,
+    found: Sequence[Found],
+    log: Interval | None,
+    span: tuple[int, int],
+) -> Any:
     import lasio
 
+    las = lasio.LASFile()
+    unit = options.depth.unit.upper() if options.depth else "ROW"
+    rows = np.arange(*span).astype(float)
+    index = rows
+    if log:
+        index = np.array([log.at(row) for row in rows.tolist()])
+        if options.step:
+            steps = np.arange(math.ceil(index[0] / options.step), index[-1] / options.step)
+            index = steps * options.step
+            rows = np.array([log.row(depth) for depth in index.tolist()])
+    what = f"depth, {unit.lower()}" if log else "row of the scan, from 0"
+    las.append_curve("DEPT", index, unit=unit, descr=what)
+    for one in found:
+        at = one.curve.first_row + np.arange(one.curve.rows)
+        # Linear between two rows; missing where one of them is.
+        values = np.interp(rows, at, one.values, left=np.nan, right=np.nan)
+        las.append_curve(one.name, values, unit="FRAC", descr=one.about())
+    for name in ("STRT", "STOP", "STEP"):
+        las.well[name].unit = unit  # lasio begins with metres
     name = Path(sheet.scan).stem
-    las.well["NULL"].value = NULL
-    las.well["WELL"].value = name
+    las.well["NULL"].value, las.well["WELL"].value = NULL, name
     las.well["SRVC"].value = f"wellseg {__version__}"
     if number := re.search(API_NUMBER, name):
         las.well["API"].value = las.well["UWI"].value = number[1].replace("-", "")
-    borders = np.median(sheet.tracks.borders, axis=0).tolist() if sheet.tracks else []
-    items: list[tuple[str, str, float, str]] = [
-        ("ROWS", "", sheet.shape[0], "rows of the scan"),
-        ("COLS", "PX", sheet.shape[1], "columns of the scan"),
-        ("NTRC", "", traces, "traces found"),
-        ("NTRK", "", len(borders), "tracks"),
-    ]
+    borders = np.median(tracks.borders, axis=0).tolist() if tracks else []
+    items: list[tuple[str, str, float, str]] = [("ROWS", "", sheet.shape[0], "rows of the scan")]
+    items += [("COLS", "PX", sheet.shape[1], "columns of the scan")]
+    items += [("NTRK", "", len(borders), "tracks")]
     for track, sides in enumerate(borders, 1):
         for mark, side, column in zip("LR", ("left", "right"), sides, strict=True):
-            what = f"{side} border of track {track}, median of all rows"
-            items.append((f"T{track}{mark}", "PX", round(column, 1), what))
-    depth = "Depth is the row of the scan, from 0."
-    if sheet.depth:
-        unit, points = sheet.depth.unit, sheet.depth.points
-        items.append(("DROW1", "", points[0][0], "first row whose depth is known"))
-        items.append(("DROW2", "", points[-1][0], "last row whose depth is known"))
-        depth = BY_DEPTH.format(
-            points=", ".join(f"row {row:g} = {at:g} {unit}" for row, at in points),
-            more=round(points[0][0] - sheet.depth.reach[0]),
-            csv=sheet.csv,
-        )
+            about = f"{side} border of track {track}, median of all rows"
+            items.append((f"T{track}{mark}", "PX", round(column, 1), about))
+    if log:
+        items.append(("DROW1", "", log.points[0][0], "first row whose depth is known"))
+        items.append(("DROW2", "", log.points[-1][0], "last row whose depth is known"))
     for mnemonic, unit, value, what in items:
         las.params[mnemonic] = lasio.HeaderItem(mnemonic, unit, value, what)
-    in_tracks = IN_TRACKS.format(where=GIVEN if sheet.tracks_given else FOUND)
-    las.other = NOTE.format(
+    return las
+
+
+def _note(
+    sheet: Sheet,
+    tracks: Tracks | None,
+    options: CurveOptions,
+    log: Interval | None,
+    left_out: str,
+) -> str:
+    depth = "Depth is the row of the scan, from 0."
+    if log and options.depth:
+        points = ", ".join(f"row {row:g} = {at:g} {options.depth.unit}" for row, at in log.points)
+        depth = (
+            f"Depth is linear between {points}, and goes on so for rows {log.reach[0]:.0f} to "
+            f"{log.reach[1]:.0f}. Further away it is not known."
+        )
+    return NOTE.format(
         version=__version__,
         sheet=sheet,
         rows=sheet.shape[0],
         columns=sheet.shape[1],
-        values=in_tracks if sheet.tracks else NO_TRACKS,
-        null=NULL,
+        tracks=(GIVEN if sheet.given else FOUND) if tracks else NONE,
         depth=depth,
-        left_out=f"{left_out} that overlap with {MOST_CURVES} longer ones stand in the CSV alone."
-        * bool(left_out),
+        null=NULL,
+        left_out=left_out,
     )
 
 
-def pack(traces: Sequence[Trace], in_track: Sequence[int]) -> list[list[int]]:
-    """Share the traces out to at most MOST_CURVES columns, of which each holds one at a time, all
-    of one track: the longest first, each where its neighbour ends or begins closest. Columns from
-    left to right."""
-    lanes: list[list[int]] = []
-    near = 0.05 * max((trace.stop for trace in traces), default=1)
-    for number in sorted(range(len(traces)), key=lambda number: -traces[number].rows):
-        steps = [
-            (_step([traces[other] for other in lane], traces[number]), lane)
-            for lane in lanes
-            if in_track[lane[0]] == in_track[number]
-        ]
-        step, best = min(steps, default=(math.inf, []), key=lambda pair: pair[0])
-        if step < near or (step < math.inf and len(lanes) == MOST_CURVES):
-            best.append(number)
-        elif len(lanes) < MOST_CURVES:
-            lanes.append([number])
-    for lane in lanes:
-        lane.sort(key=lambda number: traces[number].first_row)
-    return sorted(lanes, key=lambda lane: _middle([traces[number] for number in lane]))
-
-
-def _step(lane: Sequence[Trace], one: Trace) -> float:
-    """How far aside the trace begins or ends from the one next to it, above or below; infinite if
-    it overlaps with one."""
-    rows_apart = {}
-    for other in lane:
-        above, below = (
-            one.first_row - other.first_row - other.rows,
-            other.first_row - one.first_row - one.rows,
-        )
-        if max(above, below) < 0:
-            return math.inf
-        aside = abs(other.column - one.began) if above >= 0 else abs(one.column - other.began)
-        rows_apart[max(above, below)] = aside
-    return rows_apart[min(rows_apart)]
-
-
-def _middle(lane: Sequence[Trace]) -> float:
-    rows = sum(one.rows for one in lane)
-    return sum((one.began + one.column) / 2 * one.rows for one in lane) / rows
+def _write(path: str, las: Any, options: CurveOptions, log: Interval | None) -> None:
+    index: NDArray[np.float64] = las.index
+    steps = np.diff(index)
+    even = np.allclose(steps, steps[0], rtol=1e-6) if len(steps) else True
+    step = options.step or (round(float(steps[0]), 9) if even and len(steps) else 0.0)
+    formats = {0: "%.4f" if log else "%d"}  # a step of 0 says that it varies (LAS 2.0)
+    ends = {"STRT": round(float(index[0]), 4), "STOP": round(float(index[-1]), 4), "STEP": step}
+    with atomic_file(path) as file:
+        text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
+        las.write(text, version=2.0, wrap=False, column_fmt=formats, fmt="%.5f", **ends)
+        text.detach()

@@ -1,4 +1,4 @@
-"""What users say of one scan's curves: --depth, --depth_unit, --tracks and --rows.
+"""What users say of one scan's curves: --depth, --depth_unit, --step, --tracks and --rows.
 
 Imports nothing heavy: the options of a command are checked before anything is loaded.
 """
@@ -19,36 +19,51 @@ Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class DepthScale:
-    """Depth of a scan's rows: linear between rows of known depth, and a little beyond them.
+class Interval:
+    """One log of a scan: depth is linear between rows of known depth, and a little beyond them.
 
-    points: (row, depth), two or more, both rising. unit: ft or m.
+    points: (row, depth), two or more, both rising. reach: first and last row that have a depth.
     """
 
     points: Sequence[Pair]
-    unit: str = "ft"
-
-    @property
-    def reach(self) -> Pair:
-        """First and last row that have a depth."""
-        first, last = self.points[0][0], self.points[-1][0]
-        more = REACH * (last - first)
-        return first - more, last + more
+    reach: Pair
 
     def at(self, row: float) -> float:
-        """Also beyond ``reach``, where nobody should believe it."""
-        above = bisect(self.points, (row, float("inf"))) - 1
-        above = min(max(above, 0), len(self.points) - 2)
-        (row_0, depth_0), (row_1, depth_1) = self.points[above : above + 2]
-        return depth_0 + (row - row_0) * (depth_1 - depth_0) / (row_1 - row_0)
+        """Depth of a row; nobody should believe it beyond ``reach``."""
+        return self._between(row, self.points)
+
+    def row(self, depth: float) -> float:
+        """The row of a depth."""
+        return self._between(depth, [(depth, row) for row, depth in self.points])
+
+    def _between(self, x: float, points: Sequence[Pair]) -> float:
+        above = bisect(points, (x, float("inf"))) - 1
+        (x0, y0), (x1, y1) = points[(above := min(max(above, 0), len(points) - 2)) : above + 2]
+        return y0 + (x - x0) * (y1 - y0) / (x1 - x0)
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """Depths of a scan's rows, by one or several logs from top to bottom. unit: ft or m."""
+
+    logs: Sequence[Interval]
+    unit: str = "ft"
+
+    def at(self, row: float) -> float | None:
+        """Depth of a row; None where it is not known."""
+        known = (log for log in self.logs if log.reach[0] <= row <= log.reach[1])
+        log = next(known, None)
+        return log.at(row) if log else None
 
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """depth: None: by row. tracks: left and right column of each; none: they are looked for.
-    rows: first and last row (exclusive) to look for curves in; None: all."""
+    """depth: None: by row. step: of the LAS, in its index; None: every row. tracks: left and right
+    column of each; none: they are looked for. rows: first and last row (exclusive) to look for
+    curves in; None: all."""
 
     depth: DepthScale | None = None
+    step: float | None = None
     tracks: Sequence[Pair] = ()
     rows: tuple[int, int] | None = None
 
@@ -59,26 +74,67 @@ class CurveOptions:
         depth_unit: str = "ft",
         tracks: Sequence[str] = (),
         rows: str | None = None,
+        step: float | None = None,
     ) -> CurveOptions:
         """From the words of the command line. Raises ValueError, which names the option."""
         scale = DepthScale(parse_depth(depth), depth_unit) if depth else None
-        return cls(scale, parse_tracks(tracks), parse_rows(rows) if rows else None)
+        if step is not None and not step > 0:
+            raise ValueError(f"--step is above 0, not {step}")
+        if step and not scale:
+            raise ValueError("--step is one of depth: give --depth, too")
+        return cls(scale, step, parse_tracks(tracks), parse_rows(rows) if rows else None)
 
 
-def parse_depth(given: Sequence[str]) -> list[Pair]:
-    """["1,200=2000", "5000=2490.5"] -> [(1200.0, 2000.0), (5000.0, 2490.5)]."""
-    points = sorted(_pair(word, "=", "--depth", "ROW=DEPTH, as in 1200=4350.5") for word in given)
-    if len(points) == 1:
-        raise ValueError(
-            f"--depth {given[0]} alone gives no scale: give the depths of two rows at least"
-        )
-    for (row, above), (next_row, below) in pairwise(points):
-        if row == next_row or above >= below:
+def parse_depth(given: Sequence[str]) -> list[Interval]:
+    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490", "7000-9000=3000-3250"] are
+    two; ROWS=DEPTHS that begin where others end are one log with them."""
+    if not any(re.search(r"\d-", word) for word in given):
+        words = (_pair(word, "=", "--depth", "ROW=DEPTH, as in 1200=4350.5") for word in given)
+        return _reaching([sorted(words)])
+    what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
+    logs: list[list[Pair]] = []
+    for word in given:
+        rows, _, depths = word.partition("=")
+        first, last = _rising(rows, "--depth", what)
+        top, bottom = _rising(depths, "--depth", what)
+        logs.append([(first, top), (last, bottom)])
+    joined: list[list[Pair]] = []
+    for log in sorted(logs):
+        if joined and joined[-1][-1] == log[0]:
+            joined[-1].append(log[1])
+        elif joined and joined[-1][-1][0] > log[0][0]:
+            raise ValueError(f"--depth: row {log[0][0]:g} is of two logs: {' '.join(given)}")
+        else:
+            joined.append(log)
+    return _reaching(joined)
+
+
+def _reaching(logs: Sequence[Sequence[Pair]]) -> list[Interval]:
+    """Checks each log's points, and lets depth go on beyond them, halfway to the next log at
+    most."""
+    reaches: list[list[float]] = []
+    for points in logs:
+        if len(points) == 1:
+            row, depth = points[0]
             raise ValueError(
-                f"--depth {row:g}={above:g} {next_row:g}={below:g}: "
-                "depth has to grow from row to row"
+                f"--depth {row:g}={depth:g} alone gives no scale: give the depths of two rows at "
+                "least"
             )
-    return points
+        for (row, above), (next_row, below) in pairwise(points):
+            if row == next_row or above >= below:
+                raise ValueError(
+                    f"--depth {row:g}={above:g} {next_row:g}={below:g}: depth has to grow from row "
+                    "to row (several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700)"
+                )
+        more = REACH * (points[-1][0] - points[0][0])
+        reaches.append([points[0][0] - more, points[-1][0] + more])
+        if len(reaches) > 1:
+            between = (logs[len(reaches) - 2][-1][0] + points[0][0]) / 2
+            reaches[-2][1] = min(reaches[-2][1], between)
+            reaches[-1][0] = max(reaches[-1][0], between)
+    return [
+        Interval(points, (low, high)) for points, (low, high) in zip(logs, reaches, strict=True)
+    ]
 
 
 def parse_tracks(given: Sequence[str]) -> list[Pair]:

@@ -30,14 +30,14 @@ from wellseg.weights import weights_path
 if TYPE_CHECKING:
     from torch import nn
 
-    from wellseg.curves.files import TraceWriter
+    from wellseg.curves.files import CurveWriter
 
 
 def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
     """What stands beside NAME.json, the report, when a scan is done with these options."""
-    traced = config.traces and not (report or {}).get("traces_left_out")
+    curves = config.curves and not (report or {}).get("curves_left_out")
     wanted = [(".probability.tif", config.probability), (".html", config.view)]
-    wanted += [(".traces.csv", traced), (".las", traced)]
+    wanted += [(".curves.csv", curves), (".traces.csv", curves and config.traces)]
     return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
 
 
@@ -75,14 +75,16 @@ def mask_scan(
         page = FoldedPage(scan.rows, scan.columns, scan.orientation)
         view = outputs.enter_context(_view(task, config, scan)) if config.view else None
         left_out = ""
-        if config.traces and is_sideways(scan.orientation):
+        if config.curves and is_sideways(scan.orientation):
             left_out = (
-                f"stored sideways (orientation {scan.orientation}), and a trace is one column for "
-                "each row of depth: turn the file for --traces"
+                f"stored sideways (orientation {scan.orientation}), and a curve is one column for "
+                "each row of depth: turn the file for --curves"
             )
             say(f"{task.scan}: {left_out}; the mask is made without them")
-        traced = config.traces and not left_out
-        traces = outputs.enter_context(_traces(task, config, scan)) if traced else None
+        followed = config.curves and not left_out
+        curves = outputs.enter_context(_curves(task, config, scan)) if followed else None
+        if view and curves and scan.orientation == 1:
+            view.curves = curves.shown
         masks = MaskWriter(scan.rows, scan.columns)
         probabilities = MaskWriter(scan.rows, scan.columns) if config.probability else None
         inference = Inference(
@@ -107,22 +109,22 @@ def mask_scan(
             picture = colours.read(row, row + len(mask)) if colours else band.gray
             row += len(mask)
             page.add(picture, mask)
-            if probabilities or view or traces:
+            if probabilities or view or curves:
                 probability = to_8_bit(band.logits, mask, config.threshold)
             if probabilities:
                 probabilities.put(probability)
             if view:
                 view.put(picture, probability)
-            if traces:
-                traces.put(band.gray, mask, probability)
-        _remove_stale(task, endings(config, {"traces_left_out": left_out}))
+            if curves:
+                curves.put(band.gray, mask, probability, picture if colours else None)
+        _remove_stale(task, endings(config, {"curves_left_out": left_out}))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:
             probabilities.write(task.result(".probability.tif"), scan.resolution)
     if scan.mostly_black:
         remedy = "leave --invert out" if config.invert else "try --invert"
         say(f"{task.scan}: most of it is black: does it show white ink on black? {remedy}")
-    for note in traces.notes if traces else []:
+    for note in curves.notes if curves else []:
         say(f"{task.scan}: {note}")
     with atomic_file(task.result(".overlay.png")) as file:
         file.write(encode_png(page.picture(partial(_head, _shown_depth(config, scan)))))
@@ -138,8 +140,8 @@ def mask_scan(
         "mostly_black": scan.mostly_black,
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
-        **(traces.quality() if traces else {}),
-        **({"traces_left_out": left_out} if left_out else {}),
+        **(curves.quality() | {"scan_path": str(Path(task.scan).absolute())} if curves else {}),
+        **({"curves_left_out": left_out} if left_out else {}),
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
@@ -172,14 +174,13 @@ def _shown_depth(config: PredictConfig, scan: Scan) -> DepthScale | None:
 
 def _head(depth: DepthScale | None, row: int) -> str:
     """What stands above a column of the overlay."""
-    if not depth or not depth.reach[0] <= row <= depth.reach[1]:
-        return f"row {row:,}"
-    return f"row {row:,} = {depth.at(row):,.1f} {depth.unit}"
+    known = depth.at(row) if depth else None
+    return f"row {row:,}" + (f" = {known:,.1f} {depth.unit}" if depth and known is not None else "")
 
 
 def _view(task: Task, config: PredictConfig, scan: Scan) -> ViewWriter:
     depth = _shown_depth(config, scan)
-    scale = depth and {"points": depth.points, "reach": depth.reach, "unit": depth.unit}
+    logs = [{"points": log.points, "reach": log.reach} for log in depth.logs] if depth else []
     return ViewWriter(
         Path(task.result(".html")),
         scan.rows,
@@ -190,16 +191,17 @@ def _view(task: Task, config: PredictConfig, scan: Scan) -> ViewWriter:
             "scan": Path(task.scan).name,
             "dpi": scan.dpi,
             "weights": weights_path(config.weights).stem,
-            "depth": scale,
+            "depth": logs,
+            "depth_unit": depth.unit if depth else "",
         },
         scratch=config.scratch,
     )
 
 
-def _traces(task: Task, config: PredictConfig, scan: Scan) -> TraceWriter:
-    from wellseg.curves.files import TraceWriter
+def _curves(task: Task, config: PredictConfig, scan: Scan) -> CurveWriter:
+    from wellseg.curves.files import CurveWriter
 
-    return TraceWriter(
+    return CurveWriter(
         Path(task.stem),
         Path(task.scan).name,
         scan.rows,
@@ -207,6 +209,7 @@ def _traces(task: Task, config: PredictConfig, scan: Scan) -> TraceWriter:
         dpi=scan.dpi,
         options=config.curve_options(),
         scratch=config.scratch,
+        traces=config.traces,
     )
 
 
@@ -214,5 +217,6 @@ def _remove_stale(task: Task, wanted: list[str]) -> None:
     """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
     if ".html" not in wanted:
         remove_view(Path(task.result(".html")))
-    for ending in {".probability.tif", ".traces.csv", ".las"}.difference(wanted) | {".json"}:
+    stale = {".probability.tif", ".curves.csv", ".traces.csv"}.difference(wanted) | {".json"}
+    for ending in stale | ({".las"} if ".curves.csv" not in wanted else set()):
         Path(task.result(ending)).unlink(missing_ok=True)

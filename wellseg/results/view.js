@@ -186,6 +186,7 @@ function frame() {
   asked = 0;
   arrange();
   repaint();
+  drawLines();
   const top = between(0, scroller.scrollTop / state.zoom, rows);
   const bottom = Math.min(rows, top + scroller.clientHeight / state.zoom);
   const share = percent(state.zoom);
@@ -214,8 +215,9 @@ function say(text) {
 
 // Depth of a row, where --depth said it or nearly so.
 function depth(row) {
-  const { points, reach, unit } = DATA.depth ?? { reach: [1, 0] };
-  if (row < reach[0] || row > reach[1]) return "";
+  const log = (DATA.depth ?? []).find(({ reach }) => row >= reach[0] && row <= reach[1]);
+  if (!log) return "";
+  const { points } = log, unit = DATA.depth_unit;
   const last = points.length - 1, below = points.findIndex(([known]) => known > row);
   const [[row0, depth0], [row1, depth1]] = points.slice(below < 0 ? last - 1 : Math.max(0, below - 1));
   return `${(depth0 + ((row - row0) * (depth1 - depth0)) / (row1 - row0)).toFixed(1)} ${unit}`;
@@ -319,6 +321,78 @@ for (const [first, last, share] of DATA.places) {
   $("#places ol").append(item);
 }
 
+// ---- whole curves --------------------------------------------------------------------------------------
+
+const followed = DATA.followed ?? [], lineCanvas = $("#lines");
+let alone = -1;  // the curve that is seen by itself, or -1
+// Far apart in hue, also from the next one in the list.
+const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% 42%)`;
+
+function drawLines() {
+  if (lineCanvas.hidden) return;
+  const { clientWidth: wide, clientHeight: tall } = scroller, sharp = devicePixelRatio;
+  Object.assign(lineCanvas, { width: wide * sharp, height: tall * sharp });
+  Object.assign(lineCanvas.style, { width: `${wide}px`, height: `${tall}px` });
+  const context = lineCanvas.getContext("2d"), zoom = state.zoom * sharp;
+  const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
+  context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
+  context.lineJoin = "round";
+  followed.forEach(({ lines }, i) => {
+    if (alone >= 0 && alone !== i) return;
+    context.strokeStyle = hue(i);
+    context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
+    context.beginPath();
+    for (const line of lines) {
+      if (line[1] > bottom || line[line.length - 1] < top) continue;
+      context.moveTo(line[0], line[1] + 0.5);
+      for (let k = 2; k < line.length; k += 2) context.lineTo(line[k], line[k + 1] + 0.5);
+    }
+    context.stroke();
+  });
+}
+
+function showWhole(on) {
+  pressed("#whole", on);
+  $("#followed").hidden = lineCanvas.hidden = !on;
+  if (!on) isolate(-1);
+  showOverlay(!on);
+  soon();
+}
+
+function isolate(which) {
+  alone = which;
+  document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
+  soon();
+}
+
+function listed(list, text, about, colour, go) {
+  const item = document.createElement("li"), button = document.createElement("button"), small = document.createElement("small");
+  if (colour) {
+    const swatch = document.createElement("i");
+    swatch.className = "swatch";
+    swatch.style.setProperty("--c", colour);
+    button.append(swatch);
+  }
+  small.textContent = about;
+  button.append(text, small);
+  button.onclick = go;
+  item.append(button);
+  $(list).append(item);
+}
+
+followed.forEach((curve, i) => {
+  const [first, last] = curve.rows;
+  listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(i), () => {
+    isolate(alone === i ? -1 : i);
+    if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
+  });
+});
+const unsure = followed.flatMap(({ name, uncertain }) => uncertain.map((row) => ({ name, row })));
+unsure.sort((a, b) => a.row - b.row);
+for (const { name, row } of unsure) listed("#uncertain", `row ${count(row)}`, [name, depth(row)].filter(Boolean).join(", "), "", () => goTo(row));
+$("#whole").hidden = !followed.length;
+$("#unsure").textContent = unsure.length ? "Uncertain identity" : "";
+
 // ---- zoom ----------------------------------------------------------------------------------------------
 
 function zoomTo(zoom, x = scroller.clientWidth / 2, y = scroller.clientHeight / 2) {
@@ -403,11 +477,11 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  c: () => followed.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
   "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
-const buttons = { overlay: "o", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
+const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
 $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };

@@ -72,6 +72,8 @@ class ViewWriter:
         self._overview = Overview(self.rows, self.columns, threshold)
         self._pool = ThreadPoolExecutor(1)
         self._jobs: deque[Future[None]] = deque()
+        self.curves: list[dict[str, Any]] = []
+        """Whole curves, as CurveWriter.shown has them; may be filled until the block ends."""
 
     def __enter__(self) -> ViewWriter:
         self._hidden.mkdir(parents=True)
@@ -167,6 +169,7 @@ class ViewWriter:
             "folder_name": self.folder.name,
             "jpegs": self._jpegs,
             "turned": self._orientation > 1,
+            "followed": self.curves,
             **self._overview.data(),
         }
         page = fill("view.html", str(self._about.get("scan", self.page.stem)), data)

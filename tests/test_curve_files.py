@@ -1,0 +1,252 @@
+"""predict --curves and wellseg curves: the files of curves that are known, and their options."""
+
+import csv
+import json
+
+import cv2
+import lasio
+import numpy as np
+import pytest
+
+from wellseg.config import CurvesConfig, PredictConfig
+from wellseg.curves.__main__ import main
+from wellseg.curves.files import CurveWriter, polylines, unrolled
+from wellseg.curves.options import CurveOptions, DepthScale, parse_depth
+from wellseg.curves.points import WRAPPED
+from wellseg.scan.reader import ScanError
+from wellseg.scan.writer import MaskWriter
+
+ROWS, COLUMNS = 1600, 400
+
+
+def sine(middle, size=30, period=400):
+    return middle + size * np.sin(2 * np.pi * np.arange(ROWS) / period)
+
+
+def draw(*curves):
+    """A mask of curves, each columns by row, NaN where it is not drawn."""
+    mask = np.zeros((ROWS, COLUMNS), np.uint8)
+    for curve in curves:
+        points = np.stack([curve, np.arange(ROWS)], 1)
+        for part in np.split(points, np.flatnonzero(np.isnan(curve))):
+            line = np.rint(part[~np.isnan(part[:, 0])]).astype(np.int32)
+            if len(line):
+                cv2.polylines(mask, [line[:, None]], False, 255, 5)
+    return mask
+
+
+def write(folder, mask, name="log.tif", traces=False, **options):
+    """The CSV's lines, and the CurveWriter."""
+    given = CurveOptions.parse(**options)
+    writer = CurveWriter(folder / "log", name, ROWS, COLUMNS, options=given, traces=traces)
+    with writer:
+        for start in range(0, ROWS, 700):
+            part = mask[start : start + 700]
+            writer.put(255 - part, part, part)
+    return read(folder / "log.curves.csv"), writer
+
+
+def read(path):
+    return list(csv.DictReader(line for line in path.open() if not line.startswith("#")))
+
+
+def las_of(path):
+    return lasio.read(str(path))
+
+
+def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
+    right, left = sine(280), sine(90)
+    lines, writer = write(tmp_path, draw(right, left), tracks=["50-150", "200-400"])
+    las = las_of(tmp_path / "log.las")
+    assert las.keys() == ["DEPT", "T1_C1_SOLID", "T2_C1_SOLID"]
+    assert [one["name"] for one in writer.shown] == ["T1_C1_SOLID", "T2_C1_SOLID"]
+    for name, curve, (low, high) in (
+        ("T1_C1_SOLID", left, (50, 150)),
+        ("T2_C1_SOLID", right, (200, 400)),
+    ):
+        mine = [line for line in lines if line["curve"] == name]
+        assert {line["track"] for line in mine} == {name[1]}
+        rows = np.array([int(line["row"]) for line in mine])
+        columns = np.array([float(line["column"]) for line in mine])
+        assert np.abs(columns - curve[rows]).max() < 3
+        assert all(float(at["left"]) <= float(at["column"]) <= float(at["right"]) for at in mine)
+        values = np.array([float(line["value"]) for line in mine])
+        np.testing.assert_allclose(values, (columns + 0.5 - low) / (high - low), atol=1e-3)
+        np.testing.assert_allclose(las[name][rows - int(las["DEPT"][0])], values, atol=1e-4)
+    assert "confidence 1.00, 0 % bridged" in las.curves[1].descr
+    assert "those of --tracks" in las.other and las.well["NULL"].value == -999.25
+    assert (tmp_path / "log.curves.csv").read_text().startswith("# Curves found by wellseg")
+
+
+def test_a_missing_value_is_missing(tmp_path):
+    curve, other = sine(90), sine(280)
+    curve[500:900] = np.nan
+    lines, _ = write(tmp_path, draw(curve, other), tracks=["0-200", "200-400"])
+    here = {int(line["row"]) for line in lines if line["track"] == "1"}
+    assert not here & set(range(520, 880)) and {300, 1200} <= here
+    las = las_of(tmp_path / "log.las")
+    first = np.stack([las[name] for name in las.keys() if name.startswith("T1")])
+    assert np.isnan(first[:, 520:880]).all()
+    assert "-999.25" in (tmp_path / "log.las").read_text()
+
+
+def test_depth_of_several_logs_and_a_step(tmp_path):
+    write(tmp_path, draw(sine(90)), depth=["0-700=1000-1070", "900-1500=1020-1080"], step=0.5)
+    first, second = (las_of(tmp_path / f"log.{number}.las") for number in (1, 2))
+    assert not (tmp_path / "log.las").exists()
+    assert first.well["STEP"].value == 0.5 and first.well["STRT"].unit == "FT"
+    assert np.allclose(np.diff(first["DEPT"]), 0.5) and first["DEPT"][0] % 0.5 == 0
+    for las, top in ((first, 1000), (second, 1020 - 90)):
+        rows = (las["DEPT"] - top) * 10
+        inside = (rows > 60) & (rows < 1500)
+        want = (sine(90)[np.rint(rows[inside]).astype(int)] + 0.5) / COLUMNS
+        np.testing.assert_allclose(las["T0_C1_SOLID"][inside], want, atol=0.01)
+    write(tmp_path, draw(sine(90)), depth=["0=1000", "1500=1150"], depth_unit="m")
+    las = las_of(tmp_path / "log.las")
+    assert las.well["STRT"].unit == "M" and las.well["STEP"].value == pytest.approx(0.1)
+    assert not (tmp_path / "log.1.las").exists()
+
+
+def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_path):
+    _, writer = write(tmp_path, draw(sine(90)), depth=["600=2000", "1000=2040"])
+    las = las_of(tmp_path / "log.las")
+    assert (las.well["STRT"].value, las.well["STOP"].value) == (1996.0, 2044.0)
+    assert any("depth is known between rows 600 to 1,000" in note for note in writer.notes)
+    _, writer = write(tmp_path, draw(sine(90)), depth=["0=2000", "1599=2040"])
+    assert not any("depth" in note for note in writer.notes)
+
+
+def test_depth_bends_at_known_rows_and_ends_between_two_logs():
+    scale = DepthScale(parse_depth(["1,000=100", "2000=200.5", "3000=400"]))
+    assert [scale.at(row) for row in (1000, 1500, 2500)] == [100, 150.25, 300.25]
+    assert scale.at(700) is None and scale.at(800) == pytest.approx(79.9)
+    assert scale.logs[0].row(150.25) == 1500
+    joined = parse_depth(["0-1000=0-100", "1000-2000=100-300", "2100-3000=200-300"])
+    assert [len(log.points) for log in joined] == [3, 2]
+    assert joined[0].reach[1] == joined[1].reach[0] == 2050
+
+
+def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path):
+    mask = draw(sine(90))
+    lines, _ = write(tmp_path, mask, rows="400-1,000", name="33-025-01275-0001.tif")
+    assert {int(line["row"]) for line in lines} <= set(range(400, 1001)) and len(lines) > 560
+    las = las_of(tmp_path / "log.las")
+    assert str(las.well["API"].value) == "3302501275"
+    assert str(las.well["WELL"].value) == "33-025-01275-0001"
+    with pytest.raises(ScanError, match="--rows begins with 1,600: the scan has 1,600 rows"):
+        write(tmp_path, mask, rows="1600-1700")
+
+
+def test_without_curves_the_files_say_so(tmp_path):
+    lines, writer = write(tmp_path, draw())
+    assert lines == [] and writer.quality()["curves"] == 0
+    assert las_of(tmp_path / "log.las").keys() == ["DEPT"]
+
+
+def test_the_old_word_still_writes_what_it_did(tmp_path):
+    write(tmp_path, draw(sine(90)), traces=True)
+    lines = list(csv.DictReader((tmp_path / "log.traces.csv").open()))
+    assert set(lines[0]) == {"row", "trace", "column"} and len(lines) > 1500
+    config = PredictConfig(["log.tif"], traces=True)
+    assert config.curves and config.probability
+
+
+def test_a_repeat_beyond_the_border_is_unrolled():
+    values = np.array([0.9, 0.98, 0.02, 0.1, np.nan, 0.05, 0.97], np.float32)
+    flags = np.array([0, 0, WRAPPED, WRAPPED, WRAPPED, WRAPPED, 0], np.uint8)
+    want = [0.9, 0.98, 1.02, 1.1, np.nan, 1.05, 0.97]
+    np.testing.assert_allclose(unrolled(values, flags), want, atol=1e-6)
+
+
+def test_lines_of_the_view_stay_within_a_pixel_and_keep_gaps():
+    columns = sine(90).astype(np.float32)
+    columns[500:600] = np.nan
+    one, other = polylines(columns, 1000)
+    assert one[1::2][0] == 1000 and one[1::2][-1] == 1499 and other[1::2][0] == 1600
+    assert len(one) < 300
+    back = np.interp(np.arange(500), np.array(one[1::2]) - 1000, one[::2]) - 0.5
+    assert np.abs(back - columns[:500]).max() < 2
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), CurveWriter(tmp_path / "log", "log.tif", 10, 10):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("depth", "message"),
+    [
+        (["5=7"], "alone gives no scale"),
+        (["5=7", "9=3"], "has to grow"),
+        (["5=7", "5=8"], "has to grow"),
+        (["5", "9=3"], "is not ROW=DEPTH"),
+        (["22780:3300", "9=3"], "'22780:3300' is not ROW=DEPTH"),
+        (["5=inf", "9=3"], "is not ROW=DEPTH"),
+        (["5-9=7-8", "20=10"], "is not FROM-TO=TOP-BOTTOM"),
+        (["5-9=8-7"], "is not FROM-TO=TOP-BOTTOM"),
+        (["5-9=7-8", "8-12=7-8"], "row 8 is of two logs"),
+    ],
+)
+def test_wrong_depths_are_refused(depth, message):
+    for config in (lambda: PredictConfig(["a.tif"], curves=True, depth=depth),
+                   lambda: CurvesConfig("a.probability.tif", depth=depth)):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            config()
+
+
+def test_wrong_rows_and_steps_are_refused():
+    for rows in ("5", "9-5", "a-b", "-5"):
+        with pytest.raises(ValueError, match="is not FROM-TO"):
+            PredictConfig(["log.tif"], curves=True, rows=rows)
+    for options, message in (({"step": 0.5}, "give --depth"), ({"rows": "1-2"}, "give both")):
+        with pytest.raises(ValueError, match=message):
+            PredictConfig(["log.tif"], curves="step" in options, **options)
+
+
+# ---- wellseg curves --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """What predict --curves leaves of a scan."""
+    mask = draw(sine(90), sine(280))
+    for name, pixels in (("log.tif", 255 - mask), ("log.probability.tif", mask // 2)):
+        writer = MaskWriter(ROWS, COLUMNS)
+        writer.put(pixels)
+        writer.write(str(tmp_path / name), None)
+    report = {"scan": "log.tif", "scan_path": str(tmp_path / "log.tif"), "threshold": 0.3}
+    (tmp_path / "log.json").write_text(json.dumps(report))
+    return tmp_path
+
+
+def test_the_command_makes_the_files_again(kept, capsys):
+    probability = str(kept / "log.probability.tif")
+    main([probability, "--tracks", "0-200", "200-400", "--depth", "0=100", "1500=250"])
+    assert {line["track"] for line in read(kept / "log.curves.csv")} == {"1", "2"}
+    assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
+    main([probability, "--threshold", "0.6", "--out", str(kept / "other")])
+    assert read(kept / "other" / "log.curves.csv") == []
+    (kept / "log.tif").unlink()
+    main([probability, "--rows", "300-900"])
+    assert "the scan is not there" in capsys.readouterr().out
+    assert len(read(kept / "log.curves.csv")) > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["log.tif"], "log.tif is not NAME.probability.tif"),
+        (["none.probability.tif"], "none.probability.tif"),
+        (["log.probability.tif", "--scan", "none.tif"], "none.tif: no such file"),
+        (["log.probability.tif", "--rows", "5000-6000"], "the scan has 1,600 rows"),
+        (["log.probability.tif", "--threshold", "2"], "between 0 and 1"),
+    ],
+)
+def test_the_command_says_in_one_line_what_is_wrong(kept, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(kept)
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and said in error and error.count("\n") == 1
+    assert not (kept / "log.curves.csv").exists()
