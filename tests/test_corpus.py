@@ -17,10 +17,9 @@ import pytest
 from wellseg import synth
 from wellseg.corpus import KINDS, PRESETS, draw_log, kind_of, page
 from wellseg.corpus.annotations import ANNOTATIONS, TRACES, Zone, note
-from wellseg.corpus.damage import FLOOD, copy_again, drowned, overexpose, vanished
+from wellseg.corpus.damage import FLOOD, copy_again, overexpose, untraceable
 from wellseg.corpus.draws import Array, Draws
-from wellseg.corpus.forms import FORMS, draw_form
-from wellseg.corpus.headers import BLOCKS, header
+from wellseg.corpus.headers import BLOCKS, FORMS, draw_form, header
 from wellseg.corpus.labels import LABELS
 from wellseg.corpus.layout import LAYOUTS, Track
 from wellseg.corpus.panels import PANELS
@@ -295,12 +294,12 @@ def test_a_curve_whose_ink_vanished_is_not_scored() -> None:
     cv2.line(mask, (60, 0), (60, 1199), 255, 4)
     black = mask.copy()
     black[300:800] = 0
-    gone = vanished(black, mask)
+    gone = untraceable(black, mask)
     assert gone[mask > 0].sum() == gone.sum() and gone[400:700][mask[400:700] > 0].all()
     assert not gone[:250].any() and not gone[850:].any()
     dashed = mask.copy()
     dashed[np.arange(1200) % 66 > 6] = 0  # the sparsest measured: 6 px of ink, 60 without
-    assert not vanished(dashed, mask).any()
+    assert not untraceable(dashed, mask).any()
 
 
 def test_a_curve_through_solid_black_is_not_scored() -> None:
@@ -308,7 +307,7 @@ def test_a_curve_through_solid_black_is_not_scored() -> None:
     mask[:, 98:103] = 255
     black = mask.copy()
     black[150:] = 255
-    gone = drowned(black, mask)
+    gone = untraceable(black, mask)
     assert not gone[:140].any() and gone[175:, 98:103].all() and not gone[mask == 0].any()
 
 

@@ -31,9 +31,7 @@ EDGE = Table(
     lines=(1, 3), gap_in=(0.02, 0.2), black=0.5, wide_in=(0.01, 0.3),
 )  # fmt: skip
 STROKE = Table(length_in=(0.3, 4.0), bow=(0, 0.25), legs={"1": 0.5, "2": 0.4, "3": 0.1})
-LOOP = Table(turns={"1": 0.6, "3": 0.2, "6": 0.2}, closed=(0.4, 1.1), wide_in=(0.15, 2.0),
-             high_in=(0.1, 0.8), uneven=0.1)  # fmt: skip
-TRACES = {"marker": 0.3, "edge": 0.24, "stroke": 0.3, "loop": 0.16}
+TRACES = {"marker": 0.3, "edge": 0.24, "stroke": 0.3, "hand": 0.16}
 """What hands leave on headers. On real ones a network takes it for curves."""
 
 TRACES_A_HEADER = 2.5
@@ -184,19 +182,7 @@ def stroke(sheet: Sheet, zone: Zone) -> None:
         _trail(sheet, start + t * along + aside * across)
 
 
-def loop(sheet: Sheet, zone: Zone) -> None:
-    """A ring drawn around something, an arc of it; or a scribble: loops along a line."""
-    draws, turns = sheet.draws, int(sheet.draws.number(LOOP.turns))
-    size = np.array([sheet.log_inches(LOOP.wide_in), sheet.log_inches(LOOP.high_in)])
-    t = draws.between((0, 7)) + np.linspace(0, 6.3 * turns * draws.between(LOOP.closed), 30 * turns)
-    uneven = 1 + LOOP.uneven * turns * np.repeat(draws.noise(6 * turns), 5)[:, None]
-    ring = size / turns * np.stack([np.cos(t), np.sin(t)], axis=1) * uneven
-    if turns > 1:
-        ring[:, 0] += np.linspace(0, size[0], len(t))
-    _trail(sheet, ring + _anywhere(sheet, zone))
-
-
 ANNOTATIONS: dict[str, Callable[[Sheet, Zone], None]] = {
     "formation top": formation_top, "scale words": scale_words, "flags": flags, "bar": bar,
-    "edge": edge, "stroke": stroke, "loop": loop,
+    "edge": edge, "stroke": stroke,
 }  # fmt: skip

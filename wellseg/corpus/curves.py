@@ -10,6 +10,7 @@ import numpy as np
 
 from .draws import Array, Table
 from .layout import Track
+from .panels import pattern
 from .shapes import Beds, companion, draw_beds, draw_values, kick
 from .sheet import Colour, Sheet, gray
 from .strokes import Pen, along_columns, along_rows, draw_pen, lay, stroke
@@ -20,15 +21,16 @@ DEPTH = Table(
     feet={"0.5": 0.7, "1": 0.2, "2": 0.1}, rows=(1.3, 12.0), bed_in=(0.025, 0.3), margin_rows=40,
 )  # fmt: skip
 CURVE = Table(
-    width_log_sd=0.22, heavy=1.7, partial=0.12, least_samples=10, coarse_points=0.34, faint=0.3,
-    faint_level=(55, 125), off_scale=4, border_px=(0, 10), border_rest=0.3, right_border=0.3,
+    width_log_sd=0.22, heavy=0.25, heavier=1.7, companion=0.3, along_columns=0.12, partial=0.12,
+    overflow={"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}, off_scale=4, least_samples=10,
+    coarse_points=0.34, faint=0.3, faint_level=(55, 125), border_px=(0, 10), border_rest=0.3,
+    right_border=0.3,
 )  # fmt: skip
 STILL = Table(if_dashed=0.06, at=(0.04, 0.96), off_line_px=4, on_line=0.3, line_px=(-3, 3),
               kicks=0.5, tremor_px=(0, 0.6), trembling=0.6)  # fmt: skip
 FILL = Table(
-    rows=(10, 400), to_neighbour=0.4, kinds={"hatched": 0.4, "dotted": 0.1, "tinted": 0.43,
-                                              "solid": 0.07},
-    on_paper={"hatched": 0.85, "dotted": 0.15}, step_in=(0.03, 0.12), tint=(25, 160),
+    rows=(10, 400), to_neighbour=0.4, patterns={"hatch": 0.4, "dots": 0.1, "plain": 0.5},
+    on_paper={"hatch": 0.85, "dots": 0.15}, unit_in=(0.04, 0.13), tint=(25, 160), solid=0.15,
 )  # fmt: skip
 BUNDLE = Table(curves=(8, 40), step_px=(2.2, 9.0), tremor_px=(0.0, 0.8), at=(0.02, 0.2))
 
@@ -83,14 +85,14 @@ class Plot:
             return self._bundle()
         count, before = int(draws.number(table.per_track)), None
         for n in range(count):
-            pen = self._pen(heavy=n > 0 and draws.chance(table.heavy))
+            pen = self._pen(heavy=n > 0 and draws.chance(CURVE.heavy))
             before = self._curve(pen, self._values(pen, before), before)
         return count
 
     def _curve(self, pen: Pen, values: Array, before: Array | None) -> Array:
         """Lay one curve on the track and draw it; returns its values at all depths."""
         draws, table, track = self.sheet.draws, self.sheet.kind.curves, self.track
-        overflow = "wrap" if np.ptp(values) > CURVE.off_scale else draws.pick(table.overflow)
+        overflow = "wrap" if np.ptp(values) > CURVE.off_scale else draws.pick(CURVE.overflow)
         part = slice(None)
         if draws.chance(CURVE.partial):  # from first reading to last
             a, b = np.sort(draws.rng.integers(0, len(values), 2))
@@ -98,7 +100,7 @@ class Plot:
         runs = lay(values[part], self.depth[part], track.left, track.right, overflow)
         if draws.chance(table.along_rows) and len(self.rows):
             runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
-        if draws.chance(table.along_columns) and len(self.columns):
+        if draws.chance(CURVE.along_columns) and len(self.columns):
             runs = [along_columns(draws, run, self.columns, pen.width_px) for run in runs]
         if len(runs) == 1 and draws.chance(table.filled):
             self._shade(runs[0], before, pen.colour)
@@ -115,7 +117,7 @@ class Plot:
     def _pen(self, heavy: bool) -> Pen:
         sheet, draws, table = self.sheet, self.sheet.draws, self.sheet.kind.curves
         style = draws.pick(table.styles)
-        width = sheet.pen_px * (CURVE.heavy if heavy else 1.0)
+        width = sheet.pen_px * (CURVE.heavier if heavy else 1.0)
         colour = sheet.colour(draws.pick(table.inks))
         if not sheet.coarse:
             width *= float(np.exp(draws.normal(CURVE.width_log_sd)))
@@ -133,7 +135,7 @@ class Plot:
             return self._still(pen, kicks=1.0)
         if draws.chance(still):
             return self._still(pen, STILL.kicks)
-        if before is not None and draws.chance(table.companion):
+        if before is not None and draws.chance(CURVE.companion):
             return companion(draws, before)
         values = draw_values(draws, self.beds, table.shapes, sheet.liveliness)
         if draws.chance(table.at_border):  # at rest on the border or some pixels inside
@@ -192,17 +194,13 @@ class Plot:
         rows = slice(int(part[0, 1]), int(part[-1, 1]) + 1)
         cell = np.zeros((sheet.rows, sheet.columns), np.uint8)
         inside = cv2.fillPoly(cell, [area], 255)[rows] > 0
-        pattern, step = sheet.part(len(inside), sheet.columns), sheet.inches(FILL.step_in) + 2
-        how = draws.pick(FILL.kinds if sheet.tidy else FILL.on_paper)
-        if how == "hatched":
-            start = -len(inside)
-            pattern.hatch(start, 0, sheet.columns, len(inside), step, colour, sheet.fine_px)
-        elif how == "dotted":
-            every = max(2, round(step))
-            pattern.ink[::every, ::every] = 255
-            pattern.ink = cv2.dilate(pattern.ink, np.ones((sheet.fine_px + 1,) * 2))
-        else:
-            paler = 1.0 if how == "solid" else draws.between(FILL.tint) / 255
-            tint = colour if how == "solid" else sheet.any_colour(0.7)
-            pattern.ink[...] = np.array(tint) * paler
-        sheet.ink[rows][inside] = np.maximum(sheet.ink[rows], pattern.ink)[inside]
+        name, tint = draws.pick(FILL.patterns if sheet.tidy else FILL.on_paper), None
+        if name == "plain" and not draws.chance(FILL.solid):
+            paler = draws.between(FILL.tint) / 255
+            red, green, blue = sheet.any_colour(0.7)
+            tint = (int(red * paler), int(green * paler), int(blue * paler))
+        elif name == "plain":
+            tint = colour
+        unit = round(sheet.inches(FILL.unit_in)) + 3
+        fill = pattern(sheet, name, unit, inside.shape, colour, tint)
+        sheet.ink[rows][inside] = np.maximum(sheet.ink[rows], fill)[inside]

@@ -211,8 +211,7 @@ def _scan(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
         ink, edge = cv2.add(ink, fog.astype(np.uint8)), np.maximum(level - fog, 0.25 * level)
     if draws.chance(BLOTCH.share):
         ink = overexpose(draws, ink, level, BLOTCH)
-    flooded = draws.chance(FLOOD.share)
-    if flooded:
+    if draws.chance(FLOOD.share):
         ink = overexpose(draws, ink, level, FLOOD)
     # Noise lies on the ink's edge, not on clean paper: scanners clip the white.
     noisy = ink + sheet.grain * grain(draws, ink.shape, draws.log_between(SCAN.grain_px))
@@ -224,11 +223,8 @@ def _scan(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     if closed:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (closed, closed))
         black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, disc)
-    unseen = vanished(black, mask)
-    if flooded:
-        unseen |= drowned(black, mask)
+    mask[untraceable(black, mask)] = 128
     dirty(draws, black)
-    mask[unseen] = 128
     return 255 - black, mask
 
 
@@ -267,24 +263,19 @@ def copy_again(sheet: Sheet, gray: Array, mask: Array) -> Array:
     ink = overexpose(draws, ink, 128, FLOOD if draws.chance(FLOOD.of_copies) else BLOTCH)
     noise = sheet.grain * grain(draws, gray.shape, draws.log_between(SCAN.grain_px))
     copy: Array = np.where(ink + noise > 128, 0, 255).astype(np.uint8)
-    mask[drowned(255 - copy, mask)] = 128
+    mask[untraceable(255 - copy, mask)] = 128
     return copy
 
 
-def vanished(black: Array, mask: Array) -> Array:
-    """Where a curve left so little ink that nobody could trace it: bool (rows, columns).
+def untraceable(black: Array, mask: Array) -> Array:
+    """Where nobody could trace a curve: bool (rows, columns), of uint8 0/255.
 
-    The sparsest measured style, ticks of 5-8 px every 20-50 px, leaves a tenth of the stroke.
+    It left so little ink (the sparsest measured style, ticks of 5-8 px every 20-50 px, leaves a
+    tenth of the stroke), or runs through solid black.
     """
     window = (VANISHED_PX, VANISHED_PX)
     drawn = cv2.blur(cv2.bitwise_and(black, mask), window).astype(np.float32)
     wanted = cv2.blur(mask, window).astype(np.float32)
-    gone: Array = (mask > 0) & (drawn < 0.05 * wanted)
-    return gone
-
-
-def drowned(black: Array, mask: Array) -> Array:
-    """Where a curve runs through solid black, so that nobody could trace it: bool."""
-    around: Array = cv2.blur(black, (DROWNED_PX, DROWNED_PX))
-    gone: Array = (mask > 0) & (around > 0.93 * 255)
-    return gone
+    around = cv2.blur(black, (DROWNED_PX, DROWNED_PX))
+    lost: Array = (mask > 0) & ((drawn < 0.05 * wanted) | (around > 0.93 * 255))
+    return lost

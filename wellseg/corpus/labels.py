@@ -5,28 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from .draws import Array, Draws, Shares, Span, Table
+from .draws import Array, Shares, Span, Table
 from .layout import Track
-from .lettering import (
-    CENTRE,
-    RIGHT,
-    Face,
-    draw_face,
-    draw_hand,
-    figure,
-    mark_of,
-    outline,
-    stack,
-    words,
-    words_or_figure,
-    write,
-)
+from .lettering import CENTRE, LEFT, RIGHT, Face, draw_face, draw_hand, mark_of, say, stack, write
 from .sheet import Colour, Sheet, gray
 from .strokes import draw_pen, stroke
 
@@ -34,46 +20,21 @@ POINTER = Table(
     leg_in=(0.1, 1.0), slope=0.15, bends=(1, 2), level=0.4, pens=(0.3, 1.5), head=(3, 9),
     head_wide=(0.25, 0.6), heads={"open": 0.4, "filled": 0.35, "none": 0.25},
 )  # fmt: skip
-FRAME = Table(room=0.3, pitch=1.5, pencil=0.5, pencil_ink=(0.9, 2.0), hollow_in=1.6,
-              hollow_pens=(0.4, 1.2))  # fmt: skip
+FRAME = Table(room=0.3, pitch=1.5, pencil=0.5, pencil_ink=(0.9, 2.0))
 SAMPLE = Table(half=(0.12, 0.5), whole=0.3, arrows=0.2, below=(-0.1, 0.9))
-GAS = ("CG", "TG", "BG", "DTG", "CG:", "SURV", "T.Gas", "")
-SURVEY = ("MD", "TVD", "Inc", "Azm", "VS", "WOB", "RPM", "SPM", "PP", "Wt", "Vis")
-STAMPS = ("CONFIDENTIAL", "BEST COPY", "RECEIVED", "FILE COPY", "APR 12 1962")
-
-
-def name(draws: Draws) -> str:
-    return words(draws, (1, 3))
-
-
-def gas_value(draws: Draws) -> str:
-    return f"{draws.one_of(GAS)} {int(draws.log_between((8, 4000)))}u"
-
-
-def survey_value(draws: Draws) -> str:
-    return draws.one_of(SURVEY) + draws.one_of((": ", " ", "=")) + figure(draws)
-
-
-def slide_length(draws: Draws) -> str:
-    return f"{draws.whole((1, 180))}{draws.one_of('RLHM')}"
-
-
-def stamp_text(draws: Draws) -> str:
-    return draws.one_of(STAMPS)
 
 
 @dataclass(frozen=True)
 class Label:
     """One kind of label."""
 
-    text: Callable[[Draws], str]  # of one line
+    text: str  # of one line, as lettering.say takes it
     lines: Span = (1, 1)
     text_in: Span = (0.045, 0.13)
     hand_pens: Span | None = None  # by hand, with a pen of so many of the curves' pens
     coloured: float = 0.3
     on_white: float = 0.3  # share on a white box, as programs set text; never on paper
     framed: float = 0.0
-    hollow: float = 0.0
     turned: float = 0.0  # share on its side where the kind of page turns its texts as seldom
     askew_deg: float = 0.0
     pointer: Shares = field(default_factory=lambda: {"none": 1})  # none, straight, bent
@@ -81,23 +42,23 @@ class Label:
 
 
 LABELS = {
-    "name": Label(name, on_white=0.5, framed=0.2, turned=0.4,
+    "name": Label("<name>", on_white=0.5, framed=0.2, turned=0.4,
                   pointer={"none": 0.8, "straight": 0.2}),
-    "hand": Label(words_or_figure, lines=(1, 3), text_in=(0.05, 0.25), hand_pens=(0.35, 1.2),
+    "hand": Label("<entry>", lines=(1, 3), text_in=(0.05, 0.25), hand_pens=(0.35, 1.2),
                   turned=0.25),
-    "arrow": Label(name, lines=(0, 1), on_white=0.6, pointer={"straight": 1}),
-    "leader": Label(name, pointer={"bent": 1}),
-    "gas label": Label(gas_value, lines=(1, 2), text_in=(0.05, 0.09), on_white=0.5,
+    "arrow": Label("<name>", lines=(0, 1), on_white=0.6, pointer={"straight": 1}),
+    "leader": Label("<name>", pointer={"bent": 1}),
+    "gas label": Label("<gas> <n>u", lines=(1, 2), text_in=(0.05, 0.09), on_white=0.5,
                        pointer={"none": 0.75, "straight": 0.25}, coloured=0, in_track=True),
-    "survey": Label(survey_value, lines=(2, 5), text_in=(0.04, 0.08), coloured=0.2, turned=0.15,
-                    pointer={"none": 0.7, "straight": 0.3}),
-    "boxed block": Label(name, lines=(1, 6), text_in=(0.05, 0.14), on_white=1, framed=0.7),
-    "top": Label(words_or_figure, lines=(1, 2), text_in=(0.05, 0.12), coloured=0),
-    "slide": Label(slide_length, text_in=(0.05, 0.08), turned=0.5),
-    "stamp": Label(stamp_text, text_in=(0.08, 0.3), coloured=0.6, on_white=0, framed=0.6,
-                   hollow=0.3, askew_deg=25),
-    "title": Label(name, text_in=(0.12, 0.7), hollow=0.15),
-    "marker": Label(words_or_figure, text_in=(0.18, 0.8), hand_pens=(0.7, 3.0), turned=0.4),
+    "survey": Label("<survey><equals><figure>", lines=(2, 5), text_in=(0.04, 0.08),
+                    coloured=0.2, turned=0.15, pointer={"none": 0.7, "straight": 0.3}),
+    "boxed block": Label("<name>", lines=(1, 6), text_in=(0.05, 0.14), on_white=1, framed=0.7),
+    "top": Label("<entry>", lines=(1, 2), text_in=(0.05, 0.12), coloured=0),
+    "slide": Label("<n><side>", text_in=(0.05, 0.08), turned=0.5),
+    "stamp": Label("<stamp>", text_in=(0.08, 0.3), coloured=0.6, on_white=0, framed=0.6,
+                   askew_deg=25),
+    "title": Label("<name>", text_in=(0.12, 0.7)),
+    "marker": Label("<entry>", text_in=(0.18, 0.8), hand_pens=(0.7, 3.0), turned=0.4),
 }  # fmt: skip
 
 
@@ -119,14 +80,9 @@ def label(sheet: Sheet, kind: str, x: float, y: float) -> None:
 def _text(sheet: Sheet, how: Label) -> Array:
     """The label's mark: uint8 (rows, columns), in its frame, turned."""
     draws, size = sheet.draws, sheet.text_px(how.text_in)
-    face = draw_face(draws)
-    if how.hand_pens:
-        pen = min(sheet.pen_px * draws.log_between(how.hand_pens), size / 4)
-        face = draw_hand(draws, pen, size)
-    lines = [mark_of(draws, how.text(draws), size, face) for _ in range(draws.whole(how.lines))]
-    mark = stack(lines, FRAME.pitch * size)
-    if draws.chance(how.hollow):
-        mark = outline(mark, sheet.pens(FRAME.hollow_pens))
+    face = draw_hand(sheet, how.hand_pens, size) if how.hand_pens else draw_face(draws)
+    texts = [say(draws, how.text) for _ in range(draws.whole(how.lines))]
+    mark = stack([mark_of(draws, text, size, face) for text in texts], FRAME.pitch * size)
     if draws.chance(how.framed):
         mark = np.pad(mark, max(2, round(size * FRAME.room)))
         corner = (mark.shape[1] - 1, mark.shape[0] - 1)
@@ -171,17 +127,15 @@ def curve_scale(sheet: Sheet, track: Track, y: float, size: float, face: Face,
                 colour: Colour) -> None:  # fmt: skip
     """A curve's name and the values at its track's borders, with a sample of its stroke."""
     draws, middle = sheet.draws, track.middle
-    write(sheet, words(draws, (1, 2)), middle, y, size, face, colour, align=CENTRE)
+    write(sheet, say(draws, "<name>"), middle, y, size, face, colour, align=CENTRE)
     y += size * 1.2
-    write(sheet, figure(draws)[:5], track.left + size / 2, y, size * 0.85, face, colour)
-    write(sheet, figure(draws)[:5], track.right - size / 2, y, size * 0.85, face, colour,
-          align=RIGHT)  # fmt: skip
-    y += size * draws.between(SAMPLE.below)
+    for x, align in ((track.left + size / 2, LEFT), (track.right - size / 2, RIGHT)):
+        write(sheet, say(draws, "<figure>")[:5], x, y, size * 0.85, face, colour, align=align)
     half = track.width * (0.5 if draws.chance(SAMPLE.whole) else draws.between(SAMPLE.half))
+    y += size * draws.between(SAMPLE.below)
     ends = np.array([[middle - half, y], [middle + half, y]])
     if draws.chance(SAMPLE.arrows):
-        for side in (0, 1):
-            a, b = ends[1 - side].round().astype(int), ends[side].round().astype(int)
+        for a, b in (ends.round().astype(int), ends[::-1].round().astype(int)):
             cv2.arrowedLine(sheet.ink, a, b, colour, sheet.fine_px, tipLength=0.05)
     else:
         pen = draw_pen(sheet, sheet.pen_px, draws.pick(sheet.kind.curves.styles), colour)

@@ -28,7 +28,8 @@ LAYOUTS: dict[str, list[tuple[str, float]]] = {
 }  # fmt: skip
 
 PLACE = Table(
-    zoom=(0.85, 1.15), track_width=(0.9, 1.1), margin=(0.02, 0.98), fill=(0.82, 1.0),
+    zoom=(0.85, 1.15), track_width=(0.9, 1.1), margin=(0.02, 0.98), cut=0.6, left=(0, 0.15),
+    fill=(0.82, 1.0),
     gap_px=(4, 20), joined=0.75, empty=0.12, log_scale=0.25,
     divisions_an_inch={"4": 0.70, "2": 0.04, "8": 0.16, "5": 0.10},  # 4 on API paper
     decades={"1": 0.2, "2": 0.35, "3": 0.25, "4": 0.2}, first={"0.2": 0.5, "1": 0.4, "2": 0.1},
@@ -65,16 +66,14 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
         zoom *= PLACE.reduction
     layout = LAYOUTS[draws.pick(sheet.kind.layouts)]
     widths = [w * sheet.dpi * zoom * draws.between(PLACE.track_width) for _, w in layout]
-    page = sum(widths)
-    if sheet.kind.fit and page < 0.8 * columns:  # an export leaves little margin
-        stretch = min(1.7, columns * draws.between(PLACE.fill) / page)
-        widths, page = [w * stretch for w in widths], page * stretch
-    if page * 1.1 < columns:
-        x = draws.between(PLACE.margin) * (columns - page)
-    elif draws.chance(0.4):
-        x = draws.between((0.0, 0.15)) * columns
+    if sheet.kind.fit and sum(widths) < 0.8 * columns:  # an export leaves little margin
+        stretch = min(1.7, columns * draws.between(PLACE.fill) / sum(widths))
+        widths = [w * stretch for w in widths]
+    room = columns - sum(widths)
+    if room > 0 or draws.chance(PLACE.cut):
+        x = draws.between(PLACE.margin) * room
     else:
-        x = -draws.between((0, 1)) * (page - columns) + draws.between((-0.05, 0.1)) * columns
+        x = draws.between(PLACE.left) * columns
     joined = draws.chance(PLACE.joined)  # tracks share borders, or white paper lies between
     tracks = []
     for (kind, _), width in zip(layout, widths, strict=True):
@@ -83,10 +82,10 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
         track = Track(x, x + width, kind)
         if kind in ("curves", "empty") and draws.chance(PLACE.log_scale):
             track.scale = "log"
-            track.decades, track.first = (int(draws.number(PLACE.decades)),
-                                          draws.number(PLACE.first))  # fmt: skip
-        each_inch = draws.number(PLACE.divisions_an_inch)
-        track.divisions = max(2, round(width / sheet.dpi * each_inch))
+            track.decades = int(draws.number(PLACE.decades))
+            track.first = draws.number(PLACE.first)
+        divisions = width / sheet.dpi * draws.number(PLACE.divisions_an_inch)
+        track.divisions = max(2, round(divisions))
         tracks.append(track)
         x += width + (0 if joined else draws.between(PLACE.gap_px))
     return tracks

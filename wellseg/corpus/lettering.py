@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,19 @@ WORDS = (
     "INDUCTION LATEROLOG MICRO CEMENT BOND VARIABLE COMPENSATED FORMATION BOREHOLE Inc. LTD #1 "
     "Location of Well Other Services Permanent Datum Ground Level K.B. D.F. G.L. Speed Ft/Min"
 ).split()
+VOCABULARY: dict[str, Sequence[str]] = {
+    "word": WORDS, "name": ("<word>", "<word> <word>", "<word> <word> <word>"),
+    "digit": "0123456789", "side": "RLHM",
+    # As forms hold them: 12 1/4, 0.2, 6490, 5-21-48, 88 F.
+    "figure": ("<n>", "<n>.<digit>", ".<digit><digit>", "1<digit> <digit>/8", "<n> F",
+               "<digit>-<digit><digit>-<digit><digit>", "<n> to <n>", ".<digit><digit> @ <n>"),
+    "entry": ("<figure>", "<figure>", "<name>"),
+    "gas": ("CG", "TG", "BG", "DTG", "CG:", "SURV", "T.Gas", ""),
+    "survey": ("MD", "TVD", "Inc", "Azm", "VS", "WOB", "RPM", "SPM", "PP", "Wt", "Vis"),
+    "equals": (": ", " ", "="),
+    "stamp": ("CONFIDENTIAL", "BEST COPY", "RECEIVED", "FILE COPY", "APR 12 1962"),
+}  # fmt: skip
+"""What <names> in a text stand for; see ``say``."""
 
 # OpenCV's strokes, as plotters set them; its own typefaces; those that come with matplotlib.
 PLOTTED = {
@@ -75,9 +89,9 @@ def draw_face(draws: Draws) -> Face:
     return Face(name, weight, draws.between(FACE.squeeze) if draws.chance(FACE.squeezed) else 1.0)
 
 
-def draw_hand(draws: Draws, pen_px: float, height_px: float) -> Face:
-    """Somebody's lettering with a pen of that width: as thick as a curve, as often as not."""
-    weight = round(1000 * max(1.0, pen_px) / height_px)
+def draw_hand(sheet: Sheet, pens: Span, height_px: float) -> Face:
+    """Somebody's lettering with a pen of so many of the curves' pens: often as thick as a curve."""
+    draws, weight = sheet.draws, round(1000 * min(sheet.pens(pens) / height_px, 0.25))
     return Face(draws.pick(HANDS), weight, draws.between(FACE.hand_squeeze), by_hand=True)
 
 
@@ -137,18 +151,11 @@ def paste(block: Array, mark: Array, x: int, y: int) -> None:
 
 def stack(marks: Sequence[Array], pitch_px: float) -> Array:
     """Lines of text one below the other."""
-    rows = round(pitch_px * len(marks)) + max((len(mark) for mark in marks), default=0)
+    rows = round(pitch_px * max(0, len(marks) - 1)) + max((len(mark) for mark in marks), default=0)
     block: Array = np.zeros((rows, max((mark.shape[1] for mark in marks), default=0)), np.uint8)
     for n, mark in enumerate(marks):
         paste(block, mark, 0, round(n * pitch_px))
     return block
-
-
-def outline(mark: Array, px: float) -> Array:
-    """The letters' edges alone, as strokes of that width."""
-    reach = max(3, round(px) | 1)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    return cv2.morphologyEx(np.pad(mark, reach), cv2.MORPH_GRADIENT, disc)
 
 
 def write(sheet: Sheet, text: str, x: float, y: float, height_px: float, face: Face,
@@ -161,20 +168,16 @@ def write(sheet: Sheet, text: str, x: float, y: float, height_px: float, face: F
     return left + int(mark.shape[1])
 
 
-def words(draws: Draws, count: Span | int) -> str:
-    """Words of logs. count: how many, or a span of it."""
-    many = count if isinstance(count, int) else draws.whole(count)
-    return " ".join(draws.one_of(WORDS) for _ in range(many))
+def say(draws: Draws, text: str) -> str:
+    """A text with its <names> replaced by draws: a number for <n>, else of VOCABULARY."""
+
+    def drawn(name: re.Match[str]) -> str:
+        if name[1] == "n":
+            return str(int(draws.log_between((1, 99999))))
+        return say(draws, draws.one_of(VOCABULARY[name[1]]))
+
+    return re.sub(r"<(\w+)>", drawn, text)
 
 
-def figure(draws: Draws) -> str:
-    """A figure as forms hold them: 12 1/4, 0.2, 6490, 5-21-48, 88 F."""
-    n = int(10 ** draws.between((0, 5)))
-    return draws.one_of((
-        str(n), f"{n / 100:.2f}", f"{n % 30} {n % 7 + 1}/8", f"{n % 12}-{n % 28}-{40 + n % 60}",
-        f"{n}.0", f"{n % 200} F", f"{n} to {n + 400}", f".{n % 100:02d} @ {n % 90}",
-    ))  # fmt: skip
-
-
-def words_or_figure(draws: Draws) -> str:
-    return figure(draws) if draws.chance(0.6) else words(draws, (1, 2))
+def words(draws: Draws, count: int) -> str:
+    return say(draws, " ".join(["<word>"] * count))

@@ -10,7 +10,7 @@ from .annotations import Zone, annotate, note
 from .curves import draw_curves
 from .damage import develop
 from .draws import Array, Draws, Table
-from .headers import header, track_head
+from .headers import header, track_heads
 from .layout import Track, draw_tracks
 from .panels import PANELS, depth_numbers
 from .recipe import KINDS, PRESETS, Preset
@@ -18,6 +18,7 @@ from .ruling import Ruling, column_lines, draw_ruling, rule
 from .sheet import Sheet, new_sheet
 
 PAGE = Table(
+    coarse_in=(7.5, 12.0),
     without_curves={"header": 0.6, "heads": 0.17, "grid": 0.17, "blank": 0.06}, stray=0.15,
     header_share=(0.15, 0.5), header_in=9, margin=(0, 0.12), heads_in=(0.6, 3.0), gap_in=(0, 0.4),
     head_in=(0.5, 1.6), headed_log=0.09, head_room_in=2, ends_in=(0, 1), ends=0.1,
@@ -52,7 +53,7 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     rows, columns = draw_size(draws, recipe)
     sheet = new_sheet(draws, KINDS[name], rows, columns)
     if sheet.coarse:  # as wide as a page
-        sheet = sheet.part(rows, min(columns, int(sheet.inches(sheet.kind.page_in))))
+        sheet = sheet.part(rows, min(columns, int(sheet.inches(PAGE.coarse_in))))
     truth: Array = np.zeros((rows, sheet.columns), np.uint8)
     curves = 0
     if draws.chance(recipe.without_curves):
@@ -83,11 +84,6 @@ def _header(sheet: Sheet, rows: int, y: int) -> None:
     sheet.put(header(sheet, rows, sheet.columns - 2 * margin).ink, margin, y)
 
 
-def _heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
-    for track in tracks:
-        track_head(sheet, track, y0, y1)
-
-
 def _page_without_curves(sheet: Sheet) -> None:
     """Header, tables, heads of tracks, an empty grid, or next to nothing."""
     draws, what, tracks = sheet.draws, sheet.draws.pick(PAGE.without_curves), draw_tracks(sheet)
@@ -97,7 +93,7 @@ def _page_without_curves(sheet: Sheet) -> None:
         y = 0
         while y < sheet.rows:
             below = y + int(sheet.inches(PAGE.heads_in))
-            _heads(sheet, tracks, y, below)
+            track_heads(sheet, tracks, y, below)
             y = below + int(sheet.inches(PAGE.gap_in))
     elif what == "grid":
         _paper(sheet, tracks, draw_ruling(sheet), 0, sheet.rows)
@@ -126,7 +122,7 @@ def _log_zone(sheet: Sheet, truth: Array, tracks: list[Track], ruling: Ruling, y
     draws = sheet.draws
     if draws.chance(PAGE.headed_log) and y1 - y0 > sheet.dpi * PAGE.head_room_in:
         top, y0 = y0, y0 + int(sheet.inches(PAGE.head_in))
-        _heads(sheet, tracks, top, y0)
+        track_heads(sheet, tracks, top, y0)
     y0 += int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
     y1 -= int(sheet.inches(PAGE.ends_in)) * draws.chance(PAGE.ends)
     if y1 - y0 < LEAST_ROWS:

@@ -12,15 +12,15 @@ import numpy as np
 
 from .damage import cloud
 from .draws import Array, Table
-from .forms import draw_form
+from .headers import draw_form
 from .layout import Track
 from .lettering import CENTRE, draw_face, draw_hand, write
-from .sheet import BLACK, Sheet, gray
+from .sheet import BLACK, Colour, Sheet, gray
 
 ROCK = Table(
     unit_in=(0.06, 0.18), bed_in=(0.1, 3.0), tint=(0, 210), gray=0.3, ruled=0.5, letters=0.35,
     text_in=(0.04, 0.07), marks=("MS", "P", "T", "A", "I", "DOL", "SH"), changing=0.25,
-    strip=(0.25, 0.9), white_ink=0.3, tints=("teal", "cyan", "orange", "magenta", "lime", "yellow",
+    strip=(0.25, 0.9), tints=("teal", "cyan", "orange", "magenta", "lime", "yellow",
                                               "gray", "brown", "light gray"),
 )  # fmt: skip
 PATTERNS: dict[str, list[list[tuple[float, float]]]] = {
@@ -31,6 +31,7 @@ PATTERNS: dict[str, list[list[tuple[float, float]]]] = {
     "dots": [[(0.1, 0.2)], [(0.45, 0.1)], [(0.8, 0.35)], [(0.25, 0.6)], [(0.6, 0.8)], [(0.9, 0.7)]],
     "dashes": [[(0.12, 0.25), (0.5, 0.25)], [(0.62, 0.75), (1, 0.75)]],
     "steps": [[(0, 1), (0, 0.5), (0.5, 0.5), (0.5, 0), (1, 0)]],
+    "hatch": [[(0, 1), (0.5, 0)], [(0.5, 1), (1, 0)]],
     "plain": [],
 }  # fmt: skip
 """Strokes of one tile of a rock, x and y as shares of it."""
@@ -61,42 +62,43 @@ def window(sheet: Sheet, track: Track, y0: float, y1: float) -> Array:
     return sheet.ink[max(0, round(y0)) : max(0, round(y1)), left:right]
 
 
+def pattern(sheet: Sheet, name: str, unit: int, shape: tuple[int, ...], ink: Colour = BLACK,
+            tint: Colour | None = None) -> Array:  # fmt: skip
+    """Ink of that shape, filled with one of PATTERNS, ``unit`` px high, on a tint."""
+    tile = sheet.part(unit, 2 * unit)
+    if tint:
+        tile.box(0, 0, tile.columns, tile.rows, tint, -1)
+    for points in PATTERNS[name]:
+        ends = np.array([points[0], *points]) * [tile.columns - 1, tile.rows - 1]
+        tile.path(ends, ink, sheet.dpi / (100 if len(points) == 1 else 200))
+    times = (shape[0] // tile.rows + 1, shape[1] // tile.columns + 1, 1)[: tile.ink.ndim]
+    filled: Array = np.tile(tile.ink, times)[: shape[0], : shape[1]]
+    return filled
+
+
 def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     """Beds of bricks, dots, dashes, slants, each with its tint; letters in some."""
     draws, y = sheet.draws, y0
-    unit, tinted = max(6, sheet.inches(ROCK.unit_in)), draws.chance(sheet.kind.tinted)
+    unit = round(max(6, sheet.inches(ROCK.unit_in)))
+    tinted = sheet.tidy and draws.chance(sheet.kind.tinted)
     while y < y1:
         end = min(y1, y + int(sheet.log_inches(ROCK.bed_in)) + 4)
-        cell = window(sheet, track, y, end)
-        rows, columns = cell.shape[:2]
-        tile = _rock(sheet, round(unit), sheet.tidy and tinted)
-        reps = (rows // tile.rows + 1, columns // tile.columns + 1, 1)[: cell.ndim]
+        cell, tint = window(sheet, track, y, end), None
+        if tinted:
+            tint = sheet.colour(draws.one_of(ROCK.tints))
+            tint = gray(draws.between(ROCK.tint)) if draws.chance(ROCK.gray) else tint
         # A second rock from the side: its border goes in steps.
-        wide = int(columns * (draws.between(ROCK.strip) if draws.chance(ROCK.changing) else 1))
-        cell[:, :wide] = np.tile(tile.ink, reps)[:rows, :wide]
-        for _ in range((1 + rows // int(sheet.dpi)) * draws.chance(ROCK.letters)):
+        part = draws.between(ROCK.strip) if draws.chance(ROCK.changing) else 1.0
+        cell = cell[:, : int(cell.shape[1] * part)]
+        cell[...] = pattern(sheet, draws.pick(sheet.kind.lithology), unit, cell.shape, tint=tint)
+        for _ in range((1 + (end - y) // int(sheet.dpi)) * draws.chance(ROCK.letters)):
             x = track.left + draws.between((0.1, 0.9)) * track.width
-            write(sheet, draws.one_of(ROCK.marks), x, draws.between((y, end)),
-                  sheet.text_px(ROCK.text_in), draw_face(draws), on_white=draws.chance(0.6),
-                  align=CENTRE)  # fmt: skip
+            size, face = sheet.text_px(ROCK.text_in), draw_face(draws)
+            write(sheet, draws.one_of(ROCK.marks), x, draws.between((y, end)), size, face,
+                  on_white=draws.chance(0.6), align=CENTRE)  # fmt: skip
         if draws.chance(ROCK.ruled):
             sheet.line((track.left, end), (track.right, end), BLACK, sheet.fine_px)
         y = end
-
-
-def _rock(sheet: Sheet, rows: int, tinted: bool) -> Sheet:
-    """One tile of a rock's pattern, twice as wide as high."""
-    draws, tile, ink = sheet.draws, sheet.part(rows, 2 * rows), BLACK
-    if tinted:
-        tint = sheet.colour(draws.one_of(ROCK.tints))
-        tint = gray(draws.between(ROCK.tint)) if draws.chance(ROCK.gray) else tint
-        tile.box(0, 0, tile.columns, rows, tint, -1)
-        if min(tint) >= 150 and draws.chance(ROCK.white_ink):
-            ink = (0, 0, 0)
-    for points in PATTERNS[draws.pick(sheet.kind.lithology)]:
-        line = np.array(points * (1 + (len(points) == 1))) * [tile.columns - 1, rows - 1]
-        tile.path(line, ink, sheet.dpi / 200 * (2 if len(points) == 1 else 1))
-    return tile
 
 
 def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
@@ -187,7 +189,7 @@ def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int, phase: float, st
     size = max(6.0, min(sheet.inches(NUMBER.text_in), track.width * 0.3))
     face, turns = draw_face(draws), draws.one_of(NUMBER.turns)
     if not sheet.tidy and draws.chance(NUMBER.hand):
-        face = draw_hand(draws, sheet.pen_px * draws.between(NUMBER.hand_pens), size)
+        face = draw_hand(sheet, NUMBER.hand_pens, size)
     every, jump = step * draws.number(NUMBER.every), int(draws.number(NUMBER.step))
     depth = draws.whole((1, 180)) * 100
     for n, y in enumerate(np.arange(y0 + (phase - y0) % every, y1, every)):

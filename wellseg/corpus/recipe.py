@@ -7,7 +7,7 @@ Lengths are in inches of paper or in pixels, as names say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .draws import Shares, Span
@@ -70,7 +70,7 @@ MUD_LOG_NOTES = {
 PAPER_HEADER = {
     "form": 62, "banner": 10, "text": 7, "listing": 7, "remarks": 8, "sketch": 5, "gap": 4,
 }  # fmt: skip
-MUD_LOG_HEADER = {"round box": 60, "form": 26, "banner": 4, "text": 4, "listing": 4, "gap": 2}
+MUD_LOG_HEADER = {"key": 60, "form": 26, "banner": 4, "text": 4, "listing": 4, "gap": 2}
 
 PAPER_LAYOUTS = {
     "api": 30, "api wide": 36, "single": 8, "depth left": 8, "bond": 6, "dips": 3, "mud": 3,
@@ -95,16 +95,10 @@ class CurveTable:
     inks: Shares = field(default_factory=lambda: {"black": 1})
     width_px: Span = (1.0, 3.2)  # of renders and prints; a scan's pen goes with its resolution
     liveliness: Span = (0.8, 1.6)  # how far curves swing
-    heavy: float = 0.25  # share of a track's further curves that are drawn 1.7 times as wide
-    companion: float = 0.3  # share of further curves that share the path of the one before
     still: float = 0.03  # share ruled straight down: bit size, casing, tension
     at_border: float = 0.02  # share at rest on, or within some pixels of, a border of the track
     collars: float = 0.0  # share that are a collar locator
     along_rows: float = 0.22  # share with spikes and steps that run along a line of the grid
-    along_columns: float = 0.12  # share that run beside a vertical line of the grid for a while
-    overflow: Shares = field(
-        default_factory=lambda: {"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}
-    )
     filled: float = 0.05  # share with a fill to a border or to the curve before
     bare: float = 0.1  # share of tracks with a grid and no curve
     bundle: float = 0.0  # share of tracks with some dozen curves side by side: caliper radii
@@ -125,23 +119,14 @@ class PageKind:
     lithology: Shares = field(default_factory=lambda: {"brick": 3, "dots": 3, "dashes": 3})
     tinted: float = 0.8  # share of lithology columns in colours
     text_turned: float = 0.12  # share of texts that lie on their side
-    header: Shares = field(default_factory=PAPER_HEADER.copy)  # blocks of forms.py and headers.py
-    page_in: Span = (7.5, 12.0)  # width of a coarse page
+    header: Shares = field(default_factory=PAPER_HEADER.copy)  # blocks of headers.py
 
 
 KINDS: dict[str, PageKind] = {
-    "paper": PageKind(
-        "scan",
-        layouts=PAPER_LAYOUTS,
-        curves=CurveTable(),
-        notes=PAPER_NOTES,
-    ),
+    "paper": PageKind("scan", PAPER_LAYOUTS, CurveTable(), PAPER_NOTES),
     "colour print": PageKind(
-        "print",
-        layouts=PAPER_LAYOUTS,
-        curves=CurveTable(inks=COLOURED, width_px=(1.0, 2.4)),
+        "print", PAPER_LAYOUTS, CurveTable(inks=COLOURED, width_px=(1.0, 2.4)), PAPER_NOTES,
         dpi=(75, 130),  # measured
-        notes=PAPER_NOTES,
     ),
     "mud log": PageKind(
         "render",
@@ -241,9 +226,3 @@ PRESETS = {
     # Whole logs, and as wide as real scans (850-3,330, measured).
     "full": Preset(rows=(3200, 12800), columns=(480, 3300), without_curves=0.04, headed=0.6),
 }
-
-
-def of_medium(preset: Preset, medium: Medium) -> Preset:
-    """The preset with pages of one medium alone."""
-    shares = {kind: share for kind, share in preset.mix.items() if KINDS[kind].medium == medium}
-    return replace(preset, mix=shares)

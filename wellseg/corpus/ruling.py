@@ -15,27 +15,35 @@ GRIDDED = ("curves", "empty", "tadpoles", "path")
 PAPER = Table(
     # Measured: minor lines 1-4 px, on photocopies 3-6; every 5th or 10th 4-12 px, often as thick
     # as the curves.
-    minor_px={"1": 0.42, "2": 0.38, "3": 0.14, "4": 0.06}, heavier_px=(0, 4), most_px=10,
-    heavy=0.22, heavy_pens=(0.9, 1.9), even=0.25, border_in=(0.008, 0.028),
+    px={"minor": {"1": 0.42, "2": 0.38, "3": 0.14, "4": 0.06},
+        "medium": {"1": 0.2, "2": 0.4, "3": 0.3, "4": 0.1},
+        "bold": {"2": 0.3, "3": 0.3, "4": 0.2, "6": 0.15, "8": 0.05},
+        "border": {"2": 0.3, "4": 0.4, "6": 0.2, "9": 0.1}},
+    heavy=0.22, heavy_pens=(0.9, 1.9),  # bold lines as wide as the curves
     step_in={"0.1": 0.86, "0.2": 0.09, "0.05": 0.05}, every={"5": 0.35, "10": 0.65},
     inset=0.5, inset_in=(0.01, 0.07), knots_px={"0": 0.65, "1": 0.2, "2": 0.15},
-    broken=0.4, broken_share=(0.1, 0.9), swollen=0.15, swollen_px=(1, 4),
+    broken=0.4, broken_share=(0.1, 0.9), uneven=0.05,
     extra={"minor": 0.1, "medium": 0.2, "bold": 0.5, "border": 1.0},
 )  # fmt: skip
 RENDER = Table(
+    px={"minor": {"1": 1}, "medium": {"1": 1}, "bold": {"1": 50, "2": 32, "3": 12, "4": 6},
+        "border": {"1": 0.5, "2": 0.3, "4": 0.2}},
     # Measured: most renders' grids are gray 96-160, as dark as many of their curves.
-    levels={"mid": (95, 165), "light": (35, 95), "black": (215, 255)}, tinted=0.12,
+    levels={"mid": (95, 165), "light": (35, 95), "black": (215, 255)}, darker=(0, 80),
+    black={"medium": 0.0, "bold": 0.35, "border": 1.0}, tinted=0.12,
     tint=((90, 30, 60), (60, 90, 20), (20, 60, 90), (70, 70, 20)),
-    step_in={"0.1": 0.55, "0.16": 0.2, "0.2": 0.25}, bold_px={"1": 50, "2": 32, "3": 12, "4": 6},
-    border_px={"1": 0.5, "2": 0.3, "4": 0.2}, every={"5": 0.3, "10": 0.7}, black_bold=0.35,
-    darker=(0, 80),
+    step_in={"0.1": 0.55, "0.16": 0.2, "0.2": 0.25}, every={"5": 0.3, "10": 0.7},
 )  # fmt: skip
 COARSE = Table(
-    level=(105, 150),  # measured at 70 dpi: lines of one gray, 123-139 of ink
-    every={"5": 0.7, "10": 0.3}, medium_px={"1": 0.3, "2": 0.7}, gray_border=0.6,
+    px={"minor": {"1": 1}, "medium": {"1": 0.3, "2": 0.7}, "bold": {"2": 1}, "border": {"2": 1}},
+    # Measured at 70 dpi: lines of one gray, 123-139 of ink.
+    levels={"mid": (105, 150), "light": (95, 140), "black": (120, 160)}, darker=(0, 0),
+    black={"medium": 0.0, "bold": 0.0, "border": 0.4}, tinted=0.0,
+    step_in={"0.1": 1}, every={"5": 0.7, "10": 0.3},
 )  # fmt: skip
 DRAWN = {"all": 0.89, "medium": 0.06, "none": 0.05}
 """Which rows and columns there are; medium: no minor ones."""
+
 PIECES = Table(median_in=(0.06, 1.0), log_sd=0.8)
 
 
@@ -60,57 +68,45 @@ class Ruling:
 
 def draw_ruling(sheet: Sheet) -> Ruling:
     draws = sheet.draws
-    if sheet.kind.medium == "scan":
-        ruling = _paper(sheet)
-    elif sheet.coarse:
-        line = gray(draws.between(COARSE.level))
-        border = line if draws.chance(COARSE.gray_border) else BLACK
-        px = {"minor": 1, "medium": int(draws.number(COARSE.medium_px)), "bold": 2, "border": 2}
-        inks = {"minor": line, "medium": line, "bold": line, "border": border}
-        return Ruling(sheet.dpi * 0.1, px, inks, int(draws.number(COARSE.every)))
-    else:
-        ruling = _render(sheet)
-    ruling.rows, ruling.columns = draws.pick(DRAWN), draws.pick(DRAWN)
+    scan = sheet.kind.medium == "scan"
+    table = PAPER if scan else COARSE if sheet.coarse else RENDER
+    px = {weight: int(draws.number(shares)) for weight, shares in table.px.items()}
+    ink = _worn(sheet, px) if scan else _printed(sheet, table)
+    ruling = Ruling(
+        sheet.dpi * draws.number(table.step_in), px, ink, int(draws.number(table.every)),
+        rows=draws.pick(DRAWN), columns=draws.pick(DRAWN),
+    )  # fmt: skip
+    if scan:
+        if draws.chance(table.heavy):
+            px["bold"] = max(px["bold"], round(sheet.pen_px * draws.between(table.heavy_pens)))
+        ruling.inset_px = sheet.inches(table.inset_in) * draws.chance(table.inset)
+        ruling.knots_px = int(draws.number(table.knots_px))
+        ruling.broken = draws.between(table.broken_share) * draws.chance(table.broken)
     return ruling
 
 
-def _render(sheet: Sheet) -> Ruling:
-    draws, table = sheet.draws, RENDER
+def _printed(sheet: Sheet, table: Table) -> dict[str, Colour]:
+    """The colours of lines on a render, or on a print in colour."""
+    draws = sheet.draws
     level = draws.between(table.levels[draws.pick(sheet.kind.grids)])
-    bold = BLACK if draws.chance(table.black_bold) else gray(level + draws.between(table.darker))
-    ink = {"minor": gray(level), "medium": gray(level + 30), "bold": bold, "border": BLACK}
+    ink = {"minor": gray(level)}
+    for weight, black in table.black.items():
+        darker = gray(level + draws.between(table.darker))
+        ink[weight] = BLACK if draws.chance(black) else darker
     if draws.chance(table.tinted):  # pale green, orange or blue, as on forms
-        tint = draws.one_of(table.tint)
-        ink |= {"minor": tint, "medium": tint, "bold": tint}
-    px = {"minor": 1, "medium": 1, "bold": int(draws.number(table.bold_px)),
-          "border": int(draws.number(table.border_px))}  # fmt: skip
-    step = sheet.dpi * draws.number(table.step_in)
-    return Ruling(step, px, ink, int(draws.number(table.every)))
+        ink |= dict.fromkeys(("minor", "medium", "bold"), draws.one_of(table.tint))
+    return ink
 
 
-def _paper(sheet: Sheet) -> Ruling:
-    draws, table = sheet.draws, PAPER
-    minor = int(draws.number(table.minor_px))
-    bold = min(max(2, minor + draws.whole(table.heavier_px)), table.most_px)
-    if draws.chance(table.heavy):  # wider than the curves
-        bold = max(bold, round(sheet.pen_px * draws.between(table.heavy_pens)))
-    if draws.chance(table.even):
-        bold = minor
-    border = round(min(12, max(1, sheet.inches(table.border_in))))
-    px = {"minor": minor, "medium": (minor + bold) // 2, "bold": bold, "border": border}
+def _worn(sheet: Sheet, px: dict[str, int]) -> dict[str, Colour]:
+    """Ink of lines on paper: near the threshold where a grid is worn, so that noise decides."""
     ink = {}
     for weight, wide in px.items():
-        # Levels stand near the threshold where a grid is worn, so that noise decides. A line keeps
-        # this share of its level at its centre after a blur of sigma blur_px:
+        # A line keeps this share of its level at its centre after a blur of sigma blur_px.
         kept = float(np.clip(wide / (2.5 * sheet.blur_px), 0.25, 1.0))
-        margin = 1.8 - 1.25 * sheet.wear + table.extra[weight] + draws.between((-0.15, 0.15))
+        margin = 1.8 - 1.25 * sheet.wear + PAPER.extra[weight] + sheet.draws.normal(0.08)
         ink[weight] = gray(max(20, sheet.threshold / kept * margin))
-    return Ruling(
-        sheet.dpi * draws.number(table.step_in), px, ink, int(draws.number(table.every)),
-        inset_px=sheet.inches(table.inset_in) * draws.chance(table.inset),
-        knots_px=int(draws.number(table.knots_px)),
-        broken=draws.between(table.broken_share) * draws.chance(table.broken),
-    )  # fmt: skip
+    return ink
 
 
 def column_lines(track: Track) -> list[tuple[float, str]]:
@@ -153,7 +149,7 @@ def _ruled(sheet: Sheet, ruling: Ruling, start: tuple[float, float], end: tuple[
            weight: str) -> None:  # fmt: skip
     px, ink = ruling.px[weight], ruling.ink[weight]
     if not sheet.tidy:
-        ink = gray(max(10, ink[0] * (1 + sheet.draws.normal(0.05))))
+        ink = gray(max(10, ink[0] * (1 + sheet.draws.normal(PAPER.uneven))))
         px += sheet.draws.one_of((-1, 0, 0, 0, 1)) * (px > 2)
     sheet.line(start, end, ink, px)
 
@@ -178,11 +174,6 @@ def _rule_rows(sheet: Sheet, ruling: Ruling, track: Track, y0: int, y1: int, pha
             continue
         left, right = (ruling.inset_px * draws.between((0.3, 1.2)) for _ in range(2))
         _ruled(sheet, ruling, (track.left + left, y), (track.right - right, y), weight)
-        if weight == "bold" and not sheet.tidy and draws.chance(PAPER.swollen):
-            # Ink gathers along a part of it, where a curve comes near as often as not.
-            a, b = draws.each_between((track.left, track.right), 2)
-            px = ruling.px["bold"] + draws.whole(PAPER.swollen_px)
-            sheet.line((a, y), (b, y), ruling.ink["bold"], px)
         for x in columns if ruling.knots_px else []:
             radius = ruling.px["minor"] // 2 + ruling.knots_px
             sheet.circle(x, y, radius, gray(ruling.ink[weight][0] * 1.4), -1)

@@ -17,7 +17,7 @@ from wellseg.corpus.damage import copy_again, develop
 from wellseg.corpus.draws import Array, Draws, Table
 from wellseg.corpus.layout import Track, draw_tracks
 from wellseg.corpus.page import Log, draw_size
-from wellseg.corpus.recipe import KINDS, PRESETS, Medium, Preset, of_medium
+from wellseg.corpus.recipe import KINDS, PRESETS, Medium
 from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import open_scan
@@ -54,7 +54,11 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> 
     if not mask.any() and draws.chance(PAPER.turned):
         turns = draws.whole((1, 3))
         gray, mask = (np.ascontiguousarray(np.rot90(pixels, turns)) for pixels in (gray, mask))
-    sheet = _matching_sheet(draws, medium_of(gray), gray.shape, dpi, recipe)
+    medium = medium_of(gray)
+    kinds = {name: share for name, share in recipe.mix.items() if KINDS[name].medium == medium}
+    # A scan has its resolution; the others seldom know theirs.
+    dpi = dpi if medium == "scan" else 0.0
+    sheet = new_sheet(draws, KINDS[draws.pick(kinds)], gray.shape[0], gray.shape[1], dpi)
     curves = 0
     # Nothing unknown in the whole piece: a header, most likely.
     blank = PAPER.blank_log if mask.any() else PAPER.blank_header
@@ -109,14 +113,6 @@ def medium_of(gray: Array) -> Medium:
     # Born-digital paper is flat: nearly every pixel has the commonest value.
     counts = np.bincount(gray[::4].ravel(), minlength=256)
     return "render" if counts.max() > 0.6 * counts.sum() else "print"
-
-
-def _matching_sheet(
-    draws: Draws, medium: Medium, shape: tuple[int, ...], dpi: float, recipe: Preset
-) -> Sheet:
-    """A sheet of that medium; a scan's has its resolution, the others seldom know theirs."""
-    kind = KINDS[draws.pick(of_medium(recipe, medium).mix)]
-    return new_sheet(draws, kind, shape[0], shape[1], dpi if medium == "scan" else 0.0)
 
 
 def ruled(gray: Array, axis: int) -> Array:
