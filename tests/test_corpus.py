@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from wellseg import synth
-from wellseg.corpus import KINDS, PRESETS, draw_log, kind_of, page
+from wellseg.corpus import KINDS, PRESETS, Log, draw_log, kind_of, page
 from wellseg.corpus.annotations import ANNOTATIONS, TRACES, Zone, note
 from wellseg.corpus.damage import FLOOD, copy_again, overexpose, untraceable
 from wellseg.corpus.draws import Array, Draws
@@ -38,6 +38,11 @@ def sheet_of(kind: str, seed: int = 0, rows: int = 600, columns: int = 500) -> S
     return new_sheet(Draws(seed), KINDS[kind], rows, columns)
 
 
+@pytest.fixture(scope="module")
+def logs() -> list[Log]:
+    return [draw_log(3, index, "tiny") for index in range(60)]
+
+
 def digest(index: int) -> str:
     log = draw_log(5, index, "tiny")
     return hashlib.sha256(log.image.tobytes() + log.mask.tobytes()).hexdigest()
@@ -55,20 +60,23 @@ def test_a_log_is_a_pure_function_of_seed_and_index() -> None:
     )
 
 
-@pytest.mark.parametrize("preset", ["tiny", "quick", "train"])
-def test_sizes_and_values(preset: str) -> None:
-    recipe = PRESETS[preset]
-    for index in range({"tiny": 40}.get(preset, 3)):
-        log = draw_log(1, index, preset)
-        rows, columns = log.mask.shape
-        assert log.image.dtype == log.mask.dtype == np.uint8
-        assert set(np.unique(log.mask)) <= {0, 128, 255}
-        assert recipe.columns[0] <= columns <= recipe.columns[1]
-        assert rows <= recipe.rows[1] and rows * columns <= recipe.max_mpx * 1.01e6
-        if kind_of(1, index, preset) == "bilevel":
-            assert log.image.shape == (rows, columns) and set(np.unique(log.image)) <= {0, 255}
-        else:
-            assert log.image.shape == (rows, columns, 3)
+def check(log: Log, index: int, preset: str) -> None:
+    recipe, (rows, columns) = PRESETS[preset], log.mask.shape
+    assert log.image.dtype == log.mask.dtype == np.uint8
+    assert set(np.unique(log.mask)) <= {0, 128, 255}
+    assert recipe.columns[0] <= columns <= recipe.columns[1]
+    assert rows <= recipe.rows[1] and rows * columns <= recipe.max_mpx * 1.01e6
+    if kind_of(3, index, preset) == "bilevel":
+        assert log.image.shape == (rows, columns) and set(np.unique(log.image)) <= {0, 255}
+    else:
+        assert log.image.shape == (rows, columns, 3)
+
+
+def test_sizes_and_values(logs: list[Log]) -> None:
+    for index, log in enumerate(logs):
+        check(log, index, "tiny")
+    for preset in ("quick", "train"):
+        check(draw_log(3, 0, preset), 0, preset)
 
 
 def test_full_logs_have_the_sizes_of_scans() -> None:
@@ -102,10 +110,9 @@ def test_each_kind_of_page_draws_curves_and_the_same_for_the_same_seed(
     assert all(log.about["kind"] == kind for log in logs)
 
 
-def test_renders_have_colours_and_their_curves_are_ink_in_gray() -> None:
+def test_renders_have_colours_and_their_curves_are_ink_in_gray(logs: list[Log]) -> None:
     coloured = 0
-    for index in range(80):
-        log = draw_log(3, index, "tiny")
+    for log in logs:
         if log.image.ndim == 3 and (log.mask == 255).any():
             coloured += bool(np.ptp(log.image.astype(int), axis=2).max() > 100)
     assert coloured > 5
@@ -260,10 +267,11 @@ def test_solid_ink_is_as_wide_as_its_truth() -> None:
     assert abs(int((truth[100] > 0).sum()) - 6) <= 1
 
 
-def test_pages_without_curves_have_an_empty_mask_and_others_a_plausible_one() -> None:
+def test_pages_without_curves_have_an_empty_mask_and_others_a_plausible_one(
+    logs: list[Log],
+) -> None:
     shares, empty = [], 0
-    for index in range(60):
-        log = draw_log(2, index, "tiny")
+    for log in logs:
         if log.about["curves"] == 0:
             empty += 1
             assert not log.mask.any()
@@ -275,11 +283,10 @@ def test_pages_without_curves_have_an_empty_mask_and_others_a_plausible_one() ->
     assert max(shares) < 0.5
 
 
-def test_the_mask_lies_on_ink() -> None:
+def test_the_mask_lies_on_ink(logs: list[Log]) -> None:
     """Where the mask says curve, there is ink, but for gaps of dashes, fading and swings."""
     on_ink, page = [], []
-    for index in range(80):
-        log = draw_log(3, index, "tiny")
+    for log in logs:
         if log.about["kind"] == "paper" and log.mask.any():
             ink = log.image < 128
             on_ink.append(float(ink[log.mask == 255].mean()))

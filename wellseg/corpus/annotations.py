@@ -21,8 +21,7 @@ from .strokes import resample
 TOP = Table(pens=(0.4, 1.2), sag=0.5, width=(-0.1, 1.1), crossed=0.4, crosses=(1, 4),
             cross_in=(0.04, 0.12), gap_in=0.12)  # fmt: skip
 SCALE = Table(lines=(1, 6), text_in=(0.05, 0.08), pitch=2.2)
-FLAGS = Table(step_in=(0.15, 2.0), length_in=(0.03, 0.12), pens=(0.4, 1.2), jitter=0.05,
-              triangles=0.3)  # fmt: skip
+FLAGS = Table(step_in=(0.15, 2.0), long_in=(0.03, 0.12), pens=(0.4, 1.2), wedges=0.3)
 BAR = Table(beside_in=(-0.1, 0.1), wide_in=(0.03, 0.12), high_in=(0.1, 2.0), solid=0.7,
             ends=0.3, end_in=(0.1, 0.6), numbered=0.4)  # fmt: skip
 TRAIL = Table(pens=(0.4, 2.2), swell=(0.6, 1.4), knots=6, step_px=6.0)
@@ -110,15 +109,11 @@ def scale_words(sheet: Sheet, zone: Zone) -> None:
 def flags(sheet: Sheet, zone: Zone) -> None:
     """Ticks at regular depths along a border: minute marks, volume pips, casing shoes, slides."""
     draws, track = sheet.draws, _track(sheet, zone)
-    step, size = sheet.inches(FLAGS.step_in), sheet.inches(FLAGS.length_in) * draws.sign()
-    x, half = draws.one_of((track.left, track.right)), abs(size) / 2
-    px, colour, solid = sheet.pens(FLAGS.pens), sheet.any_colour(0.3), draws.chance(FLAGS.triangles)
+    step, long = sheet.inches(FLAGS.step_in), sheet.inches(FLAGS.long_in) * draws.sign()
+    x, colour = draws.one_of((track.left, track.right)), sheet.any_colour(0.3)
+    half = abs(long) / 2 if draws.chance(FLAGS.wedges) else sheet.pens(FLAGS.pens) / 2
     for y in np.arange(zone.y0 + draws.between((0, step)), zone.y1, step):
-        at = y + draws.normal(step * FLAGS.jitter)
-        if solid:
-            sheet.fill(np.array([[x, at], [x + size, at - half], [x + size, at + half]]), colour)
-        else:
-            sheet.line((x, at), (x + size, at), colour, px)
+        sheet.fill(np.array([[x, y], [x + long, y - half], [x + long, y + half]]), colour)
 
 
 def bar(sheet: Sheet, zone: Zone) -> None:

@@ -54,7 +54,7 @@ def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y
     layer = np.zeros_like(sheet.ink) if sheet.kind.medium == "scan" else sheet.ink
     curves = 0
     for track in tracks:
-        if track.kind == "curves" and track.right > 0 and track.left < sheet.columns:
+        if track.kind == "curves":
             curves += Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1).draw()
     if layer is not sheet.ink:
         np.maximum(sheet.ink, layer, out=sheet.ink)

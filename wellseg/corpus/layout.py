@@ -59,14 +59,14 @@ class Track:
 
 
 def draw_tracks(sheet: Sheet) -> list[Track]:
-    """Tracks left to right; a page wider than the image is cut, a narrower one gets margins."""
+    """What is seen of a page's tracks: a wider one than the image is cut, others get margins."""
     draws, columns = sheet.draws, sheet.columns
     zoom = draws.between(PLACE.zoom)
     if sheet.kind.medium == "scan" and sheet.dpi > 350 and draws.chance(PLACE.reduced):
         zoom *= PLACE.reduction
     layout = LAYOUTS[draws.pick(sheet.kind.layouts)]
     widths = [w * sheet.dpi * zoom * draws.between(PLACE.track_width) for _, w in layout]
-    if sheet.kind.fit and sum(widths) < 0.8 * columns:  # an export leaves little margin
+    if sheet.tidy and sum(widths) < 0.8 * columns:  # an export leaves little margin
         stretch = min(1.7, columns * draws.between(PLACE.fill) / sum(widths))
         widths = [w * stretch for w in widths]
     room = columns - sum(widths)
@@ -86,6 +86,7 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
             track.first = draws.number(PLACE.first)
         divisions = width / sheet.dpi * draws.number(PLACE.divisions_an_inch)
         track.divisions = max(2, round(divisions))
-        tracks.append(track)
+        if track.right > 0 and track.left < columns:
+            tracks.append(track)
         x += width + (0 if joined else draws.between(PLACE.gap_px))
     return tracks

@@ -20,7 +20,7 @@ from .sheet import Sheet, new_sheet
 PAGE = Table(
     coarse_in=(7.5, 12.0),
     without_curves={"header": 0.6, "heads": 0.17, "grid": 0.17, "blank": 0.06}, stray=0.15,
-    header_share=(0.15, 0.5), header_in=9, margin=(0, 0.12), heads_in=(0.6, 3.0), gap_in=(0, 0.4),
+    header_share=(0.15, 0.5), header_in=9, margin=(0, 0.12),
     head_in=(0.5, 1.6), headed_log=0.09, head_room_in=2, ends_in=(0, 1), ends=0.1,
     notes_on_top=0.5,  # share of a program's pages: it sets its texts over the curves
 )  # fmt: skip
@@ -90,11 +90,7 @@ def _page_without_curves(sheet: Sheet) -> None:
     if what == "header":
         _header(sheet, sheet.rows, 0)
     elif what == "heads":
-        y = 0
-        while y < sheet.rows:
-            below = y + int(sheet.inches(PAGE.heads_in))
-            track_heads(sheet, tracks, y, below)
-            y = below + int(sheet.inches(PAGE.gap_in))
+        track_heads(sheet, tracks, 0, sheet.rows)
     elif what == "grid":
         _paper(sheet, tracks, draw_ruling(sheet), 0, sheet.rows)
         annotate(sheet, Zone(tracks, 0, sheet.rows))
@@ -148,8 +144,6 @@ def _paper(sheet: Sheet, tracks: list[Track], ruling: Ruling, y0: int, y1: int) 
     phase = first + sheet.draws.whole((0, ruling.bold_every)) * ruling.row_step
     rule(sheet, ruling, tracks, y0, y1, phase)
     for track in tracks:
-        if track.right <= 0 or track.left >= sheet.columns:
-            continue
         if track.kind in PANELS:
             PANELS[track.kind](sheet, track, y0, y1)
         elif track.kind == "depth":

@@ -110,90 +110,70 @@ class PageKind:
 
     medium: Medium
     layouts: Shares
-    curves: CurveTable
-    notes: Shares  # ingredients of annotations.py: how many on a page of 10 x 10 inches
+    notes: Shares  # labels.py and annotations.py: how many on a page of 10 x 10 inches
+    header: Shares = field(default_factory=PAPER_HEADER.copy)  # blocks of headers.py
+    curves: CurveTable = field(default_factory=CurveTable)
     dpi: Span = (70.0, 155.0)  # measured; a scan has one of SCAN_DPI
     grids: Shares = field(default_factory=lambda: {"mid": 0.55, "light": 0.18, "black": 0.27})
-    fit: bool = False  # tracks fill the width, as an export's do
     coarse: float = 0.0  # share drawn at 60-85 dpi with strokes of one pixel (measured)
     lithology: Shares = field(default_factory=lambda: {"brick": 3, "dots": 3, "dashes": 3})
     tinted: float = 0.8  # share of lithology columns in colours
     text_turned: float = 0.12  # share of texts that lie on their side
-    header: Shares = field(default_factory=PAPER_HEADER.copy)  # blocks of headers.py
 
 
 KINDS: dict[str, PageKind] = {
-    "paper": PageKind("scan", PAPER_LAYOUTS, CurveTable(), PAPER_NOTES),
+    "paper": PageKind("scan", PAPER_LAYOUTS, PAPER_NOTES),
     "colour print": PageKind(
-        "print", PAPER_LAYOUTS, CurveTable(inks=COLOURED, width_px=(1.0, 2.4)), PAPER_NOTES,
-        dpi=(75, 130),  # measured
+        "print", PAPER_LAYOUTS, PAPER_NOTES, dpi=(75, 130),  # measured
+        curves=CurveTable(inks=COLOURED, width_px=(1.0, 2.4)),
     ),
     "mud log": PageKind(
-        "render",
-        layouts={"mud": 50, "mud wide": 30, "photos": 20},
-        curves=CurveTable(
-            per_track={"1": 30, "2": 34, "3": 18, "5": 18}, shapes=MUD_LOG_SHAPES,
-            styles={"solid": 82, "long": 6, "short": 4, "points": 8}, inks=GAS_INKS,
-            liveliness=(0.3, 1.2), still=0.06, at_border=0.16, along_rows=0.35, filled=0.08,
-        ),
-        notes=MUD_LOG_NOTES,
-        grids={"mid": 0.4, "light": 0.15, "black": 0.45},
-        fit=True, coarse=0.25, tinted=0.95, header=MUD_LOG_HEADER,
+        "render", {"mud": 50, "mud wide": 30, "photos": 20}, MUD_LOG_NOTES, MUD_LOG_HEADER,
+        coarse=0.25, tinted=0.95, grids={"mid": 0.4, "light": 0.15, "black": 0.45},
         lithology={"brick": 5, "dots": 3, "dashes": 4, "slant": 2, "steps": 1, "plain": 1},
+        curves=CurveTable(
+            per_track={"1": 30, "2": 34, "3": 18, "5": 18}, shapes=MUD_LOG_SHAPES, inks=GAS_INKS,
+            styles={"solid": 82, "long": 6, "short": 4, "points": 8}, liveliness=(0.3, 1.2),
+            still=0.06, at_border=0.16, along_rows=0.35, filled=0.08,
+        ),
     ),
     "geosteering": PageKind(
-        "render",
-        layouts={"geosteering": 1},
+        "render", {"geosteering": 1}, {**MUD_LOG_NOTES, "bar": 8.0}, MUD_LOG_HEADER,
+        tinted=0.95, text_turned=1.0,
         curves=CurveTable(
-            shapes=MUD_LOG_SHAPES, styles={"solid": 80, "long": 8, "points": 12}, inks=GAS_INKS,
+            shapes=MUD_LOG_SHAPES, inks=GAS_INKS, styles={"solid": 80, "long": 8, "points": 12},
             liveliness=(0.3, 1.2), still=0.1, at_border=0.16, along_rows=0.3,
         ),
-        notes={**MUD_LOG_NOTES, "bar": 8.0},
-        fit=True, tinted=0.95, text_turned=1.0, header=MUD_LOG_HEADER,
     ),
     "open hole": PageKind(
-        "render",
-        layouts=RENDER_LAYOUTS,
+        "render", RENDER_LAYOUTS, RENDER_NOTES, coarse=0.35,
         curves=CurveTable(
             styles=RENDER_STYLES, inks=COLOURED, liveliness=(0.2, 0.9), still=0.08,
             at_border=0.05, filled=0.16,
         ),
-        notes=RENDER_NOTES,
-        fit=True, coarse=0.35,
     ),
     "gray render": PageKind(
-        "render",
-        layouts=RENDER_LAYOUTS,
+        "render", RENDER_LAYOUTS, RENDER_NOTES, coarse=0.5, tinted=0.0,
         curves=CurveTable(
             styles=RENDER_STYLES, inks=GRAYS, liveliness=(0.2, 0.9), still=0.08, at_border=0.05,
             filled=0.12,
         ),
-        notes=RENDER_NOTES,
-        fit=True, coarse=0.5, tinted=0.0,
     ),
     "cased hole": PageKind(
-        "render",
-        layouts={"bond": 40, "cased": 40, "depth left": 20},
+        "render", {"bond": 40, "cased": 40, "depth left": 20}, RENDER_NOTES, coarse=0.5,
         curves=CurveTable(
-            shapes=CASED_HOLE_SHAPES,
-            styles={"solid": 54, "long": 10, "short": 8, "points": 22, "dots": 6}, inks=COLOURED,
-            liveliness=(0.15, 0.7), still=0.14, at_border=0.1, collars=0.2, filled=0.06,
-            bundle=0.06,
+            shapes=CASED_HOLE_SHAPES, inks=COLOURED, liveliness=(0.15, 0.7), still=0.14,
+            styles={"solid": 54, "long": 10, "short": 8, "points": 22, "dots": 6},
+            at_border=0.1, collars=0.2, filled=0.06, bundle=0.06,
         ),
-        notes=RENDER_NOTES,
-        fit=True, coarse=0.5,
     ),
     "drilling": PageKind(
-        "render",
-        layouts={"drilling": 60, "api wide": 25, "api": 15},
+        "render", {"drilling": 60, "api wide": 25, "api": 15}, {**RENDER_NOTES, "survey": 8.0},
+        coarse=0.3, grids={"mid": 0.5, "light": 0.1, "black": 0.4},
         curves=CurveTable(
-            per_track={"1": 60, "2": 30, "3": 10}, shapes=DRILLING_SHAPES,
-            inks={**GRAYS, "blue": 20, "red": 20, "green": 20}, along_rows=0.5,
-            liveliness=(0.3, 1.4), bare=0.2,
+            per_track={"1": 60, "2": 30, "3": 10}, shapes=DRILLING_SHAPES, along_rows=0.5,
+            inks={**GRAYS, "blue": 20, "red": 20, "green": 20}, liveliness=(0.3, 1.4), bare=0.2,
         ),
-        notes={**RENDER_NOTES, "survey": 8.0},
-        grids={"mid": 0.5, "light": 0.1, "black": 0.4},
-        fit=True, coarse=0.3,
     ),
 }  # fmt: skip
 

@@ -135,8 +135,6 @@ def pieces(draws: Draws, y0: float, y1: float, inch_px: float) -> list[tuple[flo
 def rule(sheet: Sheet, ruling: Ruling, tracks: list[Track], y0: int, y1: int, phase: float) -> None:
     """Draw the grid of all tracks between rows y0 and y1. phase: row of the first bold line."""
     for track in tracks:
-        if track.right < 0 or track.left > sheet.columns:
-            continue
         if track.kind in GRIDDED:
             _rule_columns(sheet, ruling, track, y0, y1)
             _rule_rows(sheet, ruling, track, y0, y1, phase)

@@ -14,10 +14,7 @@ import numpy as np
 from .draws import Array, Draws, Shares, Span, Table
 
 BEDS = Table(thickness_log_sd=0.9, middle=0.5, rock=0.35, trend=0.3, trend_beds=3.0)
-SPREAD = Table(
-    gain={"as it is": 0.62, "quiet": 0.18, "wild": 0.2}, quiet=(0.25, 0.8), wild=(1.2, 2.5),
-    moved=0.55, place=(0.08, 0.92), mirrored=0.15,
-)  # fmt: skip
+SPREAD = Table(gain_log_sd=0.45, moved=0.55, place=(0.08, 0.92), mirrored=0.15)
 COMPANION = Table(length=(20, 120), side_length=200, parted=(0.02, 0.15), fine=(0, 0.02),
                   blur=(0.3, 5))  # fmt: skip
 KICKS = Table(every=(25, 150), uneven=(0.9, 1.1), samples=(2, 5), size=(0.02, 0.18))
@@ -173,10 +170,7 @@ def draw_values(draws: Draws, beds: Beds, shapes: Shares, liveliness: float) -> 
     name = draws.pick(shapes)
     x = draw_shape(draws, beds, SHAPES[name])
     centre = float(np.median(x))
-    gain = draws.pick(SPREAD.gain)
-    if gain != "as it is":
-        liveliness *= draws.between(SPREAD.quiet if gain == "quiet" else SPREAD.wild)
-    x = centre + (x - centre) * liveliness
+    x = centre + (x - centre) * liveliness * float(np.exp(draws.normal(SPREAD.gain_log_sd)))
     if name == "gas":
         return x
     if draws.chance(SPREAD.moved):  # the scale an engineer chose puts it anywhere
