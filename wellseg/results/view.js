@@ -356,6 +356,7 @@ function showWhole(on) {
   $("#followed").hidden = lineCanvas.hidden = !on;
   if (!on) isolate(-1);
   showOverlay(!on);
+  if (state.fitted) fit();
   soon();
 }
 
@@ -387,11 +388,13 @@ followed.forEach((curve, i) => {
     if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
   });
 });
-const unsure = followed.flatMap(({ name, uncertain }) => uncertain.map((row) => ({ name, row })));
-unsure.sort((a, b) => a.row - b.row);
-for (const { name, row } of unsure) listed("#uncertain", `row ${count(row)}`, [name, depth(row)].filter(Boolean).join(", "), "", () => goTo(row));
+const unsure = new Map();  // row -> names of the curves that may have changed places there
+for (const { name, uncertain } of followed) for (const row of uncertain) unsure.set(row, [...(unsure.get(row) ?? []), name]);
+for (const row of [...unsure.keys()].sort((a, b) => a - b)) {
+  listed("#uncertain", `row ${count(row)}`, [...unsure.get(row), depth(row)].filter(Boolean).join(", "), "", () => goTo(row));
+}
 $("#whole").hidden = !followed.length;
-$("#unsure").textContent = unsure.length ? "Uncertain identity" : "";
+$("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
 
 // ---- zoom ----------------------------------------------------------------------------------------------
 
