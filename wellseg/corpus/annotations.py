@@ -20,7 +20,7 @@ from .strokes import resample
 
 TOP = Table(pens=(0.4, 1.2), sag=0.5, width=(-0.1, 1.1), crossed=0.4, crosses=(1, 4),
             cross_in=(0.04, 0.12), gap_in=0.12)  # fmt: skip
-SCALE = Table(lines=(1, 6), text_in=(0.05, 0.08), pitch=2.2)
+SCALE = Table(lines=(1, 6), text_in=(0.05, 0.08), pitch=2.5)
 FLAGS = Table(step_in=(0.15, 2.0), long_in=(0.03, 0.12), pens=(0.4, 1.2), wedges=0.3)
 BAR = Table(beside_in=(-0.1, 0.1), wide_in=(0.03, 0.12), high_in=(0.1, 2.0), solid=0.7,
             ends=0.3, end_in=(0.1, 0.6), numbered=0.4)  # fmt: skip

@@ -48,7 +48,7 @@ FLOOD = Table(
 )  # fmt: skip
 DIRT = Table(
     specks_median=60.0, specks_log_sd=1.4,  # measured 16-2,080 a Mpx, with what the grain adds
-    most=4000, pinholes=0.1, size_px={"1": 0.6, "2": 0.25, "3": 0.1, "5": 0.05},
+    most=4000, pinholes=0.1, mean_px=3.0, most_px=16,
     smeared=0.12, smear_specks=(2000, 30000), smear_rows=(20, 300), scratches=0.25,
     scratch_px=(60, 900), lean_px=12, erased=0.05, erased_rows=(10, 60), erased_columns=(20, 200),
     streaked=0.1, streak_columns=(20, 140), streak_rows=40, streaks=(0.05, 0.4),
@@ -152,13 +152,14 @@ def overexpose(draws: Draws, ink: Array, level: float, table: Table) -> Array:
 
 def specks(draws: Draws, black: Array, per_mpx: float) -> None:
     """Scatter dirt, or pinholes in the ink, on uint8 (rows, columns), 255 black: in place."""
-    dirt = np.zeros_like(black)
-    for size, share in DIRT.size_px.items():
-        layer, count = np.zeros_like(black), draws.count(share * per_mpx * black.size / 1e6)
-        layer[tuple(draws.rng.integers(0, end, count) for end in black.shape)] = 255
-        crumb = draws.rng.random((int(size), int(size))) < 0.8
-        dirt |= cv2.dilate(layer, crumb.astype(np.uint8)) if size != "1" else layer
-    black[dirt > 0] = 0 if draws.chance(DIRT.pinholes) else 255
+    at = draws.rng.integers(0, black.shape, (draws.count(per_mpx * black.size / 1e6), 2))
+    size = draws.rng.exponential(DIRT.mean_px, len(at))
+    tone = 0 if draws.chance(DIRT.pinholes) else 255
+    for n in range(DIRT.most_px):  # crumbs of any shape: each walks about until it has its size
+        black[tuple(at.T)] = tone
+        at = at[size > n]
+        size = size[size > n]
+        at = np.clip(at + draws.rng.integers(-1, 2, at.shape), 0, np.array(black.shape) - 1)
 
 
 def dirty(draws: Draws, black: Array) -> None:

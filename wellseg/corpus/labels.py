@@ -21,7 +21,7 @@ POINTER = Table(
     head_wide=(0.25, 0.6), heads={"open": 0.4, "filled": 0.35, "none": 0.25},
 )  # fmt: skip
 FRAME = Table(room=0.3, pitch=1.5, pencil=0.5, pencil_ink=(0.9, 2.0))
-SAMPLE = Table(half=(0.12, 0.5), whole=0.3, arrows=0.2, below=(-0.1, 0.9))
+SAMPLE = Table(half=(0.12, 0.5), whole=0.3, arrows=0.2, below=(-0.1, 0.35))
 
 
 @dataclass(frozen=True)
