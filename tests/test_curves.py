@@ -111,3 +111,61 @@ def test_any_strips_give_the_same(strip):
         )
         np.testing.assert_array_equal(b.column, d.column)
         np.testing.assert_array_equal(b.flags, d.flags)
+
+
+def test_two_of_one_course_that_bounce_are_told_apart_by_colour():
+    bounce = 25 * np.cos(2 * np.pi * ROWS / 500)
+    curves = [300 - abs(bounce), 301 + abs(bounce)]
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    for curve, colour in zip(curves, ((220, 0, 0), (0, 0, 220)), strict=True):
+        colours[draw(curve, width=3) > 0] = colour
+    found = follow(draw(*curves, width=3), colours)
+    is_each(found, curves)
+    assert {curve.colour for curve, _ in found} == {(220, 0, 0), (0, 0, 220)}
+
+
+def test_two_of_one_course_are_told_apart_by_width():
+    bounce = 30 * np.cos(2 * np.pi * ROWS / 500)
+    curves = [300 - abs(bounce), 306 + abs(bounce)]
+    found = follow(draw(*curves, width=(3, 9)))
+    is_each(found, curves)
+    thin, thick = sorted(curve.width_px for curve, _ in found)
+    assert 2 < thin < 5 and 8 < thick < 11
+
+
+def test_dots_dashes_and_solid_strokes_have_their_styles():
+    curves = [sine(middle, 30, 700) for middle in (150, 350, 550)]
+    drawn = [
+        np.where(ROWS % 16 < 5, curves[0], np.nan),
+        np.where(ROWS % 50 < 36, curves[1], np.nan),
+    ]
+    assert [curve.style for curve, _ in follow(draw(*drawn, curves[2]))] == [
+        "dotted",
+        "dashed",
+        "solid",
+    ]
+
+
+def test_a_curve_behind_another_ends_where_they_met():
+    long, short = sine(300, 40, 900), 200 + ROWS * 0.25
+    met = int(np.argmax(short > long - 2))
+    mask = draw(long, np.where(ROWS < met, short, np.nan))
+    ends = sorted(curve.first_row + curve.rows for curve, _ in follow(mask))
+    assert ends[1] > 1490 and abs(ends[0] - met) < 30
+
+
+def test_long_curves_wait_in_a_file():
+    rows = np.arange(12000)
+    curve = sine(60, 30, 800, rows=rows)
+    mask = draw(curve, columns=120)
+    with CurveFollower(40) as follower:
+        for start in range(0, len(mask), 1000):
+            part = mask[start : start + 1000]
+            follower.add(255 - part, part, part)
+            lines = [line for s in follower._window._strands.values() for line in s.lines]
+            assert all(len(line.points) < 4000 for line in lines)
+        follower.finish()
+        (one,) = follower.curves
+        assert one.rows > 11990  # thinning takes a pixel of an end
+        column = follower.points(one).column
+        assert np.abs(column - curve[one.first_row :][: len(column)]).max() < 3
