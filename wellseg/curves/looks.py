@@ -39,13 +39,12 @@ class Look:
     def of(runs: NDArray[np.float32]) -> Look:
         """Of a strand's runs."""
         inked = runs[:, DUTY] > 0.5
-        ink, *colour = np.median(
-            runs[inked][:, [INK, RED, GREEN, BLUE]]
-            if inked.any()
-            else runs[:, [HALF, RED, GREEN, BLUE]],
-            axis=0,
+        duty = np.count_nonzero(inked) / len(runs)
+        facts = (
+            runs[inked][:, [INK, RED, GREEN, BLUE]] if duty else runs[:, [HALF, RED, GREEN, BLUE]]
         )
-        return Look(len(runs), max(float(ink), 0.7), float(runs[:, DUTY].mean()), np.array(colour))
+        ink, *colour = np.sort(facts, axis=0)[len(facts) // 2].tolist()
+        return Look(len(runs), max(ink, 0.7), duty, np.array(colour))
 
     def with_more(self, other: Look) -> Look:
         """Of both together."""
