@@ -510,25 +510,21 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
 
 
-def test_files_that_may_not_grow_fail_their_scan_alone(folder, weights, tmp_path):
+def test_files_that_may_not_grow_fail_their_scan_alone(no_pool, folder, weights, tmp_path, capsys):
     """EFBIG, of a real limit: a mask that does not fit is not there in part."""
     resource = pytest.importorskip("resource")
     noise = np.random.default_rng(0).integers(0, 256, (900, 900), np.uint8)
     tifffile.imwrite(folder / "noise.tif", noise)
     out = tmp_path / "out"
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
-    start = command(folder, "--out", out, "--weights", weights, "--jobs", 1)
-    done = subprocess.run(start, preexec_fn=limit, capture_output=True, text=True)
-    assert done.returncode == 1 and os.strerror(errno.EFBIG) in done.stderr
-    assert states(out) == {
-        "a.tif": "done",
-        "b.tif": "done",
-        "deep/c.tif": "done",
-        "noise.tif": "failed",
-    }
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        run(folder, "--out", out, "--weights", weights, status=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.strerror(errno.EFBIG) in capsys.readouterr().err
+    failed = {name for name, state in states(out).items() if state == "failed"}
+    assert failed == {"noise.tif"} and set(states(out)) == {*TIFFS, "noise.tif"}
     assert_whole(out)
     assert not list(out.glob("noise.*"))
 

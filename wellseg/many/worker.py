@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from wellseg.config import PredictConfig
 from wellseg.many.tasks import Outcome, Settings, is_done, outcome_of
+from wellseg.results.one_scan import mask_scan
 from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.files import Task, claim, local_copy
+from wellseg.scan.reader import pages_of
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -62,9 +64,9 @@ class Worker:
     ) -> dict[str, Any]:
         """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
         where it stands, all results are whole."""
-        from wellseg.results.one_scan import mask_scan
-
-        others, left_out = further_pages(task.scan)
+        _, own, copies = pages_of(task.scan)
+        others = [page + 1 for page in own]
+        left_out = [f"page {page + 1} is a reduced copy" for page in copies]
         masked: list[int] = []
         failed: list[str] = []
 
@@ -86,18 +88,6 @@ class Worker:
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
         return mask(task, self.config)
-
-
-def further_pages(path: str) -> tuple[list[int], list[str]]:
-    """Numbers, from 1, of the pages beside the largest one that are logs; what is left out."""
-    from wellseg.scan.reader import open_scan, pages_of
-
-    with open_scan(path) as scan:
-        others = [page for page in range(scan.pages) if page != scan.page]
-    logs = pages_of(path) if others else []
-    numbers = [page + 1 for page in others if page in logs]
-    left_out = [f"page {page + 1} is a reduced copy" for page in others if page not in logs]
-    return numbers, left_out
 
 
 def _disk_full(error: Exception) -> Literal["", "results", "scratch"]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wellseg.config import parse_bytes
 from wellseg.device import pick_device, pick_dtype
 from wellseg.net.resunet import to_ink
-from wellseg.rows.evaluation import Plan, RowEvaluation
+from wellseg.rows.evaluation import RowEvaluation
 from wellseg.scan.reader import open_scan
 
 if TYPE_CHECKING:
@@ -109,11 +109,7 @@ class Inference:
             device=self.device,
             window_rows=window_rows,
         )
-
-    @property
-    def plan(self) -> Plan:
-        """Memory and disk that this will take, known before anything is computed."""
-        return self._evaluation.plan
+        self.plan = self._evaluation.plan  # memory and disk that this will take
 
     def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
         """The scan from top to bottom, each row once; progress is told the share done."""

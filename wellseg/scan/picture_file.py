@@ -16,11 +16,10 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan.compressions import OLD_JPEG, WEBP
 from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.gray import Gray, flatten
 from wellseg.scan.pictures import upright
-from wellseg.scan.tiff_page import Band
+from wellseg.scan.tiff_page import OLD_JPEG, WEBP, Band
 
 PNG, BMP, JPEG = b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff"
 JPEG_2000 = b"\0\0\0\x0cjP  "

@@ -1,9 +1,8 @@
 """The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
 
 Read on from here: a file has pages (`tiff_page`, `picture_file`), a page has strips or tiles, which
-are decoded (`compressions`, `fax`) to samples, and samples become gray (`gray`). Nothing outside
-this room knows of TIFF, polarity, bit depth or palettes: everywhere else a scan is uint8 rows,
-0 ink to 255 paper.
+are decoded (`fax`) to samples, and samples become gray (`gray`). Nothing outside this room knows of
+TIFF, polarity, bit depth or palettes: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
 """
 
 from __future__ import annotations
@@ -65,19 +64,16 @@ def other_kind(path: str | os.PathLike[str]) -> str:
     return "" if name.startswith(".") else OTHER_KINDS.get(Path(name).suffix.lower(), "")
 
 
-def pages_of(path: str | os.PathLike[str]) -> list[int]:
-    """The pages of a file that are scans of their own, from 0, for `open_scan`; reads tags only.
-
-    Left out are reduced copies, thumbnails and transparency masks, by their tags or their size.
+def pages_of(path: str | os.PathLike[str]) -> tuple[int, list[int], list[int]]:
+    """The page of a file that `open_scan` takes, other pages that are scans of their own, and the
+    rest: reduced copies, thumbnails and masks, by their tags or size. From 0; reads tags only.
 
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged.
     """
     with open_scan(path) as largest:
-        return [
-            number
-            for number in range(largest.pages)
-            if number == largest.page or _is_own_scan(largest._tiff_pages[number], largest)
-        ]
+        others = [number for number in range(largest.pages) if number != largest.page]
+        own = [number for number in others if _is_own_scan(largest._tiff_pages[number], largest)]
+        return largest.page, own, [number for number in others if number not in own]
 
 
 def _is_own_scan(page: Any, largest: Scan) -> bool:

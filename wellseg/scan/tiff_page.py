@@ -6,7 +6,9 @@ strip, a part of one): the smallest piece that can be decoded by itself.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -17,11 +19,18 @@ import tifffile
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan.compressions import EXPANSION, JPEG, NONE, decompress
 from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.fax import FAX, decode_fax
 from wellseg.scan.gray import COLOUR_CHANNELS, PALETTE, Gray, ToGray
 
+NONE, LZW, OLD_JPEG, JPEG, DEFLATE, PACKBITS = 1, 5, 6, 7, 8, 32773
+OLD_DEFLATE, LZMA, ZSTD, WEBP = 32946, 34925, 50000, 50001
+
+EXPANSION = {NONE: 1, LZW: 2731, JPEG: 4096, DEFLATE: 1032, PACKBITS: 64, OLD_DEFLATE: 1032,
+             LZMA: 2**14, ZSTD: 2**16}  # fmt: skip
+"""The most bytes that one byte of the file can become, of what is decoded strip by strip. Deflate:
+258 bytes from 2 bits (zlib's "maximum compression factor" 1032:1); LZW: 12 bits for at most 4,096
+bytes; PackBits: 128 from 2. Formats without a bound get one that no scan reaches."""
 CONVERT = "convert it, for example with tiffcp -c lzw"
 MAX_BAND_BYTES = 2**31
 """Largest decoded band (one byte a pixel for 1 bit) that is decoded at all."""
@@ -213,7 +222,7 @@ class TiffPage:
             return bits.tobytes(), flaw
         # Some codecs take memory for all of `size` at once.
         size = min(height * self._row_bytes, EXPANSION[self._compression] * len(data))
-        return decompress(self._compression, data, size), ""
+        return _decompress(self._compression, data, size), ""
 
     def _raw(self, index: int, skip: int = 0, limit: int | None = None) -> tuple[bytes, str]:
         """The bytes of a segment as they are in the file, and what is wrong with them."""
@@ -250,3 +259,26 @@ class TiffPage:
         if damage or decoded is None or decoded.shape[1] < height:
             return nothing, damage or "the data are damaged"
         return decoded[0, :height], ""
+
+
+def _decompress(compression: int, data: bytes, size: int) -> bytes:
+    """Decompress at most `size` bytes; fewer where deflated data end early."""
+    if compression in (DEFLATE, OLD_DEFLATE):
+        # In pieces, so that the rows before a flaw are kept; zlib also stops at `size`, where
+        # imagecodecs refuses strips that hold more than the picture.
+        inflate, out = zlib.decompressobj(), bytearray()
+        with contextlib.suppress(zlib.error):
+            for at in range(0, len(data), 2**14):
+                out += inflate.decompress(data[at : at + 2**14], size - len(out) or 1)
+                if len(out) >= size or inflate.eof:
+                    break
+                while inflate.unconsumed_tail and len(out) < size:
+                    out += inflate.decompress(inflate.unconsumed_tail, size - len(out))
+        return bytes(out[:size])
+    if compression == LZW:
+        return bytes(imagecodecs.lzw_decode(data, out=size))
+    if compression == PACKBITS:
+        return bytes(imagecodecs.packbits_decode(data))
+    if compression == LZMA:
+        return bytes(imagecodecs.lzma_decode(data, out=size))
+    return bytes(imagecodecs.zstd_decode(data, out=size))
