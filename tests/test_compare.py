@@ -18,7 +18,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.results.comparison import Comparison, Way, paired, write_report
 from wellseg.training.options import OptimConfig
 
-TINY = compare.Size((8, 16), 3, 1, 48, 2, 1, 1)
+TINY = compare.Size((8, 16), 3, 1, 160, 2, 1, 1)
 
 
 @pytest.fixture
