@@ -46,6 +46,7 @@ wheel: setup
 
 # The bundled weights from nothing: make release SCANS=folder of the scans that data/pages names.
 release: setup
+	@test -n "$(SCANS)" || { echo "make release SCANS=folder: where are the scans?"; exit 2; }
 	$(BIN)/python data/pages/release.py "$(SCANS)" runs/release
 
 clean:

@@ -196,3 +196,5 @@ def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
         parse(PredictConfig, "predict", "", ["scan.tif"], "scans")
         assert os.environ.get("OMP_WAIT_POLICY") == expected
+    monkeypatch.setattr(os, "getloadavg", lambda: open(os.devnull + "/x"), raising=False)
+    parse(PredictConfig, "predict", "", ["scan.tif"], "scans")  # a system that does not say

@@ -333,7 +333,10 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     synth.write_corpus(SynthConfig(out, count=3, seed=9, preset="tiny"))
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.tif")}
+    left = out / "images" / ".wellseg-0123abcd-tiny9-000001.tif"  # by a run that was killed
+    left.touch()
     synth.write_corpus(SynthConfig(out, count=5, seed=9, preset="tiny", workers=2))
+    left.unlink()
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     logs = list_logs(out)
     assert len(logs) == 5 and {log.split for log in logs} == {"train", "val"}

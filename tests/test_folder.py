@@ -257,6 +257,8 @@ def test_progress_is_weighed_by_bytes():
     assert bar.completed == pytest.approx(150 / 400)
     screen.ended(tall, Outcome("t.tif", "done", 300, 100, 1.0, 0.0))
     assert bar.completed == pytest.approx(300 / 400) and bar.description == "3/3"
+    screen.share(tall, 0.9)  # a worker's word may come after its result
+    assert bar.completed == pytest.approx(300 / 400)
 
 
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
@@ -314,6 +316,12 @@ def pages(tmp_path):
         for rows, columns in ((70, 80), (120, 80), (30, 20)):
             file.write(draw_waves(rows, columns, phase=0)[0], compression="deflate")
     return path
+
+
+def test_what_is_said_of_a_scan_is_of_its_largest_page(pages, weights):
+    said = ["--depth", "20=100", "100=140", "--step", "0.5", "--tracks", "5-75", "--rows", "10-110"]
+    run(pages, "--weights", weights, "--curves", *said)
+    assert pages.with_name("pages.las").exists() and pages.with_name("pages.p1.las").exists()
 
 
 def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,7 +66,36 @@ def test_the_data_set_that_they_make(tmp_path, monkeypatch, capsys):
     assert (mask[:650] == 128).all() and (mask[700:] == 128).all()
     assert (mask[650:700, 20:23] == 255).all() and (mask[655, 40:] == 128).all()
     assert (mask[665, 23:] == 0).all()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="none of the scans"):
+        pages.build(tmp_path / "empty", tmp_path / "none")
+    assert not (tmp_path / "none" / "split.csv").exists()  # or a release would go on without pages
     image[720, 5] = 0
     write_picture(scans / "a.tif", image, dpi=100)
     with pytest.raises(SystemExit, match="has other pixels than those that were labelled"):
         pages.build(scans, out)
+
+
+@pytest.fixture
+def release(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("release")
+
+
+def test_a_release_ends_where_a_command_fails(release, monkeypatch):
+    for status, command, ends in ((0, "train", False), (1, "paper", False), (1, "train", True),
+                                  (-9, "paper", True), (-9, "train", True)):  # fmt: skip
+        done = SimpleNamespace(returncode=status)
+        monkeypatch.setattr(release.subprocess, "run", lambda *_, done=done: done)
+        with pytest.raises(SystemExit) if ends else nullcontext():
+            release.run(command)
+
+
+def test_a_damaged_scan_ends_no_release(release, tmp_path, monkeypatch):
+    monkeypatch.setattr(release.pages, "split_of", lambda _: "train")
+    write_picture(tmp_path / "a.tif", np.full((9, 9), 255, np.uint8), dpi=100)
+    (tmp_path / "b.tif").write_bytes(b"II*")
+    asked = []
+    monkeypatch.setattr(release, "run", lambda *words: asked.extend(words))
+    release.mine(tmp_path, tmp_path / "w", tmp_path / "out")
+    assert tmp_path / "a.tif" in asked and tmp_path / "b.tif" not in asked

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from wellseg.cli import parse
 from wellseg.net.options import ModelConfig
 from wellseg.train import main, train
+from wellseg.training.callbacks import StepProgress
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.weights import change_header, load_model, read_header
 
@@ -268,6 +270,16 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     assert "no step was better than the start" in capsys.readouterr().out
     run(*few, tmp_path / "third", "--steps", 10, *spoil, "--keep", "last")
     assert read_header(tmp_path / "third" / "model.safetensors")["training"]["kept_step"] == 10
+
+
+def test_the_time_of_a_step_of_several_logs_is_told_once(capfd):
+    progress = StepProgress()
+    trainer = SimpleNamespace(global_step=0, max_steps=99, is_global_zero=True)
+    progress.on_train_start(trainer)
+    for step in (9, 10, 10, 11):
+        trainer.global_step = step
+        progress.on_train_batch_end(trainer)
+    assert capfd.readouterr().out.count("99 steps: about") == 1
 
 
 def test_progress_counts_steps_and_tells_the_time_that_is_left(data_set, tmp_path, capfd):

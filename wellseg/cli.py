@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -138,8 +139,9 @@ def _sleep_where_busy() -> None:
     libgomp lets them spin, against whoever computes beside them: on two cores beside a training,
     1,200 x 640 pixels took 80 s, and 2 to 7 s so. On an idle machine to wake up costs a third.
     """
-    if hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY_LOAD:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
+        if os.getloadavg()[0] > BUSY_LOAD:
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _add_options(parser: Any, options: type, positional: str | None = None, key: str = "") -> None:

@@ -60,7 +60,8 @@ def write_corpus(config: SynthConfig) -> int:
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    there = {path.stem for path in (out / "images").glob("*.tif")}
+    # By name: a run that was killed leaves hidden files beside them.
+    there = {path.stem for path in (out / "images").glob(f"{preset}{seed}-*.tif")}
     names = {f"{preset}{seed}-{index:06d}": index for index in range(config.count)}
     todo = [(out, name, seed, index, preset) for name, index in names.items() if name not in there]
     if config.workers > 1 and len(todo) > 1:

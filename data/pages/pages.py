@@ -87,6 +87,8 @@ def build(scans: Path, out: Path) -> None:
         write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, bilevel=True)
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
+    if len(lines) == 1:
+        sys.exit(f"{scans}: none of the scans of {HERE} is in this folder")
     with open(out / "split.csv", "w", newline="") as file:
         csv.writer(file).writerows(lines)
     print(f"{len(lines) - 1} pages in {out}")

@@ -28,20 +28,20 @@ import torch
 
 from wellseg.evaluate import choose_logs, score_files
 from wellseg.rows.segment import segment
-from wellseg.scan.reader import open_scan
+from wellseg.scan.reader import ScanError, open_scan
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
 WINDOW_ROWS = 2000
-"""Where the norms take their statistics from: docs say why."""
+"""Of the windows of the norms' statistics: benchmarks/README.md, "Statistics of windows"."""
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 def run(command: str, *words: object) -> None:
     print(">", "wellseg", command, *words, flush=True)
     done = subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)])
-    if done.returncode > (command == "paper"):  # 1: some scans gave no crop
-        sys.exit(done.returncode)
+    if done.returncode and (command, done.returncode) != ("paper", 1):  # 1: some gave no crop
+        sys.exit(done.returncode)  # below 0: killed by a signal
 
 
 def mine(scans: Path, weights: Path, out: Path) -> None:
@@ -52,9 +52,12 @@ def mine(scans: Path, weights: Path, out: Path) -> None:
         chosen = []
         for path in found:
             if pages.split_of(pages.well_of(path.name)) == "train":
-                with open_scan(path) as scan:
-                    if scan.kind in kinds:
-                        chosen.append(path)
+                try:
+                    with open_scan(path) as scan:
+                        if scan.kind in kinds:
+                            chosen.append(path)
+                except ScanError as error:
+                    print(f"no paper from {error}")
         (out / "images").mkdir(parents=True, exist_ok=True)
         if chosen:
             run("paper", *chosen, *curves, "--crops", 4, "--weights", weights, "--out", out)

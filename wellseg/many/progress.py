@@ -69,7 +69,7 @@ class Screen:
     def ended(self, task: Task, outcome: Outcome) -> None:
         """Raises DiskFull when it makes no sense to go on."""
         self._shares.pop(task, None)
-        self._past += self._weights.get(task, 0)
+        self._past += self._weights.pop(task, 0)
         self._ended += 1
         self.counts[outcome.status] += 1
         number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
@@ -98,7 +98,8 @@ class Screen:
 
     def _show(self) -> None:
         shares = self._shares.copy()  # the pool tells of them in a thread
-        under_way = sum(share * self._weights[task] for task, share in shares.items())
+        # What is told of a scan that has ended counts no more: it may come too late.
+        under_way = sum(share * self._weights.get(task, 0) for task, share in shares.items())
         text = f"{min(self._ended + 1, self._count):,}/{self._count:,}"
         share = (self._past + under_way) / self._all
         self._progress.update(self._bar, completed=share, description=text)

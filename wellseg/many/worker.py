@@ -83,7 +83,7 @@ class Worker:
         for number in others:
             page = replace(task, page=number - 1, stem=task.result(f".p{number}"))
             try:
-                mask(page, replace(self.config, depth=[], tracks=[], rows=None))
+                mask(page, replace(self.config, depth=[], step=None, tracks=[], rows=None))
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")

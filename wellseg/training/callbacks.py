@@ -124,16 +124,19 @@ class StepProgress(Callback):
     def __init__(self) -> None:
         columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
         self.bar = Progress(*columns, TextColumn("{task.description}"), transient=True)
-        self.began_s, self.first_step = 0.0, 0
+        self.began_s, self.first_step, self.step = 0.0, 0, 0
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
         self.began_s, self.first_step = time.monotonic(), trainer.global_step
+        self.step = self.first_step
         if trainer.is_global_zero and self.bar.console.is_terminal:
             self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
             self.bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        step = trainer.global_step
+        step, before, self.step = trainer.global_step, self.step, trainer.global_step
+        if step == before:  # one of several logs of a step (accumulate_grad_batches)
+            return
         for task in self.bar.task_ids:
             loss = f"loss {float(trainer.callback_metrics['train/loss']):.3f}"
             self.bar.update(task, completed=step, description=loss)
