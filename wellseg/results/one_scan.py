@@ -157,7 +157,8 @@ def to_8_bit(
 ) -> NDArray[np.uint8]:
     """Probabilities with 255 for certainty; rounded so that those above 255 x threshold are the
     mask."""
-    probability = np.rint(255 / (1 + np.exp(-logits.clip(-30)))).astype(np.uint8)
+    odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
+    probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
     return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
 
