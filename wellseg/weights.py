@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
-DEFAULT = "paper-logs-8"
+DEFAULT = "paper-logs-9"
 HEADER_KEY = "wellseg"
 FORMAT = 1
 RETIRED = {"branch": 0, "decoder_convs": 2, "dilation": 1, "weight_standardisation": False}
