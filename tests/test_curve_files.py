@@ -7,12 +7,13 @@ import cv2
 import lasio
 import numpy as np
 import pytest
+import tifffile
 
 from wellseg.config import CurvesConfig, PredictConfig
 from wellseg.curves.__main__ import main
-from wellseg.curves.files import CurveWriter, polylines, unrolled
+from wellseg.curves.files import CurveWriter, polylines
+from wellseg.curves.las import remove_las
 from wellseg.curves.options import CurveOptions, DepthScale, parse_depth
-from wellseg.curves.points import WRAPPED
 from wellseg.scan.reader import ScanError
 from wellseg.scan.writer import MaskWriter
 
@@ -107,6 +108,20 @@ def test_depth_of_several_logs_and_a_step(tmp_path):
     assert not (tmp_path / "log.1.las").exists()
 
 
+def test_a_step_longer_than_the_log_is_one_line(tmp_path):
+    write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1002"], step=50)
+    assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1050]
+
+
+def test_files_of_earlier_logs_go_and_those_of_another_scan_stay(tmp_path):
+    for name in ("log.1.las", "log.2.las", "log.2.curves.csv", "log.30.las"):
+        (tmp_path / name).touch()
+    write(tmp_path, draw(sine(90)))
+    assert {path.name for path in tmp_path.glob("*.las")} == {"log.las", "log.2.las"}
+    remove_las(tmp_path / "log")
+    assert {path.name for path in tmp_path.glob("*.las")} == {"log.2.las"}
+
+
 def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_path):
     _, writer = write(tmp_path, draw(sine(90)), depth=["600=2000", "1000=2040"])
     las = las_of(tmp_path / "log.las")
@@ -149,13 +164,6 @@ def test_the_old_word_still_writes_what_it_did(tmp_path):
     assert set(lines[0]) == {"row", "trace", "column"} and len(lines) > 1500
     config = PredictConfig(["log.tif"], traces=True)
     assert config.curves and config.probability
-
-
-def test_a_repeat_beyond_the_border_is_unrolled():
-    values = np.array([0.9, 0.98, 0.02, 0.1, np.nan, 0.05, 0.97], np.float32)
-    flags = np.array([0, 0, WRAPPED, WRAPPED, WRAPPED, WRAPPED, 0], np.uint8)
-    want = [0.9, 0.98, 1.02, 1.1, np.nan, 1.05, 0.97]
-    np.testing.assert_allclose(unrolled(values, flags), want, atol=1e-6)
 
 
 def test_lines_of_the_view_stay_within_a_pixel_and_keep_gaps():
@@ -231,6 +239,16 @@ def test_the_command_makes_the_files_again(kept, capsys):
     main([probability, "--rows", "300-900"])
     assert "the scan is not there" in capsys.readouterr().out
     assert len(read(kept / "log.curves.csv")) > 1000
+
+
+def test_a_scan_that_is_stored_sideways_is_refused(kept, capsys):
+    tifffile.imwrite(
+        kept / "log.tif", np.zeros((ROWS, COLUMNS), np.uint8), extratags=[(274, 3, 1, 6, True)]
+    )
+    with pytest.raises(SystemExit):
+        main([str(kept / "log.probability.tif")])
+    assert "stored sideways" in capsys.readouterr().err
+    assert not (kept / "log.curves.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Curves followed through masks whose curves are known: which is which, from top to bottom."""
 
+import gc
+
 import cv2
 import numpy as np
 import pytest
 
 from wellseg.curves.curve import BRIDGED, CurveFollower
+from wellseg.curves.linking import solve
+from wellseg.curves.strands import Chain
 
 ROWS = np.arange(1500)
 
@@ -169,3 +173,32 @@ def test_long_curves_wait_in_a_file():
         assert one.rows > 11990  # thinning takes a pixel of an end
         column = follower.points(one).column
         assert np.abs(column - curve[one.first_row :][: len(column)]).max() < 3
+
+
+def test_strands_far_above_are_forgotten():
+    rows = np.arange(8000)
+    mask = draw(*(sine(100, 80, 250, phase, rows) for phase in (0, 2, 4)), columns=200, width=3)
+    with CurveFollower(40) as follower:
+        counts = []
+        for start in range(0, len(mask), 2000):
+            part = mask[start : start + 2000]
+            follower.add(255 - part, part, part)
+            counts.append(sum(isinstance(one, Chain) for one in gc.get_objects()))
+    assert counts[-1] < counts[0] + 60  # a thousand rows have a hundred
+
+
+@pytest.mark.parametrize("columns", [1, 60])
+def test_a_black_area_has_no_endless_width(columns):
+    black = np.zeros((900, columns), np.uint8)
+    with CurveFollower.at(1.0) as follower:  # no scanner's dpi
+        follower.add(black, ~black, ~black)
+        follower.finish()
+        assert follower.least_rows == 50
+        assert all(0 < curve.width_px < 120 for curve in follower.curves)
+        assert len(follower.curves) == 1
+
+
+def test_more_curves_than_usual_may_end_together():
+    none, one = np.array([], int), np.array([25.0])
+    _, births = solve(one, one, np.array([7.0]), (none, none), np.array([]), one, one)
+    assert births.tolist() == [0]

@@ -28,6 +28,7 @@ def curves(config: CurvesConfig) -> None:
     import numpy as np  # not above: --help is quick
 
     from wellseg.curves.files import CurveWriter
+    from wellseg.scan.pictures import is_sideways
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
@@ -53,6 +54,11 @@ def curves(config: CurvesConfig) -> None:
                 raise ValueError(
                     f"{scan.name} has {gray.rows:,} x {gray.columns:,} pixels and {given.name} "
                     f"{rows:,} x {columns:,}: name the scan with --scan"
+                )
+            if is_sideways(gray.orientation):
+                raise ValueError(
+                    f"{scan.name} is stored sideways (orientation {gray.orientation}), and a curve "
+                    "is one column for each row of depth: turn the file"
                 )
             if gray.kind == "colour":
                 in_colour = open_scan(scan, gray.page, colour=True, invert=invert)

@@ -9,16 +9,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style
+from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points, Style
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.window import LOOK_ROWS, Window
 
-__all__ = ["BRIDGED", "UNCERTAIN", "WRAPPED", "Curve", "CurveFollower", "Points", "Style"]
+__all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points", "Style"]
 
-LEAST_INCHES, LEAST_ROWS = 0.25, 50
-"""Shorter curves are left out: a quarter of an inch of paper, or so many rows where the scan does
-not say its dpi."""
-GAP_INCHES, GAP_ROWS = 0.1, 20
+USUAL_DPI = 200.0
+"""Of a scan that does not say, or says what no scanner does."""
+LEAST_INCHES = 0.25
+"""Of paper. Shorter curves are left out."""
+GAP_INCHES = 0.1
 """Half a dash."""
 BLOCK_ROWS = 512
 KEPT_ROWS = 512
@@ -35,8 +36,7 @@ class CurveFollower:
     @classmethod
     def at(cls, dpi: float | None, scratch: Path | None = None, first_row: int = 0) -> Self:
         """For a scan of that many dots per inch, if it says."""
-        if not dpi:
-            return cls(LEAST_ROWS, GAP_ROWS, scratch, first_row)
+        dpi = dpi if dpi and 50 <= dpi <= 1200 else USUAL_DPI
         return cls(round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi), scratch, first_row)
 
     def __init__(
@@ -69,14 +69,16 @@ class CurveFollower:
         """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
         not, probability 255 for certainty. colours: (rows, columns, 3), red, green, blue, or
         None."""
-        self._gray.append(gray)
-        self._mask.append(mask > 127)
-        self._ink.append(probability)
-        if colours is not None:
-            self._colours.append(colours)
-        self._have += len(mask)
-        while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
-            self._block(BLOCK_ROWS)
+        for row in range(0, len(mask), BLOCK_ROWS):  # a block copies what waits
+            part = slice(row, row + BLOCK_ROWS)
+            self._gray.append(gray[part])
+            self._mask.append(mask[part] > 127)
+            self._ink.append(probability[part])
+            if colours is not None:
+                self._colours.append(colours[part])
+            self._have += len(mask[part])
+            while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
+                self._block(BLOCK_ROWS)
 
     def _block(self, rows: int) -> None:
         """Take that many rows."""

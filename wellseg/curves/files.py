@@ -11,26 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg import __version__
-from wellseg.curves.curve import BRIDGED, WRAPPED, Curve, CurveFollower, Points
+from wellseg.curves.curve import BRIDGED, Curve, CurveFollower, Points
 from wellseg.curves.las import Sheet, write_las
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.tracks import TrackFinder, Tracks, straight
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.reader import ScanError
 
-LEAST_INCHES, LEAST_ROWS = 0.25, 50
-"""Shorter curves are left out: a quarter of an inch of paper, or so many rows where the scan does
-not say its dpi."""
-GAP_INCHES, GAP_ROWS = 0.1, 20
-"""Half a dash."""
 HEAD = """\
 # Curves found by wellseg {version} on {scan}, {rows} rows x {columns} columns.
 # row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost; \
 left, right: its span.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of \
 the scan). Not calibrated.
-# confidence: mean probability, 0 to 1. flags, added: 1 bridged gap, 2 off-scale repeat (unrolled \
-in value), 4 may be another curve.
+# confidence: mean probability, 0 to 1. flags, added: 1 bridged gap, 4 may be another curve.
 # Rows in which a curve is missing are left out.
 row,curve,track,column,left,right,value,confidence,flags
 """
@@ -94,9 +88,7 @@ class CurveWriter:
         self._finder = None if tracks else TrackFinder(columns, dpi)
         self._tracks: Tracks | None = straight(tracks) if tracks else None
         self._sheet = Sheet(scan, f"{stem.name}.curves.csv", (rows, columns), bool(tracks))
-        least = round(LEAST_INCHES * dpi) if dpi else LEAST_ROWS
-        gap = round(GAP_INCHES * dpi) if dpi else GAP_ROWS
-        self._follower = CurveFollower(least, gap, scratch, self._first)
+        self._follower = CurveFollower.at(dpi, scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
@@ -160,7 +152,7 @@ class CurveWriter:
             left, right, track = np.float64(0), np.float64(self._sheet.shape[1]), 0
             if self._tracks and (track := self._tracks.of(rows, points.column + 0.5)):
                 left, right = self._tracks.at(rows)[:, track - 1].T
-            values = unrolled((points.column + 0.5 - left) / (right - left), points.flags)
+            values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
             there = ~np.isnan(points.column)
             bridged = float((points.flags & BRIDGED > 0).mean())
             sure = points.confidence[there & (points.flags & BRIDGED == 0)]
@@ -220,19 +212,6 @@ def _lines(one: Found, points: Points) -> list[str]:
         for row, (column, left, right, value, sure, flags) in enumerate(table, one.curve.first_row)
         if column == column  # NaN is not
     ]
-
-
-def unrolled(values: NDArray[Any], flags: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Values of rows on an off-scale repeat go on beyond the border at which the curve left: whole
-    tracks are added, by which they join what is above."""
-    values = values.astype(np.float32)
-    wrapped = flags & WRAPPED > 0
-    for start, stop in np.flatnonzero(np.diff(np.pad(wrapped, 1).astype(np.int8))).reshape(-1, 2):
-        above = values[:start][~np.isnan(values[:start])][-1:]
-        first = values[start:stop][~np.isnan(values[start:stop])][:1]
-        if len(above) and len(first):
-            values[start:stop] += np.rint(above - first)
-    return values
 
 
 def polylines(columns: NDArray[np.float32], first_row: int) -> list[list[int]]:

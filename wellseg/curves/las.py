@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,8 @@ def write_las(
     returns what the user should know."""
     logs: Sequence[Interval | None] = options.depth.logs if options.depth else [None]
     notes, written = [], set()
-    widest = sorted(found, key=lambda one: -one.curve.rows)[:MOST_CURVES]
-    kept = [one for one in found if one in widest]
+    longest = sorted(found, key=lambda one: -one.curve.rows)[:MOST_CURVES]
+    kept = [one for one in found if one in longest]
     if len(kept) < len(found):
         notes.append(
             f"{len(found) - len(kept):,} curves that are shorter than {MOST_CURVES} others stand "
@@ -76,8 +76,7 @@ def write_las(
         las.other = _note(sheet, tracks, options, log, " ".join(notes))
         written.add(f"{stem}.{number}.las" if len(logs) > 1 else f"{stem}.las")
         _write(f"{stem}.{number}.las" if len(logs) > 1 else f"{stem}.las", las, options, log)
-    for extra in {f"{stem}.las", *(f"{stem}.{number}.las" for number in range(1, 20))} - written:
-        Path(extra).unlink(missing_ok=True)  # of other logs than now
+    remove_las(stem, written)
     if options.depth and found:
         spans = [(one.curve.first_row, one.curve.first_row + one.curve.rows) for one in found]
         known = [log.reach for log in options.depth.logs]
@@ -91,6 +90,15 @@ def write_las(
                 f"stand in {sheet.csv} alone: give --depth of rows nearer to the ends"
             )
     return notes
+
+
+def remove_las(stem: Path, written: Collection[str] = ()) -> None:
+    """Remove NAME.las and NAME.1.las, NAME.2.las ... of an earlier run, but for those that are
+    written now. NAME.1.las beside NAME.1.curves.csv is of another scan, which is called NAME.1."""
+    for number in range(100):
+        one = f"{stem}.{number}" if number else f"{stem}"
+        if f"{one}.las" not in written and not (number and Path(f"{one}.curves.csv").exists()):
+            Path(f"{one}.las").unlink(missing_ok=True)
 
 
 def _range(found: Sequence[Found], log: Interval | None, sheet: Sheet) -> tuple[int, int]:
@@ -122,8 +130,8 @@ def _las(
     if log:
         index = np.array([log.at(row) for row in rows.tolist()])
         if options.step:
-            steps = np.arange(math.ceil(index[0] / options.step), index[-1] / options.step)
-            index = steps * options.step
+            first = math.ceil(index[0] / options.step)  # one line, where the log is shorter
+            index = np.arange(first, max(first + 1, index[-1] / options.step)) * options.step
             rows = np.array([log.row(depth) for depth in index.tolist()])
     what = f"depth, {unit.lower()}" if log else "row of the scan, from 0"
     las.append_curve("DEPT", index, unit=unit, descr=what)

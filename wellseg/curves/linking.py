@@ -129,7 +129,7 @@ def solve(
         worth,
         SHARE * rows + 1e-3,
     ])  # fmt: skip
-    upper = np.full(len(price), 5.0)
+    upper = np.full(len(price), np.inf)
     upper[links : links + count][~free] = 0
     upper[links + 2 * count : links + 3 * count] = 1
     every, link = np.arange(count), np.arange(links)

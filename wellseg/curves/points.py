@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
-"""Flags of a row: in a bridged gap; on an off-scale repeat; it may belong to another curve."""
+BRIDGED, UNCERTAIN = 1, 4
+"""Flags of a row: in a bridged gap; it may belong to another curve."""
 
 Style = Literal["solid", "dashed", "dotted"]
 
@@ -27,7 +27,7 @@ class Points:
     confidence: NDArray[np.float32]
     """Mean probability of the pixels, in [0, 1]; 0 where it is missing or bridged."""
     flags: NDArray[np.uint8]
-    """Of BRIDGED, WRAPPED and UNCERTAIN."""
+    """Of BRIDGED and UNCERTAIN."""
 
 
 @dataclass(eq=False)

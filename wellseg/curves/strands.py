@@ -66,6 +66,10 @@ class Chain:
             self.parts = [np.concatenate(self.parts)]
         return self.parts[0]
 
+    def leave(self) -> None:
+        """Let go of its neighbours, and they of theirs: nothing can join it any more."""
+        self.parts, self.above, self.below = [], [], []
+
     def forget(self, row: int) -> None:
         """Keep no more runs above a row than its course and looks ask for."""
         if self.parts and self.open:
@@ -190,8 +194,8 @@ def _runs(
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     layers, gray, probability = layers[:, used], gray[:, used], probability[:, used]
     colours = None if colours is None else colours[:, used]
-    ink = cv2.distanceTransform((gray < DARK_INK).view(np.uint8), cv2.DIST_L2, 3)
-    ink = cv2.dilate(ink, square)[keep]
+    dark = np.pad((gray < DARK_INK).view(np.uint8), ((0, 0), (1, 1)))  # paper, even in a black area
+    ink = cv2.dilate(cv2.distanceTransform(dark, cv2.DIST_L2, 3), square)[keep, 1:-1]
     for layer in np.unique(layers[keep]).tolist():
         if not layer:
             continue

@@ -82,9 +82,14 @@ class Window:
                 del self._strands[chain]
             for line in strand.waiting:
                 line.spill(self._write)
-        self._chains = [c for c in self._chains if c.open or c.last_row >= oldest]
+        kept = []
         for chain in self._chains:
-            chain.forget(stop)
+            if chain.open or chain.last_row >= oldest:
+                chain.forget(stop)
+                kept.append(chain)
+            else:
+                chain.leave()
+        self._chains = kept
 
     def finish(self) -> None:
         """There are no further rows."""

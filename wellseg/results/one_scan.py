@@ -219,5 +219,9 @@ def _remove_stale(task: Task, wanted: list[str]) -> None:
     if ".html" not in wanted:
         remove_view(Path(task.result(".html")))
     stale = {".probability.tif", ".curves.csv", ".traces.csv"}.difference(wanted) | {".json"}
-    for ending in stale | ({".las"} if ".curves.csv" not in wanted else set()):
+    for ending in stale:
         Path(task.result(ending)).unlink(missing_ok=True)
+    if ".curves.csv" not in wanted:
+        from wellseg.curves.las import remove_las
+
+        remove_las(Path(task.stem))
