@@ -24,6 +24,9 @@ END = 25.0
 """What the beginning and the end of a curve cost each, and ..."""
 LONGEST_GAP = 60
 """... the longest gap in rows, at 200 dpi and less."""
+MOST_SPECKS = 800
+"""Of strands that touch no other, so many that a block of rows brings are looked at, the longest:
+a mask of noise would take hours. Four dotted curves have half of that."""
 COURSE_KEPT_ROWS = 40
 """So long after it met another, a curve's course still says where it goes on."""
 SURE = 2.0
@@ -57,6 +60,11 @@ class Window:
         self._decided = -(10**9)  # strands that begin above this row are decided
 
     def add(self, chains: list[Chain]) -> None:
+        specks = [c for c in chains if not (c.above or c.below or c.open)]
+        if len(specks) > MOST_SPECKS:
+            specks.sort(key=lambda c: (-c.rows, c.first_row, c.number))
+            left_out = set(map(id, specks[MOST_SPECKS:]))
+            chains = [chain for chain in chains if id(chain) not in left_out]
         self._chains += chains
 
     def decide(self, stop: int, ink: NDArray[np.uint8], ink_row: int) -> None:
