@@ -25,7 +25,7 @@ left, right: its span.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of \
 the scan). Not calibrated.
 # confidence: mean probability, 0 to 1. flags, added: 1 bridged gap, 4 may be another curve.
-# Rows in which a curve is missing are left out.
+# Rows above its first and below its last are left out.
 row,curve,track,column,left,right,value,confidence,flags
 """
 
@@ -33,8 +33,8 @@ row,curve,track,column,left,right,value,confidence,flags
 @dataclass(frozen=True)
 class Found:
     """A curve as the files have it. name: T1_C2_DASHED, of track and order from the left. track: 0
-    for none. values: float32 (rows,), fractions of the track or of the scan's width; NaN where it
-    is missing. confidence: mean of its rows; bridged: share of them."""
+    for none. values: float32 (rows,), fractions of the track or of the scan's width.
+    confidence: mean of its rows; bridged: share of them."""
 
     curve: Curve
     name: str
@@ -153,11 +153,10 @@ class CurveWriter:
             if self._tracks and (track := self._tracks.of(rows, points.column + 0.5)):
                 left, right = self._tracks.at(rows)[:, track - 1].T
             values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
-            there = ~np.isnan(points.column)
-            bridged = float((points.flags & BRIDGED > 0).mean())
-            sure = points.confidence[there & (points.flags & BRIDGED == 0)]
-            confidence = float(sure.mean()) if len(sure) else 0.0
-            middle = float(np.nanmedian(points.column)) if there.any() else 0.0
+            on_ink = points.flags & BRIDGED == 0
+            bridged = float((~on_ink).mean())
+            confidence = float(points.confidence[on_ink].mean()) if on_ink.any() else 0.0
+            middle = float(np.median(points.column))
             found.append((track, middle, Found(curve, "", track, values, confidence, bridged)))
         found.sort(key=lambda one: one[:2])
         orders = dict.fromkeys((track for track, _, _ in found), 0)
@@ -184,7 +183,7 @@ class CurveWriter:
             file.write(b"row,trace,column\n")
             for number, one in enumerate(found, 1):
                 columns = enumerate(self._follower.points(one.curve).column, one.curve.first_row)
-                lines = [f"{row},{number},{c:.1f}\n" for row, c in columns if c == c]
+                lines = [f"{row},{number},{column:.1f}\n" for row, column in columns]
                 file.write("".join(lines).encode())
 
     def _for_view(self, one: Found) -> dict[str, Any]:
@@ -201,7 +200,7 @@ class CurveWriter:
 
 
 def _lines(one: Found, points: Points) -> list[str]:
-    """Of the CSV, without those of rows in which the curve is missing."""
+    """Of the CSV."""
     begin = f"{one.name},{one.track or ''}"
     table = zip(
         *(points.column, points.left, points.right, one.values, points.confidence, points.flags),
@@ -210,7 +209,6 @@ def _lines(one: Found, points: Points) -> list[str]:
     return [
         f"{row},{begin},{column:.1f},{left:.0f},{right:.0f},{value:.4f},{sure:.2f},{flags}\n"
         for row, (column, left, right, value, sure, flags) in enumerate(table, one.curve.first_row)
-        if column == column  # NaN is not
     ]
 
 

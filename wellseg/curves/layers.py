@@ -54,26 +54,21 @@ class Layers:
         counts = np.bincount(hue, minlength=180).astype(float)
         smooth = np.convolve(np.concatenate([counts[-3:], counts, counts[:3]]), np.ones(7), "valid")
         while True:
-            apart = _apart(np.arange(180), self.hues) > HUE_APART
+            apart = _away(np.arange(180), self.hues).min(1, initial=90) > HUE_APART
             mode = int(np.argmax(np.where(apart, smooth, -1.0)))
             if not apart[mode] or smooth[mode] < LEAST_PIXELS or len(self.hues) > 200:
                 break
             self.hues.append(mode)
         if not self.hues:
             return np.zeros(len(hue), np.uint8)
-        away = np.abs(hue[:, None].astype(int) - np.array(self.hues))
-        away = np.minimum(away, 180 - away)
-        layer: Bytes = (FIRST_INK + away.argmin(1)).astype(np.uint8)
+        layer: Bytes = (FIRST_INK + _away(hue.astype(int), self.hues).argmin(1)).astype(np.uint8)
         return layer
 
 
-def _apart(hue: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:
-    """How far each hue is from the nearest known one."""
-    if not known:
-        return np.full(len(hue), 90)
-    away = np.abs(hue[:, None] - np.array(known))
-    nearest: NDArray[np.int64] = np.minimum(away, 180 - away).min(1)
-    return nearest
+def _away(hue: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:
+    """How far each hue is from each known one: (hues, known), at most 90."""
+    away: NDArray[np.int64] = np.abs(hue[:, None] - np.array(known, int))
+    return np.minimum(away, 180 - away)
 
 
 def _spread(clear: Bytes, mask: NDArray[np.bool_]) -> Bytes:

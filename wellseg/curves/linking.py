@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from wellseg.curves.looks import COLOUR, STYLE, WIDTH
+from wellseg.curves.looks import Look
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -28,8 +28,6 @@ TURN = 6.0
 """For a turn by 90 degrees."""
 SHARE = 0.15
 """For each row of a strand on which a second curve lies."""
-SIDEWAYS = 0.25
-"""A column of a strand counts as so many rows."""
 UP_ROWS = 24
 """A stroke may run back up so far."""
 
@@ -48,13 +46,7 @@ class Ends:
     knot: Indices
     """Number of the knot of strokes in which it lies; ends in one are connected by ink."""
     layer: Indices
-    ink: Floats
-    """Half the width of the ink."""
-    sure: Floats
-    """How far width and style are to be trusted, 0 to 1."""
-    duty: Floats
-    colour: Floats
-    """(ends, 3)"""
+    look: Look
 
 
 def candidates(lower: Ends, upper: Ends, gap_rows: int, reach: float) -> tuple[Indices, Indices]:
@@ -87,12 +79,7 @@ def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floa
     leap = np.where(
         joined, np.minimum(0.05 * far, 12), LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink)
     )
-    wider = np.minimum(1, np.abs(np.log(lower.ink[a] / upper.ink[s])))
-    style = np.abs(lower.duty[a] - upper.duty[s])
-    sure = np.sqrt(lower.sure[a] * upper.sure[s])
-    paint = np.abs(lower.colour[a] - upper.colour[s]).max(1) / 255
-    cost: Floats = leap + TURN * turn
-    cost += sure * (WIDTH * wider + STYLE * style + COLOUR * paint)
+    cost: Floats = leap + TURN * turn + lower.look[a].unlike(upper.look[s])
     return cost
 
 

@@ -16,24 +16,29 @@ COURSE_PX = 14
 SURE_ROWS = 30
 """So many rows say what a curve looks like."""
 REMEMBERED_ROWS = 400.0
+SIDEWAYS = 0.25
+"""A column of a strand counts as so many rows."""
 WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 """What it costs if a stroke becomes e times as wide; a solid one loses all its ink; a channel
 changes from 0 to 255."""
 
+Value = Any
+"""float, or float64 (strands,)."""
 End = tuple[float, float, float, float, float]
 """x, y; direction of travel dx, dy, downwards along the curve; how sure that is, 0 to 1."""
 
 
 @dataclass
 class Look:
-    """Width, style and colour, as means over ``rows``."""
+    """Width, style and colour, as means over ``rows``; or those of many, one entry each."""
 
-    rows: float
-    ink: float
+    rows: Value
+    ink: Value
     """Half the width of its ink, pixels."""
-    duty: float
+    duty: Value
     """Share of its course that is ink: 1 solid, 0.5 dots."""
     colour: NDArray[np.floating[Any]]
+    """(..., 3): red, green, blue, 0 to 255."""
 
     @staticmethod
     def of(runs: NDArray[np.float32]) -> Look:
@@ -56,12 +61,23 @@ class Look:
             self.colour + weight * (other.colour - self.colour),
         )
 
-    def unlike(self, other: Look) -> float:
+    @staticmethod
+    def together(looks: list[Look]) -> Look:
+        """One of many strands."""
+        rows, ink, duty = np.array([(look.rows, look.ink, look.duty) for look in looks], float).T
+        return Look(rows, ink, duty, np.array([look.colour for look in looks], float))
+
+    def __getitem__(self, which: NDArray[np.int64]) -> Look:
+        """Some of many."""
+        return Look(self.rows[which], self.ink[which], self.duty[which], self.colour[which])
+
+    def unlike(self, other: Look) -> Value:
         """What it costs to take one for the other; less where little of them is known."""
-        sure = np.sqrt(min(self.rows / SURE_ROWS, 1) * min(other.rows / SURE_ROWS, 1))
-        wider = min(1.0, abs(float(np.log(self.ink / other.ink))))
-        paint = float(np.abs(self.colour - other.colour).max()) / 255
-        return float(sure) * (WIDTH * wider + STYLE * abs(self.duty - other.duty) + COLOUR * paint)
+        known, known_other = (np.minimum(one.rows / SURE_ROWS, 1) for one in (self, other))
+        wider = np.minimum(1, np.abs(np.log(self.ink / other.ink)))
+        style = np.abs(self.duty - other.duty)
+        paint = np.abs(self.colour - other.colour).max(-1) / 255
+        return np.sqrt(known * known_other) * (WIDTH * wider + STYLE * style + COLOUR * paint)
 
 
 @dataclass
@@ -83,7 +99,7 @@ def geometry(chain: Chain) -> Geometry:
     top = _end(middle[::-1], wide[::-1], float(chain.first_row), -1)
     bottom = _end(middle, wide, float(chain.last_row), 1)
     sideways = float(np.ptp(middle)) if len(middle) > 1 else float(wide[0])
-    worth = float((chain.rows + 0.25 * sideways) * runs[:, CONFIDENCE].mean())
+    worth = float((chain.rows + SIDEWAYS * sideways) * runs[:, CONFIDENCE].mean())
     return Geometry(top, bottom, Look.of(runs), worth)
 
 

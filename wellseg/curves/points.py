@@ -19,13 +19,13 @@ class Points:
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
     column: NDArray[np.float32]
-    """Centre of the stroke; 0.0 is the middle of the leftmost pixel. NaN where it is missing."""
+    """Centre of the stroke; 0.0 is the middle of the leftmost pixel."""
     left: NDArray[np.float32]
-    """Leftmost pixel of the stroke in this row, and NaN: a spike is a span."""
+    """Leftmost pixel of the stroke in this row: a spike is a span."""
     right: NDArray[np.float32]
-    """Rightmost pixel, and NaN."""
+    """Rightmost pixel."""
     confidence: NDArray[np.float32]
-    """Mean probability of the pixels, in [0, 1]; 0 where it is missing or bridged."""
+    """Mean probability of the pixels, in [0, 1]; 0 where it is bridged."""
     flags: NDArray[np.uint8]
     """Of BRIDGED and UNCERTAIN."""
 

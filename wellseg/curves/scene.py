@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from wellseg.curves.linking import Ends, candidates, costs, solve
-from wellseg.curves.looks import End, Geometry, Look, geometry
+from wellseg.curves.looks import Geometry, Look, geometry
 from wellseg.curves.strands import Chain
 
 STRAND_ROWS = 6
@@ -93,8 +93,15 @@ def link(
     those that are decided. ink: probability of the rows from ``ink_row`` on."""
     knots_up, knots_down, short = _knots(chains, strands)
     looks = [geometry(chain) for chain in strands]
-    tops = _ends([look.top for look in looks], looks, strands, knots_up)
-    bottoms = _ends([look.bottom for look in looks], looks, strands, knots_down)
+    layers = np.array([chain.layer for chain in strands])
+    look = Look.together([one.look for one in looks])
+    tops, bottoms = (
+        Ends(x, y, dx, dy, firm, np.array(knots), layers, look)
+        for (x, y, dx, dy, firm), knots in (
+            (np.array([one.top for one in looks]).T, knots_up),
+            (np.array([one.bottom for one in looks]).T, knots_down),
+        )
+    )
     closed = np.array([not chain.open for chain in strands])
     bottoms.knot[~closed] = -1
     new = np.array([chain not in waiting for chain in strands])
@@ -106,7 +113,7 @@ def link(
     a, s, cost = a[cheap], s[cheap], cost[cheap]
     given = [waiting.get(c, -1) for c in strands]
     rows = np.array([c.rows for c in strands], float)
-    worth = np.array([look.worth for look in looks])
+    worth = np.array([one.worth for one in looks])
     worth *= _loops(tops, bottoms, worth)
     begin = end_cost * np.where(np.isin(tops.knot, bottoms.knot), IN_INK, 1)
     finish = end_cost * np.where(np.isin(bottoms.knot, tops.knot), IN_INK, 1)
@@ -162,23 +169,6 @@ def _knots(
         if not is_strand(chain):
             short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
     return upper[of].tolist(), lower[of].tolist(), short
-
-
-def _ends(points: list[End], looks: list[Geometry], strands: list[Chain], knots: list[int]) -> Ends:
-    x, y, dx, dy, firm = np.array(points, float).T
-    return Ends(
-        x,
-        y,
-        dx,
-        dy,
-        firm,
-        np.array(knots),
-        np.array([chain.layer for chain in strands]),
-        np.array([look.look.ink for look in looks]),
-        np.minimum(np.array([chain.rows for chain in strands]) / 30, 1),
-        np.array([look.look.duty for look in looks]),
-        np.array([look.look.colour for look in looks], float),
-    )
 
 
 def _ink_between(
