@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from wellseg.card import card, main, summarise
+from wellseg.card import average, card, main
 from wellseg.net.resunet import ResUNet
 from wellseg.weights import (
     BUNDLED,
     bundled_names,
-    change_header,
     load_model,
     read_header,
     save_weights,
@@ -24,7 +22,6 @@ name,split,kind,f1_at_3px,precision,recall,dice,iou,cldice,whole_curves,half_cur
 a,test,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,0.5,1,0.1
 b,val,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,0,0.5,0.3
 c,test,colour,,,,,,,,,0.25
-Logs with curves: mean,,,0.8,0.7,0.9,0.6,0.4,0.5,0.25,0.75,0.2
 """
 
 
@@ -41,7 +38,7 @@ def weights(tmp_path: Path) -> Path:
 
 def test_means_are_taken_for_each_kind_and_logs_without_curves_apart(tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_text(SCORES)
-    scores = summarise(tmp_path / "scores.csv")
+    scores = average(tmp_path / "scores.csv")
     assert scores["bilevel"]["f1_at_3px"] == pytest.approx(0.8) and scores["bilevel"]["logs"] == 2
     assert scores["bilevel"]["whole_curves"] == 0.25 and set(scores) == {
         "bilevel",
@@ -87,16 +84,3 @@ def test_wrong_use_is_one_line(given: list[str], said: str, capsys) -> None:
 def test_the_bundled_card_is_what_the_bundled_header_says() -> None:
     for name in bundled_names():
         assert (BUNDLED / f"{name}.md").read_text() == card(name, read_header(weights_path(name)))
-
-
-def test_a_header_holds_nothing_that_no_code_writes(tmp_path: Path, weights: Path) -> None:
-    """The bundled weights' neither: what they say of themselves could be written again."""
-    header = read_header(weights)
-    for wrong in ({"note": "by hand"}, {"training": {"steps": 7, "commit": "abc"}}):
-        with pytest.raises(ValueError, match=r"holds no (note|commit)"):
-            change_header(weights, {**header, **wrong}, tmp_path / "other.safetensors")
-    for name in bundled_names():
-        path = weights_path(name)
-        change_header(path, read_header(path), tmp_path / "again.safetensors")
-        before, after = load_file(path), load_file(tmp_path / "again.safetensors")
-        assert all(torch.equal(before[key], after[key]) for key in before | after)

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellseg.scores.identity import score_identity, total
+from wellseg.scores.identity import identity_line, score_identity
 
 SHARED = Path(__file__).parents[2] / "shared" / "real"
 ROWS = np.arange(400)
+SHAPE = 400, 500
 
 
 def label(*columns, width=4, ignore=()):
@@ -22,7 +23,7 @@ def label(*columns, width=4, ignore=()):
 
 def test_curves_that_are_followed_are_right():
     left, right = 100 + ROWS * 0.1, 300 - ROWS * 0.1
-    scores = score_identity(label(left, right), [(0, left), (0, right + 2)])
+    scores = score_identity(label(left, right), SHAPE, [(0, left), (0, right + 2)])
     assert (scores.idf1, scores.whole, scores.edits, scores.pieces) == (1, 2, 0, 2)
     assert np.median(scores.error_px) == pytest.approx(1, abs=1)
 
@@ -30,11 +31,11 @@ def test_curves_that_are_followed_are_right():
 def test_a_swap_at_a_crossing_is_seen():
     one, other = 100 + ROWS * 0.5, 300 - ROWS * 0.5
     truth = label(one, other)
-    good = score_identity(truth, [(0, one), (0, other)])
+    good = score_identity(truth, SHAPE, [(0, one), (0, other)])
     swapped = np.where(ROWS < 200, one, other), np.where(ROWS < 200, other, one)
-    bad = score_identity(truth, [(0, swapped[0]), (0, swapped[1])])
-    assert (good.crossings, good.crossings_right, good.bounces) == (1, 1, 0)
-    assert (bad.crossings, bad.crossings_right) == (1, 0)
+    bad = score_identity(truth, SHAPE, [(0, swapped[0]), (0, swapped[1])])
+    assert good.touches == {"crossings": 1, "crossings right": 1}
+    assert bad.touches["crossings"] == 1 and bad.touches["crossings right"] == 0
     assert bad.idf1 == pytest.approx(0.5, abs=0.02) and bad.whole == 0
     assert bad.edits == 4  # two cuts, two joins
     assert min(good.snr_db) == 40 and max(bad.snr_db) < 3
@@ -42,32 +43,38 @@ def test_a_swap_at_a_crossing_is_seen():
 
 def test_a_bounce_is_no_crossing():
     one, other = 200 - abs(ROWS - 200) * 0.5, 202 + abs(ROWS - 200) * 0.5
-    scores = score_identity(label(one, other), [(0, one), (0, other)])
-    assert (scores.crossings, scores.bounces, scores.bounces_right) == (0, 1, 1)
-    assert scores.touches_right == 1
+    scores = score_identity(label(one, other), SHAPE, [(0, one), (0, other)])
+    assert scores.touches == {"bounces": 1, "bounces right": 1}
 
 
 def test_pieces_and_strays_are_edits():
     curve = np.full(400, 100.0)
     parts = [(0, curve[:150]), (150, curve[150:]), (20, np.full(60, 400.0))]
-    scores = score_identity(label(curve), parts)
+    scores = score_identity(label(curve), SHAPE, parts)
     assert (scores.pieces, scores.whole, scores.edits) == (2, 0, 2)  # a join, a deletion
     assert scores.idf1 == pytest.approx(2 * 250 / (400 + 460))
 
 
 def test_what_is_ignored_counts_nowhere():
     curve = np.full(400, 100.0)
-    scores = score_identity(label(curve, ignore=[[0, 200, 0, 500]]), [(0, curve)])
-    assert (scores.printed_rows, scores.followed_rows, scores.idf1) == (200, 200, 1)
+    scores = score_identity(label(curve, ignore=[[0, 200, 0, 500]]), SHAPE, [(0, curve)])
+    assert (scores.depth_rows, scores.idf1, scores.whole) == (200, 1, 1)
 
 
 def test_nothing_followed_and_nothing_printed():
-    assert score_identity(label(np.full(400, 9.0)), []).idf1 == 0
-    assert score_identity(label(), []).idf1 == 1
-    assert (
-        total([score_identity(label(), []), score_identity(label(np.full(400, 9.0)), [])]).curves
-        == 1
-    )
+    assert score_identity(label(np.full(400, 9.0)), SHAPE, []).idf1 == 0
+    assert score_identity(label(), SHAPE, []).idf1 == 1
+
+
+def test_several_logs_are_a_line_of_means_sums_and_medians():
+    curve = np.full(400, 100.0)
+    logs = [
+        score_identity(label(curve), SHAPE, [(0, curve + 3)]),
+        score_identity(label(curve), SHAPE, []),
+        score_identity(label(), SHAPE, [(0, curve)]),
+    ]
+    line = identity_line("all", logs)
+    assert line == ["all", "0.333", "1/2", "1", "0/0", "0/0", "-20.0", "3.0, 3.0", "0.0"]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")
@@ -88,7 +95,8 @@ def test_it_agrees_with_the_reference(tmp_path, capsys, monkeypatch):
             lines += [f"{r},{number},{c}" for r, c in zip(rows[:cut], columns[:cut], strict=True)]
         (tmp_path / f"{path.stem}.traces.csv").write_text("\n".join(lines))
         if said["curves"]:
-            mine[path.stem] = score_identity(said, followed)
+            whole = {"whole": said.get("whole") or said["curves"]}
+            mine[path.stem] = score_identity(said | whole, SHAPE, followed)
     argv = ["identity.py", str(SHARED / "labelled" / "labels"), str(tmp_path)]
     monkeypatch.setattr(sys, "argv", argv)
     runpy.run_path(str(SHARED / "reference" / "identity.py"))

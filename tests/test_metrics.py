@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,6 @@ from skimage.morphology import skeletonize
 from wellseg.scores import masks as metrics
 from wellseg.scores.baseline import baseline_mask
 from wellseg.scores.masks import Label, Scores, read_label, score_log, thin, widen
-from wellseg.scores.tables import mean_interval
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
@@ -56,7 +54,6 @@ def test_the_truth_itself_is_perfect() -> None:
         scores = score_log(mask, truth_of(mask))
         assert set(shares(scores).values()) == {1.0}
         assert scores.false_centreline_px_per_row == 0
-        assert scores == score_log(truth_of(mask), truth_of(mask))  # uint8 means the same
 
 
 @pytest.mark.parametrize("shift", range(-6, 7))
@@ -69,13 +66,6 @@ def test_position_is_forgiven_up_to_three_pixels(shift: int, across: bool) -> No
     good = float(abs(shift) <= 3)
     assert (scores.precision, scores.recall, scores.f1_at_3px) == (good, good, good)
     assert scores.dice == scores.cldice == float(shift == 0)
-
-
-def test_tolerance_is_the_argument() -> None:
-    truth = truth_of(line(20))
-    assert score_log(line(21), truth, tolerance_px=0).f1_at_3px == 0
-    assert score_log(line(21), truth, tolerance_px=1).f1_at_3px == 1
-    assert score_log(line(30), truth, tolerance_px=10).f1_at_3px == 1
 
 
 def test_known_counts() -> None:
@@ -119,8 +109,7 @@ def test_turning_the_page_changes_nothing() -> None:
     prediction = line(22, slice(5, 80)) | line(47) | line(55)
     turned = score_log(prediction.T, truth.T)
     upright = score_log(prediction, truth)
-    rows = dict.fromkeys(("scored_rows", "curves", "curves_95", "curves_50"), 0)  # of rows
-    assert replace(turned, **rows) == replace(upright, **rows)
+    assert shares(turned) == shares(upright)
     # A curve is thinned to other pixels when it is turned, but not to many others.
     prediction, truth = wave(phase=0.1), truth_of(wave())
     assert shares(score_log(prediction.T, truth.T)) == pytest.approx(
@@ -157,8 +146,7 @@ def test_what_is_not_scored_does_not_count() -> None:
     scribbled[110:150, 30:170] = np.random.default_rng(0).random((40, 140)) < 0.5
     scores = score_log(scribbled, truth)
     assert shares(scores) == pytest.approx(shares(expected), abs=0.005)
-    assert scores.predicted_px == expected.predicted_px
-    assert scores.scored_px == 300 * 200 - 60 * 160
+    assert scores.dice == expected.dice and scores.iou == expected.iou
 
     without = truth.copy()
     without[without == 128] = 0
@@ -195,15 +183,14 @@ def test_logs_without_curves() -> None:
     prediction = line(20, slice(40, 70)) | line(30, slice(80, 85))
     scores = score_log(prediction, truth)
     assert not scores.has_curves
-    assert scores.scored_rows == 46
     assert scores.false_centreline_px_per_row == pytest.approx((20 + 5) / 46)
     assert score_log(EMPTY, truth).false_centreline_px_per_row == 0
 
 
 def test_a_known_centreline_counts_both_of_two_merged_strokes() -> None:
     left, right = line(20), line(30)
-    truth = truth_of(widen(left | right, 6))  # one fat stroke, thinned to its middle
-    prediction = widen(left, 1)
+    truth = truth_of(widen(widen(left | right)))  # one fat stroke, thinned to its middle
+    prediction = left
     assert score_log(prediction, truth).recall != pytest.approx(0.5, abs=0.1)
     assert score_log(prediction, truth, label=Label(left | right)).recall == 0.5
     unscored = truth.copy()
@@ -226,7 +213,7 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
     assert not label.curves
     file.write_text(json.dumps({"curves": strokes, "whole": [{"path": [[20, 0], [20, 99]]}]}))
     (whole,) = read_label(file, (100, 60)).curves
-    np.testing.assert_array_equal(whole, np.nonzero(line(20)))
+    np.testing.assert_array_equal(whole, line(20))
     file.write_text('{"curves": []}')
     assert not read_label(file, (100, 60)).centreline.any()
     for text in (
@@ -249,15 +236,13 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
     prediction = whole | line(21, slice(0, 94)) | line(35, slice(30, 82)) | specks
     scores = score_log(prediction, truth)
     # A prediction reaches 3 px beyond its ends.
-    assert (scores.curves, scores.curves_95, scores.curves_50) == (4, 2, 3)
-    assert (scores.whole_curves, scores.half_curves) == (0.5, 0.75)
-    curves = [np.nonzero(mask) for mask in (whole | half, none, EMPTY)]
-    label = Label(whole | most, curves)
+    assert (scores.curves, scores.whole_curves, scores.half_curves) == (4, 0.5, 0.75)
+    label = Label(whole | most, [whole | half, none, EMPTY])
     scores = score_log(prediction, truth, label=label)
-    assert (scores.curves, scores.curves_95, scores.curves_50) == (2, 0, 1)
+    assert (scores.curves, scores.whole_curves, scores.half_curves) == (2, 0, 0.5)
     unscored = truth.copy()
     unscored[80:, :] = unscored[:30, 30:] = 128
-    assert score_log(prediction, unscored, label=label).curves_95 == 1
+    assert score_log(prediction, unscored, label=label).whole_curves == 0.5
     assert score_log(EMPTY, truth_of(specks)).curves == 0
     assert score_log(EMPTY, truth_of(EMPTY)).whole_curves == 1
 
@@ -277,10 +262,9 @@ def test_thinning_by_components_changes_no_pixel(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (EMPTY[1:], truth_of(EMPTY), "prediction is 99 x 60 but the truth 100 x 60 pixels"),
-        (EMPTY * 0.5, truth_of(EMPTY), "float64.*; compare probabilities with a threshold"),
-        (line(20).astype(np.uint8), truth_of(EMPTY), "0 and 1; give bool"),
-        (EMPTY[None], truth_of(EMPTY), "prediction is bool or uint8"),
+        (EMPTY[1:], truth_of(EMPTY), r"prediction is \(99, 60\) but the truth \(100, 60\) pixels"),
+        (EMPTY * 0.5, truth_of(EMPTY), r"prediction is bool \(rows, columns\), not float64"),
+        (EMPTY[None], truth_of(EMPTY), "prediction is bool .*1, 100, 60"),
         (EMPTY, EMPTY, "truth is uint8"),
         (EMPTY, line(20).astype(np.uint8), "truth has the value 1; it must be 0, 128 or 255"),
         (EMPTY, np.full((100, 60), 128, np.uint8), "nothing to score"),
@@ -289,11 +273,6 @@ def test_thinning_by_components_changes_no_pixel(monkeypatch: pytest.MonkeyPatch
 def test_wrong_arguments(prediction: Mask, truth: NDArray[np.uint8], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score_log(prediction, truth)
-
-
-def test_uint8_predictions_count_255_alone() -> None:
-    undecided = np.where(line(20), np.uint8(255), np.uint8(128))
-    assert score_log(undecided, truth_of(line(20))) == score_log(line(20), truth_of(line(20)))
 
 
 def test_the_baseline_sees_through_a_plain_grid() -> None:
@@ -323,20 +302,10 @@ def test_agreement_with_an_independent_scorer() -> None:
     assert {log.name for log in logs} == set(expected)
     for log in logs[::4]:
         truth = read_mask(log.mask)
-        prediction = read_mask(REAL / "reference" / "masks" / f"{log.name}.mask.tif")
+        prediction = read_mask(REAL / "reference" / "masks" / f"{log.name}.mask.tif") == 255
         assert log.label is not None
         scores = score_log(prediction, truth, label=read_label(log.label, truth.shape))
         for column, text in expected[log.name].items():
             if text:
                 assert getattr(scores, column) == pytest.approx(float(text), abs=1e-4), log.name
         assert scores.has_curves == bool(expected[log.name]["f1_at_3px"])
-
-
-def test_the_interval_of_a_mean_is_of_wells_not_of_logs() -> None:
-    """A hundred logs of one well are one witness."""
-    values = [1.0] * 100 + [0.0, 0.5, 0.25]
-    mean, low, high = mean_interval(values, ["a"] * 100 + ["b", "c", "d"])
-    assert mean == pytest.approx(np.mean(values)) and low < 0.6 and high > 0.99
-    narrow = mean_interval(values, [str(number) for number in range(103)])
-    assert narrow[1] > 0.9
-    assert mean_interval([0.1, 0.3], ["a", "a"]) == pytest.approx((0.2, 0.2, 0.2))

@@ -36,7 +36,9 @@ def test_a_loaded_net_says_what_the_saved_one_says(saved):
     loaded = load_model(path)
     assert not loaded.training
     torch.testing.assert_close(loaded(ink), net(ink), rtol=0, atol=1e-6)
-    assert read_header(path)["licence"] == "Apache-2.0" and read_header(path)["model"] == MODEL
+    header = read_header(path)
+    assert header["licence"] == "Apache-2.0" and header["model"] == MODEL
+    assert "ink = 1 - gray/255" in header["input"] and "saturation" in header["input"]
 
 
 def test_the_bundled_weights_load():

@@ -16,15 +16,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from wellseg.cli import run
 from wellseg.net.options import at_least
-from wellseg.scores import F1, FALSE, HEADINGS, SHARES
+from wellseg.scores import F1, HEADINGS, Row
 
 WITHOUT = " without curves"
-Scores = dict[str, dict[str, float]]
 
 
 @dataclass
@@ -46,36 +44,30 @@ class CardConfig:
     def __post_init__(self) -> None:
         at_least(0, window_rows=self.window_rows)
         if (self.scores or self.limits or self.window_rows is not None) and not self.out:
-            raise ValueError(
-                "--scores, --limits and --window_rows go into a header: say with --out where to"
-                " write the weights"
-            )
+            raise ValueError("say with --out where to write the weights with this header")
 
 
-def summarise(path: Path) -> Scores:
+def average(path: Path) -> dict[str, dict[str, float]]:
     """Means of ``evaluate``'s scores.csv for each kind of log, with and without curves.
 
     Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, ..}}.
     Raises ValueError where the file is no such table.
     """
-    kinds: dict[str, list[dict[str, str]]] = defaultdict(list)
+    from wellseg.scores.tables import summarise
+
+    kinds: dict[str, list[Row]] = defaultdict(list)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                if row["split"]:  # below the logs stand their means
-                    kinds[row["kind"] + ("" if row[F1] else WITHOUT)].append(row)
-        return {
-            kind: {
-                "logs": len(rows),
-                **{
-                    name: round(mean(float(row[name]) for row in rows), 4)
-                    for name in ((FALSE,) if kind.endswith(WITHOUT) else (*SHARES, FALSE))
-                },
-            }
-            for kind, rows in sorted(kinds.items())
-        }
+                scores = {name: float(row[name]) for name in HEADINGS if row[name]}
+                kinds[row["kind"] + WITHOUT * (F1 not in scores)].append(scores)
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
+    means = {kind: summarise(rows)["mean"] for kind, rows in sorted(kinds.items())}
+    return {
+        kind: {"logs": len(kinds[kind])} | {name: round(it, 4) for name, it in of.items()}
+        for kind, of in means.items()
+    }
 
 
 def card(name: str, header: dict[str, Any]) -> str:
@@ -84,18 +76,10 @@ def card(name: str, header: dict[str, Any]) -> str:
 
     from wellseg.weights import BUNDLED
 
-    scores: Scores = header.get("scores", {})
-    tables = []
-    for title, without in (("mean over labelled logs", False), ("logs without curves", True)):
-        chosen = {kind: of for kind, of in scores.items() if kind.endswith(WITHOUT) == without}
-        shown = [name for name in HEADINGS if all(name in of for of in chosen.values())]
-        rows = [[kind, of["logs"], *(f"{of[n]:.3f}" for n in shown)] for kind, of in chosen.items()]
-        if rows:
-            tables.append(([title, "logs", *(HEADINGS[name] for name in shown)], rows))
-    files = Environment(
-        loader=FileSystemLoader(BUNDLED), trim_blocks=True, keep_trailing_newline=True
-    )
-    return files.get_template("card.md.jinja").render(name=name, tables=tables, **header)
+    files = FileSystemLoader(BUNDLED)
+    templates = Environment(loader=files, trim_blocks=True, keep_trailing_newline=True)
+    template = templates.get_template("card.md.jinja")
+    return template.render(name=name, headings=HEADINGS, **header)
 
 
 def show(config: CardConfig) -> None:
@@ -105,7 +89,7 @@ def show(config: CardConfig) -> None:
     path = weights_path(config.weights)
     header = read_header(path)
     if config.scores:
-        header["scores"] = summarise(config.scores)
+        header["scores"] = average(config.scores)
     if config.limits:
         header["limits"] = config.limits.read_text("utf-8").strip().splitlines()
     if config.window_rows is not None:

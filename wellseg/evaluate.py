@@ -2,13 +2,12 @@
 
     wellseg evaluate mine/                          # the bundled weights
     wellseg evaluate mine/ --weights runs/a/model.safetensors --worst 5
-    wellseg evaluate mine/ --weights new.safetensors --against old.safetensors
     wellseg evaluate mine/ --masks masks/           # masks that are there already
     wellseg evaluate mine/ --baseline               # threshold and morphology
 
-Leaves scores.csv, and pictures of the worst logs (hits green, false red, missed blue), in --out;
-with --against also against.csv, the scores of those other weights. Below the logs stand means,
-means of the worst tenth, and the share of logs with F1@3px of 0.95 or more.
+Leaves scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
+missed blue) in --out. Prints them, their means, means of the worst tenth, and the share of logs
+with F1@3px of 0.95 or more; where labels have whole curves, also how these are followed.
 Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 wrong usage.
 """
 
@@ -16,17 +15,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import SOME_FAILED, run
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
-from wellseg.scores import FALSE, SHARES
+from wellseg.scores import F1, HEADINGS, Row
 from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
 
 if TYPE_CHECKING:
@@ -34,10 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wellseg.scores.identity import IdentityScores
-    from wellseg.scores.masks import Scores
-    from wellseg.scores.tables import LogScores
-
-    Predict = Callable[[LogFiles], NDArray[np.uint8]]
+    from wellseg.scores.masks import Mask, Scores
 
 
 @dataclass
@@ -52,9 +47,6 @@ class EvaluateConfig(MaskOptions):
     """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
     baseline: bool = False
     """Score threshold and morphology: what a network has to beat."""
-    against: str | None = None
-    """Other weights (a bundled name or a .safetensors file) to score on the same logs: the
-    differences, log by log, and how sure their mean is."""
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0
@@ -79,42 +71,53 @@ def evaluate(config: EvaluateConfig) -> int:
         OSError: a result cannot be written.
     """
     from rich.console import Console
+    from rich.progress import track
 
-    from wellseg.scores.tables import curve_table, difference_tables, make_tables
+    from wellseg.scan.reader import ScanError
+    from wellseg.scores.tables import badness, make_tables
 
     logs = choose_logs(config.data[0], config.split)
     predict = make_predictor(config, logs)
-    others: list[LogScores] = []
-    if config.against:
-        other = replace(config, weights=config.against, masks=None, baseline=False)
-        predict_others = make_predictor(other, logs)
     config.out.mkdir(parents=True, exist_ok=True)
-    results = _score_logs(logs, predict)
-    if config.against:
-        scored = {result.name for result in results}
-        others = _score_logs([log for log in logs if log.name in scored], predict_others)
-        _write_csv(config.out / "against.csv", others)
+    rows: dict[LogFiles, Row] = {}
+    followed: dict[str, IdentityScores | None] = {}
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, style="red")
+    for log in track(logs, "scoring", console=errors, transient=True):
+        try:
+            probability = predict(log)
+            mask = probability > config.threshold
+            scores, followed[log.name] = (
+                score_files(log, mask),
+                score_curves(log, probability, mask),
+            )
+            about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
+            rows[log] = about | scores.by_name
+        except (ScanError, ValueError, OSError) as error:
+            errors.print(f"wellseg.evaluate: {log.name}: {error}", markup=False)
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=180)  # a file has no width; 80 columns would cut the names
-    tables = [*make_tables(results), *curve_table(results), *difference_tables(results, others)]
-    for table in tables:
+    for table in make_tables(list(rows.values()), followed):
         console.print(table)
-    _write_csv(config.out / "scores.csv", results)
-    print(f"scores of {len(results)} logs: {config.out / 'scores.csv'}")
-    for picture in _draw_worst(config.out / "worst", results, predict, config.worst, logs):
-        print(f"worst: {picture}")
-    failed = len(results) < len(logs) or (config.against and len(others) < len(results))
+    _write_csv(config.out / "scores.csv", rows.values())
+    print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
+    worst = sorted(
+        filter(lambda log: badness(rows[log]), rows), key=lambda log: -badness(rows[log])
+    )
+    for kind in ("curves", "no-curves"):
+        bad = [log for log in worst if (F1 in rows[log]) == (kind == "curves")]
+        for number, log in enumerate(bad[: config.worst], 1):
+            picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
+            _draw(picture, log, predict(log) > config.threshold)
+            print(f"worst: {picture}")
+    if failed := len(logs) - len(rows):
+        errors.print(f"{failed} of {len(logs)} logs failed")
     return SOME_FAILED if failed else 0
 
 
 def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
-    """Logs of a data set, at least one, with masks of their images' sizes.
-
-    Raises:
-        DataError: else; see also `list_logs`.
-    """
+    """Logs of a data set, with masks of their images' sizes. Raises DataError: else, or none."""
     from wellseg.training.masks import check_size
 
     logs = list_logs(root, split)
@@ -127,18 +130,16 @@ def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
     return logs
 
 
-def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
-    """Give the function that makes, or reads, the mask of a log: uint8 (rows, columns), above 127
-    curve and 255 certain.
+def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[LogFiles], Any]:
+    """Give the function that makes the mask of a log, or reads it: an array (rows, columns), the
+    probability of curve as float32, or bool.
 
-    Raises:
-        DataError: a mask of --masks is missing or has another size than its image.
-        WeightsError: no such weights.
-        ValueError: no such device.
+    Raises ValueError (DataError, WeightsError): no such weights or device, or a mask of --masks is
+    missing or has another size than its image.
     """
-    from wellseg.training.masks import check_size, read_mask
-
     if config.masks is not None:
+        from wellseg.training.masks import check_size, read_mask
+
         masks = list_masks(config.masks)
         for log in logs:
             if log.name not in masks:
@@ -147,162 +148,84 @@ def make_predictor(config: EvaluateConfig, logs: Sequence[LogFiles]) -> Predict:
                     f" {log.name}.png for {log.image}; make it with wellseg.predict"
                 )
             check_size(masks[log.name], log.image)
-        return lambda log: _as_bytes(read_mask(masks[log.name]) / 255.0, 0.99)
+        return lambda log: read_mask(masks[log.name]) == 255
 
     if config.baseline:
         from wellseg.scores.baseline import baseline_mask
 
-        return lambda log: _as_bytes(baseline_mask(_read_gray(log.image)), 0.5)
+        return lambda log: baseline_mask(_read(log.image))
 
     from wellseg.device import pick_device
     from wellseg.rows.segment import segment
-    from wellseg.weights import load_model, read_header, weights_path, window_rows_of
+    from wellseg.weights import load_model
 
     pick_device(config.device)
     model = load_model(config.weights)
-    window_rows = window_rows_of(read_header(weights_path(config.weights)), config.window_rows)
-    options: dict[str, Any] = {
-        "precision": config.precision,
-        "device": config.device,
-        "memory": config.memory,
-        "window_rows": window_rows,
-    }
-    return lambda log: _as_bytes(segment(model, log.image, **options), config.threshold)
+    names = ("precision", "device", "memory", "window_rows")
+    options: dict[str, Any] = {name: getattr(config, name) for name in names}
+    return lambda log: segment(model, log.image, **options)
 
 
-def _as_bytes(probability: NDArray[Any], threshold: float) -> NDArray[np.uint8]:
-    """255 for certainty; above 127 what is above the threshold."""
-    import numpy as np
-
-    rounded = np.rint(255 * probability.astype(np.float32)).astype(np.uint8)
-    above = probability > threshold
-    return np.where(above, np.maximum(rounded, np.uint8(128)), np.minimum(rounded, np.uint8(127)))
-
-
-def score_files(log: LogFiles, prediction: NDArray[np.bool_]) -> Scores:
+def score_files(log: LogFiles, mask: Mask) -> Scores:
     """Score a mask, bool (rows, columns), against a log's files."""
     from wellseg.scores.masks import read_label, score_log
     from wellseg.training.masks import read_mask
 
-    truth = read_mask(log.mask)
-    label = read_label(log.label, truth.shape) if log.label else None
-    return score_log(prediction, truth, label=label)
+    label = read_label(log.label, mask.shape) if log.label else None
+    return score_log(mask, read_mask(log.mask), label=label)
 
 
-def score_curves(log: LogFiles, probability: NDArray[np.uint8]) -> IdentityScores | None:
-    """Follow the curves of a mask, uint8 (rows, columns), above 127 curve, and score which is
-    which; None where the label does not say.
-
-    Raises:
-        ValueError: the label is not one; names it.
-    """
+def score_curves(log: LogFiles, probability: NDArray[Any], mask: Mask) -> IdentityScores | None:
+    """Follow the curves of a mask, and score which is which; None where no label says it."""
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
+    from wellseg.scores.masks import read_label
 
-    label = json.loads(log.label.read_text(encoding="utf-8")) if log.label else {}
-    if not label.get("whole"):
+    label = read_label(log.label, mask.shape) if log.label else None
+    if not label or not label.about or not label.curves:
         return None
     with open_scan(log.image) as scan:
-        gray, dpi = scan.read(0, scan.rows), scan.dpi
-        in_colour = scan.kind == "colour"
-    colours = None
-    if in_colour:
-        with open_scan(log.image, colour=True) as scan:
-            colours = scan.read(0, scan.rows)
+        dpi, in_colour = scan.dpi, scan.kind == "colour"
+    colours = _read(log.image, colour=True) if in_colour else None
+    sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower.at(dpi) as follower:
-        mask = np.where(probability > 127, np.uint8(255), np.uint8(0))
-        follower.add(gray, mask, probability, colours)
+        follower.add(_read(log.image), pixels, sure, colours)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
-    try:
-        return score_identity(label, curves, dpi)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{log.label}: not a label file ({error!r})") from error
+    return score_identity(label.about, mask.shape, curves)
 
 
-def _score_logs(logs: Sequence[LogFiles], predict: Predict) -> list[LogScores]:
-    """Score logs; those that fail are told and left out."""
-    from rich.console import Console
-    from rich.progress import track
+def _read(path: Path, colour: bool = False) -> NDArray[np.uint8]:
+    from wellseg.scan.reader import open_scan
 
-    from wellseg.scan.reader import ScanError
-    from wellseg.scores.tables import LogScores
-
-    results: list[LogScores] = []
-    console = Console(stderr=True)
-    for log in track(logs, "scoring", console=console, transient=True):
-        try:
-            probability = predict(log)
-            scores = score_files(log, probability > 127)
-            curves = score_curves(log, probability)
-            results.append(LogScores(log.name, log.split, log.well, log.kind, scores, curves))
-        except (ScanError, ValueError, OSError) as error:
-            line = f"wellseg.evaluate: {log.name}: {error}"
-            console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
-    if failed := len(logs) - len(results):
-        line = f"{failed} of {len(logs)} logs failed"
-        console.print(line, style="red", highlight=False, soft_wrap=True)
-    return results
+    with open_scan(path, colour=colour) as scan:
+        return scan.read(0, scan.rows)
 
 
-def _draw_worst(
-    folder: Path,
-    results: Sequence[LogScores],
-    predict: Predict,
-    count: int,
-    logs: Sequence[LogFiles],
-) -> Iterator[Path]:
-    """Write pictures of the worst logs, with curves and without; gives their paths."""
+def _draw(path: Path, log: LogFiles, mask: Mask) -> None:
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.training.masks import read_mask
 
-    files = {log.name: log for log in logs}
-    for has_curves, kind in ((True, "curves"), (False, "no-curves")):
-        bad = [r for r in results if r.scores.has_curves == has_curves and r.badness]
-        bad.sort(key=lambda result: -result.badness)
-        for number, result in enumerate(bad[:count], 1):
-            log = files[result.name]
-            picture = draw_errors(_read_gray(log.image), predict(log) > 127, read_mask(log.mask))
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{kind}-{number:02d}-{log.name}.png"
-            with atomic_file(path) as file:
-                file.write(encode_png(picture))
-            yield path
+    path.parent.mkdir(exist_ok=True)
+    with atomic_file(path) as file:
+        file.write(encode_png(draw_errors(_read(log.image), mask, read_mask(log.mask))))
 
 
-def _write_csv(path: Path, results: Sequence[LogScores]) -> None:
-    """One line per log; the shares of logs without curves are empty. Below them what is true of
-    all, without a split: means, worst tenths and the share of good ones."""
+def _write_csv(path: Path, rows: Iterable[Row]) -> None:
     from wellseg.scan.atomic import atomic_file
-    from wellseg.scores.masks import Scores
-    from wellseg.scores.tables import summarise, with_and_without_curves
 
-    rows = [{**asdict(r), **asdict(r.scores), **_rounded(r.columns)} for r in results]
-    for title, chosen in with_and_without_curves(results):
-        for what, values in summarise(chosen).items():
-            rows.append({"name": f"{title}: {what}", **_rounded(values)})
     text = io.StringIO(newline="")
-    columns = ["name", "split", "well", "kind", *SHARES, FALSE, *(f.name for f in fields(Scores))]
-    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer = csv.DictWriter(text, ["name", "split", "well", "kind", "curves", *HEADINGS])
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        shown = {key: f"{it:.4f}" if isinstance(it, float) else it for key, it in row.items()}
+        writer.writerow(shown)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
-
-
-def _rounded(values: dict[str, float]) -> dict[str, str]:
-    return {name: f"{value:.4f}" for name, value in values.items()}
-
-
-def _read_gray(path: Path) -> NDArray[np.uint8]:
-    from wellseg.scan.reader import open_scan
-
-    with open_scan(path) as scan:
-        return scan.read(0, scan.rows)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,14 @@
 """Scores of masks against truth: pure functions."""
 
+from typing import Any
+
+Row = dict[str, Any]
+"""A line of scores.csv: name, split, well and kind of a log, and its scores by their names."""
+
 F1 = "f1_at_3px"
-SHARES = {
+FALSE = "false_centreline_px_per_row"
+"""The score of all logs, and the only one of those without curves."""
+HEADINGS = {
     "precision": "precision",
     "recall": "recall",
     F1: "F1@3px",
@@ -10,8 +17,6 @@ SHARES = {
     "cldice": "clDice",
     "whole_curves": "curves 95 %",
     "half_curves": "curves 50 %",
+    FALSE: "false px a row",
 }
-"""Scores of logs with curves and their headings."""
-FALSE = "false_centreline_px_per_row"
-"""The score of all logs, and the only one of those without curves."""
-HEADINGS = {**SHARES, FALSE: "false px a row"}
+"""What the scores of a mask are called in tables."""

@@ -1,165 +1,88 @@
-"""Scores of a data set as tables: per log, in all, and the difference of two sets of masks."""
+"""Scores of a data set as tables: per log, and in all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from statistics import fmean
 
-import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 
-from wellseg.scores import F1, FALSE, HEADINGS, SHARES
-from wellseg.scores.identity import IdentityScores, identity_table
-from wellseg.scores.masks import Scores
+from wellseg.scores import F1, FALSE, HEADINGS, Row
+from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
-DRAWS = 2000
-"""Of the bootstrap."""
 GOOD_F1 = 0.95
 """From which a page counts as good."""
 
 
-@dataclass(frozen=True)
-class LogScores:
-    """The scores of one log of a data set, and what split.csv says of it."""
-
-    name: str
-    split: str
-    well: str
-    kind: str
-    scores: Scores
-    identity: IdentityScores | None = None
-    """Of its curves, where the label says which strokes are one."""
-
-    @property
-    def columns(self) -> dict[str, float]:
-        """Its scores: a log without curves has `FALSE` alone."""
-        names = [*SHARES, FALSE] if self.scores.has_curves else [FALSE]
-        return {name: getattr(self.scores, name) for name in names}
-
-    @property
-    def badness(self) -> float:
-        """What logs are ranked by, 0 best: 1 - F1, or without curves false px per row."""
-        return 1 - self.columns.get(F1, 1 - self.columns[FALSE])
+def badness(log: Row) -> float:
+    """What logs are ranked by, 0 best: 1 - F1, or without curves false px per row."""
+    return float(1 - log[F1] if F1 in log else log[FALSE])
 
 
-def summarise(logs: Sequence[LogScores]) -> dict[str, dict[str, float]]:
+def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Of logs with curves, or of logs without: means, means of the worst tenth (rounded up) by each
     score, and the share of logs whose F1 is good."""
     tenth = math.ceil(len(logs) / 10)
-    values = {name: np.sort([log.columns[name] for log in logs]) for name in logs[0].columns}
-    worst = {name: of[-tenth:] if name == FALSE else of[:tenth] for name, of in values.items()}
+    names = [name for name in HEADINGS if name in logs[0]]
+    values = {name: sorted((log[name] for log in logs), reverse=name == FALSE) for name in names}
     found = {
-        "mean": {name: float(of.mean()) for name, of in values.items()},
-        "worst tenth": {name: float(of.mean()) for name, of in worst.items()},
+        "mean": {name: fmean(of) for name, of in values.items()},
+        "worst tenth": {name: fmean(of[:tenth]) for name, of in values.items()},
     }
     if F1 in values:
-        found[f"share of F1 >= {GOOD_F1}"] = {F1: float((values[F1] >= GOOD_F1).mean())}
+        share = fmean(f1 >= GOOD_F1 for f1 in values[F1])
+        found[f"share of F1 >= {GOOD_F1}"] = {F1: share}
     return found
 
 
-def with_and_without_curves(logs: Sequence[LogScores]) -> Iterator[tuple[str, list[LogScores]]]:
-    """Those of both that there are, and what to call them."""
+def make_tables(
+    logs: Sequence[Row], followed: Mapping[str, IdentityScores | None]
+) -> Iterator[Table]:
+    """Of the logs with curves and of those without, with means of their groups; of whole curves,
+    where labels have them."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
-        chosen = [log for log in logs if log.scores.has_curves == has_curves]
-        if chosen:
-            yield title, chosen
-
-
-def make_tables(logs: Sequence[LogScores]) -> Iterator[Table]:
-    """A table of the logs with curves and one of those without, with means of their groups."""
-    for title, chosen in with_and_without_curves(logs):
-        table = _table(title, chosen)
-        for log in chosen:
-            _add(table, (log.name, log.split, log.kind), log.columns)
-        table.add_section()
-        for (split, kind), group in _group(chosen).items():
-            for what, values in summarise(group).items():
-                if what == "mean":
-                    what = f"mean of {len(group)} log{'s' * (len(group) > 1)}"
-                elif group != chosen:
-                    continue
-                _add(table, (what, split, kind), values, style="bold")
+        chosen = [log for log in logs if (F1 in log) == has_curves]
+        if not chosen:
+            continue
+        names = HEADINGS if has_curves else {FALSE: HEADINGS[FALSE]}
+        table = _table(title, ["log", "split", "kind"], list(names.values()))
+        lines = [(log["name"], log["split"], log["kind"], log) for log in chosen]
+        for (split, kind), group in _groups(chosen).items():
+            found = summarise(group)
+            count = f"mean of {len(group)} log{'s' * (len(group) > 1)}"
+            lines.append((count, split, kind, found.pop("mean")))
+        lines += [(what, "all", "all", values) for what, values in found.items()]  # of all logs
+        for number, (*about, values) in enumerate(lines, 1):
+            cells = (f"{values[name]:.3f}" if name in values else "" for name in names)
+            style = "bold" if number > len(chosen) else ""
+            table.add_row(*about, *cells, style=style, end_section=number == len(chosen))
+        yield table
+    known = {name: identity for name, identity in followed.items() if identity}
+    if known:
+        table = _table("Whole curves", IDENTITY_HEADINGS[:1], IDENTITY_HEADINGS[1:])
+        for name, identity in known.items():
+            table.add_row(*identity_line(name, [identity]))
+        table.add_row(*identity_line("all", list(known.values())), style="bold")
         yield table
 
 
-def curve_table(results: Sequence[LogScores]) -> Iterator[Table]:
-    """Scores of whole curves, where logs have them: means, but medians of SNR and edits."""
-    found = {result.name: result.identity for result in results if result.identity}
-    if found:
-        headings, lines = identity_table(found)
-        table = Table(title="Whole curves", title_justify="left")
-        for number, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if number else "left")
-        for line in lines:
-            table.add_row(*line)
-        yield table
+def _table(title: str, about: Sequence[str], numbers: Sequence[str]) -> Table:
+    columns = [Column(name, justify="right") for name in numbers]
+    return Table(*about, *columns, title=title, title_justify="left")
 
 
-def difference_tables(logs: Sequence[LogScores], others: Sequence[LogScores]) -> Iterator[Table]:
-    """Of logs that both have, scores less the other's, and their mean's 95 % interval."""
-    before = {other.name: other for other in others}
-    both = [log for log in logs if log.name in before]
-    for title, chosen in with_and_without_curves(both):
-        table = _table(
-            f"{title}: the difference to --against, the log that lost most first", chosen
-        )
-        chosen.sort(key=lambda log: before[log.name].badness - log.badness)
-        less = [
-            {name: value - before[log.name].columns[name] for name, value in log.columns.items()}
-            for log in chosen
+def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """By split and kind, by split, by kind, and all: of equal groups the most general."""
+    found: dict[tuple[str, ...], tuple[tuple[str, str], list[Row]]] = {}
+    kinds = sorted({log["kind"] for log in logs})
+    for split, kind in product(("train", "val", "test", "all"), (*kinds, "all")):
+        group = [
+            log for log in logs if split in (log["split"], "all") and kind in (log["kind"], "all")
         ]
-        for log, values in zip(chosen, less, strict=True):
-            _add(table, (log.name, log.split, log.kind), values, sign="+")
-        table.add_section()
-        wells = [log.well for log in chosen]
-        bounds = {name: mean_interval([each[name] for each in less], wells) for name in less[0]}
-        for place, what in enumerate(("mean", "95 % interval from", "to")):
-            values = {name: bound[place] for name, bound in bounds.items()}
-            _add(table, (what, "", ""), values, sign="+", style="bold")
-        yield table
-
-
-def mean_interval(values: Sequence[float], wells: Sequence[str]) -> tuple[float, float, float]:
-    """Mean of the logs' values, and the ends of its 95 % interval if other wells had been drawn.
-
-    A bootstrap over wells, not logs: two logs of one well are no two witnesses. The same every
-    time. Of one well the interval is the mean alone.
-    """
-    names, of_well = np.unique(wells, return_inverse=True)
-    sums, counts = np.bincount(of_well, values), np.bincount(of_well)
-    drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(np.mean(values)), float(low), float(high)
-
-
-def _table(title: str, logs: Sequence[LogScores]) -> Table:
-    table = Table("log", "split", "kind", title=title, title_justify="left")
-    for name in logs[0].columns:
-        table.add_column(HEADINGS[name], justify="right")
-    return table
-
-
-def _add(
-    table: Table, about: Sequence[str], values: dict[str, float], sign: str = "", style: str = ""
-) -> None:
-    """A row; a column of which there is no value stays empty."""
-    shown = {HEADINGS[name]: f"{value:{sign}.3f}" for name, value in values.items()}
-    headings = [str(column.header) for column in table.columns[len(about) :]]
-    table.add_row(*about, *(shown.get(heading, "") for heading in headings), style=style)
-
-
-def _group(logs: Sequence[LogScores]) -> dict[tuple[str, str], list[LogScores]]:
-    """By split and kind, by split, by kind, and all: each set of logs once."""
-    groups: dict[tuple[str, str], list[LogScores]] = {}
-    for split in ("train", "val", "test", "all"):
-        for kind in [*sorted({log.kind for log in logs}), "all"]:
-            group = [
-                log for log in logs if split in (log.split, "all") and kind in (log.kind, "all")
-            ]
-            if group:
-                groups[split, kind] = group
-    # Of equal sets the last one is the most general: "all, all" always stays.
-    last = {tuple(log.name for log in group): key for key, group in groups.items()}
-    return {key: group for key, group in groups.items() if key in last.values()}
+        names = tuple(log["name"] for log in group)
+        found.pop(names, None)
+        if group:
+            found[names] = (split, kind), group
+    return dict(found.values())
