@@ -6,28 +6,25 @@ import tifffile
 import torch
 from torch.utils.data import DataLoader
 
-from wellseg.training.augment import Augmentation
+from wellseg.training.augment import augment
 from wellseg.training.data_folder import DataError
-from wellseg.training.dataset import (
-    DrawnLogs,
-    FolderLogs,
-    LogsModule,
-    MixedLogs,
-    Samples,
-    VisitSampler,
-)
+from wellseg.training.dataset import LogsModule, VisitSampler
 from wellseg.training.options import DataConfig
 
 
+def train_logs(seed=0, **options):
+    return LogsModule(DataConfig(preset="tiny", **options), seed).train_logs
+
+
 def test_every_log_keeps_its_own_size(data_set):
-    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=True)
+    samples = train_logs(root=data_set)
     sizes = [samples[0, i].gray.shape for i in range(len(samples))]
     assert sizes == [(1, 1, 72 + 13 * i, 64 + 7 * i) for i in range(5)]
 
 
 def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):
-    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=40, augment=False)
-    whole = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=False)[0, 3]
+    samples = train_logs(root=data_set, crop_rows=40, augment=False)
+    whole = train_logs(root=data_set, augment=False)[0, 3]
     starts = set()
     for epoch in range(6):
         crop = samples[epoch, 3]
@@ -44,8 +41,7 @@ def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):
 
 
 def test_samples_are_the_same_in_a_process_of_their_own(data_set):
-    logs = MixedLogs(FolderLogs(data_set, "train"), DrawnLogs("tiny", 3, 4))
-    samples = Samples(logs, seed=3, crop_rows=None, augment=True)
+    samples = train_logs(3, root=data_set, drawn_share=0.4)
     visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 6)]
     worker = DataLoader(
         samples, None, sampler=visits, num_workers=1, multiprocessing_context="spawn"
@@ -57,19 +53,16 @@ def test_samples_are_the_same_in_a_process_of_their_own(data_set):
 
 
 def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):
-    logs = LogsModule(DataConfig(root=data_set, preset="tiny", drawn_share=0.6), seed=3)
-    own = [log.name for log in FolderLogs(data_set, "train").files]
-    names = [
-        [Samples(logs.train_logs, 3, None, False)[epoch, i].name for i in range(13)]
-        for epoch in (0, 1)
-    ]
-    assert len(logs.train_logs) == 13 and names[0][:5] == names[1][:5] == own
+    module = LogsModule(DataConfig(data_set, "tiny", drawn_share=0.6, augment=False), seed=3)
+    logs = module.train_logs
+    names = [[logs[epoch, i].name for i in range(13)] for epoch in (0, 1)]
+    assert len(logs) == 13 and names[0][:5] == names[1][:5] == [f"well{n}_a" for n in range(5)]
     assert not set(names[0][5:]) & set(names[1]), "drawn logs are new in each epoch"
-    assert not isinstance(logs.val_logs, DrawnLogs)
+    assert [log.name for log in module.val_logs.files] == ["well5_a"] and not module.val_logs.drawn
 
 
 def test_epochs_augment_differently(data_set):
-    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=None, augment=True)
+    samples = train_logs(root=data_set)
     assert len({samples[epoch, 0].gray.numpy().tobytes() for epoch in range(4)}) > 1
 
 
@@ -77,11 +70,10 @@ def test_a_one_bit_log_stays_one_bit_and_a_gray_one_gray():
     draws = np.random.default_rng(0)
     gray = draws.integers(0, 256, (60, 50)).astype(np.uint8)
     mask = (gray < 60).astype(np.uint8) * 255
-    vary = Augmentation()
     for seed in range(12):
-        image, varied = vary(np.where(gray > 99, 255, 0).astype(np.uint8), mask, seed)
+        image, varied = augment(np.where(gray > 99, 255, 0).astype(np.uint8), mask, seed)
         assert set(np.unique(image)) <= {0, 255} and set(np.unique(varied)) <= {0, 255}
-    assert any(len(np.unique(vary(gray, mask, seed)[0])) > 50 for seed in range(3))
+    assert any(len(np.unique(augment(gray, mask, seed)[0])) > 50 for seed in range(3))
 
 
 def test_image_and_mask_move_together():
@@ -90,7 +82,7 @@ def test_image_and_mask_move_together():
     gray[:, 57:64] = 0
     mask = 255 - gray
     for seed in range(20):
-        image, varied = Augmentation()(gray, mask, seed)
+        image, varied = augment(gray, mask, seed)
         ink = image < 128
         assert (ink == (varied > 0)).mean() > 0.97 and ink.any()
 
@@ -98,7 +90,7 @@ def test_image_and_mask_move_together():
 def test_a_log_too_tall_to_warp_names_the_remedy():
     tall = np.full((32_767, 4), 255, np.uint8)
     with pytest.raises(ValueError, match=r"32767 x 4 is too tall.*--data\.crop_rows"):
-        Augmentation()(tall, tall, 0)
+        augment(tall, tall, 0)
 
 
 def test_order_is_a_permutation_that_changes_with_the_epoch():
@@ -128,30 +120,25 @@ def test_ranks_share_an_epoch_without_overlap():
 
 
 def test_drawn_logs_never_repeat_and_validation_is_apart():
-    module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3), seed=0)
-    logs = [
-        module.train_logs.read((epoch, i), lambda scored: (0, len(scored)))
-        for epoch in (0, 1)
-        for i in range(3)
-    ]
-    logs += [module.val_logs.read((0, i), lambda scored: (0, len(scored))) for i in range(3)]
-    assert len({pixels[0].tobytes() for _, pixels in logs}) == 9
+    module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3, augment=False), seed=0)
+    logs = [module.train_logs[epoch, i] for epoch in (0, 1) for i in range(3)]
+    logs += [module.val_logs[0, i] for i in range(3)]
+    assert len({log.gray.numpy().tobytes() for log in logs}) == 9
 
 
 def test_a_mask_of_another_size_is_named(data_set):
     tifffile.imwrite(data_set / "masks" / "well2_a.tif", np.zeros((98, 77), np.uint8))
     with pytest.raises(DataError, match=r"masks/well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
-        FolderLogs(data_set, "train")
+        train_logs(root=data_set)
 
 
 def test_transforms_are_drawn_independently_of_each_other():
-    """Flips across and along are two coins, not one (see Augmentation)."""
-    vary = Augmentation()
+    """Flips across and along are two coins, not one (see augment)."""
     outcomes = set()
     gray = np.full((40, 30), 255, np.uint8)
     gray[:10, :10] = 0
     for seed in range(60):
-        image, _ = vary(gray, gray, seed)
+        image, _ = augment(gray, gray, seed)
         outcomes.add(
             (image[:20].mean() < image[20:].mean(), image[:, :15].mean() < image[:, 15:].mean())
         )

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from wellseg.training.data_folder import DataError
-from wellseg.training.dataset import FolderLogs, LogsModule, Samples, pick_crop
+from wellseg.training.dataset import LogsModule, pick_crop
 from wellseg.training.options import DataConfig
 
 
@@ -28,7 +28,7 @@ def as_red(mask):
 FAULTS = {
     "values 0 and 1: multiply by 255": lambda mask: mask // 255,
     "save it without anti-aliasing": lambda mask: cv2.blur(mask, (3, 3)),
-    "this one is in colour; save it as gray": as_red,
+    "not colours; save it as gray": as_red,
     "most of it is curve: inverted?": lambda mask: 255 - mask,
     "has 5 x 5 pixels": lambda mask: mask[:5, :5],
 }
@@ -37,7 +37,9 @@ FAULTS = {
 @pytest.mark.parametrize("said", FAULTS)
 def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
     change(data_set, FAULTS[said], "well1")
-    with pytest.raises(DataError, match=r"^\S*masks/well1_a\.tif: ") as error:
+    with pytest.raises(
+        DataError, match=r"^1 of 6 masks cannot be used: \S*masks/well1_a\.tif: "
+    ) as error:
         open_data(data_set)
     assert said in str(error.value) and "\n" not in str(error.value)
 
@@ -68,10 +70,9 @@ TRAINED = [f"well{number}" for number in range(5)]
 @pytest.mark.parametrize(
     ("value", "names", "said"),
     [
-        (0, TRAINED, r"no curve \(255\) in the masks of all 5 logs to train on"),
-        (128, TRAINED, r"nothing scored, 128 alone, in the masks of all 5 logs to train on"),
-        (0, ["well5"], r"no curve \(255\) in the masks of all 1 logs to validate with"),
-        (128, ["well5"], r"nothing scored, 128 alone, in the masks of all 1 logs to validate"),
+        (0, TRAINED, r"split train: no curve \(255\) in the masks of all 5 logs"),
+        (128, TRAINED, r"split train: no curve \(255\) in the masks of all 5 logs"),
+        (0, ["well5"], r"split val: no curve \(255\) in the masks of all 1 logs"),
     ],
 )
 def test_a_split_without_curves_is_refused(data_set, value, names, said):
@@ -98,7 +99,7 @@ def test_every_crop_holds_scored_pixels(data_set):
         return mask
 
     change(data_set, hide, *TRAINED)
-    samples = Samples(FolderLogs(data_set, "train"), seed=0, crop_rows=16, augment=False)
+    samples = open_data(data_set, crop_rows=16, augment=False).train_logs
     crops = [samples[epoch, index] for epoch in range(12) for index in range(5)]
     assert all((crop.truth != 128).any() for crop in crops)
     assert len({crop.gray.numpy().tobytes() for crop in crops[::5]}) > 1  # and not one alone

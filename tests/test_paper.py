@@ -12,7 +12,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
-from wellseg.training.dataset import DrawnLogs, LogsModule
+from wellseg.training.dataset import LogsModule, Samples
 from wellseg.training.on_paper import draw_on_paper, medium_of
 from wellseg.training.options import DataConfig
 from wellseg.training.paper_mask import paper_mask
@@ -226,11 +226,10 @@ def test_flat_gray_is_a_render_and_noise_a_print():
 
 def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
     def draws(logs):
-        return [
-            logs.read((1, i), lambda scored: (0, len(scored)))[1][0].tobytes() for i in range(20)
-        ]
+        return [logs[1, i].gray.numpy().tobytes() for i in range(20)]
 
-    plain, some = draws(DrawnLogs("tiny", 3, 20)), draws(DrawnLogs("tiny", 3, 20, paper, 0.5))
+    plain = draws(Samples(3, drawn=20, preset="tiny"))
+    some = draws(Samples(3, drawn=20, preset="tiny", paper=list_logs(paper), paper_share=0.5))
     assert 5 < sum(a == b for a, b in zip(plain, some, strict=True)) < 15
 
 
@@ -278,4 +277,4 @@ def test_the_weights_say_what_paper_they_were_trained_on(paper, tmp_path):
     )
     with safe_open(tmp_path / "run" / "model.safetensors", "pt") as file:
         header = str(file.metadata())
-    assert f"corpus {fingerprint()}, 75% of them on 3 crops of paper" in header
+    assert "background_share 0.75" in header and f"drawn by corpus {fingerprint()}" in header

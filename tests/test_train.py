@@ -1,14 +1,12 @@
 """The train command: what it leaves, what stops it, and that resuming continues exactly."""
 
 import csv
-import importlib.util
 import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +15,6 @@ from safetensors.torch import load_file
 from wellseg.cli import parse
 from wellseg.net.options import ModelConfig
 from wellseg.train import main, train
-from wellseg.training.callbacks import StepProgress
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.weights import change_header, load_model, read_header
 
@@ -272,20 +269,9 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     assert read_header(tmp_path / "third" / "model.safetensors")["training"]["kept_step"] == 10
 
 
-def test_the_time_of_a_step_of_several_logs_is_told_once(capfd):
-    progress = StepProgress()
-    trainer = SimpleNamespace(global_step=0, max_steps=99, is_global_zero=True)
-    progress.on_train_start(trainer)
-    for step in (9, 10, 10, 11):
-        trainer.global_step = step
-        progress.on_train_batch_end(trainer)
-    assert capfd.readouterr().out.count("99 steps: about") == 1
-
-
 def test_progress_counts_steps_and_tells_the_time_that_is_left(data_set, tmp_path, capfd):
     run(*SMALL, "--data.root", data_set, "--steps", 24, "--val_every", 12, "--out", tmp_path)
     printed = capfd.readouterr()
-    assert re.search(r"24 steps: about \d+:\d\d:\d\d left", printed.out)
     assert re.search(r"step 12 of 24, loss \d.*, Dice \d.*, about \d:\d\d:\d\d left", printed.out)
     assert "Epoch" not in printed.out and "v_num" not in printed.out
     (warning,) = printed.err.strip().splitlines()
@@ -300,24 +286,9 @@ def test_from_python_a_run_is_quiet(data_set, tmp_path, capfd):
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("wandb", "wandb is not installed: pip install wandb"),
-        ("comet", "tensorboard, csv or wandb"),
-    ],
-)
-def test_another_logger_is_refused_in_one_line(name, said, data_set, tmp_path, capsys):
-    if name == "wandb" and importlib.util.find_spec("wandb"):
-        pytest.skip("wandb is here")
-    words = [*SMALL, "--data.root", data_set, "--steps", 1, "--out", tmp_path / "run"]
-    run(*words, "--trainer.logger", name, status=2)
-    assert said in capsys.readouterr().err.splitlines()[-1]
-
-
 def test_metrics_alone(data_set, tmp_path):
     words = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out", tmp_path]
-    run(*words, "--trainer.logger", "csv")
+    run(*words, "--trainer.logger", "false")
     assert (tmp_path / "metrics.csv").is_file() and not (tmp_path / "tensorboard").exists()
 
 

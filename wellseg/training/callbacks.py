@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wellseg.device import free_bytes
@@ -26,8 +25,6 @@ MAPS_KEPT = {False: 4, True: 6}
 with separable convolutions one between the two parts of each."""
 OVERHEAD = 1.5
 """A step's peak over what is kept: gradients, scratch (measured by tests/test_memory.py)."""
-ESTIMATE_STEPS = 10
-"""Steps after which the time of all of them is first told."""
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
@@ -51,32 +48,23 @@ class Memory(Callback):
         self.free_bytes = 0
         """At the first step; later what is kept for the next step would count as taken."""
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
-    ) -> None:
-        self.free_bytes = self.free_bytes or free_bytes(pl_module.device)
+    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Sample, *_: Any) -> None:
+        self.free_bytes = self.free_bytes or free_bytes(module.device)
         dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
-        model = ModelConfig(**pl_module.hparams["model"])
+        model = ModelConfig(**module.hparams["model"])
         fits = step_bytes(model, batch.gray.numel(), dtype) <= SHARE * self.free_bytes
-        net: Any = pl_module.net
-        net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
+        module.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
 
 class Pictures(Callback):
     """The first validation logs after each validation: hits green, false red, missed blue."""
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
-        *_: Any,
+        self, trainer: Trainer, module: Any, logits: Any, batch: Sample, index: int, *_: Any
     ) -> None:
-        if batch_idx >= PICTURES or not trainer.is_global_zero:
+        if index >= PICTURES or not trainer.is_global_zero:
             return
-        maps = batch.gray, outputs > 0, batch.truth
+        maps = batch.gray, logits > 0, batch.truth
         picture = draw_errors(*(each[0, 0].cpu().numpy() for each in maps))
         folder = Path(trainer.default_root_dir, "pictures")
         folder.mkdir(exist_ok=True)
@@ -90,16 +78,12 @@ class Skipped(Callback):
     def __init__(self) -> None:
         self.logs: dict[str, int] = {}  # what was wrong, with which file, and how often
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Sample, *_: Any) -> None:
         for said in batch.skipped:
             self.logs[said] = self.logs.get(said, 0) + 1
 
-    def on_validation_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Sample, *_: Any
-    ) -> None:
-        self.on_train_batch_start(trainer, pl_module, batch)
+    def on_validation_batch_start(self, *args: Any) -> None:
+        self.on_train_batch_start(*args)
 
     def on_fit_end(self, *_: Any) -> None:
         for said, times in self.logs.items():
@@ -116,50 +100,37 @@ class Skipped(Callback):
 
 
 class StepProgress(Callback):
-    """A bar on a terminal, a line after each validation, and the time that is left.
+    """A bar on a terminal, and a line after each validation, both with the time that is left.
 
     It counts optimiser steps: the logs of a run are no epochs to anybody.
     """
 
     def __init__(self) -> None:
         columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
-        self.bar = Progress(*columns, TextColumn("{task.description}"), transient=True)
-        self.began_s, self.first_step, self.step = 0.0, 0, 0
+        self.bar = Progress(*columns, transient=True, speed_estimate_period=3600)
+        self.bar.disable = not self.bar.console.is_terminal
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        self.began_s, self.first_step = time.monotonic(), trainer.global_step
-        self.step = self.first_step
-        if trainer.is_global_zero and self.bar.console.is_terminal:
-            self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
-            self.bar.start()
+        self.bar.disable |= not trainer.is_global_zero
+        self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
+        self.bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        step, before, self.step = trainer.global_step, self.step, trainer.global_step
-        if step == before:  # one of several logs of a step (accumulate_grad_batches)
-            return
-        for task in self.bar.task_ids:
-            loss = f"loss {float(trainer.callback_metrics['train/loss']):.3f}"
-            self.bar.update(task, completed=step, description=loss)
-        if step == self.first_step + ESTIMATE_STEPS < trainer.max_steps:
-            self._say(trainer, f"{trainer.max_steps} steps: about {self._left(trainer)} left")
+        self.bar.update(self.bar.task_ids[0], completed=trainer.global_step)
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        step, steps, found = trainer.global_step, trainer.max_steps, trainer.callback_metrics
-        loss = f", loss {float(found['train/loss']):.3f}" if "train/loss" in found else ""
-        left = f", about {self._left(trainer)} left" if 0 < step < steps else ""
-        dice = f", Dice {float(found['val/dice']):.3f}"
-        self._say(trainer, f"step {step} of {steps}{loss}{dice}{left}")
-
-    def _left(self, trainer: Trainer) -> timedelta:
-        done, left = trainer.global_step - self.first_step, trainer.max_steps - trainer.global_step
-        return timedelta(seconds=round((time.monotonic() - self.began_s) * left / max(1, done)))
-
-    def _say(self, trainer: Trainer, line: str) -> None:
-        if trainer.is_global_zero:
-            self.bar.console.print(line, highlight=False, soft_wrap=True)
+        if not trainer.is_global_zero:
+            return
+        said = f"step {trainer.global_step} of {trainer.max_steps}"
+        for name, key in (("loss", "train/loss"), ("Dice", "val/dice")):
+            if key in trainer.callback_metrics:
+                said += f", {name} {float(trainer.callback_metrics[key]):.3f}"
+        for task in self.bar.tasks:
+            said += f", about {timedelta(seconds=task.time_remaining or 0)} left"
+        self.bar.console.print(said, highlight=False, soft_wrap=True)
 
     def on_train_end(self, *_: Any) -> None:
         self.bar.stop()
 
     def on_exception(self, *_: Any) -> None:
-        self.bar.stop()
+        self.on_train_end()

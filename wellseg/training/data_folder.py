@@ -14,19 +14,15 @@ import csv
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Literal, get_args
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-
-VAL_SHARE = 0.1
-TEST_SHARE = 0.1
-
+SPLITS = ("train", "val", "test")
+VAL_BELOW, TEST_BELOW = 0.1, 0.2
+"""Of the wells' places in [0, 1), see `split_wells`."""
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
-
 HEADER = "-header-"
 """In the name of a crop of paper above a known first row: no curve is ever drawn on it."""
 
@@ -37,21 +33,19 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class LogFiles:
-    """One log of a data set."""
+    """One log of a data set: its image's file name without suffix, the scan, and its truth.
+
+    split: train, val or test; all logs of a well are in one. kind: the column of split.csv
+    ("bilevel", "colour", ...), or "". label: labels/NAME.json, if there is one.
+    """
 
     name: str
-    """The image's file name without its last suffix; unique in the data set."""
     image: Path
-    """The scan, as it came from the archive."""
     mask: Path
-    """Its truth, 0 background, 255 curve, 128 not scored; same rows and columns."""
-    split: Split
+    split: str
     well: str
-    """The well the log was measured in. All logs of a well are in one split."""
     kind: str = ""
-    """The column `kind` of split.csv ("bilevel", "colour", ...), or "" without one."""
     label: Path | None = None
-    """labels/NAME.json, or None without one."""
 
 
 def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles]:
@@ -67,180 +61,124 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
             fit the images or that puts one well into two splits, an unknown split.
     """
     root = Path(root)
-    if split != "all" and split not in SPLITS:
+    if split not in (*SPLITS, "all"):
         raise DataError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
-    images = _list_images(root)
+    images = _list_images(root / "images")
+    masks = list_masks(root / "masks")
+    if missing := [name for name in images if name not in masks]:
+        raise DataError(
+            f"{root / 'masks' / missing[0]}.tif: no such mask, nor .png; draw it, or take the image"
+            f" out of images/ ({len(missing)} of {len(images)} images have none)"
+        )
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
-    if any("split" in row for row in rows.values()):
-        splits = _splits_in_table(table, rows, wells)
-    else:
-        by_well = split_wells(wells.values())
-        splits = {name: by_well[wells[name]] for name in images}
-    masks = _find_masks(root, images)
+    splits = _find_splits(table, rows, wells)
     logs = []
     for name, image in images.items():
-        if split in ("all", splits[name]):
-            label = root / "labels" / f"{name}.json"
-            kind = rows[name].get("kind", "")
-            log = LogFiles(name, image, masks[name], splits[name], wells[name], kind)
-            logs.append(replace(log, label=label) if label.is_file() else log)
-    return logs
+        label, kind = root / "labels" / f"{name}.json", rows[name].get("kind", "")
+        found = label if label.is_file() else None
+        logs.append(LogFiles(name, image, masks[name], splits[name], wells[name], kind, found))
+    return [log for log in logs if split in ("all", log.split)]
 
 
 def well_of(name: str) -> str:
-    """Give the well that a log's name stands for: all before the first "_".
-
-    >>> well_of("4212345678_gr_d2")
-    '4212345678'
-    """
+    """The well that a log's name stands for, all before the first "_": "42123_gr" -> "42123"."""
     return name.split("_", 1)[0] or name
 
 
-def split_wells(wells: Collection[str]) -> dict[str, Split]:
+def split_wells(wells: Collection[str]) -> dict[str, str]:
     """Divide wells into about 80 % train, 10 % val and 10 % test, by their names alone.
 
-    A well's place is its sha1 read as a number u in [0, 1): val below 0.1, test below 0.2, else
+    A well's place is its sha1 read as a number in [0, 1): val below 0.1, test below 0.2, else
     train. So the answer is the same on every machine, and adding logs moves no well. Small data
     sets are the exception, as chance could leave them without val or train: the well with the
-    largest u is always train, and of two or more wells the one with the smallest u is always val.
-    (In a set of some fifty wells both hold anyway.)
-
-    >>> split_wells(["A", "B", "C"]) == split_wells(["C", "B", "A", "A"])
-    True
+    last place is always train, and of two or more wells the one with the first is always val.
     """
-    order = sorted(set(wells), key=lambda well: (_place(well), well))
-    splits: dict[str, Split] = {}
-    for well in order:
-        u = _place(well)
-        splits[well] = "val" if u < VAL_SHARE else "test" if u < VAL_SHARE + TEST_SHARE else "train"
-    if order:
-        splits[order[0]] = "val"
-        splits[order[-1]] = "train"
+    splits: dict[str, str] = {}
+    places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
+    for digest in sorted(places):
+        place = int.from_bytes(digest[:6], "big") / 2**48
+        first = not splits or place < VAL_BELOW
+        splits[places[digest]] = "val" if first else "test" if place < TEST_BELOW else "train"
+    if splits:
+        splits[places[max(places)]] = "train"
     return splits
 
 
 def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
-    """List the masks of a folder by the names of their logs: NAME.tif, .tiff, .png, NAME.mask.tif.
+    """List the masks of a folder by the names of their logs.
 
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
-    the scan NAME.tif, then .tif, .tiff, .png.
-
-    Raises:
-        DataError: no such folder.
+    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises DataError: no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    masks: dict[str, tuple[int, Path]] = {}
-    for path in _visible_files(folder):
-        suffix = path.suffix.lower()
-        if suffix not in MASK_SUFFIXES:
-            continue
-        names = [(1 + MASK_SUFFIXES.index(suffix), path.stem)]
-        if path.stem.endswith(".mask"):
-            names.append((0, path.stem.removesuffix(".mask")))
-        for rank, name in names:
-            if name not in masks or rank < masks[name][0]:
-                masks[name] = (rank, path)
-    return {name: path for name, (_, path) in masks.items()}
+    found = _visible_files(Path(folder), MASK_SUFFIXES)
+    found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
+    masks = {path.stem: path for path in found}
+    predicted = [name for name in masks if name.endswith(".mask")]
+    return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
 
 
-def _place(well: str) -> float:
-    digest = hashlib.sha1(well.encode("utf-8"), usedforsecurity=False).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def _list_images(root: Path) -> dict[str, Path]:
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
-    folder = root / "images"
-    if not folder.is_dir():
-        raise DataError(f"{root}: no folder images/ in it; a data set has images/ and masks/")
+def _list_images(folder: Path) -> dict[str, Path]:
     images: dict[str, Path] = {}
-    for path in _visible_files(folder):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            if path.stem in images:
-                raise DataError(
-                    f"{folder}: both {images[path.stem].name} and {path.name}; keep one"
-                )
-            images[path.stem] = path
+    for path in _visible_files(folder, IMAGE_SUFFIXES):
+        other = images.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(f"{folder}: both {other.name} and {path.name}; keep one")
     if not images:
         raise DataError(f"{folder}: no images in it (looked for *.tif, *.tiff, *.png, *.jpg)")
     return images
 
 
-def _find_masks(root: Path, images: Collection[str]) -> dict[str, Path]:
-    folder = root / "masks"
+def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     if not folder.is_dir():
-        raise DataError(f"{root}: no folder masks/ in it; a data set has images/ and masks/")
-    masks = list_masks(folder)
-    missing = [name for name in images if name not in masks]
-    if missing:
-        more = f" (and {len(missing) - 1} more images)" if len(missing) > 1 else ""
-        raise DataError(
-            f"{folder / missing[0]}.tif: no such mask, nor .png, for the image{more};"
-            " draw it, or take the image out of images/"
-        )
-    return {name: masks[name] for name in images}
-
-
-def _visible_files(folder: Path) -> list[Path]:
+        raise DataError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in paths if path.suffix.lower() in suffixes)
 
 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
-    rows: dict[str, dict[str, str]] = {}
-    # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
-            columns = [column.strip() for column in reader.fieldnames or []]
-            if "name" not in columns:
-                raise DataError(f"{path}: no column name; its first line has {columns}")
-            reader.fieldnames = columns
-            for row in reader:
-                row.pop("", None)
-                cells = {column: cell.strip() for column, cell in row.items()}
-                name, fault = cells["name"], ""
-                if not name:
-                    fault = "the name is empty"
-                elif name in rows:
-                    fault = f"{name} again"
-                elif name not in images:
-                    fault = f"there is no images/{name}.tif; take the line out or add the image"
-                if fault:
-                    raise DataError(f"{path}, line {reader.line_num}: {fault}")
-                rows[name] = cells
-    except (UnicodeDecodeError, csv.Error) as error:
+        # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
+        lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+        columns, *cells = ([cell.strip() for cell in line] for line in lines if line)
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-    for name, image in images.items():
-        if name not in rows:
-            raise DataError(f"{path}: images/{image.name} is not listed; add a line for it")
+    if "name" not in columns:
+        raise DataError(f"{path}: no column name; its first line has {columns}")
+    rows: dict[str, dict[str, str]] = {}
+    for number, line in enumerate(cells, 2):
+        row = dict(zip_longest(columns, line[: len(columns)], fillvalue=""))
+        name = row["name"]
+        if name in rows:
+            raise DataError(f"{path}, line {number}: {name} again")
+        if name not in images:
+            raise DataError(f"{path}, line {number}: no images/{name}.tif; take the line out")
+        rows[name] = row
+    if missing := images.keys() - rows.keys():
+        raise DataError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
     return rows
 
 
-def _splits_in_table(
+def _find_splits(
     table: Path, rows: Mapping[str, Mapping[str, str]], wells: Mapping[str, str]
-) -> dict[str, Split]:
-    """The column split, checked; a well stands on one side, if split.csv says the wells at all."""
-    splits: dict[str, Split] = {}
+) -> dict[str, str]:
+    """Of each name: that in split.csv, checked, or else by the well's name."""
+    if not any("split" in row for row in rows.values()):
+        by_well = split_wells(wells.values())
+        return {name: by_well[well] for name, well in wells.items()}
     first: dict[str, str] = {}
     for name, row in rows.items():
-        if row["split"] not in SPLITS:
-            known = ", ".join(SPLITS)
-            raise DataError(
-                f"{table}: {name} has the split {row['split']!r}; it must be one of {known}"
-            )
-        splits[name] = row["split"]
+        split = row["split"]
+        if split not in SPLITS:
+            raise DataError(f"{table}: {name} has the split {split!r}, not train, val, test")
         other = first.setdefault(wells[name], name)
         # Guessed wells are not held against a split that somebody wrote down.
-        if "well" in row and splits[other] != splits[name]:
+        if "well" in row and rows[other]["split"] != split:
             raise DataError(
-                f"{table}: well {wells[name]} is in two splits, {splits[other]} ({other}) and"
-                f" {splits[name]} ({name}); put all its logs into one"
+                f"{table}: well {wells[name]} is in two splits, {rows[other]['split']} ({other})"
+                f" and {split} ({name}); put all its logs into one"
             )
-    return splits
+    return {name: row["split"] for name, row in rows.items()}

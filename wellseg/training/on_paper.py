@@ -8,6 +8,8 @@ about curves that nobody is sure of.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -43,7 +45,7 @@ def is_on_paper(seed: int, index: int, share: float) -> bool:
     return Draws(seed, index, TURN).chance(share)
 
 
-def draw_on_paper(seed: int, index: int, preset: str, crops: list[LogFiles]) -> Log:
+def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles]) -> Log:
     """Sample number ``index`` on paper: a pure function of its arguments and the crops' pixels.
 
     Returns a Log in gray whose mask is 255 on the drawn curves, elsewhere the crop's own.

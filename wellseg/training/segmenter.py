@@ -21,21 +21,14 @@ from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 
-
-def curve_scores() -> MetricCollection:
-    """Dice, IoU, precision and recall of the curve pixels; never a mean that includes background.
-
-    Over all scored pixels of all logs. Nothing to find and nothing found counts as 1.
-    """
-    return MetricCollection(
-        {
-            "dice": BinaryF1Score(ignore_index=-1, zero_division=1),
-            "iou": BinaryJaccardIndex(ignore_index=-1, zero_division=1),
-            "precision": BinaryPrecision(ignore_index=-1, zero_division=1),
-            "recall": BinaryRecall(ignore_index=-1, zero_division=1),
-        },
-        prefix="val/",
-    )
+SCORES = {
+    "dice": BinaryF1Score,
+    "iou": BinaryJaccardIndex,
+    "precision": BinaryPrecision,
+    "recall": BinaryRecall,
+}
+"""Of the curve pixels, over all scored pixels of all logs; never a mean that includes background.
+Nothing to find and nothing found counts as 1."""
 
 
 def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
@@ -59,17 +52,16 @@ class Segmenter(LightningModule):
     def __init__(self, model: dict[str, Any], optim: dict[str, Any], steps: int) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.optim = OptimConfig(**optim)
-        self.steps = steps
+        self.optim, self.steps = OptimConfig(**optim), steps
         self.net = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.scores = curve_scores()
-
-    def forward(self, ink: Tensor) -> Tensor:
-        return self.net(ink)  # type: ignore[no-any-return]
+        scores: Any = {
+            name: score(ignore_index=-1, zero_division=1) for name, score in SCORES.items()
+        }
+        self.scores = MetricCollection(scores, prefix="val/")
 
     def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
-        logits = self(to_ink(sample.gray))
+        logits = self.net(to_ink(sample.gray))
         loss = curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
@@ -106,6 +98,5 @@ class Segmenter(LightningModule):
         warmup = math.ceil(self.optim.warmup * self.steps)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return 0.5 * (
-            1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))
-        )
+        done = min(1.0, (step - warmup) / max(1, self.steps - warmup))
+        return 0.5 * (1 + math.cos(math.pi * done))

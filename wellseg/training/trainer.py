@@ -1,20 +1,24 @@
-"""Lightning's Trainer as a run of one log a step needs it."""
+"""Lightning's Trainer as a run of one log a step needs it, and checkpoints that nothing spoils."""
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from wellseg.device import pick_device, pick_dtype
+from wellseg.scan.atomic import atomic_file
 from wellseg.training.callbacks import Memory, Pictures, Skipped, StepProgress
-from wellseg.training.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from wellseg.training.options import TrainConfig
 
 TOLD_BY_LIGHTNING = (
@@ -25,6 +29,38 @@ TOLD_BY_LIGHTNING = (
     "Checkpoint directory",
 )
 """At every start, of itself; its other warnings stay."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """A checkpoint replaces the one before when it is whole and on the disk.
+
+    Lightning's own is written to the system's folder for temporary files and copied from there, so
+    that a kill in the middle leaves half a checkpoint where the folders are on different disks
+    (lightning 2.6, fsspec's LocalFileOpener).
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
+        torch.save(checkpoint, buffer)
+        with atomic_file(path) as file:
+            file.write(buffer.getbuffer())
+
+
+class Checkpoint(ModelCheckpoint):
+    """Also keeps the best of what ``trainer.validate`` scores; not what a failing run ends with."""
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            super().on_validation_end(trainer, module)
+        elif self.monitor:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
+        # Not weights that give no number, and not onto a disk that has just failed.
+        if not isinstance(error, FloatingPointError | OSError):
+            super().on_exception(trainer, module, error)
 
 
 def make_trainer(config: TrainConfig) -> Trainer:
@@ -38,14 +74,17 @@ def make_trainer(config: TrainConfig) -> Trainer:
     }
     callbacks: list[Callback] = [
         # The newest state is saved after the validation and the best, so that it knows of both.
-        BestCheckpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
-        LastCheckpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        Checkpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
+        Checkpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
         Memory(config.checkpoint),
         Pictures(),
         Skipped(),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(StepProgress())
+    loggers: list[Logger] = [CSVLogger(config.out, "", "", flush_logs_every_n_steps=10)]
+    if config.trainer.get("logger", True):
+        loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
     options: dict[str, Any] = {
         "accelerator": device.type,
         "devices": 1,  # each process takes a log a step: more of them are another training
@@ -64,10 +103,8 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "plugins": [AtomicCheckpointIO()],
         "default_root_dir": config.out,
         "enable_model_summary": False,
-    }
-    options |= config.trainer
-    options |= {
-        "logger": _loggers(config.out, options.get("logger", "tensorboard")),
+        **config.trainer,
+        "logger": loggers,
         "enable_progress_bar": False,  # Lightning's counts epochs
     }
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -79,16 +116,10 @@ def make_trainer(config: TrainConfig) -> Trainer:
         raise ValueError(f"--trainer: {error}") from None
 
 
-def _loggers(out: Path, name: str | bool) -> list[Logger]:
-    """metrics.csv always, and the logger of that name beside it."""
-    table = CSVLogger(out, name="", version="", flush_logs_every_n_steps=10)
-    if name in ("csv", False):
-        return [table]
-    if name == "tensorboard":
-        return [table, TensorBoardLogger(out, name="", version="tensorboard")]
-    if name != "wandb":
-        raise ValueError(f"--trainer.logger is tensorboard, csv or wandb, not {name}")
-    try:
-        return [table, WandbLogger(project="wellseg", save_dir=out)]
-    except ModuleNotFoundError:
-        raise ValueError("--trainer.logger wandb is not installed: pip install wandb") from None
+def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
+    """The rows of a run's metrics.csv up to its checkpoint: CSVLogger begins the file anew."""
+    if not path.exists():
+        return []
+    step = torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"]
+    whole = path.read_text().rpartition("\n")[0]  # a kill or a full disk may have cut the last row
+    return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
