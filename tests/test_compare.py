@@ -1,4 +1,4 @@
-"""Norms compared: equal conditions, a rate for each way to get a mask, differences, a page."""
+"""Norms compared: equal conditions, a rate for each norm and mode, differences, a report."""
 
 import csv
 import json
@@ -6,19 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
 
 from wellseg import compare
-from wellseg.compare import CompareConfig
+from wellseg.compare import choose_rates, report, verdict
 from wellseg.net.options import ModelConfig
-from wellseg.results.comparison import Comparison, Way, paired, write_report
 from wellseg.training.options import OptimConfig
 
-TINY = compare.Size((8, 16), 3, 1, 160, 2, 1, 1)
+TINY = compare.Size((8, 16), 3, 1, "tiny", 10)
 
 
 @pytest.fixture
@@ -68,8 +66,8 @@ def test_every_norm_is_trained_at_every_rate_with_every_seed_and_scored_alike(do
             mine = [r for r in rows if (r["norm"], r["rate"], r["seed"]) == (norm, rate, "0")]
             assert {r["mode"] for r in mine} == modes[norm]
             for mode in modes[norm]:
-                sets = sorted(r["set"] for r in mine if r["mode"] == mode)
-                assert sets == ["bilevel", "colour", "validation"]
+                sets = {r["set"] for r in mine if r["mode"] == mode}
+                assert sets == {"bilevel", "colour", "validation"}
     assert {r["log"] for r in rows if r["set"] == "validation"}.isdisjoint(
         r["log"] for r in rows if r["set"] != "validation"
     )
@@ -77,19 +75,19 @@ def test_every_norm_is_trained_at_every_rate_with_every_seed_and_scored_alike(do
         assert bool(row["f1"]) == bool(row["dice"]) == (not row["false_px_per_row"])
 
 
-def test_two_norms_are_trained_with_the_same_options(tmp_path):
-    options = [
-        asdict(
-            compare.train_config(
-                compare.Job(norm, 1e-3, 5), CompareConfig(), TINY, tmp_path, tmp_path
-            )
-        )
-        for norm in ("batch", "group")
-    ]
-    assert [each["model"].pop("norm") for each in options] == ["batch", "group"]
-    assert options[0] == options[1]
-    assert options[0]["seed"] == 5 and options[0]["optim"]["lr"] == 1e-3
-    assert options[0]["steps"] == options[0]["val_every"] == 3 and options[0]["keep"] == "last"
+def test_two_norms_are_trained_with_the_same_options(tmp_path, monkeypatch):
+    from wellseg import train
+
+    given = []
+    monkeypatch.setattr(compare, "score_modes", lambda *_: [])
+    monkeypatch.setattr(train, "train", lambda config, quiet: given.append(asdict(config)))
+    for norm in ("batch", "group"):
+        job = {"norm": norm, "rate": 1e-3, "seed": 5}
+        compare.run_job(tmp_path, job, TINY, tmp_path, None)
+    assert [each["model"].pop("norm") for each in given] == ["batch", "group"]
+    assert given[0] == given[1]
+    assert given[0]["seed"] == 5 and given[0]["optim"]["lr"] == 1e-3
+    assert given[0]["steps"] == given[0]["val_every"] == 3 and given[0]["keep"] == "last"
 
 
 def test_own_statistics_are_those_of_instance_norm(done, tmp_path):
@@ -105,7 +103,7 @@ def test_own_statistics_are_those_of_instance_norm(done, tmp_path):
     for norm, net in nets.items():
         model = {"norm": norm, "patch": 2, "widths": [8, 16]}
         save_weights(tmp_path / norm, net, {"model": model})
-        for row in compare.score_ways(tmp_path / norm, done / "data"):
+        for row in compare.score_modes(tmp_path / norm, done / "data"):
             dice.setdefault((norm, row["mode"]), []).append(
                 row.get("dice", row.get("false_px_per_row"))
             )
@@ -113,16 +111,12 @@ def test_own_statistics_are_those_of_instance_norm(done, tmp_path):
     assert dice["batch", "evaluation"] != pytest.approx(dice["batch", "own"], rel=0.1)
 
 
-def test_drawn_logs_train_on_scans_and_are_tested_on_renders_too(tmp_path):
+def test_drawn_logs_train_on_scans_and_are_tested_on_renders_too(done):
     from wellseg.training.data_folder import list_logs
 
-    compare.draw_data_set(tmp_path, replace(TINY, train=3, val=2, test=2))
-    found = sorted((log.split, log.kind) for log in list_logs(tmp_path))
-    assert found == sorted(
-        [("train", "bilevel")] * 3
-        + [("val", "bilevel")] * 2
-        + [("test", "bilevel"), ("test", "colour")] * 2
-    )
+    found = {(log.split, log.kind) for log in list_logs(done / "data")}
+    scans = {(split, "bilevel") for split in ("train", "val", "test")}
+    assert found == scans | {("test", "colour")}
 
 
 # ---- what is done stays done ---------------------------------------------------------------------
@@ -133,7 +127,7 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
     trained = []
     run_job = compare.run_job
     monkeypatch.setattr(
-        compare, "run_job", lambda job, c: (trained.append(job.name), run_job(job, c))
+        compare, "run_job", lambda folder, *of: (trained.append(folder.name), run_job(folder, *of))
     )
     compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
     assert not trained
@@ -145,7 +139,7 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
         ["--out", str(done), "--rates", "1e-3", "--norms", "batch,group,instance", "--seeds", "1"]
     )
     assert trained[1:] == ["instance-0.001-0"], "a norm more adds to what is there"
-    assert "report.html" in capsys.readouterr().out
+    assert "report.md" in capsys.readouterr().out
 
 
 def test_another_size_needs_another_folder(done, tiny, capsys):
@@ -163,7 +157,7 @@ def test_two_starts_share_the_work(done, tiny, capsys):
     with FileLock(scores.parent / "lock"):
         compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
     assert "batch-0.001-0 is being done by another start" in capsys.readouterr().out
-    assert "Not complete: 1 runs" in (done / "report.html").read_text()
+    assert "batch-0.001-0: not done yet" in (done / "report.md").read_text()
     scores.write_bytes(kept)
 
 
@@ -178,9 +172,9 @@ def test_a_run_that_diverges_is_told_and_its_rate_not_chosen(done, tiny, monkeyp
     kept = lost.read_bytes()
     lost.unlink()
     compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
-    assert "diverged in batch-0.001-0" in (done / "report.html").read_text()
-    rates = Comparison(json_rows(done), ["batch", "group"]).rates
-    assert {rate for way, rate in rates.items() if way.norm == "batch"} == {1e-2}
+    assert "batch-0.001-0: the loss diverged" in (done / "report.md").read_text()
+    rates = choose_rates(json_rows(done))
+    assert rates["batch", "evaluation"] == rates["batch", "own"] == 1e-2
     lost.write_bytes(kept)
 
 
@@ -248,38 +242,52 @@ def test_each_way_has_the_rate_at_which_it_validates_best_itself():
         *made_up("batch", "evaluation", 1e-3, "test", [0.1, 0.1, 0.1]),
         *made_up("batch", "evaluation", 1e-2, "test", [0.9, 0.9, 0.9]),
     ]
-    found = Comparison(rows, ["batch"])
+    chosen = {("batch", "evaluation"): 1e-3, ("batch", "own"): 1e-2}
+    assert choose_rates(rows) == chosen
     one_diverged = made_up("batch", "own", 1e-1, "validation", [0.9, 0.9, 0.9], seeds=1)
-    assert Comparison([*rows, *one_diverged], ["batch"]).rates == found.rates
-    assert found.rates == {Way("batch", "evaluation"): 1e-3, Way("batch", "own"): 1e-2}
-    assert found.scores(Way("batch", "evaluation"), "test").mean() == pytest.approx(0.105)
+    assert choose_rates([*rows, *one_diverged]) == chosen
+    line = next(line for line in report(rows, ["batch"]) if line.startswith("| batch |"))
+    assert line.split(" | ")[1:4] == ["0.001", "0.505", "0.105"]
 
 
-def test_differences_are_paired_by_seed_and_log():
+def test_differences_are_paired_by_seed_and_log_with_students_interval_over_seeds():
+    second = {(seed, log): 0.1 * seed for seed in range(4) for log in "ab"}
+    first = {(seed, log): 0.1 * seed + d for seed, d in enumerate([0.3, 0.2, 0.1]) for log in "ab"}
+    half = 4.30265 * 0.1 / 3**0.5  # t of 2 degrees of freedom, one seed is not done yet
+    low, high = 0.2 - half, 0.2 + half
+    found = f"+0.200 (95 % {low:+.3f} to {high:+.3f}, p 0.074, 3 seeds)"
+    assert verdict(first, second) == f"no difference shown: {found}"
+    nearly = {key: value + 0.001 * key[0] ** 2 for key, value in second.items()}
+    better = {key: value + 0.1 for key, value in nearly.items()}
+    assert verdict(better, second).startswith("better: +0.10")
+    assert verdict(second, better).startswith("worse: -0.10")
+    assert verdict({(0, "a"): 0.5}, {(0, "a"): 0.25}) == "+0.250, of one seed"
+    assert verdict({}, second) == "nothing to compare"
+
+
+def test_the_report_has_a_line_for_each_norm_and_mode():
     rows = [
-        *made_up("batch", "evaluation", 1e-3, "validation", [0.5, 0.5, 0.5], 4),
-        *made_up("group", "evaluation", 1e-2, "validation", [0.5, 0.5, 0.5], 4),
-        *made_up("batch", "evaluation", 1e-3, "test", [0.1, 0.5, 0.9], 4),
-        *made_up("group", "evaluation", 1e-2, "test", [0.2, 0.6, 0.7], 3),  # one is not done yet
+        row
+        for norm, mode, f1 in (("batch", "evaluation", 0.2), ("batch", "own", 0.4), ("group", "evaluation", 0.3))
+        for test_set in ("validation", "bilevel", "colour")
+        for row in made_up(norm, mode, 1e-3, test_set, [f1, f1, f1], 3)
+    ]  # fmt: skip
+    for row in rows:
+        row["f1"] += 0.001 * row["seed"] ** 2 * (row["norm"] == "group")
+    lines = list(report(rows, ["batch", "group"]))
+    assert [line for line in lines if line.startswith("##")] == ["## bilevel\n", "## colour\n"]
+    table = [line for line in lines[:6] if line.startswith("| batch") or line.startswith("| group")]
+    assert [line.split(" | ")[0] for line in table] == [
+        "| batch",
+        "| batch, own statistics",
+        "| group",
     ]
-    found = Comparison(rows, ["batch", "group"])
-    pair = Way("batch", "evaluation"), Way("group", "evaluation")
-    difference = found.difference(*pair, "test")
-    assert (difference.seeds, difference.better, difference.logs) == (3, 1, 3)
-    assert difference.mean == pytest.approx(0) and difference.low == pytest.approx(0)
-
-
-def test_interval_is_students_and_p_is_exact_over_signs():
-    by_seed = np.array([0.3, 0.2, -0.1])
-    found = paired(by_seed[:, None] + np.array([[0.1, -0.1]]))
-    half = 4.30265 * by_seed.std(ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom
-    assert (found.low, found.high) == pytest.approx(
-        (by_seed.mean() - half, by_seed.mean() + half), rel=1e-4
-    )
-    assert found.p == pytest.approx(4 / 8)  # of the 8 sums, 0.4 and more either way: four
-    assert paired(np.full((6, 2), 0.1)).p == pytest.approx(2 / 64)
-    one = paired(np.full((1, 4), 0.1))
-    assert (one.low, one.high, one.p, one.mean) == (None, None, None, pytest.approx(0.1))
+    assert ["worse: -0.10" in line for line in table] == [True, False, False]
+    assert ["better: +0.09" in line or "better: +0.10" in line for line in table] == [
+        False,
+        True,
+        False,
+    ]
 
 
 # ---- use -----------------------------------------------------------------------------------------
@@ -292,7 +300,7 @@ def test_interval_is_students_and_p_is_exact_over_signs():
         (["--norms", "batch"], "two norms at least"),
         (["--rates", "1e-3,fast"], "--rates are positive numbers"),
         (["--rates", "0"], "--rates are positive numbers"),
-        (["--seeds", "0"], "--seeds lies in"),
+        (["--seeds", "0"], "--seeds is at least 1"),
     ],
 )
 def test_wrong_use_is_one_line(tmp_path, capsys, flags, said):
@@ -320,28 +328,4 @@ def test_own_data_needs_logs_to_test_with_and_curves_to_choose_by(data_set, tmp_
     table.write_text(table.read_text().replace("well0_a,train", "well0_a,test"))
     compare.main(flags)
     assert {row["set"] for row in rows_of(tmp_path / "out")} == {"validation", "test"}
-    assert "bilevel" not in (tmp_path / "out" / "report.html").read_text()
-
-
-@pytest.mark.parametrize("width", [375, 1280])
-def test_the_page_fits_and_has_a_line_at_zero(done, browser_page, width, tmp_path):
-    rows = [
-        row
-        for norm, mode, shift in (
-            ("batch", "evaluation", 0),
-            ("batch", "own", 0.2),
-            ("group", "evaluation", 0.1),
-        )
-        for test_set in ("validation", "bilevel", "colour")
-        for row in made_up(norm, mode, 1e-3, test_set, [0.2 + shift, 0.5, 0.4 + shift], 3)
-    ]
-    notes = {"about": {"corpus": "x"}, "steps": 300, "waiting": [], "diverged": []}
-    path = write_report(tmp_path / "report.html", rows, ["batch", "group"], notes)
-    page = browser_page(path, width)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.locator("svg").count() == 2 * 3
-    for svg in page.locator("svg").all():
-        assert svg.locator(".zero").count() == svg.locator("circle").count() == 1
-    text = page.locator("body").inner_text()
-    assert "4.9 %" in text and "−0.067" in text and "+0.133" in text
-    assert "http" not in path.read_text()
+    assert "bilevel" not in (tmp_path / "out" / "report.md").read_text()

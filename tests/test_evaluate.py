@@ -80,12 +80,12 @@ def test_scores_of_masks(
     assert run(data, "--masks", masks, "--out", out) == 0
     scores = read_scores(out)
     assert list(scores) == ["a", "b", "c"]
-    assert {scores["a"][name] for name in SHARES} == {"1.0000"}
+    assert {scores["a"][name] for name in SHARES} == {"1"}
     assert float(scores["b"]["precision"]) == pytest.approx(0.5)
     assert float(scores["b"]["recall"]) == 1
     assert float(scores["b"]["f1_at_3px"]) == pytest.approx(2 / 3, abs=1e-4)
     assert scores["b"]["well"] == "B"
-    assert scores["b"]["whole_curves"] == "1.0000" and scores["b"]["curves"] == "1"
+    assert scores["b"]["whole_curves"] == "1" and scores["b"]["curves"] == "1"
     assert float(scores["b"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
     # What a log without curves has no use for is empty.
     assert {scores["c"][name] for name in SHARES} == {""}
@@ -146,7 +146,7 @@ def test_labels_give_the_centreline(data: Path, masks: Path, tmp_path: Path) -> 
     paths = [[[20, 0], [20, ROWS - 1]], [[70, 0], [70, ROWS - 1]]]
     label.write_text(f'{{"curves": [{{"path": {paths[0]}}}, {{"path": {paths[1]}}}]}}')
     assert run(data, "--masks", masks, "--out", tmp_path) == 0
-    assert read_scores(tmp_path)["a"]["recall"] == "0.5000"
+    assert read_scores(tmp_path)["a"]["recall"] == "0.5"
 
 
 def test_whole_curves_of_labels_are_followed_and_told(
@@ -267,8 +267,8 @@ def test_wrong_usage(
         assert shown.err.startswith("wellseg.evaluate: error: ")
         return shown.err
 
-    assert "nowhere: no such folder" in refused(tmp_path / "nowhere")
-    assert "no folder images/" in refused(tmp_path)
+    assert "nowhere/images: no such folder" in refused(tmp_path / "nowhere")
+    assert "images: no such folder" in refused(tmp_path)
     assert "no logs in split train (2 in test, 1 in val); choose another --split" in refused(
         data, "--split", "train", "--masks", masks
     )

@@ -4,40 +4,38 @@
     wellseg compare --data.root mine/ --preset full  # your own logs
     wellseg compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
 
-Leaves results.csv (a row for each log scored), report.html and every run's folder in --out. The
-same command again goes on where it stopped, and more norms, rates or seeds add to what is there.
-Started several times on one --out, the starts share the work.
+Leaves results.csv (a row for each log scored), report.md and every run's folder in --out. The same
+command again goes on where it stopped, and more norms, rates or seeds add to what is there. Started
+several times on one --out, the starts share the work.
 
 What is equal: the logs, their order and augmentation, the initial weights of the convolutions, the
 steps, and the list of learning rates. Every norm is trained at every rate with every seed, to the
-end, where the rate has come down to zero. Then each *way* to get a mask, a norm and a mode, has the
-rate at which that very way has the best mean F1@3px on the validation logs. Other logs are scored.
-
-Modes: "evaluation" is what predict does. A norm with running statistics is also scored with each
-log's "own" statistics, as in its training. The two need not be best at the same rate, and a buffer
-of momentum m keeps (1 - m)^n of its initial value after n steps (a third at momentum 0.01 and
-n = 100). So a rate must not be chosen from short runs in evaluation mode, nor for one mode by the
-other: that would compare rates, not norms.
+end, where the rate has come down to zero. Modes: "evaluation" is what predict does; a norm with
+running statistics is also scored with each log's "own" statistics, as in its training. Each norm in
+each mode has the rate at which that very mode has the best mean F1@3px on the validation logs: to
+choose it by the other would compare rates, not norms. Other logs are scored.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from itertools import count
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from statistics import fmean
+from typing import Any, Literal
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import run
+from wellseg.evaluate import score_files, write_csv
 from wellseg.net.options import ModelConfig, at_least, check_norm
-from wellseg.scan.atomic import atomic_file
-from wellseg.training.options import DataConfig, OptimConfig, TrainConfig
+from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
 
-if TYPE_CHECKING:
-    from wellseg.results.comparison import Row
+Row = dict[str, Any]
+COLUMNS = ["norm", "rate", "seed", "set", "mode", "log", "f1", "dice", "false_px_per_row"]
+"""Of results.csv, which has a row for each log scored. f1 and dice are those of logs with a curve,
+false_px_per_row (false centreline pixels) of those without; the other is empty."""
 
 
 @dataclass
@@ -66,7 +64,7 @@ class CompareConfig:
     """quick: a small network, 2 seeds, some minutes. full: the default network, 6 seeds, hours."""
     data: CompareDataConfig = field(default_factory=CompareDataConfig)
     out: Path = Path("runs/compare")
-    """results.csv, report.html and the runs; a comparison that is there already goes on."""
+    """results.csv, report.md and the runs; a comparison that is there already goes on."""
 
     def __post_init__(self) -> None:
         for norm in self.norm_list:
@@ -79,9 +77,7 @@ class CompareConfig:
             positive = False
         if not positive:
             raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
-        if self.seeds is not None and not 1 <= self.seeds <= 20:
-            raise ValueError(f"--seeds lies in 1 to 20, not {self.seeds}")
-        at_least(1, steps=self.steps)
+        at_least(1, seeds=self.seeds, steps=self.steps)
 
     @property
     def norm_list(self) -> list[str]:
@@ -94,232 +90,221 @@ class CompareConfig:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is trained and drawn.
-
-    rows: of a drawn log on average; each is half to one and a half times as tall, 480 to 900 wide.
-    train, val, test: numbers of drawn logs; as many renders as 1-bit scans in test.
-    """
+    """How much is trained and drawn."""
 
     widths: tuple[int, ...]
     steps: int
     seeds: int
-    rows: int
-    train: int
-    val: int
-    test: int
+    preset: Preset
+    logs: int
 
 
 SIZES = {
-    "quick": Size((16, 32), 500, 2, 64, 40, 6, 8),
-    "full": Size(ModelConfig().widths, 1600, 6, 512, 400, 24, 64),
+    "quick": Size((16, 32), 500, 2, "tiny", 120),
+    "full": Size(ModelConfig().widths, 1600, 6, "quick", 1000),
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training."""
+def compare(config: CompareConfig) -> None:
+    """Run, or go on with, the comparison; write and print the report.
 
-    norm: str
-    rate: float
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.norm}-{self.rate:g}-{self.seed}"
-
-
-def compare(config: CompareConfig) -> Path:
-    """Run, or go on with, the comparison; returns the report.
-
-    Raises:
-        ValueError: a data set or an --out that cannot be used.
-        ScanError, OSError: a log cannot be read, a result cannot be written.
+    Raises ValueError: a data set or an --out that cannot be used, or a log that cannot be read.
     """
     from filelock import FileLock, Timeout
 
+    from wellseg.corpus import fingerprint
+    from wellseg.scan.atomic import atomic_file
     from wellseg.training.write_folder import claim
 
-    size = SIZES[config.preset]
+    size, out = SIZES[config.preset], config.out
     size = replace(size, steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    jobs = [
-        Job(norm, rate, seed)
+    drawn = f"{size.logs} logs, preset {size.preset}, corpus {fingerprint()}"
+    about: dict[str, object] = {
+        "data": str(config.data.root or drawn),
+        "crop_rows": config.data.crop_rows,
+    }
+    about |= {"steps": size.steps, "widths": list(size.widths)}
+    runs = {
+        out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
         for seed in range(size.seeds)  # a comparison cut short has whole seeds
         for rate in config.rate_list
         for norm in config.norm_list
-    ]
-    config.out.mkdir(parents=True, exist_ok=True)
-    about = _describe(config, size)
-    with FileLock(config.out / "lock"):
-        claim(config.out, "compare.json", about)
-        root = config.data.root or draw_data_set(config.out / "data", size)
-    _check_logs(root)
-    for number, job in enumerate(jobs, 1):
-        folder = config.out / "runs" / job.name
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with FileLock(out / "lock"):
+        claim(out, "compare.json", about)
+        root = config.data.root or draw_data_set(out / "data", size)
+    check_logs(root)
+    for number, (folder, job) in enumerate(runs.items(), 1):
         folder.mkdir(parents=True, exist_ok=True)
+        name = f"{number} of {len(runs)}: {folder.name}"
         try:
             with FileLock(folder / "lock", blocking=False):
                 if not (folder / "scores.json").exists():
-                    print(f"{number} of {len(jobs)}: {job.name}", flush=True)
-                    run_job(job, train_config(job, config, size, root, folder))
+                    print(name, flush=True)
+                    run_job(folder, job, size, root, config.data.crop_rows)
         except Timeout:
-            print(f"{number} of {len(jobs)}: {job.name} is being done by another start", flush=True)
-    _write_results(config.out)
-    found = {job: _read_scores(config.out / "runs" / job.name) for job in jobs}
-    waiting = [job.name for job in jobs if found[job] is None]
-    diverged = [job.name for job in jobs if found[job] == []]
-    rows = [row for scores in found.values() for row in scores or ()]
-    notes = {"about": about, "steps": size.steps, "waiting": waiting, "diverged": diverged}
-    from wellseg.results.comparison import write_report  # numpy: --help does without
-
-    return write_report(config.out / "report.html", rows, config.norm_list, notes)
-
-
-def _describe(config: CompareConfig, size: Size) -> dict[str, Any]:
-    """What the runs have in common: those on other logs or of other length must not mix."""
-    from wellseg.corpus import fingerprint
-
-    about: dict[str, Any] = {"widths": list(size.widths), "steps": size.steps}
-    if config.data.root:
-        return about | {"root": str(config.data.root), "crop_rows": config.data.crop_rows}
-    drawn = {name: getattr(size, name) for name in ("rows", "train", "val", "test")}
-    return {**about, **drawn, "crop_rows": config.data.crop_rows, "corpus": fingerprint()}
+            print(f"{name} is being done by another start", flush=True)
+    paths = sorted(out.glob("runs/*/scores.json"))
+    scores = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
+    write_csv(out / "results.csv", COLUMNS, [row for rows in scores.values() for row in rows])
+    wanted = [row for folder in runs for row in scores.get(folder, ())]
+    lines = [f"# {', '.join(config.norm_list)}: trained alike, compared", ""]
+    for folder in runs:
+        if not scores.get(folder):
+            fate = "the loss diverged" if folder in scores else "not done yet"
+            lines += [f"{folder.name}: {fate}", ""]
+    lines += [*report(wanted, config.norm_list), str(about)]
+    with atomic_file(out / "report.md") as file:
+        file.write("\n".join([*lines, ""]).encode())
+    print(*lines, f"report: {out / 'report.md'}", sep="\n")
 
 
 def draw_data_set(root: Path, size: Size) -> Path:
-    """Pieces of drawn logs. Training and validation have 1-bit scans alone, the test set renders,
-    too: what a network makes of logs unlike its training is where norms differ most."""
-    import numpy as np
-
+    """Drawn logs. Training and validation have 1-bit scans alone, the test set renders, too: what a
+    network makes of logs unlike its training is where norms differ most."""
     from wellseg.corpus import draw_log, kind_of
     from wellseg.training.write_folder import write_log, write_split
 
     if (root / "split.csv").exists():
         return root
     lines = []
-    indices = {"bilevel": count(), "colour": count()}
-    plan = {"train": size.train, "val": size.val, "test": size.test}
-    for split, kind in (*((split, "bilevel") for split in plan), ("test", "colour")):
-        left = plan[split]
-        while left:
-            if kind_of(0, index := next(indices[kind]), "quick") != kind:
-                continue
-            log = draw_log(0, index, "quick")
-            rng = np.random.default_rng((0, index))
-            rows = int(rng.integers(size.rows // 2, size.rows * 3 // 2 + 1))
-            start = int(rng.integers(len(log.image) - rows + 1))
-            image, mask = (each[start : start + rows] for each in (log.image, log.mask))
-            if not mask.any() and (split != "test" or left % 4):
-                continue  # every fourth test log may be without a curve
-            left -= 1
-            write_log(root, f"drawn{index:05d}", image, mask, 200)
-            lines.append(f"drawn{index:05d},{split},{kind}")
+    splits = {"bilevel": cycle(["train", "val", "test", *["train"] * 6]), "colour": cycle(["test"])}
+    for index in range(size.logs):
+        kind = kind_of(0, index, size.preset)
+        if kind == "bilevel" or index % 4 == 0:  # fewer renders: none is trained on
+            log = draw_log(0, index, size.preset)
+            write_log(root, f"drawn{index:05d}", log.image, log.mask, 200)
+            lines.append(f"drawn{index:05d},{next(splits[kind])},{kind}")
     write_split(root, "name,split,kind", lines)
     return root
 
 
-def _check_logs(root: Path) -> None:
+def check_logs(root: Path) -> None:
     """Raises ValueError where rates could not be chosen, or no log is left to score."""
     from wellseg.training.data_folder import list_logs
     from wellseg.training.masks import read_mask
 
     if not any((read_mask(log.mask) == 255).any() for log in list_logs(root, "val")):
-        raise ValueError(
-            f"{root}: no curve on any validation log; they choose the rates: see split.csv"
-        )
+        raise ValueError(f"{root}: no curve on any validation log to choose rates by: split.csv")
     if not list_logs(root, "test"):
-        raise ValueError(
-            f"{root}: no logs to test with, and those that chose the rates flatter: see split.csv"
-        )
+        raise ValueError(f"{root}: no logs to test with, and others would flatter: see split.csv")
 
 
-def train_config(
-    job: Job, config: CompareConfig, size: Size, root: Path, folder: Path
-) -> TrainConfig:
-    return TrainConfig(
-        model=ModelConfig(norm=job.norm, widths=size.widths),
-        data=DataConfig(root=root, crop_rows=config.data.crop_rows, workers=0),
-        optim=OptimConfig(lr=job.rate),
+def run_job(
+    folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
+) -> None:
+    """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.reader import ScanError
+    from wellseg.train import train
+
+    config = TrainConfig(
+        model=ModelConfig(norm=job["norm"], widths=size.widths),
+        data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
+        optim=OptimConfig(lr=job["rate"]),
         steps=size.steps,
         val_every=size.steps,
         keep="last",  # of all runs the same step, with the rate at zero
-        seed=job.seed,
+        seed=job["seed"],
         out=folder,
         resume=True,
     )
-
-
-def run_job(job: Job, config: TrainConfig) -> None:
-    """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
-    from wellseg.train import train
-
     try:
         weights = train(config, quiet=True)
-        rows = [asdict(job) | row for row in score_ways(weights, config.data.root)]  # type: ignore[arg-type]
+        rows = [{**job, **row} for row in score_modes(weights, root)]
     except FloatingPointError:
         rows = []
-    with atomic_file(config.out / "scores.json") as file:
+    except ScanError as error:
+        raise ValueError(str(error)) from error
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    with atomic_file(folder / "scores.json") as file:
         file.write(json.dumps(rows).encode())
 
 
-def score_ways(weights: Path, root: Path) -> Iterator[Row]:
+def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
-    from wellseg.evaluate import score_files
     from wellseg.rows.segment import segment
     from wellseg.training.data_folder import list_logs
     from wellseg.weights import load_model
 
-    net = load_model(weights)
-    runs = any(name.endswith("running_mean") for name, _ in net.named_buffers())
-    for log in list_logs(root):
-        if log.split == "train":
-            continue
-        for mode in ("evaluation", "own") if runs else ("evaluation",):
-            net.train(mode == "own")  # what this does to the running statistics is put back
-            before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    nets = {"evaluation": load_model(weights)}
+    if any(name.endswith("running_mean") for name, _ in nets["evaluation"].named_buffers()):
+        nets["own"] = load_model(weights).train()  # which running statistics do not act upon
+    for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
+        test_set = "validation" if log.split == "val" else log.kind or "test"
+        for mode, net in nets.items():
             scores = score_files(log, segment(net, log.image) > 0.5)
-            net.load_state_dict(before, strict=False)
-            about = {
-                "set": "validation" if log.split == "val" else log.kind or "test",
-                "mode": mode,
-            }
             found = {"f1": scores.f1_at_3px, "dice": scores.dice}
             if not scores.has_curves:
                 found = {"false_px_per_row": scores.false_centreline_px_per_row}
-            rounded = {name: round(score, 5) for name, score in found.items()}
-            yield {**about, "log": log.name, **rounded}
+            yield {"set": test_set, "mode": mode, "log": log.name, **found}
 
 
-def _read_scores(folder: Path) -> list[Row] | None:
-    path = folder / "scores.json"
-    return json.loads(path.read_text()) if path.exists() else None
+def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
+    """Markdown: each way to get a mask at its rate, its scores, and in words its difference from
+    the last norm."""
+    rates = choose_rates(rows)
+    last = norms[-1], "evaluation"
+
+    def scores(way: tuple[str, str], test_set: str, score: str = "f1") -> dict[Any, float]:
+        wanted = (*way, rates.get(way), test_set)
+        found = [r for r in rows if (r["norm"], r["mode"], r["rate"], r["set"]) == wanted]
+        return {(row["seed"], row["log"]): row[score] for row in found if score in row}
+
+    def mean(found: Mapping[Any, float]) -> str:
+        return f"{fmean(found.values()):.3f}" if found else ""
+
+    for test_set in sorted({row["set"] for row in rows} - {"validation"}):
+        yield f"## {test_set}\n"
+        yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | less {norms[-1]} |"
+        yield "|---|---|---|---|---|---|"
+        for way in sorted(rates, key=lambda way: (norms.index(way[0]), way[1])):
+            f1, false = scores(way, test_set), scores(way, test_set, "false_px_per_row")
+            cells = [mean(each) for each in (scores(way, "validation"), f1, false)]
+            cells.append(verdict(f1, scores(last, test_set)) if way != last else "")
+            name = way[0] + ", own statistics" * (way[1] == "own")
+            yield f"| {name} | {rates[way]:g} | {' | '.join(cells)} |"
+        yield ""
 
 
-def _write_results(out: Path) -> None:
-    """results.csv of all the runs that are there."""
-    text = io.StringIO(newline="")
-    from wellseg.results.comparison import COLUMNS
+def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
+    """Of each norm and mode the rate with the best mean F1@3px of the validation logs.
 
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for folder in sorted((out / "runs").iterdir()):
-        writer.writerows(_read_scores(folder) or ())
-    with atomic_file(out / "results.csv") as file:
-        file.write(text.getvalue().encode())
+    Of rates with the most seeds alone: at the others a run diverged or is not done yet.
+    """
+    f1 = defaultdict(list)
+    for row in rows:
+        if row["set"] == "validation" and "f1" in row:
+            f1[row["norm"], row["mode"], row["rate"]].append(row["f1"])
+    best_last = sorted(f1, key=lambda key: (len(f1[key]), fmean(f1[key]), -key[2]))
+    return {(norm, mode): rate for norm, mode, rate in best_last}
+
+
+def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
+    """A difference in words, paired by seed and log, with Student's 95 % interval over seeds.
+
+    first, second: scores by (seed, log).
+    """
+    from scipy import stats
+
+    by_seed = defaultdict(list)
+    for seed, log in first.keys() & second.keys():
+        by_seed[seed].append(first[seed, log] - second[seed, log])
+    deltas = [fmean(each) for each in by_seed.values()]
+    if len(deltas) < 2:
+        return f"{deltas[0]:+.3f}, of one seed" if deltas else "nothing to compare"
+    found = stats.ttest_1samp(deltas, 0)
+    low, high = found.confidence_interval()
+    said = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+    interval = f"95 % {low:+.3f} to {high:+.3f}, p {found.pvalue:.3f}, {len(deltas)} seeds"
+    return f"{said}: {fmean(deltas):+.3f} ({interval})"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
-    config, _ = parse(CompareConfig, "compare", __doc__ or "", argv)
-    from wellseg.scan.reader import ScanError
-
-    try:
-        print(f"report: {compare(config)}")
-    except ValueError as error:
-        fail("compare", str(error), WRONG_USAGE)
-    except (ScanError, OSError) as error:
-        fail("compare", str(error), SOME_FAILED)
-    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
-        fail("compare", f"stopped; the same command goes on from {config.out}", INTERRUPTED)
+    run(compare, CompareConfig, "compare", __doc__ or "", argv, stopped="the same command goes on")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,8 @@ def evaluate(config: EvaluateConfig) -> int:
         console = Console(width=180)  # a file has no width; 80 columns would cut the names
     for table in make_tables(list(rows.values()), followed):
         console.print(table)
-    _write_csv(config.out / "scores.csv", rows.values())
+    columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
+    write_csv(config.out / "scores.csv", columns, rows.values())
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     worst = sorted(
         filter(lambda log: badness(rows[log]), rows), key=lambda log: -badness(rows[log])
@@ -215,14 +216,15 @@ def _draw(path: Path, log: LogFiles, mask: Mask) -> None:
         file.write(encode_png(draw_errors(_read(log.image), mask, read_mask(log.mask))))
 
 
-def _write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """A table; what a row does not have stays empty. Floats with five digits."""
     from wellseg.scan.atomic import atomic_file
 
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["name", "split", "well", "kind", "curves", *HEADINGS])
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        shown = {key: f"{it:.4f}" if isinstance(it, float) else it for key, it in row.items()}
+        shown = {key: f"{it:.5g}" if isinstance(it, float) else it for key, it in row.items()}
         writer.writerow(shown)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
