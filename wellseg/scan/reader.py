@@ -1,8 +1,8 @@
 """The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
 
-Read on from here: a file has pages (`tiff_page`, `picture_file`), a page has strips or tiles, which
-are decoded (`fax`) to samples, and samples become gray (`gray`). Nothing outside this room knows of
-TIFF, polarity, bit depth or palettes: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
+Read on from here: a file is a picture (`picture_file`) or has pages (`tiff_page`) of strips, some
+in fax codes (`fax`); their samples become gray (`gray`). Nothing outside this room knows of TIFF,
+polarity, depth or palettes: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
 """
 
 from __future__ import annotations
@@ -17,22 +17,12 @@ import cv2
 import numpy as np
 import tifffile
 
-from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan.errors import ScanError as ScanError
+from wellseg.scan.errors import one_line
 from wellseg.scan.gray import Gray
-from wellseg.scan.picture_file import BEGINNINGS, Picture, picture_file, tiff_picture
+from wellseg.scan.picture_file import BEGINNINGS, PictureFile
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
-
-__all__ = [
-    "SUFFIXES",
-    "Resolution",
-    "Scan",
-    "ScanError",
-    "is_scan_file",
-    "open_scan",
-    "other_kind",
-    "pages_of",
-]  # fmt: skip
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
 OTHER_KINDS = {".pdf": "PDF", ".webp": "WebP", ".gif": "GIF", ".djvu": "DjVu", ".djv": "DjVu",
@@ -47,6 +37,8 @@ THUMBNAIL = 0.25
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
 MAX_PAGES = 10_000
+CHUNK_PIXELS = 2**20
+"""Samples become gray in pieces of about so many pixels, to keep the temporaries small."""
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
@@ -54,14 +46,14 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 def is_scan_file(path: str | os.PathLike[str]) -> bool:
     """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
-    name = Path(path).name
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    path = Path(path)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def other_kind(path: str | os.PathLike[str]) -> str:
     """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
-    name = Path(path).name
-    return "" if name.startswith(".") else OTHER_KINDS.get(Path(name).suffix.lower(), "")
+    path = Path(path)
+    return "" if path.name.startswith(".") else OTHER_KINDS.get(path.suffix.lower(), "")
 
 
 def pages_of(path: str | os.PathLike[str]) -> tuple[int, list[int], list[int]]:
@@ -111,19 +103,17 @@ def open_scan(
         raise ScanError(f"{path}: is a folder, not a scan")
     try:
         file = open(path, "rb")
-    except FileNotFoundError:
-        raise ScanError(f"{path}: no such file") from None
     except OSError as error:
-        raise ScanError(f"{path}: cannot be opened: {error.strerror}") from None
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file" if missing else f"cannot be opened: {error.strerror}"
+        raise ScanError(f"{path}: {reason}") from None
     try:
         return Scan(path, file, page, colour, invert)
-    except ScanError as error:
-        file.close()
-        raise ScanError(f"{path}: {error}") from error
     except Exception as error:
         file.close()
-        reason = one_line(error)
-        raise ScanError(f"{path}: damaged or not a picture ({reason})") from error
+        known = isinstance(error, ScanError)
+        reason = str(error) if known else f"damaged or not a picture ({one_line(error)})"
+        raise ScanError(f"{path}: {reason}") from error
 
 
 class Scan:
@@ -141,43 +131,40 @@ class Scan:
         resolution: the TIFF tags, for `MaskWriter`; None if the file has none.
         dpi: pixels per inch, across; None if unknown.
         kind: what the pixels are: "1-bit", "gray" or "colour".
+        mostly_black: whether most of what was read so far is: it may be white ink on black.
     """
 
     def __init__(
         self, path: Path, file: BinaryIO, page: int | None, colour: bool, invert: bool
     ) -> None:
-        self.path, self._file, self._colour, self._invert = path, file, colour, invert
+        self.path, self._file, self._invert = path, file, invert
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
         self._band: Band | None = None
         self._values_read, self._sum_read = 0, 0.0
         head = file.read(8)
         file.seek(0)
-        if not head:
-            raise ScanError("the file is empty")
-        self._source: TiffPage | Picture
+        self._source: TiffPage | PictureFile
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            self._source = self._open_tiff(page)
+            tiff_page = self._choose_page(page)
+            self._source = TiffPage(tiff_page, file, os.fstat(file.fileno()).st_size, colour)
         elif head.startswith(BEGINNINGS):
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
-            self._source = picture_file(file.read(), colour)
+            self._source = PictureFile(file.read(), colour)
+        elif kind := OTHER_BEGINNINGS.get(head[:4], ""):
+            how = "export its pages as TIFF or PNG at 200 dpi or more"
+            raise ScanError(f"is a {kind} file: {how if kind == 'PDF' else 'convert it to TIFF'}")
         else:
-            kind = OTHER_BEGINNINGS.get(head[:4], "")
-            if kind == "PDF":
-                raise ScanError("is a PDF: export its pages as TIFF or PNG at 200 dpi or more")
-            if kind:
-                raise ScanError(f"is a {kind} file: convert it to TIFF or PNG")
             raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}")
         self.rows, self.columns = self._source.rows, self._source.columns
         self.kind = self._source.kind
         self._channels = (3,) if colour and self.kind == "colour" else ()
 
-    def _open_tiff(self, wanted: int | None) -> TiffPage | Picture:
+    def _choose_page(self, wanted: int | None) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
         pages: Any = tifffile.TiffFile(self._file, name=self.path.name).pages
-        self._tiff_pages = pages
-        self.pages = len(pages)
+        self._tiff_pages, self.pages = pages, len(pages)
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
         if self.pages > MAX_PAGES:
@@ -187,26 +174,24 @@ class Scan:
             wanted = sizes.index(max(sizes))
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
-        self.page = wanted
-        page = pages[wanted]
-        orientation = page.tags.valueof(274)
-        if orientation in range(1, 9):
-            self.orientation = int(orientation)
-        self.resolution = _resolution(page)
-        file_bytes = os.fstat(self._file.fileno()).st_size
-        whole = tiff_picture(page, wanted, self._all_bytes, file_bytes, self._colour)
-        return whole or TiffPage(page, self._file, file_bytes, self._colour)
-
-    def _all_bytes(self) -> bytes:
-        self._file.seek(0)
-        return self._file.read()
+        self.page, tags = wanted, pages[wanted].tags
+        if tags.valueof(274) in range(1, 9):
+            self.orientation = int(tags.valueof(274))
+        x, y, unit = tags.valueof(282), tags.valueof(283), tags.valueof(296, 2)
+        if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
+            self.resolution = x, y, int(unit) if unit in (1, 2, 3) else 2
+        return pages[wanted]
 
     @property
     def dpi(self) -> float | None:
-        if self.resolution is None or self.resolution[2] not in (2, 3):
+        if self.resolution is None or self.resolution[2] == 1:
             return None
         (pixels, units), _, unit = self.resolution
         return pixels / units * (2.54 if unit == 3 else 1.0)
+
+    @property
+    def mostly_black(self) -> bool:
+        return self._sum_read < MOSTLY_BLACK * self._values_read
 
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
@@ -223,28 +208,23 @@ class Scan:
         row = start
         while row < stop:
             band = self._band_with(row)
-            until = min(stop, band.first + len(band.pixels))
-            if until <= row:
+            at = row - band.first
+            samples = band.samples[at : at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)]
+            if not len(samples):
                 raise ScanError(f"{self.path}: damaged from row {row} on: {band.damage}")
-            gray[row - start : until - start] = band.take(row, until, self.columns)
-            row = until
+            gray[row - start : row - start + len(samples)] = self._source.show(samples)
+            row += len(samples)
         if self._invert:
             np.subtract(255, gray, out=gray)
         self._values_read += gray.size
         self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
         return gray
 
-    @property
-    def mostly_black(self) -> bool:
-        """Whether most of what was read so far is: then it may be white ink on black."""
-        return self._sum_read < MOSTLY_BLACK * self._values_read
-
     def _band_with(self, row: int) -> Band:
-        band = self._band
-        if band is None or not band.first <= row < band.stop:
-            self._band = band = None  # let go of one band before decoding the next
+        if self._band is None or not self._band.first <= row < self._band.stop:
+            self._band = None  # let go of one band before decoding the next
             try:
-                self._band = band = self._source.band(row)
+                self._band = self._source.band(row)
             except ScanError as error:
                 raise ScanError(f"{self.path}: {error}") from error
             except MemoryError:
@@ -252,7 +232,7 @@ class Scan:
             except Exception as error:
                 reason = one_line(error)
                 raise ScanError(f"{self.path}: damaged at row {row}: {reason}") from error
-        return band
+        return self._band
 
     def close(self) -> None:
         self._band = None
@@ -263,12 +243,3 @@ class Scan:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _resolution(page: Any) -> Resolution | None:
-    x, y = page.tags.valueof(282), page.tags.valueof(283)
-    unit = page.tags.valueof(296, 2)
-    for value in (x, y):
-        if not (isinstance(value, tuple) and len(value) == 2 and min(value) > 0):
-            return None
-    return x, y, int(unit) if unit in (1, 2, 3) else 2
