@@ -144,6 +144,8 @@ class Scan:
         self._values_read, self._sum_read = 0, 0.0
         head = file.read(8)
         file.seek(0)
+        if not head:
+            raise ScanError("the file is empty")
         self._source: TiffPage | PictureFile
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             tiff_page = self._choose_page(page)
