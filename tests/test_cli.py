@@ -131,8 +131,10 @@ def test_widths_with_commas(widths: str) -> None:
     assert config.model.widths == (32, 64, 96) and given == {"model": {"widths": (32, 64, 96)}}
 
 
-def test_a_switch_needs_no_word_and_takes_one() -> None:
-    for words, resume in ((["--resume"], True), (["--resume", "false"], False), ([], False)):
+def test_a_switch_needs_no_word(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("resume: true")
+    for words, resume in ((["--resume"], True), (["--config", str(file)], True), ([], False)):
         assert parse(TrainConfig, "train", "", words)[0].resume is resume
     config, _ = parse(PredictConfig, "predict", "", ["--view", "scan.tif"], "scans")
     assert config.view and config.scans == ["scan.tif"]
@@ -160,7 +162,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--model.momentum", "x"], "takes a number or one of cumulative, not x"),
         (["--model.widths", "3,a"], "--model.widths"),
         (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
-        (["--config", "nope.yaml"], "--config: File does not exist"),
+        (["--config", "nope.yaml"], "No such file or directory: 'nope.yaml'"),
     ],
 )
 def test_a_wrong_option_is_one_plain_line(
