@@ -15,7 +15,7 @@ import tifffile
 from conftest import draw_waves
 
 from wellseg.config import PredictConfig
-from wellseg.many.tasks import Results, Settings, list_tasks
+from wellseg.many.tasks import Settings, find_done, list_tasks
 from wellseg.predict import main
 from wellseg.scan import files as storage
 from wellseg.scan.files import Task, local_copy
@@ -124,9 +124,9 @@ def test_reports_are_read_where_all_results_are(memory):
         )
     memory.rm("/o/1.mask.tif")
     memory.pipe("/o/2.json", b"{")
-    done = Results(tasks).done(Settings(config, {"x": 1}))
+    done = find_done(tasks, Settings(config, {"x": 1}))
     assert [task.name for task in done] == ["0.tif", "3.tif"]
-    assert not Results(tasks).done(Settings(config, {"x": 2}))
+    assert not find_done(tasks, Settings(config, {"x": 2}))
 
 
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):

@@ -4,23 +4,47 @@ import csv
 
 import pytest
 
-from wellseg.many.summary import Summary, as_csv, index_page
+from wellseg.many.summary import as_csv, index_page
 from wellseg.many.tasks import Outcome
 from wellseg.results.page import fill, link
 from wellseg.scan.files import Task
 
-OUTCOMES = [
-    Outcome("a.tif", "done", 5000, 800, 4.5, 0.021, 0.31, 2, 200.0, "1-bit", 1),
-    Outcome("deep/b #2 100%.tif", "done", 90_000, 2000, 100.0, 0.05, 0.12, 3, None, "gray", 2),
-    Outcome("<b>c.tif", "failed", reason="the file is <empty>"),
-    Outcome("doc.pdf", "not read", reason="convert it"),
-    Outcome("later.tif", "waiting"),
-]
+NAMES = (
+    "rows",
+    "columns",
+    "seconds",
+    "ink_share",
+    "doubt_share",
+    "tracks",
+    "dpi",
+    "colour",
+    "pages",
+)
+
+
+def done(*values):
+    return Outcome("done", known=dict(zip(NAMES, values, strict=True)))
+
+
+OUTCOMES = {
+    "a.tif": done(5000, 800, 4.5, 0.021, 0.31, 2, 200.0, "1-bit", 1),
+    "deep/b #2 100%.tif": done(90_000, 2000, 100.0, 0.05, 0.12, 3, None, "gray", 2),
+    "<b>c.tif": Outcome("failed", "the file is <empty>"),
+    "doc.pdf": Outcome("not read", "convert it"),
+    "later.tif": Outcome("waiting"),
+}
+
+
+def of_tasks(folder, outcomes):
+    stem = lambda name: str(folder / name.removesuffix(".tif"))  # noqa: E731
+    return {Task(name, name, stem(name)): outcome for name, outcome in outcomes.items()}
 
 
 def write(folder, outcomes, look_at=".html", going_on=False):
     folder.mkdir(exist_ok=True)
-    (folder / "index.html").write_bytes(index_page(str(folder), outcomes, look_at, going_on))
+    (folder / "index.html").write_bytes(
+        index_page(str(folder), of_tasks(folder, outcomes), look_at, going_on)
+    )
     return folder / "index.html"
 
 
@@ -88,7 +112,7 @@ def test_filter_search_and_the_way_to_a_view(index, browser_page):
 
 
 def test_many_scans_are_drawn_as_one_comes_to_them(tmp_path, browser_page):
-    page = browser_page(write(tmp_path, [Outcome(f"{i}.tif", "waiting") for i in range(1000)]))
+    page = browser_page(write(tmp_path, {f"{i}.tif": Outcome("waiting") for i in range(1000)}))
     assert page.locator("tbody tr").count() < 500
     to_the_end = (
         "scrollTo(0, document.body.scrollHeight) ?? "
@@ -103,14 +127,6 @@ def test_nothing_overflows(index, browser_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_scan_called_index_keeps_its_view(tmp_path):
-    (tmp_path / "index.html").write_text("the view")
-    task = Task("index.tif", "index.tif", "index")
-    Summary(str(tmp_path), {task: Outcome("index.tif", "done")}, ".html", print).write()
-    assert (tmp_path / "index.html").read_text() == "the view"
-    assert "index.tif" in (tmp_path / "index of scans.html").read_text()
-
-
 def test_a_name_is_never_markup():
     page = fill("index.html", "{{data}} <i>", {"scans": [{"scan": "</script>{{ 1 }}"}]}).decode()
     assert "{{data}} &lt;i&gt;" in page and page.count("</script>") == 1 and "{{ 1 }}" in page
@@ -120,6 +136,6 @@ def test_a_name_is_never_markup():
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1).tif", "+1.tif", "-1.tif", "@sum.tif", "\tx.tif"])
 def test_a_name_is_never_a_formula(name):
-    lines = as_csv([Outcome(name, "failed", reason="=1+1")]).decode().splitlines()
+    lines = as_csv({Task(name, "", ""): Outcome("failed", "=1+1")}).decode().splitlines()
     (row,) = csv.DictReader(lines)
     assert row["scan"] == f"'{name}" and row["reason"] == "'=1+1"

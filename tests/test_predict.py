@@ -20,7 +20,7 @@ from conftest import draw_waves
 
 import wellseg
 from wellseg.config import parse_bytes
-from wellseg.many.processes import run_here
+from wellseg.many.engines import run_here
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage
@@ -128,7 +128,7 @@ def test_a_second_run_does_only_what_is_not_done(scan, weights, capsys):
 def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
     scan, weights, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("wellseg.many.processes.run_pool", run_here)
+    monkeypatch.setattr("wellseg.many.engines.run_pool", run_here)
     (scan.parent / "deeper").mkdir()
     (scan.parent / "deeper" / "other.png").write_bytes(
         cv2.imencode(".png", np.full((40, 50), 255, np.uint8))[1].tobytes()

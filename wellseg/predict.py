@@ -15,9 +15,8 @@ folder of results: each scan is masked by one of them. Exit status: 0 all done, 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,102 +24,82 @@ from wellseg.cli import SOME_FAILED, fail, run
 from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
-    from wellseg.many.progress import Screen
-    from wellseg.many.tasks import Outcomes, Settings
+    from wellseg.many.screen import Screen
+    from wellseg.many.summary import Summary
+    from wellseg.many.tasks import Outcome, Settings
     from wellseg.scan.files import Task
 
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
-    from wellseg.many.progress import DiskFull
-
-    try:
-        return _predict(config)
-    except (DiskFull, OSError) as error:
-        is_told = config.out or isinstance(error, DiskFull)
-        hint = "" if is_told else "; name a folder for the results (--out)"
-        fail("predict", f"{error}{hint}", SOME_FAILED)
-
-
-def _predict(config: PredictConfig) -> int:
-    from wellseg.many.progress import Screen
+    from wellseg.many.screen import Screen
     from wellseg.many.summary import Summary
-    from wellseg.many.tasks import Outcome, Results, list_tasks
+    from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks
 
-    if config.traces:
-        print("wellseg.predict: --traces is called --curves now, and will go", file=sys.stderr)
-    tasks, folder, others, kinds = list_tasks(config.scans, config.out)
+    tasks, folder, not_read = list_tasks(config.scans, config.out)
+    count = len(tasks)
     for flag in ("depth", "step", "tracks", "rows"):
-        if getattr(config, flag) and len(tasks) > 1:
-            raise ValueError(
-                f"--{flag} belongs to one scan, and here are {len(tasks)}: do that one alone"
-            )
+        if getattr(config, flag) and count > 1:
+            raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
     settings = _settings(config)
-    results = Results(tasks)
-    results.clear()
-    done = {} if config.overwrite else results.done(settings)
+    clear(tasks)
+    done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
     look_at = ".html" if config.view else ".overlay.png"
-    screen = Screen(rest, len(done), look_at)
-    outcomes = {task: done.get(task, Outcome(task.name, "waiting")) for task in tasks}
-    summary = Summary(folder, outcomes | others, look_at, screen.say)
-    with screen:
+    outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
+    with Screen(rest, len(done), look_at) as screen:
         if done:
-            what = (
-                f"{len(done):,} of {len(tasks):,} scans are" if tasks[1:] else f"{tasks[0].scan}:"
-            )
-            again = f"--overwrite does {'them' if len(done) > 1 else 'it'} again"
-            screen.say(f"{what} done already ({again})")
-        if others:
-            screen.say(
-                f"{kinds} not read: convert what holds a log to TIFF; summary.csv names each file"
-            )
-        summary.write(going_on=True)
+            which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
+            screen.say(f"{which} done already (--overwrite does them again)")
+        if not_read:
+            kinds = count_kinds(task.name for task in not_read)
+            what = "convert what holds a log to TIFF; summary.csv names each file"
+            screen.say(f"{kinds} not read: {what}")
+        summary = Summary(folder, outcomes, look_at, screen.say)
         try:
-            with closing(_run(rest, settings, screen)) as ended:
-                for task, outcome in ended:
-                    summary.put(task, outcome)
-                    screen.ended(task, outcome)
-        except BaseException:  # a worker may have finished a scan and could not tell any more
-            unheard = [task for task in rest if summary.outcomes[task].status == "waiting"]
-            summary.outcomes.update(Results(unheard).done(settings))
-            with suppress(OSError):  # the first error is the one to be told
+            summary.write(going_on=True)
+            try:
+                _mask(rest, settings, screen, summary)
+            finally:
                 summary.write()
-            raise
-        summary.write()
-    failed, elsewhere = screen.counts["failed"], screen.counts["elsewhere"]
-    if failed:
-        screen.say(f"{failed:,} of {len(tasks):,} scans failed")
-    if elsewhere:
-        screen.say(f"{elsewhere:,} of {len(tasks):,} scans are left to another run")
+        except OSError as error:
+            fail("predict", str(error), SOME_FAILED)
+        failed, elsewhere = screen.counts["failed"], screen.counts["elsewhere"]
+        if failed:
+            screen.say(f"{failed:,} of {count:,} scans failed")
+        if elsewhere:
+            screen.say(f"{elsewhere:,} of {count:,} scans are left to another run")
     return SOME_FAILED if failed or elsewhere else 0
 
 
-def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """What becomes of each task that is not done."""
-    from wellseg.many.processes import run_here, run_pool
-    from wellseg.many.ray_cluster import run_ray
-    from wellseg.many.tasks import Outcome, Results
+def _mask(rest: list[Task], settings: Settings, screen: Screen, summary: Summary) -> None:
+    """Mask what is not done, as the options say, and tell what becomes of each scan."""
+    from wellseg.many.engines import run_here, run_pool, run_ray
+    from wellseg.many.tasks import find_done
 
-    config = settings.config
-    for task in rest:
-        if task.problem:
-            yield task, Outcome(task.name, "failed", reason=task.problem)
-    todo = [task for task in rest if not task.problem]
-    if not todo:
+    def tell(task: Task, outcome: Outcome) -> None:
+        summary.put(task, outcome)
+        screen.ended(task, outcome)
+
+    if not rest:
         return
-    alone = len(todo) == 1 and config.jobs is None
-    engine = run_ray if config.engine == "ray" else run_here if alone else run_pool
-    with closing(engine(todo, settings, screen)) as outcomes:
-        left_to_others = []
+    alone = len(rest) == 1 and not settings.config.jobs
+    engine = run_ray if settings.config.engine == "ray" else run_here if alone else run_pool
+    elsewhere: dict[Task, Outcome] = {}
+    with closing(engine(rest, settings, screen)) as outcomes:
         for task, outcome in outcomes:
             if outcome.status == "elsewhere":
-                left_to_others.append((task, outcome))
-            else:
-                yield task, outcome
-    done = Results(task for task, _ in left_to_others).done(settings)  # meanwhile
-    for task, outcome in left_to_others:
-        yield task, done.get(task, outcome)
+                elsewhere[task] = outcome
+                continue
+            tell(task, outcome)
+            if outcome.disk_full:
+                left = sum(o.status in ("waiting", "failed") for o in summary.outcomes.values())
+                cure = "free some space and start again: what is done stays done"
+                screen.say(f"the disk is full: {outcome.reason}; {cure}, {left:,} scans are left")
+                break
+    done = find_done(list(elsewhere), settings)  # by the other run meanwhile
+    for task, outcome in elsewhere.items():
+        tell(task, done.get(task, outcome))
 
 
 def _settings(config: PredictConfig) -> Settings:

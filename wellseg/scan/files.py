@@ -39,7 +39,6 @@ class Task:
     name: below the folder that was given, with its suffix: what the summary calls it.
     scan: path or URL. stem: path or URL of the results, up to their endings.
     version: changes when the scan does; "" for one that is not there. size_bytes: of the file.
-    problem: why it cannot be masked at all; "" if it can.
     page: which one of the file, from 0; None: the largest.
     """
 
@@ -48,7 +47,6 @@ class Task:
     stem: str
     version: str = ""
     size_bytes: int = 0
-    problem: str = ""
     page: int | None = None
 
     def result(self, ending: str) -> str:
