@@ -49,12 +49,6 @@ def test_a_wrong_command_says_which_there_are(capsys: pytest.CaptureFixture[str]
     assert "pedict" in said.err and all(name in said.err for name in COMMANDS)
 
 
-def test_modules_that_are_no_commands_say_so() -> None:
-    ran = run("-m", "wellseg.results.overlay")
-    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and not ran.stdout
-    assert "wellseg.results.overlay is no command" in ran.stderr and "predict" in ran.stderr
-
-
 def test_every_module_that_is_a_command_is_listed() -> None:
     modules = [*(ROOT / "wellseg").glob("*.py"), *(ROOT / "wellseg").glob("*/__main__.py")]
     runs = [path for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")]

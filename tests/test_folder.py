@@ -20,7 +20,7 @@ from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
 from wellseg.many.screen import Screen
-from wellseg.many.summary import Summary, as_csv
+from wellseg.many.summary import as_csv, write_summary
 from wellseg.many.tasks import Outcome, Settings, clear, list_tasks
 from wellseg.predict import main
 from wellseg.scan import atomic
@@ -193,27 +193,33 @@ def some_tasks(count):
     return [Task(f"{i}.tif", f"{i}.tif", f"{i}", size_bytes=100) for i in range(count)]
 
 
-def test_the_summary_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatch):
-    tasks = some_tasks(5)
-    waiting = {task: Outcome("waiting") for task in tasks}
-    kept = Summary(str(tmp_path), waiting, ".html", print)
-    kept.write(going_on=True)
-    for task in tasks[:2]:
-        kept.put(task, DONE)
-    assert list(states(tmp_path).values()) == ["waiting"] * 5  # the next is due in seconds
-    assert "as_of" in (tmp_path / "index.html").read_text()
-    monkeypatch.setattr(kept, "_due_s", 0.0)
-    kept.put(tasks[2], Outcome("failed", 'it is "bad", and\nold'))
-    assert list(states(tmp_path).values()) == ["done", "done", "failed", "waiting", "waiting"]
-    assert '"status":"failed"' in (tmp_path / "index.html").read_text()
-    kept.put(tasks[3], DONE)
-    kept.write()
-    assert states(tmp_path)["3.tif"] == "done"
-    assert summary(tmp_path)["2.tif"]["reason"] == 'it is "bad", and\nold'
+def test_the_summary_says_what_became_of_each_scan(tmp_path):
+    outcomes = {task: Outcome("waiting") for task in some_tasks(3)}
+    write_summary(str(tmp_path), outcomes, ".html")
+    assert list(states(tmp_path).values()) == ["waiting"] * 3
+    assert '"as_of":"2' in (tmp_path / "index.html").read_text()
+    ended = (DONE, Outcome("failed", 'it is "bad", and\nold'), DONE)
+    write_summary(str(tmp_path), dict(zip(outcomes, ended, strict=True)), ".html", print)
+    assert list(states(tmp_path).values()) == ["done", "failed", "done"]
+    assert summary(tmp_path)["1.tif"]["reason"] == 'it is "bad", and\nold'
+    text = (tmp_path / "index.html").read_text()
+    assert '"status":"failed"' in text and '"as_of":null' in text
     line = as_csv({Task("x", "x", "x"): Outcome("done", known={"ink_share": 1 / 3})}).splitlines()[
         1
     ]
     assert line == b"x,done,,,,0.333333,,,,,,"
+
+
+def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypatch):
+    """Not after each of 140,000 scans: it has tens of MB then."""
+    written = []
+    monkeypatch.setattr(summaries, "as_csv", lambda outcomes: written.append(dict(outcomes)) or b"")
+    for every_s, times in ((60.0, 2), (0.0, 5)):
+        monkeypatch.setattr(summaries, "EVERY_S", every_s)
+        monkeypatch.setattr(summaries, "SHARE", 1e9)
+        written.clear()
+        run(folder, "--weights", weights, "--overwrite")
+        assert len(written) == times
 
 
 def test_a_summary_open_in_excel_does_not_end_the_run(
@@ -379,16 +385,12 @@ def test_what_killed_runs_left_is_cleared_but_not_what_a_living_one_writes(folde
     rests = [tmp_path / "out" / f".wellseg-0123abcd-{name}" for name in ("a.mask.tif", "b.json")]
     view = tmp_path / "out" / ".wellseg-0123abcd-a.view"
     view.mkdir(parents=True)
-    for rest in (*rests, view / "0.png", tmp_path / "out" / ".wellseg-0123abcd-summary.csv"):
+    for rest in (*rests, view / "0.png"):
         rest.touch()
     with claim(tasks[1]) as mine:
         assert mine
         clear(tasks)
         assert not rests[0].exists() and not view.exists() and rests[1].exists()
-    clear(tasks)
-    left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {".wellseg-0123abcd-summary.csv"}  # of nobody knows whom, but young
-    os.utime(tmp_path / "out" / ".wellseg-0123abcd-summary.csv", (0, 0))
     clear(tasks)
     assert not list((tmp_path / "out").iterdir())
 

@@ -160,7 +160,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--memory", "lots"], "--memory 'lots' is not a size"),
         (
             ["log.tif", "--window_rows", "100"],
-            "--window_rows is 0, the whole scan, or at least 256, not 100",
+            "--window_rows is at least 256, not 100",
         ),
         (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
@@ -168,7 +168,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
         (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is of --engine local"),
-        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --curves and --view write"),
+        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --curves or --view writes"),
         (["log.tif", "--curves", "--depth", "1=2"], "--depth 1=2 alone gives no scale"),
         (["--curves", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=DEPTH"),
         (
@@ -254,7 +254,6 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert report["curves_per_1000_rows"] == pytest.approx(1000 * report["curves"] / 203, abs=0.01)
     assert "row 200 = 120 ft" in las.read_text() and scan.with_name("log.curves.csv").exists()
     assert scan.with_name("log.probability.tif").exists()
-    assert not scan.with_name("log.traces.csv").exists()
     assert "no printed tracks found" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     assert "done already" in capsys.readouterr().err
@@ -267,9 +266,6 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
         and "no printed" not in said
         and "those of --tracks" in las.read_text()
     )
-    run(scan, "--weights", weights, "--traces")
-    assert "--traces is called --curves now" in capsys.readouterr().err
-    assert scan.with_name("log.traces.csv").exists()
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 

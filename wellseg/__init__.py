@@ -6,7 +6,6 @@
 Importing this does not import torch.
 """
 
-import sys
 from typing import Any
 
 __version__ = "0.2.0.dev0"
@@ -23,21 +22,3 @@ def __getattr__(name: str) -> Any:
 
         return segment
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")
-
-
-def _refuse_other_modules() -> None:
-    """``python -m wellseg.rows.segment`` would do nothing and look like success.
-
-    While Python looks for the module of -m, sys.argv[0] is "-m"; its name stands in orig_argv.
-    """
-    after = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
-    if sys.argv[:1] == ["-m"] and after and after[0].startswith("wellseg."):
-        from wellseg.__main__ import COMMANDS
-
-        if after[0].removeprefix("wellseg.") not in COMMANDS:
-            known = ", ".join(COMMANDS)
-            print(f"wellseg: error: {after[0]} is no command, only {known}", file=sys.stderr)
-            raise SystemExit(2)
-
-
-_refuse_other_modules()

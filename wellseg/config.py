@@ -1,7 +1,6 @@
 """Options of the commands that run a network, explained where they are defined.
 
-Plain dataclasses and no heavy import, also not for type checking: jsonargparse resolves the types
-here, and --help has to answer within a second.
+Plain dataclasses and no heavy import, also not for type checking: --help is to be quick.
 """
 
 from __future__ import annotations
@@ -13,9 +12,6 @@ from typing import Literal
 
 from wellseg.curves.options import CurveOptions
 from wellseg.net.options import at_least
-
-MIN_WINDOW_ROWS = 256
-"""A window for statistics holds several rows of the network's coarsest map, too."""
 
 
 @dataclass(kw_only=True)
@@ -47,11 +43,8 @@ class MaskOptions(InferenceOptions):
         if not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         parse_bytes(self.memory)
-        if self.window_rows and self.window_rows < MIN_WINDOW_ROWS:
-            raise ValueError(
-                f"--window_rows is 0, the whole scan, or at least {MIN_WINDOW_ROWS}, "
-                f"not {self.window_rows}"
-            )
+        if self.window_rows != 0:  # the whole scan; else several rows of the coarsest map, too
+            at_least(256, window_rows=self.window_rows)
 
 
 @dataclass(kw_only=True)
@@ -124,10 +117,7 @@ class PredictConfig(MaskOptions, CurveFileOptions):
     NAME.view/."""
     curves: bool = False
     """Write NAME.curves.csv and NAME.las, too: each curve by itself, in fractions of its track.
-    Keeps NAME.probability.tif, and in NAME.json where the scan is: from these wellseg curves makes
-    both again with other options in seconds."""
-    traces: bool = False
-    """What --curves was called: the same, and NAME.traces.csv."""
+    From NAME.probability.tif wellseg curves makes both again with other options in seconds."""
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False
@@ -137,33 +127,22 @@ class PredictConfig(MaskOptions, CurveFileOptions):
         super().__post_init__()
         at_least(1, jobs=self.jobs, threads=self.threads)
         if self.engine == "ray" and self.jobs:
-            raise ValueError(
-                "--jobs is of --engine local: "
-                "with ray, --threads and --memory say what fits on a machine"
-            )
+            raise ValueError("--jobs is of --engine local: with ray, --threads and --memory say it")
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
-        self.curves |= self.traces
         self.probability |= self.curves
-        if self.depth and not (self.curves or self.view):
-            raise ValueError("--depth is for what --curves and --view write: give one of them, too")
-        given = {"--tracks": self.tracks, "--rows": self.rows, "--step": self.step}
-        for flag, value in given.items():
-            if value and not self.curves:
-                raise ValueError(f"{flag} is for the files that --curves writes: give both")
+        for flag in ("depth", "tracks", "rows", "step"):
+            needed = "--curves or --view" if flag == "depth" else "--curves"
+            if getattr(self, flag) and not (self.curves or (flag == "depth" and self.view)):
+                raise ValueError(f"--{flag} is for what {needed} writes: give both")
         self.curve_options()
 
 
 def parse_bytes(size: str | int) -> int:
     """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
-    if isinstance(size, int):
-        return size
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
-    try:
-        number = float(match[1]) if match else 0.0
-    except ValueError:
-        number = 0.0
-    if not match or number <= 0:
+    text = r"\s*(\d+\.?\d*)\s*([KMGT]?)(i?)B?\s*"
+    match = re.fullmatch(text, str(size), re.IGNORECASE)
+    if not match or not float(match[1]):
         raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
-    base = 1024 if match[3] else 1000
-    return int(number * base ** " KMGT".index(match[2].upper() or " "))
+    number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
+    return int(number * base ** " KMGT".index(prefix or " "))

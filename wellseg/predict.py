@@ -15,25 +15,25 @@ folder of results: each scan is masked by one of them. Exit status: 0 all done, 
 from __future__ import annotations
 
 import hashlib
+import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wellseg.cli import SOME_FAILED, fail, run
+from wellseg.cli import SOME_FAILED, run
 from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
-    from wellseg.many.screen import Screen
-    from wellseg.many.summary import Summary
-    from wellseg.many.tasks import Outcome, Settings
-    from wellseg.scan.files import Task
+    from wellseg.many.tasks import Settings
 
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
+    from wellseg.many.engines import run_here, run_pool, run_ray
     from wellseg.many.screen import Screen
-    from wellseg.many.summary import Summary
+    from wellseg.many.summary import write_summary
     from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -45,6 +45,7 @@ def predict(config: PredictConfig) -> int:
     clear(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
+    engine = run_here if len(rest) == 1 and not config.jobs else run_pool
     look_at = ".html" if config.view else ".overlay.png"
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
     with Screen(rest, len(done), look_at) as screen:
@@ -55,51 +56,30 @@ def predict(config: PredictConfig) -> int:
             kinds = count_kinds(task.name for task in not_read)
             what = "convert what holds a log to TIFF; summary.csv names each file"
             screen.say(f"{kinds} not read: {what}")
-        summary = Summary(folder, outcomes, look_at, screen.say)
+        due_s = write_summary(folder, outcomes, look_at)
         try:
-            summary.write(going_on=True)
-            try:
-                _mask(rest, settings, screen, summary)
-            finally:
-                summary.write()
-        except OSError as error:
-            fail("predict", str(error), SOME_FAILED)
-        failed, elsewhere = screen.counts["failed"], screen.counts["elsewhere"]
-        if failed:
+            started = (run_ray if config.engine == "ray" else engine)(rest, settings, screen)
+            with closing(started) as ended:
+                for task, outcome in ended if rest else ():
+                    outcomes[task] = outcome
+                    screen.ended(task, outcome)
+                    if outcome.disk_full:
+                        cure = "free some space and start again: what is done stays done"
+                        screen.say(f"the disk is full: {outcome.reason}; {cure}")
+                        break
+                    if time.monotonic() > due_s:
+                        due_s = write_summary(folder, outcomes, look_at)
+        finally:  # what was not heard of may be done, by another run or as Ctrl-C came
+            open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
+            outcomes |= find_done(open_, settings)
+            write_summary(folder, outcomes, look_at, screen.say)
+        statuses = Counter(outcomes[task].status for task in tasks)
+        if failed := statuses["failed"]:
             screen.say(f"{failed:,} of {count:,} scans failed")
-        if elsewhere:
-            screen.say(f"{elsewhere:,} of {count:,} scans are left to another run")
-    return SOME_FAILED if failed or elsewhere else 0
-
-
-def _mask(rest: list[Task], settings: Settings, screen: Screen, summary: Summary) -> None:
-    """Mask what is not done, as the options say, and tell what becomes of each scan."""
-    from wellseg.many.engines import run_here, run_pool, run_ray
-    from wellseg.many.tasks import find_done
-
-    def tell(task: Task, outcome: Outcome) -> None:
-        summary.put(task, outcome)
-        screen.ended(task, outcome)
-
-    if not rest:
-        return
-    alone = len(rest) == 1 and not settings.config.jobs
-    engine = run_ray if settings.config.engine == "ray" else run_here if alone else run_pool
-    elsewhere: dict[Task, Outcome] = {}
-    with closing(engine(rest, settings, screen)) as outcomes:
-        for task, outcome in outcomes:
-            if outcome.status == "elsewhere":
-                elsewhere[task] = outcome
-                continue
-            tell(task, outcome)
-            if outcome.disk_full:
-                left = sum(o.status in ("waiting", "failed") for o in summary.outcomes.values())
-                cure = "free some space and start again: what is done stays done"
-                screen.say(f"the disk is full: {outcome.reason}; {cure}, {left:,} scans are left")
-                break
-    done = find_done(list(elsewhere), settings)  # by the other run meanwhile
-    for task, outcome in elsewhere.items():
-        tell(task, done.get(task, outcome))
+        if left := statuses["elsewhere"] + statuses["waiting"]:
+            whom = " to another run" if statuses["elsewhere"] else ""
+            screen.say(f"{left:,} of {count:,} scans are left{whom}")
+    return SOME_FAILED if failed or left else 0
 
 
 def _settings(config: PredictConfig) -> Settings:

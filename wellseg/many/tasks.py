@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
@@ -22,21 +21,9 @@ from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
 from wellseg.results.one_scan import endings, is_result
+from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN
-from wellseg.scan.files import (
-    FORGOTTEN_S,
-    REPORT,
-    Task,
-    claim,
-    exists,
-    expand,
-    find_files,
-    is_url,
-    join,
-    list_folder,
-    read_file,
-    split,
-)
+from wellseg.scan.files import REPORT, Task, is_url, join, split
 from wellseg.scan.reader import is_scan_file, other_kind
 
 MASK = ".mask.tif"
@@ -92,9 +79,9 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
     tasks: dict[str, Task] = {}
     not_read: dict[Task, Outcome] = {}
     folders = []
-    for given in (place for pattern in scans for place in expand(pattern)):
+    for given in (place for pattern in scans for place in files.expand(pattern)):
         place = given if is_url(given) else str(Path(given))
-        is_folder, found = find_files(place, _is_wanted)
+        is_folder, found = files.find_files(place, _is_wanted)
         readable = [file for file in found if not is_folder or is_scan_file(file.name)]
         others = [file.name for file in found if is_folder and not is_scan_file(file.name)]
         if not readable:
@@ -134,7 +121,7 @@ def count_kinds(names: Iterable[str]) -> str:
 
 
 def is_done(
-    task: Task, settings: Settings, there: Callable[[str], bool] = exists
+    task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. This alone decides what a run still has to do.
@@ -144,7 +131,7 @@ def is_done(
     if not there(task.result(REPORT)):
         return None
     try:
-        report = json.loads(read_file(task.result(REPORT)))
+        report = json.loads(files.read_file(task.result(REPORT)))
     except (ValueError, RecursionError):
         return None
     expected = {**settings.options, "scan_version": task.version}
@@ -167,7 +154,7 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
     """Of many tasks those that are done: each folder is listed once, reports are read at once."""
     folders = list({split(task.stem)[0] for task in tasks})
     with ThreadPoolExecutor(READERS) as readers:
-        names = dict(zip(folders, readers.map(list_folder, folders), strict=True))
+        names = dict(zip(folders, readers.map(files.list_folder, folders), strict=True))
 
         def there(place: str) -> bool:
             folder, name = split(place)
@@ -187,10 +174,8 @@ def clear(tasks: Iterable[Task]) -> None:
         for rest in Path(folder).glob(f"{HIDDEN}*"):
             result = re.sub(r"^\.wellseg-([0-9a-f]{8}-)?", "", rest.name)
             starts = accumulate(result.split("."), "{}.{}".format)
-            owners = [stems.get(os.path.join(folder, start)) for start in starts]
-            with suppress(OSError):
-                is_old = time.time() - rest.stat().st_mtime > FORGOTTEN_S
-                owner = next(filter(None, owners), None)
-                with claim(owner) if owner else nullcontext(is_old) as is_mine:
+            owners = (stems.get(os.path.join(folder, start)) for start in starts)
+            if owner := next(filter(None, owners), None):
+                with suppress(OSError), files.claim(owner) as is_mine:
                     if is_mine:
                         rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> l
     """What stands beside NAME.json, the report, when a scan is done with these options."""
     curves = config.curves and not (report or {}).get("curves_left_out")
     wanted = [(".probability.tif", config.probability), (".html", config.view)]
-    wanted += [(".curves.csv", curves), (".traces.csv", curves and config.traces)]
+    wanted += [(".curves.csv", curves)]
     return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
 
 
@@ -210,7 +210,6 @@ def _curves(task: Task, config: PredictConfig, scan: Scan) -> CurveWriter:
         dpi=scan.dpi,
         options=config.curve_options(),
         scratch=config.scratch,
-        traces=config.traces,
     )
 
 
@@ -218,7 +217,7 @@ def _remove_stale(task: Task, wanted: list[str]) -> None:
     """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
     if ".html" not in wanted:
         remove_view(Path(task.result(".html")))
-    stale = {".probability.tif", ".curves.csv", ".traces.csv"}.difference(wanted) | {".json"}
+    stale = {".probability.tif", ".curves.csv"}.difference(wanted) | {".json"}
     for ending in stale:
         Path(task.result(ending)).unlink(missing_ok=True)
     if ".curves.csv" not in wanted:
