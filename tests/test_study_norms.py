@@ -11,6 +11,7 @@ from test_norms_running import gradients, trained
 from torch import nn
 
 from studies.batch_size_one.norms import (
+    OnlineNorm,
     StandardisedConv2d,
     Together,
     plain,
@@ -18,6 +19,7 @@ from studies.batch_size_one.norms import (
     set_progress,
     standardise,
 )
+from studies.batch_size_one.plan import MOMENTA
 from wellseg.net.resunet import ResUNet
 from wellseg.norms import NORMS, make_norm
 from wellseg.rows.evaluation import RowEvaluation
@@ -45,17 +47,18 @@ def test_every_norm_trains_recomputed_or_not_and_is_evaluated_by_rows(word):
     torch.testing.assert_close(bands, net(ink).detach(), rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["batch_frozen", "renorm", "two_phase", "two_phase_constant"])
+@pytest.mark.parametrize("name", ["batch_frozen", "renorm", "pooled", "pooled_constant"])
 def test_in_training_on_one_image_it_is_instance_norm(name):
     x = image(16)
     torch.testing.assert_close(make_norm(name, 16).double()(x), F.instance_norm(x))
 
 
-@pytest.mark.parametrize(("name", "size"), [("group8", 8), ("group4", 4)])
+@pytest.mark.parametrize(("name", "size"), [("group16", 16), ("group8", 8), ("group4", 4)])
 def test_smaller_groups(name, size):
     x = image(32)
     torch.testing.assert_close(make_norm(name, 32).double()(x), F.group_norm(x, 32 // size))
     assert make_norm(name, 3).groups == 1
+    assert [make_norm("groups8", width).groups for width in (4, 16, 128)] == [4, 8, 8]
 
 
 def test_layer_pixel_normalises_each_pixel_by_itself():
@@ -65,23 +68,45 @@ def test_layer_pixel_normalises_each_pixel_by_itself():
     torch.testing.assert_close(y.mean(1), torch.zeros_like(y[:, 0]), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["batch_frozen", "renorm"])
-def test_nothing_is_left_of_the_initial_statistics(name):
-    """From the 1/m-th image on it is the usual moving average."""
-    norm = make_norm(name, 16, momentum=0.25).double()
-    means = []
+def test_renorm_averages_the_standard_deviation_and_forgets_its_start():
+    """From the 1/m-th image on it is the usual moving average; the paper's is of sigma."""
+    norm = make_norm("renorm", 16, momentum=0.25).double()
+    means, deviations = [], []
     for seed in range(6):
-        x = image(16, seed=seed) + seed
+        x = (image(16, seed=seed) + seed) * (1 + 5 * (seed % 2))
         norm(x)
         means.append(x.mean((0, 2, 3)))
-    expected = torch.stack(means[:4]).mean(0)
-    for mean in means[4:]:
-        expected = 0.75 * expected + 0.25 * mean
-    torch.testing.assert_close(norm.running_mean, expected)
+        deviations.append(x.std((0, 2, 3)))
+    for values, found in ((means, norm.running_mean), (deviations, norm.running_var.sqrt())):
+        expected = torch.stack(values[:4]).mean(0)
+        for value in values[4:]:
+            expected = 0.75 * expected + 0.25 * value
+        torch.testing.assert_close(found, expected)
+
+
+def test_one_training_has_the_running_statistics_of_every_momentum():
+    """Each as that momentum's own BatchNorm has them; corrected, nothing is left of the start."""
+    norm = make_norm("batch_momenta", 16).double()
+    alone = {m: make_norm("batch", 16, momentum=m).double() for m in MOMENTA}
+    images = [image(16, 8 + seed, 9, seed=seed) + seed for seed in range(5)]
+    for x in images:
+        y = norm(x)
+        for each in alone.values():
+            torch.testing.assert_close(each(x), y)
+    for momentum, each in alone.items():
+        norm.use(momentum, corrected=False)
+        torch.testing.assert_close(norm.running_mean, each.running_mean)
+        torch.testing.assert_close(norm.running_var, each.running_var)
+        torch.testing.assert_close(norm.eval()(images[0]), each.eval()(images[0]))
+    norm.use(0.003, corrected=True)
+    means = torch.stack([x.mean((0, 2, 3)) for x in images])
+    weights = (1 - 0.003) ** torch.arange(4, -1, -1, dtype=torch.float64)
+    torch.testing.assert_close(norm.running_mean, weights @ means / weights.sum())
 
 
 def test_frozen_statistics_make_training_and_evaluation_one_function():
     norm = trained("batch_frozen")
+    norm.warmup = 0.25
     x, weights = image(16, seed=5), image(16, seed=6)
     set_progress(norm, 0.24)
     assert norm.reads_image
@@ -165,7 +190,7 @@ class PlainOnlineNorm:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_online_norm_is_the_papers(dtype, tolerance):
-    ours = randomise(make_norm("online", 8, momentum=0.05).to(dtype))
+    ours = randomise(OnlineNorm(8, decay=0.95).to(dtype))
     paper = PlainOnlineNorm(8, 0.95, 0.99)
     weight, bias = (p.detach().double().numpy() for p in (ours.weight, ours.bias))
     clamped = 0
@@ -210,8 +235,8 @@ def gradient(net, outputs):
     return torch.cat([each.flatten() for each in grads])
 
 
-def test_two_phases_over_images_of_one_size_are_pytorchs_batch_and_its_gradient():
-    images, net = inks([(16, 24)] * 4), small_net("two_phase")
+def test_pooleds_over_images_of_one_size_are_pytorchs_batch_and_its_gradient():
+    images, net = inks([(16, 24)] * 4), small_net("pooled")
     theirs = copy.deepcopy(net)
     for stage in [*theirs.encoder, *theirs.decoder]:  # PyTorch's own layers
         for name in ("norm1", "norm2"):
@@ -222,7 +247,7 @@ def test_two_phases_over_images_of_one_size_are_pytorchs_batch_and_its_gradient(
     torch.testing.assert_close(torch.cat(ours), torch.cat(expected), rtol=0, atol=1e-10)
     torch.testing.assert_close(gradient(net, ours), gradient(theirs, expected))
     torch.testing.assert_close(net.state_dict(), theirs.state_dict())  # running statistics, too
-    constant = small_net("two_phase_constant")
+    constant = small_net("pooled_constant")
     outputs = Together(constant)(images)
     torch.testing.assert_close(torch.cat(outputs), torch.cat(ours), rtol=0, atol=1e-12)
     exact = gradient(net, Together(net)(images))
@@ -231,7 +256,7 @@ def test_two_phases_over_images_of_one_size_are_pytorchs_batch_and_its_gradient(
 
 
 def test_pixels_of_images_of_several_sizes_count_alike():
-    norm = make_norm("two_phase", 4).double()
+    norm = make_norm("pooled", 4).double()
     maps = [image(4, rows, columns, seed=rows) for rows, columns in ((16, 24), (9, 13), (30, 5))]
     pixels = torch.cat([y.flatten(2) for y in norm.together(maps)], 2)
     torch.testing.assert_close(pixels.mean((0, 2)), torch.zeros(4, dtype=torch.float64))
@@ -243,7 +268,7 @@ def test_pixels_of_images_of_several_sizes_count_alike():
 @pytest.mark.parametrize("norm", ["group", "batch", "online"])
 def test_other_norms_treat_each_image_by_itself(norm):
     net, twin = small_net(norm), small_net(norm)
-    assert not pools_images(net) and pools_images(small_net("two_phase"))
+    assert not pools_images(net) and pools_images(small_net("pooled"))
     for a, b in zip(Together(net)(inks()), [twin(x) for x in inks()], strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
     torch.testing.assert_close(net.state_dict(), twin.state_dict())

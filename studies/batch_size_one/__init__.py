@@ -1,4 +1,4 @@
-"""The study behind ``python -m wellseg.compare``: what is trained, on what, how it is scored and judged.
+"""The atlas of normalisation at batch size one: see README.md and PREREGISTRATION.md.
 
-arms -> train (one run) -> scores and layers (what is measured of it) -> results (a CSV) -> statistics.
+plan (what is trained) -> train (checkpoints) -> score (rows) -> findings (differences, tests, words).
 """

@@ -1,275 +1,172 @@
-"""What a study's results.csv says: scores, differences, and sentences with the numbers in them."""
+"""What the rows say: best rates, the family of eight comparisons, and the tables of docs and page."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from studies.batch_size_one.arms import ARMS
-from studies.batch_size_one.results import Row, by_log
-from studies.batch_size_one.scores import EVALUATION, LAYERWISE, PRECISE, TRAINING
-from studies.batch_size_one.statistics import (
-    LEAST_SEEDS,
-    Array,
-    Estimate,
-    difference,
-    estimate,
-    verdict,
-)
+from studies.batch_size_one.statistics import Array, Difference, difference, holm, words
 
-MODES = (EVALUATION, TRAINING, PRECISE, LAYERWISE)
-MODE_TITLES = {
-    EVALUATION: "evaluation (as deployed)",
-    TRAINING: "training mode (the image's own statistics)",
-    PRECISE: "recalibrated: PreciseBN",
-    LAYERWISE: "recalibrated: layer after layer",
-}
-SHORT_MODES = {
-    EVALUATION: "",
-    TRAINING: " in training mode",
-    PRECISE: " after PreciseBN",
-    LAYERWISE: " recalibrated layer after layer",
-}
-SET_TITLES = {
-    "like": "logs like the training",
-    "renders": "renders, unlike the training",
-    "blank": "two thirds blank paper",
-    "real_bilevel": "real 1-bit scans",
-    "real_colour": "real colour renders",
-}
+Rows = Sequence[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One way to get a mask: an arm, in a mode, at a moment of training."""
+class Way:
+    """A norm and how it is asked for a mask. norm "instance" is BatchNorm's training with each image's own statistics:
+    at one log a step they are one function."""
 
-    arm: str
-    mode: str = EVALUATION
-    schedule: str = "annealed"
-    moment: str = "end"
-    run: str = "main"
-
-    @property
-    def title(self) -> str:
-        return ARMS[self.arm].title + (
-            "" if self.mode == EVALUATION else f", {MODE_TITLES[self.mode]}"
-        )
+    norm: str
+    way: str
+    part: str = "A"
 
     @property
-    def short_title(self) -> str:
-        """For a list of many."""
-        return ARMS[self.arm].title.replace(" v1, momentum 0.01", " v1") + SHORT_MODES[self.mode]
+    def name(self) -> str:
+        return f"{self.norm} {self.way}"
 
 
-class Findings:
-    """A study's rows, asked for scores."""
+V1, OWN = Way("batch_momenta", "m0.01"), Way("batch_momenta", "own")
+FASTER, CORRECTED = Way("batch_momenta", "m0.1"), Way("batch_momenta", "m0.01 corrected")
+GROUP = Way("group", "evaluation")
+ADABN = Way("batch_momenta", "unlabelled 16 prior 0", "D")
 
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-        present = {row["arm"] for row in rows if row["run"] == "main"}
-        self.arms = [arm for arm in ARMS if arm in present]
-        sets = {row["test_set"] for row in rows if row["run"] == "main"}
-        self.test_sets = [name for name in SET_TITLES if name in sets]
 
-    def select(self, scored: Scored, test_set: str) -> dict[int, Row]:
-        """Rows by seed; failed runs have none."""
-        wanted = {**vars(scored), "test_set": test_set, "status": "ok"}
-        return {
-            int(row["seed"]): row
-            for row in self.rows
-            if all(row[name] == value for name, value in wanted.items())
-        }
+@dataclass(frozen=True)
+class Hypothesis:
+    """One line of the family. rate_of: both sides have that way's best rate; None: each its own."""
 
-    def modes(self, arm: str) -> list[str]:
-        """Those scored that are not evaluation by another name, as training mode is without running statistics."""
+    name: str
+    a: Way
+    b: Way
+    set: str
+    expected: str
+    rate_of: Way | None = None
+    most_blank: bool = False
 
-        def numbers(mode: str) -> list[str]:
-            rows = self.select(Scored(arm, mode), "like") | self.select(
-                Scored(arm, mode, "constant"), "like"
+
+FAMILY = (
+    Hypothesis("H1", V1, GROUP, "like", "worse"),
+    Hypothesis("H2", V1, GROUP, "real_bilevel", "worse"),
+    Hypothesis("H3", V1, OWN, "renders", "worse", rate_of=V1),
+    Hypothesis("H4", V1, OWN, "real_colour", "worse", rate_of=V1),
+    Hypothesis("H5", FASTER, GROUP, "like", "equivalent"),
+    Hypothesis("H6", OWN, GROUP, "renders", "better"),
+    Hypothesis("H7", OWN, V1, "blank", "worse", most_blank=True),
+    Hypothesis("H8", ADABN, V1, "renders", "better", rate_of=V1),
+)
+
+
+def best_rates(rows: Rows) -> dict[str, float]:
+    """Of each way of part A, the rate with the highest mean F1 on the validation logs at the annealed end, over all
+    seeds; ties: the lower rate. Empty until every seed has every rate."""
+    scores: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["part"] == "A" and row["set"] == "validation" and row["schedule"] == "annealed":
+            scores[f"{row['norm']} {row['way']}"][float(row["rate"])].append(
+                float(np.nanmean(_f1(row)))
             )
-            return [row["f1_by_log"] for row in rows.values()]
-
-        there = [mode for mode in MODES if numbers(mode)]
-        return [
-            mode for mode in there if mode == EVALUATION or numbers(mode) != numbers(EVALUATION)
-        ]
-
-    def main_ways(self) -> list[Scored]:
-        """Every arm as deployed, and BatchNorm v1 in its other modes, in the order of `ARMS`."""
-        return [
-            Scored(arm, mode)
-            for arm in self.arms
-            for mode in (self.modes(arm) if arm == "batch" else [EVALUATION])
-        ]
-
-    def all_ways(self) -> list[Scored]:
-        return [Scored(arm, mode) for arm in self.arms for mode in self.modes(arm)]
-
-    def scores(self, scored: Scored, test_set: str, score: str = "f1") -> Array:
-        """(seeds, logs)."""
-        return np.array(
-            [by_log(row, score) for _, row in sorted(self.select(scored, test_set).items())]
-        )
-
-    def estimate(self, scored: Scored, test_set: str, score: str = "f1") -> Estimate | None:
-        scores = self.scores(scored, test_set, score)
-        return estimate(scores) if len(scores) else None
-
-    def difference(self, a: Scored, b: Scored, test_set: str, score: str = "f1") -> Estimate | None:
-        """a less b, over the seeds that both have."""
-        first, second = self.select(a, test_set), self.select(b, test_set)
-        seeds = sorted(first.keys() & second.keys())
-        if not seeds:
-            return None
-        pair = [np.array([by_log(rows[seed], score) for seed in seeds]) for rows in (first, second)]
-        return difference(*pair)
-
-    def mean(self, scored: Scored, column: str, test_set: str = "like") -> float | None:
-        """Of a column over seeds, or None where nothing was measured."""
-        values = [
-            float(row[column]) for row in self.select(scored, test_set).values() if row[column]
-        ]
-        return float(np.mean(values)) if values else None
-
-    def failed(self, arm: str) -> int:
-        return sum(
-            row["arm"] == arm and row["status"].startswith("failed")
-            for row in self.rows
-            if row["run"] == "main"
-        )
-
-    def rate(self, arm: str) -> float:
-        return next(
-            float(row["rate"]) for row in self.rows if row["run"] == "main" and row["arm"] == arm
-        )
-
-    def cost(self, arm: str, column: str) -> float | None:
-        for row in self.rows:
-            if row["run"] == "cost" and row["arm"] == arm:
-                return float(row[column])
-        return None
-
-    @property
-    def steps(self) -> int:
-        return max(int(row["steps"]) for row in self.rows if row["run"] == "main")
-
-    @property
-    def seeds(self) -> int:
-        return len({row["seed"] for row in self.rows if row["run"] == "main"})
+    return {
+        way: min(rates, key=lambda rate: (-round(float(np.mean(rates[rate])), 9), rate))
+        for way, rates in scores.items()
+    }
 
 
-def interval(found: Estimate, signed: bool = False) -> str:
-    """ "0.512 [0.480, 0.540]"."""
-    sign = "+" if signed else ""
-    return with_minus(f"{found.mean:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]")
+def scores(rows: Rows, way: Way, rate: float, name: str) -> tuple[list[str], Array]:
+    """Names of the logs, and F1 (seeds, logs) at the annealed end; diverged runs as they are."""
+    chosen = {
+        int(row["seed"]): row
+        for row in rows
+        if (row["part"], row["norm"], row["way"], row["set"], row["schedule"])
+        == (way.part, way.norm, way.way, name, "annealed")
+        and float(row["rate"]) == rate
+    }
+    if not chosen:
+        raise ValueError(f"no rows of {way.name} at rate {rate:g} on {name}")
+    names = next(iter(chosen.values()))["names"].split(";")
+    return names, np.array([_f1(chosen[seed]) for seed in sorted(chosen)])
 
 
-def with_minus(numbers: str) -> str:
-    """A minus sign for each hyphen; none for a zero."""
-    return re.sub(r"-(?=0\.0+(?!\d))", "", numbers).replace("-", "−")
+def compare(rows: Rows, hypothesis: Hypothesis, rates: dict[str, float]) -> Difference:
+    """The paired difference of a line of the family, over the seeds that both sides have."""
+    both = []
+    for way in (hypothesis.a, hypothesis.b):
+        rate = rates[(hypothesis.rate_of or way).name]
+        both.append(scores(rows, way, rate, hypothesis.set))
+    (names, a), (_, b) = both
+    seeds = min(len(a), len(b))
+    keep = ~np.isnan(a).any(0) & ~np.isnan(b).any(0)
+    if hypothesis.most_blank:
+        keep &= np.array([float(name.rpartition("-")[2]) >= 0.5 for name in names])
+    wells = [_well(names[i]) for i in np.flatnonzero(keep)]
+    return difference(a[:seeds, keep], b[:seeds, keep], wells)
 
 
-def p_text(found: Estimate) -> str:
-    return f"sign-flip p = {found.p:.3f}"
-
-
-def answer(findings: Findings) -> list[str]:
-    """Three sentences: like the training, unlike it, and what else does as well."""
-    batch, group = Scored("batch"), Scored("group")
-    if findings.difference(batch, group, "like") is None:
-        return [
-            "No seed of this study has both of BatchNorm v1 and GroupNorm yet, so it does not answer its question."
-        ]
-    return [
-        _pair(findings, batch, group),
-        _unlike(findings, batch, group),
-        _others(findings, group),
-    ]
-
-
-def _pair(findings: Findings, batch: Scored, group: Scored) -> str:
-    like = _need(findings.difference(batch, group, "like"))
-    b, g = (_need(findings.estimate(each, "like")) for each in (batch, group))
-    constant = Scored("batch", schedule="constant")
-    raw, own = (
-        _need(findings.estimate(Scored("batch", mode, "constant"), "like"))
-        for mode in (EVALUATION, TRAINING)
-    )
-    lost = _need(findings.difference(constant, Scored("batch", TRAINING, "constant"), "like"))
-    return (
-        f"Trained for {findings.steps} steps of one log each with the learning rate annealed to zero, BatchNorm v1 "
-        f"scores F1@3px {b.mean:.3f} on logs like the training in evaluation mode and GroupNorm {g.mean:.3f} "
-        f"(difference {interval(like, True)}, {p_text(like)}: {_words(like, 'BatchNorm')}); stopped at a constant "
-        f"rate instead, BatchNorm scores {raw.mean:.3f} in evaluation mode and {own.mean:.3f} with the image's own "
-        f"statistics ({interval(lost, True)}: {_words(lost, 'evaluation mode')})."
-    )
-
-
-def _unlike(findings: Findings, batch: Scored, group: Scored) -> str:
-    shift = _need(findings.difference(batch, group, "renders"))
-    b, g = (_need(findings.estimate(each, "renders")) for each in (batch, group))
-    own = _need(findings.estimate(Scored("batch", TRAINING), "renders"))
-    gap = _need(findings.difference(batch, Scored("batch", TRAINING), "renders"))
-    where = {
-        "worse": "so it is the running statistics that fail there, not training on one image",
-        "better": "so the running statistics are no loss there",
-    }.get(
-        verdict(gap),
-        f"evaluation less training mode {interval(gap, True)}: {_words(gap, 'evaluation mode')}",
-    )
-    return (
-        f"On renders, which no arm was trained on, BatchNorm v1 scores {b.mean:.3f} and GroupNorm {g.mean:.3f} "
-        f"({interval(shift, True)}, {p_text(shift)}: {_words(shift, 'BatchNorm')}), and the very same BatchNorm "
-        f"weights score {own.mean:.3f} with each image's own statistics, {where}."
-    )
-
-
-def _others(findings: Findings, group: Scored) -> str:
-    """Which other ways do as well as GroupNorm, on logs like the training and on renders; by what may be said."""
-    said: dict[tuple[str, str], list[str]] = {}
-    too_few = 0
-    for way in findings.main_ways():
-        if way.arm == "group" or way == Scored("batch"):
+def family(rows: Rows) -> list[tuple[Hypothesis, Difference, float, str]]:
+    """Every line whose rows are there: the difference, Holm's p, and the word it allows."""
+    rates = best_rates(rows)
+    found = []
+    for hypothesis in FAMILY:
+        try:
+            found.append((hypothesis, compare(rows, hypothesis, rates)))
+        except (ValueError, KeyError):
             continue
-        like, renders = (findings.difference(way, group, name) for name in ("like", "renders"))
-        if like is None or renders is None or like.seeds < LEAST_SEEDS:
-            too_few += 1
-            continue
-        numbers = with_minus(f"{like.mean:+.3f}, {renders.mean:+.3f}")
-        said.setdefault((verdict(like), verdict(renders)), []).append(
-            f"{way.short_title} ({numbers})"
-        )
-    parts = [
-        (
-            f"{first} on either"
-            if first == second
-            else f"{first} on the first, {second} on the second"
-        )
-        + f" for {_listed(ways)}"
-        for (first, second), ways in said.items()
+    corrected = holm([each.p for _, each in found])
+    return [(h, each, p, words(each, p)) for (h, each), p in zip(found, corrected, strict=True)]
+
+
+def summary(rows: Rows) -> str:
+    """Markdown: what is there, the family, and F1 over rates, ways and sets."""
+    cells = {(r["part"], r["norm"], r["rate"], r["seed"], r["logs"], r["freeze"]) for r in rows}
+    lines = [f"{len(cells)} trainings scored; {len(rows):,} rows.", ""]
+    lines += [
+        "| | difference | set | F1 | 95 % | p (Holm) | words | expected |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    rest = f"{too_few} further ways have too few seeds to say" if too_few else ""
-    if not parts:
-        return (rest or "No other arm was run") + "."
-    return (
-        "Compared with GroupNorm on logs like the training and on renders: "
-        + "; ".join(parts)
-        + (f"; {rest}." if rest else ".")
-    )
+    for h, d, p, word in family(rows):
+        lines.append(
+            f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | {d.low:+.3f} to {d.high:+.3f} "
+            f"({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
+        )
+    lines += [
+        "",
+        "Best rates (validation): "
+        + ", ".join(f"{k} {v:g}" for k, v in sorted(best_rates(rows).items())),
+    ]
+    lines += ["", *_table(rows)]
+    return "\n".join(lines) + "\n"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+def _table(rows: Rows) -> Iterable[str]:
+    """Mean F1 at the annealed end, a line for each norm, way and rate."""
+    sets = ("like", "renders", "blank", "real_bilevel", "real_colour")
+    means: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["schedule"] == "annealed" and row["set"] in sets:
+            about = (
+                row["part"],
+                row["norm"],
+                row["way"],
+                row["logs"],
+                row["freeze"],
+                row["data"],
+                row["rate"],
+            )
+            means[about][row["set"]].append(float(np.nanmean(_f1(row))))
+    yield "| part, norm, way, logs, freeze, data | rate | " + " | ".join(sets) + " | seeds |"
+    yield "|---" * (len(sets) + 3) + "|"
+    for about, found in sorted(means.items()):
+        scores_ = " | ".join(
+            f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets
+        )
+        yield f"| {' '.join(filter(None, about[:-1]))} | {about[-1]} | {scores_} | {len(found['like']) or ''} |"
 
 
-def _words(found: Estimate, subject: str) -> str:
-    said = verdict(found)
-    return f"{subject} is {said}" if said in ("better", "worse") else said
+def _f1(row: dict[str, str]) -> Array:
+    return np.array([float(each) for each in row["f1"].split(";")])
 
 
-def _need(found: Estimate | None) -> Estimate:
-    assert found is not None  # a run's rows are written all at once
-    return found
+def _well(name: str) -> str:
+    """Labelled regions are named WELL_..._ROW; drawn logs are each a well of their own."""
+    return name if name.startswith(("bilevel-", "colour-")) else name.rpartition("_")[0]

@@ -1,9 +1,8 @@
-"""The logs of the study, drawn by the corpus: what is trained on, and what is like and unlike it."""
+"""The logs of the study: what is trained on, and what is like and unlike it. Drawn ones are kept on the disk."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wellseg.corpus import kind_of
-from wellseg.training.dataset import DrawnLogs
+from studies.batch_size_one.plan import Cell
+from wellseg.corpus import draw_log, kind_of
+from wellseg.scan.atomic import atomic_file
+from wellseg.scan.gray import to_gray
 
-PRESET = "quick"
-MANY = 1 << 20
-"""Logs that a seed could draw; only those asked for are drawn."""
-REAL_ROWS = 400
-VALIDATION_SEED, TEST_SEED = 2_000_003, 2_000_033
+ROWS = 224
+"""Of a log on average: each is half to one and a half times as tall, 480 to 900 columns wide."""
+VALIDATION_SEED, TEST_SEED, UNLABELLED_SEED = 2_000_103, 2_000_133, 2_000_203
+BLANK_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9)
+
+TALL = {"tall3200": (3200, 480), "tall6400": (6400, 560), "tall12800": (12800, 640)}
+"""Rows and columns of the sets of part E."""
 
 Pixels = NDArray[np.uint8]
 
@@ -37,105 +40,130 @@ class StudyLog(NamedTuple):
         return torch.from_numpy(self.gray)[None, None], torch.from_numpy(self.truth)[None, None]
 
 
-def draw(seed: int, index: int, rows: int | None) -> StudyLog:
-    """The corpus's log, of it a piece of half to one and a half times that many rows; None: the whole log."""
+class Logs:
+    """Draws logs, once each: they are kept in a folder, which all cells and starts share.
 
-    def pick_rows(scored: np.ndarray) -> tuple[int, int]:
-        height = len(scored)
-        if rows is None:
-            return 0, height
-        draws = np.random.default_rng((seed, index, rows))
-        wanted = min(height, int(draws.integers(rows // 2, rows + rows // 2 + 1)))
-        start = int(draws.integers(height - wanted + 1))
-        return start, start + wanted
-
-    name, (gray, truth) = DrawnLogs(PRESET, seed, MANY).read((0, index), pick_rows)
-    return StudyLog(name, np.ascontiguousarray(gray), np.ascontiguousarray(truth))
-
-
-@lru_cache(maxsize=8192)
-def _packed(seed: int, index: int, rows: int) -> tuple[str, tuple[int, ...], Pixels]:
-    """A 1-bit log, an eighth of a byte a pixel: every arm of a seed needs the same ones."""
-    log = draw(seed, index, rows)
-    return log.name, log.gray.shape, np.packbits(np.stack([log.gray > 127, log.truth > 127]))
-
-
-@lru_cache(maxsize=8)
-def _bilevel(seed: int, number: int) -> tuple[int, ...]:
-    """The first so many indices of 1-bit logs."""
-    found: list[int] = []
-    for index in count():
-        if len(found) == number:
-            return tuple(found)
-        if kind_of(seed, index, PRESET) == "bilevel":
-            found.append(index)
-    raise AssertionError
-
-
-def training_log(seed: int, step: int, rows: int) -> StudyLog:
-    """What every arm of that seed is shown at that step: 1-bit paper scans, each log once.
-
-    Renders and colour prints are left to the test set that is unlike the training.
+    real: a labelled data set (`wellseg evaluate` reads it), pages: another one; None: not scored.
     """
-    block = 1024
-    index = _bilevel(seed, (step // block + 1) * block)[step]
-    name, shape, bits = _packed(seed, index, rows)
-    gray, truth = np.unpackbits(bits, count=2 * shape[0] * shape[1]).reshape(2, *shape) * np.uint8(
-        255
-    )
-    return StudyLog(name, gray, truth)
 
+    def __init__(
+        self, folder: Path, real: Path | None = None, pages: Path | None = None, scored: int = 64
+    ) -> None:
+        self.folder, self.real, self.pages, self.scored = folder, real, pages, scored
+        self._indices: dict[tuple[str, int], list[int]] = {}
 
-@lru_cache(maxsize=16)
-def drawn_set(kind: str, seed: int, number: int, rows: int | None) -> tuple[StudyLog, ...]:
-    """The first so many logs of that kind ("bilevel", "colour") that have a curve."""
-    logs: list[StudyLog] = []
-    for index in count():
-        if len(logs) == number:
-            return tuple(logs)
-        if kind_of(seed, index, PRESET) == kind:
-            log = draw(seed, index, rows)
+    def training(self, cell: Cell, step: int) -> StudyLog:
+        """What every cell of that seed and kind of data is shown at that step: each log once.
+
+        bilevel: 1-bit paper scans; renders are left to the sets that are unlike the training. mixed: a render at
+        every second step. tall: whole 1-bit logs of 3,200 x 480.
+        """
+        if cell.data == "mixed" and step % 2:
+            return self.drawn("colour", cell.seed, step // 2)
+        if cell.data == "tall":
+            return self.drawn("bilevel", cell.seed, step, rows=3200, columns=480)
+        return self.drawn("bilevel", cell.seed, step)
+
+    def drawn(
+        self, kind: str, seed: int, number: int, rows: int | None = None, columns: int | None = None
+    ) -> StudyLog:
+        """The number-th log of that kind ("bilevel", "colour") of a seed: a piece of a drawn log."""
+        name = f"{kind}-{seed}-{number:05d}" + (f"-{rows}x{columns}" if rows else "")
+        path = self.folder / f"{name}.npz"
+        if not path.exists():
+            gray, truth = _draw(seed, self._index(kind, seed, number), rows, columns)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as file:
+                np.savez_compressed(file, gray=gray, truth=truth)
+        with np.load(path) as kept:
+            return StudyLog(name, kept["gray"], kept["truth"])
+
+    def _index(self, kind: str, seed: int, number: int) -> int:
+        known = self._indices.setdefault((kind, seed), [])
+        for index in count(known[-1] + 1 if known else 0):
+            if len(known) > number:
+                return known[number]
+            if kind_of(seed, index, "quick") == kind:
+                known.append(index)
+        raise AssertionError
+
+    def with_curves(self, kind: str, seed: int, many: int) -> list[StudyLog]:
+        """The first so many that have a curve."""
+        logs: list[StudyLog] = []
+        for number in count():
+            if len(logs) == many:
+                break
+            log = self.drawn(kind, seed, number)
             if (log.truth == 255).any():
                 logs.append(log)
-    raise AssertionError
+        return logs
+
+    def set(self, name: str) -> list[StudyLog]:
+        """The logs of a set, see PREREGISTRATION.md; none of a set that is not there."""
+        if name == "validation":
+            return self.with_curves("bilevel", VALIDATION_SEED, max(2, self.scored // 2))
+        if name == "like":
+            return self.with_curves("bilevel", TEST_SEED, self.scored)
+        if name == "renders":
+            return self.with_curves("colour", TEST_SEED, self.scored)
+        if name == "blank":
+            like = self.with_curves("bilevel", TEST_SEED, self.scored)
+            return [
+                append_white(log, BLANK_SHARES[i % len(BLANK_SHARES)]) for i, log in enumerate(like)
+            ]
+        if name == "unlabelled":
+            return [self.drawn("colour", UNLABELLED_SEED, n) for n in range(self.scored)]
+        if name in TALL:
+            rows, columns = TALL[name]
+            drawn = (self.drawn("bilevel", TEST_SEED, n, rows, columns) for n in count())
+            tall = (log for log in drawn if len(log.gray) == rows and (log.truth == 255).any())
+            return list(islice(tall, max(1, self.scored // 8)))
+        root = self.pages if name == "pages" else self.real
+        return _labelled(root, name) if root else []
 
 
-def test_sets(number: int, rows: int) -> dict[str, tuple[StudyLog, ...]]:
-    """like: as in training. renders: born-digital and colour logs, read as gray. blank: those of
-    `like`, each with twice its rows of white paper below."""
-    like = drawn_set("bilevel", TEST_SEED, number, rows)
-    return {
-        "like": like,
-        "renders": drawn_set("colour", TEST_SEED, number, rows),
-        "blank": tuple(append_white(log, 2 * len(log.gray)) for log in like),
-    }
+SETS = (
+    "validation",
+    "like",
+    "renders",
+    "blank",
+    "real_bilevel",
+    "real_colour",
+    "negative",
+    "pages",
+)
 
 
-def append_white(log: StudyLog, rows: int) -> StudyLog:
-    edge = ((0, rows), (0, 0))
-    truth = np.pad(log.truth, edge)
-    return StudyLog(log.name, np.pad(log.gray, edge, constant_values=255), truth)
+def append_white(log: StudyLog, share: float) -> StudyLog:
+    """White paper below, until it is that share of the rows."""
+    edge = ((0, round(len(log.gray) * share / (1 - share))), (0, 0))
+    gray = np.pad(log.gray, edge, constant_values=255)
+    return StudyLog(f"{log.name}-{share:g}", gray, np.pad(log.truth, edge))
 
 
-@lru_cache(maxsize=2)
-def real_sets(root: Path) -> dict[str, tuple[StudyLog, ...]]:
-    """Hand-labelled regions with curves, their first 400 rows at full width, by split.csv's kind: real_bilevel, ..."""
+def _draw(seed: int, index: int, rows: int | None, columns: int | None) -> tuple[Pixels, Pixels]:
+    log = draw_log(seed, index, "full" if rows else "quick")
+    draws = np.random.default_rng((seed, index, ROWS))
+    height = min(len(log.image), rows or int(draws.integers(ROWS // 2, ROWS * 3 // 2 + 1)))
+    top = int(draws.integers(len(log.image) - height + 1))
+    part = np.s_[top : top + height, : columns or log.image.shape[1]]
+    return np.ascontiguousarray(to_gray(log.image[part])), np.ascontiguousarray(log.mask[part])
+
+
+def _labelled(root: Path, name: str) -> list[StudyLog]:
+    """Hand-labelled regions: with curves, by kind (real_bilevel, real_colour), without (negative), or all (pages)."""
     from wellseg.scan.reader import open_scan
     from wellseg.training.data_folder import list_logs
     from wellseg.training.masks import read_mask
 
-    sets: dict[str, list[StudyLog]] = {}
+    logs = []
     for files in list_logs(root):
         truth = read_mask(files.mask)
-        scored = np.flatnonzero((truth != 128).any(axis=1))
-        if not len(scored):
-            continue
-        start, stop = int(scored[0]), min(int(scored[-1]) + 1, int(scored[0]) + REAL_ROWS)
-        if not (truth[start:stop] == 255).any():
-            continue
-        with open_scan(files.image) as scan:
-            gray = scan.read(start, stop)
-        sets.setdefault(f"real_{files.kind or 'logs'}", []).append(
-            StudyLog(files.name, gray, truth[start:stop])
+        has_curves = bool((truth == 255).any())
+        wanted = {"pages": True, "negative": not has_curves}.get(
+            name, has_curves and name == f"real_{files.kind or 'bilevel'}"
         )
-    return {name: tuple(logs) for name, logs in sets.items()}
+        if wanted:
+            with open_scan(files.image) as scan:
+                logs.append(StudyLog(files.name, scan.read(0, scan.rows), truth))
+    return logs

@@ -10,6 +10,7 @@ weight standardisation is put on a network by ``standardise`` and folded in for 
 from __future__ import annotations
 
 import copy
+from math import gcd
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
+from studies.batch_size_one.plan import MOMENTA
 from wellseg.norms import Momentum, Norm, register
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.group import GroupNorm, half_or_16
@@ -30,14 +32,22 @@ def set_progress(net: nn.Module, share: float) -> None:
             module.set_progress(share)
 
 
-@register("group8")
-def group8(channels: int, momentum: Momentum) -> Norm:
-    return GroupNorm(channels, half_or_16(channels, 8))
+for _floor in (16, 8, 4):
+    register(f"group{_floor}")(
+        lambda channels, momentum, floor=_floor: GroupNorm(channels, half_or_16(channels, floor))
+    )
 
 
-@register("group4")
-def group4(channels: int, momentum: Momentum) -> Norm:
-    return GroupNorm(channels, half_or_16(channels, 4))
+@register("groups8")
+def groups8(channels: int, momentum: Momentum) -> Norm:
+    """Eight groups whatever the width: what the article argues against."""
+    return GroupNorm(channels, gcd(channels, 8))
+
+
+@register("group_ws")
+def group_ws(channels: int, momentum: Momentum) -> Norm:
+    """GroupNorm by half_or_16; `train.build` has the convolutions before it standardise their weights."""
+    return GroupNorm(channels, half_or_16(channels))
 
 
 @register("layer_pixel")
@@ -103,6 +113,61 @@ def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return (x_wide * scale + shift).to(x.dtype)
 
 
+@register("batch_momenta")
+class BatchMomenta(Norm):
+    """BatchNorm at one log a step, with the running statistics of every momentum of ``MOMENTA``.
+
+    In training it divides by the image's own statistics, whatever the momentum: running statistics
+    never feed back. So one training has them all. ``use`` says which ones evaluation takes.
+    """
+
+    observes = True
+
+    def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
+        super().__init__(channels, channels)
+        self.register_buffer("running_means", torch.zeros(len(MOMENTA), channels))
+        self.register_buffer("running_vars", torch.ones(len(MOMENTA), channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.register_buffer("observed", torch.tensor(0))
+
+    @property
+    def reads_image(self) -> bool:
+        return self.training
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = self.weight, self.bias
+        if not self.training:
+            return F.batch_norm(x, self.running_mean, self.running_var, *given, eps=self.eps)
+        y, mean, rstd = torch.native_batch_norm(x, *given, None, None, True, 0.0, self.eps)
+        if self.observes:  # else the second pass of a recomputed stage, or a score
+            self.observe(mean.detach(), rstd.detach().double().pow(-2) - self.eps, x[0, 0].numel())
+        return y
+
+    @torch.no_grad()
+    def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
+        """Take an image's mean and biased variance, (C,), into all running statistics; the variance
+        unbiased, as PyTorch does."""
+        self.observed += 1
+        shares = [1 / self.observed.item() if m == "cumulative" else m for m in MOMENTA]
+        share = torch.tensor(shares, dtype=mean.dtype, device=mean.device)[:, None]
+        unbiased = (var * pixels / max(1, pixels - 1)).to(mean.dtype)
+        self.running_means.lerp_(mean.expand_as(self.running_means), share)
+        self.running_vars.lerp_(unbiased.expand_as(self.running_vars), share)
+
+    @torch.no_grad()
+    def use(self, momentum: Momentum, corrected: bool) -> None:
+        """Take the statistics of that momentum for evaluation; ``corrected``: divided by the share
+        that is not the start's, mean 0 and variance 1 (Adam's correction of its moments)."""
+        row = MOMENTA.index(momentum)
+        mean, var = self.running_means[row].clone(), self.running_vars[row].clone()
+        if corrected and momentum != "cumulative":
+            start = (1 - float(momentum)) ** self.observed.item()
+            mean, var = mean / (1 - start), (var - start) / (1 - start)
+        self.running_mean.copy_(mean)
+        self.running_var.copy_(var)
+
+
 @register("batch_frozen")
 class FrozenBatchNorm(BatchNormVariant):
     """BatchNorm until a share of the run is done; from then on its statistics stay, in training
@@ -112,8 +177,9 @@ class FrozenBatchNorm(BatchNormVariant):
     frozen BatchNorm, for fine-tuning, also freezes scale and shift; here they go on learning.
     """
 
-    warmup = 0.25
+    warmup = 0.25  # `train.build` sets the cell's
     frozen = False
+    forgets_start = False
 
     def set_progress(self, share: float) -> None:
         self.frozen = share >= self.warmup
@@ -143,6 +209,15 @@ class BatchRenorm(BatchNormVariant):
 
     r_max, d_max = 1.0, 0.0
 
+    @torch.no_grad()
+    def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
+        """The paper averages the standard deviation, not the variance."""
+        before = self.running_var.sqrt()
+        super().observe(mean, var, pixels)
+        if self.observes:
+            unbiased = (var * pixels / max(1, pixels - 1)).to(before.dtype)
+            self.running_var.copy_(before.lerp(unbiased.sqrt(), self.share()).square())
+
     def set_progress(self, share: float) -> None:
         self.r_max = 1 + 2 * _ramp(share, 0.05, 0.40)
         self.d_max = 5 * _ramp(share, 0.05, 0.25)
@@ -163,8 +238,8 @@ def _ramp(share: float, start: float, end: float) -> float:
     return min(1.0, max(0.0, (share - start) / (end - start)))
 
 
-@register("two_phase")
-class TwoPhaseNorm(BatchNormVariant):
+@register("pooled")
+class PooledNorm(BatchNormVariant):
     """BatchNorm over k images of any sizes: by itself a BatchNorm, in ``Together`` one over the
     images.
 
@@ -176,9 +251,9 @@ class TwoPhaseNorm(BatchNormVariant):
     forgets_start = False
 
 
-@register("two_phase_constant")
-class TwoPhaseConstantNorm(TwoPhaseNorm):
-    """As TwoPhaseNorm, but the statistics are constants to the gradient, as in the forum's code.
+@register("pooled_constant")
+class PooledConstantNorm(PooledNorm):
+    """As PooledNorm, but the statistics are constants to the gradient, as in the forum's code.
 
     The same forward values; "much higher training loss" is what its author got.
     """
@@ -255,8 +330,7 @@ class OnlineNorm(Norm):
     out of date stays bounded (the default of the authors' code; their paper's layer scaling would
     read the whole image).
 
-    momentum: 1 - m is the forward decay. The paper's is 0.999, which takes 4,600 images to forget
-        the start; for U-Nets they take 63/64. Here it is what BatchNorm has, 1 - 0.01.
+    momentum: not used: the decays are the authors', 0.999 forward and 0.99 backward.
     In a run of several processes the first one's statistics count.
     """
 
@@ -267,11 +341,12 @@ class OnlineNorm(Norm):
         self,
         channels: int,
         momentum: Momentum = 0.01,
+        decay: float = 0.999,
         backward_decay: float = 0.99,
         clamp: float = 5.0,
     ) -> None:
         super().__init__(channels, channels)
-        self.momentum, self.backward_decay, self.clamp = momentum, backward_decay, clamp
+        self.decay, self.backward_decay, self.clamp = decay, backward_decay, clamp
         for name in ("running_mean", "control_mean", "control_output"):  # the paper's mu, u, v
             self.register_buffer(name, torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
@@ -299,8 +374,7 @@ class OnlineNorm(Norm):
     def observe(self, mean: Tensor, var: Tensor) -> None:
         """Take an image's mean and biased variance, float64 (C,), into the running ones."""
         self.num_batches_tracked += 1
-        cumulative = self.momentum == "cumulative"
-        share = 1 / self.num_batches_tracked.item() if cumulative else float(self.momentum)
+        share = 1 - self.decay
         away = mean - self.running_mean
         self.running_var.mul_(1 - share).add_(share * var + share * (1 - share) * away.square())
         self.running_mean.add_(share * away)

@@ -15,38 +15,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from studies.batch_size_one.norms import OnlineNorm, scaled
+from studies.batch_size_one.norms import BatchMomenta, OnlineNorm, scaled
 from wellseg.norms import Moments, merge_moments
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.moments import moments_of_map
 
-Weigh = Literal["image", "pixel"]
-"""image: every image counts the same, whatever its size, as it does in training (in the loss and in the
-running statistics) and in scores by log. pixel: an image counts by its size; PreciseBN as published, for
-images of one size, does not tell these two apart."""
-
-RunningNorm = BatchNorm | OnlineNorm
+RunningNorm = BatchNorm | OnlineNorm | BatchMomenta
 
 
 @torch.no_grad()
-def precise(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") -> None:
+def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
     """PreciseBN: set the running statistics of a network, in place, to those of these images.
 
-    images: ink (1, 1, H, W) in [0, 1], of any sizes. Raises ValueError for none, or a network without
-    running statistics.
+    images: ink (1, 1, H, W) in [0, 1], of any sizes. prior: so many images count as having the statistics
+    that are there (Schneider et al. 2020, arXiv 2006.16971; 0 is AdaBN). Raises ValueError for none, or a
+    network without running statistics.
     """
     norms = _running_norms(net)
     population: dict[RunningNorm, Moments] = {}
 
     def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
         count, mean, square = moments = moments_of_map(x)
-        population[norm] = _merged(population.get(norm), moments, weigh)
-        if norm in own_statistics and isinstance(norm, BatchNorm):
+        population[norm] = _merged(population.get(norm), moments)
+        if norm in own_statistics and not isinstance(norm, OnlineNorm):
             return scaled(x, *norm.scale_shift(mean, square / count))
         return None
 
@@ -59,11 +55,14 @@ def precise(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") ->
     if not population:
         raise ValueError("recalibration needs at least one image")
     for norm, moments in population.items():
+        if prior:
+            var = norm.running_var.double()
+            moments = merge_moments((prior, norm.running_mean.double(), var * prior), moments)
         _set(norm, moments)
 
 
 @torch.no_grad()
-def layer_by_layer(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "image") -> None:
+def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
     """Set the running statistics of a network, in place, one norm after the other; see above.
 
     images: as for ``precise``, gone through once for each norm: a list, or anything else that can be.
@@ -76,7 +75,7 @@ def layer_by_layer(net: nn.Module, images: Iterable[Tensor], weigh: Weigh = "ima
 
             def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
                 nonlocal population
-                population = _merged(population, moments_of_map(x), weigh)
+                population = _merged(population, moments_of_map(x))
                 raise _Enough
 
             with _instead([norm], measure):
@@ -93,8 +92,13 @@ class _Enough(Exception):
     """The rest of the network is not needed."""
 
 
+def running_norms(net: nn.Module) -> list[RunningNorm]:
+    """In the order in which the network holds them, which is that of an image's way."""
+    return [module for module in net.modules() if isinstance(module, RunningNorm)]
+
+
 def _running_norms(net: nn.Module) -> list[RunningNorm]:
-    norms = [module for module in net.modules() if isinstance(module, RunningNorm)]
+    norms = running_norms(net)
     if not norms:
         raise ValueError(
             f"this {type(net).__name__} has no norms with running statistics to recalibrate"
@@ -143,10 +147,9 @@ def _instead(
             hook.remove()
 
 
-def _merged(before: Moments | None, image: Moments, weigh: Weigh) -> Moments:
-    if weigh == "image":
-        count, mean, square = image
-        image = 1, mean, square / count
+def _merged(before: Moments | None, image: Moments) -> Moments:
+    count, mean, square = image
+    image = 1, mean, square / count  # each image counts the same, as it does in training
     return merge_moments(before, image) if before else image
 
 

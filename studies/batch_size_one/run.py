@@ -1,153 +1,121 @@
-"""The study of normalisations at one log per step, as a command: see README.md."""
+"""The atlas as a command: see README.md."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
+import os
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+import torch
+from filelock import FileLock, Timeout
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.arms import (
-    ARMS,
-    HEADLINE,
-    RIVALS,
-    SIZES,
-    Job,
-    Size,
-    search_jobs,
-    study_jobs,
-)
-from studies.batch_size_one.jobs import Setting, cost_in_fresh_process, in_processes
-from studies.batch_size_one.report import write_report
-from studies.batch_size_one.results import COLUMNS, KEY, LAYER_COLUMNS, LAYER_KEY, Row, Table
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail
+from studies.batch_size_one.findings import best_rates, summary
+from studies.batch_size_one.logs import Logs
+from studies.batch_size_one.plan import Cell, plan
+from studies.batch_size_one.score import read_rows, score, score_without_training, write_rows
+from studies.batch_size_one.train import Training
 from wellseg.corpus import fingerprint
+from wellseg.device import pick_device
 from wellseg.scan.atomic import atomic_file
 
 
-def study(
-    norms: str = "",
-    seeds: int | None = None,
-    preset: Literal["quick", "full"] = "quick",
-    out: Path = Path("runs/study"),
+def atlas(
+    out: Path = Path("runs/atlas"),
+    parts: str = "ADFECB",
     real: Path | None = None,
-    processes: int = 2,
-    redraw: bool = False,
+    pages: Path | None = None,
+    seeds: int = 12,
+    device: str = "auto",
+    threads: int = 1,
+    score_later: bool = False,
+    tiny: bool = False,
 ) -> None:
-    """Run, or go on with, the study; then draw its report.
+    """Run, or go on with, the study. Started several times on one --out, the starts share the work.
 
     Args:
-        norms: Arms by name, with commas. Default: those of the preset; a wrong name lists them all.
-        seeds: Seeds of every arm. Default: the preset's.
-        preset: quick: minutes. full: some two and a half hours of one core.
-        out: Folder for results.csv, report.html and what they are made of.
-        real: A labelled data set of real scans, scored too.
-        processes: Runs at a time, each with one thread.
-        redraw: Only draw the report again from what is in out.
-
-    Raises:
-        ValueError: an unknown arm, a labelled data set or an out that cannot be used.
-        OSError: a result cannot be written.
+        out: Folder for logs, checkpoints, rows (results.csv) and summary.md.
+        parts: Which parts, in this order.
+        real: A labelled data set of real regions, scored too.
+        pages: A data set of whole pages, scored too.
+        seeds: Only the first so many seeds.
+        device: auto, cpu, cuda or cuda:N.
+        threads: Of PyTorch; with several starts one each.
+        score_later: Train only: checkpoints are kept until they are scored.
+        tiny: Minutes, to see it run: two stages, 16 steps, 4 logs of each kind.
     """
-    size = SIZES[preset]
-    arms = choose_arms(norms) or size.arms
-    if seeds is not None and not 1 <= seeds <= 20:
-        raise ValueError(f"--seeds lies in 1 to 20, not {seeds}")
-    out.mkdir(parents=True, exist_ok=True)
-    results = Table(out / "results.csv", COLUMNS, KEY)
-    layers = Table(out / "layers.csv", LAYER_COLUMNS, LAYER_KEY)
-    if not redraw:
-        claim(out, preset, size)
-        setting = Setting(size, out, real, frozenset(results.keys))
-        runs = _Study(setting, results, layers, processes)
-        first = tuple(arm for arm in arms if arm in (*HEADLINE, *RIVALS))  # the answer needs them
-        for some in (first, tuple(arm for arm in arms if arm not in first)):
-            tried = [job for job in search_jobs(size, some) if job.search_key not in setting.done]
-            runs.train(tried, "choosing learning rates")
-            rates = best_rates(results.rows, some)
-            runs.train(study_jobs(size, some, rates, seeds), "training and scoring")
-            runs.measure_costs(rates)
-    print(f"report: {write_report(out)}")
+    torch.set_num_threads(threads)
+    chosen = str(pick_device(device))
+    logs = Logs(out / "logs", real, pages, 4 if tiny else 64)
+    _claim(out)
+    for part in parts:
+        best = best_rates(_rows(out))
+        for cell in _cells(plan(best, part), seeds, tiny):
+            _do(cell, out, logs, chosen, score_later)
+        if part == "D" and best:
+            v1 = ("batch_momenta", best["batch_momenta m0.01"])
+            for cell in _cells(plan(best, "A"), seeds, tiny):
+                if (cell.norm, cell.rate) == v1:
+                    _score_without_training(cell, out, logs, chosen)
+        write_summary(out)
+    print(f"{out / 'summary.md'}")
 
 
-def choose_arms(names: str) -> tuple[str, ...]:
-    """ "batch,group" -> the arms. Raises ValueError for an unknown one."""
-    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
-    for name in chosen:
-        if name not in ARMS:
-            raise ValueError(f"--norms: unknown arm {name!r}; choose from {', '.join(ARMS)}")
-    return tuple(dict.fromkeys(chosen))
+def _cells(planned: Sequence[Cell], seeds: int, tiny: bool) -> list[Cell]:
+    chosen = [cell for cell in planned if cell.seed < seeds]
+    return [replace(cell, steps=16, widths=(8, 16)) for cell in chosen] if tiny else chosen
 
 
-def best_rates(rows: Sequence[Row], arms: Sequence[str]) -> dict[str, float]:
-    """Of each arm, the rate with the best F1@3px on the validation logs, in evaluation mode."""
-    rates = {}
-    for arm in arms:
-        tried = [row for row in rows if row["run"] == "search" and row["arm"] == arm]
-        rates[arm] = float(max(tried, key=lambda row: float(row["f1"]))["rate"])
-    return rates
-
-
-def claim(out: Path, preset: str, size: Size) -> None:
-    """Make the folder this study's own: runs of different sizes must not stand in one table."""
-    about = json.loads(json.dumps({"preset": preset, **asdict(size), "corpus": fingerprint()}))
-    about.pop("arms")
-    note = out / "study.json"
-    if not note.exists():
-        with atomic_file(note) as file:
-            file.write(json.dumps(about, indent=1).encode())
-    elif json.loads(note.read_text()) != about:
-        raise ValueError(f"{out} holds a study of another size or corpus; give another --out")
-
-
-class _Study:
-    """Runs jobs, writes down what they find as they end, says how far it is."""
-
-    def __init__(self, setting: Setting, results: Table, layers: Table, processes: int) -> None:
-        self.setting, self.results, self.layers = setting, results, layers
-        self.processes = processes
-
-    def train(self, jobs: Sequence[Job], what: str) -> None:
-        if not jobs:
-            return
-        start = time.monotonic()
-        for number, outcome in enumerate(in_processes(jobs, self.setting, self.processes), 1):
-            self.layers.append(outcome.layers)
-            self.results.append(outcome.rows)
-            failed = [str(row["status"]) for row in outcome.rows if row["status"] != "ok"]
-            left = (time.monotonic() - start) / number * (len(jobs) - number) / 60
-            print(
-                f"{what}: {number} of {len(jobs)}, {outcome.job.name}"
-                f" {failed[0] if failed else 'done'}; about {left:.0f} minutes left",
-                flush=True,
-            )
-
-    def measure_costs(self, rates: dict[str, float]) -> None:
-        for arm, rate in rates.items():
-            if ("cost", arm, "", "", "", "", "") not in self.setting.done:
-                print(f"measuring time and memory: {arm}", flush=True)
-                self.results.append(cost_in_fresh_process(arm, rate, self.setting).rows)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
+def _do(cell: Cell, out: Path, logs: Logs, device: str, score_later: bool) -> None:
+    folder, rows = out / "checkpoints" / cell.name, out / "rows" / f"{cell.name}.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.parent.mkdir(exist_ok=True)
     try:
-        auto_cli(study, args=argv, as_positional=False, prog="python -m studies.batch_size_one.run")
-    except ValueError as error:
-        fail("study", str(error), WRONG_USAGE)
-    except OSError as error:
-        fail("study", str(error), SOME_FAILED)
-    except BrokenProcessPool:
-        fail("study", "a process was killed; the same command goes on", SOME_FAILED)
-    except KeyboardInterrupt:
-        fail("study", "stopped; the same command goes on", INTERRUPTED)
+        with FileLock(folder / "lock", blocking=False):
+            if not (folder / "losses.json").exists():
+                print(f"train {cell.name}", flush=True)
+                try:
+                    Training(cell, logs, device).run(folder)
+                except FloatingPointError as error:  # PREREGISTRATION.md: scored 0, not left out
+                    print(f"{cell.name}: {error}", flush=True)
+                    return
+            if not rows.exists() and not score_later:
+                print(f"score {cell.name}", flush=True)
+                write_rows(rows, score(cell, folder, logs, device))
+    except Timeout:
+        print(f"{cell.name} is being done by another start", flush=True)
+
+
+def _score_without_training(cell: Cell, out: Path, logs: Logs, device: str) -> None:
+    folder, rows = out / "checkpoints" / cell.name, out / "rows" / f"D-of-{cell.name}.csv"
+    if (folder / "annealed.pt").exists() and not rows.exists():
+        print(f"score {rows.stem}", flush=True)
+        write_rows(rows, score_without_training(cell, folder, logs, device))
+
+
+def _claim(out: Path) -> None:
+    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's."""
+    note, here = out / "corpus.txt", fingerprint()
+    out.mkdir(parents=True, exist_ok=True)
+    if note.exists() and note.read_text() != here:
+        raise ValueError(
+            f"{out} was begun with corpus {note.read_text()}, this is {here}: check out the commit "
+            "that README.md names, or give another --out"
+        )
+    note.write_text(here)
+
+
+def _rows(out: Path) -> list[dict[str, str]]:
+    return read_rows(sorted((out / "rows").glob("*.csv")))
+
+
+def write_summary(out: Path) -> None:
+    rows = _rows(out)
+    with atomic_file(out / "summary.md") as file:
+        file.write(summary(rows).encode())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    auto_cli(atlas, as_positional=False)

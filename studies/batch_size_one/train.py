@@ -1,136 +1,149 @@
-"""One training run of the study: same logs, same initial convolutions, same steps for every arm of a seed."""
+"""One training of the study: same logs, same initial convolutions, same steps for every cell of a seed."""
 
 from __future__ import annotations
 
 import copy
+import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from studies.batch_size_one.arms import ARMS, Job, Size
-from studies.batch_size_one.logs import training_log
-from studies.batch_size_one.norms import Together, pools_images, set_progress, standardise
+from studies.batch_size_one.logs import Logs
+from studies.batch_size_one.norms import (
+    FrozenBatchNorm,
+    Together,
+    pools_images,
+    set_progress,
+    standardise,
+)
+from studies.batch_size_one.plan import TRUNK, Cell
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.norms import make_norm
+from wellseg.scan.atomic import atomic_file
 from wellseg.training.options import OptimConfig
 from wellseg.training.segmenter import make_optimizer
 
-Schedule = Literal["constant", "annealed"]
-MOMENTS = {"early": 0.1, "middle": 0.4, "before": 0.75, "end": 1.0}
-"""Shares of the steps at which a run is scored. Annealing starts at "before"."""
 WARMUP = 0.05
+SAVE_EVERY = 200
+"""Steps between states on the disk: what a kill costs."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A trained state: schedule constant or annealed (the same until "before"), and its share of the run."""
-
-    schedule: Schedule
-    moment: str
-    step: int
-
-
-def moments(steps: int) -> list[Moment]:
-    """In the order of training: three of the trunk, then the end of each branch."""
-    trunk = [
-        Moment("constant", name, round(MOMENTS[name] * steps))
-        for name in ("early", "middle", "before")
-    ]
-    return [*trunk, Moment("constant", "end", steps), Moment("annealed", "end", steps)]
-
-
-def build_net(arm: str, size: Size, seed: int) -> ResUNet:
-    """The arm's network; its convolutions start alike for every arm of a seed, for no norm draws anything."""
-    torch.manual_seed(seed)
-    options = ARMS[arm]
-    net = ResUNet(2, size.widths, options.norm, options.momentum, separable=False)
-    if options.standardised:
+def build(cell: Cell) -> ResUNet:
+    """The cell's network. Its convolutions start alike for every cell of a seed, for no norm draws anything."""
+    torch.manual_seed(cell.seed)
+    net = ResUNet(
+        2, cell.widths, "batch_momenta" if cell.norm == "hybrid" else cell.norm, separable=False
+    )
+    if cell.norm == "group_ws":
         standardise(net)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    if (
+        cell.norm == "hybrid"
+    ):  # IBN-Net (Pan et al. 2018): what an image looks like is taken out early
+        for name in ("norm1", "norm2"):
+            setattr(net.encoder[0], name, make_norm("instance", cell.widths[0]))
+    for module in net.modules():
+        if isinstance(module, FrozenBatchNorm) and cell.freeze is not None:
+            module.warmup = cell.freeze
+    return net
 
 
-class Run:
-    """A network on its way. `advance` to a step; `state` and `load` to keep it and to go on."""
+class Training:
+    """A cell on its way; ``run`` leaves its checkpoints in a folder.
 
-    def __init__(self, job: Job, size: Size) -> None:
-        self.job, self.size, self.step = job, size, 0
-        self.arm = ARMS[job.arm]
-        self.net = build_net(job.arm, size, job.seed)
-        self.optim = OptimConfig(lr=job.rate)
-        self.together = Together(self.net) if pools_images(self.net) else None
+    step-N.pt: the network at a snapshot; constant.pt and annealed.pt: at both ends; losses.json: of every step.
+    """
+
+    def __init__(self, cell: Cell, logs: Logs, device: str = "cpu") -> None:
+        self.cell, self.logs, self.device, self.step = cell, logs, torch.device(device), 0
+        self.net = build(cell).to(self.device)
+        self.optim = OptimConfig(lr=cell.rate)
         self.optimizer = make_optimizer(self.net, self.optim)
+        self.together = Together(self.net) if pools_images(self.net) else None
+        self.losses: list[float] = []
 
-    def rate(self, schedule: Schedule) -> float:
+    def run(self, folder: Path) -> None:
+        """Train to both ends, or go on from what is in the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        branch = round(TRUNK * self.cell.steps)
+        trunk = folder / "trunk.pt"
+        if not trunk.exists():
+            self._restore(folder / "state.pt")
+            self._to(branch, "constant", folder)
+            _save(trunk, self._state())
+        for schedule in ("constant", "annealed"):
+            if not (folder / f"{schedule}.pt").exists():
+                state = folder / f"state-{schedule}.pt"
+                self._restore(state if state.exists() else trunk)
+                self._to(self.cell.steps, schedule, folder, state.name)
+                _save(folder / f"{schedule}.pt", self.net.state_dict())
+        with atomic_file(folder / "losses.json") as file:
+            file.write(json.dumps([round(loss, 5) for loss in self.losses]).encode())
+        for path in folder.glob("state*.pt"):
+            path.unlink()
+        trunk.unlink()
+
+    def rate(self, schedule: str) -> float:
         """Up in a line, level; annealed, down in a line to zero over the last quarter."""
-        share = self.step / self.job.steps
-        warm = min(1.0, (self.step + 1) / (math.ceil(WARMUP * self.job.steps) + 1))
-        down = min(1.0, (1 - share) / (1 - MOMENTS["before"])) if schedule == "annealed" else 1.0
-        return self.job.rate * warm * down
+        warm = min(1.0, (self.step + 1) / (math.ceil(WARMUP * self.cell.steps) + 1))
+        left = (1 - self.step / self.cell.steps) / (1 - TRUNK)
+        return self.cell.rate * warm * (min(1.0, left) if schedule == "annealed" else 1.0)
 
-    def advance(self, until: int, schedule: Schedule) -> None:
-        """Train up to that step. Raises FloatingPointError where the loss is no longer finite."""
+    def _to(self, stop: int, schedule: str, folder: Path, state: str = "state.pt") -> None:
         self.net.train()
-        while self.step < until:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(schedule)
-            self.optimizer.zero_grad()
-            set_progress(self.net, self.step / self.job.steps)
-            loss = self._backward()
-            if not math.isfinite(loss):
-                raise FloatingPointError(f"loss {loss} at step {self.step}")
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.optim.clip)
-            self.optimizer.step()
-            self.step += 1
+        while self.step < stop:
+            self._one_step(schedule)
+            if self.step in self.cell.snapshots and schedule == "constant":
+                _save(folder / f"step-{self.step:04d}.pt", self.net.state_dict())
+            if self.step % SAVE_EVERY == 0:
+                _save(folder / state, self._state())
 
-    def _backward(self) -> float:
-        """The gradient of this step's logs, one after the other unless the norm wants them together."""
-        logs = [
-            training_log(self.job.seed, self.step + n, self.size.rows).tensors
-            for n in range(self.arm.logs)
+    def _one_step(self, schedule: str) -> None:
+        """Raises FloatingPointError where the loss is no number."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(schedule)
+        self.optimizer.zero_grad()
+        set_progress(self.net, self.step / self.cell.steps)
+        given = [
+            [each.to(self.device) for each in self.logs.training(self.cell, self.step + n).tensors]
+            for n in range(self.cell.logs)
         ]
-        inks = [to_ink(gray) for gray, _ in logs]
-        outputs = self.together(inks) if self.together else [self.net(ink) for ink in inks]
-        losses = [
-            curve_loss(logits, truth) for logits, (_, truth) in zip(outputs, logs, strict=True)
-        ]
-        loss = torch.stack(losses).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
+        if self.together:
+            outputs = self.together([to_ink(gray) for gray, _ in given])
+            losses = [curve_loss(z, truth) for z, (_, truth) in zip(outputs, given, strict=True)]
+            loss = torch.stack(losses).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            value = loss.item()
+        else:  # one after the other, as with accumulate_grad_batches
+            value = 0.0
+            for gray, truth in given:
+                loss = curve_loss(self.net(to_ink(gray)), truth) / len(given)
+                loss.backward()  # type: ignore[no-untyped-call]
+                value += loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"loss {value} at step {self.step}")
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.optim.clip)
+        self.optimizer.step()
+        self.step += 1
+        self.losses.append(value)
 
-    def state(self) -> dict[str, object]:
+    def _state(self) -> dict[str, Any]:
         return {
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-        }
+            "net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "step": self.step, "losses": self.losses,
+        }  # fmt: skip
 
-    def load(self, state: dict[str, object]) -> None:
-        self.load_net(state)
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # type: ignore[arg-type]  # it keeps them
-
-    def load_net(self, state: dict[str, object]) -> None:
-        """What is needed to score that state."""
-        self.net.load_state_dict(state["net"])  # type: ignore[arg-type]
-        self.step = int(state["step"])  # type: ignore[call-overload]
-        set_progress(self.net, self.step / self.job.steps)
+    def _restore(self, path: Path) -> None:
+        if path.exists():
+            state = torch.load(path, weights_only=True, map_location=self.device)
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+            self.step, self.losses = state["step"], list(state["losses"])
 
 
-def states(
-    run: Run, kept: dict[Moment, dict[str, object]]
-) -> Iterator[tuple[Moment, dict[str, object]]]:
-    """Every moment of a run with its state; those in `kept` are not trained again."""
-    known = dict(kept)
-    plan = moments(run.job.steps)
-    for number, moment in enumerate(plan):
-        if moment not in known:
-            # Of the moments of its own schedule, or of the trunk, the one before.
-            start = plan[2] if moment.moment == "end" else plan[number - 1] if number else None
-            if start is not None:
-                run.load(known[start])
-            run.advance(moment.step, moment.schedule)
-            known[moment] = copy.deepcopy(run.state())
-        yield moment, known[moment]
+def _save(path: Path, state: dict[str, Any]) -> None:
+    with atomic_file(path) as file:
+        torch.save(state, file)

@@ -1,0 +1,282 @@
+"""Rows of the study from the checkpoints of a cell: every way to get a mask, on every set."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from studies.batch_size_one.logs import SETS, TALL, Logs, StudyLog
+from studies.batch_size_one.norms import BatchMomenta
+from studies.batch_size_one.plan import MOMENTA, Cell
+from studies.batch_size_one.recalibrate import (
+    layer_by_layer,
+    precise,
+    running_norms,
+)
+from studies.batch_size_one.train import build
+from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.scan.atomic import atomic_file
+from wellseg.scores.masks import score_log
+
+KEY = (
+    "part",
+    "norm",
+    "rate",
+    "seed",
+    "steps",
+    "logs",
+    "freeze",
+    "data",
+    "schedule",
+    "step",
+    "way",
+    "set",
+)
+COLUMNS = (*KEY, "status", "f1", "dice", "false_px_per_row", "f1_by_threshold", "names")
+"""f1, dice, false_px_per_row: of each log, with semicolons, in the order of ``names``. f1_by_threshold: mean F1 of the
+set at each of THRESHOLDS."""
+THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))
+HEADLINE = ("m0.01", "m0.01 corrected", "m0.1", "own", "evaluation")
+"""Ways that are scored on all sets at the annealed end, at all thresholds; others on like, renders and validation."""
+SNAPSHOT_LOGS = 16
+
+Row = dict[str, Any]
+
+
+def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
+    """All rows of a cell that was trained; a diverged one has F1 0 everywhere."""
+    rows: list[Row] = []
+    status = "diverged" if _diverged(folder) else "ok"
+    ends = [
+        (folder / f"{schedule}.pt", schedule, cell.steps) for schedule in ("constant", "annealed")
+    ]
+    snapshots = [(folder / f"step-{step:04d}.pt", "constant", step) for step in cell.snapshots]
+    for path, schedule, step in snapshots + ends:
+        net = build(cell)
+        net.load_state_dict(torch.load(path, weights_only=True))
+        net.to(device).eval()
+        last = schedule == "annealed"
+        for way, use in ways(net):
+            sets: Sequence[str] = ("like", "renders")
+            if last:
+                sets = SETS if way in HEADLINE else ("validation", "like", "renders")
+                sets = (*sets, *TALL) if cell.data == "tall" and way in HEADLINE else sets
+            with use(net):
+                for name in sets:
+                    given = (
+                        logs.set(name)
+                        if last or step == cell.steps
+                        else logs.set(name)[:SNAPSHOT_LOGS]
+                    )
+                    if given:
+                        about = {
+                            "schedule": schedule,
+                            "step": step,
+                            "way": way,
+                            "set": name,
+                            "status": status,
+                        }
+                        sweep = last and way in HEADLINE and name in ("like", "renders", "blank")
+                        rows.append(_about(cell) | about | score_set(net, given, device, sweep))
+    return rows
+
+
+def _about(cell: Cell) -> Row:
+    return {name: getattr(cell, name) for name in KEY[:8]}
+
+
+def _diverged(folder: Path) -> bool:
+    """A loss that ends higher than it began, or that was no number (PREREGISTRATION.md)."""
+    import json
+
+    losses = json.loads((folder / "losses.json").read_text())
+    head, tail = losses[:100], losses[-100:]
+    return (
+        not losses or not math.isfinite(sum(tail)) or sum(tail) / len(tail) > sum(head) / len(head)
+    )
+
+
+Use = Callable[[ResUNet], Any]
+
+
+def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
+    """Names of the ways this network can be asked for a mask, and what has it answer so for a while."""
+    if any(isinstance(module, BatchMomenta) for module in net.modules()):
+        for momentum in MOMENTA:
+            for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]:
+                name = f"m{momentum}" + " corrected" * corrected
+                yield name, lambda net, m=momentum, c=corrected: _momentum(net, m, c)
+    else:
+        yield "evaluation", _as_it_is
+    if running_norms(net):
+        yield "own", lambda net: own_first(net, len(running_norms(net)))
+
+
+@contextmanager
+def _as_it_is(net: ResUNet) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _momentum(net: ResUNet, momentum: Any, corrected: bool) -> Iterator[None]:
+    for module in net.modules():
+        if isinstance(module, BatchMomenta):
+            module.use(momentum, corrected)
+    yield
+
+
+@contextmanager
+def own_first(net: ResUNet, many: int) -> Iterator[None]:
+    """The first so many norms with running statistics divide by the image's own instead; nothing is observed."""
+    chosen = running_norms(net)[:many]
+    for norm in chosen:
+        norm.train()
+    try:
+        with buffers_kept(net):
+            yield
+    finally:
+        for norm in chosen:
+            norm.eval()
+
+
+@contextmanager
+def one_scalar(net: ResUNet) -> Iterator[None]:
+    """Each norm's running statistics times one number, by which the image's contrast differs in that layer."""
+
+    def rescale(norm: Any, args: tuple[Tensor]) -> Tensor:
+        x = args[0]
+        var = x.double().var((0, 2, 3), correction=0)
+        running = norm.running_var.double()
+        ratio = ((var + norm.eps).log() - (running + norm.eps).log()).mean().exp()
+        mean = norm.running_mean * ratio.sqrt().to(norm.running_mean.dtype)
+        return torch.nn.functional.batch_norm(
+            x, mean, (running * ratio).to(x.dtype), norm.weight, norm.bias, eps=norm.eps
+        )
+
+    hooks = [
+        n.register_forward_hook(lambda n, args, _: rescale(n, args)) for n in running_norms(net)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def buffers_kept(net: nn.Module) -> Iterator[None]:
+    """Whatever a forward in training mode does to running statistics is undone."""
+    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    try:
+        yield
+    finally:
+        for name, buffer in net.named_buffers():
+            buffer.copy_(before[name])
+
+
+UNLABELLED = (1, 2, 4, 8, 16, 32, 64)
+PRIORS = (0, 4, 16)
+TRAINING_LOGS = (12, 50, 200)
+
+
+def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
+    """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
+    rows: list[Row] = []
+
+    def restored() -> ResUNet:
+        net = build(cell)
+        net.load_state_dict(torch.load(folder / "annealed.pt", weights_only=True))
+        net.to(device).eval()
+        with _momentum(net, 0.01, False):
+            return net
+
+    def add(way: str, net: ResUNet, sets: Sequence[str]) -> None:
+        for name in sets:
+            if given := logs.set(name):
+                about = {
+                    "part": "D",
+                    "schedule": "annealed",
+                    "step": cell.steps,
+                    "way": way,
+                    "set": name,
+                    "status": "ok",
+                }
+                rows.append(_about(cell) | about | score_set(net, given, device))
+
+    renders = [to_ink(log.tensors[0].to(device)) for log in logs.set("unlabelled")]
+    shifted, own_kind = ("renders", "real_colour"), ("like", "real_bilevel")
+    for many in filter(lambda n: n <= logs.scored, UNLABELLED):
+        for prior in PRIORS:
+            net = restored()
+            precise(net, renders[:many], prior)
+            add(f"unlabelled {many} prior {prior}", net, shifted)
+    several = [many for many in TRAINING_LOGS if many <= 6 * logs.scored]
+    seen = [to_ink(logs.training(cell, n).tensors[0].to(device)) for n in range(max(several))]
+    for many in several:
+        for name, recalibrate in (("at once", precise), ("layer by layer", layer_by_layer)):
+            net = restored()
+            recalibrate(net, seen[:many])
+            add(f"training {many} {name}", net, (*own_kind, *shifted))
+    net = restored()
+    for depth in range(1, len(running_norms(net)) + 1):
+        with own_first(net, depth):
+            add(f"own first {depth}", net, ("like", "renders", "blank"))
+    with one_scalar(net):
+        add("one scalar", net, ("like", "renders", "blank"))
+    return rows
+
+
+@torch.no_grad()
+def score_set(net: ResUNet, logs: Sequence[StudyLog], device: str, sweep: bool = False) -> Row:
+    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too."""
+    f1, dice, false_px, by_threshold = [], [], [], []
+    for log in logs:
+        logits = net(to_ink(log.tensors[0].to(device)))[0, 0].float().cpu().numpy()
+        scores = score_log(logits > 0, log.truth)
+        f1.append(scores.f1_at_3px if scores.has_curves else math.nan)
+        dice.append(scores.dice if scores.has_curves else math.nan)
+        false_px.append(scores.false_centreline_px_per_row)
+        if sweep and scores.has_curves:
+            cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
+            by_threshold.append([score_log(logits > cut, log.truth).f1_at_3px for cut in cuts])
+    found: Row = {
+        "f1": f1,
+        "dice": dice,
+        "false_px_per_row": false_px,
+        "names": [log.name for log in logs],
+    }
+    if by_threshold:
+        found["f1_by_threshold"] = np.mean(by_threshold, 0).tolist()
+    return found
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _text(row.get(name)) for name in COLUMNS} for row in rows)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def read_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    for path in paths:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows += csv.DictReader(file)
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ";".join(each if isinstance(each, str) else f"{each:.4f}" for each in value)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
