@@ -213,7 +213,7 @@ def test_headers_lie_on_their_sides_too(tmp_path):
     crops = list_logs(tmp_path)
     logs = [draw_on_paper(0, index, "tiny", crops).image < 128 for index in range(30)]
     across = [ink.mean(axis=1).max() > ink.mean(axis=0).max() for ink in logs]
-    assert 0.55 < np.mean(across) < 0.95
+    assert 0.4 < np.mean(across) < 0.9
 
 
 def test_flat_gray_is_a_render_and_noise_a_print():

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from wellseg.config import PredictConfig
-from wellseg.corpus.draws import Draws
-from wellseg.corpus.layout import Track
-from wellseg.corpus.recipe import KINDS
-from wellseg.corpus.ruling import Ruling, rule
+from wellseg.corpus.grid import Ruling, Track, rule
+from wellseg.corpus.recipe import KINDS, Draws
 from wellseg.corpus.sheet import gray as ink_of
 from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import CurveWriter
@@ -28,13 +26,13 @@ LAYOUT = ((100, 350), (430, 830))
 
 WIDTHS = {"minor": 1, "medium": 1, "bold": 2, "border": 3}
 INKS = {"minor": ink_of(200), "medium": ink_of(255), "bold": ink_of(255), "border": ink_of(255)}
-PLAIN = Ruling(10.0, WIDTHS, INKS, bold_every=5, medium_every=99)
+PLAIN = Ruling(10.0, WIDTHS, INKS, bold_every=5, rows="minor bold")
 RULINGS = {
     "plain": PLAIN,
     "borders like the grid": replace(
         PLAIN, px={**WIDTHS, "border": 1}, ink={**INKS, "border": ink_of(200)}
     ),
-    "rows stop short": replace(PLAIN, inset_px=6.0, knots_px=1),
+    "rows stop short": replace(PLAIN, inset_px=6.0),
     "only bold rows": replace(PLAIN, ink={**INKS, "minor": ink_of(30)}, bold_every=10),
     "no columns": replace(PLAIN, columns="none"),
     "heavy": replace(PLAIN, px={"minor": 3, "medium": 1, "bold": 5, "border": 5}, row_step=20.0),

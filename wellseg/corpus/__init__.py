@@ -1,8 +1,8 @@
 """Seeded synthetic logs with exact masks: the training set.
 
 ``draw_log(seed, index, preset)`` is a pure function: the same bytes in any process. What is drawn,
-and how often, stands in ``recipe.KINDS``; page -> layout, ruling, panels, annotations, curves ->
-damage is the way of one log. Opens no file.
+and how often, stands in recipe.toml; page -> grid, panels, notes, curves -> damage is the way of
+one log. Opens no file but its recipe and typefaces.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ __all__ = ["KINDS", "PRESETS", "Log", "draw_log", "fingerprint", "kind_of"]
 def fingerprint() -> str:
     """Twelve hex digits that change with the code that draws: other code, another corpus."""
     digest = hashlib.sha1(usedforsecurity=False)
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parent.glob("*.*")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

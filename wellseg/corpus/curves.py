@@ -1,4 +1,9 @@
-"""The curves of the tracks: what they measure, how they are drawn, what is shaded between them."""
+"""The curves of the tracks: what they measure, how they are drawn, what is shaded between them.
+
+Values are float (samples,), 0 the left border of a track and 1 the right one. They may leave it:
+what happens then (wrap, clip, run into the next track) is decided when they are laid on the track.
+The curves of a log measure the same beds, so they share bed boundaries.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +13,111 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .draws import Array, Table
-from .layout import Track
+from .grid import Track
 from .panels import pattern
-from .shapes import Beds, companion, draw_beds, draw_values, kick
+from .recipe import Array, Draws, Table
 from .sheet import Colour, Sheet, gray
-from .strokes import Pen, along_columns, along_rows, draw_pen, lay, stroke
+from .strokes import Pen, along_rows, draw_pen, lay, stroke
 
-DEPTH = Table(
-    # 0.5 ft at 5 in/100 ft is 5 px at 200 dpi, at 1 in/100 ft one.
-    inches_a_100_ft={"5": 0.4, "2": 0.3, "1": 0.15, "2.5": 0.15}, tidy=1.5,
-    feet={"0.5": 0.7, "1": 0.2, "2": 0.1}, rows=(1.3, 12.0), bed_in=(0.025, 0.3), margin_rows=40,
-)  # fmt: skip
-CURVE = Table(
-    width_log_sd=0.22, heavy=0.25, heavier=1.7, companion=0.3, along_columns=0.12, partial=0.12,
-    overflow={"free": 0.4, "clip": 0.2, "wrap": 0.3, "drop": 0.1}, off_scale=4, least_samples=10,
-    coarse_points=0.34, faint=0.3, faint_level=(55, 125), border_px=(0, 10), border_rest=0.3,
-    right_border=0.3,
-)  # fmt: skip
-STILL = Table(if_dashed=0.06, at=(0.04, 0.96), off_line_px=4, on_line=0.3, line_px=(-3, 3),
-              kicks=0.5, tremor_px=(0, 0.6), trembling=0.6)  # fmt: skip
-FILL = Table(
-    rows=(10, 400), to_neighbour=0.4, patterns={"hatch": 0.4, "dots": 0.1, "plain": 0.5},
-    on_paper={"hatch": 0.85, "dots": 0.15}, unit_in=(0.04, 0.13), tint=(25, 160), solid=0.15,
-)  # fmt: skip
-BUNDLE = Table(curves=(8, 40), step_px=(2.2, 9.0), tremor_px=(0.0, 0.8), at=(0.02, 0.2))
+MARGIN_ROWS = 40
+FINEST_ROWS, COARSEST_ROWS = 1.3, 12.0
+"""Between a curve's samples."""
 
 Lines = Callable[[Track], tuple[Array, Array]]
 """Rows and columns, px, where lines of the grid stand in a track."""
+
+
+@dataclass(frozen=True)
+class Beds:
+    """Layers of rock: bed index of every depth sample, and a sandiness of every bed in [0, 1]."""
+
+    index: Array  # (samples,) int
+    sand: Array  # (beds,) float
+
+
+def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
+    """Beds of lognormal thickness (median ``thickness`` samples), two rocks that alternate."""
+    count = int(samples / thickness * 2) + 8
+    ends = np.cumsum(np.maximum(1, draws.rng.lognormal(np.log(thickness), 0.9, count)))
+    index = np.searchsorted(ends, np.arange(samples), side="right")
+    rock = np.sign(draws.noise(count)) * draws.rng.random(count)
+    sand = np.clip(0.5 + 0.35 * rock + 0.3 * smooth(draws.noise(count), 3), 0, 1)
+    return Beds(np.minimum(index, count - 1), sand)
+
+
+def smooth(values: Array, sigma: float) -> Array:
+    """Gaussian smoothing of a vector; sigma in samples, ends replicated."""
+    if sigma < 0.3:
+        return values
+    row = np.ascontiguousarray(values, np.float32)[None]
+    size = int(sigma * 3) * 2 + 1
+    blurred = cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    return blurred.ravel().astype(np.float64)
+
+
+def drift(draws: Draws, samples: int, length: float) -> Array:
+    """Slow wander of unit standard deviation and the given correlation length in samples."""
+    knots = max(4, int(samples / max(length, 1.0)) + 4)
+    at = np.linspace(0, knots - 1, samples)
+    return smooth(np.interp(at, np.arange(knots), draws.noise(knots)), length * 0.35)
+
+
+def outliers(draws: Draws, count: int, share: float, size: float) -> Array:
+    """Heights of that share of so many, always to the right; the others are 0."""
+    there = draws.rng.random(count) < share
+    return there * draws.rng.gamma(1.3, size, count)
+
+
+def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
+    """One curve of the shape ``name``: float (samples,), mostly within [0, 1].
+
+    swing: scales how far it swings; about 1.
+    """
+    n, how = len(beds.index), draws.table("shape", name)
+    x: Array = how.at + how.slope * np.linspace(0, 1, n)
+    x += how.wander * drift(draws, n, how.wander_length)
+    if how.contrast:  # what a tool reads of the beds
+        count = len(beds.sand)
+        level = how.sand * beds.sand + 0.08 * draws.noise(count)
+        level += outliers(draws, count, how.odd, how.odd_size)
+        slow = 0.5 * np.std(level) * drift(draws, n, how.wander_length)
+        x += how.contrast * (smooth((level - level.mean())[beds.index], how.blur) + slow)
+    if how.peaks:
+        bunch = np.exp(1.2 * drift(draws, n, how.wander_length))
+        heights = outliers(draws, n, how.peaks * bunch / bunch.mean(), how.peak_size)
+        side = draws.one_of((-1, 1)) if how.both_sides else 1
+        x += side * max(1.0, 2.5 * how.peak_wide) * smooth(heights, how.peak_wide)
+    if how.knots:
+        count = int(2 * n / how.knots) + 9
+        at = np.cumsum(how.knots * draws.rng.lognormal(0, how.uneven, count)) - how.knots
+        heights = how.knot_swing * (draws.noise(count) + 1.5 * drift(draws, count, 8))
+        heights += outliers(draws, count, how.shows, 0.3)
+        last = np.searchsorted(at, np.arange(n), side="right") - 1
+        x += heights[last] if how.held else np.interp(np.arange(n), at, heights)
+    busy = np.exp(0.8 * drift(draws, n, n / 6 + 8))  # noise switches between quiet and busy
+    x += how.noise * busy * smooth(draws.noise(n), how.noise_blur)
+    centre = float(np.median(x))
+    place = how.place if how.moved else centre
+    x = place + (x - centre) * swing * how.gain
+    return 1 - x if how.mirrored else x
+
+
+def companion(draws: Draws, values: Array) -> Array:
+    """A second reading of the same thing (medium and deep, density and neutron): it shares the
+    path for a while, parts and comes back."""
+    how = draws.table("companion")
+    away = np.maximum(0, drift(draws, len(values), how.length))
+    read: Array = smooth(values, how.blur) + how.parted * away
+    return read
+
+
+def kick(draws: Draws, values: Array) -> None:
+    """A collar locator's kicks at each collar of the casing, in place: short, to both sides."""
+    every = draws.table("kick").every
+    for at in np.arange(draws.of([0.0, every]), len(values) - 8, every):
+        how = draws.table("kick")
+        start = int(at) + draws.of([0, 3])
+        values[start : start + how.long] += how.size * draws.noise(how.long)
 
 
 def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int,
@@ -44,19 +126,24 @@ def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y
 
     truth: uint8 (rows, columns), drawn into.
     """
-    draws = sheet.draws
-    rows_a_foot = sheet.dpi / 100 * draws.number(DEPTH.inches_a_100_ft)
-    spacing = float(np.clip(rows_a_foot * draws.number(DEPTH.feet), *DEPTH.rows))
-    spacing *= DEPTH.tidy if sheet.tidy else 1.0
-    depth = np.arange(y0 - DEPTH.margin_rows, y1 + DEPTH.margin_rows + 4 * spacing, spacing)
-    beds = draw_beds(draws, len(depth), sheet.log_inches(DEPTH.bed_in) / spacing)
+    how = sheet.table("depth")
+    spacing = sheet.dpi / 100 * how.inches_a_100_ft * how.feet
+    spacing = float(np.clip(spacing, FINEST_ROWS, COARSEST_ROWS)) * (1.5 if sheet.tidy else 1.0)
+    depth = np.arange(y0 - MARGIN_ROWS, y1 + MARGIN_ROWS + 4 * spacing, spacing)
+    beds = draw_beds(sheet.draws, len(depth), how.bed / spacing)
     # A pen's faint strokes must not pale the grid below them; a renderer paints over.
-    layer = np.zeros_like(sheet.ink) if sheet.kind.medium == "scan" else sheet.ink
+    layer = np.zeros_like(sheet.ink) if sheet.scanned else sheet.ink
     curves = 0
     for track in tracks:
-        if track.kind == "curves":
-            curves += Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1).draw()
-    if layer is not sheet.ink:
+        if track.kind == "curves" and not sheet.draws.of(sheet.kind.bare):
+            plot, before = (
+                Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1),
+                None,
+            )
+            for _ in range(int(sheet.draws.of(sheet.kind.per_track))):
+                before = plot.curve(before)
+                curves += 1
+    if sheet.scanned:
         np.maximum(sheet.ink, layer, out=sheet.ink)
     return curves
 
@@ -76,131 +163,103 @@ class Plot:
     y0: int  # first row and end of what may be drawn on
     y1: int
 
-    def draw(self) -> int:
-        """All curves of the track, and what is shaded between them. Returns how many."""
-        draws, table = self.sheet.draws, self.sheet.kind.curves
-        if draws.chance(table.bare):
-            return 0
-        if draws.chance(table.bundle):
-            return self._bundle()
-        count, before = int(draws.number(table.per_track)), None
-        for n in range(count):
-            pen = self._pen(heavy=n > 0 and draws.chance(CURVE.heavy))
-            before = self._curve(pen, self._values(pen, before), before)
-        return count
+    def curve(self, before: Array | None) -> Array:
+        """One curve and what is shaded beside it; returns its values at all depths.
 
-    def _curve(self, pen: Pen, values: Array, before: Array | None) -> Array:
-        """Lay one curve on the track and draw it; returns its values at all depths."""
-        draws, table, track = self.sheet.draws, self.sheet.kind.curves, self.track
-        overflow = "wrap" if np.ptp(values) > CURVE.off_scale else draws.pick(CURVE.overflow)
-        part = slice(None)
-        if draws.chance(CURVE.partial):  # from first reading to last
-            a, b = np.sort(draws.rng.integers(0, len(values), 2))
-            part = slice(a, max(b, a + CURVE.least_samples))
-        runs = lay(values[part], self.depth[part], track.left, track.right, overflow)
-        if draws.chance(table.along_rows) and len(self.rows):
-            runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
-        if draws.chance(CURVE.along_columns) and len(self.columns):
-            runs = [along_columns(draws, run, self.columns, pen.width_px) for run in runs]
-        if len(runs) == 1 and draws.chance(table.filled):
+        before: of the curve drawn before it in the track.
+        """
+        sheet, draws, kind = self.sheet, self.sheet.draws, self.sheet.kind
+        how, collars = sheet.table("curve"), draws.of(kind.collars)
+        pen = self._pen(how, "solid" if collars else draws.of(kind.styles), before is not None)
+        dashed = pen.style != "solid" and how.still_dashed
+        if collars or dashed or draws.of(kind.still):
+            values = self._still(pen, collars)
+        elif before is not None and how.companion:
+            values = companion(draws, before)
+        else:
+            values = draw_values(draws, self.beds, draws.of(kind.shapes), sheet.swing)
+            if draws.of(kind.at_border):  # at rest on the border or some pixels inside
+                values = np.maximum(values - np.quantile(values, how.rest), 0)
+                values += how.border_px / self.track.width
+                values = 1 - values if how.right else values
+        runs = self._lay(values, how, pen)
+        if len(runs) == 1 and draws.of(kind.filled):
             self._shade(runs[0], before, pen.colour)
         for run in runs:
-            self._stroke(run, pen)
+            run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
+            stroke(sheet, run, pen, self.layer, self.truth)
         return values
 
-    def _stroke(self, run: Array, pen: Pen) -> None:
-        inside = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
-        if pen.casing_px and len(inside) > 1:
-            self.sheet.path(inside, (0, 0, 0), round(pen.width_px) + 2 * pen.casing_px)
-        stroke(self.sheet, inside, pen, self.layer, self.truth)
+    def _pen(self, how: Table, style: str, heavy: bool) -> Pen:
+        sheet = self.sheet
+        width_px, colour = sheet.pen_px * how.wide, sheet.any_colour()
+        if sheet.coarse:
+            width_px = 1.0
+            style = "points" if how.coarse_points else style
+            if style != "solid" and how.faint:
+                colour = gray(how.faint_level)
+        if heavy and how.heavy:
+            width_px *= 1.7
+        return draw_pen(sheet, max(1.0, width_px), style, colour)
 
-    def _pen(self, heavy: bool) -> Pen:
-        sheet, draws, table = self.sheet, self.sheet.draws, self.sheet.kind.curves
-        style = draws.pick(table.styles)
-        width = sheet.pen_px * (CURVE.heavier if heavy else 1.0)
-        colour = sheet.colour(draws.pick(table.inks))
-        if not sheet.coarse:
-            width *= float(np.exp(draws.normal(CURVE.width_log_sd)))
-        elif draws.chance(CURVE.coarse_points):
-            style = "points"
-        if sheet.coarse and style != "solid" and draws.chance(CURVE.faint):
-            colour = gray(draws.between(CURVE.faint_level))  # as light as the grid, or lighter
-        return draw_pen(sheet, max(1.0, width), style, colour)
-
-    def _values(self, pen: Pen, before: Array | None) -> Array:
-        sheet, draws, table = self.sheet, self.sheet.draws, self.sheet.kind.curves
-        still = table.still if pen.style == "solid" else max(table.still, STILL.if_dashed)
-        if draws.chance(table.collars):
-            pen.style = "solid"
-            return self._still(pen, kicks=1.0)
-        if draws.chance(still):
-            return self._still(pen, STILL.kicks)
-        if before is not None and draws.chance(CURVE.companion):
-            return companion(draws, before)
-        values = draw_values(draws, self.beds, table.shapes, sheet.liveliness)
-        if draws.chance(table.at_border):  # at rest on the border or some pixels inside
-            inset = draws.between(CURVE.border_px) / self.track.width
-            rest = float(np.quantile(values, CURVE.border_rest))
-            values = np.maximum(values - rest, 0) + inset
-            values = 1 - values if draws.chance(CURVE.right_border) else values
-        return values
-
-    def _still(self, pen: Pen, kicks: float) -> Array:
+    def _still(self, pen: Pen, collars: bool) -> Array:
         """A reading that never changes, ruled straight down; a collar locator's kicks.
 
         A solid one as gray as the grid keeps off its lines, for on them nobody could tell it.
         """
-        draws, track = self.sheet.draws, self.track
-        x = track.left + draws.between(STILL.at) * track.width
+        draws, track, how = self.sheet.draws, self.track, self.sheet.table("still")
+        x = track.left + how.at * track.width
         coloured = len(set(pen.colour)) > 1
-        if coloured and draws.chance(STILL.on_line) and len(self.columns):
-            x = draws.one_of(self.columns.tolist()) + draws.between(STILL.line_px)
+        if coloured and how.on_line and len(self.columns):
+            x = draws.one_of(self.columns.tolist()) + how.line_px
         elif pen.style == "solid" and not coloured:
-            near = np.abs(self.columns - x).min(initial=99) < STILL.off_line_px
-            x += STILL.off_line_px * near
+            near = np.abs(self.columns - x).min(initial=99) < how.off_line_px
+            x += how.off_line_px if near else 0
         values = np.full(len(self.depth), (x - track.left) / track.width)
-        if draws.chance(kicks):
-            tremor = draws.between(STILL.tremor_px) * draws.chance(STILL.trembling)
-            values += tremor / track.width * draws.noise(len(values))
+        if collars:
+            values += how.tremor_px / track.width * draws.noise(len(values))
             kick(draws, values)
         return values
 
-    def _bundle(self) -> int:
-        """Radii of a finger caliper: dozens of nearly straight curves side by side."""
-        sheet, draws, track = self.sheet, self.sheet.draws, self.track
-        step, tremor = draws.between(BUNDLE.step_px), draws.between(BUNDLE.tremor_px)
-        first = track.left + draws.between(BUNDLE.at) * track.width
-        places = np.arange(first, track.right, step)[: draws.whole(BUNDLE.curves)]
-        for x in places:
-            colour = sheet.colour(draws.pick(sheet.kind.curves.inks))
-            trembling = x + tremor * draws.noise(len(self.depth))
-            run = np.stack([trembling, self.depth], axis=1)
-            self._stroke(run, draw_pen(sheet, 1.0, "solid", colour))
-        return len(places)
+    def _lay(self, values: Array, how: Table, pen: Pen) -> list[Array]:
+        """The runs of a curve, of all of it or from a first reading to a last."""
+        draws, track, part = self.sheet.draws, self.track, slice(None)
+        if how.beside_line and len(self.columns):  # goes down a line of the grid for a while
+            first = draws.of([0, len(values) - 1])
+            at = (self.columns - track.left) / track.width
+            line = at[np.abs(at - values[first]).argmin()]
+            values[first : first + int(how.samples)] = line + how.beside_px / track.width
+        if how.partial:
+            first = draws.of([0, len(values) // 2])
+            part = slice(first, first + draws.of([10, len(values)]))
+        overflow = "wrap" if np.ptp(values) > 4 else how.overflow
+        runs = lay(values[part], self.depth[part], track.left, track.right, overflow)
+        if len(self.rows) and draws.of(self.sheet.kind.along_rows):
+            runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
+        return runs
 
     def _shade(self, run: Array, before: Array | None, colour: Colour) -> None:
         """Fill between a curve and a border, or the curve before. It is no truth."""
-        sheet, draws, track = self.sheet, self.sheet.draws, self.track
-        a = draws.whole((0, len(run) - 1))
-        part = run[a : a + int(draws.log_between(FILL.rows))]
-        part = part[(part[:, 1] >= self.y0) & (part[:, 1] < self.y1)]
-        if len(part) < 3:
+        sheet, draws, track, how = (
+            self.sheet,
+            self.sheet.draws,
+            self.track,
+            self.sheet.table("fill"),
+        )
+        run = run[draws.of([0, len(run) - 1]) :][: int(how.rows)]
+        run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
+        if len(run) < 3:
             return
-        x = np.full(len(part), draws.one_of((track.left, track.right)))
-        if before is not None and draws.chance(FILL.to_neighbour):
-            x = track.left + np.interp(part[:, 1], self.depth, before) * track.width
-        other = np.stack([np.clip(x, track.left, track.right), part[:, 1]], axis=1)
-        area = np.round(np.concatenate([part, other[::-1]])).astype(np.int32)
-        rows = slice(int(part[0, 1]), int(part[-1, 1]) + 1)
-        cell = np.zeros((sheet.rows, sheet.columns), np.uint8)
-        inside = cv2.fillPoly(cell, [area], 255)[rows] > 0
-        name, tint = draws.pick(FILL.patterns if sheet.tidy else FILL.on_paper), None
-        if name == "plain" and not draws.chance(FILL.solid):
-            paler = draws.between(FILL.tint) / 255
-            red, green, blue = sheet.any_colour(0.7)
-            tint = (int(red * paler), int(green * paler), int(blue * paler))
-        elif name == "plain":
-            tint = colour
-        unit = round(sheet.inches(FILL.unit_in)) + 3
-        fill = pattern(sheet, name, unit, inside.shape, colour, tint)
-        sheet.ink[rows][inside] = np.maximum(sheet.ink[rows], fill)[inside]
+        x = np.full(len(run), draws.one_of((track.left, track.right)))
+        if before is not None and how.to_neighbour:
+            x = track.left + np.interp(run[:, 1], self.depth, before) * track.width
+        other = np.stack([np.clip(x, track.left, track.right), run[:, 1]], axis=1)
+        name, tint = how.render if sheet.tidy else how.paper, None
+        if name == "plain":
+            tint = colour if how.solid else sheet.colour(how.tint)
+        first, end = int(run[0, 1]), int(run[-1, 1]) + 1
+        cell = sheet.ink[first:end]
+        area = np.round(np.concatenate([run, other[::-1]]) - [0, first]).astype(np.int32)
+        inside = cv2.fillPoly(np.zeros(cell.shape[:2], np.uint8), [area], 255) > 0
+        fill = pattern(sheet, name, round(how.unit) + 3, cell.shape, colour, tint)
+        cell[inside] = np.maximum(cell, fill)[inside]

@@ -1,4 +1,4 @@
-"""Whole tracks that hold no curves: lithology, images, photographs, dips, text, depth numbers.
+"""Whole areas without curves: headers, heads of tracks, and tracks of other things.
 
 ``PANELS`` holds each by the kind of track that it fills, between rows y0 and y1.
 """
@@ -6,198 +6,204 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from .damage import cloud
-from .draws import Array, Table
-from .headers import draw_form
-from .layout import Track
-from .lettering import CENTRE, draw_face, draw_hand, write
-from .sheet import BLACK, Colour, Sheet, gray
+from .grid import Track
+from .lettering import curve_scale, draw_face, label, say, write
+from .notes import leave_traces
+from .recipe import RECIPE, Array
+from .sheet import BLACK, Colour, Sheet
 
-ROCK = Table(
-    unit_in=(0.06, 0.18), bed_in=(0.1, 3.0), tint=(0, 210), gray=0.3, ruled=0.5, letters=0.35,
-    text_in=(0.04, 0.07), marks=("MS", "P", "T", "A", "I", "DOL", "SH"), changing=0.25,
-    strip=(0.25, 0.9), tints=("teal", "cyan", "orange", "magenta", "lime", "yellow",
-                                              "gray", "brown", "light gray"),
-)  # fmt: skip
-PATTERNS: dict[str, list[list[tuple[float, float]]]] = {
-    "brick": [[(0, 0), (1, 0)], [(0, 0.5), (1, 0.5)], [(0.75, 0), (0.75, 0.5)],
-              [(0.25, 0.5), (0.25, 1)]],
-    "slant": [[(0, 0), (1, 0)], [(0, 0.5), (1, 0.5)], [(0.75, 0), (0.6, 0.5)],
-              [(0.25, 0.5), (0.1, 1)]],
-    "dots": [[(0.1, 0.2)], [(0.45, 0.1)], [(0.8, 0.35)], [(0.25, 0.6)], [(0.6, 0.8)], [(0.9, 0.7)]],
-    "dashes": [[(0.12, 0.25), (0.5, 0.25)], [(0.62, 0.75), (1, 0.75)]],
-    "steps": [[(0, 1), (0, 0.5), (0.5, 0.5), (0.5, 0), (1, 0)]],
-    "hatch": [[(0, 1), (0.5, 0)], [(0.5, 1), (1, 0)]],
-    "plain": [],
-}  # fmt: skip
-"""Strokes of one tile of a rock, x and y as shares of it."""
-
-IMAGE = Table(
-    fields={"waves": 10, "bands": 3}, tones={"black": 3, "lines": 2, "screen": 3, "gray": 2,
-                                              "colours": 2},
-    period_in=(0.03, 0.12), delay=(0.02, 1.5), tremor=(0, 0.15), band_in=(0.1, 0.6),
-    level=(-0.7, 0.6), line=3.0, chips=2.5, screen_dots=(1, 3),
-)  # fmt: skip
-SCREEN = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 8 - 1
-"""Bayer's ordered dither, -1..1."""
-
-DIP = Table(radius_in=0.018, low=0.2, every_in=0.06, tail=2.6, filled=0.7)
-TEXT = Table(high_in=(0.3, 1.5), gap_in=(0.1, 1.5), width=0.95)
-NUMBER = Table(
-    text_in=(0.07, 0.13), turns=(0, 0, 0, 3, 3, 1), hand=0.12, hand_pens=(0.4, 1.2),
-    every={"10": 0.5, "20": 0.25, "50": 0.25}, step={"100": 0.6, "50": 0.3, "10": 0.1},
-)  # fmt: skip
-BARS = Table(bar_in=(0.05, 0.8), gap_in=(0.02, 1.2), left=(0.0, 0.0, 0.3))
-WELL = Table(lines=(1, 4), at=(0.1, 0.9), wander=(0, 0.01), pens=(2.0, 8.0), points=40)
+LEAST_PX = 24
 
 
-def window(sheet: Sheet, track: Track, y0: float, y1: float) -> Array:
-    """The part of the page that a panel fills: a view of its ink, perhaps empty."""
-    left = max(0, round(track.left))
-    right = max(left, min(sheet.columns, round(track.right)))
-    return sheet.ink[max(0, round(y0)) : max(0, round(y1)), left:right]
+def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
+    """Blocks below each other, some two side by side; upright or on its side, straight or askew."""
+    how, y = sheet.table("header"), 0
+    whole = sheet.part(columns, rows) if how.sideways else sheet.part(rows, columns)
+    while whole.rows - y > LEAST_PX:
+        block = sheet.table("block")
+        high, cut = min(whole.rows - y, int(block.high)), int(whole.columns * block.cut)
+        for left, right in ((0, cut), (cut, whole.columns)):
+            if right - left > LEAST_PX:
+                part = sheet.part(high, right - left)
+                draw_form(part, sheet.draws.of(sheet.kind.header))
+                whole.put(part.ink, left, y)
+        y += high + int(block.gap)
+    if how.sideways:
+        whole.ink = np.ascontiguousarray(np.rot90(whole.ink, 3))
+    if not sheet.tidy and how.askew:
+        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), how.askew_deg, how.shrunk)
+        whole.ink = cv2.warpAffine(whole.ink, turn, (columns, rows))
+    if not sheet.tidy and how.handled:
+        leave_traces(whole)
+    return whole
+
+
+def draw_form(sheet: Sheet, name: str) -> None:
+    """Fill a blank sheet with one of the recipe's [forms]: lines of words, and cells of values."""
+    draws, how, (rows, columns) = sheet.draws, sheet.table("forms", name), sheet.ink.shape[:2]
+    size, pitch, thick = how.text, how.text * how.pitch, max(1, how.line)
+    by_hand = how.by_hand and not sheet.tidy
+    values = draw_face(draws, by_hand * how.pen / size)
+    printed = values if name == "remarks" else draw_face(draws)
+    cuts = np.sort(draws.rng.uniform(0.15, 0.95, how.columns))
+    edges = [0.0, *(columns * cuts).tolist(), float(columns)]
+    y = pitch * 0.3
+    if how.framed:
+        title = say(draws, "<name>").upper()
+        write(sheet, title, columns / 2, y, 1.3 * size, printed, align=0.5)
+        y += pitch * 1.5
+        sheet.box(0, 0, columns - 1, rows - 1, BLACK, thick)
+        sheet.path([(0, y - 0.2 * pitch), (columns, y - 0.2 * pitch)], BLACK, thick)
+        for x in edges[1:-1]:
+            sheet.path([(x, y - 0.2 * pitch), (x, rows)], BLACK, sheet.fine_px)
+    while y < rows - pitch:
+        room = (edges[1] - size) * how.lead * draws.of([0.5, 1.0])
+        words = say(draws, "<word> " * int(np.ceil(room / (size * 5.2))))
+        write(sheet, words, thick + size / 2, y, size, printed)
+        for left, right in pairwise(edges[1:]):
+            x = left + size / 3 + draws.of([0.0, 0.1]) * (right - left)
+            if not draws.chance(how.filled):
+                continue
+            if how.symbols:  # with its name
+                _symbol(sheet, x, y, size)
+                x += 2.5 * size
+            value = "<word>" if how.symbols else "<entry>"
+            write(sheet, say(draws, value), x, y, size * 0.95, values)
+        y += pitch * (1 + how.gap * draws.chance(how.paragraph))
+        if how.ruled:
+            sheet.path([(0, y - 0.2 * pitch), (columns, y - 0.2 * pitch)], BLACK, sheet.fine_px)
+    if how.reversed:
+        sheet.ink[...] = 255 - sheet.ink
+
+
+def _symbol(sheet: Sheet, x: float, y: float, size: float) -> None:
+    """A box of a key: filled, or hatched."""
+    how = sheet.table("symbol")
+    right, below = x + 2 * size, y + size
+    sheet.box(x, y, right, below, sheet.any_colour(how.coloured), -1 if how.solid else 1)
+    sheet.hatch(x, y, right, below, size * how.hatch)
+
+
+def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
+    """The tracks' heads: the scales of their curves in a frame."""
+    draws, how = sheet.draws, sheet.table("head")
+    for track in tracks:
+        face, y = draw_face(draws), y0 + how.text
+        sheet.box(track.left, y0, track.right, y1, BLACK, max(1, how.border))
+        if track.width < 0.9 * sheet.dpi:  # the depth column's head is turned
+            write(sheet, "DEPTHS", track.middle, y, how.text, face, turns=3, align=0.5)
+            continue
+        while y < y1 - 3 * how.text:
+            colour = sheet.any_colour(draws.chance(0.6))
+            curve_scale(sheet, track, y, how.text, face, colour)
+            y += how.text * draws.of([2.7, 3.9])
+            if how.ruled_off:
+                ends = (track.left, y - how.text), (track.right, y - how.text)
+                sheet.path(ends, BLACK, how.border)
 
 
 def pattern(sheet: Sheet, name: str, unit: int, shape: tuple[int, ...], ink: Colour = BLACK,
             tint: Colour | None = None) -> Array:  # fmt: skip
-    """Ink of that shape, filled with one of PATTERNS, ``unit`` px high, on a tint."""
+    """Ink of that shape, filled with one of [patterns], ``unit`` px high, on a tint."""
     tile = sheet.part(unit, 2 * unit)
     if tint:
         tile.box(0, 0, tile.columns, tile.rows, tint, -1)
-    for points in PATTERNS[name]:
+    for points in RECIPE["patterns"][name]:
         ends = np.array([points[0], *points]) * [tile.columns - 1, tile.rows - 1]
         tile.path(ends, ink, sheet.dpi / (100 if len(points) == 1 else 200))
-    times = (shape[0] // tile.rows + 1, shape[1] // tile.columns + 1, 1)[: tile.ink.ndim]
+    times = (shape[0] // unit + 1, shape[1] // (2 * unit) + 1, 1)[: tile.ink.ndim]
     filled: Array = np.tile(tile.ink, times)[: shape[0], : shape[1]]
     return filled
 
 
+def _window(sheet: Sheet, track: Track, y0: int, y1: int) -> Array:
+    """The part of the page that a panel fills: a view of its ink, perhaps empty."""
+    left, right = (max(0, round(x)) for x in (track.left, track.right))
+    return sheet.ink[y0:y1, left:right]
+
+
 def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """Beds of bricks, dots, dashes, slants, each with its tint; letters in some."""
-    draws, y = sheet.draws, y0
-    unit = round(max(6, sheet.inches(ROCK.unit_in)))
-    tinted = sheet.tidy and draws.chance(sheet.kind.tinted)
+    """Beds of bricks, dots, dashes, slants, each with its tint; letters in some.
+
+    In a track of "intervals" bars for slides, porosity grades, oil shows.
+    """
+    draws, y, unit = sheet.draws, y0, round(max(6, sheet.table(track.kind).unit))
+    tinted = sheet.tidy and draws.of(sheet.kind.tinted)
     while y < y1:
-        end = min(y1, y + int(sheet.log_inches(ROCK.bed_in)) + 4)
-        cell, tint = window(sheet, track, y, end), None
-        if tinted:
-            tint = sheet.colour(draws.one_of(ROCK.tints))
-            tint = gray(draws.between(ROCK.tint)) if draws.chance(ROCK.gray) else tint
-        # A second rock from the side: its border goes in steps.
-        part = draws.between(ROCK.strip) if draws.chance(ROCK.changing) else 1.0
-        cell = cell[:, : int(cell.shape[1] * part)]
-        cell[...] = pattern(sheet, draws.pick(sheet.kind.lithology), unit, cell.shape, tint=tint)
-        for _ in range((1 + (end - y) // int(sheet.dpi)) * draws.chance(ROCK.letters)):
-            x = track.left + draws.between((0.1, 0.9)) * track.width
-            size, face = sheet.text_px(ROCK.text_in), draw_face(draws)
-            write(sheet, draws.one_of(ROCK.marks), x, draws.between((y, end)), size, face,
-                  on_white=draws.chance(0.6), align=CENTRE)  # fmt: skip
-        if draws.chance(ROCK.ruled):
-            sheet.line((track.left, end), (track.right, end), BLACK, sheet.fine_px)
+        how, rock = sheet.table(track.kind), draws.of(sheet.kind.lithology)
+        end = min(y1, y + int(how.bed) + 4)
+        cell = _window(sheet, track, y, end)
+        cell = cell[:, : int(cell.shape[1] * how.part)]
+        tint = sheet.colour(how.tint) if tinted or how.rock else None
+        cell[...] = pattern(sheet, how.rock or rock, unit, cell.shape, BLACK, tint)
+        if how.letters:
+            label(sheet, "rock", draws.of([track.left, track.right]), (y + end) / 2)
+        if how.ruled:
+            sheet.path([(track.left, end), (track.right, end)], BLACK, sheet.fine_px)
         y = end
 
 
 def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """Bond logs, borehole images, cement maps, photographs of cuttings: dithered or in tones."""
-    cell = window(sheet, track, y0, y1)
-    draws, (rows, columns) = sheet.draws, cell.shape[:2]
+    """Bond logs, borehole images, cement maps: black and white, dithered, or in tones."""
+    cell, draws, how = _window(sheet, track, y0, y1), sheet.draws, sheet.table("image")
+    rows, columns = cell.shape[:2]
     if cell.size == 0:
         return
-    period, field = sheet.inches(IMAGE.period_in) + 2, draws.pick(IMAGE.fields)
-    how, level = draws.pick(IMAGE.tones), draws.between(IMAGE.level)
-    if track.kind == "photo":  # chips of rock, each its own gray
-        chips = np.round(IMAGE.chips * cloud(draws, rows, columns, 2 * period)) / IMAGE.chips
-        wave, how = 0.6 * chips + 0.2 * cloud(draws, rows, columns, 2.5), "gray"
-    elif field == "waves":  # stripes that shift and break
-        delay = cloud(draws, rows, 1, sheet.dpi * 0.3) * draws.between(IMAGE.delay)
-        delay = delay + cloud(draws, rows, 1, 3) * draws.between(IMAGE.tremor)
-        x = np.arange(columns, dtype=np.float32)[None, :] / period
-        wave = np.cos(2 * np.pi * (x - delay))
-        wave *= 0.4 + 0.6 * np.clip(cloud(draws, rows, columns, sheet.dpi * 0.25) + 0.5, 0, 1.5)
-    else:  # a cement map: dark or light for many rows, then the other
-        wave = cloud(draws, rows, 1, sheet.inches(IMAGE.band_in))
-        wave = wave + 0.25 * cloud(draws, rows, columns, 9)
-    if how == "lines":  # traces side by side, each a thin line
-        wave = 2.0 * (np.abs(wave - level) < IMAGE.line / period) - 1
-    elif how == "black":
-        wave = np.where(wave > level, 1, -1)
-    elif how == "screen" or sheet.kind.medium == "scan":
-        dot = draws.whole(IMAGE.screen_dots) if sheet.kind.medium == "scan" else 1
-        screen = np.kron(SCREEN, np.ones((dot, dot)))
-        reps = (rows // len(screen) + 1, columns // len(screen) + 1)
-        wave = np.where(wave > np.tile(screen, reps)[:rows, :columns], 1, -1)
+    if how.field == "waves":  # stripes that shift and break
+        delay = how.delay * cloud(draws, rows, 1, sheet.dpi * 0.3)
+        delay = delay + how.tremor * cloud(draws, rows, 1, 3)
+        x = np.arange(columns, dtype=np.float32)[None, :] / how.period
+        there = np.clip(cloud(draws, rows, columns, sheet.dpi * 0.25) + 0.5, 0, 1.5)
+        wave = np.cos(2 * np.pi * (x - delay)) * (0.4 + 0.6 * there)
+    else:  # a cement map, dark or light for many rows, then the other; or chips of rock
+        down = 1 if how.field == "bands" else columns
+        wave = cloud(draws, rows, down, how.band) + 0.25 * cloud(draws, rows, columns, 9)
+    if how.tones == "black":
+        wave = np.where(wave > how.level, 1, -1)
+    elif how.tones == "dither" or sheet.scanned:
+        wave = np.where(wave > 0.7 * cloud(draws, rows, columns, 2.0), 1, -1)
     tone = np.clip(127.5 + 127.5 * wave, 0, 255).astype(np.uint8)
-    if how == "colours" and sheet.ink.ndim == 3:
+    if how.tones == "colours" and not sheet.scanned:
         cell[...] = 255 - cv2.applyColorMap(tone, cv2.COLORMAP_JET)
     else:
-        cell[...] = tone if cell.ndim == 2 else tone[..., None]
-
-
-def tadpoles(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """Dips: a disc with a tail, clustered at low angles."""
-    draws, y, radius = sheet.draws, float(y0), max(2.0, sheet.dpi * DIP.radius_in)
-    while y < y1:
-        x = track.left + track.width * min(0.98, draws.rng.exponential(DIP.low))
-        angle = draws.between((0, 2 * np.pi))
-        tail = (x + radius * DIP.tail * np.cos(angle), y + radius * DIP.tail * np.sin(angle))
-        px = -1 if draws.chance(DIP.filled) else max(1, round(radius / 3))
-        sheet.circle(x, y, radius, BLACK, px)
-        sheet.line((x, y), tail, BLACK, radius / 2)
-        y += sheet.dpi * draws.rng.exponential(DIP.every_in) + 1
+        cell[...] = tone if sheet.scanned else tone[..., None]
 
 
 def text_column(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """A geologist's descriptions, in blocks, now and then lying on their side."""
-    draws, wide = sheet.draws, max(20, int(track.width * TEXT.width))
-    y = y0 + int(sheet.inches((0, 1)))
-    while y < y1:
-        high = int(sheet.inches(TEXT.high_in))
-        turned = draws.chance(sheet.kind.text_turned)
-        block = sheet.part(wide, high) if turned else sheet.part(high, wide)
-        draw_form(block, "text")
-        ink = np.rot90(block.ink, 3) if turned else block.ink
-        sheet.put(ink[: y1 - y], track.left + 4, y)
-        y += high + int(sheet.inches(TEXT.gap_in))
-
-
-def bars(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """A narrow column of filled intervals: slides, porosity grades, oil shows."""
-    draws, y, colour = sheet.draws, float(y0), sheet.any_colour(0.8)
-    while y < y1:
-        end = min(y1, y + sheet.log_inches(BARS.bar_in))
-        left = track.left + draws.one_of(BARS.left) * track.width
-        sheet.box(left, y, track.right, end, colour, -1)
-        y = end + sheet.log_inches(BARS.gap_in)
+    """A geologist's descriptions, in paragraphs, now and then lying on their side."""
+    size, turned = (y1 - y0, round(track.width) - 4), sheet.draws.of(sheet.kind.turned)
+    block = sheet.part(*(size[::-1] if turned else size))
+    draw_form(block, "text")
+    sheet.put(np.rot90(block.ink, 3) if turned else block.ink, track.left + 4, y0)
 
 
 def well_path(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     """The path of a horizontal well between formation lines: thick lines, no logged curves."""
-    draws, y = sheet.draws, np.linspace(y0, y1, WELL.points)
-    for _ in range(draws.whole(WELL.lines)):
-        wander = draws.between(WELL.wander) * np.cumsum(draws.noise(WELL.points))
-        x = track.left + track.width * (draws.between(WELL.at) + wander)
-        sheet.path(np.stack([x, y], axis=1), sheet.any_colour(0.9), sheet.pens(WELL.pens))
+    y = np.linspace(y0, y1, 40)
+    for _ in range(sheet.draws.of([1, 4])):
+        how = sheet.table("well path")
+        x = track.left + track.width * (how.at + how.wander * np.cumsum(sheet.draws.noise(40)))
+        sheet.path(np.stack([x, y], axis=1), sheet.any_colour(), how.line)
 
 
 def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int, phase: float, step: float) -> None:
     """Depths down the column, upright or turned, every so many grid rows of ``step`` px."""
-    draws = sheet.draws
-    size = max(6.0, min(sheet.inches(NUMBER.text_in), track.width * 0.3))
-    face, turns = draw_face(draws), draws.one_of(NUMBER.turns)
-    if not sheet.tidy and draws.chance(NUMBER.hand):
-        face = draw_hand(sheet, NUMBER.hand_pens, size)
-    every, jump = step * draws.number(NUMBER.every), int(draws.number(NUMBER.step))
-    depth = draws.whole((1, 180)) * 100
+    how = sheet.table("numbers")
+    size, every = max(6.0, min(how.text, track.width * 0.3)), step * how.every
+    face = draw_face(sheet.draws)
     for n, y in enumerate(np.arange(y0 + (phase - y0) % every, y1, every)):
-        x = track.middle + draws.normal(2)
-        write(sheet, str(depth + n * jump), x, y, size, face, turns=turns, align=CENTRE)
+        text = str(how.depth * 100 + n * int(how.jump))
+        top = y - size * (0.3 * len(text) if how.turns else 0.5)
+        write(sheet, text, track.middle, top, size, face, turns=int(how.turns), align=0.5)
 
 
 PANELS: dict[str, Callable[[Sheet, Track, int, int], None]] = {
-    "lithology": lithology, "image": image, "photo": image, "tadpoles": tadpoles,
-    "text": text_column, "slides": bars, "porosity": bars, "path": well_path,
+    "lithology": lithology, "image": image, "text": text_column, "intervals": lithology,
+    "well path": well_path,
 }  # fmt: skip

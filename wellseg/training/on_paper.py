@@ -13,13 +13,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from wellseg.corpus.annotations import leave_traces
 from wellseg.corpus.curves import draw_curves
 from wellseg.corpus.damage import copy_again, develop
-from wellseg.corpus.draws import Array, Draws, Table
-from wellseg.corpus.layout import Track, draw_tracks
+from wellseg.corpus.grid import Track, draw_tracks
+from wellseg.corpus.notes import leave_traces
 from wellseg.corpus.page import Log, draw_size
-from wellseg.corpus.recipe import KINDS, PRESETS, Medium
+from wellseg.corpus.recipe import KINDS, PRESETS, Array, Draws, Table
 from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import open_scan
@@ -54,13 +53,13 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles])
     crop = draws.one_of(crops)
     gray, mask, dpi = _cut(draws, crop, draw_size(draws, recipe))
     if not mask.any() and draws.chance(PAPER.turned):
-        turns = draws.whole((1, 3))
+        turns = draws.of([1, 3])
         gray, mask = (np.ascontiguousarray(np.rot90(pixels, turns)) for pixels in (gray, mask))
     medium = medium_of(gray)
     kinds = {name: share for name, share in recipe.mix.items() if KINDS[name].medium == medium}
     # A scan has its resolution; the others seldom know theirs.
     dpi = dpi if medium == "scan" else 0.0
-    sheet = new_sheet(draws, KINDS[draws.pick(kinds)], gray.shape[0], gray.shape[1], dpi)
+    sheet = new_sheet(draws, KINDS[draws.of(kinds)], gray.shape[0], gray.shape[1], dpi)
     curves = 0
     # Nothing unknown in the whole piece: a header, most likely.
     blank = PAPER.blank_log if mask.any() else PAPER.blank_header
@@ -84,7 +83,7 @@ def _handle(sheet: Sheet, gray: Array) -> Array:
     """A piece without any curve, perhaps glued on askew, perhaps with traces of hands: uint8."""
     draws, (rows, columns) = sheet.draws, gray.shape
     if draws.chance(PAPER.askew):
-        angle = draws.normal(PAPER.askew_deg)
+        angle = PAPER.askew_deg * float(draws.noise(1)[0])
         turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, 1.0)
         how = cv2.INTER_NEAREST if sheet.kind.medium == "scan" else cv2.INTER_LINEAR
         gray = cv2.warpAffine(gray, turn, (columns, rows), flags=how, borderValue=255)
@@ -99,16 +98,16 @@ def _cut(draws: Draws, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Ar
     """A piece of a crop, at most of that size: gray and mask, uint8 (rows, columns), and dpi."""
     with open_scan(crop.image) as image, open_scan(crop.mask) as mask:
         rows, columns = min(size[0], image.rows), min(size[1], image.columns)
-        y = draws.whole((0, image.rows - rows))
+        y = draws.of([0, image.rows - rows])
         band, unknown = image.read(y, y + rows), mask.read(y, y + rows)
         # Of two places the darker: margins teach little.
-        places = [draws.whole((0, image.columns - columns)) for _ in range(2)]
+        places = [draws.of([0, image.columns - columns]) for _ in range(2)]
         x = min(places, key=lambda at: float(band[:, at : at + columns].mean()))
         piece = [np.ascontiguousarray(a[:, x : x + columns]) for a in (band, unknown)]
         return piece[0], piece[1], image.dpi or 200.0
 
 
-def medium_of(gray: Array) -> Medium:
+def medium_of(gray: Array) -> str:
     """What the crop is: "scan" where it is black and white alone, else "print" or "render"."""
     if not ((gray > 0) & (gray < 255)).any():
         return "scan"
@@ -147,6 +146,6 @@ def _draw_curves(sheet: Sheet, gray: Array, truth: Array) -> int:
 
     if draws.chance(PAPER.ends):
         # The log begins or ends here: blank paper and lettering stay without curves.
-        edge = int(y1 * draws.between((0.2, 0.8)))
+        edge = int(y1 * draws.of([0.2, 0.8]))
         y0, y1 = (edge, y1) if draws.chance(0.5) else (0, edge)
     return draw_curves(sheet, truth, draw_tracks(sheet), lines, y0, y1)
