@@ -151,6 +151,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--epochs", "3"], "one log a step, by design: --steps says how many"),
         (["--stps", "3"], "there is no option --stps: is it --steps?"),
         (["--step", "3"], "is it --steps?"),
+        (["--val-every", "3"], "there is no option --val-every: is it --val_every?"),
         (["--steps", "ten"], "--steps takes a whole number, not ten"),
         (["--keep", "c"], "--keep takes one of best, last, not c"),
         (["--model.momentum", "x"], "takes a number or one of cumulative, not x"),

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 from wellseg.config import CurvesConfig, PredictConfig
+from wellseg.curves import remove_las
 from wellseg.curves.__main__ import main
-from wellseg.curves.files import CurveWriter, polylines
-from wellseg.curves.las import remove_las
+from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions, DepthScale, parse_depth
 from wellseg.scan.reader import ScanError
 from wellseg.scan.writer import MaskWriter
@@ -36,10 +36,10 @@ def draw(*curves):
     return mask
 
 
-def write(folder, mask, name="log.tif", traces=False, **options):
+def write(folder, mask, name="log.tif", **options):
     """The CSV's lines, and the CurveWriter."""
     given = CurveOptions.parse(**options)
-    writer = CurveWriter(folder / "log", name, ROWS, COLUMNS, options=given, traces=traces)
+    writer = CurveWriter(folder / "log", name, ROWS, COLUMNS, options=given)
     with writer:
         for start in range(0, ROWS, 700):
             part = mask[start : start + 700]
@@ -126,7 +126,7 @@ def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_pat
     _, writer = write(tmp_path, draw(sine(90)), depth=["600=2000", "1000=2040"])
     las = las_of(tmp_path / "log.las")
     assert (las.well["STRT"].value, las.well["STOP"].value) == (1996.0, 2044.0)
-    assert any("depth is known between rows 600 to 1,000" in note for note in writer.notes)
+    assert any("too far from those of --depth" in note for note in writer.notes)
     _, writer = write(tmp_path, draw(sine(90)), depth=["0=2000", "1599=2040"])
     assert not any("depth" in note for note in writer.notes)
 
@@ -135,10 +135,8 @@ def test_depth_bends_at_known_rows_and_ends_between_two_logs():
     scale = DepthScale(parse_depth(["1,000=100", "2000=200.5", "3000=400"]))
     assert [scale.at(row) for row in (1000, 1500, 2500)] == [100, 150.25, 300.25]
     assert scale.at(700) is None and scale.at(800) == pytest.approx(79.9)
-    assert scale.logs[0].row(150.25) == 1500
-    joined = parse_depth(["0-1000=0-100", "1000-2000=100-300", "2100-3000=200-300"])
-    assert [len(log.points) for log in joined] == [3, 2]
-    assert joined[0].reach[1] == joined[1].reach[0] == 2050
+    first, second = parse_depth(["900-2000=100-300", "2100-3000=200-300"])
+    assert first.reach == (790, 2050) and second.reach == (2050, 3090)
 
 
 def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path):
@@ -148,7 +146,7 @@ def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path):
     las = las_of(tmp_path / "log.las")
     assert str(las.well["API"].value) == "3302501275"
     assert str(las.well["WELL"].value) == "33-025-01275-0001"
-    with pytest.raises(ScanError, match="--rows begins with 1,600: the scan has 1,600 rows"):
+    with pytest.raises(ScanError, match="--rows from 1,600: the scan has 1,600 rows"):
         write(tmp_path, mask, rows="1600-1700")
 
 
@@ -158,20 +156,12 @@ def test_without_curves_the_files_say_so(tmp_path):
     assert las_of(tmp_path / "log.las").keys() == ["DEPT"]
 
 
-def test_the_old_word_still_writes_what_it_did(tmp_path):
-    write(tmp_path, draw(sine(90)), traces=True)
-    lines = list(csv.DictReader((tmp_path / "log.traces.csv").open()))
-    assert set(lines[0]) == {"row", "trace", "column"} and len(lines) > 1500
-
-
-def test_lines_of_the_view_stay_within_a_pixel_and_keep_gaps():
-    columns = sine(90).astype(np.float32)
-    columns[500:600] = np.nan
-    one, other = polylines(columns, 1000)
-    assert one[1::2][0] == 1000 and one[1::2][-1] == 1499 and other[1::2][0] == 1600
-    assert len(one) < 300
-    back = np.interp(np.arange(500), np.array(one[1::2]) - 1000, one[::2]) - 0.5
-    assert np.abs(back - columns[:500]).max() < 2
+def test_lines_of_the_view_stay_within_a_pixel(tmp_path):
+    _, writer = write(tmp_path, draw(sine(90)))
+    (line,) = writer.shown[0]["lines"]
+    assert (line[1], line[-1]) == (0, ROWS - 1) and len(line) < 300
+    off = np.interp(np.arange(ROWS), line[1::2], line[::2]) - 0.5 - sine(90)
+    assert np.abs(off).max() < 3
 
 
 def test_a_failure_leaves_nothing(tmp_path):
@@ -183,14 +173,14 @@ def test_a_failure_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("depth", "message"),
     [
-        (["5=7"], "alone gives no scale"),
-        (["5=7", "9=3"], "has to grow"),
-        (["5=7", "5=8"], "has to grow"),
+        (["5=7"], "5=7: give two rows"),
+        (["5=7", "9=3"], "grows from row"),
+        (["5=7", "5=8"], "grows from row"),
         (["5", "9=3"], "is not ROW=DEPTH"),
         (["22780:3300", "9=3"], "'22780:3300' is not ROW=DEPTH"),
         (["5=inf", "9=3"], "is not ROW=DEPTH"),
         (["5-9=7-8", "20=10"], "is not FROM-TO=TOP-BOTTOM"),
-        (["5-9=8-7"], "is not FROM-TO=TOP-BOTTOM"),
+        (["5-9=8-7"], "grows from row"),
         (["5-9=7-8", "8-12=7-8"], "row 8 is of two logs"),
     ],
 )
@@ -231,11 +221,15 @@ def test_the_command_makes_the_files_again(kept, capsys):
     main([probability, "--tracks", "0-200", "200-400", "--depth", "0=100", "1500=250"])
     assert {line["track"] for line in read(kept / "log.curves.csv")} == {"1", "2"}
     assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
+    assert capsys.readouterr().out.endswith("log.curves.csv and .las: 2 curves\n")
+    (kept / "log.html").touch()
+    main([probability])
+    assert capsys.readouterr().out.endswith("2 curves; log.html shows the curves from before\n")
     main([probability, "--threshold", "0.6", "--out", str(kept / "other")])
     assert read(kept / "other" / "log.curves.csv") == []
     (kept / "log.tif").unlink()
     main([probability, "--rows", "300-900"])
-    assert "the scan is not there" in capsys.readouterr().out
+    assert "without the scan" in capsys.readouterr().out
     assert len(read(kept / "log.curves.csv")) > 1000
 
 

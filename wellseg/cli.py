@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
 
 from wellseg import __version__
+from wellseg.scan.errors import ScanError
 
 Options = TypeVar("Options")
 
@@ -36,10 +37,11 @@ PASSED_ON = "--trainer."
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line: what is wrong, and which option may have been meant."""
-        if unknown := re.match(r"unrecognized arguments: --([\w.]+)", message):
-            near = get_close_matches(unknown[1], [action.dest for action in self._actions], 1)
+        if unknown := re.match(r"unrecognized arguments: --([\w.-]+)", message):
+            name = unknown[1].replace("-", "_")
+            near = get_close_matches(name, [action.dest for action in self._actions], 1)
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
-            if unknown[1].rpartition(".")[2] in OF_OTHER_PROGRAMS:
+            if name.rpartition(".")[2] in OF_OTHER_PROGRAMS:
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
         fail(self.prog, message.removeprefix("argument ").replace(": takes", " takes"), WRONG_USAGE)
@@ -116,7 +118,7 @@ def run(
     config, _ = parse(options, command, doc, argv, positional)
     try:
         status = do(config)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ScanError) as error:
         fail(command, str(error), WRONG_USAGE)
     except KeyboardInterrupt:
         fail(command, f"stopped; {stopped}", INTERRUPTED)

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from wellseg.cli import run
 from wellseg.config import CurvesConfig
-from wellseg.scan.errors import ScanError
 
 ENDING = ".probability.tif"
 BAND_PIXELS = 8_000_000
 
 
 def curves(config: CurvesConfig) -> None:
-    """Write the files. Raises ScanError, OSError, and ValueError for wrong usage."""
+    """Write the files. Raises OSError, and ValueError for wrong usage."""
     import numpy as np  # not above: --help is quick
 
     from wellseg.curves.files import CurveWriter
@@ -35,76 +33,53 @@ def curves(config: CurvesConfig) -> None:
     if not given.name.endswith(ENDING):
         raise ValueError(f"{given.name} is not NAME{ENDING}, which wellseg predict --curves leaves")
     name = given.name.removesuffix(ENDING)
-    report = _report(given.with_name(f"{name}.json"))
+    report = {}
+    with suppress(OSError, ValueError):
+        report = json.loads(given.with_name(f"{name}.json").read_text("utf-8"))
     scan = config.scan or Path(report.get("scan_path", ""))
-    if config.scan and not config.scan.is_file():
-        raise ValueError(f"--scan {config.scan}: no such file")
-    threshold = config.threshold or float(report.get("threshold", 0.5))
+    if config.scan and not scan.is_file():
+        raise ValueError(f"--scan {scan}: no such file")
+    limit = 255 * (config.threshold or report.get("threshold", 0.5))
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)
-    notes = []
     with ExitStack() as files:
-        probabilities = files.enter_context(open_scan(given))
+        probabilities = gray = files.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
-        gray = colours = None
+        colours = None
         if scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
             gray = files.enter_context(open_scan(scan, page, invert=invert))
-            if (gray.rows, gray.columns) != (rows, columns):
+            if (gray.rows, gray.columns) != (rows, columns) or is_sideways(gray.orientation):
                 raise ValueError(
-                    f"{scan.name} has {gray.rows:,} x {gray.columns:,} pixels and {given.name} "
-                    f"{rows:,} x {columns:,}: name the scan with --scan"
-                )
-            if is_sideways(gray.orientation):
-                raise ValueError(
-                    f"{scan.name} is stored sideways (orientation {gray.orientation}), and a curve "
-                    "is one column for each row of depth: turn the file"
+                    f"{scan.name} is stored sideways or not {rows:,} x {columns:,} pixels, as "
+                    f"{given.name} is: turn it, or name the scan with --scan"
                 )
             if gray.kind == "colour":
                 in_colour = open_scan(scan, gray.page, colour=True, invert=invert)
                 colours = files.enter_context(in_colour)
         else:
-            notes.append("the scan is not there (--scan): no colours, and tracks only by --tracks")
-        writer = CurveWriter(
-            out / name,
-            str(report.get("scan", scan.name or name)),
-            rows,
-            columns,
-            dpi=(gray or probabilities).dpi,
-            options=config.curve_options(),
-            scratch=config.scratch,
-        )
+            print(
+                f"{given.name}: without the scan (--scan) no colours, and tracks by --tracks alone"
+            )
+        title, options = str(report.get("scan", scan.name or name)), config.curve_options()
+        writer = CurveWriter(out / name, title, rows, columns, gray.dpi, options, config.scratch)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
             probability = probabilities.read(row, stop)
-            mask = np.where(probability > 255 * threshold, np.uint8(255), np.uint8(0))
-            paper = gray.read(row, stop) if gray else 255 - probability
+            mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
+            paper = 255 - probability if gray is probabilities else gray.read(row, stop)
             seen = colours.read(row, stop) if colours else None
             writer.put(paper, mask, probability, seen)
-    for note in [*notes, *writer.notes]:
+    for note in writer.notes:
         print(f"{given.name}: {note}")
-
-
-def _curves(config: CurvesConfig) -> None:
-    try:
-        curves(config)
-    except ScanError as error:
-        raise ValueError(str(error)) from error
-
-
-def _report(path: Path) -> dict[str, Any]:
-    """What NAME.json says; nothing where there is none."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""
+    print(f"{out / name}.curves.csv and .las: {len(writer.shown):,} curves{stale}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    run(_curves, CurvesConfig, "curves", __doc__ or "", argv, positional="probability")
+    run(curves, CurvesConfig, "curves", __doc__ or "", argv, positional="probability")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import math
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg import __version__
-from wellseg.curves.curve import BRIDGED, Curve, CurveFollower, Points
-from wellseg.curves.las import Sheet, write_las
-from wellseg.curves.options import CurveOptions
-from wellseg.curves.tracks import TrackFinder, Tracks, straight
+from wellseg.curves import remove_las
+from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
+from wellseg.curves.options import CurveOptions, Interval
+from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.reader import ScanError
 
-HEAD = """\
-# Curves found by wellseg {version} on {scan}, {rows} rows x {columns} columns.
-# row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost; \
-left, right: its span.
-# value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of \
-the scan). Not calibrated.
-# confidence: mean probability, 0 to 1. flags, added: 1 bridged gap, 4 may be another curve.
-# Rows above its first and below its last are left out.
+MOST_CURVES = 60
+"""Columns of a LAS: no log has more curves; further ones are bits of grid and text."""
+API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
+"""State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
+CSV_HEAD = """\
+# row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost.
+# left, right: its span. confidence: mean probability. flags: 1 bridged gap, 4 may be another curve.
+# value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of
+# the scan). Not calibrated. Rows above its first and below its last are left out.
 row,curve,track,column,left,right,value,confidence,flags
 """
+LAS_NOTE = """\
+Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
+in that row. T0: curves in no track, in fractions of the scan's width. Nothing is calibrated.
+Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and has columns in pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Found:
-    """A curve as the files have it. name: T1_C2_DASHED, of track and order from the left. track: 0
-    for none. values: float32 (rows,), fractions of the track or of the scan's width.
-    confidence: mean of its rows; bridged: share of them."""
+    """A curve as the files have it. track: from 1; 0 for none. middle: its median column. values:
+    float32 (rows,), fractions of the track or of the scan's width. shown: of it in the view."""
 
     curve: Curve
-    name: str
     track: int
+    middle: float
     values: NDArray[np.float32]
-    confidence: float
-    bridged: float
-
-    def colour(self) -> str:
-        """#rrggbb; empty for black and gray."""
-        return "#{:02x}{:02x}{:02x}".format(*self.curve.colour) if self.curve.colour else ""
-
-    def about(self) -> str:
-        """For people: width, colour, confidence, share bridged."""
-        parts = [f"{self.curve.width_px:.0f} px", self.colour()]
-        parts += [f"confidence {self.confidence:.2f}", f"{100 * self.bridged:.0f} % bridged"]
-        return ", ".join(part for part in parts if part)
+    shown: dict[str, Any]
 
 
 class CurveWriter:
@@ -59,8 +57,7 @@ class CurveWriter:
     at all.
 
     stem: the path of the files up to their endings. scan: the name of its file; rows, columns, dpi:
-    of the scan, which is stored upright. scratch: folder for temporary data. traces: write
-    NAME.traces.csv, too.
+    of the scan, which is stored upright. scratch: folder for temporary data.
     Raises ScanError if the scan has none of the rows that the options ask for.
     """
 
@@ -70,30 +67,25 @@ class CurveWriter:
         scan: str,
         rows: int,
         columns: int,
-        *,
         dpi: float | None = None,
         options: CurveOptions | None = None,
         scratch: Path | None = None,
-        traces: bool = False,
     ) -> None:
-        self._stem, self._traces = stem, traces
+        self._stem, self._scan, self._size = stem, scan, (rows, columns)
+        self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels."
         self._options = options or CurveOptions()
         self._first, stop = self._options.rows or (0, rows)
+        self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
-            raise ScanError(
-                f"{scan}: --rows begins with {self._first:,}: the scan has {rows:,} rows"
-            )
-        self._stop = min(stop, rows)
-        tracks = self._options.tracks
-        self._finder = None if tracks else TrackFinder(columns, dpi)
-        self._tracks: Tracks | None = straight(tracks) if tracks else None
-        self._sheet = Sheet(scan, f"{stem.name}.curves.csv", (rows, columns), bool(tracks))
+            raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
+        given = self._options.tracks
+        self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
+        self._finder = TrackFinder(columns, dpi)
         self._follower = CurveFollower.at(dpi, scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
         """The curves for the view, when the block has ended."""
-        self._row = 0
 
     def put(
         self,
@@ -106,11 +98,9 @@ class CurveWriter:
         certainty; colours (rows, columns, 3), red, green, blue, or None."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(gray)
-        if not len(gray[part]):
-            return
         seen = None if colours is None else colours[part]
         self._follower.add(gray[part], mask[part], probability[part], seen)
-        if self._finder:
+        if not self._tracks:
             self._finder.add(gray[part])
 
     def quality(self) -> dict[str, float]:
@@ -132,92 +122,129 @@ class CurveWriter:
 
     def _finish(self) -> None:
         self._follower.finish()
-        if self._finder and (tracks := self._finder.find()):
+        if not self._tracks and (tracks := self._finder.find()):
             self._tracks = replace(tracks, rows=tracks.rows + self._first)
         if not self._tracks:
             self.notes.append("no printed tracks found: values are fractions of the scan's width")
-        found = self._named()
-        self._write_csv(found)
-        if self._traces:
-            self._write_traces(found)
-        self.notes += write_las(self._stem, self._sheet, self._tracks, self._options, found)
-        self.shown += [self._for_view(one) for one in found]
-
-    def _named(self) -> list[Found]:
-        """All curves, by track and from left to right."""
-        found = []
-        for curve in self._follower.curves:
-            points = self._follower.points(curve)
-            rows = np.arange(curve.first_row, curve.first_row + curve.rows)
-            left, right, track = np.float64(0), np.float64(self._sheet.shape[1]), 0
-            if self._tracks and (track := self._tracks.of(rows, points.column + 0.5)):
-                left, right = self._tracks.at(rows)[:, track - 1].T
-            values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
-            on_ink = points.flags & BRIDGED == 0
-            bridged = float((~on_ink).mean())
-            confidence = float(points.confidence[on_ink].mean()) if on_ink.any() else 0.0
-            middle = float(np.median(points.column))
-            found.append((track, middle, Found(curve, "", track, values, confidence, bridged)))
-        found.sort(key=lambda one: one[:2])
-        orders = dict.fromkeys((track for track, _, _ in found), 0)
-        named = []
-        for track, _, one in found:
-            orders[track] += 1
-            name = f"T{track}_C{orders[track]}_{one.curve.style.upper()}"
-            named.append(replace(one, name=name))
-        return named
-
-    def _write_csv(self, found: list[Found]) -> None:
-        rows, columns = self._sheet.shape
+        found = [self._found(curve) for curve in self._follower.curves]
+        found.sort(key=lambda one: (one.track, one.middle))
+        orders: Counter[int] = Counter()
         with atomic_file(f"{self._stem}.curves.csv") as file:
-            scan = self._sheet.scan
-            head = HEAD.format(version=__version__, scan=scan, rows=rows, columns=columns)
-            file.write(head.encode("utf-8", "replace"))
+            file.write(f"# {self._said}\n{CSV_HEAD}".encode("utf-8", "replace"))
             for one in found:
+                orders[one.track] += 1
+                name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
+                one.shown["name"] = name
                 points = self._follower.points(one.curve)
-                file.write("".join(_lines(one, points)).encode())
+                span = points.column, points.left, points.right
+                table: list[NDArray[Any]] = [
+                    _rows(one.curve),
+                    *span,
+                    one.values,
+                    points.confidence,
+                    points.flags,
+                ]
+                form = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d"
+                np.savetxt(file, np.stack(table, 1), form)
+        self.shown += [one.shown for one in found]
+        self._write_las(found)
 
-    def _write_traces(self, found: list[Found]) -> None:
-        """For programs that read what --traces wrote; goes with that word."""
-        with atomic_file(f"{self._stem}.traces.csv") as file:
-            file.write(b"row,trace,column\n")
-            for number, one in enumerate(found, 1):
-                columns = enumerate(self._follower.points(one.curve).column, one.curve.first_row)
-                lines = [f"{row},{number},{column:.1f}\n" for row, column in columns]
-                file.write("".join(lines).encode())
-
-    def _for_view(self, one: Found) -> dict[str, Any]:
-        points = self._follower.points(one.curve)
-        return {
-            "name": one.name,
-            "style": one.curve.style,
-            "rows": [one.curve.first_row, one.curve.first_row + one.curve.rows - 1],
-            "confidence": round(one.confidence, 2),
-            "about": one.about(),
-            "uncertain": one.curve.uncertain,
-            "lines": polylines(points.column, one.curve.first_row),
+    def _found(self, curve: Curve) -> Found:
+        points, rows = self._follower.points(curve), _rows(curve)
+        left, right, track = np.float64(0), np.float64(self._size[1]), 0
+        if self._tracks and (track := self._tracks.of(rows, points.column + 0.5)):
+            left, right = self._tracks.at(rows)[:, track - 1].T
+        values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
+        on_ink = points.flags & BRIDGED == 0
+        confidence = float(points.confidence[on_ink].mean()) if on_ink.any() else 0.0
+        about = [f"{curve.width_px:.0f} px"]
+        about += ["#{:02x}{:02x}{:02x}".format(*curve.colour)] if curve.colour else []
+        about += [f"confidence {confidence:.2f}", f"{100 * (~on_ink).mean():.0f} % bridged"]
+        line = np.stack([points.column, rows - rows[0]], 1).astype(np.float32)[:, None]
+        line = cv2.approxPolyDP(line, 0.8, False)[:, 0] + (0.5, rows[0])  # within a pixel
+        shown = {
+            "style": curve.style,
+            "rows": rows[[0, -1]].tolist(),
+            "confidence": round(confidence, 2),
+            "about": ", ".join(about),
+            "uncertain": curve.uncertain,
+            "lines": [np.rint(line).astype(int).ravel().tolist()],
         }
+        return Found(curve, track, float(np.median(points.column)), values, shown)
+
+    def _write_las(self, found: list[Found]) -> None:
+        """NAME.las, or for several logs NAME.1.las, NAME.2.las ..."""
+        least = min(nlargest(MOST_CURVES, (one.curve.rows for one in found)), default=0)
+        kept = [one for one in found if one.curve.rows >= least]
+        if left_out := len(found) - len(kept):
+            self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
+        first = min((one.curve.first_row for one in kept), default=0)
+        last = (
+            max((one.curve.first_row + one.curve.rows for one in kept), default=self._size[0]) - 1
+        )
+        depth = self._options.depth
+        logs = depth.logs if depth else [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
+        numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
+        for number, log in zip(numbers, logs, strict=True):
+            low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
+            start = min(max(first, low), high - 1)
+            rows = np.arange(start, max(min(last, high), start + 1) + 1)
+            self._write_log(f"{self._stem}{number}.las", log, rows, kept)
+        remove_las(self._stem, [f"{self._stem}{number}.las" for number in numbers])
+        if depth and (away := sum(depth.at(row) is None for row in range(first, last + 1))):
+            self.notes.append(
+                f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
+                "give --depth of rows nearer to the ends"
+            )
+
+    def _write_log(self, path: str, log: Interval, rows: NDArray[Any], found: list[Found]) -> None:
+        """A LAS 2.0 of these rows of the scan."""
+        import lasio
+
+        las, depth, step = lasio.LASFile(), self._options.depth, self._options.step
+        index = np.array([log.at(row) for row in rows.tolist()], float)
+        if step:
+            begin = math.ceil(index[0] / step)
+            steps = np.arange(begin, max(begin + 1, index[-1] / step)) * step  # one at least
+            rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
+        unit, what = (
+            (depth.unit, f"depth, {depth.unit}") if depth else ("row", "row of the scan, from 0")
+        )
+        las.append_curve("DEPT", index, unit=unit.upper(), descr=what)
+        for one in found:  # linear between two rows; missing where one of them is
+            values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)
+            las.append_curve(one.shown["name"], values, unit="FRAC", descr=one.shown["about"])
+        well = Path(self._scan).stem
+        api = "".join(re.findall(API_NUMBER, well)[:1]).replace("-", "")
+        about = {"NULL": -999.25, "WELL": well, "SRVC": f"wellseg {__version__}"}
+        for mnemonic, value in {**about, "API": api, "UWI": api}.items():
+            las.well[mnemonic].value = value
+        borders = np.median(self._tracks.borders, 0).tolist() if self._tracks else []
+        items: list[tuple[Any, ...]] = [("ROWS", "", self._size[0], "rows of the scan")]
+        items += [("COLS", "PX", self._size[1], "columns of the scan")]
+        items += [("NTRK", "", len(borders), "tracks")]
+        for track, sides in enumerate(borders, 1):
+            for side, column in zip(("left", "right"), sides, strict=True):
+                what = f"{side} border of track {track}, median of all rows"
+                items.append((f"T{track}{side[0].upper()}", "PX", round(column, 1), what))
+        for item in items:
+            las.params[item[0]] = lasio.HeaderItem(*item)
+        notes = [self._said, LAS_NOTE, *self.notes]
+        if self._options.tracks:
+            notes.append("The borders are those of --tracks, the same in every row.")
+        if depth:
+            points = ", ".join(f"row {row:g} = {at:g} {unit}" for row, at in log.points)
+            notes.append(f"Depth is linear between {points}, and unknown far from them.")
+        las.other = "\n".join(notes)
+        apart = np.diff(index)  # a step of 0 says that it varies (LAS 2.0)
+        step = step or (round(float(apart[0]), 6) if np.ptp(apart) < 1e-6 else 0.0)
+        ends = {"STRT": round(float(index[0]), 4), "STOP": round(float(index[-1]), 4), "STEP": step}
+        with atomic_file(path) as file:
+            text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
+            column_fmt = {0: "%.4f" if depth else "%d"}
+            las.write(text, version=2.0, wrap=False, column_fmt=column_fmt, fmt="%.5f", **ends)
+            text.detach()
 
 
-def _lines(one: Found, points: Points) -> list[str]:
-    """Of the CSV."""
-    begin = f"{one.name},{one.track or ''}"
-    table = zip(
-        *(points.column, points.left, points.right, one.values, points.confidence, points.flags),
-        strict=True,
-    )
-    return [
-        f"{row},{begin},{column:.1f},{left:.0f},{right:.0f},{value:.4f},{sure:.2f},{flags}\n"
-        for row, (column, left, right, value, sure, flags) in enumerate(table, one.curve.first_row)
-    ]
-
-
-def polylines(columns: NDArray[np.float32], first_row: int) -> list[list[int]]:
-    """[column, row, column, row, ...] of each piece without a gap, within a pixel."""
-    lines = []
-    there = np.pad(~np.isnan(columns), 1).astype(np.int8)
-    for start, stop in np.flatnonzero(np.diff(there)).reshape(-1, 2).tolist():
-        points = np.stack([columns[start:stop], np.arange(start, stop)], 1).astype(np.float32)
-        line = cv2.approxPolyDP(points[:, None], 0.8, False)[:, 0] + (0.5, first_row)
-        lines.append(np.rint(line).astype(int).ravel().tolist())
-    return lines
+def _rows(curve: Curve) -> NDArray[np.int64]:
+    return np.arange(curve.first_row, curve.first_row + curve.rows)

@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 INWARDS, OUTWARDS = 0.1, 0.15
 """Inches from where the lines across end at which a border costs FAR: they stop short of it more
 often than they go on beyond it."""
-FAR, UNSEEN, DRAWN = 0.1, 4.0, 0.1
-"""A border that is not drawn costs UNSEEN times as much to be far; a drawn one earns DRAWN."""
-LEAST_INCHES, SHARE_INCHES = 1.2, 1.8
-"""The narrowest track that shares a border; and one that only a bolder line tells."""
-GAIN, BOLD = 0.12, 1.25
-"""What a border inside has to gain; how much bolder than other lines one is that needs no gain."""
+FAR, DRAWN = 0.1, 0.1
+"""What it costs; and what a border earns that is drawn."""
+LEAST_INCHES, GAIN = 1.2, 0.12
+"""The narrowest track that shares a border, and what such a border has to gain."""
 AGREES, SURE = 0.55, 0.7
 """A comb that agrees so well makes a panel of grid, and a track beside another."""
-FINEST_INCHES = 0.015
-"""Between two lines."""
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -46,7 +42,6 @@ COMBS = _combs()
 NODES = np.concatenate(COMBS)
 COUNTS = np.array([len(comb) for comb in COMBS])
 STARTS = COUNTS.cumsum() - COUNTS
-FINEST = np.array([np.diff(comb).min() for comb in COMBS])
 
 
 class Lines:
@@ -82,7 +77,6 @@ class Lines:
         hits = np.add.reduceat(self.loose[at], STARTS, axis=1)
         total = self.sums[np.clip(b + 2, 0, last + 1)] - self.sums[np.clip(a - 1, 0, last)]
         score = 2 * hits / (COUNTS + total[:, None])
-        score[(b - a)[:, None] * FINEST < FINEST_INCHES * self.dpi] = 0
         best: Floats = score.max(1)
         return best
 
@@ -97,8 +91,7 @@ class Lines:
         score = self.agree(a, b)
         for column, out in ((a, left - a), (b, b - right)):
             seen = self.height[column]
-            far = FAR * np.maximum(out / outwards, -out / inwards) ** 2
-            score += DRAWN * seen - far * np.where(seen > 0.2, 1, UNSEEN)
+            score += DRAWN * seen - FAR * np.maximum(out / outwards, -out / inwards) ** 2
         best = int(score.argmax())
         first, last = self._snap(int(a[best])), self._snap(int(b[best]))
         # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
@@ -147,17 +140,4 @@ class Lines:
         while k:
             k = int(came[k])
             borders.append(int(at[k]))
-        if len(borders) == 2 and whole > SURE:
-            borders[1:1] = self._bolder(a, b)
         return list(zip(borders[:0:-1], borders[-2::-1], strict=True))
-
-    def _bolder(self, a: int, b: int) -> list[int]:
-        """The line in the middle, if it is bolder than all others between a and b."""
-        inner = self.peaks[(self.peaks > a + 3) & (self.peaks < b - 3)]
-        middle = abs(inner - (a + b) / 2) < max(2, 0.01 * (b - a))
-        others = np.sort(self.bold[inner[~middle]])
-        if b - a < 2 * SHARE_INCHES * self.dpi or middle.sum() != 1 or len(others) < 5:
-            return []
-        bold = self.bold[inner[middle]][0]
-        enough = bold > BOLD * others[-2] and bold > 0.7 * self.bold[[a, b]].min()
-        return inner[middle].tolist() if enough else []

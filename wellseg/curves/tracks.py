@@ -3,19 +3,18 @@
 Told by the grid's lines in blocks of rows. A log keeps its layout and wanders sideways as a whole,
 so the blocks are first laid over each other; then hundreds of them say together what is printed,
 however much is worn, written over or crossed by curves. Lines across say where panels are; lines
-down say to the pixel where a track begins and ends: they divide it evenly or by a logarithm. Where
-two combs agree with the lines better than one, two tracks share the border between them.
+down say to the pixel where a track begins and ends: they divide it evenly or by a logarithm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
 
 from wellseg.curves.lines import Lines
 
@@ -29,20 +28,15 @@ LINE_INCHES = 0.2
 BIN_INCHES = 0.02
 INK = 35
 """Levels of gray below paper that are ink: many renders have a pale grid."""
-LEAST_LINES = 1
-"""In a block; one with fewer says nothing about the grid."""
-TRACK_INCHES, BREAK_INCHES, FADE_INCHES = 0.5, 0.06, 1.0
-"""The narrowest panel; what is missing of the grid under a bold line, and does not end it; in how
-much a worn panel has to end."""
-WANDER = 0.2
-"""Of the scan's width a log may wander to each side."""
+WANDER, ALIGN_INCHES = 0.2, 0.1
+"""Of the scan's width a log may wander to each side; and how far a part lies aside from its
+block."""
 FIT = 0.45
 """From -1 to 1: a block that agrees so well with the layout has it."""
-LEAST_BLOCKS = 4
-REACH_BLOCKS = 8
-"""So far from a block that has the layout it is taken to hold."""
-ALIGN_INCHES, BORDER_INCHES = 0.1, 0.03
-"""How far a part lies aside from where its block does, and a border from where the part says."""
+TRACK_INCHES, FADE_INCHES = 0.5, 1.0
+"""The narrowest panel; in how much a worn panel has to end."""
+LEAST_BLOCKS, REACH_BLOCKS = 4, 8
+"""With the layout; so far from one of them it is taken to hold."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -69,22 +63,13 @@ class Tracks:
         return np.stack(each, 1).reshape(len(rows), -1, 2)
 
     def of(self, rows: Indices, columns: Floats) -> int:
-        """Number, from 1, of the track in which most of these points lie; 0: most lie in none.
-        Columns may be NaN."""
-        above = np.searchsorted(self.rows, rows).clip(1, max(1, len(self.rows) - 1))
-        nearest = [
-            abs(self.rows[at.clip(0, len(self.rows) - 1)] - rows) for at in (above - 1, above)
-        ]
+        """Number, from 1, of the track in which most of these points lie; 0: most lie in none."""
+        nearest = np.rint(np.interp(rows, self.rows, np.arange(len(self.rows)))).astype(int)
+        near = abs(self.rows[nearest] - rows) <= self.reach
         borders = self.at(rows)
         inside = (borders[..., 0] <= columns[:, None]) & (columns[:, None] <= borders[..., 1])
-        counts = (inside & (np.minimum(*nearest) <= self.reach)[:, None]).sum(0)
-        most = int(counts.argmax())
-        return most + 1 if 2 * counts[most] > np.count_nonzero(columns == columns) else 0
-
-
-def straight(borders: Sequence[tuple[float, float]]) -> Tracks:
-    """Tracks with these left and right borders in every row."""
-    return Tracks(np.zeros(1), np.array([borders], float), np.inf)
+        counts = (inside & near[:, None]).sum(0)
+        return int(counts.argmax()) + 1 if 2 * counts.max() > len(columns) else 0
 
 
 class TrackFinder:
@@ -136,36 +121,42 @@ class TrackFinder:
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
-        if len(self._across) < LEAST_BLOCKS:
-            return None
-        step = max(1, round(BIN_INCHES * self.dpi))
-        across = np.stack(self._across)
-        bins = [across[:, i : i + step].mean(1) for i in range(0, self.columns, step)]
-        lines = np.stack(bins, 1, dtype=np.float32)
+        step = self._px(BIN_INCHES)
+        bins = range(0, self.columns, step)
+        across = np.array(self._across).reshape(-1, self.columns)
+        lines = np.add.reduceat(across, bins, 1, np.float32) / step
         usual = np.percentile(lines, 90, axis=1, keepdims=True)
-        grid = np.clip(lines / np.maximum(LEAST_LINES, usual / 2), 0, 1)
-        fit, shift = overlay(2 * grid - 1, (usual[:, 0] >= LEAST_LINES).astype(np.float32))
-        like = np.flatnonzero(fit > FIT)
+        like = np.flatnonzero(usual >= 1)
         if len(like) < LEAST_BLOCKS:
             return None
+        grid: Floats = 2 * np.clip(lines[like] / np.maximum(1, usual[like] / 2), 0, 1) - 1
+        shift = overlay(grid, max(4, int(WANDER * len(bins))), -1)
+        grid = _moved(grid, shift, -1)
+        layout = grid.mean(0)
+        fits = grid @ layout > FIT * np.abs(layout).sum()
+        if fits.sum() < LEAST_BLOCKS:
+            return None
         # From here on only blocks that have the layout, laid over each other.
-        shift = shift[like] * step
-        page = _moved(np.repeat(grid[like], step, 1)[:, : self.columns], shift).mean(0)
-        parts = (like[:, None] * PARTS + np.arange(PARTS)).ravel()
+        page = np.repeat(grid[fits].mean(0), step)[: self.columns]
+        parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
         down = np.stack(self._down)[parts].astype(np.float32) / 255
-        shift = self._align(down, np.repeat(shift, PARTS))
-        down = _moved(down, shift)
+        shift, reach = np.repeat(shift[fits] * step, PARTS), self._px(ALIGN_INCHES)
+        sharp = _moved(down, shift)
+        sharp -= cv2.blur(sharp, (reach | 1, 1))
+        shift = shift + overlay(sharp, reach)
+        ruled = _moved(down, shift).mean(0)
         borders = set()
-        for left, right in _panels(page > 0.5, self._px(BREAK_INCHES), self._px(TRACK_INCHES)):
+        panels = np.flatnonzero(np.diff(page > 0, prepend=False, append=False)).reshape(-1, 2)
+        for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
             left = self.columns - self._end(page[::-1], self.columns - left)
             right = self._end(page, right)
-            borders |= set(Lines(down.mean(0), left, right, self.dpi).tracks(left, right))
+            borders |= set(Lines(ruled, left, right, self.dpi).tracks(left, right))
         if not borders:
             return None
-        sides = [self._follow(down, side) for side in np.ravel(sorted(borders))]
-        columns = np.stack(sides, 1) + shift[:, None] + 0.5
-        rows = (parts + 0.5) * (self.block_rows / PARTS)
-        return Tracks(rows, columns.reshape(len(rows), -1, 2), REACH_BLOCKS * self.block_rows)
+        sides = np.array(sorted(borders)) + shift[:, None, None] + 0.5
+        return Tracks(
+            (parts + 0.5) * (self.block_rows / PARTS), sides, REACH_BLOCKS * self.block_rows
+        )
 
     def _end(self, page: Floats, end: int) -> int:
         """Where a panel's lines across end, of which fewer and fewer may go on from ``end``."""
@@ -173,82 +164,25 @@ class TrackFinder:
         top, beyond = page[max(0, end - fade) : end].max(), page[end : end + fade]
         if not len(beyond):
             return end
-        low = beyond < beyond.min() + 0.3 * (top - beyond.min())
-        return end + int(low.argmax())
-
-    def _align(self, down: Floats, shift: Indices) -> Indices:
-        """``shift`` of each part, to the pixel: where its lines down lie as in the mean of all."""
-        reach = self._px(ALIGN_INCHES)
-        for _ in range(2):
-            moved = _moved(down, shift)
-            mean = cv2.GaussianBlur(moved.mean(0)[None], (0, 0), 1.0)
-            mean -= cv2.blur(mean, (reach | 1, 1))
-            scores = [moved @ np.roll(mean[0], -i) for i in range(-reach, reach + 1)]
-            score = np.stack(scores, 1)
-            score /= max(1e-6, float(np.percentile(score.max(1), 75)))
-            shift = shift - (course(score, 0.02, 1.0) - reach)
-        return shift
-
-    def _follow(self, down: Floats, side: int) -> Floats:
-        """Where in each part a border lies that is at ``side`` in the mean of all."""
-        room = self._px(BORDER_INCHES)
-        window = np.pad(down, ((0, 0), (room, room + 1)))[:, side : side + 2 * room + 1]
-        drawn: NDArray[Any] = cv2.GaussianBlur(window, (0, 0), 1.0, sigmaY=2)
-        drawn = np.clip(drawn / max(1e-3, float(np.percentile(drawn.max(1), 75))), 0, 1)
-        aside = (np.arange(-room, room + 1) / room) ** 2
-        return side + (course(drawn - 0.1 * aside, 0.05, 1.0) - room).astype(float)
+        return end + int((beyond < beyond.min() + 0.3 * (top - beyond.min())).argmax())
 
 
-def overlay(grid: Floats, weight: Floats, rounds: int = 5) -> tuple[Floats, Indices]:
-    """Lay the blocks of a log over each other: how well each agrees with the mean of all, from -1
-    to 1, and how many columns it lies to the right of it. grid: (blocks, columns), -1 paper to 1
-    grid; weight: of each block."""
-    columns = grid.shape[1]
-    most = max(4, int(WANDER * columns))
-    padded = np.pad(grid, ((0, 0), (most, most)), constant_values=-1)
-    layout = weight @ grid / max(weight.sum(), 1e-6)
-    for _ in range(rounds):
-        scores = [padded[:, i : i + columns] @ layout / columns for i in range(2 * most + 1)]
-        shift = course(np.stack(scores, 1) * weight[:, None], 0.003, 0.5) - most
-        shift -= int(np.median(shift))
-        over = _moved(grid, shift, -1)
-        fit = over @ layout / max(np.abs(layout).sum(), 1e-6)
-        share = weight * np.clip(fit, 0, 1)
-        layout = share @ over / max(share.sum(), 1e-6)
-    return fit, shift
-
-
-def course(score: Floats, per_step: float, jump: float) -> Indices:
-    """The column in each row that together score highest (Viterbi). A step costs ``per_step`` for
-    each column, and at most ``jump``: sheets are joined. score: (rows, columns)."""
-    at = np.arange(score.shape[1])
-    cost = np.minimum(per_step * np.abs(at[:, None] - at), jump).astype(np.float32)
-    came = np.zeros(score.shape, np.int16)
-    best = score[0].astype(np.float32)
-    for row in range(1, len(score)):
-        from_each = best - cost  # to each column (first axis) from each other
-        came[row] = from_each.argmax(1)
-        best = from_each[at, came[row]] + score[row]
-    path = [int(best.argmax())]
-    for row in range(len(score) - 1, 0, -1):
-        path.append(int(came[row, path[-1]]))
-    return np.array(path[::-1])
-
-
-def _moved(rows: NDArray[Any], shift: Indices, empty: float = 0) -> NDArray[Any]:
-    """Each row moved to the left by its shift."""
-    most, columns = int(np.abs(shift).max()), rows.shape[1]
+def overlay(rows: Floats, most: int, empty: float = 0) -> Indices:
+    """How many columns each row of ``rows`` lies to the right of the mean of all, at most ``most``.
+    Where its neighbours lie says more than it does by itself."""
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
-    starts = (most + shift).tolist()
-    return np.stack([row[s : s + columns] for row, s in zip(padded, starts, strict=True)])
+    shift = np.zeros(len(rows), np.int64)
+    for _ in range(3):
+        mean = _moved(rows, shift, empty).mean(0)
+        score = [padded[:, i : i + len(mean)] @ mean for i in range(2 * most + 1)]
+        along = gaussian_filter1d(np.stack(score, 1), 1, axis=0)
+        shift = median_filter(along.argmax(1), 5) - most
+        shift -= int(np.median(shift))
+    return shift
 
 
-def _panels(grid: NDArray[np.bool_], bridged: int, least: int) -> list[tuple[int, int]]:
-    """[left, right) of each stretch of grid that is not shorter than ``least``."""
-    panels: list[tuple[int, int]] = []
-    edges = np.flatnonzero(np.diff(np.pad(grid, 1).astype(np.int8)))
-    for left, right in edges.reshape(-1, 2).tolist():
-        if panels and left - panels[-1][1] < bridged:
-            left = panels.pop()[0]
-        panels.append((left, right))
-    return [(left, right) for left, right in panels if right - left >= least]
+def _moved(rows: Floats, shift: Indices, empty: float = 0) -> Floats:
+    """Each row moved to the left by its shift."""
+    most = int(np.abs(shift).max())
+    padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
+    return np.take_along_axis(padded, most + shift[:, None] + np.arange(rows.shape[1]), 1)

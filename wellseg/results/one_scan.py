@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.config import PredictConfig
+from wellseg.curves import remove_las
 from wellseg.curves.options import DepthScale
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
@@ -221,6 +222,4 @@ def _remove_stale(task: Task, wanted: list[str]) -> None:
     for ending in stale:
         Path(task.result(ending)).unlink(missing_ok=True)
     if ".curves.csv" not in wanted:
-        from wellseg.curves.las import remove_las
-
         remove_las(Path(task.stem))
