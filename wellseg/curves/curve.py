@@ -9,11 +9,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points, Style
+from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.window import LOOK_ROWS, Window
 
-__all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points", "Style"]
+__all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points"]
 
 USUAL_DPI = 200.0
 """Of a scan that does not say, or says what no scanner does."""
@@ -22,7 +22,6 @@ LEAST_INCHES = 0.25
 GAP_INCHES = 0.1
 """Half a dash."""
 BLOCK_ROWS = 512
-KEPT_ROWS = 512
 
 
 class CurveFollower:
@@ -52,12 +51,8 @@ class CurveFollower:
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(gap_rows, self._spill)
-        self._first = first_row
-        self._gray: list[NDArray[np.uint8]] = []
-        self._mask: list[NDArray[np.bool_]] = []
-        self._ink: list[NDArray[np.uint8]] = []
-        self._colours: list[NDArray[np.uint8]] = []
-        self._have = self._above = 0
+        self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
+        self._have = self._above = 0  # rows of parts, and those of them that are followed
 
     def add(
         self,
@@ -69,65 +64,43 @@ class CurveFollower:
         """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
         not, probability 255 for certainty. colours: (rows, columns, 3), red, green, blue, or
         None."""
+        planes = [gray, mask, probability, *([] if colours is None else [colours])]
         for row in range(0, len(mask), BLOCK_ROWS):  # a block copies what waits
             part = slice(row, row + BLOCK_ROWS)
-            self._gray.append(gray[part])
-            self._mask.append(mask[part] > 127)
-            self._ink.append(probability[part])
-            if colours is not None:
-                self._colours.append(colours[part])
+            self._parts.append([plane[part] for plane in planes])
             self._have += len(mask[part])
             while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
-                self._block(BLOCK_ROWS)
+                self._block(BLOCK_ROWS, last=False)
 
-    def _block(self, rows: int) -> None:
-        """Take that many rows."""
-        gray, mask = np.concatenate(self._gray), np.concatenate(self._mask)
-        ink = np.concatenate(self._ink)
-        colours = np.concatenate(self._colours) if self._colours else None
-        above = self._above
-        begin, end = max(0, above - MARGIN_ROWS), min(len(mask), above + rows + MARGIN_ROWS)
-        new = self._chains.add(
-            gray[begin:end],
-            mask[begin:end],
-            ink[begin:end],
-            None if colours is None else colours[begin:end],
-            slice(above - begin, above - begin + rows),
-        )
-        self._window.add(new)
-        known = self._first + rows
-        if len(mask) < above + rows + MARGIN_ROWS:
-            self._chains.close()
-            stop = known + 1
-        else:
-            stop = known - LOOK_ROWS
-        self._window.decide(stop, ink[: above + rows], self._first - above)
-        self._first = known
-        drop = max(0, above + rows - KEPT_ROWS)
-        self._gray, self._mask, self._ink = [gray[drop:]], [mask[drop:]], [ink[drop:]]
-        if colours is not None:
-            self._colours = [colours[drop:]]
-        self._have -= drop
-        self._above += rows - drop
+    def _block(self, rows: int, last: bool) -> None:
+        """Follow that many rows."""
+        planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
+        above, known = self._above, self._above + rows
+        begin = max(0, above - MARGIN_ROWS)
+        near = [plane[begin : known + MARGIN_ROWS] for plane in planes]
+        new = self._chains.add(near, slice(above - begin, known - begin), last)
+        stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
+        self._window.decide(new, stop, planes[2][:known], self._chains.row - known)
+        drop = max(0, known - BLOCK_ROWS)
+        self._parts = [[plane[drop:] for plane in planes]]
+        self._have, self._above = self._have - drop, known - drop
 
     def finish(self) -> None:
         """After the last row: ``curves`` is complete."""
-        if self._have > self._above:
-            self._block(self._have - self._above)
-        self._window.finish()
-        lines = [line for line in self._window.ended if line.rows >= self.least_rows]
-        for line in lines:
-            curve = Curve(line.first_row, line.rows, line.style, 2 * line.look.ink - 1)
-            curve.colour, curve.uncertain = line.ink_colour, line.uncertain
-            curve.chunks = line.chunks
-            self.curves.append(curve)
-        self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))
+        if self._have:
+            self._block(self._have - self._above, last=True)
+        self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
+        left = {}
+        for curve in self.curves:
+            points = self.points(curve)
+            curve.style, left[curve] = curve.style_of(points), points.column[0]
+        self.curves.sort(key=lambda curve: (curve.first_row, left[curve]))
 
-    def _spill(self, points: NDArray[np.float32]) -> tuple[int, int]:
-        """Write points to the end of the temporary file; where they are."""
+    def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
+        """Write records to the end of the temporary file; where they are."""
         at = self._file.seek(0, 2)
-        self._file.write(points.tobytes())
-        return at, points.nbytes
+        self._file.write(records.tobytes())
+        return at, records.nbytes
 
     def points(self, curve: Curve) -> Points:
         """Of a curve that has ended, row by row."""
@@ -135,9 +108,7 @@ class CurveFollower:
         for at, size in curve.chunks:
             self._file.seek(at)
             parts.append(self._file.read(size))
-        block = np.frombuffer(b"".join(parts), np.float32).reshape(-1, 5)
-        column, left, right, confidence, flags = block.T
-        return Points(column, left, right, confidence, flags.astype(np.uint8))
+        return curve.points(np.frombuffer(b"".join(parts), np.float32).reshape(-1, 6))
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 Bytes = NDArray[np.uint8]
 
@@ -22,59 +23,46 @@ HUE_APART = 14
 LEAST_PIXELS = 40
 """A new ink has so many pixels in a block of rows."""
 REACH_PX = 8
-"""A pixel farther than this from every clear one belongs to layer 1: gray curves."""
+"""A pixel farther than this from every clear one belongs to GRAY."""
 
 GRAY, BLACK, FIRST_INK = 1, 2, 3
 
 
-class Layers:
-    """Gives each pixel of a mask the number of its layer; learns the inks of a scan as they
-    come."""
-
-    def __init__(self) -> None:
-        self.hues: list[int] = []
-
-    def split(self, mask: NDArray[np.bool_], colours: Bytes | None) -> Bytes:
-        """uint8 (rows, columns): 0 no curve, else the layer. colours: RGB, or None: one layer."""
-        if colours is None or not mask.any():
-            return mask.astype(np.uint8) * np.uint8(BLACK)
-        rows, columns = np.nonzero(mask)
-        pixels = colours[rows, columns]
-        hsv = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2HSV)[0]
-        most, least = pixels.max(1), pixels.min(1)
-        has_hue = most - least >= CHROMA
-        layer = np.where(~has_hue & (most < DARK), np.uint8(BLACK), np.uint8(0))
-        layer[has_hue] = self._ink(hsv[has_hue, 0])
-        clear = np.zeros(mask.shape, np.uint8)
-        clear[rows, columns] = layer
-        return _spread(clear, mask)
-
-    def _ink(self, hue: Bytes) -> Bytes:
-        """The layer of each hue."""
-        counts = np.bincount(hue, minlength=180).astype(float)
-        smooth = np.convolve(np.concatenate([counts[-3:], counts, counts[:3]]), np.ones(7), "valid")
-        while True:
-            apart = _away(np.arange(180), self.hues).min(1, initial=90) > HUE_APART
-            mode = int(np.argmax(np.where(apart, smooth, -1.0)))
-            if not apart[mode] or smooth[mode] < LEAST_PIXELS or len(self.hues) > 200:
-                break
-            self.hues.append(mode)
-        if not self.hues:
-            return np.zeros(len(hue), np.uint8)
-        layer: Bytes = (FIRST_INK + _away(hue.astype(int), self.hues).argmin(1)).astype(np.uint8)
-        return layer
+def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, hues: list[int]) -> Bytes:
+    """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
+    RGB, or None: one layer. hues: those of the scan's inks; new ones are added."""
+    if colours is None or not mask.any():
+        return np.where(mask, np.uint8(BLACK), np.uint8(0))
+    pixels = colours[mask]
+    hue = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2HSV)[0, :, 0]
+    bright = pixels.max(1)
+    coloured = bright - pixels.min(1) >= CHROMA
+    layer = np.where(~coloured & (bright < DARK), np.uint8(BLACK), np.uint8(0))
+    count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
+    away = [_away(known) for known in hues]
+    while True:
+        count[np.min(away, axis=0, initial=90) <= HUE_APART] = 0
+        if count.max() < LEAST_PIXELS:
+            break
+        hues.append(int(count.argmax()))
+        away.append(_away(hues[-1]))
+    if hues:
+        layer[coloured] = FIRST_INK + np.argmin(away, axis=0)[hue[coloured]]
+    clear = np.zeros(mask.shape, np.uint8)
+    clear[mask] = layer
+    return _spread(clear, mask)
 
 
-def _away(hue: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:
-    """How far each hue is from each known one: (hues, known), at most 90."""
-    away: NDArray[np.int64] = np.abs(hue[:, None] - np.array(known, int))
+def _away(known: int) -> NDArray[np.int64]:
+    """How far each hue is from a known one, at most 90."""
+    away: NDArray[np.int64] = np.abs(np.arange(180) - known)
     return np.minimum(away, 180 - away)
 
 
 def _spread(clear: Bytes, mask: NDArray[np.bool_]) -> Bytes:
     """The layer of the nearest clear pixel for every pixel of the mask."""
     if not clear.any():
-        return mask.astype(np.uint8) * np.uint8(GRAY)
+        return np.where(mask, np.uint8(GRAY), np.uint8(0))
     distance, nearest = cv2.distanceTransformWithLabels(
         (clear == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

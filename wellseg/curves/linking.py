@@ -1,25 +1,55 @@
 """Which strand goes on in which: the cheapest set of curves that explains all strands of a window.
 
-A flow of curves through strands, as lanes and cables are followed: every strand wants to lie on a
-curve, a curve costs something to begin and to end, to leap over a gap, to turn, to change its
-width or colour, and to lie on a strand together with another. All costs are in rows of a strand
-that would otherwise be left out.
+A strand is a chain that can carry curves. A flow of curves through strands, as lanes and cables are
+followed: every strand wants to lie on a curve, a curve costs something to begin and to end, to leap
+over a gap, to turn, to change its width or colour, and to lie on a strand together with another.
+All costs are in rows of a strand that would otherwise be left out.
+
+Places are complex numbers, column + 1j * row. The course of an end is the direction of travel,
+downwards along the curve, as long as it is sure: 0 to 1. A look is what a stroke looks like, over
+how many rows: [rows, half its width, share of it that is ink, red, green, blue].
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
+from scipy.sparse import block_array, coo_array, eye_array
+from scipy.sparse.csgraph import connected_components
 
-from wellseg.curves.looks import Look
+from wellseg.curves.strands import (
+    CONFIDENCE,
+    DUTY,
+    HALF,
+    INK,
+    RED,
+    START,
+    STOP,
+    Chain,
+    Indices,
+    pairs_between,
+)
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+Places = NDArray[np.complexfloating[Any]]
 
+STRAND_ROWS = 3
+"""A shorter chain that touches others is part of a knot."""
+COURSE_ROWS = 10
+COURSE_PX = 14
+"""The course of an end is taken over so many rows, or so many pixels of its way."""
+SURE_ROWS = 30
+"""So many rows say what a curve looks like."""
+REMEMBERED_ROWS = 400.0
+SIDEWAYS = 0.25
+"""A column of a strand counts as so many rows."""
+WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
+"""What it costs if a stroke becomes e times as wide; a solid one loses all its ink; a channel
+changes from 0 to 255."""
 LEAP = 0.3
 """For each pixel of a gap without ink; of one with ink a fifth of it."""
 SHORT = 20.0
@@ -30,115 +60,219 @@ SHARE = 0.15
 """For each row of a strand on which a second curve lies."""
 UP_ROWS = 24
 """A stroke may run back up so far."""
+LOOP, LOOP_ROWS = 0.6, 40
+"""A strand of fewer rows at a knot may be a loop of another's stroke: worth less."""
+AHEAD_ROWS = 80
+"""What a strand looks like is taken over so many rows of where it goes on."""
 
 
 @dataclass
-class Ends:
-    """Ends of strands, in arrays of one entry each: upper ends or lower ends."""
+class Scene:
+    """The strands of a window, by number, and how curves go from one to another."""
 
-    x: Floats
-    y: Floats
-    dx: Floats
-    """Direction of travel, downwards along the curve; a unit vector."""
-    dy: Floats
-    firm: Floats
-    """How sure the direction is, 0 to 1."""
-    knot: Indices
-    """Number of the knot of strokes in which it lies; ends in one are connected by ink."""
-    layer: Indices
-    look: Look
-
-
-def candidates(lower: Ends, upper: Ends, gap_rows: int, reach: float) -> tuple[Indices, Indices]:
-    """Pairs (lower end of a strand, upper end of one that could continue it). ``upper`` is sorted
-    by y."""
-    first = np.searchsorted(upper.y, lower.y - UP_ROWS, "left")
-    after = np.searchsorted(upper.y, lower.y + gap_rows, "right")
-    count = after - first
-    a = np.repeat(np.arange(len(lower.y)), count)
-    s = np.arange(len(a)) - np.repeat(np.cumsum(count) - count, count) + first[a]
-    near = np.abs(upper.x[s] - lower.x[a]) <= reach
-    joined = upper.knot[s] == lower.knot[a]
-    below = upper.y[s] > lower.y[a] - 3
-    good = joined | (near & below & (upper.layer[s] == lower.layer[a]))
-    return a[good], s[good]
+    strands: list[Chain]
+    top: Places
+    bottom: Places
+    look: Floats
+    cost: dict[tuple[int, int], float]
+    """Of each possible link (upper strand, lower strand)."""
+    out: list[list[int]]
+    """Where the curves of each go on; twice the same for two curves."""
+    reach: list[list[int]]
+    """Those that could go on in it."""
+    births: list[int]
+    """How many curves begin at each."""
+    joined: set[tuple[int, int]]
+    """Links on ink."""
+    spurs: list[list[Chain]]
+    """What else is connected by ink with its lower end, and lies on no curve."""
+    ahead: Floats
+    """How each looks together with those in which it goes on."""
 
 
-def costs(lower: Ends, upper: Ends, a: Indices, s: Indices, ink: Floats) -> Floats:
-    """Of each pair; ink: mean probability along the straight line between."""
-    gx, gy = upper.x[s] - lower.x[a], upper.y[s] - lower.y[a]
-    far = np.hypot(gx, gy)
-    joined = upper.knot[s] == lower.knot[a]
-    leave = _angle(lower.dx[a], lower.dy[a], gx, gy)
-    arrive = _angle(gx, gy, upper.dx[s], upper.dy[s])
-    change = _angle(lower.dx[a], lower.dy[a], upper.dx[s], upper.dy[s])
-    weight = far / (far + 5)
-    firm_a, firm_s = lower.firm[a], upper.firm[s]
-    turn = weight * (leave * firm_a + arrive * firm_s) / 2
-    turn += (1 - weight) * change * np.minimum(firm_a, firm_s)
-    leap = np.where(
-        joined, np.minimum(0.05 * far, 12), LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink)
-    )
-    cost: Floats = leap + TURN * turn + lower.look[a].unlike(upper.look[s])
+def is_strand(chain: Chain) -> bool:
+    return chain.rows >= STRAND_ROWS or not (chain.above or chain.below)
+
+
+def both(one: Floats, other: Floats) -> Floats:
+    """The look of both together."""
+    weight = other[0] / (min(one[0], REMEMBERED_ROWS) + other[0])
+    look: Floats = one + weight * (other - one)
+    look[0] = one[0] + other[0]
+    return look
+
+
+def unlike(one: Floats, other: Floats) -> Floats:
+    """What it costs to take one for the other; less where little of them is known. (..., 6)"""
+    known = np.minimum(one[..., 0] / SURE_ROWS, 1) * np.minimum(other[..., 0] / SURE_ROWS, 1)
+    wider = np.minimum(1, np.abs(np.log(one[..., 1] / other[..., 1])))
+    style = np.abs(one[..., 2] - other[..., 2])
+    paint = np.abs(one[..., 3:] - other[..., 3:]).max(-1) / 255
+    cost: Floats = np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint)
     return cost
 
 
-def _angle(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> Floats:
+def link(
+    chains: list[Chain],
+    strands: list[Chain],
+    end_cost: float,
+    gap_rows: int,
+    ink: NDArray[np.uint8],
+    ink_row: int,
+) -> Scene:
+    """How curves go through a window. chains: all of it; strands: those of them that can carry
+    curves, sorted by first row. ink: probability of the rows from ``ink_row`` on."""
+    knot_up, knot_down, short = _knots(chains, strands)
+    top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
+    bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
+    look = np.array([_look(c) for c in strands])
+    worth = np.array([_worth(c) for c in strands])
+    height, layer = np.array([(c.rows, c.layer) for c in strands]).T
+    closed = np.array([not c.open for c in strands])
+    new = np.array([not c.curves for c in strands])
+    given = np.array([len(c.waiting) for c in strands])
+
+    upper_row, lower_row = top.imag, bottom.imag
+    a, s = pairs_between(upper_row, upper_row, lower_row - UP_ROWS, lower_row + gap_rows)
+    joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
+    near = (np.abs(gap.real) <= 2 * gap_rows) & (gap.imag > -3) & (layer[s] == layer[a])
+    possible = (joined | near) & closed[a] & new[s] & (a < s)
+    a, s, joined, gap = a[possible], s[possible], joined[possible], gap[possible]
+
+    far = np.abs(gap)
+    between = bottom[a, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
+    rows = np.clip(np.rint(between.imag).astype(int) - ink_row, 0, len(ink) - 1)
+    columns = np.clip(np.rint(between.real).astype(int), 0, ink.shape[1] - 1)
+    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink[rows, columns].mean(1) / 255)
+    leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
+    leave, arrive = course_down[a], course_up[s]
+    sure_leave, sure_arrive = np.abs(leave), np.abs(arrive)
+    turn = _angle(leave, gap) * sure_leave + _angle(gap, arrive) * sure_arrive
+    bend = _angle(leave, arrive) * np.minimum(sure_leave, sure_arrive)
+    cost = leap + TURN * (far * turn / 2 + 5 * bend) / (far + 5) + unlike(look[a], look[s])
+
+    cheap = cost < 1.8 * end_cost
+    a, s, joined, cost = a[cheap], s[cheap], joined[cheap], cost[cheap]
+    given = np.where(new, -1, given)
+    between = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
+    worth[between & (height < LOOP_ROWS)] *= LOOP
+    flow, births = solve(worth, height, given, (a, s), cost, end_cost, ~closed)
+    pairs = list(zip(a.tolist(), s.tolist(), strict=True))
+    out: list[list[int]] = [[] for _ in strands]
+    reach: list[list[int]] = [[] for _ in strands]
+    for (i, j), count in zip(pairs, flow.tolist(), strict=True):
+        out[i] += count * [j]
+        reach[j].append(i)
+    carried = np.isin(np.arange(len(strands)), [a[flow > 0], s[flow > 0]])
+    for i in np.flatnonzero(new & closed & ~carried & (worth < 2 * end_cost)):
+        for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
+            short.setdefault(knot, []).append(strands[i])
+    through = a[joined & (flow > 0)]
+    spurs: list[list[Chain]] = [[] for _ in strands]
+    for knot, left_out in short.items():
+        near_by = np.unique(through[knot_down[through] == knot])
+        for chain in left_out if len(near_by) else []:
+            middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
+            nearest = np.abs(bottom[near_by, None] - middle).min(1).argmin()
+            spurs[near_by[nearest]].append(chain)
+    costs = dict(zip(pairs, cost.tolist(), strict=True))
+    on_ink = {pair for pair, one in zip(pairs, joined.tolist(), strict=True) if one}
+    into = np.bincount(s, flow, len(strands))
+    ahead = look.copy()
+    for i in range(len(strands) - 1, -1, -1):
+        if len(out[i]) == 1 and into[out[i][0]] == 1 and look[i, 0] < AHEAD_ROWS:
+            ahead[i] = both(look[i], ahead[out[i][0]])
+    births_of = births.tolist()
+    return Scene(strands, top, bottom, look, costs, out, reach, births_of, on_ink, spurs, ahead)
+
+
+def _middle(runs: NDArray[np.float32]) -> Floats:
+    return (runs[:, START] + runs[:, STOP]) / 2
+
+
+def _end(runs: NDArray[np.float32], row: int, sign: int) -> tuple[complex, complex]:
+    """The place and the course of the end in the last of some runs, in that row. sign: -1 for the
+    upper end, of runs from bottom to top."""
+    middle = _middle(runs[-COURSE_ROWS:])
+    x = float(middle[-1])
+    if len(middle) == 1:
+        return complex(x, row), 0j
+    x += float(np.sign(middle[-1] - middle[-2]) * (runs[-1, STOP] - runs[-1, START]) / 2)
+    way = np.cumsum(np.hypot(np.diff(middle[::-1]), 1))
+    back = min(len(middle) - 1, int(np.searchsorted(way, COURSE_PX)) + 1)
+    course = complex(sign * (x - float(middle[-1 - back])), back)
+    return complex(x, row), course / max(abs(course), COURSE_PX)
+
+
+def _look(chain: Chain) -> Floats:
+    inked = chain.runs[:, DUTY] > 0.5
+    duty = float(inked.mean())
+    facts = chain.runs[inked] if duty else chain.runs
+    facts = facts[:, [INK if duty else HALF, RED, RED + 1, RED + 2]]
+    half, *paint = np.sort(facts, axis=0)[len(facts) // 2].tolist()
+    return np.array([len(chain.runs), max(half, 0.7), duty, *paint])
+
+
+def _worth(chain: Chain) -> float:
+    """What it costs to leave it out."""
+    middle = _middle(chain.runs)
+    wide = np.ptp(middle) if len(middle) > 1 else chain.runs[0, STOP] - chain.runs[0, START]
+    return float((chain.rows + SIDEWAYS * wide) * chain.runs[:, CONFIDENCE].mean())
+
+
+def _angle(one: Places, other: Places) -> Floats:
     """Between two directions, in right angles."""
-    size = np.hypot(ax, ay) * np.hypot(bx, by)
-    cosine = np.divide(ax * bx + ay * by, size, out=np.ones_like(size), where=size > 0)
-    angle: Floats = np.arccos(np.clip(cosine, -1, 1)) / (np.pi / 2)
-    return angle
+    return np.abs(np.angle(other * one.conj())) / (np.pi / 2)
+
+
+def _knots(
+    chains: list[Chain], strands: list[Chain]
+) -> tuple[Indices, Indices, dict[int, list[Chain]]]:
+    """The knot at the upper and at the lower end of each strand: ends that are connected by ink
+    through short chains have the same. And these chains, of each knot."""
+    place = {chain: number for number, chain in enumerate(chains)}
+    ends = [(2 * place[c], 2 * place[c] + 1) for c in chains if not is_strand(c)]
+    ends += [(2 * place[c] + 1, 2 * place[to]) for c in chains for to in c.below if to in place]
+    one, other = np.array(ends, int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(chains),) * 2)
+    _, knot = connected_components(graph, directed=False)
+    of = np.array([place[chain] for chain in strands])
+    short: dict[int, list[Chain]] = {}
+    for chain in chains:
+        if not is_strand(chain):
+            short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
+    return knot[2 * of], knot[2 * of + 1], short
 
 
 def solve(
     worth: Floats,
-    rows: Floats,
-    given: Floats,
+    rows: Floats | Indices,
+    given: Indices,
     pairs: tuple[Indices, Indices],
     cost: Floats,
-    begin: Floats,
-    finish: Floats,
+    end_cost: float,
+    goes_on: NDArray[np.bool_],
 ) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
 
     For each strand: worth, what it costs to leave it out; rows; given, how many curves are known to
-    come out of it (-1: not known yet); begin, finish: cost of a curve's beginning above it, and of
-    its end below.
+    come out of it (-1: not known yet); goes_on: whether a curve may end below it for nothing.
     """
-    count, links = len(worth), len(cost)
-    free = given < 0
-    # Variables: links, then births, deaths, strands left out, and further curves, of each strand.
-    price = np.concatenate([
-        cost,
-        begin,
-        finish,
-        worth,
-        SHARE * rows + 1e-3,
-    ])  # fmt: skip
-    upper = np.full(len(price), np.inf)
-    upper[links : links + count][~free] = 0
-    upper[links + 2 * count : links + 3 * count] = 1
-    every, link = np.arange(count), np.arange(links)
-    a, s = pairs
-    birth, death, out, more = (links + part * count + every for part in range(4))
+    count, links = len(worth), np.arange(len(cost))
+    free = (given < 0).astype(float)
+    shape = count, len(links)
+    tail, head = (coo_array((np.ones(len(links)), (ends, links)), shape=shape) for ends in pairs)
+    one = eye_array(count)
+    birth = one.multiply(free)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    flow = [
-        (s, link, 1.0), (a, link, -1.0), (every[free], birth[free], 1.0), (every, death, -1.0),
-        (count + s, link, 1.0), (count + every[free], birth[free], 1.0),
-        (count + every, out, 1.0), (count + every, more, -1.0),
-    ]  # fmt: skip
-    row = np.concatenate([part[0] for part in flow])
-    column = np.concatenate([part[1] for part in flow])
-    value = np.concatenate([np.full(len(part[0]), part[2]) for part in flow])
-    wanted = np.concatenate([np.where(free, 0, -given), np.where(free, 1, 0)])
-    upper[out[~free]] = upper[more[~free]] = 0
-    matrix = coo_array((value, (row, column)), shape=(2 * count, len(price))).tocsr()
-    answer = linprog(
-        price, A_eq=matrix, b_eq=wanted, bounds=np.stack([np.zeros(len(price)), upper], 1),
-        method="highs-ds",
-    )  # fmt: skip
+    matrix = block_array(
+        [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]], format="csr"
+    )
+    ends = np.full(count, end_cost)
+    price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
+    wanted = np.concatenate([-np.maximum(given, 0), free])
+    answer = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds")
     if answer.x is None:
         raise RuntimeError(f"no assignment of strands: {answer.message}")
-    curves: Indices = np.rint(answer.x[: links + count]).astype(np.int64)
-    return curves[:links], curves[links:]
+    curves: Indices = np.rint(answer.x).astype(np.int64)
+    return curves[: len(links)], curves[len(links) : len(links) + count]

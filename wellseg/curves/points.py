@@ -1,33 +1,38 @@
-"""What a curve is when it has been followed: its place in every row, and what is known of it."""
+"""A curve, and its place in every row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 BRIDGED, UNCERTAIN = 1, 4
 """Flags of a row: in a bridged gap; it may belong to another curve."""
+SOLID, DOT = 0.93, 4.0
+"""Share of ink from which on a curve is solid; the longest dot, in widths."""
 
 Style = Literal["solid", "dashed", "dotted"]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Points:
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
-    column: NDArray[np.float32]
+    column: Floats
     """Centre of the stroke; 0.0 is the middle of the leftmost pixel."""
-    left: NDArray[np.float32]
+    left: Floats
     """Leftmost pixel of the stroke in this row: a spike is a span."""
-    right: NDArray[np.float32]
+    right: Floats
     """Rightmost pixel."""
-    confidence: NDArray[np.float32]
+    confidence: Floats
     """Mean probability of the pixels, in [0, 1]; 0 where it is bridged."""
     flags: NDArray[np.uint8]
     """Of BRIDGED and UNCERTAIN."""
+    inked: NDArray[np.bool_]
+    """Whether there is ink on the scan."""
 
 
 @dataclass(eq=False)
@@ -37,11 +42,55 @@ class Curve:
     first_row: int
     rows: int = 0
     style: Style = "solid"
-    width_px: float = 1.0
-    """Usual width of its stroke."""
-    colour: tuple[int, int, int] | None = None
-    """Red, green, blue, 0 to 255; None for black and gray."""
     uncertain: list[int] = field(default_factory=list)
     """Rows in which it could have been mistaken for another."""
+    look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0]))
+    """As linking.py has it: half its width, its colour."""
     chunks: list[tuple[int, int]] = field(default_factory=list)
-    """Where its points lie in the temporary file, in bytes: offset and size."""
+    """Where its records lie in the temporary file, in bytes: offset and size."""
+    shared_from: int | None = None
+    """It lies on a strand together with another from this row on."""
+
+    @property
+    def width_px(self) -> float:
+        """Usual width of its stroke."""
+        return 2 * float(self.look[1]) - 1
+
+    @property
+    def colour(self) -> tuple[int, int, int] | None:
+        """Red, green, blue, 0 to 255; None for black and gray."""
+        red, green, blue = (round(value) for value in self.look[3:].tolist())
+        gray = max(red, green, blue) - min(red, green, blue) < 40
+        return None if gray else (red, green, blue)
+
+    def points(self, records: Floats) -> Points:
+        """Row by row. records: (any, 6): row, column, left, right, confidence, inked, in the order
+        in which they were found: of a row the first has the column, all together the span. Without
+        a column they only add to the span. Rows without any are bridged."""
+        place = records[:, 0].astype(int) - self.first_row
+        inside = (place >= 0) & (place < self.rows)
+        place, records = place[inside], records[inside, 1:]
+        table = np.full((self.rows, 5), np.nan, np.float32)
+        main = np.flatnonzero(~np.isnan(records[:, 0]))[::-1]
+        table[place[main]] = records[main]
+        column, left, right, confidence, inked = table.T
+        np.fmin.at(left, place, records[:, 1])
+        np.fmax.at(right, place, records[:, 2])
+        gap, rows = np.isnan(column), np.arange(self.rows)
+        half = np.median((right - left)[~gap]) / 2
+        column[gap] = np.interp(rows[gap], rows[~gap], column[~gap])
+        left[gap] = np.fmin(left, column - half)[gap]
+        right[gap] = np.fmax(right, column + half)[gap]
+        confidence[gap] = inked[gap] = 0
+        flags = np.where(gap, np.uint8(BRIDGED), np.uint8(0))
+        doubtful = np.array([row - self.first_row for row in self.uncertain], int)
+        flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
+        return Points(column, left, right, confidence, flags, inked > 0)
+
+    def style_of(self, points: Points) -> Style:
+        """How its stroke is drawn."""
+        ink = int(np.count_nonzero(points.inked))
+        if ink >= SOLID * self.rows:
+            return "solid"
+        dashes = np.count_nonzero(np.diff(points.inked.astype(np.int8)) > 0) + 1
+        return "dotted" if ink / dashes < DOT * max(1.0, self.width_px) else "dashed"

@@ -1,4 +1,4 @@
-"""From a mask to strands: pieces of a curve's centreline on which nothing happens.
+"""From a mask to chains: pieces of a curve's centreline on which nothing happens.
 
 The mask is thinned; a row of what is left is a few *runs* of pixels, and a *chain* is a run
 followed down for as long as it touches exactly one run in the next row, and that one no other.
@@ -7,7 +7,7 @@ Where strokes meet or part, chains end: they are numbered, and know their neighb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -17,22 +17,24 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize as untyped
 
-from wellseg.curves.layers import Layers
+from wellseg.curves.layers import split_colours
+from wellseg.curves.points import Curve
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
 
 skeletonize: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = untyped
 
 MARGIN_ROWS = 24
 """Rows above and below a block that thinning looks at."""
 
-START, STOP, CONFIDENCE, HALF, INK, DUTY, RED, GREEN, BLUE = range(9)
+START, STOP, CONFIDENCE, HALF, INK, DUTY, RED, GREEN, BLUE, LAYER, ROW = range(11)
 """What is known of a run: first and last column; mean probability; half the width, across it, of
-its stroke in the mask and of its ink on the scan; share of it that is ink; mean colour."""
-FACTS = 9
+its stroke in the mask and of its ink on the scan; share of it that is ink; mean colour; layer of
+colour; row."""
 KEPT_ROWS = 256
-"""Of a long chain, above what is decided."""
+"""Of a long chain, when more come: its course and looks ask for no more."""
 DARK_INK = 128
 """Gray below is ink."""
 
@@ -42,187 +44,127 @@ class Chain:
     """A piece of centreline: one run in each row from ``first_row`` on."""
 
     number: int
-    layer: int
     first_row: int
-    parts: list[Floats] = field(default_factory=list)
-    """(rows, FACTS): see START."""
-    above: list[Chain] = field(default_factory=list)
-    below: list[Chain] = field(default_factory=list)
+    layer: int
+    runs: Floats
+    """Its last ones: see START."""
     rows: int = 0
     open: bool = True
     """It may go on in rows that are not known yet."""
+    above: list[Chain] = field(default_factory=list)
+    below: list[Chain] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    """Those that lie on it, when that is decided."""
+    waiting: list[Curve] = field(default_factory=list)
+    """Of these, those that have not gone on in another."""
+    written_rows: int = 0
 
     @property
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
 
-    def add(self, part: Floats) -> None:
-        self.parts.append(part)
-        self.rows += len(part)
-
-    def runs(self) -> Floats:
-        """All of its runs that are kept."""
-        if len(self.parts) > 1:
-            self.parts = [np.concatenate(self.parts)]
-        return self.parts[0]
-
-    def leave(self) -> None:
-        """Let go of its neighbours, and they of theirs: nothing can join it any more."""
-        self.parts, self.above, self.below = [], [], []
-
-    def forget(self, row: int) -> None:
-        """Keep no more runs above a row than its course and looks ask for."""
-        if self.parts and self.open:
-            runs = self.runs()
-            self.parts = [runs[max(0, row - KEPT_ROWS - (self.last_row - len(runs) + 1)) :]]
+    def add(self, runs: Floats) -> None:
+        self.runs = np.concatenate([self.runs[-KEPT_ROWS:], runs])
+        self.rows += len(runs)
 
 
 class ChainFinder:
     """Gives the chains of a scan, block by block of rows."""
 
     def __init__(self, first_row: int) -> None:
-        self._layers = Layers()
-        self._row = first_row
+        self.row = first_row
+        """The next one."""
+        self._hues: list[int] = []
         self._count = 0
-        self._open: list[Chain] = []  # those with a run in the last row, as the runs are sorted
-        self._last = np.empty((0, FACTS + 2), np.float32)
+        self._open: list[Chain] = []
+        self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
 
-    def add(
-        self,
-        gray: Bytes,
-        mask: NDArray[np.bool_],
-        probability: Bytes,
-        colours: Bytes | None,
-        keep: slice,
-    ) -> list[Chain]:
-        """New chains of the rows ``keep``; those from before that go on are prolonged."""
-        layers = self._layers.split(mask, colours)
-        runs = _runs(layers, gray, probability, colours, keep, self._row)
-        rows = keep.stop - keep.start
-        new = self._join(runs, self._row + rows)
-        self._row += rows
-        return new
+    def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
+        """New chains of the rows ``keep``; those from before that go on are prolonged. planes:
+        gray, mask, probability and, if there are, colours. last: no rows follow."""
+        new = _runs(planes, self._hues, keep, self.row)
+        self.row += keep.stop - keep.start
+        return self._join(np.concatenate([self._last, new]), last)
 
-    def _join(self, runs: Floats, stop: int) -> list[Chain]:
-        carried = len(self._last)
-        runs = np.concatenate([self._last, runs])
+    def _join(self, runs: Floats, last: bool) -> list[Chain]:
         tail, head = _touching(runs)
-        down = np.bincount(tail, minlength=len(runs))
-        up = np.bincount(head, minlength=len(runs))
+        down, up = (np.bincount(ends, minlength=len(runs)) for ends in (tail, head))
         alone = (down[tail] == 1) & (up[head] == 1)
-        # A carried run is the last of its chain, even where nothing else is known of it.
-        links = coo_array(
-            (np.ones(alone.sum()), (tail[alone], head[alone])), shape=(len(runs),) * 2
-        )
-        _, label = connected_components(links, directed=False)
+        graph = coo_array((alone[alone], (tail[alone], head[alone])), shape=(len(runs),) * 2)
+        _, label = connected_components(graph, directed=False)
         order = np.argsort(label, kind="stable")
-        borders = np.flatnonzero(np.diff(label[order])) + 1
-        chain_of: list[Chain | None] = [None] * len(runs)
-        new: list[Chain] = []
-        for members in np.split(order, borders) if len(order) else []:
-            first = int(members[0])
-            if first < carried:
-                chain = self._open[first]
-                members_new = members[1:]
+        groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+        chains: list[Chain] = []
+        for members in groups if len(order) else []:
+            if members[0] < len(self._last):
+                chain, members = self._open[members[0]], members[1:]
             else:
-                layer, row = int(runs[first, FACTS]), int(runs[first, FACTS + 1])
-                chain, members_new = Chain(self._count, layer, row), members
+                layer, row = runs[members[0], LAYER:].astype(int).tolist()
+                chain = Chain(self._count, row, layer, runs[:0])
                 self._count += 1
-                new.append(chain)
-            if len(members_new):
-                chain.add(runs[members_new, :FACTS])
-            for member in members.tolist():
-                chain_of[member] = chain
-        for one, other in zip(tail[~alone].tolist(), head[~alone].tolist(), strict=True):
-            upper, lower = chain_of[one], chain_of[other]
-            assert upper and lower
-            upper.below.append(lower)
-            lower.above.append(upper)
-        for chain in self._open:
-            chain.open = False
-        for chain in new:
-            chain.open = False
-        last = (
-            np.flatnonzero(runs[:, FACTS + 1] == stop - 1) if len(runs) else np.empty(0, np.int64)
-        )
-        self._last = runs[last]
-        self._open = []
-        for place in last.tolist():
-            chain_ = chain_of[place]
-            assert chain_
-            chain_.open = True
-            self._open.append(chain_)
-        return new
-
-    def close(self) -> None:
-        """There are no further rows."""
-        for chain in self._open:
-            chain.open = False
+            chain.add(runs[members])
+            chain.open = not last and chain.last_row == self.row - 1
+            chains.append(chain)
+        for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
+            chains[one].below.append(chains[other])
+            chains[other].above.append(chains[one])
+        known = {id(chain) for chain in self._open}
+        lowest = np.flatnonzero(runs[:, ROW] == self.row - 1)
+        self._last, self._open = runs[lowest], [chains[one] for one in label[lowest]]
+        return [chain for chain in chains if id(chain) not in known]
 
 
-def _touching(runs: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _touching(runs: Floats) -> tuple[Indices, Indices]:
     """Pairs of runs, of one row and the next, of one layer, that touch, corners too."""
-    if not len(runs):
-        empty = np.empty(0, np.int64)
-        return empty, empty
-    start, stop = runs[:, START].astype(np.int64), runs[:, STOP].astype(np.int64)
-    layer, row = runs[:, FACTS].astype(np.int64), runs[:, FACTS + 1].astype(np.int64)
-    width = int(stop.max()) + 4
+    start, stop, layer, row = runs[:, [START, STOP, LAYER, ROW]].astype(np.int64).T
+    width = stop.max(initial=0) + 4
     base = (row * 256 + layer) * width + 2
     below = base + 256 * width
-    first = np.searchsorted(base + stop, below + start - 1, "left")
-    after = np.searchsorted(base + start, below + stop + 1, "right")
-    count = np.maximum(after - first, 0)
-    tail = np.repeat(np.arange(len(runs)), count)
-    head = np.arange(len(tail)) - np.repeat(np.cumsum(count) - count, count) + first[tail]
-    return tail, head
+    return pairs_between(base + stop, base + start, below + start - 1, below + stop + 1)
 
 
-def _runs(
-    layers: Bytes,
-    gray: Bytes,
-    probability: Bytes,
-    colours: Bytes | None,
-    keep: slice,
-    first_row: int,
-) -> Floats:
-    """The runs of the thinned strokes, (runs, FACTS + 2): as START says, then layer and row; sorted
-    by row, layer and column."""
-    found = [np.empty((0, FACTS + 2), np.float32)]
-    square = np.ones((3, 3), np.uint8)
-    left, _, wide, _ = cv2.boundingRect(layers)
+def pairs_between(
+    ends: NDArray[np.generic],
+    starts: NDArray[np.generic],
+    low: NDArray[np.generic],
+    high: NDArray[np.generic],
+) -> tuple[Indices, Indices]:
+    """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; ends and starts rise."""
+    first = np.searchsorted(ends, low, "left")
+    count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
+    one = np.repeat(np.arange(len(low)), count)
+    other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
+    return one, other
+
+
+def _runs(planes: Sequence[Bytes], hues: list[int], keep: slice, first_row: int) -> Floats:
+    """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
+    left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
-    layers, gray, probability = layers[:, used], gray[:, used], probability[:, used]
-    colours = None if colours is None else colours[:, used]
-    dark = np.pad((gray < DARK_INK).view(np.uint8), ((0, 0), (1, 1)))  # paper, even in a black area
-    ink = cv2.dilate(cv2.distanceTransform(dark, cv2.DIST_L2, 3), square)[keep, 1:-1]
-    for layer in np.unique(layers[keep]).tolist():
-        if not layer:
-            continue
-        stroke = layers == layer
-        box = cv2.boundingRect(stroke.view(np.uint8))
-        area = (slice(box[1], box[1] + box[3]), slice(box[0], box[0] + box[2]))
-        part = np.pad(stroke[area], 1)
-        thin = np.zeros(stroke.shape, bool)
-        thin[area] = skeletonize(part)[1:-1, 1:-1]
-        half = np.zeros(stroke.shape, np.float32)
-        half[area] = cv2.distanceTransform(part.view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-        row, column = np.nonzero(thin[keep])
+    gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
+    layers = split_colours(mask > 127, colours[0] if colours else None, hues)
+    dark = np.pad((gray < DARK_INK).view(np.uint8), ((0, 0), (1, 1)))  # paper, even if all black
+    ink = cv2.dilate(cv2.distanceTransform(dark, cv2.DIST_L2, 3), np.ones((3, 3), np.uint8))[:, 1:]
+    found = [np.empty((0, ROW + 1), np.float32)]
+    for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
+        stroke = (layers == layer).view(np.uint8)
+        x, y, wide, high = cv2.boundingRect(stroke)
+        part = np.pad(stroke[y : y + high, x : x + wide], 1)
+        half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
+        row, column = np.nonzero(skeletonize(part > 0))
+        row, column, half = row + y - 1, column + x - 1, half[row, column]
+        kept = (row >= keep.start) & (row < keep.stop)
+        row, column, half = row[kept], column[kept], half[kept]
         if not len(row):
             continue
-        begins = np.ones(len(row), bool)
-        begins[1:] = (np.diff(row) > 0) | (np.diff(column) > 1)
-        at = np.flatnonzero(begins)
-        ends = np.append(at[1:], len(row)) - 1
+        begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
+        ends = np.append(begins[1:], len(row)) - 1
         inked = ink[row, column]
-        facts = [probability[keep][row, column] / 255, half[keep][row, column], inked, inked > 0]
-        if colours is None:
-            facts += [np.zeros(len(row))] * 3
-        else:
-            facts += list(colours[keep][row, column].T)
-        means = np.add.reduceat(np.stack(facts, 1, dtype=float), at) / (ends - at + 1)[:, None]
-        where = [np.full(len(at), layer), row[at] + first_row]
-        found.append(np.column_stack([column[at], column[ends], means, *where]).astype(np.float32))
+        paint = colours[0][row, column].T if colours else np.zeros((3, len(row)))
+        facts = np.stack([probability[row, column] / 255, half, inked, inked > 0, *paint])
+        means = np.add.reduceat(facts, begins, axis=1) / (ends - begins + 1)
+        x_start, x_stop = column[begins] + used.start, column[ends] + used.start
+        y_row = row[begins] - keep.start + first_row
+        found.append(np.stack([x_start, x_stop, *means, 0 * y_row + layer, y_row], 1, dtype="f4"))
     runs = np.concatenate(found)
-    runs[:, START : STOP + 1] += used.start
-    return runs[np.lexsort((runs[:, START], runs[:, FACTS], runs[:, FACTS + 1]))]
+    return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
