@@ -38,7 +38,6 @@ from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
 from wellseg.net.options import ModelConfig
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.group import GroupNorm
-from wellseg.training.callbacks import Memory
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 from wellseg.training.segmenter import Segmenter
@@ -92,7 +91,8 @@ class OnCommand(Callback):
 def serve(way: str, model: ModelConfig, device: str, precision: str, size: tuple[int, int]) -> None:
     """The life of a process: a small step, so that everything is loaded, and then full ones."""
     torch.manual_seed(0)
-    module: Any = Segmenter(asdict(model), asdict(OptimConfig()), 1000)
+    checkpoint = "on" if "recompute" in way else "off"
+    module: Any = Segmenter(asdict(model), asdict(OptimConfig()), 1000, checkpoint)
     module.log = lambda *_, **__: None
     if way in ("stock", "stock recompute", "plain"):
         stock(module.net)
@@ -106,7 +106,7 @@ def serve(way: str, model: ModelConfig, device: str, precision: str, size: tuple
         max_epochs=1,
         precision="bf16-mixed" if half else "32-true",
         gradient_clip_val=1.0,
-        callbacks=[Memory("on" if "recompute" in way else "off"), OnCommand()],
+        callbacks=[OnCommand()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -334,11 +334,11 @@ def test_off_scale_values() -> None:
 
 def test_corpus_on_disk(tmp_path: Path) -> None:
     out = tmp_path / "corpus"
-    synth.write_corpus(SynthConfig(out, count=3, seed=9, preset="tiny"))
+    synth.synth(SynthConfig(out, count=3, seed=9, preset="tiny"))
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.tif")}
     left = out / "images" / ".wellseg-0123abcd-tiny9-000001.tif"  # by a run that was killed
     left.touch()
-    synth.write_corpus(SynthConfig(out, count=5, seed=9, preset="tiny", workers=2))
+    synth.synth(SynthConfig(out, count=5, seed=9, preset="tiny", workers=2))
     left.unlink()
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     logs = list_logs(out)
@@ -358,11 +358,11 @@ def test_a_folder_with_other_content_is_refused(
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"not empty"):
-        synth.write_corpus(SynthConfig(tmp_path, count=1, preset="tiny"))
+        synth.synth(SynthConfig(tmp_path, count=1, preset="tiny"))
     out = tmp_path / "corpus"
-    synth.write_corpus(SynthConfig(out, count=1, seed=1, preset="tiny"))
+    synth.synth(SynthConfig(out, count=1, seed=1, preset="tiny"))
     with pytest.raises(ValueError, match=r"'seed': 1.* not .*'seed': 2.* name another folder"):
-        synth.write_corpus(SynthConfig(out, count=1, seed=2, preset="tiny"))
+        synth.synth(SynthConfig(out, count=1, seed=2, preset="tiny"))
     with pytest.raises(ValueError, match=r"--count"):
         SynthConfig(out, count=0)
 

@@ -13,9 +13,10 @@ import torch
 from test_norms import WORDS
 
 from wellseg.net.losses import curve_loss
+from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.training.callbacks import Memory
+from wellseg.training.segmenter import Segmenter
 
 GPU = torch.device("cuda")
 SMALL = [
@@ -102,12 +103,13 @@ def test_recomputed_stages_have_the_same_gradients(norm):
 
 def test_memory_is_the_gpus():
     net = make_net().to(GPU)
-    callback, module = Memory("auto"), Any(hparams={"model": {}}, device=GPU, net=net)
+    module = Any(checkpoint="auto", free_bytes=0, model=ModelConfig(), net=net, device=GPU)
+    module.trainer = Any(precision="bf16-mixed")
     batch = Any(gray=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
-    callback.on_train_batch_start(Any(precision="bf16-mixed"), module, batch, 0)
-    assert not net.recompute and 1e8 < callback.free_bytes <= torch.cuda.mem_get_info()[1]
-    callback.free_bytes = 100_000_000
-    callback.on_train_batch_start(Any(precision="bf16-mixed"), module, batch, 1)
+    Segmenter.on_train_batch_start(module, batch, 0)
+    assert not net.recompute and 1e8 < module.free_bytes <= torch.cuda.mem_get_info()[1]
+    module.free_bytes = 100_000_000
+    Segmenter.on_train_batch_start(module, batch, 1)
     assert net.recompute
 
 

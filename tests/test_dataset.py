@@ -1,5 +1,7 @@
 """Logs one at a time: sizes kept, draws reproducible, order resumable."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,12 +10,12 @@ from torch.utils.data import DataLoader
 
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import DataError
-from wellseg.training.dataset import LogsModule, VisitSampler
+from wellseg.training.dataset import VisitSampler, open_logs
 from wellseg.training.options import DataConfig
 
 
 def train_logs(seed=0, **options):
-    return LogsModule(DataConfig(preset="tiny", **options), seed).train_logs
+    return open_logs(DataConfig(preset="tiny", **options), seed)[0]
 
 
 def test_every_log_keeps_its_own_size(data_set):
@@ -53,12 +55,11 @@ def test_samples_are_the_same_in_a_process_of_their_own(data_set):
 
 
 def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):
-    module = LogsModule(DataConfig(data_set, "tiny", drawn_share=0.6, augment=False), seed=3)
-    logs = module.train_logs
+    logs, val, _ = open_logs(DataConfig(data_set, "tiny", drawn_share=0.6, augment=False), seed=3)
     names = [[logs[epoch, i].name for i in range(13)] for epoch in (0, 1)]
     assert len(logs) == 13 and names[0][:5] == names[1][:5] == [f"well{n}_a" for n in range(5)]
     assert not set(names[0][5:]) & set(names[1]), "drawn logs are new in each epoch"
-    assert [log.name for log in module.val_logs.files] == ["well5_a"] and not module.val_logs.drawn
+    assert [log.name for log in val.files] == ["well5_a"] and not val.drawn
 
 
 def test_epochs_augment_differently(data_set):
@@ -93,36 +94,39 @@ def test_a_log_too_tall_to_warp_names_the_remedy():
         augment(tall, tall, 0)
 
 
+def visits_of(logs, step, rank=0, ranks=1, per_step=1):
+    trainer = SimpleNamespace(global_step=step, global_rank=rank, world_size=ranks)
+    trainer.accumulate_grad_batches = per_step
+    return list(VisitSampler(logs, 0, trainer))
+
+
 def test_order_is_a_permutation_that_changes_with_the_epoch():
     orders = []
     for epoch in range(3):
-        visits = list(VisitSampler(20, seed=0, steps_done=lambda epoch=epoch: 20 * epoch))
+        visits = visits_of(20, step=20 * epoch)
         assert {e for e, _ in visits} == {epoch} and sorted(i for _, i in visits) == list(range(20))
         orders.append([i for _, i in visits])
     assert orders[0] != orders[1] != orders[2]
 
 
 def test_a_resumed_run_sees_the_rest_of_the_epoch():
-    whole = list(VisitSampler(20, seed=0, steps_done=lambda: 40))
-    assert list(VisitSampler(20, seed=0, steps_done=lambda: 47)) == whole[7:]
+    assert visits_of(20, step=47) == visits_of(20, step=40)[7:]
 
 
 def test_accumulated_steps_resume_at_their_first_log():
-    whole = list(VisitSampler(7, seed=0, steps_done=lambda: 0, per_step=2))
-    assert list(VisitSampler(7, seed=0, steps_done=lambda: 3, per_step=2)) == whole[6:]
-    assert next(iter(VisitSampler(7, seed=0, steps_done=lambda: 4, per_step=2)))[0] == 1
+    assert visits_of(7, step=3, per_step=2) == visits_of(7, step=0, per_step=2)[6:]
+    assert visits_of(7, step=4, per_step=2)[0][0] == 1
 
 
 def test_ranks_share_an_epoch_without_overlap():
-    parts = [list(VisitSampler(20, 0, lambda: 0, rank, ranks=3)) for rank in range(3)]
+    parts = [visits_of(20, step=0, rank=rank, ranks=3) for rank in range(3)]
     seen = [index for part in parts for _, index in part]
     assert {len(part) for part in parts} == {6} and len(set(seen)) == len(seen) == 18
 
 
 def test_drawn_logs_never_repeat_and_validation_is_apart():
-    module = LogsModule(DataConfig(preset="tiny", count=3, val_count=3, augment=False), seed=0)
-    logs = [module.train_logs[epoch, i] for epoch in (0, 1) for i in range(3)]
-    logs += [module.val_logs[0, i] for i in range(3)]
+    train, val, _ = open_logs(DataConfig(preset="tiny", count=3, val_count=3, augment=False), 0)
+    logs = [train[epoch, i] for epoch in (0, 1) for i in range(3)] + [val[0, i] for i in range(3)]
     assert len({log.gray.numpy().tobytes() for log in logs}) == 9
 
 

@@ -157,6 +157,9 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="masks: no such folder"):
         list_logs(tmp_path)
     (tmp_path / "masks").mkdir()
+    with pytest.raises(DataError, match="masks: no images in it"):
+        list_logs(tmp_path)
+    (tmp_path / "masks" / "y.tif").touch()
     with pytest.raises(DataError, match=r"masks/x\.tif: no such mask"):
         list_logs(tmp_path)
     (tmp_path / "masks" / "x.tif").touch()

@@ -10,7 +10,7 @@ import torch
 
 from wellseg.device import container_bytes, free_bytes, resident_bytes
 from wellseg.net.options import ModelConfig
-from wellseg.training.callbacks import Memory, step_bytes
+from wellseg.training.segmenter import Segmenter, step_bytes
 
 DEFAULT = ModelConfig()
 CLASSIC = ModelConfig(patch=1, widths=(16, 32, 64, 128), separable=False)
@@ -65,12 +65,11 @@ def test_what_a_step_is_thought_to_take_is_near_what_it_takes(model):
     [("auto", 10**12, False), ("auto", 10**8, True), ("on", 10**12, True), ("off", 10**8, False)],
 )
 def test_stages_are_recomputed_where_memory_is_short_or_where_asked(checkpoint, free, recompute):
-    callback, net = Memory(checkpoint), Any()
-    callback.free_bytes = free
-    module = Any(hparams={"model": {}}, device=torch.device("cpu"), net=net)
+    module = Any(checkpoint=checkpoint, free_bytes=free, model=DEFAULT, net=Any())
+    module.trainer = Any(precision="bf16-mixed")
     batch = Any(gray=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
-    callback.on_train_batch_start(Any(precision="bf16-mixed"), module, batch, 0)
-    assert net.recompute is recompute
+    Segmenter.on_train_batch_start(module, batch, 0)
+    assert module.net.recompute is recompute
 
 
 def test_a_containers_limit_counts(tmp_path):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from wellseg.train import main
 from wellseg.training.data_folder import DataError
-from wellseg.training.dataset import LogsModule
+from wellseg.training.dataset import open_logs
 from wellseg.training.options import DataConfig
 from wellseg.training.trainer import read_metrics
 
@@ -88,7 +88,7 @@ def test_skipped_logs_are_replaced_alike_and_counted_also_over_a_resumption(
 def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
     damage(data_set / "images" / "well1_a.tif")
     damage(data_set / "images" / "well2_a.tif")
-    samples = LogsModule(DataConfig(data_set, on_error="skip"), 0).train_logs  # well0 ... well4
+    samples = open_logs(DataConfig(data_set, on_error="skip"), 0)[0]  # well0 ... well4
     sample, again = samples[3, 1], samples[3, 1]
     assert sample.name == "well3_a" and len(sample.skipped) == 2
     torch.testing.assert_close(sample.gray, again.gray, rtol=0, atol=0)
@@ -99,7 +99,7 @@ def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
 def test_no_log_left_to_read_ends_the_run(data_set):
     for path in (data_set / "images").iterdir():
         damage(path)
-    samples = LogsModule(DataConfig(data_set, on_error="skip"), 0).train_logs
+    samples = open_logs(DataConfig(data_set, on_error="skip"), 0)[0]
     with pytest.raises(DataError, match=r"none of the 5 logs can be read; .*well0_a.tif: damaged"):
         samples[0, 0]
 

@@ -12,7 +12,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
 from wellseg.training.data_folder import HEADER, DataError, list_logs
-from wellseg.training.dataset import LogsModule, Samples
+from wellseg.training.dataset import Samples, open_logs
 from wellseg.training.on_paper import draw_on_paper, medium_of
 from wellseg.training.options import DataConfig
 from wellseg.training.paper_mask import paper_mask
@@ -170,7 +170,7 @@ def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
             )
     for text, said in (
         ("scan,row\na,1\n", "columns scan and"),
-        ("scan,first_curve_row\na,x\n", "line 2: --headers"),
+        ("scan,first_curve_row\na,x\n", "a whole number"),
         ("scan,first_curve_row\na,1\n", "none of the 1 scans is named"),
     ):
         table.write_text(text)
@@ -234,14 +234,14 @@ def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
 
 
 def test_backgrounds_go_with_drawn_logs_and_are_never_validated_with(paper, tmp_path):
-    module = LogsModule(DataConfig(preset="tiny", count=4, val_count=2, backgrounds=paper), seed=0)
-    assert len(module.train_logs.paper) == 3 and not module.val_logs.paper
+    train, val, _ = open_logs(DataConfig(preset="tiny", backgrounds=paper), seed=0)
+    assert len(train.paper) == 3 and not val.paper
     with pytest.raises(ValueError, match=r"leave --data\.root out"):
         DataConfig(root=tmp_path, backgrounds=paper)
     with pytest.raises(ValueError, match=r"background_share lies in \(0, 1\], not 0"):
         DataConfig(backgrounds=paper, background_share=0)
     with pytest.raises(DataError, match="no such folder"):
-        LogsModule(DataConfig(backgrounds=tmp_path / "none"), seed=0)
+        open_logs(DataConfig(backgrounds=tmp_path / "none"), seed=0)
 
 
 def test_the_weights_say_what_paper_they_were_trained_on(paper, tmp_path):

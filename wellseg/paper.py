@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import SOME_FAILED, run
 from wellseg.config import InferenceOptions
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wellseg.scan.reader import Scan
+
+    Pixels = NDArray[np.uint8]
 
 DEFAULT_DPI = 200.0
 """Of a scan that does not say: most of the archive is."""
@@ -57,48 +59,38 @@ class PaperConfig(InferenceOptions):
     real ones, too."""
     headers: Path | None = None
     """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no
-    curve for certain. Of such headers four times as many crops are taken, which overlap; they are
-    named SCAN-header-ROW, and no curve is ever drawn on them."""
+    curve for certain. Crops of such headers overlap by three quarters; they are named
+    SCAN-header-ROW, and no curve is ever drawn on them."""
 
     def __post_init__(self) -> None:
         at_least(1, crops=self.crops)
         at_least(64, rows=self.rows)
 
 
-@dataclass(frozen=True)
-class Crop:
-    """Rows of a scan from ``row`` on: gray and mask (0, 128 or 255), uint8 (rows, columns)."""
-
-    row: int
-    gray: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
-    is_header: bool  # for certain
-
-
-def read_headers(path: Path) -> dict[str, int]:
-    """The row of each scan's first curve, by the scan's name, with or without its ending.
-
-    path: CSV with the columns scan and first_curve_row. Raises ValueError if it is something else.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        try:
-            return {row["scan"]: int(row["first_curve_row"]) for row in reader}
-        except (KeyError, ValueError, TypeError):
-            raise ValueError(
-                f"{path}, line {reader.line_num}: --headers is a CSV with the columns scan and"
-                " first_curve_row, a whole number"
-            ) from None
+def read_headers(path: Path | None, scans: Sequence[Path]) -> dict[Path, int]:
+    """The row of the first curve of each scan that a CSV names. Raises ValueError if none is."""
+    if path is None:
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
+    except (KeyError, ValueError, TypeError):
+        said = "--headers is a CSV with the columns scan and first_curve_row, a whole number"
+        raise ValueError(f"{path}: {said}") from None
+    found = {scan: rows.get(scan.stem, rows.get(scan.name)) for scan in scans}
+    if known := {scan: row for scan, row in found.items() if row is not None}:
+        return known
+    raise ValueError(f"{path}: none of the {len(scans)} scans is named in its column scan")
 
 
 def mine(
     net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None = None
-) -> Iterator[Crop]:
-    """The crops of one scan: its header from the top, then pieces evenly spread over the rest.
+) -> Iterator[tuple[int, Pixels, Pixels]]:
+    """The crops of one scan, its header from the top, then pieces evenly spread over the rest: the
+    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns).
 
-    Each piece is segmented by itself, so that a scan of any height costs the same. Of a header
-    whose end is known, ``first_curve_row``, crops overlap by three quarters: there are so few of
-    them.
+    Each is segmented by itself, so that a scan of any height costs the same. Of a header whose end
+    is known, ``first_curve_row``, crops overlap: there are so few of them.
     """
     import numpy as np
 
@@ -106,29 +98,21 @@ def mine(
     from wellseg.training.paper_mask import paper_mask
 
     height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
-    header_step = height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
     header, row = True, 0
-    pieces: list[int] | None = None
     for left in reversed(range(config.crops)):
         gray = np.ascontiguousarray(scan.read(row, row + height))
-        ink = float((gray < 128).mean())
-        if LEAST_INK <= ink <= MOST_INK:
+        if LEAST_INK <= (gray < 128).mean() <= MOST_INK:
             probability = segment(net, gray, precision=config.precision, device=config.device)
             first = None if first_curve_row is None else first_curve_row - row
             mask, header = paper_mask(gray, probability, dpi, header, config.curves, first)
             if (mask == 128).mean() <= MOST_UNKNOWN:
-                yield Crop(row, gray, mask, is_header=first is not None and first >= len(gray))
-        below = row + height
-        if pieces is None:
-            if header and left > config.crops // 2 and row + header_step + height <= scan.rows:
-                row += header_step
-                continue
-            header = False
-            places = np.linspace(below, scan.rows - height, left + 1)[1:]
-            pieces = [int(at) for at in places if at >= below]
-        if not pieces:
+                yield row, gray, mask
+        if header and left > config.crops // 2:
+            row += height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
+        else:
+            row += max(height, (scan.rows - height - row) // max(1, left))
+        if row + height > scan.rows:
             return
-        row = pieces.pop(0)
 
 
 def mine_all(config: PaperConfig) -> int:
@@ -139,56 +123,43 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None).tasks]
-    first_curve_rows = read_headers(config.headers) if config.headers else {}
-    names = {name for scan in scans for name in (scan.name, scan.stem)}
-    if first_curve_rows and not names & first_curve_rows.keys():
-        raise ValueError(
-            f"{config.headers}: none of the {len(scans)} scans is named in its column scan"
-        )
+    first_curve_rows = read_headers(config.headers, scans)
     net = load_model(config.weights)
-    (config.out / "previews").mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
-        found = 0
-        first = first_curve_rows.get(path.stem, first_curve_rows.get(path.name))
+        found, first = 0, first_curve_rows.get(path)
         try:
             with open_scan(path) as scan:
-                for crop in mine(net, scan, config, first):
-                    kind = HEADER if crop.is_header else "-"
-                    name = f"{path.stem}{kind}{crop.row:06d}"
-                    _write(config.out, name, crop, scan.dpi or DEFAULT_DPI)
+                for row, gray, mask in mine(net, scan, config, first):
+                    above = first is not None and row + len(gray) <= first
+                    name = f"{path.stem}{HEADER if above else '-'}{row:06d}"
+                    _write(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
         print(f"{number}/{len(scans)} {path.name}: {found} crops", flush=True)
         failed += not found
         total += found
-    curves = ", green is curve" if config.curves else ""
-    print(
-        f"{total} crops in {config.out}; look at {config.out / 'previews'}: red is not scored"
-        f"{curves}, all else is no curve"
-    )
+    look = "red is not scored, green is curve, all else is no curve"
+    print(f"{total} crops in {config.out}; look at {config.out / 'previews'}: {look}")
     return SOME_FAILED if failed else 0
 
 
-def _write(out: Path, name: str, crop: Crop, dpi: float) -> None:
+def _write(out: Path, name: str, gray: Pixels, mask: Pixels, dpi: float) -> None:
+    """The crop and a preview of half its size."""
     import cv2
-    import numpy as np
 
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.training.write_folder import write_log
 
-    write_log(out, name, crop.gray, crop.mask, dpi)
-    small = (crop.gray.shape[1] // 2, len(crop.gray) // 2)
-    gray, mask = (
-        np.asarray(cv2.resize(a, small, interpolation=cv2.INTER_AREA), np.uint8)
-        for a in (crop.gray, crop.mask)
-    )
-    picture = paint(gray, np.where(mask > 0, 255, 0).astype(np.uint8))
-    picture[mask > 200] = HIT
+    write_log(out, name, gray, mask, dpi)
+    picture = paint(gray, mask)
+    picture[mask == 255] = HIT
+    small: Any = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    (out / "previews").mkdir(exist_ok=True)
     with atomic_file(out / "previews" / f"{name}.png") as file:
-        file.write(encode_png(picture))
+        file.write(encode_png(small))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

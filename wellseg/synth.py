@@ -45,14 +45,11 @@ class SynthConfig:
         at_least(0, seed=self.seed)
 
 
-def write_corpus(config: SynthConfig) -> int:
-    """Draw what is not there yet of a corpus; returns how many logs that were.
+def synth(config: SynthConfig) -> None:
+    """Draw what is not there yet of images/NAME.tif and masks/NAME.tif, and list it in split.csv.
 
-    Leaves images/NAME.tif, masks/NAME.tif and split.csv. Raises ValueError where the folder holds
-    something else.
+    Raises ValueError where the folder holds something else.
     """
-    import cv2
-
     from wellseg.corpus import fingerprint, kind_of
     from wellseg.training.write_folder import claim, write_split
 
@@ -64,37 +61,30 @@ def write_corpus(config: SynthConfig) -> int:
     there = {path.stem for path in (out / "images").glob(f"{preset}{seed}-*.tif")}
     names = {f"{preset}{seed}-{index:06d}": index for index in range(config.count)}
     todo = [(out, name, seed, index, preset) for name, index in names.items() if name not in there]
-    if config.workers > 1 and len(todo) > 1:
-        # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
-        spawn = multiprocessing.get_context("spawn")
-        workers = min(config.workers, len(todo))
-        with ProcessPoolExecutor(workers, spawn, cv2.setNumThreads, (1,)) as pool:
-            list(pool.map(_draw, todo))
-    else:
-        list(map(_draw, todo))
-    rows = []
+    # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(config.workers, spawn) as pool:
+        draw = map if min(config.workers, len(todo)) < 2 else pool.map
+        list(draw(_draw, todo))
+    lines = []
     for name in sorted(there | names.keys()):  # each is a well of its own
         index = int(name.rsplit("-", 1)[1])
         split = "val" if index % VAL_EVERY == 1 else "train"
-        rows.append(f"{name},{split},{name},{kind_of(seed, index, preset)}")
-    write_split(out, "name,split,well,kind", rows)
-    return len(todo)
+        lines.append(f"{name},{split},{name},{kind_of(seed, index, preset)}")
+    write_split(out, "name,split,well,kind", lines)
+    print(f"drew {len(todo)} of {len(lines)} logs: {out / 'images'} and {out / 'masks'}")
 
 
 def _draw(task: tuple[Path, str, int, int, str]) -> None:
+    import cv2
+
     from wellseg.corpus import draw_log
     from wellseg.training.write_folder import write_log
 
+    cv2.setNumThreads(1)
     out, name, seed, index, preset = task
     log = draw_log(seed, index, preset)
     write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore[arg-type]
-
-
-def synth(config: SynthConfig) -> None:
-    """Draw, and tell where."""
-    drawn = write_corpus(config)
-    there = f", {config.count - drawn} were there" if drawn < config.count else ""
-    print(f"drew {drawn} logs{there}: {config.out / 'images'} and {config.out / 'masks'}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -41,16 +41,13 @@ def train(
     asked: the model options that --weights must not contradict; by default those of config.model
     that are not its defaults. quiet: print nothing but warnings.
 
-    Raises:
-        ValueError: an option, the data set, the weights or the folder cannot be used; nothing was
-            trained.
-        ScanError: a log cannot be read. FloatingPointError: the loss is no number.
-        OSError: a result cannot be written.
+    Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
+    a log cannot be read. FloatingPointError: the loss is no number. OSError: no result was written.
     """
     import torch
     import yaml  # type: ignore[import-untyped]
 
-    from wellseg.training.dataset import LogsModule
+    from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
     from wellseg.training.trainer import make_trainer, read_metrics
     from wellseg.weights import load_model
@@ -60,48 +57,47 @@ def train(
     config = replace(config, model=choose_network(config, asked))
     # Lightning starts the other processes of a ddp run with the same command: one writes.
     first = "LOCAL_RANK" not in os.environ
+    say = print if first and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
     resumed = last if config.resume and last.exists() else None
     if last.exists() and not resumed and first:
-        raise ValueError(
-            f"{config.out} holds a run already: add --resume to go on with it, or another --out"
-        )
-    data = LogsModule(config.data, config.seed)
+        raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
+    train, val, warnings = open_logs(config.data, config.seed)
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
-    segmenter = Segmenter(asdict(config.model), asdict(config.optim), config.steps)
+    model, optim = asdict(config.model), asdict(config.optim)
+    segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if config.weights:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows
         try:
             segmenter.net.load_state_dict(start.state_dict())
         except RuntimeError:
-            raise ValueError(
-                f"--weights {config.weights} does not fit --model.norm {config.model.norm}, "
-                "which keeps other tensors; leave one of them out"
-            ) from None
+            said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
+            raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     trainer = make_trainer(config)
+    loaders = load(train, val, config.data.workers, trainer)
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         plain = json.loads(json.dumps(asdict(config), default=str))
         (config.out / "config.yaml").write_text(yaml.safe_dump(plain, sort_keys=False), "utf-8")
-        metrics = config.out / "metrics.csv"
-        earlier = read_metrics(metrics, resumed) if resumed else []
+        earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
-        for warning in data.warnings:
+        for warning in warnings:
             print(f"wellseg.train: warning: {warning}", file=sys.stderr)
-    say = print if first and not quiet else lambda _: None
     source = config.data.root or f"the {config.data.preset} corpus"
-    epoch, val = len(data.train_logs), len(data.val_logs)
-    say(f"{epoch} logs an epoch, {val} to validate with, from {source}")
+    say(f"{len(train)} logs an epoch, {len(val)} to validate with, from {source}")
     try:
         if config.weights and not resumed:
-            trainer.validate(segmenter, data, verbose=False)
+            trainer.validate(segmenter, loaders[1], verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
-        trainer.fit(segmenter, datamodule=data, ckpt_path=resumed, weights_only=True)
+        trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         weights, _ = export(config, segmenter, trainer)
         say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        for log, times in segmenter.skipped.items():
+            say(f"skipped {times} times: {log}")
     weights, step = export(config, segmenter, trainer)
     if step == 0:
         dice = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
@@ -126,10 +122,8 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
     for name, value in asked.items():
         # As JSON: lists and tuples are the same.
         if name not in FREE and json.dumps(value) != json.dumps(theirs[name]):
-            raise ValueError(
-                f"--model.{name} {value} contradicts --weights {config.weights}, whose network has "
-                f"{theirs[name]}; leave one of them out"
-            )
+            said = f"--model.{name} {value} contradicts --weights {config.weights}"
+            raise ValueError(f"{said}, whose network has {theirs[name]}; leave one of them out")
     return ModelConfig(**{**theirs, **asked})
 
 
@@ -150,19 +144,9 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     data = [f"{name} {it}" for name, it in asdict(config.data).items() if it != default[name]]
     if config.data.drawn_share or not config.data.root:
         data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
-    header: dict[str, Any] = {
-        "model": asdict(config.model),
-        "training": {
-            "data": ", ".join(data),
-            "optim": asdict(config.optim),
-            "seed": config.seed,
-            "steps": config.steps,
-            "kept_step": step,
-            "crop_rows": config.data.crop_rows,
-            "start": config.weights,
-        },
-        "licence": "Apache-2.0",
-    }
+    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
+    training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
+    header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
     # What the norms of the start take their statistics from has not changed.
     if window_rows := getattr(segmenter.net, "window_rows", None):
         header["window_rows"] = window_rows

@@ -63,8 +63,12 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     root = Path(root)
     if split not in (*SPLITS, "all"):
         raise DataError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
-    images = _list_images(root / "images")
+    found = _visible_files(root / "images", IMAGE_SUFFIXES)
+    images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
+    if twice := [path for path in found if images[path.stem] != path]:
+        both = f"both {twice[0].name} and {images[twice[0].stem].name}"
+        raise DataError(f"{root / 'images'}: {both}; keep one")
     if missing := [name for name in images if name not in masks]:
         raise DataError(
             f"{root / 'masks' / missing[0]}.tif: no such mask, nor .png; draw it, or take the image"
@@ -73,12 +77,21 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
-    splits = _find_splits(table, rows, wells)
-    logs = []
+    by_well = split_wells(wells.values())
+    logs: list[LogFiles] = []
+    first_of: dict[str, LogFiles] = {}
     for name, image in images.items():
-        label, kind = root / "labels" / f"{name}.json", rows[name].get("kind", "")
-        found = label if label.is_file() else None
-        logs.append(LogFiles(name, image, masks[name], splits[name], wells[name], kind, found))
+        row, well, json = rows[name], wells[name], root / "labels" / f"{name}.json"
+        side, kind = row.get("split") or by_well[well], row.get("kind", "")
+        label = json if json.is_file() else None
+        logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
+        other = first_of.setdefault(well, logs[-1])
+        # Guessed wells are not held against a split that somebody wrote down.
+        if "well" in row and other.split != side:
+            raise DataError(
+                f"{table}: well {well} is in two splits, {other.split} ({other.name}) and {side}"
+                f" ({name}); put all its logs into one"
+            )
     return [log for log in logs if split in ("all", log.split)]
 
 
@@ -119,23 +132,15 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
 
 
-def _list_images(folder: Path) -> dict[str, Path]:
-    images: dict[str, Path] = {}
-    for path in _visible_files(folder, IMAGE_SUFFIXES):
-        other = images.setdefault(path.stem, path)
-        if other != path:
-            raise DataError(f"{folder}: both {other.name} and {path.name}; keep one")
-    if not images:
-        raise DataError(f"{folder}: no images in it (looked for *.tif, *.tiff, *.png, *.jpg)")
-    return images
-
-
 def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
-    paths = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in paths if path.suffix.lower() in suffixes)
+    paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    found = sorted(path for path in paths if path.suffix.lower() in suffixes)
+    if not found:
+        raise DataError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
+    return found
 
 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
@@ -151,34 +156,15 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     rows: dict[str, dict[str, str]] = {}
     for number, line in enumerate(cells, 2):
         row = dict(zip_longest(columns, line[: len(columns)], fillvalue=""))
-        name = row["name"]
-        if name in rows:
-            raise DataError(f"{path}, line {number}: {name} again")
+        name, split = row["name"], row.get("split", SPLITS[0])
+        fault = f"{name} again" if name in rows else ""
         if name not in images:
-            raise DataError(f"{path}, line {number}: no images/{name}.tif; take the line out")
+            fault = f"no images/{name}.tif; take the line out"
+        if split not in SPLITS:
+            fault = f"{name} has the split {split!r}, not train, val, test"
+        if fault:
+            raise DataError(f"{path}, line {number}: {fault}")
         rows[name] = row
     if missing := images.keys() - rows.keys():
         raise DataError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
     return rows
-
-
-def _find_splits(
-    table: Path, rows: Mapping[str, Mapping[str, str]], wells: Mapping[str, str]
-) -> dict[str, str]:
-    """Of each name: that in split.csv, checked, or else by the well's name."""
-    if not any("split" in row for row in rows.values()):
-        by_well = split_wells(wells.values())
-        return {name: by_well[well] for name, well in wells.items()}
-    first: dict[str, str] = {}
-    for name, row in rows.items():
-        split = row["split"]
-        if split not in SPLITS:
-            raise DataError(f"{table}: {name} has the split {split!r}, not train, val, test")
-        other = first.setdefault(wells[name], name)
-        # Guessed wells are not held against a split that somebody wrote down.
-        if "well" in row and rows[other]["split"] != split:
-            raise DataError(
-                f"{table}: well {wells[name]} is in two splits, {rows[other]['split']} ({other})"
-                f" and {split} ({name}); put all its logs into one"
-            )
-    return {name: row["split"] for name, row in rows.items()}

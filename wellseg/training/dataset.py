@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -46,16 +46,15 @@ class Sample(NamedTuple):
 class Samples(Dataset[Sample]):
     """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch.
 
-    They are cropped and augmented by draws from (seed, epoch, index) alone.
-    facts: of the files' masks, as `check_masks` gives them. paper: crops that ``paper_share`` of
-    the drawn logs is drawn on.
+    They are cropped and augmented by draws from (seed, epoch, index) alone. facts: of the files'
+    masks, see `check_masks`. paper: crops that ``paper_share`` of the drawn logs is drawn on.
     """
 
     seed: int
+    preset: str = "quick"
+    drawn: int = 0
     files: Sequence[LogFiles] = ()
     facts: Mapping[str, MaskFacts] = field(default_factory=dict)
-    drawn: int = 0
-    preset: str = "quick"
     paper: Sequence[LogFiles] = ()
     paper_share: float = 0.0
     crop_rows: int | None = None
@@ -133,115 +132,89 @@ def pick_crop(
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
-    It holds no state: ``steps_done`` tells where the run stands, so a resumed run goes on with the
-    very next log. With several processes each takes every ``ranks``-th log, all the same number of
-    them; ``per_step`` logs of a process make a step (gradient accumulation). The last step of an
-    epoch is filled up with its first logs: every step weighs the same, and so many logs are so many
-    steps.
+    It holds no state: the trainer's ``global_step`` tells where the run stands, so a resumed run
+    goes on with the very next log. Of ``world_size`` processes each takes every so many-th log;
+    ``accumulate_grad_batches`` logs of a process make a step. The last step of an epoch is filled
+    up with its first logs: every step weighs the same, and so many logs are so many steps.
     """
 
     logs: int
     seed: int
-    steps_done: Callable[[], int]
-    rank: int = 0
-    ranks: int = 1
-    per_step: int = 1
+    trainer: Trainer
 
     def __len__(self) -> int:
-        return math.ceil(max(1, self.logs // self.ranks) / self.per_step) * self.per_step
+        per_step = self.trainer.accumulate_grad_batches
+        return math.ceil(max(1, self.logs // self.trainer.world_size) / per_step) * per_step
 
     def __iter__(self) -> Iterator[Visit]:
-        epoch, step = divmod(self.steps_done(), len(self) // self.per_step)
+        trainer, per_step = self.trainer, self.trainer.accumulate_grad_batches
+        epoch, step = divmod(trainer.global_step, len(self) // per_step)
         order = np.random.default_rng((self.seed, epoch)).permutation(self.logs)
-        for position in range(step * self.per_step, len(self)):
-            yield epoch, int(order[(position * self.ranks + self.rank) % self.logs])
+        for position in range(step * per_step, len(self)):
+            place = position * trainer.world_size + trainer.global_rank
+            yield epoch, int(order[place % self.logs])
 
 
-class LogsModule(LightningDataModule):
-    """The logs to train on and to validate with: of a data set folder, or drawn.
+def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[str]]:
+    """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
 
-    warnings: what is odd about them, one line each.
     Raises DataError for masks that cannot be used, and for a split without curves.
     """
-
-    def __init__(self, options: DataConfig, seed: int) -> None:
-        super().__init__()
-        self.workers = options.workers
-        self.warnings: list[str] = []
-        self.train_logs = Samples(seed, drawn=options.count)
-        self.train_logs.crop_rows, self.train_logs.augment = options.crop_rows, options.augment
-        self.val_logs = Samples(seed + VALIDATION_SEED, drawn=options.val_count)
-        if options.backgrounds:
-            self.train_logs.paper = list_logs(options.backgrounds)
-            self.train_logs.paper_share = options.background_share
-            check_masks(self.train_logs.paper, "stop")
-        splits = {"train": self.train_logs, "val": self.val_logs}
-        logs = (
-            [log for log in list_logs(options.root) if log.split in splits] if options.root else []
-        )
-        facts = check_masks(logs, options.on_error)
-        for split, samples in splits.items():
-            samples.preset, samples.on_error, samples.facts = (
-                options.preset,
-                options.on_error,
-                facts,
-            )
-            if options.root:
-                found = [log for log in logs if log.split == split]
-                samples.files = self._usable(found, facts, f"{options.root}, split {split}")
-                share = options.drawn_share if split == "train" else 0
-                samples.drawn = math.ceil(len(samples.files) * share / (1 - share))
-        if len(self.val_logs) < FEW_LOGS:
-            more = "split.csv" if options.root else "--data.val_count"
-            self.warnings.append(
-                f"the best step is chosen by {len(self.val_logs)} validation log(s) alone: give"
-                f" more ({more}), or take the last step (--keep last)"
-            )
-
-    def _usable(
-        self, files: list[LogFiles], facts: Mapping[str, MaskFacts], where: str
-    ) -> list[LogFiles]:
-        """Those of which anything is scored, or that cannot be read; warns of what is odd."""
-        known = [log.name for log in files if log.name in facts]
-        unscored = [name for name in known if not facts[name].scored_rows.any()]
-        empty = [name for name in known if not facts[name].curve_px and name not in unscored]
-        if len(unscored) + len(empty) == len(files):
-            raise DataError(
-                f"{where}: no curve (255) in the masks of all {len(files)} logs; add logs of"
-                " another well, or a split.csv"
-            )
+    train = Samples(seed, options.preset, options.count, on_error=options.on_error)
+    train.crop_rows, train.augment = options.crop_rows, options.augment
+    val = Samples(
+        seed + VALIDATION_SEED, options.preset, options.val_count, on_error=options.on_error
+    )
+    warnings: list[str] = []
+    if options.backgrounds:
+        train.paper, train.paper_share = list_logs(options.backgrounds), options.background_share
+        check_masks(train.paper, "stop")
+    if options.root:
+        logs = [log for log in list_logs(options.root) if log.split != "test"]
+        train.facts = val.facts = facts = check_masks(logs, options.on_error)
+        unscored = [name for name, fact in facts.items() if not fact.scored_rows.any()]
+        empty = [name for name, fact in facts.items() if not fact.curve_px]
+        for samples, split in ((train, "train"), (val, "val")):
+            files = [log for log in logs if log.split == split]
+            if all(log.name in empty for log in files):
+                raise DataError(
+                    f"{options.root}, split {split}: no curve (255) in the masks of all"
+                    f" {len(files)} logs; add logs of another well, or a split.csv"
+                )
+            samples.files = [log for log in files if log.name not in unscored]
+        train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
+        val.drawn = 0
         if unscored:
-            self.warnings.append(
-                f"nothing is scored, 128 alone, in the masks of {listed(unscored)}: left out"
-            )
-        if empty:
-            self.warnings.append(
-                f"no curve (255) in the masks of {listed(empty)}: they teach what is none"
-            )
-        return [log for log in files if log.name not in unscored]
-
-    def train_dataloader(self) -> DataLoader[Sample]:
-        trainer, logs = self.trainer, self.train_logs
-        assert trainer is not None
-        sampler = VisitSampler(
-            len(logs), logs.seed, lambda: trainer.global_step,
-            trainer.global_rank, trainer.world_size, trainer.accumulate_grad_batches,
-        )  # fmt: skip
-        return DataLoader(
-            logs,
-            batch_size=None,  # one log at a time: no two have the same size
-            sampler=sampler,
-            num_workers=self.workers,
-            # Not forked: a child with OpenCV's thread pool but not its threads waits for ever.
-            multiprocessing_context="spawn" if self.workers else None,
-            persistent_workers=self.workers > 0,
-            worker_init_fn=one_thread,
+            said = "left out, as nothing in their masks is scored, 128 alone"
+            warnings.append(f"{listed(unscored)}: {said}")
+        if empty := [name for name in empty if name not in unscored]:
+            warnings.append(f"no curve (255) in the masks of {listed(empty)}: they teach none")
+    if len(val) < FEW_LOGS:
+        more = "split.csv" if options.root else "--data.val_count"
+        warnings.append(
+            f"the best step is chosen by {len(val)} validation log(s) alone: give more ({more}), or"
+            " take the last step (--keep last)"
         )
+    return train, val, warnings
 
-    def val_dataloader(self) -> DataLoader[Sample]:
-        """In this process: reading a log takes a tenth of the time that evaluating it does."""
-        visits = [(0, index) for index in range(len(self.val_logs))]
-        return DataLoader(self.val_logs, batch_size=None, sampler=visits)
+
+def load(
+    train: Samples, val: Samples, workers: int, trainer: Trainer
+) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
+    """Loaders of one log at a time, as no two have the same size."""
+    loader = DataLoader(
+        train,
+        batch_size=None,
+        sampler=VisitSampler(len(train), train.seed, trainer),
+        num_workers=workers,
+        # Not forked: a child with OpenCV's thread pool but not its threads waits for ever.
+        multiprocessing_context="spawn" if workers else None,
+        persistent_workers=workers > 0,
+        worker_init_fn=one_thread,
+    )
+    # In this process: reading a log takes a tenth of the time that evaluating it does.
+    visits = [(0, index) for index in range(len(val))]
+    return loader, DataLoader(val, batch_size=None, sampler=visits)
 
 
 def one_thread(_worker: int) -> None:

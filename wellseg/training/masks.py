@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,8 +21,7 @@ BLOCK_ROWS = 4096
 THREADS = 8
 """Decoders release Python's lock; on a network each file waits."""
 NAMED = 10
-"""Of masks with the same fault, so many are named."""
-RULE = "a mask has the values 0 (background), 255 (curve) and 128 (not scored)"
+"""Of masks with a fault, so many are named."""
 
 
 class MaskFacts(NamedTuple):
@@ -40,8 +38,7 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """
     with open_scan(path) as scan:
         mask = scan.read(0, scan.rows)
-    if fault := _fault_of_values(_count_values(mask)):
-        raise DataError(f"{path}: {fault}")
+    _check_values(path, _count_values(mask))
     return mask
 
 
@@ -65,48 +62,39 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, M
         DataError: names all masks that are not of their images' sizes, have other values than
             0, 128 and 255, or are mostly curve.
     """
-    facts: dict[str, MaskFacts] = {}
-    faults: dict[str, list[str]] = defaultdict(list)
     with ThreadPoolExecutor(THREADS) as pool:
-        for log, found in zip(logs, pool.map(_look, logs), strict=True):
-            if isinstance(found, MaskFacts):
-                facts[log.name] = found
-            elif isinstance(found, DataError) or on_error == "stop":
-                place, _, fault = str(found).partition(": ")
-                advice = "; or leave such logs out: --data.on_error skip"
-                faults[fault + advice * isinstance(found, ScanError)].append(place)
+        found = {log.name: pool.submit(_look, log) for log in logs}
+    unread = {name: it for name, it in found.items() if isinstance(it.exception(), ScanError)}
+    faults = [str(e) for it in found.values() if isinstance(e := it.exception(), DataError)]
+    if on_error == "stop":
+        advice = "; or leave such logs out: --data.on_error skip"
+        faults += [f"{it.exception()}{advice}" for it in unread.values()]
     if faults:
-        wrong = sum(map(len, faults.values()))
-        said = "; ".join(f"{listed(names)}: {fault}" for fault, names in faults.items())
-        raise DataError(f"{wrong} of {len(logs)} masks cannot be used: {said}")
-    return facts
+        wrong = f"{len(faults)} of {len(logs)} masks cannot be used"
+        raise DataError(f"{wrong}: {listed(faults)}")
+    return {name: it.result() for name, it in found.items() if name not in unread}
 
 
 def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return "; ".join(names[:NAMED]) + more
 
 
-def _look(log: LogFiles) -> MaskFacts | DataError | ScanError:
-    """What is in a mask, or what is wrong with it, or that it cannot be read."""
-    counts, scored_rows, fault = np.zeros(256, np.int64), [], ""
-    try:
-        check_size(log.mask, log.image)
-        with open_scan(log.mask, colour=True) as mask:
-            for first in range(0, mask.rows, BLOCK_ROWS):
-                rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
-                if rows.ndim == 3 and np.ptp(rows, axis=2).any():
-                    raise DataError(f"{log.mask}: {RULE}, not colours; save it as gray")
-                rows = rows[..., 0] if rows.ndim == 3 else rows
-                counts += _count_values(rows)
-                scored_rows.append((rows != 128).any(axis=1))
-    except (DataError, ScanError) as error:
-        return error
-    if not (fault := _fault_of_values(counts)) and counts[255] > counts[0]:
-        fault = "most of it is curve: inverted? 255 is curve, 0 is all else"
-    if fault:
-        return DataError(f"{log.mask}: {fault}")
+def _look(log: LogFiles) -> MaskFacts:
+    counts, scored_rows = np.zeros(256, np.int64), []
+    check_size(log.mask, log.image)
+    with open_scan(log.mask, colour=True) as mask:
+        for first in range(0, mask.rows, BLOCK_ROWS):
+            rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
+            if rows.ndim == 3 and np.ptp(rows, axis=2).any():
+                raise DataError(f"{log.mask}: in colour; save it as gray, its curves white")
+            rows = rows[..., 0] if rows.ndim == 3 else rows
+            counts += _count_values(rows)
+            scored_rows.append((rows != 128).any(axis=1))
+    _check_values(log.mask, counts)
+    if counts[255] > counts[0]:
+        raise DataError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
     return MaskFacts(int(counts[255]), np.concatenate(scored_rows))
 
 
@@ -115,10 +103,12 @@ def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
-def _fault_of_values(counts: NDArray[np.int64]) -> str:
+def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if odd == [1] and not counts[255]:
-        return "values 0 and 1: multiply by 255"
-    found = ", ".join(map(str, odd[:3])) + ", ..." * (len(odd) > 3)
-    advice = "save it without anti-aliasing or lossy compression"
-    return f"{RULE}, this one also {found}; {advice}" if odd else ""
+        raise DataError(f"{path}: values 0 and 1: multiply by 255")
+    if odd:
+        raise DataError(
+            f"{path}: a mask has the values 0 (background), 255 (curve) and 128 (not scored), this"
+            f" one also {odd[0]}; save it without anti-aliasing or lossy compression"
+        )

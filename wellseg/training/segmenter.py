@@ -1,8 +1,10 @@
-"""The LightningModule: one step for training and validation, the optimiser, the scores."""
+"""The LightningModule: one step for training and validation, the optimiser, scores, pictures."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +18,12 @@ from torchmetrics.classification import (
     BinaryRecall,
 )
 
+from wellseg.device import free_bytes
 from wellseg.net.losses import IGNORE, curve_loss
+from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.scan.atomic import atomic_file
+from wellseg.scan.pictures import draw_errors, encode_png
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 
@@ -29,38 +35,72 @@ SCORES = {
 }
 """Of the curve pixels, over all scored pixels of all logs; never a mean that includes background.
 Nothing to find and nothing found counts as 1."""
+PICTURES = 4
+"""Validation logs that are drawn after each validation: hits green, false red, missed blue."""
+FREE_SHARE = 0.8
+"""Of the free memory, what a step may take."""
+MAPS_KEPT = {False: 4, True: 6}
+"""Maps that a residual block keeps for its gradient: before and after each norm's activation, and
+with separable convolutions one between the two parts of each."""
+OVERHEAD = 1.5
+"""A step's peak over what is kept: gradients, scratch (measured by tests/test_memory.py)."""
+
+
+def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
+    """About what a training step on a log of that many pixels takes, if no stage is recomputed."""
+    values = 0.0  # per pixel of the log
+    for number, width in enumerate(model.widths):
+        blocks = 2 if number < len(model.widths) - 1 else 1  # encoder and decoder
+        values += blocks * MAPS_KEPT[model.separable] * width / (model.patch * 2**number) ** 2
+    return int(OVERHEAD * values * dtype.itemsize * pixels)
 
 
 def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
     """AdamW. Scale, shift and biases are not decayed (the GroupNorm paper's recipe)."""
     decay = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decay, "weight_decay": options.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
+    rest = {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0}
+    groups = [{"params": decay, "weight_decay": options.weight_decay}, rest]
     return torch.optim.AdamW(groups, lr=options.lr)
 
 
 class Segmenter(LightningModule):
     """Trains a ResUNet on one log at a time.
 
-    The options are kept in checkpoints as plain dictionaries: anything else cannot be loaded with
-    ``weights_only=True``.
+    model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
+    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``; the gradients are
+    the same, so a run may be resumed with more or less memory.
+    skipped: how often which log could not be read, also before a resumption.
     """
 
-    def __init__(self, model: dict[str, Any], optim: dict[str, Any], steps: int) -> None:
+    def __init__(
+        self, model: dict[str, Any], optim: dict[str, Any], steps: int, checkpoint: str = "auto"
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.optim, self.steps = OptimConfig(**optim), steps
-        self.net = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        scores: Any = {
-            name: score(ignore_index=-1, zero_division=1) for name, score in SCORES.items()
-        }
+        self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
+        self.steps, self.checkpoint = steps, checkpoint
+        self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        scores: Any = {name: it(ignore_index=-1, zero_division=1) for name, it in SCORES.items()}
         self.scores = MetricCollection(scores, prefix="val/")
+        self.skipped: Counter[str] = Counter()
+        self.free_bytes = 0
+        """At the first step; later what is kept for the next step would count as taken."""
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["skipped"] = dict(self.skipped)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.skipped.update(checkpoint["skipped"])
+
+    def on_train_batch_start(self, sample: Sample, _index: int) -> None:
+        self.free_bytes = self.free_bytes or free_bytes(self.device)
+        dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
+        fits = step_bytes(self.model, sample.gray.numel(), dtype) <= FREE_SHARE * self.free_bytes
+        self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
     def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
+        self.skipped.update(sample.skipped)
         logits = self.net(to_ink(sample.gray))
         loss = curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
@@ -76,13 +116,18 @@ class Segmenter(LightningModule):
             )
         return loss
 
-    def validation_step(self, sample: Sample, _index: int) -> Tensor:
-        """Returns the logits for whoever draws them."""
+    def validation_step(self, sample: Sample, index: int) -> None:
         _, logits = self._step(sample, "val")
         target = (sample.truth == 255).long()
         target[sample.truth == IGNORE] = -1
         self.scores.update((logits > 0).long(), target)
-        return logits
+        if index < PICTURES and self.trainer.is_global_zero:
+            maps = (sample.gray, logits > 0, sample.truth)
+            picture = draw_errors(*(each[0, 0].cpu().numpy() for each in maps))
+            folder = Path(self.trainer.default_root_dir, "pictures")
+            folder.mkdir(exist_ok=True)
+            with atomic_file(folder / f"step-{self.global_step:06d}-{sample.name}.png") as file:
+                file.write(encode_png(picture))
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.scores.compute(), sync_dist=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan.atomic import atomic_file
-from wellseg.training.callbacks import Memory, Pictures, Skipped, StepProgress
 from wellseg.training.options import TrainConfig
 
 TOLD_BY_LIGHTNING = (
@@ -40,7 +41,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+        self, checkpoint: Any, path: str | Path, storage_options: Any = None
     ) -> None:
         buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
         torch.save(checkpoint, buffer)
@@ -63,6 +64,38 @@ class Checkpoint(ModelCheckpoint):
             super().on_exception(trainer, module, error)
 
 
+class StepProgress(Callback):
+    """A bar on a terminal, and a line after each validation, both with the time that is left.
+
+    It counts optimiser steps: the logs of a run are no epochs to anybody.
+    """
+
+    def __init__(self) -> None:
+        columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
+        self.bar = Progress(*columns, transient=True, speed_estimate_period=3600)
+        self.task = self.bar.add_task("")
+
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        self.bar.disable = not trainer.is_global_zero or not self.bar.console.is_terminal
+        self.bar.reset(self.task, total=trainer.max_steps, completed=trainer.global_step)
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.bar.update(self.task, completed=trainer.global_step)
+
+    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
+        said = f"step {trainer.global_step} of {trainer.max_steps}"
+        for name, key in (("loss", "train/loss"), ("Dice", "val/dice")):
+            if key in trainer.callback_metrics:
+                said += f", {name} {float(trainer.callback_metrics[key]):.3f}"
+        left = timedelta(seconds=self.bar.tasks[0].time_remaining or 0)
+        if trainer.is_global_zero:
+            self.bar.console.print(f"{said}, about {left} left", highlight=False, soft_wrap=True)
+
+    def teardown(self, *_: Any) -> None:
+        self.bar.stop()
+
+
 def make_trainer(config: TrainConfig) -> Trainer:
     """Lightning's Trainer for one log a step, with what config.trainer adds."""
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
@@ -76,9 +109,6 @@ def make_trainer(config: TrainConfig) -> Trainer:
         # The newest state is saved after the validation and the best, so that it knows of both.
         Checkpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
         Checkpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
-        Memory(config.checkpoint),
-        Pictures(),
-        Skipped(),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(StepProgress())
