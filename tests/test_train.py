@@ -308,7 +308,7 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
     )
     capsys.readouterr()
     run(*few, *start, "--model.norm", "batch", "--out", tmp_path / "third", status=2)
-    assert "does not fit --model.norm batch" in capsys.readouterr().err
+    assert "--model.norm batch keeps other tensors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

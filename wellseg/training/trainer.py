@@ -92,7 +92,10 @@ class StepProgress(Callback):
         if trainer.is_global_zero:
             self.bar.console.print(f"{said}, about {left} left", highlight=False, soft_wrap=True)
 
-    def teardown(self, *_: Any) -> None:
+    def on_train_end(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def on_exception(self, *_: Any) -> None:
         self.bar.stop()
 
 
