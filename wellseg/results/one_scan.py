@@ -19,8 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_las
 from wellseg.curves.options import DepthScale
 from wellseg.results.overlay import FoldedPage
-from wellseg.results.overview import DOUBT_FROM, DOUBT_TO
-from wellseg.results.view import ViewWriter, remove_view
+from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways

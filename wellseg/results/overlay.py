@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -19,6 +19,23 @@ GUTTER_PX, HEAD_PX = 12, 36
 Pixels = NDArray[np.uint8]
 
 
+class Strips:
+    """Makes of bands of any number of rows strips of ``rows`` rows. What is left is ``rest``."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.rest: list[Pixels] = []
+
+    def add(self, *parts: Pixels) -> Iterator[list[Pixels]]:
+        """The next rows of some pictures, (rows, ...), that belong together."""
+        if self.rest:
+            parts = tuple(np.concatenate(pair) for pair in zip(self.rest, parts, strict=True))
+        count = len(parts[0]) // self.rows * self.rows
+        self.rest = [part[count:] for part in parts]
+        for start in range(0, count, self.rows):
+            yield [part[start : start + self.rows] for part in parts]
+
+
 class FoldedPage:
     """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
     TIFF orientation, and folded into columns side by side, each headed by the row it begins with.
@@ -26,44 +43,38 @@ class FoldedPage:
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns
-        self.reduction = max(
-            1, math.ceil(math.sqrt(rows * columns / PAGE_PIXELS)), math.ceil(width / 1600)
-        )
+        by_area = math.ceil(math.sqrt(rows * columns / PAGE_PIXELS))
+        self.reduction = max(1, by_area, math.ceil(width / 1600))
         self._orientation = orientation
-        self._waiting: list[tuple[Pixels, Pixels]] = []
-        self._strips: list[Pixels] = []
+        self._cut = Strips(16 * self.reduction)
+        self._small: list[Pixels] = []
 
     def add(self, picture: Pixels, mask: Pixels) -> None:
         """The next rows of the scan, uint8 (rows, columns) or (rows, columns, 3), and of its mask,
         uint8 (rows, columns)."""
-        self._waiting.append((picture, mask))
-        rows = sum(len(part) for _, part in self._waiting)
-        self._reduce(rows // self.reduction * self.reduction)
+        for strip in self._cut.add(picture, mask):
+            self._reduce(*strip)
 
-    def _reduce(self, rows: int) -> None:
-        """Of the rows that wait so many."""
-        if rows:
-            picture, mask = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
-            self._strips.append(paint(*reduce(picture[:rows], mask[:rows], self.reduction)))
-            self._waiting = [(picture[rows:], mask[rows:])]
+    def _reduce(self, picture: Pixels, mask: Pixels) -> None:
+        self._small.append(paint(*reduce(picture, mask, self.reduction)))
 
     def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Pixels:
         """The page, RGB uint8. head: what stands above the column that begins at a row."""
-        self._reduce(sum(len(part) for _, part in self._waiting))
-        log = upright(np.concatenate(self._strips), self._orientation)
+        if len(self._cut.rest[0]):
+            self._reduce(*self._cut.rest)
+        log = upright(np.concatenate(self._small), self._orientation)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
         rows = math.ceil(height / folds)
         page = np.full((HEAD_PX + rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
         for fold in range(folds):
             part = log[fold * rows : (fold + 1) * rows]
-            left = fold * (width + GUTTER_PX)
-            page[HEAD_PX : HEAD_PX + len(part), left : left + width] = part
-            box = page[:HEAD_PX, left : left + width].copy()
-            at, font = (2, HEAD_PX - 11), cv2.FONT_HERSHEY_SIMPLEX
-            cv2.putText(box, head(fold * rows * self.reduction), at, font, 0.8, (60, 60, 60), 2,
-                        cv2.LINE_AA)  # fmt: skip
-            page[:HEAD_PX, left : left + width] = box
+            column = slice(fold * (width + GUTTER_PX), fold * (width + GUTTER_PX) + width)
+            page[HEAD_PX : HEAD_PX + len(part), column] = part
+            box = np.full((HEAD_PX, width, 3), 255, np.uint8)
+            text, at = head(fold * rows * self.reduction), (2, HEAD_PX - 11)
+            cv2.putText(box, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
+            page[:HEAD_PX, column] = box
         return page
 
 

@@ -10,21 +10,15 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True)
 
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
-    """The page ``template``, a file of this package, with its title, style, script and data."""
-    style, script = (
-        Markup((FOLDER / name).read_text("utf-8")) for name in ("style.css", "view.js")
-    )
+    """The page ``template``, a file of this package, with its title and data."""
     inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
-    page = TEMPLATES.get_template(template).render(
-        title=title, style=style, script=script, data=inline
-    )
+    page = TEMPLATES.get_template(template).render(title=title, data=inline)
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 

@@ -233,7 +233,7 @@ function remember() {  // the row in the address
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-const curves = bytes(DATA.curves), paper = bytes(DATA.paper), lines = DATA.doubt.length;
+const curves = bytes(DATA.curves), paper = bytes(DATA.paper), { lines } = DATA;
 
 // First and last cell (exclusive) with some ink, and a cell of margin.
 const printed = (() => {
@@ -260,21 +260,15 @@ function drawMap() {
   const canvas = $("#map canvas"), context = canvas.getContext("2d");
   const wide = Math.round(map.clientWidth * devicePixelRatio), tall = Math.round(map.clientHeight * devicePixelRatio);
   Object.assign(canvas, { width: wide, height: tall });
-  const bar = Math.round(wide * 0.2);
+  const bar = Math.round(wide * 0.12);
   context.imageSmoothingQuality = "high";
   context.drawImage(small, printed[0], 0, printed[1] - printed[0], lines, 0, 0, wide - bar, tall);
   const style = getComputedStyle(document.documentElement);
   context.fillStyle = style.getPropertyValue("--doubt");
-  DATA.doubt.forEach((doubt, line) => {
-    const top = (line * DATA.line_rows / rows) * tall;
-    context.globalAlpha = between(0, doubt, 1) * 0.75;
-    context.fillRect(wide - bar + 2, top, bar, Math.max(1, (DATA.line_rows / rows) * tall));
-  });
-  context.globalAlpha = 1;
   for (const [first, last] of DATA.places) {
-    const y = ((first + last) / 2 / rows) * tall, size = bar * 0.4;
+    const y = ((first + last) / 2 / rows) * tall, size = bar * 0.6;
     context.beginPath();
-    context.moveTo(wide - bar + 2 + size * 1.4, y);
+    context.moveTo(wide - bar + 1, y);
     context.lineTo(wide, y - size);
     context.lineTo(wide, y + size);
     context.fill();
@@ -522,7 +516,7 @@ $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `$
 $("#list").disabled = !many;
 $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
-  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here, neighbours joined). ` +
+  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
 scroller.addEventListener("scroll", soon, { passive: true });
 dark.onchange = () => setTheme(dark.matches ? "dark" : "light");

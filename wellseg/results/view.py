@@ -3,8 +3,7 @@
 The scan is cut into tiles of paper (1-bit PNG where that loses nothing, else JPEG) and of
 probability (deflated bytes in base64 in a script: a browser lets no page read the pixels of a
 picture that comes from a local file, and the threshold has to act on them). Each is there twice,
-the second time reduced, for looking from afar. Fed row band by row band; never holds more than a
-few tiles.
+the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ import base64
 import shutil
 import tempfile
 import zlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from wellseg.results.overlay import Pixels, reduce
-from wellseg.results.overview import Overview
+from wellseg.results.overlay import Pixels, Strips, reduce
 from wellseg.results.page import fill, link
 from wellseg.scan.atomic import atomic_file, hidden_name
 from wellseg.scan.pictures import is_sideways, paint, upright
@@ -34,7 +30,14 @@ LEAST = 8
 """Stored as 0 are probabilities of less than LEAST / 255: below any threshold in use, and half of
 the bytes."""
 THUMB_COLUMNS, THUMB_ROWS = 268, 168
-JPEG_QUALITY = 82
+LINES, CELLS = 1000, 64
+"""Of the map: about so many lines at most from top to bottom, of so many cells each."""
+PLACE_ROWS, PLACES = 256, 24
+DOUBT_FROM, DOUBT_TO = 0.2, 0.8
+"""Pixels are in doubt where the probability of a curve lies between the two. Sure curves have
+blurred edges, too, so some doubt is everywhere; what tells is where it is larger than elsewhere."""
+LEAST_DOUBTFUL = 512
+"""Places with fewer pixels in doubt (two a row) are not worth a visit."""
 
 
 class ViewWriter:
@@ -62,16 +65,17 @@ class ViewWriter:
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
         self._threshold, self._about, self._orientation = threshold, about or {}, orientation
-        self._stored = _Stored(rows, columns, scratch) if orientation > 1 else None
+        self._stored = rows, columns
         self.rows, self.columns = (columns, rows) if is_sideways(orientation) else (rows, columns)
-        self._waiting: list[tuple[Pixels, Pixels]] = []
-        self._small: list[tuple[Pixels, Pixels]] = []
-        self._strips = [0, 0]  # finished, whole and reduced
+        # A turned scan waits for its last row, which may be shown first.
+        self._file = tempfile.TemporaryFile(dir=scratch) if orientation > 1 else None
+        self._levels = [Strips(TILE_ROWS), Strips(TILE_ROWS)]  # whole and reduced
+        self._written = [0, 0]
         self._jpegs: list[str] = []
-        self._thumbs: list[tuple[int, bytes]] = []
-        self._overview = Overview(self.rows, self.columns, threshold)
-        self._pool = ThreadPoolExecutor(1)
-        self._jobs: deque[Future[None]] = deque()
+        self._thumbs: list[tuple[int, Pixels]] = []
+        self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
+        self._map: list[Pixels] = []  # paper, rows with a curve: (2, lines, cells)
+        self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
         self.curves: list[dict[str, Any]] = []
         """Whole curves, as CurveWriter.shown has them; may be filled until the block ends."""
 
@@ -82,81 +86,76 @@ class ViewWriter:
     def put(self, picture: Pixels, probability: Pixels) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
         (rows, columns, 3) R, G, B; and uint8 (rows, columns), 255 for certainly curve."""
-        if self._stored:
-            self._stored.put(picture, probability)
-        else:
-            self._add(picture, probability)
+        if self._file:
+            self._file.write(np.dstack([picture, probability]).data)
+            return
+        for strip in self._levels[0].add(picture, probability):
+            self._write(*strip)
 
-    def _add(self, picture: Pixels, probability: Pixels) -> None:
-        gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        self._overview.add(np.asarray(gray, np.uint8), probability)
-        at = 0
-        while at < len(picture):
-            room = TILE_ROWS - sum(len(part) for part, _ in self._waiting)
-            self._waiting.append((picture[at : at + room], probability[at : at + room]))
-            at += room
-            if at <= len(picture):
-                self._strip()
-
-    def _strip(self) -> None:
-        """Hand the rows that wait to the thread that encodes and writes, not too many at a time."""
-        parts = [np.concatenate(parts) for parts in zip(*self._waiting, strict=True)]
-        self._waiting = []
-        while len(self._jobs) >= 2:
-            self._jobs.popleft().result()
-        self._jobs.append(self._pool.submit(self._write_strip, *parts))
-
-    def _write_strip(self, picture: Pixels, probability: Pixels) -> None:
+    def _write(self, picture: Pixels, probability: Pixels) -> None:
+        """The tiles of a strip, and what it adds to the page."""
         self._write_tiles(0, picture, probability)
-        self._thumb(picture, probability)
-        self._small.append(reduce(picture, probability, SMALL))
-        if len(self._small) == SMALL:
-            self._write_small()
+        for small in self._levels[1].add(*reduce(picture, probability, SMALL)):
+            self._write_tiles(1, *small)
+        self._thumbs.append(self._thumb(picture, probability))
 
-    def _write_small(self) -> None:
-        self._write_tiles(1, *(np.concatenate(part) for part in zip(*self._small, strict=True)))
-        self._small = []
+        gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        cells = min(CELLS, self.columns)
+        size = cells, -(-len(gray) // self._line_rows)
+        begin = np.arange(cells) * self.columns // cells
+        curve = np.maximum.reduceat(probability, begin, axis=1) > 255 * self._threshold
+        parts = (np.asarray(gray), curve * np.uint8(255))
+        lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
+        self._map.append(np.array(lines, np.uint8))
+        places = np.arange(0, len(gray), PLACE_ROWS)
+        possible, sure = (
+            np.add.reduceat(np.count_nonzero(probability > 255 * share, axis=1), places)
+            for share in (DOUBT_FROM, DOUBT_TO)
+        )
+        self._doubt.append(np.stack([possible - sure, possible], 1))
 
     def _write_tiles(self, level: int, picture: Pixels, probability: Pixels) -> None:
-        row = self._strips[level]
-        self._strips[level] += 1
         unseen = probability < min(LEAST, 255 * self._threshold)
         probability = np.where(unseen, np.uint8(0), probability)
         for column, left in enumerate(range(0, probability.shape[1], TILE_COLUMNS)):
             part = slice(left, left + TILE_COLUMNS)
-            name = f"{level}-{row:04d}-{column}"
+            name = f"{level}-{self._written[level]:04d}-{column}"
             kind, data = encode_paper(picture[:, part])
             (self._hidden / f"{name}.{kind}").write_bytes(data)
             if kind == "jpg":
                 self._jpegs.append(name)
             deflated = base64.b64encode(zlib.compress(probability[:, part].tobytes(), 6)).decode()
             (self._hidden / f"{name}.js").write_text(f'tile("{name}","{deflated}")')
+        self._written[level] += 1
 
-    def _thumb(self, picture: Pixels, probability: Pixels) -> None:
+    def _thumb(self, picture: Pixels, probability: Pixels) -> tuple[int, Pixels]:
+        """Curve pixels of a strip's beginning, and its picture."""
         rows = min(len(picture), round(self.columns * THUMB_ROWS / THUMB_COLUMNS))
         step = max(1, self.columns // THUMB_COLUMNS)
         small, curves = reduce(picture[:rows], probability[:rows], step)
         mask = np.where(curves > 255 * self._threshold, np.uint8(255), np.uint8(0))
         size = (THUMB_COLUMNS, max(1, round(THUMB_COLUMNS * len(small) / small.shape[1])))
         shown = cv2.resize(paint(small, mask), size, interpolation=cv2.INTER_AREA)
-        data = cv2.imencode(".jpg", shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-        self._thumbs.append((cv2.countNonZero(mask), data.tobytes()))
+        return cv2.countNonZero(mask), np.asarray(shown, np.uint8)
 
     def _finish(self) -> None:
-        if self._stored:
-            turned = [upright(part, self._orientation) for part in self._stored.parts()]
+        if self._file:
+            self._file.flush()
+            stored = np.memmap(self._file, np.uint8, "r").reshape(*self._stored, -1)
+            turned = upright(stored, self._orientation)
             for start in range(0, self.rows, TILE_ROWS):
-                rows = slice(start, start + TILE_ROWS)
-                self._add(*(np.ascontiguousarray(part[rows]) for part in turned))
-        if self._waiting:
-            self._strip()
-        while self._jobs:
-            self._jobs.popleft().result()
-        if self._small:
-            self._write_small()
+                strip = np.ascontiguousarray(turned[start : start + TILE_ROWS])
+                picture = strip[..., :3] if strip.shape[2] == 4 else strip[..., 0]
+                self._write(np.ascontiguousarray(picture), np.ascontiguousarray(strip[..., -1]))
+        elif len(self._levels[0].rest[0]):
+            self._write(*self._levels[0].rest)
+        if len(self._levels[1].rest[0]):
+            self._write_tiles(1, *self._levels[1].rest)
         # One of median curve pixels among those that have some: neither a header nor a blotch.
-        thumbs = sorted(thumb for thumb in self._thumbs if thumb[0]) or self._thumbs
-        (self._hidden / "thumb.jpg").write_bytes(thumbs[len(thumbs) // 2][1])
+        thumbs = [thumb for thumb in self._thumbs if thumb[0]] or self._thumbs
+        thumb = sorted(thumbs, key=lambda thumb: thumb[0])[len(thumbs) // 2][1]
+        (self._hidden / "thumb.jpg").write_bytes(encode_paper(thumb)[1])
+        paper, curves = np.concatenate(self._map, axis=1)
         data = {
             **self._about,
             "rows": self.rows,
@@ -170,7 +169,14 @@ class ViewWriter:
             "jpegs": self._jpegs,
             "turned": self._orientation > 1,
             "followed": self.curves,
-            **self._overview.data(),
+            "lines": len(paper),
+            "cells": paper.shape[1],
+            "curves": base64.b64encode(curves.tobytes()).decode(),
+            "paper": base64.b64encode(paper.tobytes()).decode(),
+            "doubt_from": DOUBT_FROM,
+            "doubt_to": DOUBT_TO,
+            "place_rows": PLACE_ROWS,
+            "places": self._places(),
         }
         page = fill("view.html", str(self._about.get("scan", self.page.stem)), data)
         with atomic_file(self._hidden / self.page.name) as file:
@@ -181,32 +187,26 @@ class ViewWriter:
         self._hidden.rename(self.folder)
         (self.folder / self.page.name).rename(self.page)
 
+    def _places(self) -> list[tuple[int, int, float]]:
+        """Those of most doubt, from top to bottom: first and last row, and the share in doubt of
+        the pixels that may be curve."""
+        doubtful, possible = np.concatenate(self._doubt).T
+        share = np.where(doubtful >= LEAST_DOUBTFUL, doubtful / np.maximum(1, possible), 0)
+        worst = np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()
+        return [
+            (i * PLACE_ROWS, min(self.rows, (i + 1) * PLACE_ROWS), round(float(share[i]), 3))
+            for i in worst
+            if share[i]
+        ]
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._finish()
         finally:
-            self._pool.shutdown(cancel_futures=True)
-            if self._stored:
-                self._stored.file.close()
+            if self._file:
+                self._file.close()
             shutil.rmtree(self._hidden, ignore_errors=True)
-
-
-class _Stored:
-    """A turned scan in a temporary file, until its last row, which may be shown first, is there."""
-
-    def __init__(self, rows: int, columns: int, scratch: Path | None) -> None:
-        self.shape = rows, columns
-        self.file = tempfile.TemporaryFile(dir=scratch)
-
-    def put(self, picture: Pixels, probability: Pixels) -> None:
-        self.file.write(np.dstack([picture, probability]).data)
-
-    def parts(self) -> tuple[Pixels, Pixels]:
-        """Picture and probability, as stored in the scan's file."""
-        self.file.flush()
-        both = np.memmap(self.file, np.uint8, "r").reshape(*self.shape, -1)
-        return (both[..., :3] if both.shape[2] == 4 else both[..., 0]), both[..., -1]
 
 
 def remove_view(page: Path) -> None:
@@ -220,7 +220,7 @@ def encode_paper(picture: Pixels) -> tuple[str, bytes]:
     white alone, else "jpg"; and its bytes."""
     if picture.ndim == 3 or np.any((picture > 0) & (picture < 255)):
         shown = picture[..., ::-1] if picture.ndim == 3 else picture
-        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]  # whole chroma: thin curves have colours
+        options = [cv2.IMWRITE_JPEG_QUALITY, 82]  # whole chroma: thin curves have colours
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
         return "jpg", cv2.imencode(".jpg", np.ascontiguousarray(shown), options)[1].tobytes()
     bilevel = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
