@@ -172,8 +172,10 @@ def draw_data_set(root: Path, size: Size) -> Path:
     splits = {"bilevel": cycle(["train", "val", "test", *["train"] * 6]), "colour": cycle(["test"])}
     for index in range(size.logs):
         kind = kind_of(0, index, size.preset)
-        if kind == "bilevel" or index % 4 == 0:  # fewer renders: none is trained on
-            log = draw_log(0, index, size.preset)
+        if kind == "colour" and index % 4:
+            continue  # fewer renders: none is trained on
+        log = draw_log(0, index, size.preset)
+        if log.mask.any() or index % 4 == 0:  # few without a curve
             write_log(root, f"drawn{index:05d}", log.image, log.mask, 200)
             lines.append(f"drawn{index:05d},{next(splits[kind])},{kind}")
     write_split(root, "name,split,kind", lines)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,17 @@ from numpy.typing import NDArray
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_las
-from wellseg.curves.options import DepthScale
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways
-from wellseg.scan.reader import Scan, open_scan
+from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 from wellseg.weights import weights_path
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from wellseg.curves.files import CurveWriter
 
 
 def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
@@ -59,34 +56,64 @@ def mask_scan(
     The report is written last: where it stands, the other results are whole. ``progress`` is told
     the share done, ``say`` what the user should know.
     """
+    from wellseg.curves.files import CurveWriter
     from wellseg.device import resident_bytes  # torch, which only workers load
     from wellseg.rows.segment import Inference
 
     started = time.monotonic()
-    limits = [logit(share) for share in (config.threshold, DOUBT_FROM, DOUBT_TO)]
+    notes: list[str] = []
+    limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
-    opened = open_scan(task.scan, task.page, invert=config.invert)
-    with opened as scan, ExitStack() as outputs:
-        colours = None
+    with ExitStack() as opened:
+        scan = opened.enter_context(open_scan(task.scan, task.page, invert=config.invert))
+        colours = view = curves = None
         if scan.kind == "colour":
             in_colour = open_scan(task.scan, scan.page, colour=True, invert=config.invert)
-            colours = outputs.enter_context(in_colour)
-        page = FoldedPage(scan.rows, scan.columns, scan.orientation)
-        view = outputs.enter_context(_view(task, config, scan)) if config.view else None
-        left_out = ""
+            colours = opened.enter_context(in_colour)
+        size = scan.rows, scan.columns
+        # Rows of the file are not those that a person sees where it is turned.
+        depth = config.curve_options().depth if scan.orientation in (1, 2) else None
+        page = FoldedPage(*size, scan.orientation)
+        if config.view:
+            about = {
+                "scan": Path(task.scan).name,
+                "dpi": scan.dpi,
+                "weights": weights_path(config.weights).stem,
+                "depth": [asdict(log) for log in depth.logs] if depth else [],
+                "depth_unit": depth.unit if depth else "",
+            }
+            view = ViewWriter(
+                Path(task.result(".html")),
+                *size,
+                orientation=scan.orientation,
+                threshold=config.threshold,
+                about=about,
+                scratch=config.scratch,
+            )
+            opened.enter_context(view)
+        left_out = {}
         if config.curves and is_sideways(scan.orientation):
-            left_out = (
+            why = (
                 f"stored sideways (orientation {scan.orientation}), and a curve is one column for "
                 "each row of depth: turn the file for --curves"
             )
-            say(f"{task.scan}: {left_out}; the mask is made without them")
-        followed = config.curves and not left_out
-        curves = outputs.enter_context(_curves(task, config, scan)) if followed else None
-        if view and curves and scan.orientation == 1:
-            view.curves = curves.shown
-        masks = MaskWriter(scan.rows, scan.columns)
-        probabilities = MaskWriter(scan.rows, scan.columns) if config.probability else None
+            left_out = {"curves_left_out": why}
+            notes.append(f"{why}; the mask is made without them")
+        elif config.curves:
+            curves = CurveWriter(
+                Path(task.stem),
+                Path(task.scan).name,
+                *size,
+                dpi=scan.dpi,
+                options=config.curve_options(),
+                scratch=config.scratch,
+            )
+            opened.enter_context(curves)
+            if view and scan.orientation == 1:
+                view.curves = curves.shown
+        masks = MaskWriter(*size)
+        probabilities = MaskWriter(*size) if config.probability else None
         inference = Inference(
             net,
             scan,
@@ -96,8 +123,7 @@ def mask_scan(
             window_rows=config.window_rows or 0,
             scratch=config.scratch,
         )
-        spill_bytes = inference.plan.spill_bytes
-        if spill_bytes:
+        if spill_bytes := inference.plan.spill_bytes:
             folder = config.scratch or tempfile.gettempdir()
             gigabytes = f"{spill_bytes / 1e9:.1f} GB"
             say(f"{task.scan}: {gigabytes} go to temporary files in {folder} meanwhile")
@@ -117,17 +143,23 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(band.gray, mask, probability, picture if colours else None)
-        _remove_stale(task, endings(config, {"curves_left_out": left_out}))
+        _remove_stale(task, endings(config, left_out))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:
             probabilities.write(task.result(".probability.tif"), scan.resolution)
     if scan.mostly_black:
         remedy = "leave --invert out" if config.invert else "try --invert"
-        say(f"{task.scan}: most of it is black: does it show white ink on black? {remedy}")
-    for note in curves.notes if curves else []:
+        notes.append(f"most of it is black: does it show white ink on black? {remedy}")
+    for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
+
+    def head(row: int) -> str:
+        if depth is None or (known := depth.at(row)) is None:
+            return f"row {row:,}"
+        return f"row {row:,} = {known:,.1f} {depth.unit}"
+
     with atomic_file(task.result(".overlay.png")) as file:
-        file.write(encode_png(page.picture(partial(_head, _shown_depth(config, scan)))))
+        file.write(encode_png(page.picture(head)))
     curve_pixels, possible_pixels, sure_pixels = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
@@ -141,7 +173,7 @@ def mask_scan(
         "curve_share": curve_pixels / (scan.rows * scan.columns),
         "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
         **(curves.quality() | {"scan_path": str(Path(task.scan).absolute())} if curves else {}),
-        **({"curves_left_out": left_out} if left_out else {}),
+        **left_out,
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
@@ -161,56 +193,6 @@ def to_8_bit(
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
     return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
-
-
-def logit(share: float) -> float:
-    """Of a probability in (0, 1)."""
-    return math.log(share / (1 - share))
-
-
-def _shown_depth(config: PredictConfig, scan: Scan) -> DepthScale | None:
-    """Of the rows as a person sees them: rows of the file are not those where it is turned."""
-    return config.curve_options().depth if scan.orientation in (1, 2) else None
-
-
-def _head(depth: DepthScale | None, row: int) -> str:
-    """What stands above a column of the overlay."""
-    known = depth.at(row) if depth else None
-    return f"row {row:,}" + (f" = {known:,.1f} {depth.unit}" if depth and known is not None else "")
-
-
-def _view(task: Task, config: PredictConfig, scan: Scan) -> ViewWriter:
-    depth = _shown_depth(config, scan)
-    logs = [{"points": log.points, "reach": log.reach} for log in depth.logs] if depth else []
-    return ViewWriter(
-        Path(task.result(".html")),
-        scan.rows,
-        scan.columns,
-        orientation=scan.orientation,
-        threshold=config.threshold,
-        about={
-            "scan": Path(task.scan).name,
-            "dpi": scan.dpi,
-            "weights": weights_path(config.weights).stem,
-            "depth": logs,
-            "depth_unit": depth.unit if depth else "",
-        },
-        scratch=config.scratch,
-    )
-
-
-def _curves(task: Task, config: PredictConfig, scan: Scan) -> CurveWriter:
-    from wellseg.curves.files import CurveWriter
-
-    return CurveWriter(
-        Path(task.stem),
-        Path(task.scan).name,
-        scan.rows,
-        scan.columns,
-        dpi=scan.dpi,
-        options=config.curve_options(),
-        scratch=config.scratch,
-    )
 
 
 def _remove_stale(task: Task, wanted: list[str]) -> None:

@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 TOLERANCE_PX = 3.0
 LEAST_ROWS = 20
-"""Printed curves of fewer rows are not scored; nor is a follower that lies on one in fewer."""
+"""Printed curves of fewer rows are not scored."""
 WHOLE = 0.95
 """A curve is whole if one followed curve is right in so much of its rows."""
 CLEAR_ROWS = 8
@@ -40,8 +40,6 @@ class IdentityScores:
     over the mean of printed and followed ones (Ristani et al. 2016); 1 if there are neither."""
     curves: int
     whole: int
-    pieces: int
-    """Followed curves that lie on some printed one."""
     touches: Counter[str]
     """crossings and bounces of two printed curves; how many are ... right, both followed through.
     """
@@ -79,11 +77,12 @@ def score_identity(
     for curve in label["whole"]:
         x, y = np.array(curve["path"], float).reshape(-1, 2).T
         inside = scored(y, x)
-        span = np.full((2, len(rows)), np.inf)
-        np.minimum.at(span[0], y[inside].astype(int) - first, x[inside])
-        np.minimum.at(span[1], y[inside].astype(int) - first, -x[inside])
-        if np.isfinite(span[0]).sum() >= LEAST_ROWS:
-            spans.append(np.where(np.isfinite(span), span, np.nan) * [[1], [-1]])
+        at, x = y[inside].astype(int) - first, x[inside]
+        span = np.full((2, len(rows)), np.nan)
+        np.fmin.at(span[0], at, x)
+        np.fmax.at(span[1], at, x)
+        if len(np.unique(at)) >= LEAST_ROWS:
+            spans.append(span)
             widths.append(curve.get("width", 1.0))
     low, high = np.array(spans).reshape(-1, 2, len(rows)).swapaxes(0, 1)
     columns = np.full((len(followed), len(rows)), np.nan)
@@ -101,14 +100,15 @@ def score_identity(
     for i, j in zip(*linear_sum_assignment(-hits), strict=True):
         if hits[i, j]:
             right_rows += hits[i, j]
-            errors += np.maximum(off[i, j, there[i] & known[j]], 0).tolist()
-            snr[i] = _snr(low[i, there[i]], high[i, there[i]], columns[j, there[i]])
+            in_rows = there[i]
+            error = off[i, j, in_rows & known[j]]
+            errors += error.clip(0).tolist()
+            snr[i] = _snr(low[i, in_rows], high[i, in_rows], columns[j, in_rows])
     mean_rows = (there.sum() + known.sum()) / 2
     return IdentityScores(
         idf1=float(right_rows / mean_rows) if mean_rows else 1.0,
         curves=len(low),
         whole=int((hits >= WHOLE * there.sum(1)[:, None]).any(1).sum()),
-        pieces=int((hits > LEAST_ROWS).any(0).sum()),
         touches=_touches(low, high, hit, widths),
         edits=_edits(hit, known),
         depth_rows=int(there.any(0).sum()),
@@ -117,7 +117,7 @@ def score_identity(
     )
 
 
-IDENTITY_HEADINGS = ["log", "IDF1", "whole", "pieces", "crossings right", "bounces right"]
+IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
 IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "edits/1000 rows"]
 
 
@@ -132,7 +132,6 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
         name,
         f"{np.mean([log.idf1 for log in logs]):.3f}",
         f"{sum(log.whole for log in logs)}/{sum(log.curves for log in logs)}",
-        str(sum(log.pieces for log in logs)),
         *pairs,
         f"{np.median(snr):.1f}" if snr else "",
         ", ".join(f"{np.percentile(errors, p):.1f}" for p in (50, 95) if errors),
@@ -141,25 +140,35 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
 
 
 def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> Counter[str]:
-    """How many times two printed curves meet and part, crossing or not, and are followed right."""
+    """How many times two printed curves meet and part, crossing or not, and are followed right.
+
+    hit: (printed, followed curves, rows).
+    """
     count = Counter[str]()
     for one, other in combinations(range(len(low)), 2):
         gap = np.maximum(low[one] - high[other], low[other] - high[one])
         apart = gap > (widths[one] + widths[other]) / 2 + TOLERANCE_PX
         side = np.sign(low[one] + high[one] - low[other] - high[other])
-        edges = np.flatnonzero(np.diff(np.pad(apart, 1).astype(np.int8))).reshape(-1, 2)
-        for (_, up), (down, _) in pairwise(edges[np.diff(edges)[:, 0] >= CLEAR_ROWS]):
+        changes = np.diff(np.pad(apart, 1).astype(np.int8))
+        stretches = np.flatnonzero(changes).reshape(-1, 2)
+        clear = [(start, end) for start, end in stretches if end - start >= CLEAR_ROWS]
+        for (_, up), (down, _) in pairwise(clear):
             if np.isnan(gap[up:down]).any():
                 continue
             kind = "crossings" if side[up - 1] != side[down] else "bounces"
-            around = slice(up - CLEAR_ROWS, up), slice(down, down + CLEAR_ROWS)
-            # Hits of each followed curve: of one and other, above and below.
-            hits = np.array([[hit[i][:, part].sum(1) for part in around] for i in (one, other)])
             count[kind] += 1
-            if hits.size and hits.max(2).all():
-                (above, below), (above2, below2) = hits.argmax(2)
-                count[kind + " right"] += above == below != above2 == below2
+            above = _who(hit[[one, other], :, up - CLEAR_ROWS : up])
+            below = _who(hit[[one, other], :, down : down + CLEAR_ROWS])
+            count[kind + " right"] += above is not None and above == below
     return count
+
+
+def _who(hit: Flags) -> list[int] | None:
+    """The followed curves that are on each printed one in most of some rows; None where none is, or
+    the same on two."""
+    hits = hit.sum(2)
+    found = hits.argmax(1).tolist() if hits.size and hits.max(1).all() else []
+    return found if len(set(found)) == len(hit) else None
 
 
 def _snr(low: Floats, high: Floats, column: Floats) -> float:
