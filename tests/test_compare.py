@@ -16,7 +16,7 @@ from wellseg.compare import choose_rates, report, verdict
 from wellseg.net.options import ModelConfig
 from wellseg.training.options import OptimConfig
 
-TINY = compare.Size((8, 16), 3, 1, "tiny", 10)
+TINY = compare.Size((8, 16), 3, 1, "tiny", 16)
 
 
 @pytest.fixture
