@@ -128,6 +128,16 @@ def test_each_kind_of_page_draws_curves_and_the_same_for_the_same_seed(
     assert all(log.about["kind"] == kind for log in logs)
 
 
+@pytest.mark.parametrize("page", ["header", "heads", "grid", "blank"])
+def test_pages_without_curves(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    only = Table(**{**vars(PRESETS["tiny"]), "pages": {page: 1}})
+    monkeypatch.setitem(PRESETS, "tiny", only)
+    logs = [draw_log(4, index, "tiny") for index in range(20)]
+    assert all(log.about["curves"] == 0 and not log.mask.any() for log in logs)
+    ink = np.median([(to_gray(log.image) < 128).mean() for log in logs])
+    assert (ink < 0.01) == (page == "blank")
+
+
 def test_renders_have_colours_and_their_curves_are_ink_in_gray(logs: list[Log]) -> None:
     coloured = 0
     for log in logs:
@@ -173,17 +183,6 @@ def test_panels_stay_within_their_track_but_for_lines_and_letters(track: str) ->
     outside = ink.copy()
     outside[95:405, 60:300] = False
     assert not outside.any()
-
-
-def test_hatching_is_parallel_and_stays_in_its_box() -> None:
-    """Strokes once ended at the box's right border wherever they were, and fanned out."""
-    sheet = sheet_of("paper", 0, 60, 90)
-    sheet.hatch(10, 15, 80, 45, 8)
-    ink = sheet.ink
-    assert not ink[:14].any() and not ink[47:].any()
-    assert not ink[:, :9].any() and not ink[:, 82:].any()
-    for line in range(16, 44):  # one row up, one column to the right
-        assert (ink[line, 20:70] == ink[line - 1, 21:71]).all()
 
 
 def test_a_copy_of_a_scan_is_1_bit_and_keeps_its_ink() -> None:

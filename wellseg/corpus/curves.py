@@ -27,12 +27,8 @@ Lines = Callable[[Track], tuple[Array, Array]]
 """Rows and columns, px, where lines of the grid stand in a track."""
 
 
-@dataclass(frozen=True)
-class Beds:
-    """Layers of rock: bed index of every depth sample, and a sandiness of every bed in [0, 1]."""
-
-    index: Array  # (samples,) int
-    sand: Array  # (beds,) float
+Beds = tuple[Array, Array]
+"""Layers of rock: bed of every depth sample, int (samples,); sandiness 0..1 of each, (beds,)."""
 
 
 def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
@@ -42,7 +38,7 @@ def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
     index = np.searchsorted(ends, np.arange(samples), side="right")
     rock = np.sign(draws.noise(count)) * draws.rng.random(count)
     sand = np.clip(0.5 + 0.35 * rock + 0.3 * smooth(draws.noise(count), 3), 0, 1)
-    return Beds(np.minimum(index, count - 1), sand)
+    return np.minimum(index, count - 1), sand
 
 
 def smooth(values: Array, sigma: float) -> Array:
@@ -73,15 +69,15 @@ def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
 
     swing: scales how far it swings; about 1.
     """
-    n, how = len(beds.index), draws.table("shape", name)
-    x: Array = how.at + how.slope * np.linspace(0, 1, n)
+    (index, sand), how = beds, draws.table("shape", name)
+    n, count = len(index), len(sand)
+    x: Array = how.at + how.slope * np.arange(n) / 1000
     x += how.wander * drift(draws, n, how.wander_length)
     if how.contrast:  # what a tool reads of the beds
-        count = len(beds.sand)
-        level = how.sand * beds.sand + 0.08 * draws.noise(count)
+        level = how.sand * sand + 0.08 * draws.noise(count)
         level += outliers(draws, count, how.odd, how.odd_size)
         slow = 0.5 * np.std(level) * drift(draws, n, how.wander_length)
-        x += how.contrast * (smooth((level - level.mean())[beds.index], how.blur) + slow)
+        x += how.contrast * (smooth((level - level.mean())[index], how.blur) + slow)
     if how.peaks:
         bunch = np.exp(1.2 * drift(draws, n, how.wander_length))
         heights = outliers(draws, n, how.peaks * bunch / bunch.mean(), how.peak_size)
@@ -136,10 +132,8 @@ def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y
     curves = 0
     for track in tracks:
         if track.kind == "curves" and not sheet.draws.of(sheet.kind.bare):
-            plot, before = (
-                Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1),
-                None,
-            )
+            plot = Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1)
+            before = None
             for _ in range(int(sheet.draws.of(sheet.kind.per_track))):
                 before = plot.curve(before)
                 curves += 1
@@ -169,7 +163,8 @@ class Plot:
         before: of the curve drawn before it in the track.
         """
         sheet, draws, kind = self.sheet, self.sheet.draws, self.sheet.kind
-        how, collars = sheet.table("curve"), draws.of(kind.collars)
+        how = sheet.table("curve")
+        collars = draws.of(kind.collars)
         pen = self._pen(how, "solid" if collars else draws.of(kind.styles), before is not None)
         dashed = pen.style != "solid" and how.still_dashed
         if collars or dashed or draws.of(kind.still):
@@ -182,7 +177,7 @@ class Plot:
                 values = np.maximum(values - np.quantile(values, how.rest), 0)
                 values += how.border_px / self.track.width
                 values = 1 - values if how.right else values
-        runs = self._lay(values, how, pen)
+        runs = self._lay(values, how)
         if len(runs) == 1 and draws.of(kind.filled):
             self._shade(runs[0], before, pen.colour)
         for run in runs:
@@ -207,7 +202,8 @@ class Plot:
 
         A solid one as gray as the grid keeps off its lines, for on them nobody could tell it.
         """
-        draws, track, how = self.sheet.draws, self.track, self.sheet.table("still")
+        draws, track = self.sheet.draws, self.track
+        how = self.sheet.table("still")
         x = track.left + how.at * track.width
         coloured = len(set(pen.colour)) > 1
         if coloured and how.on_line and len(self.columns):
@@ -221,14 +217,15 @@ class Plot:
             kick(draws, values)
         return values
 
-    def _lay(self, values: Array, how: Table, pen: Pen) -> list[Array]:
+    def _lay(self, values: Array, how: Table) -> list[Array]:
         """The runs of a curve, of all of it or from a first reading to a last."""
-        draws, track, part = self.sheet.draws, self.track, slice(None)
+        draws, track = self.sheet.draws, self.track
         if how.beside_line and len(self.columns):  # goes down a line of the grid for a while
             first = draws.of([0, len(values) - 1])
             at = (self.columns - track.left) / track.width
             line = at[np.abs(at - values[first]).argmin()]
             values[first : first + int(how.samples)] = line + how.beside_px / track.width
+        part = slice(None)
         if how.partial:
             first = draws.of([0, len(values) // 2])
             part = slice(first, first + draws.of([10, len(values)]))
@@ -240,12 +237,8 @@ class Plot:
 
     def _shade(self, run: Array, before: Array | None, colour: Colour) -> None:
         """Fill between a curve and a border, or the curve before. It is no truth."""
-        sheet, draws, track, how = (
-            self.sheet,
-            self.sheet.draws,
-            self.track,
-            self.sheet.table("fill"),
-        )
+        sheet, track = self.sheet, self.track
+        draws, how = sheet.draws, sheet.table("fill")
         run = run[draws.of([0, len(run) - 1]) :][: int(how.rows)]
         run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
         if len(run) < 3:
@@ -253,10 +246,11 @@ class Plot:
         x = np.full(len(run), draws.one_of((track.left, track.right)))
         if before is not None and how.to_neighbour:
             x = track.left + np.interp(run[:, 1], self.depth, before) * track.width
-        other = np.stack([np.clip(x, track.left, track.right), run[:, 1]], axis=1)
+        other = np.column_stack([np.clip(x, track.left, track.right), run[:, 1]])
         name, tint = how.render if sheet.tidy else how.paper, None
         if name == "plain":
-            tint = colour if how.solid else sheet.colour(how.tint)
+            coloured = draws.of(sheet.kind.tinted) and not how.solid
+            tint = sheet.colour(how.tint) if coloured else colour
         first, end = int(run[0, 1]), int(run[-1, 1]) + 1
         cell = sheet.ink[first:end]
         area = np.round(np.concatenate([run, other[::-1]]) - [0, first]).astype(np.int32)

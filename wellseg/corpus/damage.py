@@ -47,7 +47,8 @@ def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
     field: Array = cloud(draws, shape[0], shape[1], how.cloud_px)
     if where == "clouds":
         return np.clip(field + np.float32(how.cloud), 0, 1)
-    along = np.linspace(0, 1, shape[where == "across"], dtype=np.float32) - np.float32(how.start)
+    along = np.linspace(0, 1, shape[where == "across"], dtype=np.float32)
+    along -= np.float32(how.start)
     there = np.minimum(along, how.long - along) / np.float32(how.soft)
     field *= np.float32(0.3)
     field += there if where == "across" else there[:, None]
@@ -56,7 +57,8 @@ def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
 
 def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
     """Skew, slow wander and splices: both pages resampled by the same map."""
-    (rows, columns), how = truth.shape, draws.table("bend")
+    how = draws.table("bend")
+    rows, columns = truth.shape
     x = np.arange(columns, dtype=np.float32)[None, :]
     y = np.arange(rows, dtype=np.float32)[:, None]
     slope = np.float32(np.tan(np.deg2rad(how.deg * how.way)))
@@ -64,7 +66,8 @@ def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
     shift_x = slope * (y - rows / 2) + how.wander_px * cloud(draws, rows, 1, how.wander_rows)
     shift_y = np.zeros((rows, 1), np.float32)
     for _ in range(draws.rng.poisson(how.splices + rows / 12000)):
-        at, splice = draws.of([0, rows - 1]), draws.table("splice")
+        at = draws.of([0, rows - 1])
+        splice = draws.table("splice")
         shift_x[at:] += splice.x_px
         shift_y[at:] += splice.y_px
         if splice.white:
@@ -92,16 +95,9 @@ def blot(draws: Draws, ink: Array, level: float) -> Array:
     reach = how.near_px | 1
     wet = how.base + how.near / 255 * cv2.blur(ink, (reach, reach))
     wet += how.rough * grain(draws, ink.shape, how.grain_px)
-    darker: Array = ink + level * wet * place(draws, ink.shape, how.where)
+    wet *= how.wet * place(draws, ink.shape, how.where)
+    darker: Array = ink + level * wet
     return np.clip(darker, 0, 255).astype(np.uint8)
-
-
-def scratch(draws: Draws, black: Array) -> None:
-    """A line as paper moves, white or black, in place; uint8 (rows, columns), 255 black."""
-    how = draws.table("scratch")
-    x, y = how.x * black.shape[1], how.y * black.shape[0]
-    ends = (int(x), int(y)), (int(x + how.lean), int(y + how.long))
-    cv2.line(black, *ends, 0 if how.white else 255, how.px)
 
 
 def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
@@ -112,7 +108,7 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     nothing is left of a curve, not to be scored.
     """
     if sheet.tidy:
-        return _export(sheet), truth
+        return 255 - sheet.ink, truth
     ink, truth = bend(sheet.draws, sheet.ink, truth)
     ink = cv2.GaussianBlur(expose(sheet.draws, ink), (0, 0), sheet.blur_px)
     truth = cv2.GaussianBlur(truth, (0, 0), sheet.blur_px)
@@ -121,7 +117,9 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
 
 def _scan(sheet: Sheet, ink: Array, truth: Array) -> tuple[Array, Array]:
     """As a 1-bit scanner gives it; the mask has the width that the ink got."""
-    draws, level, how = sheet.draws, sheet.threshold, sheet.draws.table("scan")
+    draws = sheet.draws
+    how = draws.table("scan")
+    level = sheet.threshold
     edge: Array | float = level
     if how.fogged:
         # Near the threshold the grain breaks it into speckle; above, all is black. The ink's edge
@@ -136,8 +134,6 @@ def _scan(sheet: Sheet, ink: Array, truth: Array) -> tuple[Array, Array]:
     if how.closed_px:  # copies of copies fill in acute angles
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(how.closed_px),) * 2)
         black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, disc)
-    for _ in range(int(how.scratches)):
-        scratch(draws, black)
     return 255 - black, mask
 
 
@@ -146,7 +142,8 @@ def _thresholded(sheet: Sheet, ink: Array, level: float, mask: Array) -> Array:
 
     Noise lies on the ink's edge, not on clean paper: scanners clip the white.
     """
-    draws, how = sheet.draws, sheet.draws.table("dirt")
+    draws = sheet.draws
+    how = draws.table("dirt")
     noise = grain(draws, ink.shape, how.grain_px)
     dirt = noise > how.specks - how.smeared * place(draws, ink.shape, how.where)
     noisy = ink + np.float32(sheet.grain) * noise
@@ -162,15 +159,6 @@ def _print(sheet: Sheet, ink: Array, truth: Array) -> tuple[Array, Array]:
     steps = np.clip(255 - ink + noise, 0, 255) / 255 * how.steps
     image = np.round(steps) / how.steps * 255
     return image.astype(np.uint8), np.where(truth > 110, 255, 0).astype(np.uint8)
-
-
-def _export(sheet: Sheet) -> Array:
-    """A born-digital page: as drawn, perhaps through JPEG."""
-    image, how = 255 - sheet.ink, sheet.draws.table("export")
-    if how.jpeg:
-        code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, how.quality])[1]
-        image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
-    return image
 
 
 def copy_again(sheet: Sheet, gray: Array, mask: Array) -> Array:
@@ -189,8 +177,8 @@ def untraceable(black: Array, mask: Array) -> Array:
     tenth of the stroke), or runs through solid black.
     """
     window = (VANISHED_PX, VANISHED_PX)
-    drawn = cv2.blur(cv2.bitwise_and(black, mask), window).astype(np.float32)
-    wanted = cv2.blur(mask, window).astype(np.float32)
+    drawn = cv2.boxFilter(cv2.bitwise_and(black, mask), cv2.CV_32F, window)
+    wanted = cv2.boxFilter(mask, cv2.CV_32F, window)
     around = cv2.blur(black, (DROWNED_PX, DROWNED_PX))
     lost: Array = (mask > 0) & ((drawn < 0.05 * wanted) | (around > 0.93 * 255))
     return lost

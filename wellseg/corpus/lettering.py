@@ -63,7 +63,8 @@ def mark_of(draws: Draws, text: str, height_px: float, face: Face) -> Array:
     elif face.name in PLOTTED:
         mark = _plotted(text, height_px, face)
     else:
-        font, size, weight = truetype(face.name), max(5, round(height_px * 1.38)), int(face.weight)
+        font, weight = truetype(face.name), int(face.weight)
+        size = max(5, round(height_px * 1.38))
         x, y, width, rows = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
         mark = np.zeros((rows + 2, width + abs(x) + 4), np.uint8)
         cv2.putText(mark, text, (1, 1 - y), (255,), font, size, weight)
@@ -72,7 +73,8 @@ def mark_of(draws: Draws, text: str, height_px: float, face: Face) -> Array:
 
 
 def _plotted(text: str, height_px: float, face: Face) -> Array:
-    font, scale, pen = PLOTTED[face.name], height_px / 21, max(1, round(height_px * face.weight))
+    font, scale = PLOTTED[face.name], height_px / 21
+    pen = max(1, round(height_px * face.weight))
     (width, up), down = cv2.getTextSize(text, font, scale, pen)
     mark: Array = np.zeros((up + down + 2, width + 2), np.uint8)
     flag = cv2.LINE_AA if height_px < 18 else cv2.LINE_8
@@ -82,8 +84,8 @@ def _plotted(text: str, height_px: float, face: Face) -> Array:
 
 def _by_hand(draws: Draws, text: str, height_px: float, face: Face) -> Array:
     """Letter by letter, none quite like the other."""
-    x, rows, wide = height_px, round(2.2 * height_px), round((len(text) + 3) * height_px)
-    line: Array = np.zeros((rows, wide), np.uint8)
+    x, rows = height_px, round(2.2 * height_px)
+    line: Array = np.zeros((rows, round((len(text) + 3) * height_px)), np.uint8)
     for letter in text:
         how = draws.table("letter")
         mark = _plotted(letter, height_px * how.high, face)
@@ -123,14 +125,14 @@ def label(sheet: Sheet, kind: str, x: float, y: float) -> None:
     face = draw_face(draws, how.pen / how.text if how.by_hand else 0.0)
     texts = [say(draws, how.says) for _ in range(int(how.lines))]
     marks = [mark_of(draws, text, how.text, face) for text in texts]
-    pitch, wide = round(1.5 * how.text), max((mark.shape[1] for mark in marks), default=0)
+    pitch = round(1.5 * how.text)
+    wide = max((mark.shape[1] for mark in marks), default=0)
     mark: Array = np.zeros((pitch * len(marks) + round(0.5 * how.text), wide), np.uint8)
     for n, line in enumerate(marks):
         paste(mark, line, 0, n * pitch)
     if how.framed:
         mark = np.pad(mark, max(2, round(how.text * 0.3)))
-        corner = mark.shape[1] - 1, mark.shape[0] - 1
-        cv2.rectangle(mark, (0, 0), corner, 255, sheet.fine_px)
+        mark = np.pad(mark, sheet.fine_px, constant_values=255)
     if how.turned or draws.of(sheet.kind.turned):
         mark = np.rot90(mark, draws.one_of((1, 3)))
     colour = gray(sheet.threshold * how.ink) if how.by_hand else sheet.any_colour(how.coloured)
@@ -154,7 +156,7 @@ def _pointer(sheet: Sheet, start: Array, side: int, bent: bool, colour: Colour) 
     across = how.wide * along[::-1] * [-1, 1]
     if how.headed:
         wings = [points[-1] - along + across, points[-1], points[-1] - along - across]
-        sheet.fill(wings, colour)
+        cv2.fillPoly(sheet.ink, [np.round(wings).astype(np.int32)], colour)
 
 
 def curve_scale(sheet: Sheet, track: Track, y: float, size: float, face: Face,
@@ -165,7 +167,8 @@ def curve_scale(sheet: Sheet, track: Track, y: float, size: float, face: Face,
     y += size * 1.2
     for x, align in ((track.left + size / 2, 0.0), (track.right - size / 2, 1.0)):
         write(sheet, say(draws, "<figure>")[:5], x, y, size * 0.85, face, colour, align=align)
-    half, y = track.width * how.half, y + size * how.below
+    y += size * how.below
+    half = track.width * how.half
     pen = draw_pen(sheet, sheet.pen_px, draws.of(sheet.kind.styles), colour)
     ends = np.array([[track.middle - half, y], [track.middle + half, y]])
     stroke(sheet, ends, pen, sheet.ink, None)

@@ -45,8 +45,6 @@ def note(sheet: Sheet, zone: Zone, name: str) -> None:
     tracks = [track for track in zone.tracks if track.kind in ("curves", "empty")]
     track = draws.one_of(tracks or [Track(0, sheet.columns, "page")])
     x, y = draws.of([-20.0, sheet.columns]), draws.of([zone.y0, zone.y1])
-    if name == "gas label":  # over the curves, not anywhere
-        x = draws.of([track.left, track.right])
     if name == "formation top":
         formation_top(sheet, y)
     elif name == "scale words":
@@ -72,7 +70,8 @@ def formation_top(sheet: Sheet, y: float) -> None:
 
 def scale_words(sheet: Sheet, track: Track, y: float) -> None:
     """The names and scales of a track's curves, printed over it once more, each in its colour."""
-    how, face = sheet.table("scale words"), draw_face(sheet.draws)
+    how = sheet.table("scale words")
+    face = draw_face(sheet.draws)
     for n in range(how.lines):
         curve_scale(sheet, track, y + n * how.text * 2.5, how.text, face, sheet.any_colour())
 
@@ -85,8 +84,6 @@ def bars(sheet: Sheet, track: Track, y: float, name: str) -> None:
     for top in y + how.step * np.arange(how.count):
         right, below = left + how.wide, top + how.high
         sheet.box(left, top, right, below, colour, px)
-        if not how.solid:
-            sheet.hatch(left, top, right, below, how.wide * 0.5, colour, px)
         for end in (top, below):  # lines to the ends of the interval
             sheet.path([(left, end), (left + how.ends, end)], colour, sheet.fine_px)
         if how.numbered:

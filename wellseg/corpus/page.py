@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,8 +47,9 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     truth: Array = np.zeros((rows, sheet.columns), np.uint8)
     tracks, ruling = draw_tracks(sheet), draw_ruling(sheet)
     if page == "grid":
-        tracks = [replace(t, kind="empty" if t.kind == "curves" else t.kind) for t in tracks]
-    top = block = rows if page in ("heads", "blank") else 0
+        for track in tracks:
+            track.kind = track.kind.replace("curves", "empty")
+    top, block = 0, rows if page in ("heads", "blank") else 0
     if page in ("headed", "header"):
         block = rows if page == "header" else int(min(rows * how.header_share, sheet.dpi * 9))
         top = draws.one_of((0, rows - block, draws.of([0, rows - block])))

@@ -27,7 +27,8 @@ def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
     whole = sheet.part(columns, rows) if how.sideways else sheet.part(rows, columns)
     while whole.rows - y > LEAST_PX:
         block = sheet.table("block")
-        high, cut = min(whole.rows - y, int(block.high)), int(whole.columns * block.cut)
+        high = min(whole.rows - y, int(block.high))
+        cut = int(whole.columns * block.cut)
         for left, right in ((0, cut), (cut, whole.columns)):
             if right - left > LEAST_PX:
                 part = sheet.part(high, right - left)
@@ -46,8 +47,11 @@ def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
 
 def draw_form(sheet: Sheet, name: str) -> None:
     """Fill a blank sheet with one of the recipe's [forms]: lines of words, and cells of values."""
-    draws, how, (rows, columns) = sheet.draws, sheet.table("forms", name), sheet.ink.shape[:2]
-    size, pitch, thick = how.text, how.text * how.pitch, max(1, how.line)
+    draws = sheet.draws
+    how = sheet.table("forms", name)
+    rows, columns = sheet.ink.shape[:2]
+    size, thick = how.text, max(1, how.line)
+    pitch = size * how.pitch
     by_hand = how.by_hand and not sheet.tidy
     values = draw_face(draws, by_hand * how.pen / size)
     printed = values if name == "remarks" else draw_face(draws)
@@ -71,7 +75,8 @@ def draw_form(sheet: Sheet, name: str) -> None:
             if not draws.chance(how.filled):
                 continue
             if how.symbols:  # with its name
-                _symbol(sheet, x, y, size)
+                colour = sheet.any_colour()
+                sheet.box(x, y, x + 2 * size, y + size, colour, draws.one_of((-1, 1)))
                 x += 2.5 * size
             value = "<word>" if how.symbols else "<entry>"
             write(sheet, say(draws, value), x, y, size * 0.95, values)
@@ -80,14 +85,6 @@ def draw_form(sheet: Sheet, name: str) -> None:
             sheet.path([(0, y - 0.2 * pitch), (columns, y - 0.2 * pitch)], BLACK, sheet.fine_px)
     if how.reversed:
         sheet.ink[...] = 255 - sheet.ink
-
-
-def _symbol(sheet: Sheet, x: float, y: float, size: float) -> None:
-    """A box of a key: filled, or hatched."""
-    how = sheet.table("symbol")
-    right, below = x + 2 * size, y + size
-    sheet.box(x, y, right, below, sheet.any_colour(how.coloured), -1 if how.solid else 1)
-    sheet.hatch(x, y, right, below, size * how.hatch)
 
 
 def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
@@ -117,15 +114,13 @@ def pattern(sheet: Sheet, name: str, unit: int, shape: tuple[int, ...], ink: Col
     for points in RECIPE["patterns"][name]:
         ends = np.array([points[0], *points]) * [tile.columns - 1, tile.rows - 1]
         tile.path(ends, ink, sheet.dpi / (100 if len(points) == 1 else 200))
-    times = (shape[0] // unit + 1, shape[1] // (2 * unit) + 1, 1)[: tile.ink.ndim]
-    filled: Array = np.tile(tile.ink, times)[: shape[0], : shape[1]]
-    return filled
+    filled = cv2.copyMakeBorder(tile.ink, 0, shape[0], 0, shape[1], cv2.BORDER_WRAP)
+    return filled[: shape[0], : shape[1]]
 
 
 def _window(sheet: Sheet, track: Track, y0: int, y1: int) -> Array:
     """The part of the page that a panel fills: a view of its ink, perhaps empty."""
-    left, right = (max(0, round(x)) for x in (track.left, track.right))
-    return sheet.ink[y0:y1, left:right]
+    return sheet.ink[y0:y1, max(0, round(track.left)) : max(0, round(track.right))]
 
 
 def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
@@ -133,10 +128,13 @@ def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
 
     In a track of "intervals" bars for slides, porosity grades, oil shows.
     """
-    draws, y, unit = sheet.draws, y0, round(max(6, sheet.table(track.kind).unit))
+    draws = sheet.draws
+    unit = round(max(6, sheet.table(track.kind).unit))
     tinted = sheet.tidy and draws.of(sheet.kind.tinted)
+    y = y0
     while y < y1:
-        how, rock = sheet.table(track.kind), draws.of(sheet.kind.lithology)
+        how = sheet.table(track.kind)
+        rock = draws.of(sheet.kind.lithology)
         end = min(y1, y + int(how.bed) + 4)
         cell = _window(sheet, track, y, end)
         cell = cell[:, : int(cell.shape[1] * how.part)]
@@ -151,7 +149,9 @@ def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
 
 def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     """Bond logs, borehole images, cement maps: black and white, dithered, or in tones."""
-    cell, draws, how = _window(sheet, track, y0, y1), sheet.draws, sheet.table("image")
+    draws = sheet.draws
+    how = sheet.table("image")
+    cell = _window(sheet, track, y0, y1)
     rows, columns = cell.shape[:2]
     if cell.size == 0:
         return
@@ -177,7 +177,8 @@ def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
 
 def text_column(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     """A geologist's descriptions, in paragraphs, now and then lying on their side."""
-    size, turned = (y1 - y0, round(track.width) - 4), sheet.draws.of(sheet.kind.turned)
+    size = y1 - y0, round(track.width) - 4
+    turned = sheet.draws.of(sheet.kind.turned)
     block = sheet.part(*(size[::-1] if turned else size))
     draw_form(block, "text")
     sheet.put(np.rot90(block.ink, 3) if turned else block.ink, track.left + 4, y0)
@@ -189,13 +190,14 @@ def well_path(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     for _ in range(sheet.draws.of([1, 4])):
         how = sheet.table("well path")
         x = track.left + track.width * (how.at + how.wander * np.cumsum(sheet.draws.noise(40)))
-        sheet.path(np.stack([x, y], axis=1), sheet.any_colour(), how.line)
+        sheet.path(np.column_stack([x, y]), sheet.any_colour(), how.line)
 
 
 def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int, phase: float, step: float) -> None:
     """Depths down the column, upright or turned, every so many grid rows of ``step`` px."""
     how = sheet.table("numbers")
-    size, every = max(6.0, min(how.text, track.width * 0.3)), step * how.every
+    size = max(6.0, min(how.text, track.width * 0.3))
+    every = step * how.every
     face = draw_face(sheet.draws)
     for n, y in enumerate(np.arange(y0 + (phase - y0) % every, y1, every)):
         text = str(how.depth * 100 + n * int(how.jump))

@@ -64,7 +64,7 @@ class Draws:
             return name if name.strip("-.0123456789") else float(name)
         if not isinstance(what, Sequence):
             return what
-        if len(what) != 2 or not all(isinstance(end, (int, float)) for end in what):
+        if len(what) != 2 or not isinstance(what[0], (int, float)):
             return self.one_of(what)
         low, high = what
         if isinstance(low, int) and isinstance(high, int):

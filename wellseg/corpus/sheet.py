@@ -72,21 +72,11 @@ class Sheet:
         whole = np.round(np.asarray(points) * (1 << SUBPIXEL_BITS)).astype(np.int32)
         cv2.polylines(self.ink, [whole], False, colour, max(1, round(px)), 8, SUBPIXEL_BITS)
 
-    def fill(self, corners: Any, colour: Colour = BLACK) -> None:
-        cv2.fillPoly(self.ink, [np.round(corners).astype(np.int32)], colour)
-
     def box(self, left: float, top: float, right: float, bottom: float, colour: Colour = BLACK,
             px: float = 1) -> None:  # fmt: skip
         """A frame, or with px -1 a filled box."""
         corners = (round(left), round(top)), (round(right), round(bottom))
         cv2.rectangle(self.ink, *corners, colour, round(px) or 1)
-
-    def hatch(self, left: float, top: float, right: float, bottom: float, step: float,
-              colour: Colour = BLACK, px: float = 1) -> None:  # fmt: skip
-        """Slanted strokes in a box."""
-        for x in np.arange(left, right, max(2.0, step)):
-            end = min(x + bottom - top, right)
-            self.path([(x, bottom), (end, bottom - (end - x))], colour, px)
 
     def put(self, mark: Array, x: float, y: float, colour: Colour = BLACK,
             on_white: bool = False) -> None:  # fmt: skip

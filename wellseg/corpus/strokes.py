@@ -37,7 +37,8 @@ class Pen:
 
 
 def draw_pen(sheet: Sheet, width_px: float, style: str, colour: Colour = BLACK) -> Pen:
-    dashes, how = sheet.table("dashes", style), sheet.table("pen")
+    how = sheet.table("pen")
+    dashes = sheet.table("dashes", style)
     unit = 1.0 if style == "points" else 0.35 + 0.65 * sheet.dpi / 250
     if sheet.tidy:
         how.slope_loss = how.irregular = 0.0
@@ -50,7 +51,8 @@ def resample(points: Array, step_px: float) -> Array:
     if arc[-1] < step_px:
         return points
     at = np.linspace(0, arc[-1], int(arc[-1] / step_px) + 2)
-    return np.stack([np.interp(at, arc, points[:, 0]), np.interp(at, arc, points[:, 1])], axis=1)
+    x, y = points.T
+    return np.column_stack([np.interp(at, arc, x), np.interp(at, arc, y)])
 
 
 def stroke(sheet: Sheet, points: Array, pen: Pen, layer: Array, truth: Array | None) -> None:
@@ -101,9 +103,11 @@ def dashes(draws: Draws, leg: Array, pen: Pen) -> Array:
     """Which of the short segments of those lengths are drawn: bool (n,)."""
     if pen.style == "solid":
         return np.ones(len(leg), bool)
-    pattern = [pen.dash, pen.gap, DOT_PX if pen.style == "dashdot" else pen.dash, pen.gap]
+    dot = DOT_PX if pen.style == "dashdot" else pen.dash
+    pattern = [pen.dash, pen.gap, dot, pen.gap]
     arc = np.cumsum(leg) + pen.phase
-    spread = np.exp(draws.rng.normal(0, pen.irregular, (int(arc[-1] / sum(pattern) * 2) + 4, 4)))
+    count = int(arc[-1] / sum(pattern) * 2) + 4
+    spread = np.exp(draws.rng.normal(0, pen.irregular, (count, 4)))
     # Nobody could follow a curve over gaps much longer than the measured 60 px.
     edges = np.cumsum((np.clip(spread, 0.4, 1.6) * pattern).ravel())
     on: Array = np.searchsorted(edges, arc) % 2 == 0
@@ -119,7 +123,7 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
     if overflow != "wrap":
         beyond = 0.0 if overflow == "clip" else 0.25
         x = np.clip(values, -beyond, 1 + beyond)
-        return [np.stack([left + x * (right - left), rows], axis=1)]
+        return [np.column_stack([left + x * (right - left), rows])]
     turns = np.floor(values)
     laid = []
     for turn in np.unique(turns):
@@ -127,7 +131,7 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
         near = np.convolve(turns == turn, np.ones(3), "same") > 0.5
         x = left + np.clip(values - turn, 0, 1) * (right - left)
         parts = [part for part in stretches(near) if near[part.start]]
-        laid += [np.stack([x[part], rows[part]], axis=1) for part in parts]
+        laid += [np.column_stack([x[part], rows[part]]) for part in parts]
     return laid
 
 
@@ -137,7 +141,8 @@ def along_rows(draws: Draws, run: Array, lines: Array, reach_px: float) -> Array
     lines: rows of grid lines, px. On a line one stroke covers both; beside it the flanks of a spike
     leave the line at a small angle, and where the spike ends the line alone goes on.
     """
-    for y in draws.rng.choice(lines, min(len(lines), 1 + draws.rng.poisson(3)), replace=False):
+    count = min(len(lines), 1 + draws.rng.poisson(3))
+    for y in draws.rng.choice(lines, count, replace=False):
         how = draws.table("along_rows")
         y += how.off_px * draws.one_of((-1, 1))
         first, last = np.searchsorted(run[:, 1], (y - how.half_px, y + how.half_px))
@@ -153,6 +158,6 @@ def along_rows(draws: Draws, run: Array, lines: Array, reach_px: float) -> Array
             continue
         t = np.linspace(-1, 1, 9)
         height = (1 - np.abs(t)) ** how.sharpness
-        spike = np.stack([x + long * height, y + how.half_px * t], axis=1)
+        spike = np.column_stack([x + long * height, y + how.half_px * t])
         run = np.concatenate([run[:first], spike, run[last:]])
     return run
