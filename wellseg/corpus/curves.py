@@ -20,8 +20,6 @@ from .sheet import Colour, Sheet, gray
 from .strokes import Pen, along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
-FINEST_ROWS, COARSEST_ROWS = 1.3, 12.0
-"""Between a curve's samples."""
 
 Lines = Callable[[Track], tuple[Array, Array]]
 """Rows and columns, px, where lines of the grid stand in a track."""
@@ -124,7 +122,7 @@ def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y
     """
     how = sheet.table("depth")
     spacing = sheet.dpi / 100 * how.inches_a_100_ft * how.feet
-    spacing = float(np.clip(spacing, FINEST_ROWS, COARSEST_ROWS)) * (1.5 if sheet.tidy else 1.0)
+    spacing = float(np.clip(spacing, 1.3, 12.0)) * (1.5 if sheet.tidy else 1.0)
     depth = np.arange(y0 - MARGIN_ROWS, y1 + MARGIN_ROWS + 4 * spacing, spacing)
     beds = draw_beds(sheet.draws, len(depth), how.bed / spacing)
     # A pen's faint strokes must not pale the grid below them; a renderer paints over.
@@ -237,8 +235,8 @@ class Plot:
 
     def _shade(self, run: Array, before: Array | None, colour: Colour) -> None:
         """Fill between a curve and a border, or the curve before. It is no truth."""
-        sheet, track = self.sheet, self.track
-        draws, how = sheet.draws, sheet.table("fill")
+        sheet, draws, track = self.sheet, self.sheet.draws, self.track
+        how = sheet.table("fill")
         run = run[draws.of([0, len(run) - 1]) :][: int(how.rows)]
         run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
         if len(run) < 3:

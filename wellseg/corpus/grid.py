@@ -123,7 +123,7 @@ def rule(sheet: Sheet, ruling: Ruling, tracks: list[Track], y0: int, y1: int, ph
     def line(start: Point, end: Point, weight: str, broken: bool = False) -> None:
         px, ink = ruling.px[weight], ruling.ink[weight]
         if not sheet.tidy:
-            ink = gray(max(10, ink[0] * draws.of([0.92, 1.08])))
+            ink = gray(max(10, ink[0] * draws.rng.uniform(0.92, 1.08)))
             px += draws.one_of((-1, 0, 0, 0, 1)) * (px > 2)
         if broken:
             pen = draw_pen(sheet, px, "pieces", ink)

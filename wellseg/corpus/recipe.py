@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from bisect import bisect
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ class Draws:
         if isinstance(low, int) and isinstance(high, int):
             return int(self.rng.integers(low, high + 1))
         if low > 0:
-            return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
+            return math.exp(self.rng.uniform(math.log(low), math.log(high)))
         return float(self.rng.uniform(low, high))
 
     def table(self, *path: str) -> Table:

@@ -90,9 +90,10 @@ class Sheet:
         target = self.ink[max(0, top) :, max(0, left) :][: part.shape[0], : part.shape[1]]
         part = part[: target.shape[0], : target.shape[1]]
         if part.ndim < target.ndim:
-            part = (part[..., None] * (np.array(colour) / 255)).astype(np.uint8)
-        elif part.ndim == 2 and colour[0] < 255:
-            part = (part * (colour[0] / 255)).astype(np.uint8)
+            part = part[..., None]
+        if colour != BLACK:
+            tone = np.array(colour[: 1 if self.scanned else 3])
+            part = (part * (tone / 255)).astype(np.uint8)
         target[...] = part if on_white else np.maximum(target, part)
 
     def colour(self, name: str) -> Colour:
