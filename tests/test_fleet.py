@@ -116,7 +116,7 @@ def test_reports_are_read_where_all_results_are(memory):
     config = PredictConfig(["memory://s"], out="memory://o")
     report = {"rows": 3, "columns": 4, "seconds": 1, "curve_share": 0.5, "x": 1}
     memory.pipe({f"/s/{i}.tif": b"" for i in range(5)})
-    tasks = list_tasks(config.scans, config.out).tasks
+    tasks = list_tasks(config.scans, config.out)[0]
     for i in range(4):
         text = json.dumps({**report, "scan_version": tasks[i].version})
         memory.pipe(

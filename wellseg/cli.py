@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
@@ -44,6 +44,8 @@ class _Parser(argparse.ArgumentParser):
             if name.rpartition(".")[2] in OF_OTHER_PROGRAMS:
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
+        if missing := re.match(r"the following arguments are required: (\w+)", message):
+            message = f"give {missing[1]}, before the options or after --"
         fail(self.prog, message.removeprefix("argument ").replace(": takes", " takes"), WRONG_USAGE)
 
 
@@ -67,9 +69,7 @@ def parse(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
-        add_help=False,
     )
-    parser.add_argument("--help", "-h", action="store_true", help="Show this text.")
     parser.add_argument("--version", action="version", version=__version__, help="Show it.")
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options, positional)
@@ -78,7 +78,10 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, others = parser.parse_known_args(words)
-        file = dict(_read_yaml(flags.config)) if "config" in flags else {}
+        file: dict[str, Any] = {}
+        if "config" in flags:
+            with open(flags.config, "rb") as stream:
+                file = _flat(yaml.safe_load(stream) or {})
         for name in {word.partition("=")[0] for word in (*others, *file)}:
             if name.startswith(PASSED_ON):
                 parser.add_argument(name, type=yaml.safe_load)
@@ -86,17 +89,14 @@ def parse(
         for name, value in file.items():
             if name not in known:
                 parser.error(f"unrecognized arguments: {name}")
+            if value is None:
+                continue
             # argparse reads a default that is a word as if it were given.
             known[name].default = str(value) if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
             *groups, last = name.split(".")
             reduce(lambda place, group: place.setdefault(group, {}), groups, given)[last] = value
-        if given.pop("help", False):  # not before all else is understood
-            parser.print_help()
-            parser.exit()
         given.pop("config", None)
-        if positional and positional not in given:
-            raise ValueError(f"give {positional}, before the options or after --")
         return _build(options, given), given
     except (ValueError, OSError, yaml.YAMLError) as error:
         parser.error(str(error))
@@ -164,10 +164,8 @@ def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: 
             how = {"action": "store_true", "help": how["help"]}
         elif get_origin(hint) is list:
             how |= {"type": str, "nargs": "+"}
-        if name == first:  # asked for by `parse`: it may stand in the YAML file
-            group.add_argument(name, **how | {"nargs": "*" if "nargs" in how else "?"})
-        else:
-            group.add_argument(f"--{name}{'.OPTION' * (get_origin(hint) is dict)}", **how)
+        flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"
+        group.add_argument(name if name == first else flag, **how)
 
 
 def _read(hint: Any, word: str) -> Any:
@@ -185,19 +183,14 @@ def _read(hint: Any, word: str) -> Any:
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")
 
 
-def _read_yaml(path: str) -> Iterator[tuple[str, Any]]:
-    """{"model": {"norm": "batch"}} in the file -> ("--model.norm", "batch")."""
-    with open(path, "rb") as file:
-        groups = [("--", yaml.safe_load(file) or {})]
-    while groups:
-        key, options = groups.pop()
-        if not isinstance(options, dict):
-            raise ValueError(f"--config {path}: holds no options (name: value)")
-        for name, value in options.items():
-            if isinstance(value, dict):
-                groups.append((f"{key}{name}.", value))
-            elif value is not None:
-                yield f"{key}{name}", value
+def _flat(options: Any, key: str = "--") -> dict[str, Any]:
+    """{"model": {"norm": "batch"}} -> {"--model.norm": "batch"}."""
+    if not isinstance(options, dict):
+        return {key.rstrip("."): options}
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{key}{name}.")
+    return flat
 
 
 def _build(options: type[Options], given: Mapping[str, Any]) -> Options:

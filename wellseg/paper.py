@@ -122,7 +122,7 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.training.data_folder import HEADER
     from wellseg.weights import load_model
 
-    scans = [Path(task.scan) for task in list_tasks(config.scans, None).tasks]
+    scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
     first_curve_rows = read_headers(config.headers, scans)
     net = load_model(config.weights)
     failed = total = 0

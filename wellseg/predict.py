@@ -26,12 +26,14 @@ from wellseg.cli import SOME_FAILED, run
 from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
+    from wellseg.many.engines import Outcomes
+    from wellseg.many.screen import Screen
     from wellseg.many.tasks import Settings
+    from wellseg.scan.files import Task
 
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
-    from wellseg.many.engines import run_here, run_pool, run_ray
     from wellseg.many.screen import Screen
     from wellseg.many.summary import write_summary
     from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks
@@ -45,7 +47,6 @@ def predict(config: PredictConfig) -> int:
     clear(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
-    engine = run_here if len(rest) == 1 and not config.jobs else run_pool
     look_at = ".html" if config.view else ".overlay.png"
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
     with Screen(rest, len(done), look_at) as screen:
@@ -58,9 +59,8 @@ def predict(config: PredictConfig) -> int:
             screen.say(f"{kinds} not read: {what}")
         due_s = write_summary(folder, outcomes, look_at)
         try:
-            started = (run_ray if config.engine == "ray" else engine)(rest, settings, screen)
-            with closing(started) as ended:
-                for task, outcome in ended if rest else ():
+            with closing(_run(rest, settings, screen)) as ended:
+                for task, outcome in ended:
                     outcomes[task] = outcome
                     screen.ended(task, outcome)
                     if outcome.disk_full:
@@ -80,6 +80,16 @@ def predict(config: PredictConfig) -> int:
             whom = " to another run" if statuses["elsewhere"] else ""
             screen.say(f"{left:,} of {count:,} scans are left{whom}")
     return SOME_FAILED if failed or left else 0
+
+
+def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
+    """What becomes of the scans that are not done."""
+    if rest:
+        from wellseg.many.engines import run_here, run_pool, run_ray  # and torch
+
+        alone = len(rest) == 1 and not settings.config.jobs
+        mask = run_ray if settings.config.engine == "ray" else run_here if alone else run_pool
+        yield from mask(rest, settings, screen)
 
 
 def _settings(config: PredictConfig) -> Settings:

@@ -1,14 +1,17 @@
 """Who masks the scans of a list: this process, worker processes of this machine, or a Ray cluster.
 
-Each engine yields what became of the scans as they end; closed early, it stops the others.
+Each engine yields what became of the scans as they end; closed early, it stops the others. All run
+a `Worker`: a network that masks one scan after another.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections import Counter, deque
@@ -16,18 +19,23 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+import torch
 from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import parse_bytes
 from wellseg.device import pick_device
 from wellseg.many.screen import Screen
-from wellseg.many.tasks import Outcome, Settings, clear
-from wellseg.many.worker import Worker
-from wellseg.scan.errors import one_line
-from wellseg.scan.files import Task
+from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
+from wellseg.results.one_scan import mask_scan
+from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan.files import Task, claim, local_copy
+from wellseg.scan.reader import pages_of
+from wellseg.weights import load_model
 
 Outcomes = Generator[tuple[Task, Outcome], None, None]
 
@@ -38,17 +46,69 @@ PARENT_BYTES = 260_000_000
 ATTEMPTS = 4
 """A scan whose Ray worker is lost as often is given up: it may be the scan that kills them."""
 
-_messages: Any
-_worker: Worker
-_worker_of: Any = None
-"""In a process of an engine: the network, loaded once for many scans, and what it was made of."""
+
+class Worker:
+    """Raises ValueError and WeightsError when it is made, for what is wrong with all scans."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.config = settings, settings.config
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+            cv2.setNumThreads(self.config.threads)
+        pick_device(self.config.device)  # or every scan would fail for it
+        self.net = load_model(self.config.weights)
+
+    def mask(
+        self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
+    ) -> Outcome:
+        """Mask one scan. Whatever is wrong with it is in the outcome: the other scans go on.
+
+        progress: takes the share done, in [0, 1]. say: what the user should know at once.
+        """
+        here = task
+        try:
+            with claim(task) as is_mine:
+                if not is_mine:
+                    return Outcome("elsewhere", "another run is masking it")
+                if not self.config.overwrite and (done := is_done(task, self.settings)):
+                    return replace(done, reason="masked by another run meanwhile")
+                with local_copy(task, self.config.scratch) as here:
+                    return outcome_of(self._mask_pages(here, progress, say))
+        except Exception as error:
+            reason = one_line(error).removeprefix(f"{here.scan}: ")
+            if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
+                reason = f"{type(error).__name__}: {reason}"
+            if isinstance(error, PermissionError) and not self.config.out:
+                reason += "; name a folder for the results (--out)"
+            # Not ScratchFull: the next scan may be smaller.
+            is_full = type(error) is OSError and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return Outcome("failed", reason, disk_full=is_full)
+
+    def _mask_pages(self, task: Task, progress: Any, say: Any) -> dict[str, Any]:
+        """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
+        where it stands, all results are whole."""
+        _, others, copies = pages_of(task.scan)
+        options = self.settings.options | {"scan_version": task.version}
+        masked: list[int] = []
+        failed: list[str] = []
+        for number in (page + 1 for page in others):
+            page = replace(task, page=number - 1, stem=task.result(f".p{number}"))
+            config = replace(self.config, depth=[], step=None, tracks=[], rows=None)
+            try:
+                mask_scan(self.net, page, config, options, lambda share: None, say)
+                masked.append(number)
+            except ScanError as error:  # damaged; the other pages may be whole
+                failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
+        left_out = [f"page {page + 1} is a reduced copy" for page in copies]
+        options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
+        return mask_scan(self.net, task, self.config, options, progress, say)
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
     """One after another in this process: no second PyTorch has to start for a single scan."""
     worker = Worker(settings)
     for task in tasks:
-        yield task, worker.mask(task, screen.tell)
+        yield task, worker.mask(task, partial(screen.share, task), screen.say)
 
 
 def _hand_out(
@@ -72,23 +132,16 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
     Raises ValueError for what is wrong with all scans.
     """
     settings, jobs = _share_out(settings, len(tasks), screen)
-    # cv2 is loaded by now (`scan.reader`): while it loads, its folder is on sys.path, of which
-    # workers get a copy, and typing.py there shadows Python's (opencv/opencv#28766).
-    # Not forked: a child that inherits thread pools without their threads hangs.
-    context = multiprocessing.get_context("spawn")
-    messages: Any = context.Queue()
-    pool = ProcessPool(jobs, initializer=_start, initargs=(messages,), context=context)
-
-    def listen() -> None:  # a worker that is killed may cut a message: then there are no more
-        while True:
-            screen.tell(*messages.get())
-
-    def submit(task: Task) -> Any:
-        return pool.schedule(_mask_in_pool, (settings, task))
-
-    threading.Thread(target=listen, daemon=True).start()
+    # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
+    # and typing.py there shadows Python's (opencv/opencv#28766). Not forked: a child that inherits
+    # thread pools without their threads hangs.
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPool(jobs, initializer=_end_with_parent, context=spawn)
     try:
-        for task, future in _hand_out(deque(tasks), submit, lambda: jobs):
+        put = partial(pool.schedule, _mask_in_pool)
+        for task, future in _hand_out(
+            deque(tasks), lambda task: put((settings, task)), lambda: jobs
+        ):
             error = future.exception()
             if isinstance(error, ProcessExpired):
                 clear([task])
@@ -106,7 +159,9 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 
 def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
     """Cores and memory of each worker, and how many workers."""
-    config, cores = settings.config, available_cores()
+    config, cores = settings.config, os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
+        cores = len(os.sched_getaffinity(0))
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
@@ -121,28 +176,23 @@ def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
 
 
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _end_with_parent() -> None:
+    """A worker whose parent has gone, killed perhaps, has nobody to report to."""
 
-
-def _start(messages: Any) -> None:
-    """In a worker process, first."""
-    global _messages
-    _messages = messages
-    messages.cancel_join_thread()  # who ends has nothing more to say
-
-    def end_with_parent() -> None:  # which was killed perhaps: nobody is there to report to
+    def end() -> None:
         multiprocessing.parent_process().join()  # type: ignore[union-attr]
         os._exit(1)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=end, daemon=True).start()
+
+
+_workers: dict[Any, Worker] = {}
+"""Of this process of an engine: the network, loaded once for many scans."""
 
 
 def _mask_in_pool(settings: Settings, task: Task) -> Outcome:
-    global _worker, _worker_of
-    if not _worker_of:
-        _worker, _worker_of = Worker(settings), settings
-    return _worker.mask(task, lambda *told: _messages.put(told))
+    worker = _workers.get(0) or _workers.setdefault(0, Worker(settings))
+    return worker.mask(task, lambda share: None, partial(print, file=sys.stderr))
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
@@ -175,9 +225,8 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
             return max(1, int(cores // threads))
 
         waiting, lost = deque(tasks), Counter[Task]()
-        for task, future in _hand_out(
-            waiting, lambda task: mask.remote([shared], task).future(), places
-        ):
+        put = partial(mask.remote, [shared])
+        for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
             loss = future.exception()
             if isinstance(loss, ray.exceptions.RayTaskError):  # what is wrong with all scans
                 raise ValueError(str(loss.cause)) from loss
@@ -197,8 +246,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
 
 def _mask(boxed: list[Any], task: Task) -> Outcome:
     """In a process of the cluster."""
-    global _worker, _worker_of
-    if _worker_of != boxed[0]:
+    if boxed[0] not in _workers:
         import ray
 
         folder, settings, weights = ray.get(boxed[0])
@@ -209,5 +257,6 @@ def _mask(boxed: list[Any], task: Task) -> Outcome:
             path = Path(copies, Path(settings.config.weights).name)
             path.write_bytes(weights)
             config = replace(settings.config, weights=str(path))
-            _worker, _worker_of = Worker(settings._replace(config=config)), boxed[0]
-    return _worker.mask(task, lambda task, told: None)
+            _workers.clear()
+            _workers[boxed[0]] = Worker(settings._replace(config=config))
+    return _workers[boxed[0]].mask(task, lambda share: None, lambda text: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -29,42 +28,33 @@ class Screen(Progress):
             speed_estimate_period=600.0,
         )
         self.disable = not self.console.is_terminal
-        self.counts = Counter[str]()  # scans by what became of them
-        self._look_at, self._count, self._done = look_at, done + len(tasks), done
-        self._shares: dict[Task, float] = {}
-        self._bar = self.add_task("", total=sum(_weight(task) for task in tasks))
+        self._look_at, self._count, self._ended = look_at, done + len(tasks), done
+        self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
+        self._past = 0
 
     def say(self, text: str, style: str | None = None) -> None:
         line = " ".join(text.split())  # names may have line breaks, and bytes that are not UTF-8
         self.console.print(line.encode("utf-8", "backslashreplace").decode(), style=style)
 
-    def tell(self, task: Task, told: float | str) -> None:
-        """A line, or the share of a scan that is done, in [0, 1]; late ones are smaller."""
-        if isinstance(told, str):
-            self.say(told)
-        elif (gain := told - self._shares.get(task, 0.0)) > 0:
-            self._shares[task] = told
-            number = f"{min(self._done + self.counts.total() + 1, self._count):,}/{self._count:,}"
-            self.update(self._bar, advance=gain * _weight(task), description=number)
+    def share(self, task: Task, share: float) -> None:
+        """So much of a scan is done, in [0, 1]."""
+        number = f"{min(self._ended + 1, self._count):,}/{self._count:,}"
+        done = self._past + share * task.size_bytes
+        self.update(self._bar, completed=done, description=number)
 
     def ended(self, task: Task, outcome: Outcome) -> None:
-        self.counts[outcome.status] += 1
-        self.tell(task, 1.0)
-        number = f"{self._done + self.counts.total():,}/{self._count:,} " * (self._count > 1)
+        self._past += task.size_bytes
+        self._ended += 1
+        number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
         if outcome.status == "done":
-            self.say(number + self._line(task, outcome))
+            rows, columns, seconds = (
+                outcome.known[name] for name in ("rows", "columns", "seconds")
+            )
+            speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
+            line = f"{task.result(MASK)}: {rows} x {columns} pixels, {speed}"
+            look = f"; look at {task.result(self._look_at)}"
+            self.say(number + line + look + (f"; {outcome.reason}" if outcome.reason else ""))
         else:
             style = "red" if outcome.status == "failed" else None
             self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}", style)
-
-    def _line(self, task: Task, outcome: Outcome) -> str:
-        rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))
-        speed = rows * columns / 1e6 / max(seconds, 0.01)
-        return (
-            f"{task.result(MASK)}: {rows} x {columns} pixels, {seconds:.1f} s ({speed:.1f} Mpx/s); "
-            f"look at {task.result(self._look_at)}"
-        ) + (f"; {outcome.reason}" if outcome.reason else "")
-
-
-def _weight(task: Task) -> int:
-    return max(1, task.size_bytes)
+        self.share(task, 0.0)

@@ -29,8 +29,6 @@ from wellseg.scan.reader import is_scan_file, other_kind
 MASK = ".mask.tif"
 READERS = 16
 """Small files read at once: on a network each takes long and little."""
-NUMBER = re.compile(r"\.p?\d+$")
-"""What is added to a scan's name for its further pages and logs."""
 
 KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
@@ -62,17 +60,11 @@ class Settings(NamedTuple):
     options: dict[str, Any]
 
 
-class Listing(NamedTuple):
-    """folder: path or URL for the summary; None: scans were named one by one.
-    not_read: files that may hold a log, of kinds that are not read."""
-
-    tasks: list[Task]
-    folder: str | None
-    not_read: dict[Task, Outcome]
-
-
-def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
-    """Every scan that was named, fits a pattern or lies below a folder that was named.
+def list_tasks(
+    scans: Sequence[str], out: str | None
+) -> tuple[list[Task], str | None, dict[Task, Outcome]]:
+    """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
+    URL for the summary, None if scans were named one by one; files of kinds that are not read.
 
     Raises ValueError, naming the path: it is not there, or would have the results of another one.
     """
@@ -87,7 +79,8 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
         if not readable:
             instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
-        folders += [place] if is_folder else []
+        if is_folder:
+            folders.append(place)
         for name in others:
             reason = f"{other_kind(name)} is not read: convert what holds a log to TIFF"
             not_read[Task(name, name, name)] = Outcome("not read", reason)
@@ -95,18 +88,19 @@ def list_tasks(scans: Sequence[str], out: str | None) -> Listing:
             scan = join(place, file.name) if is_folder else place
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)
             tasks.setdefault(scan, Task(file.name, scan, stem, file.version, file.size_bytes))
-    folder = (out or (folders[0] if len(folders) == 1 else None)) if folders else None
+    folder = out if folders and out else folders[0] if len(folders) == 1 else None
     stems = Counter(task.stem for task in tasks.values())
-    stems[join(folder or "", "index")] += folder is not None  # of the page of all scans
+    stems.update([join(folder, "index")] if folder else [])  # its page is that of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
-        base = NUMBER.sub("", task.stem)
+        base = re.sub(r"\.p?\d+$", "", task.stem)  # whose further pages and logs are called so
         if stems[task.stem] > 1 or (base != task.stem and base in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
-        if (other := named.setdefault(task.stem, task)) is not task:
+        other = named.setdefault(task.stem, task)
+        if other is not task:
             same = f"has the same results as {other.scan}, {task.result(MASK)}"
             raise ValueError(f"{scan}: {same}: mask one of them apart")
-    return Listing([*named.values()], folder, not_read)
+    return [*named.values()], folder, not_read
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
