@@ -6,11 +6,11 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from functools import partial, reduce
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -22,16 +22,11 @@ from wellseg.scan.errors import ScanError
 
 Options = TypeVar("Options")
 
-SOME_FAILED = 1
-WRONG_USAGE = 2
-INTERRUPTED = 130
-"""What shells say of a program ended by Ctrl-C: 128 + SIGINT."""
+SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS[tuple[int, ...]] = "whole numbers with commas"
 OF_OTHER_PROGRAMS = {"epochs", "max_epochs", "batch_size"}
-PASSED_ON = "--trainer."
-"""Options of lightning.Trainer, whatever they are called."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,21 +78,21 @@ def parse(
             with open(flags.config, "rb") as stream:
                 file = _flat(yaml.safe_load(stream) or {})
         for name in {word.partition("=")[0] for word in (*others, *file)}:
-            if name.startswith(PASSED_ON):
+            if name.startswith("--trainer."):  # lightning's, whatever they are called
                 parser.add_argument(name, type=yaml.safe_load)
         known = {f"--{action.dest}": action for action in parser._actions}
         for name, value in file.items():
             if name not in known:
                 parser.error(f"unrecognized arguments: {name}")
-            if value is None:
-                continue
-            # argparse reads a default that is a word as if it were given.
-            known[name].default = str(value) if known[name].nargs is None else value
+            if value is not None:  # argparse reads a default that is a word as if it were given
+                known[name].default = str(value) if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
-            *groups, last = name.split(".")
-            reduce(lambda place, group: place.setdefault(group, {}), groups, given)[last] = value
+            group, _, last = name.rpartition(".")
+            (given.setdefault(group, {}) if group else given)[last] = value
         given.pop("config", None)
-        return _build(options, given), given
+        hints = get_type_hints(options)
+        groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
+        return options(**given | groups), given
     except (ValueError, OSError, yaml.YAMLError) as error:
         parser.error(str(error))
 
@@ -111,10 +106,8 @@ def run(
     positional: str | None = None,
     stopped: str = "nothing was written",
 ) -> None:
-    """Parse and do a command, and end with a status it returns; what a user can mend is one line.
-
-    stopped: what Ctrl-C leaves.
-    """
+    """Parse and do a command, and end with a status it returns; what a user can mend is one line,
+    and so is what Ctrl-C leaves (stopped)."""
     config, _ = parse(options, command, doc, argv, positional)
     try:
         status = do(config)
@@ -138,8 +131,8 @@ def _sleep_where_busy() -> None:
     libgomp lets them spin, against whoever computes beside them: on two cores beside a training,
     1,200 x 640 pixels took 80 s, and 2 to 7 s so. On an idle machine to wake up costs a third.
     """
-    # Busy: in the last minute others wanted half a core, and an eighth of all. Then a quarter of
-    # the scans, each on two cores, would have a thread that waits for its core and one that spins.
+    # Busy: in the last minute others wanted half a core, and an eighth of all. Then in a quarter of
+    # scans, each on two cores, one thread waits for its core, and the other one spins.
     with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
         if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -191,9 +184,3 @@ def _flat(options: Any, key: str = "--") -> dict[str, Any]:
     for name, value in options.items():
         flat |= _flat(value, f"{key}{name}.")
     return flat
-
-
-def _build(options: type[Options], given: Mapping[str, Any]) -> Options:
-    hints = get_type_hints(options)
-    build = {key: _build if is_dataclass(hints[key]) else lambda _, value: value for key in given}
-    return options(**{key: build[key](hints[key], value) for key, value in given.items()})

@@ -33,11 +33,10 @@ class MaskOptions(InferenceOptions):
     threshold: float = 0.5
     """A pixel is curve where its probability is higher."""
     memory: str | int = "2GB"
-    """What the program may take, with ray what each scan may take; what does not fit goes to
-    temporary files."""
+    """Of the program, with ray of each scan; what does not fit goes to temporary files."""
     window_rows: int | None = None
     """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the
-    whole scan. Default: what the weights ask for in their header (the bundled ones 2000), or 0."""
+    whole scan. Default: what the weights ask for (the bundled ones 2000)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -99,13 +98,11 @@ class PredictConfig(MaskOptions, CurveFileOptions):
     scans: list[str]
     """Scans (TIFF, PNG, JPEG, BMP, JP2) or folders of them; also fsspec URLs (s3://...)."""
     out: str | None = None
-    """Folder (or s3://... URL) for the results; folders of scans keep their structure in it.
-    Default: beside each scan."""
+    """Folder or URL for the results; folders keep their structure. Default: beside each scan."""
     engine: Literal["local", "ray"] = "local"
     """local: this machine. ray: a running Ray cluster (pip install 'wellseg[ray]')."""
     jobs: int | None = None
-    """Scans side by side on this machine. Default: one for two cores, as many as have 1 GB of
-    --memory each."""
+    """Scans side by side on this machine. Default: one for two cores and 1 GB of --memory."""
     threads: int | None = None
     """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
     scratch: Path | None = None
@@ -113,8 +110,7 @@ class PredictConfig(MaskOptions, CurveFileOptions):
     probability: bool = False
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty. --curves writes it anyway."""
     view: bool = False
-    """Write NAME.html, too: the scan and its curves to look at in a browser, with its pictures in
-    NAME.view/."""
+    """Write NAME.html, too: the scan and its curves to look at in a browser (with NAME.view/)."""
     curves: bool = False
     """Write NAME.curves.csv and NAME.las, too: each curve by itself, in fractions of its track.
     From NAME.probability.tif wellseg curves makes both again with other options in seconds."""

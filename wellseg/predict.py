@@ -7,9 +7,8 @@
 
 The same command again does what is not done: scans that are new, have changed, have failed, or
 were masked with other weights or options. Several runs, also of several machines, may share one
-folder of results: each scan is masked by one of them. Exit status: 0 all done, 1 some scans failed
-(each with one line saying why, the others done), are left to another run, or the disk was full,
-2 wrong usage.
+folder of results. Exit status: 0 all done, 1 some scans failed (each with one line saying why) or
+are left (to another run, or the disk was full), 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -87,9 +86,8 @@ def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
     if rest:
         from wellseg.many.engines import run_here, run_pool, run_ray  # and torch
 
-        alone = len(rest) == 1 and not settings.config.jobs
-        mask = run_ray if settings.config.engine == "ray" else run_here if alone else run_pool
-        yield from mask(rest, settings, screen)
+        local = run_here if len(rest) == 1 and not settings.config.jobs else run_pool
+        yield from (run_ray if settings.config.engine == "ray" else local)(rest, settings, screen)
 
 
 def _settings(config: PredictConfig) -> Settings:
@@ -111,7 +109,7 @@ def _settings(config: PredictConfig) -> Settings:
         options |= {"tracks": config.tracks, "curve_rows": config.rows, "step": config.step}
     if config.curves or config.view:
         options |= {"depth": config.depth, "depth_unit": config.depth_unit}
-    return Settings(replace(config, weights=str(weights), window_rows=window_rows), options)
+    return Settings(replace(config, window_rows=window_rows), options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -20,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from hashlib import sha256
 from typing import Any
 
 import cv2
@@ -35,7 +34,7 @@ from wellseg.results.one_scan import mask_scan
 from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.files import Task, claim, local_copy
 from wellseg.scan.reader import pages_of
-from wellseg.weights import load_model
+from wellseg.weights import load_model, weights_path
 
 Outcomes = Generator[tuple[Task, Outcome], None, None]
 
@@ -56,7 +55,10 @@ class Worker:
             torch.set_num_threads(self.config.threads)
             cv2.setNumThreads(self.config.threads)
         pick_device(self.config.device)  # or every scan would fail for it
-        self.net = load_model(self.config.weights)
+        weights = weights_path(self.config.weights)
+        self.net = load_model(weights)
+        if sha256(weights.read_bytes()).hexdigest() != settings.options["weights_sha256"]:
+            raise ValueError(f"{weights}: on another machine these are other weights")
 
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
@@ -138,13 +140,11 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPool(jobs, initializer=_end_with_parent, context=spawn)
     try:
-        put = partial(pool.schedule, _mask_in_pool)
-        for task, future in _hand_out(
-            deque(tasks), lambda task: put((settings, task)), lambda: jobs
-        ):
+        put = partial(pool.schedule, _mask)
+        same = os.getcwd(), settings
+        for task, future in _hand_out(deque(tasks), lambda task: put((*same, task)), lambda: jobs):
             error = future.exception()
             if isinstance(error, ProcessExpired):
-                clear([task])
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"
                 cure = "if memory ran out, allow fewer --jobs or each less --memory"
@@ -178,27 +178,30 @@ def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings
 
 def _end_with_parent() -> None:
     """A worker whose parent has gone, killed perhaps, has nobody to report to."""
-
-    def end() -> None:
-        multiprocessing.parent_process().join()  # type: ignore[union-attr]
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
+    parent: Any = multiprocessing.parent_process()
+    threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
 
 
-_workers: dict[Any, Worker] = {}
-"""Of this process of an engine: the network, loaded once for many scans."""
+_workers: dict[str, Worker] = {}
 
 
-def _mask_in_pool(settings: Settings, task: Task) -> Outcome:
-    worker = _workers.get(0) or _workers.setdefault(0, Worker(settings))
-    return worker.mask(task, lambda share: None, partial(print, file=sys.stderr))
+def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
+    """In a process of an engine, which loads the network once for many scans."""
+    key = repr(settings)
+    if key not in _workers:
+        with suppress(OSError):  # from where relative paths lead; behind URLs it may not be there
+            os.chdir(folder)
+        _workers.clear()
+        _workers[key] = Worker(settings)
+    over_the_bar = "\r\033[2K" if sys.stderr.isatty() else ""
+    say = partial(print, over_the_bar, sep="", file=sys.stderr)
+    return _workers[key].mask(task, lambda share: None, say)
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
     """On an existing Ray cluster. Workers read scans and write results themselves, through a file
-    system that all machines share or fsspec URLs, with credentials of their own environment. A
-    task whose worker or machine is lost is handed out again.
+    system that all machines share or fsspec URLs, with credentials of their own environment; the
+    weights are on each machine. A task whose worker or machine is lost is handed out again.
 
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes.
     """
@@ -212,11 +215,9 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         cure = "start one (ray start --head) or name one (RAY_ADDRESS)"
         raise ValueError(f"--engine ray: no running Ray cluster here: {cure}") from error
     threads = settings.config.threads or 2
-    config = replace(settings.config, threads=threads)
+    settings = settings._replace(config=replace(settings.config, threads=threads))
     try:
-        weights = Path(str(config.weights))
-        shared = ray.put((os.getcwd(), settings._replace(config=config), weights.read_bytes()))
-        memory_bytes = parse_bytes(config.memory)
+        memory_bytes = parse_bytes(settings.config.memory)
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
         mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
 
@@ -225,7 +226,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
             return max(1, int(cores // threads))
 
         waiting, lost = deque(tasks), Counter[Task]()
-        put = partial(mask.remote, [shared])
+        put = partial(mask.remote, os.getcwd(), settings)
         for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
             loss = future.exception()
             if isinstance(loss, ray.exceptions.RayTaskError):  # what is wrong with all scans
@@ -242,21 +243,3 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
                 yield task, Outcome("failed", f"{ATTEMPTS} times {reason}")
     finally:
         ray.shutdown()
-
-
-def _mask(boxed: list[Any], task: Task) -> Outcome:
-    """In a process of the cluster."""
-    if boxed[0] not in _workers:
-        import ray
-
-        folder, settings, weights = ray.get(boxed[0])
-        with suppress(OSError):  # where relative paths lead to; behind URLs there may be none
-            os.chdir(folder)
-        with tempfile.TemporaryDirectory(prefix="wellseg-") as copies:
-            # Under the same name: views and reports say of which weights they are.
-            path = Path(copies, Path(settings.config.weights).name)
-            path.write_bytes(weights)
-            config = replace(settings.config, weights=str(path))
-            _workers.clear()
-            _workers[boxed[0]] = Worker(settings._replace(config=config))
-    return _workers[boxed[0]].mask(task, lambda share: None, lambda text: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from wellseg.many.tasks import MASK, Outcome
 from wellseg.scan.files import Task
@@ -18,16 +18,13 @@ class Screen(Progress):
     """
 
     def __init__(self, tasks: Sequence[Task], done: int, look_at: str = ".overlay.png") -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False, soft_wrap=True, markup=False),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
             speed_estimate_period=600.0,
         )
-        self.disable = not self.console.is_terminal
         self._look_at, self._count, self._ended = look_at, done + len(tasks), done
         self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
         self._past = 0

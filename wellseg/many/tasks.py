@@ -40,10 +40,9 @@ KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 class Outcome:
     """What became of one scan.
 
-    status: ``done`` (whole results are there, made now or by an earlier run), ``failed`` (reason
-        says why; the next run tries again), ``waiting`` (not reached yet), ``elsewhere`` (another
-        run is at it), ``not read`` (of a kind that wellseg does not read).
-    reason: for done scans, what else one should know. known: by the words of `KNOWN`.
+    status: ``done`` (now or by an earlier run), ``failed`` (the next run tries again), ``waiting``
+        (not reached yet), ``elsewhere`` (another run is at it), ``not read`` (of another kind).
+    reason: why, or what else one should know. known: by the words of `KNOWN`.
     disk_full: nothing more can be written.
     """
 
