@@ -1,7 +1,7 @@
 """Exact evaluation of a network on a scan of any height, in bounded memory.
 
 Rows are pulled through the network's graph: a step gives rows [a, b) of its map by asking its
-inputs for the rows that these depend on (``rules``). Some maps are computed in a *sweep*, strip by
+inputs for the rows that these depend on (``graph``). Some maps are computed in a *sweep*, strip by
 strip from top to bottom, each strip once:
 
 * the input of a norm that reads the image. Its moments are merged strip by strip, as far down as
@@ -9,9 +9,9 @@ strip from top to bottom, each strip once:
 * a map with several users, which would otherwise be computed once for each of them.
 
 Both are kept (``store``) where it would take longer to compute them once more. All else is
-computed on the way from kept maps to the next sweep (``path``), and forgotten. Rows are dropped
-when their last reader has gone past them. So a network without image statistics runs in a single
-pass that holds a few strips, and one with them holds what its skips need.
+computed on the way from kept maps to the next sweep, and forgotten. Rows are dropped when their
+last reader has gone past them. So a network without image statistics runs in a single pass that
+holds a few strips, and one with them holds what its skips need.
 """
 
 from __future__ import annotations
@@ -20,19 +20,16 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wellseg.device import free_bytes, resident_bytes
-from wellseg.rows.graph import UnsupportedOperation, trace
-from wellseg.rows.path import Path
-from wellseg.rows.rules import Step
+from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, ScaleShift, window_parts
 from wellseg.rows.store import Block, RowStore, disk_full
-
-__all__ = ["Plan", "RowEvaluation", "UnsupportedOperation"]
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
@@ -87,25 +84,29 @@ class RowEvaluation:
         columns: int,
         *,
         memory_bytes: int,
-        scratch: FilePath | None = None,
+        scratch: Path | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device = CPU,
         strip_rows: int | None = None,
         window_rows: int = 0,
     ) -> None:
-        self.steps = trace(net, rows, columns, dtype, device)
+        self.steps = record(net, rows, columns, dtype, device)
         self.rows, self.dtype, self.device, self.scratch = rows, dtype, device, scratch
         self.parts = min(window_parts(rows, window_rows), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
         self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes, device))
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
         self.budget_bytes = _store_budget(memory_bytes, working_bytes, device)
-        self.plan = _Run(self).rehearse()
+        rehearsal = _Run(self)
+        while not rehearsal.output.is_done:
+            rehearsal.output.advance()
+        store = rehearsal.store
+        self.plan = Plan(self.strip_rows, store.peak_ram_bytes, store.disk_bytes)
 
     def bands(
         self,
         read_ink: Callable[[int, int], Tensor],
-        progress: Callable[[float], None] | None = None,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> Iterator[tuple[int, Tensor]]:
         """The net's output in bands of rows from top to bottom.
 
@@ -116,7 +117,7 @@ class RowEvaluation:
         Yields (first row, logits (1, 1, band rows, columns)) with float32 logits, or float64.
         Raises OSError if the disk has no room, before anything is computed.
         """
-        run = _Run(self, read_ink, progress or (lambda share: None))
+        run = _Run(self, read_ink, progress)
         free = shutil.disk_usage(run.store.scratch).free
         if self.plan.spill_bytes > free:
             raise disk_full(run.store.scratch, self.plan.spill_bytes, free)
@@ -138,7 +139,7 @@ class _Run:
         self.evaluation, self.read_ink, self.progress = evaluation, read_ink, progress
         self.wide = torch.promote_types(evaluation.dtype, torch.float32)  # of logits, of statistics
         self.store = RowStore(evaluation.budget_bytes, evaluation.scratch)
-        self.sweeps: dict[Step, Sweep] = {}
+        self.sweeps: dict[Step, _Sweep] = {}
         self.scale_shifts: dict[Step, ScaleShift] = {}
         again: dict[Step, float] = {}  # the work of computing a whole map from those kept
         for step in evaluation.steps:
@@ -147,7 +148,7 @@ class _Run:
             is_costly = again[step] > KEEP_ABOVE_WORK * step.meta.numel()
             is_kept = not step.inputs or (is_costly and (is_measured or len(step.users) > 1))
             if is_kept or is_measured or not step.users:
-                self.sweeps[step] = Sweep(step, self, is_kept, is_measured)
+                self.sweeps[step] = _Sweep(step, self, is_kept, is_measured)
             if is_kept:
                 again[step] = 0.0
             if step.norm:
@@ -156,11 +157,6 @@ class _Run:
         self.output = self.sweeps[evaluation.steps[-1]]
         self.total_work = sum(sweep.work for sweep in self.sweeps.values())
         self.done_work = 0.0
-
-    def rehearse(self) -> Plan:
-        while not self.output.is_done:
-            self.output.advance()
-        return Plan(self.evaluation.strip_rows, self.store.peak_ram_bytes, self.store.disk_bytes)
 
     @torch.no_grad()
     def bands(self) -> Iterator[tuple[int, Tensor]]:
@@ -176,22 +172,27 @@ class _Run:
             self.store.close()
 
 
-class Sweep:
+class _Sweep:
     """A map computed strip by strip, from the top down: kept, measured or given out."""
 
     def __init__(self, step: Step, run: _Run, is_kept: bool, is_measured: bool) -> None:
         self.step, self.run, self.is_kept, self.is_measured = step, run, is_kept, is_measured
         self.strip_rows = max(1, round(run.evaluation.strip_rows * step.rows / run.evaluation.rows))
         kept = {other.step for other in run.sweeps.values() if other.is_kept}
-        self.path = Path(step, run.evaluation.steps, kept)
-        self.sources = [run.sweeps[source] for source in self.path.sources]
-        self.norms = [norm for norm in self.path.steps if norm.norm]
+        self.path = steps_to(step, run.evaluation.steps, kept)  # from kept maps to this one
+        last_user = {x: user for user in self.path for x in user.inputs}
+        self.done_with = {
+            user: [x for x in last_user if last_user[x] is user] for user in self.path
+        }
+        self.sources = [run.sweeps[x] for x in last_user if x in kept]
+        # What nobody else sees the memory of, so that its one user may write over it.
+        self.own = {x for x in self.path if len(x.users) == 1 and not x.rule.is_view}
         self.statistics = DepthStatistics(step.rows, run.evaluation.parts)
         value_work = KEEP_WORK * is_kept + MEASURE_WORK * is_measured
-        self.work = self.path.work + value_work * step.meta.numel()
+        self.work = sum(each.work for each in self.path) + value_work * step.meta.numel()
         self.next_row = 0
         self.blocks: deque[tuple[int, int, Block]] = deque()  # first row, past the last, rows
-        self.readers: dict[Sweep, int] = {}  # the first row that each still needs
+        self.readers: dict[_Sweep, int] = {}  # the first row that each still needs
         for source in self.sources:
             source.readers[self] = 0
 
@@ -204,35 +205,29 @@ class Sweep:
 
         In rehearsal, only take its place in the store.
         """
-        run = self.run
+        run, strip = self.run, self.step.meta
         start, stop = self.next_row, min(self.next_row + self.strip_rows, self.step.rows)
-        ranges = self.path.ranges(start, stop)
-        for norm in self.norms:
-            measured = run.sweeps[norm.inputs[0]]
-            measured.advance_to(measured.statistics.rows_for(ranges[norm][1]))
+        ranges = self._ranges(start, stop)
+        for norm in self.path:
+            if norm.norm:
+                measured = run.sweeps[norm.inputs[0]]
+                measured.advance_to(measured.statistics.rows_for(ranges[norm][1]))
         for source in self.sources:
             source.advance_to(ranges[source.step][1])
             source.drop_before(ranges[source.step][0], self)
         self.next_row = stop
-        strip = self.step.meta
-        if run.read_ink is None:
-            if self.readers:
-                nbytes = strip.nbytes // self.step.rows * (stop - start)
-                self.blocks.append((start, stop, run.store.reserve(nbytes)))
-        else:
-            if not self.step.inputs:
-                strip = run.read_ink(start, stop).to(run.evaluation.device, run.evaluation.dtype)
+        rows = None
+        if run.read_ink:
+            if self.step.inputs:
+                strip = self._compute(ranges)
             else:
-                strip = self.path.compute(
-                    ranges,
-                    lambda source, first, last: run.sweeps[source].rows(first, last),
-                    run.scale_shifts.__getitem__,
-                )
+                strip = run.read_ink(start, stop).to(run.evaluation.device, run.evaluation.dtype)
             if self.is_measured:
                 self.statistics.add(start, strip)
-            if self.readers:
-                rows = strip[0].permute(1, 2, 0).contiguous()
-                self.blocks.append((start, stop, run.store.put(rows)))
+            rows = strip[0].permute(1, 2, 0).contiguous() if self.readers else None
+        if self.readers:
+            nbytes = self.step.meta.nbytes // self.step.rows * (stop - start)
+            self.blocks.append((start, stop, run.store.put(nbytes, rows)))
         if self.is_done:
             run.store.finish_writes()
             for source in self.sources:
@@ -246,12 +241,46 @@ class Sweep:
         while self.next_row < row:
             self.advance()
 
-    def drop_before(self, row: int, reader: Sweep) -> None:
+    def drop_before(self, row: int, reader: _Sweep) -> None:
         """This reader needs no rows above that one any more."""
         self.readers[reader] = row
-        needed = min(self.readers.values())
-        while self.blocks and self.blocks[0][1] <= needed:
+        while self.blocks and self.blocks[0][1] <= min(self.readers.values()):
             self.run.store.drop(self.blocks.popleft()[2])
+
+    def _ranges(self, start: int, stop: int) -> dict[Step, Rows]:
+        """The rows that each step and source must give for rows [start, stop) of this map."""
+        ranges = {self.step: (start, stop)}
+        for step in reversed(self.path):
+            first, last = step.rule.rows_in(*ranges[step])
+            for x in step.inputs:
+                # At least one row, though some operations need none but those beyond the edge.
+                begin = max(0, min(first, x.rows - 1))
+                end = max(begin + 1, min(last, x.rows))
+                others_begin, others_end = ranges.get(x, (begin, end))
+                ranges[x] = min(begin, others_begin), max(end, others_end)
+        return ranges
+
+    def _compute(self, ranges: dict[Step, Rows]) -> Tensor:
+        """Those rows of the map, (1, C, rows, W)."""
+        values = {source.step: source.rows(*ranges[source.step]) for source in self.sources}
+        for step in self.path:
+            rule, (start, stop) = step.rule, ranges[step]
+            first, last = rule.rows_in(start, stop)
+            if rule.fill is None:
+                first, last = max(0, first), min(last, step.inputs[0].rows)
+            rows = [
+                select_rows(values[x], ranges[x][0], x.rows, first, last, rule.fill)
+                for x in step.inputs
+            ]
+            over = step.inputs[0] in self.own and _fits(step.inputs[0].meta, step.meta)
+            if step.norm:
+                given = self.run.scale_shifts[step].apply(rows[0], first, over)
+            else:
+                given = (rule.run_over_first if over and rule.run_over_first else rule.run)(*rows)
+            values[step] = given.narrow(2, start - rule.first_row(first), stop - start)
+            for x in self.done_with[step]:
+                del values[x]
+        return values[self.step]
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
@@ -269,6 +298,22 @@ class Sweep:
                 self.run.store.read(block, begin - first, rows[begin - start : end - start])
         # With the batch dimension first, whose stride then says channels_last to PyTorch.
         return rows[None].permute(0, 3, 1, 2)
+
+
+def select_rows(
+    x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
+) -> Tensor:
+    """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first.
+
+    Beyond the map's edges, which are the image's, rows are filled in; there alone.
+    """
+    inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
+    above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
+    return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
+
+
+def _fits(x: Tensor, y: Tensor) -> bool:
+    return x.shape == y.shape and x.dtype == y.dtype
 
 
 def _best_strip_rows(row_bytes: float, device: torch.device) -> int:

@@ -1,157 +1,326 @@
-"""From a network to its operations on maps, each with the rule for doing it some rows at a time.
+"""What a network does to its maps, in order, each operation with the rule for doing it by rows.
 
-torch.fx traces the network; then its graph is run once with maps of full size but without data, so
-that sizes are plain numbers from here on (also ``-height % 8``). Whatever has no rule is refused by
-name, before anything is computed.
+The network runs once on an image of full size without data (PyTorch's "meta" device), and every
+operation is noted as it is dispatched: whatever Python came before, it is one of few by then, and
+all sizes are plain numbers. What has no rule is refused by name, before anything is computed.
 """
 
 from __future__ import annotations
 
 import copy
-import operator
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
-from wellseg.rows.rules import (
-    IN_PLACE,
-    NOTHING,
-    RULES,
-    SIZES,
-    Refused,
-    Rule,
-    Step,
-    method_call,
-    steps_to,
-)
+Rows = tuple[int, int]  # first, past the last
+aten = torch.ops.aten
+
+VALUE_WORK, SHUFFLE_WORK = 20, 150
+"""Changing a value in the cache takes as long as so many multiply-adds of a convolution; moving it
+to another place, as pixel_shuffle does, takes longer. Rough figures, from a profile of the bundled
+network on two cores (AVX2, float32): they decide what is kept (``evaluation``), never a result."""
 
 
 class UnsupportedOperation(NotImplementedError):
     """The network does something that cannot be evaluated some rows at a time (yet)."""
 
-    def __init__(self, what: str, why: object) -> None:
+    def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what} cannot be evaluated by rows: {why}")
 
 
-def trace(
+class _Refused(Exception):
+    """A rule does not cover these arguments of its operation."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an operation on maps (1, C, H, W) is done for a range of rows.
+
+    Output row r depends on the input rows from (r * down - offset - before) // up to
+    (r * down - offset + after) // up. They may lie beyond the edges of the image: there, rows of
+    ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead.
+
+    run: from the inputs' rows to output rows.
+    run_over_first: the same, but writes the output over the first input.
+    is_view: the output may be the memory of an input.
+    work: for each output value, in multiply-adds of a convolution.
+    """
+
+    run: Callable[..., Tensor]
+    down: int = 1
+    up: int = 1
+    offset: int = 0
+    before: int = 0
+    after: int = 0
+    fill: float | None = None
+    run_over_first: Callable[..., Tensor] | None = None
+    is_view: bool = False
+    work: float = VALUE_WORK
+
+    def rows_in(self, start: int, stop: int) -> Rows:
+        """The input rows that ``run`` must be given for output rows [start, stop)."""
+        first = (start * self.down - self.offset - self.before) // self.up
+        return first, ((stop - 1) * self.down - self.offset + self.after) // self.up + 1
+
+    def first_row(self, first_in: int) -> int:
+        """Which output row comes first when ``run`` is given input rows from this one on."""
+        return (first_in * self.up + self.offset) // self.down
+
+
+@dataclass(eq=False)
+class Step:
+    """One operation of the network: its rule, its inputs, and the full size of its output."""
+
+    rule: Rule
+    inputs: list[Step]
+    meta: Tensor  # (1, channels, rows, columns) in the evaluation's dtype, without data
+    norm: nn.Module | None = None  # of a norm that must have seen all rows of its input first
+    users: list[Step] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return self.meta.shape[2]
+
+    @property
+    def work(self) -> float:
+        """Of the whole map, in multiply-adds."""
+        return self.rule.work * self.meta.numel()
+
+
+def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) -> list[Step]:
+    """Those of the steps, in order, that lead from kept maps to that one's; none to the ink."""
+    needed = {target} if target.inputs else set()
+    for step in reversed(steps):
+        if step in needed:
+            needed.update(x for x in step.inputs if x not in kept)
+    return [step for step in steps if step in needed]
+
+
+def record(
     net: nn.Module, rows: int, columns: int, dtype: torch.dtype, device: torch.device
 ) -> list[Step]:
     """The steps of that network on an image (1, 1, rows, columns), from its ink to its output.
 
     Raises UnsupportedOperation, naming the operation, where a rule is missing.
     """
-    try:
-        graph = _Tracer().trace(net)
-    except (fx.proxy.TraceError, TypeError) as error:
-        raise UnsupportedOperation(type(net).__name__, f"torch.fx: {error}") from error
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
-    constants_dtype = torch.float64 if dtype == torch.float64 else None
-    modules = dict(net.named_modules())
-    values: dict[fx.Node, Any] = {}
-    steps: dict[Step, None] = {}  # in order
-    for node in graph.nodes:
-        args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-        match node.op:
-            case "placeholder" if values:  # another argument of forward, at its default
-                value = args[0] if args else None
-            case "placeholder":
-                meta = torch.empty((1, 1, rows, columns), dtype=dtype, device="meta")
-                value = Step("ink", NOTHING, [], meta)
-            case "get_attr":
-                value = operator.attrgetter(node.target)(net)
-            case "call_module":
-                norm = copy.deepcopy(modules[node.target]).to(device, constants_dtype)
-                value = _norm_step(node.target, norm, args[0])
-            case "output":
-                if not isinstance(args[0], Step):
-                    raise UnsupportedOperation(type(net).__name__, "it must return one map")
-                value = Step("output", NOTHING, [args[0]], args[0].meta)
-            case _:
-                value = _call(node, args, kwargs, dtype, device)
-                if (node.target in IN_PLACE or kwargs.get("inplace")) and isinstance(args[0], Step):
-                    _overwrite(values, args[0], value)
-        values[node] = value
-        if isinstance(value, Step):
-            steps[value] = None
-    needed = steps_to(next(reversed(steps)), list(steps))
-    for step in needed:
+    wide = torch.promote_types(dtype, torch.float32)
+    net = copy.deepcopy(net).to(device, wide)
+    nothing = Rule(lambda rows: rows, is_view=True)
+    ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
+    recorder = _Recorder(ink, dtype)
+    for name, module in net.named_modules():
+        if isinstance(module, _BatchNorm) or hasattr(module, "reads_image"):
+            module.forward = partial(recorder.norm, name, module, module.forward)
+    with torch.no_grad(), recorder:
+        output = recorder.find(net(ink.meta))
+    if output is None:
+        raise UnsupportedOperation(type(net).__name__, "it must return one map")
+    last = Step(nothing, [output], output.meta)
+    steps = [ink, *steps_to(last, [*recorder.steps, last])]
+    for step in steps:
+        step.meta = step.meta.to(dtype) if step.meta.is_floating_point() else step.meta
         for x in step.inputs:
             x.users.append(step)
-    return needed
+    return steps
 
 
-class _Tracer(fx.Tracer):
-    """Norms are leaves; everything else is traced down to functions."""
+class _Recorder(TorchDispatchMode):  # type: ignore[misc]
+    """Notes what is done to maps; each is known by the memory that it would have."""
 
-    def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
-        return hasattr(m, "reads_image") or isinstance(m, _BatchNorm)
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch._dynamo is imported, which takes seconds
 
+    def __init__(self, ink: Step, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.steps: list[Step] = []
+        self.step_of = {_memory(ink.meta): ink}
 
-def _norm_step(name: str, norm: nn.Module, x: Step) -> Step:
-    if getattr(norm, "reads_image", False):
-        return Step(name, Rule(run=norm), [x], x.meta, norm)
-    if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
-        kind = f"{type(norm).__name__} in training mode"
-        raise UnsupportedOperation(f"{name} ({kind})", "wellseg.norms has one that can")
-    return Step(name, Rule(run=norm), [x], x.meta)
+    def find(self, value: Any) -> Step | None:
+        return self.step_of.get(_memory(value)) if isinstance(value, Tensor) else None
 
+    def _add(self, step: Step) -> Tensor:
+        self.steps.append(step)
+        self.step_of[_memory(step.meta)] = step
+        return step.meta
 
-def _call(
-    node: fx.Node,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Any:
-    """The value of a call: a Step where it gives a map, else a plain value, such as a size."""
-    function = method_call(node.target) if isinstance(node.target, str) else node.target
-    given: list[Any] = []
-    fx.node.map_aggregate((args, kwargs), given.append)
-    inputs = [each for each in given if isinstance(each, Step)]
-    if not inputs:
-        return function(*args, **kwargs)
-    label = node.target if isinstance(node.target, str) else node.target.__name__
-    name = f"{node.name} ({label})"
-    make_rule = RULES.get(node.target)
-    if make_rule is None and node.target not in SIZES:
-        raise UnsupportedOperation(name, "there is no rule for it")
+    def norm(
+        self, name: str, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor
+    ) -> Tensor:
+        """Stands for the ``forward`` of a norm, which is one step."""
+        reads_image = getattr(norm, "reads_image", False)
+        if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
+            kind = f"{type(norm).__name__} in training mode"
+            raise UnsupportedOperation(f"{name} ({kind})", "wellseg.norms has one that can")
+        step = self.step_of[_memory(x)]
+        meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
+        return self._add(Step(Rule(forward), [step], meta, norm if reads_image else None))
 
-    def on_device(value: Any) -> Any:
-        return _constant(value, dtype, device) if isinstance(value, Tensor) else value
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        inputs = [step for step in map(self.find, tree_leaves(args)) if step]
+        if not inputs:
+            return func(*args, **kwargs)
+        name, overload = func._schema.name.removeprefix("aten::"), func._overloadname
+        try:
+            out = func(*tree_map(_without_data, args), **kwargs)
+            meta = out[0] if isinstance(out, tuple) else out
+            if func._schema.is_mutable:
+                places = [place for place in self.step_of if place[0] == _memory(meta)[0]]
+                if len(places) > 1:
+                    raise _Refused("it changes a map that shares its memory with another")
+                func = getattr(getattr(aten, name.rstrip("_"), None), overload, func)
+            elif self.find(meta):
+                return out  # as it was
+            make_rule = RULES.get(func.overloadpacket)
+            if torch.Tag.pointwise in func.tags:
+                make_rule = partial(_pointwise, func)
+            if make_rule is None:
+                raise _Refused("there is no rule for it")
+            if meta.dim() != 4 or len(meta) != 1:
+                raise _Refused(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
+            rule = make_rule(*tree_map(self._for_maps, args), **kwargs)
+        except _Refused as refusal:
+            raise UnsupportedOperation(name, str(refusal)) from None
+        self._add(Step(rule, inputs, meta))
+        return out
 
-    args, kwargs = fx.node.map_aggregate((args, kwargs), on_device)
-    meta_args, meta_kwargs = fx.node.map_aggregate((args, kwargs), _without_data)
-    meta = function(*meta_args, **meta_kwargs)
-    if make_rule is None and not isinstance(meta, Tensor):
-        return meta
-    if make_rule is None or meta.dim() != 4 or len(meta) != 1:
-        raise UnsupportedOperation(name, f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
-    try:
-        rule = make_rule(*args, **kwargs)
-    except Refused as refusal:
-        raise UnsupportedOperation(name, refusal) from None
-    return inputs[0] if rule is NOTHING else Step(name, rule, inputs, meta)
+    def _for_maps(self, value: Any) -> Any:
+        """A map as its step, a weight in the dtype and memory order of the maps."""
+        if not isinstance(value, Tensor) or value.is_meta:
+            return self.find(value) or value
+        value = value.detach().to(self.dtype if value.is_floating_point() else None)
+        return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
 
 
 def _without_data(value: Any) -> Any:
-    if isinstance(value, Step):
-        return value.meta
     return value.to("meta") if isinstance(value, Tensor) else value
 
 
-def _constant(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A weight in the dtype and memory order of the maps."""
-    value = value.detach().to(device, dtype if value.is_floating_point() else None)
-    return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
+def _memory(x: Tensor) -> tuple[Any, ...]:
+    return x.untyped_storage()._cdata, x.storage_offset(), x.shape, x.stride()
 
 
-def _overwrite(values: dict[fx.Node, Any], old: Step, new: Step) -> None:
-    """What an operation in place does: whoever reads the old map from now on, reads the new one."""
-    if new is old:
-        return
-    steps = [value for value in values.values() if isinstance(value, Step)]
-    if old.rule.is_view or any(step.rule.is_view and old in step.inputs for step in steps):
-        raise UnsupportedOperation(new.name, "it changes a map that shares its memory with another")
-    values.update({node: new for node, value in values.items() if value is old})
+# --- The rules. Each has the signature of the operation it stands for, with Steps for maps. -------
+
+
+def _convolution(
+    x: Step, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
+    dilation: Sequence[int], transposed: bool, output_padding: Sequence[int], groups: int,
+) -> Rule:  # fmt: skip
+    reach, columns = dilation[0] * (weight.shape[2] - 1), (0, padding[1])
+    if not transposed:
+        run = partial(
+            F.conv2d, weight=weight, bias=bias, stride=stride, padding=columns,
+            dilation=dilation, groups=groups,
+        )  # fmt: skip
+        work = VALUE_WORK + weight[0].numel()
+        return Rule(run, down=stride[0], offset=padding[0], after=reach, fill=0.0, work=work)
+    run = partial(
+        F.conv_transpose2d, weight=weight, bias=bias, stride=stride, padding=columns,
+        output_padding=(stride[0] - 1, output_padding[1]),  # a few rows too many, cut off again
+        dilation=dilation, groups=groups,
+    )  # fmt: skip
+    work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
+    return Rule(run, up=stride[0], offset=-padding[0], before=reach, fill=0.0, work=work)
+
+
+def _max_pool(
+    x: Step, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1), ceil_mode: bool = False,
+) -> Rule:  # fmt: skip
+    stride, columns = stride or kernel, (0, padding[1])
+    run = partial(
+        F.max_pool2d, kernel_size=kernel, stride=stride, padding=columns, dilation=dilation,
+        ceil_mode=ceil_mode,
+    )  # fmt: skip
+    after = dilation[0] * (kernel[0] - 1)
+    return Rule(run, down=stride[0], offset=padding[0], after=after, fill=-torch.inf)
+
+
+def _upsample_nearest(x: Step, size: Sequence[int], *scales: float | None) -> Rule:
+    up, rest = divmod(size[0], x.rows)
+    if rest:
+        raise _Refused(f"from {x.rows} to {size[0]} rows; only a whole number of times as many")
+    return Rule(
+        lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales), up=up
+    )
+
+
+def _pixel_shuffle(x: Step, factor: int) -> Rule:
+    return Rule(partial(F.pixel_shuffle, upscale_factor=factor), up=factor, work=SHUFFLE_WORK)
+
+
+def _pixel_unshuffle(x: Step, factor: int) -> Rule:
+    run = partial(F.pixel_unshuffle, downscale_factor=factor)
+    return Rule(run, down=factor, after=factor - 1, work=SHUFFLE_WORK)
+
+
+def _pad(x: Step, pad: Sequence[int], value: float = 0.0) -> Rule:
+    left, right, top, _, *others = *pad, *[0] * (4 - len(pad))
+    if any(others):
+        raise _Refused(f"of {tuple(pad)}")
+
+    def run(rows: Tensor) -> Tensor:
+        return F.pad(rows, (left, right, 0, 0), value=value) if left or right else rows
+
+    return Rule(run, offset=top, fill=value, is_view=True)
+
+
+def _slice(
+    x: Step, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
+) -> Rule:
+    if dim % 4 != 2:
+        return Rule(lambda rows: aten.slice(rows, dim, start, stop, step), is_view=True)
+    if step != 1:
+        raise _Refused("every other row")
+    top = slice(start, stop).indices(x.rows)[0]
+    return Rule(lambda rows: rows, offset=-top, is_view=True)
+
+
+def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
+    if dim not in (1, -3):
+        raise _Refused(f"along dimension {dim}")
+    return _pointwise(aten.cat.default, maps, dim=dim)
+
+
+def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
+    """Of a function whose output pixels each depend on the same pixel of its inputs."""
+    maps = [x for x in tree_leaves(args) if isinstance(x, Step)]
+    if len({x.rows for x in maps}) > 1:
+        raise _Refused("rows of different maps do not stand side by side")
+    constants = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
+    if any(c.dim() > 1 and c.shape[-2] > 1 for c in constants):
+        raise _Refused("a constant that varies from row to row")
+
+    def run(function: Any, *rows: Tensor) -> Tensor:
+        left = iter(rows)
+        filled = tree_map(lambda x: next(left) if isinstance(x, Step) else x, args)
+        return function(*filled, **kwargs)  # type: ignore[no-any-return]
+
+    twin = getattr(aten, f"{func.overloadpacket.__name__}_", None) if args[0] is maps[0] else None
+    in_place = getattr(twin, func._overloadname, None)
+    return Rule(partial(run, func), run_over_first=partial(run, in_place) if in_place else None)
+
+
+RULES: dict[Any, Callable[..., Rule]] = {
+    aten.convolution: _convolution,
+    aten.max_pool2d_with_indices: _max_pool,
+    aten.upsample_nearest2d: _upsample_nearest,
+    aten.pixel_shuffle: _pixel_shuffle,
+    aten.pixel_unshuffle: _pixel_unshuffle,
+    aten.constant_pad_nd: _pad,
+    aten.slice: _slice,
+    aten.cat: _cat,
+}
+"""All else that is known is pointwise, as PyTorch itself marks its operations."""

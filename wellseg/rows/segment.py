@@ -22,21 +22,8 @@ if TYPE_CHECKING:
     from wellseg.scan.reader import Scan
 
 
-class Band(NamedTuple):
-    """Some rows of a scan, each array (rows, columns): gray uint8, logits float32."""
-
-    gray: NDArray[np.uint8]
-    logits: NDArray[np.float32]
-
-
 def segment(
-    model: nn.Module,
-    scan: str | Path | NDArray[np.uint8],
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    memory: str | int = "2GB",
-    window_rows: int | None = None,
+    model: nn.Module, scan: str | Path | NDArray[np.uint8], **options: Any
 ) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
@@ -45,25 +32,19 @@ def segment(
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
-    precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
-    memory: what the process may take, e.g. "2GB", beside the returned array.
-    window_rows: norms take their statistics from windows of about that many rows, which slide
-        along the depth. 0: from the whole scan. None: as the weights ask (``model.window_rows``).
+    options: those of ``Inference``, by name.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
     if isinstance(scan, np.ndarray) and (scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size):
         what = f"{scan.dtype} of shape {scan.shape}"
         raise ValueError(f"a scan is gray uint8, rows x columns, not {what}")
-    opening = nullcontext(_Array(scan)) if isinstance(scan, np.ndarray) else open_scan(scan)
-    options: dict[str, Any] = {"precision": precision, "device": device, "memory": memory}
-    with opening as opened:
-        inference = Inference(model, opened, window_rows=window_rows, **options)
+    with nullcontext(_Array(scan)) if isinstance(scan, np.ndarray) else open_scan(scan) as opened:
+        inference = Inference(model, opened, **options)
         probability = np.empty((opened.rows, opened.columns), np.float32)
-        first = 0
+        left = probability
         for _, logits in inference.bands():
-            given = torch.from_numpy(probability[first : first + len(logits)])
-            torch.sigmoid(torch.from_numpy(logits), out=given)
-            first += len(logits)
+            torch.sigmoid(torch.from_numpy(logits), out=torch.from_numpy(left[: len(logits)]))
+            left = left[len(logits) :]
     return probability
 
 
@@ -78,11 +59,22 @@ class _Array:
         return self.gray[start:stop]
 
 
+class Band(NamedTuple):
+    """Some rows of a scan, each array (rows, columns): gray uint8, logits float32."""
+
+    gray: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
 class Inference:
     """One network on one scan: ``plan`` says what it will take, ``bands`` does it.
 
-    Options are those of ``segment``; scratch is the folder for temporary files (None: the
-    system's).
+    precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
+    device: auto (the GPU where there is one), cpu, cuda or cuda:N.
+    memory: what the process may take, e.g. "2GB", beside what the caller keeps.
+    window_rows: norms take their statistics from windows of about that many rows, which slide
+        along the depth. 0: from the whole scan. None: as the weights ask (``model.window_rows``).
+    scratch: the folder for temporary files (None: the system's).
     """
 
     def __init__(
@@ -111,7 +103,7 @@ class Inference:
         )
         self.plan = self._evaluation.plan  # memory and disk that this will take
 
-    def bands(self, progress: Callable[[float], None] | None = None) -> Iterator[Band]:
+    def bands(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[Band]:
         """The scan from top to bottom, each row once; progress is told the share done."""
         for first, logits in self._evaluation.bands(self._read_ink, progress):
             gray = self.scan.read(first, first + logits.shape[2])

@@ -6,6 +6,7 @@ import errno
 import tempfile
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -17,12 +18,13 @@ WRITES_WAITING = 3
 """Blocks that may wait in memory to be written, while the next rows are computed."""
 
 
+@dataclass
 class Block:
-    """Kept rows (rows, width, channels): in memory, or at an offset in the temporary file."""
+    """Kept rows (rows, width, channels)."""
 
-    def __init__(self, nbytes: int, offset: int | None) -> None:
-        self.nbytes, self.offset = nbytes, offset
-        self.rows: Tensor | None = None  # until they are written, if they go to disk
+    nbytes: int
+    offset: int | None  # in the temporary file; None: they stay in memory
+    rows: Tensor | None = None  # until they are written, if they go to disk
 
 
 class RowStore:
@@ -43,28 +45,29 @@ class RowStore:
         self._writer = ThreadPoolExecutor(1, "spill")
         self._writes: deque[Future[None]] = deque()
 
-    def reserve(self, nbytes: int) -> Block:
-        """A place for that many bytes: what ``put`` would take, without rows."""
+    def put(self, nbytes: int, rows: Tensor | None = None) -> Block:
+        """Keep those rows; None only takes their place.
+
+        Raises OSError, naming the folder, if earlier ones cannot be written.
+        """
         if self.ram_bytes + nbytes <= self.budget_bytes:
             self.ram_bytes += nbytes
             self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
-            return Block(nbytes, None)
+            return Block(nbytes, None, rows)
+        block = Block(nbytes, self._place(nbytes), rows)
+        if rows is not None:
+            self.finish_writes(WRITES_WAITING - 1)
+            self._writes.append(self._writer.submit(self._write, block))
+        return block
+
+    def _place(self, nbytes: int) -> int:
         for number, (offset, size) in enumerate(self._free):
             if size >= nbytes:
                 rest = [(offset + nbytes, size - nbytes)] if size > nbytes else []
                 self._free[number : number + 1] = rest
-                return Block(nbytes, offset)
+                return offset
         self.disk_bytes += nbytes
-        return Block(nbytes, self.disk_bytes - nbytes)
-
-    def put(self, rows: Tensor) -> Block:
-        """Keep those rows. Raises OSError, naming the folder, if earlier ones cannot be written."""
-        block = self.reserve(rows.nbytes)
-        block.rows = rows
-        if block.offset is not None:
-            self.finish_writes(WRITES_WAITING - 1)
-            self._writes.append(self._writer.submit(self._write, block))
-        return block
+        return self.disk_bytes - nbytes
 
     def _write(self, block: Block) -> None:
         """Move the rows to the file; in a thread, while others may read them."""
@@ -98,7 +101,7 @@ class RowStore:
             into.copy_(rows[start : start + len(into)])
             return
         # Read, not mapped: mapped pages count as resident memory.
-        here = into if into.device.type == "cpu" else torch.empty_like(into, device="cpu")
+        here = into.cpu()  # itself, if it is there
         data = _bytes_of(here)
         with self._lock:
             assert self._file and block.offset is not None
