@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from wellseg import norms
 from wellseg.net.options import ModelConfig
-from wellseg.norms import NORMS, Norm, base, channel_statistics, make_norm, moments, register
+from wellseg.norms import NORMS, Norm, make_norm, moments, register
 from wellseg.norms.group import GroupNorm, half_or_16
+from wellseg.norms.moments import channel_statistics
 from wellseg.training.options import TrainConfig
 
 WORDS = ["group", "instance", "layer", "batch"]
@@ -59,8 +61,7 @@ def test_unknown_norm_is_refused_with_the_known_ones(asked):
 
 
 def test_a_registered_word_is_a_norm_that_can_be_trained(monkeypatch):
-    monkeypatch.setattr(base, "NORMS", dict(NORMS))
-    monkeypatch.setattr("wellseg.norms.NORMS", base.NORMS)
+    monkeypatch.setattr(norms, "NORMS", dict(NORMS))
     register("two_groups")(lambda channels, momentum: GroupNorm(channels, 2))
     assert TrainConfig(ModelConfig("two_groups")).model.norm == "two_groups"
     assert make_norm("two_groups", 8).groups == 2

@@ -28,9 +28,7 @@ def test_it_trains_and_is_evaluated_by_rows_exactly(patch, separable):
     assert answer.shape == ink.shape
     answer.square().mean().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in net.parameters())
-    evaluation = RowEvaluation(
-        net.eval(), 75, 46, memory_bytes=1 << 30, dtype=torch.float64, strip_rows=8
-    )
+    evaluation = RowEvaluation(net.eval(), 75, 46, precision="fp64", device="cpu", strip_rows=8)
     bands = evaluation.bands(lambda a, b: ink[:, :, a:b])
     rows = torch.cat([band for _, band in bands], 2)
     torch.testing.assert_close(rows, answer.detach(), rtol=0, atol=1e-10)

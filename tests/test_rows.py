@@ -20,9 +20,8 @@ from test_norms import WORDS
 from torch import Tensor, nn
 
 import wellseg
-from wellseg import norms
 from wellseg.net.resunet import ResUNet
-from wellseg.norms import make_norm
+from wellseg.norms import make_norm, moments
 from wellseg.rows import evaluation, statistics, store
 from wellseg.rows.evaluation import Plan, RowEvaluation
 from wellseg.rows.graph import UnsupportedOperation
@@ -68,9 +67,9 @@ def random_ink(
     return (noise < torch.linspace(0.02, 0.6, rows, dtype=dtype)[:, None]).to(dtype) * noise.sqrt()
 
 
-def by_rows(net: nn.Module, ink: Tensor, memory_bytes: int = PLENTY, **options: object) -> Tensor:
-    options = {"dtype": ink.dtype, "memory_bytes": memory_bytes, **options}
-    net = copy.deepcopy(net).to(options.get("device", "cpu"))  # type: ignore[call-overload]
+def by_rows(net: nn.Module, ink: Tensor, **options: object) -> Tensor:
+    precision = "fp64" if ink.dtype == torch.float64 else "fp32"
+    options = {"precision": precision, "memory": PLENTY, "device": "cpu", **options}
     evaluation = RowEvaluation(net, *ink.shape[2:], **options)  # type: ignore[arg-type]
     bands = [(first, band.cpu()) for first, band in evaluation.bands(lambda a, b: ink[:, :, a:b])]
     ends = [0, *[first + band.shape[2] for first, band in bands]]
@@ -149,7 +148,7 @@ def test_bfloat16_is_no_further_off_than_the_whole_image_in_bfloat16(device: tor
     truth = whole(copy.deepcopy(net).double(), ink.double())
     with torch.autocast("cpu", torch.bfloat16):
         whole_off = whole(net, ink) - truth
-    rows_off = by_rows(net, ink, dtype=torch.bfloat16, device=device) - truth
+    rows_off = by_rows(net, ink, precision="bf16", device=device) - truth
     assert rows_off.square().mean() <= 1.05 * whole_off.square().mean()
     assert rows_off.abs().max() <= 1.25 * whole_off.abs().max(), (
         "one value's rounding, so a matter of luck"
@@ -173,8 +172,8 @@ def is_exact() -> bool:
 def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_exact()
 
-    def tiled(a: norms.Moments, b: norms.Moments) -> norms.Moments:
-        count, mean, _ = norms.merge_moments(a, b)
+    def tiled(a: moments.Moments, b: moments.Moments) -> moments.Moments:
+        count, mean, _ = moments.merge_moments(a, b)
         return count, mean, a[2] + b[2]
 
     monkeypatch.setattr(statistics, "merge_moments", tiled)
@@ -274,8 +273,8 @@ def test_operation(device: torch.device, name: str, rows: int, strip_rows: int) 
     net, ink = randomised(OPERATIONS[name]).double(), random_ink(rows, 12)
     truth = whole(net, ink)
     options = {
-        "memory_bytes": PLENTY,
-        "dtype": torch.float64,
+        "memory": PLENTY,
+        "precision": "fp64",
         "device": device,
         "strip_rows": strip_rows,
     }
@@ -317,8 +316,8 @@ class OtherNet(nn.Module):
 def test_another_network(device: torch.device, norm: str) -> None:
     net = randomised(OtherNet(norm)).double()
     for rows, strip_rows in [(90, 16), (31, 100)]:
-        memory_bytes = NOTHING if rows % 2 else PLENTY
-        options = {"strip_rows": strip_rows, "memory_bytes": memory_bytes, "device": device}
+        memory = NOTHING if rows % 2 else PLENTY
+        options = {"strip_rows": strip_rows, "memory": memory, "device": device}
         assert off(net, random_ink(rows, 20 + rows % 2), **options) < 1e-10
 
 
@@ -343,7 +342,7 @@ def test_an_unknown_operation_is_refused_by_name_before_anything_is_read(
     function: Callable[..., Tensor], named: str
 ) -> None:
     with pytest.raises(UnsupportedOperation, match=named):
-        RowEvaluation(Call(function).eval(), 64, 64, memory_bytes=PLENTY)
+        RowEvaluation(Call(function).eval(), 64, 64, memory=PLENTY)
 
 
 # --- Norms in training mode ----------------------------------------------------------------------
@@ -366,7 +365,7 @@ def test_torch_batchnorm_in_training_mode_is_refused() -> None:
             nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1)).train(),
             100,
             100,
-            memory_bytes=PLENTY,
+            memory=PLENTY,
         )
 
 
@@ -422,7 +421,7 @@ def test_window_statistics(
     for net in (ResUNet(norm=norm, **SMALL), OtherNet(norm)):
         net, ink = randomised(net).double(), random_ink(rows, 17)
         truth = whole(windowed(net, parts), ink)
-        for options in ({"strip_rows": 100}, {"strip_rows": 27, "memory_bytes": NOTHING}):
+        for options in ({"strip_rows": 100}, {"strip_rows": 27, "memory": NOTHING}):
             given = by_rows(net, ink, window_rows=window_rows, device=device, **options)
             assert (given - truth).abs().max() < 1e-10
         assert parts > 1 or torch.equal(given, by_rows(net, ink, device=device, **options))
@@ -470,12 +469,12 @@ def test_segment_on_a_gpu_is_segment_on_the_cpu(precision: str, within: float) -
 # --- What it takes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
 def test_what_is_spilled_comes_back_as_it_was(
-    device: torch.device, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    device: torch.device, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net, ink = randomised(ResUNet(**SMALL)), random_ink(90, 50, dtype=torch.float32)
-    options = {"dtype": dtype, "strip_rows": 16, "device": device}
+    options = {"precision": precision, "strip_rows": 16, "device": device}
     in_memory = by_rows(net, ink, **options)
     monkeypatch.setattr(evaluation, "_store_budget", lambda *_: 0)
     assert torch.equal(by_rows(net, ink, **options), in_memory)
@@ -497,7 +496,7 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
         (PLENTY, True, False),
     ):
         monkeypatch.setattr(evaluation, "_store_budget", lambda *_, budget=budget: budget)
-        planned = RowEvaluation(ResUNet().eval(), 300, 64, memory_bytes=PLENTY, strip_rows=32)
+        planned = RowEvaluation(ResUNet().eval(), 300, 64, memory=PLENTY, strip_rows=32)
         for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass
         taken = stores[-1].peak_ram_bytes, stores[-1].disk_bytes
@@ -523,7 +522,7 @@ def test_places_on_disk_are_used_again(tmp_path: Path) -> None:
 
 
 def planned(net: nn.Module, rows: int, **options: int) -> Plan:
-    return RowEvaluation(net, rows, 640, memory_bytes=PLENTY, strip_rows=64, **options).plan
+    return RowEvaluation(net, rows, 640, memory=PLENTY, strip_rows=64, **options).plan
 
 
 def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height() -> None:
@@ -540,9 +539,7 @@ def test_ink_is_read_once_from_top_to_bottom() -> None:
         reads.append((a, b))
         return ink[:, :, a:b]
 
-    for _ in RowEvaluation(ResUNet().eval(), 300, 40, memory_bytes=PLENTY, strip_rows=32).bands(
-        read_ink
-    ):
+    for _ in RowEvaluation(ResUNet().eval(), 300, 40, memory=PLENTY, strip_rows=32).bands(read_ink):
         pass
     assert reads[0][0] == 0 and reads[-1][1] == 300
     assert all(before[1] == after[0] for before, after in pairwise(reads))
@@ -551,7 +548,7 @@ def test_ink_is_read_once_from_top_to_bottom() -> None:
 def test_progress_rises_to_one() -> None:
     shares: list[float] = []
     ink = random_ink(300, 40, dtype=torch.float32)
-    evaluation = RowEvaluation(ResUNet(**SMALL).eval(), 300, 40, memory_bytes=PLENTY, strip_rows=16)
+    evaluation = RowEvaluation(ResUNet(**SMALL).eval(), 300, 40, memory=PLENTY, strip_rows=16)
     for _ in evaluation.bands(lambda a, b: ink[:, :, a:b], shares.append):
         pass
     assert shares == sorted(shares) and len(shares) > 100 and shares[0] < 0.05 and shares[-1] == 1.0
@@ -562,7 +559,7 @@ def test_a_disk_too_small_is_named_before_the_start(
 ) -> None:
     usage = type("usage", (), {"free": 1_000_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory_bytes=0, scratch=tmp_path)
+    evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory=0, scratch=tmp_path)
 
     def read_ink(a: int, b: int) -> Tensor:
         raise AssertionError("read before it was refused")
@@ -580,7 +577,7 @@ def test_a_disk_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(store.tempfile, "TemporaryFile", lambda **options: Full())
     ink = random_ink(64, 64, dtype=torch.float32)
     with pytest.raises(store.ScratchFull, match=str(tmp_path)):
-        by_rows(ResUNet().eval(), ink, memory_bytes=NOTHING, scratch=tmp_path)
+        by_rows(ResUNet().eval(), ink, memory=NOTHING, scratch=tmp_path)
 
 
 def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
@@ -588,7 +585,7 @@ def test_a_missing_scratch_folder_is_named(tmp_path: Path) -> None:
         by_rows(
             ResUNet().eval(),
             random_ink(64, 64, dtype=torch.float32),
-            memory_bytes=NOTHING,
+            memory=NOTHING,
             scratch=tmp_path / "no-such-folder",
         )
 
@@ -598,11 +595,11 @@ import sys, torch, pathlib
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
 torch.set_num_threads(1)
-rows, columns, memory_bytes = map(int, sys.argv[1:4])
+rows, columns, memory = map(int, sys.argv[1:4])
 scratch = pathlib.Path(sys.argv[4])
 generator = torch.Generator().manual_seed(0)
 ink = lambda a, b: torch.rand((1, 1, b - a, columns), generator=generator)
-options = {"memory_bytes": memory_bytes, "scratch": scratch, "strip_rows": 32}
+options = {"memory": memory, "scratch": scratch, "strip_rows": 32}
 for _ in RowEvaluation(ResUNet().eval(), rows, columns, **options).bands(ink):
     pass
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -17,8 +17,7 @@ BLOCK_ROWS = 256
 def curve_loss(
     logits: Tensor, truth: Tensor, cross_entropy: float = 1.0, dice: float = 1.0
 ) -> Tensor:
-    """Binary cross entropy + (1 - soft Dice of the curves), each times its weight, a float32
-    scalar.
+    """Binary cross entropy + (1 - soft Dice of the curves), each times its weight: float32 scalar.
 
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
     left out. Cross entropy alone is content with no curve at all where 2 % of the pixels are
@@ -28,17 +27,11 @@ def curve_loss(
     On a CPU nothing but the logits is kept for the gradient: blocks of rows are computed twice.
     """
     if logits.is_cuda:
-        scored, entropy, overlap, probability, curve = _sums(logits, truth)
+        sums = _sums(logits, truth)
     else:
-        sums = [
-            checkpoint(_sums, z, y, use_reentrant=False)
-            for z, y in zip(
-                logits.split(BLOCK_ROWS, 2),  # type: ignore[no-untyped-call]
-                truth.split(BLOCK_ROWS, 2),  # type: ignore[no-untyped-call]
-                strict=True,
-            )
-        ]
-        scored, entropy, overlap, probability, curve = torch.stack(sums).sum(0)
+        blocks = zip(torch.split(logits, BLOCK_ROWS, 2), torch.split(truth, BLOCK_ROWS, 2))
+        sums = sum(checkpoint(_sums, *block, use_reentrant=False) for block in blocks)
+    scored, entropy, overlap, probability, curve = sums
     soft_dice = (2 * overlap + 1) / (probability + curve + 1)
     loss: Tensor = cross_entropy * entropy / scored.clamp(min=1.0) + dice * (1 - soft_dice)
     return loss

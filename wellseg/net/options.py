@@ -26,8 +26,8 @@ class ModelConfig:
     """The network."""
 
     norm: str = "group"
-    """Normalisation, a word registered in wellseg.norms. Of each image by itself: group
-    (half_or_16), instance, layer. With running statistics: batch (the legacy v1 layer)."""
+    """Normalisation, a word registered in wellseg.norms: group (half_or_16), instance, layer, or
+    batch (the legacy v1 layer, with running statistics)."""
     momentum: float | Literal["cumulative"] = 0.01
     """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
     1 - m momentum). cumulative: the plain mean of all observed."""
@@ -42,10 +42,7 @@ class ModelConfig:
         if self.patch not in (1, 2):
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:
-            raise ValueError(
-                f"--model.widths needs one positive number per stage, not {list(self.widths)}"
-            )
+            raise ValueError(f"--model.widths: a positive number per stage, not {self.widths}")
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
-            raise ValueError(
-                f"--model.momentum lies in (0, 1] or is cumulative, not {self.momentum}"
-            )
+            m = self.momentum
+            raise ValueError(f"--model.momentum lies in (0, 1] or is cumulative, not {m}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,7 @@ from wellseg.norms import Momentum, make_norm, observing_nothing
 
 
 def to_ink(gray: Tensor) -> Tensor:
-    """uint8 gray, 0 black ink to 255 white paper -> float ink in [0, 1]: the input of every
-    network.
+    """uint8 gray, 0 black to 255 white paper -> float ink in [0, 1]: the input of every network.
 
     Paper is 0, so the zero padding of convolutions is blank paper. float32, or autocast's dtype, to
     which the first convolution would round it anyway: so less is kept for the gradient.
@@ -33,16 +32,13 @@ class ResUNet(nn.Module):
     of a concatenation and needs no copy.
 
     patch: 1 works at full resolution. 2 folds each 2 x 2 pixels into 4 channels first (lossless)
-        and unfolds 4 logits at the end, so no layer is wider than half resolution: a third of the
-        work.
+        and unfolds 4 logits at the end: a third of the work.
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
-    separable: 3x3 convolutions of each channel by itself, then 1x1 across channels (arXiv
-    1704.04861).
+    separable: 3x3 convolutions of each channel by itself, then 1x1 across (arXiv 1704.04861).
 
     With ``recompute`` set, training keeps only what passes from stage to stage and computes a
-    stage's inside once more when its gradient is due: the same gradients, in less memory and more
-    time.
+    stage's inside once more when its gradient is due: the same gradients, less memory, more time.
     """
 
     recompute = False
@@ -79,42 +75,28 @@ class ResUNet(nn.Module):
         ink = F.pad(ink, (0, -width % self.multiple, 0, -height % self.multiple))
         x = F.pixel_unshuffle(ink, self.patch)
         skips: list[Tensor] = []
-        for number in range(len(self.encoder)):
-            x = self._stage(self._down, number, x)
+        for block in self.encoder:
+            if skips:
+                x = F.max_pool2d(x, 2)  # by the maximum: an average would thin out thin ink
+            x = self._stage(block, x)
             skips.append(x)
-        skips.pop()
-        for number in range(len(self.decoder)):
-            # The last stage is due for its gradient at once: to keep its inside takes no memory.
-            is_last = number == len(self.decoder) - 1
-            x = self._stage(self._up, number, x, skips.pop(), keep=is_last)
-        x = F.pixel_shuffle(self.head(x), self.patch)
-        return x[:, :, :height, :width]
+        for lateral, block, skip in zip(self.lateral, self.decoder, skips[-2::-1], strict=True):
+            # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before.
+            x = F.interpolate(lateral(x), scale_factor=2.0, mode="nearest")
+            x += skip
+            x = self._stage(block, x)
+        return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
 
-    def _down(self, number: int, x: Tensor) -> Tensor:
-        if number:
-            x = F.max_pool2d(x, 2)  # by the maximum: an average would thin out thin ink
-        return self.encoder[number](x)  # type: ignore[no-any-return]
-
-    def _up(self, number: int, x: Tensor, skip: Tensor) -> Tensor:
-        # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before it.
-        x = F.interpolate(self.lateral[number](x), scale_factor=2.0, mode="nearest")
-        x += skip
-        return self.decoder[number](x)  # type: ignore[no-any-return]
-
-    def _stage(
-        self, stage: Callable[..., Tensor], number: int, *maps: Tensor, keep: bool = False
-    ) -> Tensor:
-        if keep or not self.recompute or not torch.is_grad_enabled():
-            return stage(number, *maps)
+    def _stage(self, block: nn.Module, x: Tensor) -> Tensor:
+        # The last stage is due for its gradient at once: to keep its inside takes no memory.
+        is_last = block in self.decoder[-1:]
+        if is_last or not self.recompute or not torch.is_grad_enabled():
+            return block(x)  # type: ignore[no-any-return]
         # Nothing here draws random numbers, so there is no random state to keep.
         return checkpoint(  # type: ignore[no-any-return]
-            stage, number, *maps,
-            use_reentrant=False, preserve_rng_state=False, context_fn=self._contexts,
+            block, x, use_reentrant=False, preserve_rng_state=False,
+            context_fn=lambda: (nullcontext(), observing_nothing(self)),
         )  # fmt: skip
-
-    def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Around a stage's first computation and around its second."""
-        return nullcontext(), observing_nothing(self)
 
 
 class ResidualBlock(nn.Module):

@@ -7,7 +7,7 @@ import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor
 
-from wellseg.norms.base import Momentum, Norm, register
+from wellseg.norms import Momentum, Norm, register
 from wellseg.norms.moments import channel_statistics
 
 

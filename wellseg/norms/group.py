@@ -6,19 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wellseg.norms.base import Momentum, Norm, register
+from wellseg.norms import Momentum, Norm, register
 from wellseg.norms.moments import channel_statistics
 
-GROUP_CHANNELS = 16
-"""The floor of the half_or_16 rule: "give each group sixteen channels" (the GroupNorm article)."""
 
-
-def half_or_16(channels: int, floor: int = GROUP_CHANNELS) -> int:
+def half_or_16(channels: int, floor: int = 16) -> int:
     """Number of GroupNorm groups for a layer of that many channels.
 
-    Sixteen channels a group; below 16 channels one group; where 16 does not divide the channels,
-    the largest number of groups that divides them and leaves at least 16 in each (24 -> 1, 40 ->
-    2).
+    "Give each group sixteen channels" (the GroupNorm article); below 16 channels one group; where
+    16 does not divide the channels, the largest number of groups that divides them and leaves at
+    least 16 in each (24 -> 1, 40 -> 2).
 
     floor: another number of channels than 16, for comparisons.
     """

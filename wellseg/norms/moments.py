@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import reduce
 
 import torch
@@ -17,27 +16,15 @@ Moments = tuple[int, Tensor, Tensor]
 """Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
 
 
-def row_blocks(x: Tensor) -> Iterator[slice]:
-    """The rows of a map (1, C, H, W) in blocks of about BLOCK_VALUES values; on a GPU, which
-    starts late, in one."""
-    _, channels, height, width = x.shape
-    block_rows = height if x.is_cuda else max(1, BLOCK_VALUES // (channels * width))
-    return (slice(start, start + block_rows) for start in range(0, height, block_rows))
-
-
 @torch.no_grad()
 def moments_of_map(x: Tensor) -> Moments:
     """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache.
 
     Without a gradient: ``Norm.normalise`` has the one through the statistics.
     """
-    if x.is_cuda:  # PyTorch's CUDA kernel merges parts as merge_moments does
-        var, mean = torch.var_mean(
-            x.double() if x.dtype == torch.float64 else x.float(), (0, 2, 3), correction=0
-        )
-        count = x.shape[2] * x.shape[3]
-        return count, mean.double(), var.double() * count
-    return reduce(merge_moments, (block_moments(x[:, :, rows]) for rows in row_blocks(x)))
+    _, channels, height, width = x.shape
+    block_rows = height if x.is_cuda else max(1, BLOCK_VALUES // (channels * width))
+    return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))  # type: ignore[no-untyped-call]
 
 
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,10 +44,10 @@ def block_moments(block: Tensor) -> Moments:
     """
     _, channels, height, width = block.shape
     pixels = block.permute(0, 2, 3, 1).reshape(height * width, channels)
-    wide = torch.float64 if block.dtype == torch.float64 else torch.float32
-    if block.is_cuda:
-        mean = pixels.to(wide).mean(0).double()
-        return len(pixels), mean, (pixels.double() - mean).square().sum(0)
+    wide = torch.promote_types(block.dtype, torch.float32)
+    if block.is_cuda:  # where PyTorch's kernel merges parts as merge_moments does
+        var, mean = torch.var_mean(pixels.to(wide), 0, correction=0)
+        return len(pixels), mean.double(), var.double() * len(pixels)
     lanes = len(pixels) // LANE_VALUES
     in_lanes = lanes * LANE_VALUES
     rest = pixels[in_lanes:].double()
@@ -68,9 +55,7 @@ def block_moments(block: Tensor) -> Moments:
     moments = len(rest), rest_mean, (rest - rest_mean).square().sum(0)
     if lanes:
         by_lane = pixels[:in_lanes].reshape(1, LANE_VALUES, 1, lanes * channels).permute(0, 3, 1, 2)
-        zero = block.new_zeros(
-            lanes * channels, dtype=wide
-        )  # running ones, asked for by the kernel
+        zero = block.new_zeros(lanes * channels, dtype=wide)  # running ones; the kernel asks
         both = torch.batch_norm_update_stats(by_lane, zero, zero.clone(), 0.0)
         lane_mean, lane_var = torch.stack(both).double().view(2, lanes, channels)
         mean = lane_mean.mean(0)

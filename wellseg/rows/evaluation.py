@@ -19,14 +19,15 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.device import free_bytes, resident_bytes
+from wellseg.config import parse_bytes
+from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, ScaleShift, window_parts
 from wellseg.rows.store import Block, RowStore, disk_full
@@ -51,14 +52,10 @@ what libraries take at their first use, and holes in the heap that strips of man
 the safe side: with all that is kept on disk, the same 3,200 x 640 pixels take 7 strips and 120
 MB."""
 
-CPU = torch.device("cpu")
 
-
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What an evaluation will take: bytes of kept maps. PyTorch and strips at work are on top."""
 
-    strip_rows: int
     ram_bytes: int
     spill_bytes: int
 
@@ -68,13 +65,17 @@ class RowEvaluation:
 
     net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is; norms without image
         statistics in evaluation mode, please.
-    memory_bytes: what the whole process may take. Maps that do not fit are kept in a temporary file
+    precision: of maps and convolutions, bf16, fp32 or fp64; statistics are float64 always. auto is
+        bf16 where the machine multiplies it in hardware, else fp32.
+    device: auto (the GPU where there is one), cpu, cuda or cuda:N.
+    memory: what the process may take, e.g. "2GB". Maps that do not fit are kept in a temporary file
         in the folder ``scratch`` (None: the system's).
-    dtype: float32, bfloat16 or float64, of maps and convolutions; statistics are float64 always.
-    strip_rows: rows computed at a time; None chooses.
     window_rows: norms that read the image take their statistics from windows of about that many
-        rows, which slide along the depth (``statistics``). 0: from the whole image.
-    Raises UnsupportedOperation, naming it, if the net does what cannot be done by rows.
+        rows, which slide along the depth (``statistics``). 0: from the whole image. None: as the
+        weights ask (``net.window_rows``).
+    strip_rows: rows computed at a time; None chooses.
+    Raises UnsupportedOperation, naming it, if the net does what cannot be done by rows, and
+    ValueError for options that are wrong.
     """
 
     def __init__(
@@ -83,25 +84,52 @@ class RowEvaluation:
         rows: int,
         columns: int,
         *,
-        memory_bytes: int,
+        precision: str = "auto",
+        device: str | torch.device = "auto",
+        memory: str | int = "2GB",
+        window_rows: int | None = None,
         scratch: Path | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device = CPU,
         strip_rows: int | None = None,
-        window_rows: int = 0,
     ) -> None:
-        self.steps = record(net, rows, columns, dtype, device)
-        self.rows, self.dtype, self.device, self.scratch = rows, dtype, device, scratch
-        self.parts = min(window_parts(rows, window_rows), *(step.rows for step in self.steps))
+        self.rows, self.scratch, self.device = rows, scratch, pick_device(device)
+        self.dtype = pick_dtype(precision, self.device)
+        self.wide = torch.promote_types(self.dtype, torch.float32)  # of logits, of statistics
+        self.steps = record(net, rows, columns, self.dtype, self.device)
+        window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
+        self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
-        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes, device))
+        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes, self.device))
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
-        self.budget_bytes = _store_budget(memory_bytes, working_bytes, device)
-        rehearsal = _Run(self)
-        while not rehearsal.output.is_done:
-            rehearsal.output.advance()
-        store = rehearsal.store
-        self.plan = Plan(self.strip_rows, store.peak_ram_bytes, store.disk_bytes)
+        self.budget_bytes = _store_budget(parse_bytes(memory), working_bytes, self.device)
+        self._start(None, lambda share: None)
+        while not self.output.is_done:
+            self.output.advance()
+        self.plan = Plan(self.store.peak_ram_bytes, self.store.disk_bytes)
+
+    def _start(
+        self, read_ink: Callable[[int, int], Tensor] | None, progress: Callable[[float], None]
+    ) -> None:
+        """Before all sweeps; without ``read_ink`` they only rehearse, to find what they take."""
+        self.read_ink, self.progress = read_ink, progress
+        self.store = RowStore(self.budget_bytes, self.scratch)
+        self.sweeps: dict[Step, _Sweep] = {}
+        self.scale_shifts: dict[Step, ScaleShift] = {}
+        again: dict[Step, float] = {}  # the work of computing a whole map from those kept
+        for step in self.steps:
+            again[step] = step.work + sum(again[x] for x in step.inputs)
+            is_measured = any(user.norm for user in step.users)
+            is_costly = again[step] > KEEP_ABOVE_WORK * step.meta.numel()
+            is_kept = not step.inputs or (is_costly and (is_measured or len(step.users) > 1))
+            if is_kept or is_measured or not step.users:
+                self.sweeps[step] = _Sweep(step, self, is_kept, is_measured)
+            if is_kept:
+                again[step] = 0.0
+            if step.norm:
+                statistics = self.sweeps[step.inputs[0]].statistics
+                self.scale_shifts[step] = ScaleShift(step.norm, statistics, self.wide)
+        self.output = self.sweeps[self.steps[-1]]
+        self.total_work = sum(sweep.work for sweep in self.sweeps.values())
+        self.done_work = 0.0
 
     def bands(
         self,
@@ -117,49 +145,14 @@ class RowEvaluation:
         Yields (first row, logits (1, 1, band rows, columns)) with float32 logits, or float64.
         Raises OSError if the disk has no room, before anything is computed.
         """
-        run = _Run(self, read_ink, progress)
-        free = shutil.disk_usage(run.store.scratch).free
+        self._start(read_ink, progress)
+        free = shutil.disk_usage(self.store.scratch).free
         if self.plan.spill_bytes > free:
-            raise disk_full(run.store.scratch, self.plan.spill_bytes, free)
-        return run.bands()
-
-
-class _Run:
-    """One pass of an evaluation: its sweeps, and the store of the maps kept.
-
-    Without ``read_ink`` it goes through the schedule without data, to find what that takes.
-    """
-
-    def __init__(
-        self,
-        evaluation: RowEvaluation,
-        read_ink: Callable[[int, int], Tensor] | None = None,
-        progress: Callable[[float], None] = lambda share: None,
-    ) -> None:
-        self.evaluation, self.read_ink, self.progress = evaluation, read_ink, progress
-        self.wide = torch.promote_types(evaluation.dtype, torch.float32)  # of logits, of statistics
-        self.store = RowStore(evaluation.budget_bytes, evaluation.scratch)
-        self.sweeps: dict[Step, _Sweep] = {}
-        self.scale_shifts: dict[Step, ScaleShift] = {}
-        again: dict[Step, float] = {}  # the work of computing a whole map from those kept
-        for step in evaluation.steps:
-            again[step] = step.work + sum(again[x] for x in step.inputs)
-            is_measured = any(user.norm for user in step.users)
-            is_costly = again[step] > KEEP_ABOVE_WORK * step.meta.numel()
-            is_kept = not step.inputs or (is_costly and (is_measured or len(step.users) > 1))
-            if is_kept or is_measured or not step.users:
-                self.sweeps[step] = _Sweep(step, self, is_kept, is_measured)
-            if is_kept:
-                again[step] = 0.0
-            if step.norm:
-                statistics = self.sweeps[step.inputs[0]].statistics
-                self.scale_shifts[step] = ScaleShift(step.norm, statistics, self.wide)
-        self.output = self.sweeps[evaluation.steps[-1]]
-        self.total_work = sum(sweep.work for sweep in self.sweeps.values())
-        self.done_work = 0.0
+            raise disk_full(self.store.scratch, self.plan.spill_bytes, free)
+        return self._bands()
 
     @torch.no_grad()
-    def bands(self) -> Iterator[tuple[int, Tensor]]:
+    def _bands(self) -> Iterator[tuple[int, Tensor]]:
         try:
             while not self.output.is_done:
                 first_row = self.output.next_row
@@ -175,11 +168,11 @@ class _Run:
 class _Sweep:
     """A map computed strip by strip, from the top down: kept, measured or given out."""
 
-    def __init__(self, step: Step, run: _Run, is_kept: bool, is_measured: bool) -> None:
+    def __init__(self, step: Step, run: RowEvaluation, is_kept: bool, is_measured: bool) -> None:
         self.step, self.run, self.is_kept, self.is_measured = step, run, is_kept, is_measured
-        self.strip_rows = max(1, round(run.evaluation.strip_rows * step.rows / run.evaluation.rows))
+        self.strip_rows = max(1, round(run.strip_rows * step.rows / run.rows))
         kept = {other.step for other in run.sweeps.values() if other.is_kept}
-        self.path = steps_to(step, run.evaluation.steps, kept)  # from kept maps to this one
+        self.path = steps_to(step, run.steps, kept)  # from kept maps to this one
         last_user = {x: user for user in self.path for x in user.inputs}
         self.done_with = {
             user: [x for x in last_user if last_user[x] is user] for user in self.path
@@ -187,7 +180,7 @@ class _Sweep:
         self.sources = [run.sweeps[x] for x in last_user if x in kept]
         # What nobody else sees the memory of, so that its one user may write over it.
         self.own = {x for x in self.path if len(x.users) == 1 and not x.rule.is_view}
-        self.statistics = DepthStatistics(step.rows, run.evaluation.parts)
+        self.statistics = DepthStatistics(step.rows, run.parts)
         value_work = KEEP_WORK * is_kept + MEASURE_WORK * is_measured
         self.work = sum(each.work for each in self.path) + value_work * step.meta.numel()
         self.next_row = 0
@@ -221,7 +214,7 @@ class _Sweep:
             if self.step.inputs:
                 strip = self._compute(ranges)
             else:
-                strip = run.read_ink(start, stop).to(run.evaluation.device, run.evaluation.dtype)
+                strip = run.read_ink(start, stop).to(run.device, run.dtype)
             if self.is_measured:
                 self.statistics.add(start, strip)
             rows = strip[0].permute(1, 2, 0).contiguous() if self.readers else None
@@ -292,7 +285,7 @@ class _Sweep:
         else:
             _, channels, _, width = self.step.meta.shape
             size = stop - start, width, channels
-            rows = torch.empty(size, dtype=self.step.meta.dtype, device=self.run.evaluation.device)
+            rows = torch.empty(size, dtype=self.step.meta.dtype, device=self.run.device)
             for first, last, block in blocks:
                 begin, end = max(first, start), min(last, stop)
                 self.run.store.read(block, begin - first, rows[begin - start : end - start])

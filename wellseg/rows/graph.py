@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 Rows = tuple[int, int]  # first, past the last
+Ints = tuple[int, ...] | list[int]
 aten = torch.ops.aten
 
 VALUE_WORK, SHUFFLE_WORK = 20, 150
@@ -32,12 +33,8 @@ network on two cores (AVX2, float32): they decide what is kept (``evaluation``),
 class UnsupportedOperation(NotImplementedError):
     """The network does something that cannot be evaluated some rows at a time (yet)."""
 
-    def __init__(self, what: str, why: str) -> None:
+    def __init__(self, what: str, why: object) -> None:
         super().__init__(f"{what} cannot be evaluated by rows: {why}")
-
-
-class _Refused(Exception):
-    """A rule does not cover these arguments of its operation."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def record(
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
     net = copy.deepcopy(net).to(device, wide)
-    nothing = Rule(lambda rows: rows, is_view=True)
+    nothing = Rule(_same, is_view=True)
     ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for name, module in net.named_modules():
@@ -133,7 +130,7 @@ def record(
     return steps
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[misc]
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is done to maps; each is known by the memory that it would have."""
 
     @classmethod
@@ -141,7 +138,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[misc]
         return False  # else torch._dynamo is imported, which takes seconds
 
     def __init__(self, ink: Step, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype = dtype
         self.steps: list[Step] = []
         self.step_of = {_memory(ink.meta): ink}
@@ -178,7 +175,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[misc]
             if func._schema.is_mutable:
                 places = [place for place in self.step_of if place[0] == _memory(meta)[0]]
                 if len(places) > 1:
-                    raise _Refused("it changes a map that shares its memory with another")
+                    raise NotImplementedError(
+                        "it changes a map that shares its memory with another"
+                    )
                 func = getattr(getattr(aten, name.rstrip("_"), None), overload, func)
             elif self.find(meta):
                 return out  # as it was
@@ -186,12 +185,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[misc]
             if torch.Tag.pointwise in func.tags:
                 make_rule = partial(_pointwise, func)
             if make_rule is None:
-                raise _Refused("there is no rule for it")
+                raise NotImplementedError("there is no rule for it")
             if meta.dim() != 4 or len(meta) != 1:
-                raise _Refused(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
+                raise NotImplementedError(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
             rule = make_rule(*tree_map(self._for_maps, args), **kwargs)
-        except _Refused as refusal:
-            raise UnsupportedOperation(name, str(refusal)) from None
+        except NotImplementedError as why:
+            raise UnsupportedOperation(name, why) from None
         self._add(Step(rule, inputs, meta))
         return out
 
@@ -201,6 +200,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[misc]
             return self.find(value) or value
         value = value.detach().to(self.dtype if value.is_floating_point() else None)
         return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
+
+
+def _same(rows: Tensor) -> Tensor:
+    return rows
 
 
 def _without_data(value: Any) -> Any:
@@ -215,43 +218,44 @@ def _memory(x: Tensor) -> tuple[Any, ...]:
 
 
 def _convolution(
-    x: Step, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
-    dilation: Sequence[int], transposed: bool, output_padding: Sequence[int], groups: int,
+    x: Step, weight: Tensor, bias: Tensor | None, stride: Ints, padding: Ints,
+    dilation: Ints, transposed: bool, output_padding: Ints, groups: int,
 ) -> Rule:  # fmt: skip
-    reach, columns = dilation[0] * (weight.shape[2] - 1), (0, padding[1])
-    if not transposed:
-        run = partial(
-            F.conv2d, weight=weight, bias=bias, stride=stride, padding=columns,
-            dilation=dilation, groups=groups,
-        )  # fmt: skip
-        work = VALUE_WORK + weight[0].numel()
-        return Rule(run, down=stride[0], offset=padding[0], after=reach, fill=0.0, work=work)
-    run = partial(
-        F.conv_transpose2d, weight=weight, bias=bias, stride=stride, padding=columns,
-        output_padding=(stride[0] - 1, output_padding[1]),  # a few rows too many, cut off again
-        dilation=dilation, groups=groups,
-    )  # fmt: skip
-    work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
-    return Rule(run, up=stride[0], offset=-padding[0], before=reach, fill=0.0, work=work)
+    # A transposed one gives a few rows too many, which are cut off again.
+    ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
+
+    def run(rows: Tensor) -> Tensor:
+        return aten.convolution(  # type: ignore[no-any-return]
+            rows, weight, bias, stride, (0, padding[1]), dilation, transposed, ends, groups
+        )
+
+    reach = dilation[0] * (weight.shape[2] - 1)
+    if transposed:
+        work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
+        return Rule(run, up=stride[0], offset=-padding[0], before=reach, fill=0.0, work=work)
+    work = VALUE_WORK + weight[0].numel()
+    return Rule(run, down=stride[0], offset=padding[0], after=reach, fill=0.0, work=work)
 
 
 def _max_pool(
-    x: Step, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0, 0),
-    dilation: Sequence[int] = (1, 1), ceil_mode: bool = False,
+    x: Step, kernel: Ints, stride: Ints = (), padding: Ints = (0, 0),
+    dilation: Ints = (1, 1), ceil_mode: bool = False,
 ) -> Rule:  # fmt: skip
-    stride, columns = stride or kernel, (0, padding[1])
-    run = partial(
-        F.max_pool2d, kernel_size=kernel, stride=stride, padding=columns, dilation=dilation,
-        ceil_mode=ceil_mode,
-    )  # fmt: skip
+    stride = stride or kernel
+
+    def run(rows: Tensor) -> Tensor:
+        return torch.max_pool2d(rows, kernel, stride, (0, padding[1]), dilation, ceil_mode)
+
     after = dilation[0] * (kernel[0] - 1)
     return Rule(run, down=stride[0], offset=padding[0], after=after, fill=-torch.inf)
 
 
-def _upsample_nearest(x: Step, size: Sequence[int], *scales: float | None) -> Rule:
+def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
     up, rest = divmod(size[0], x.rows)
     if rest:
-        raise _Refused(f"from {x.rows} to {size[0]} rows; only a whole number of times as many")
+        raise NotImplementedError(
+            f"from {x.rows} to {size[0]} rows; only a whole number of times as many"
+        )
     return Rule(
         lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales), up=up
     )
@@ -266,31 +270,25 @@ def _pixel_unshuffle(x: Step, factor: int) -> Rule:
     return Rule(run, down=factor, after=factor - 1, work=SHUFFLE_WORK)
 
 
-def _pad(x: Step, pad: Sequence[int], value: float = 0.0) -> Rule:
-    left, right, top, _, *others = *pad, *[0] * (4 - len(pad))
-    if any(others):
-        raise _Refused(f"of {tuple(pad)}")
-
-    def run(rows: Tensor) -> Tensor:
-        return F.pad(rows, (left, right, 0, 0), value=value) if left or right else rows
-
+def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
+    columns, (top, _) = list(pad[:2]), pad[2:] or (0, 0)
+    run = partial(F.pad, pad=columns, value=value) if any(columns) else _same
     return Rule(run, offset=top, fill=value, is_view=True)
 
 
 def _slice(
     x: Step, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Rule:
-    if dim % 4 != 2:
+    if dim != 2:
         return Rule(lambda rows: aten.slice(rows, dim, start, stop, step), is_view=True)
     if step != 1:
-        raise _Refused("every other row")
-    top = slice(start, stop).indices(x.rows)[0]
-    return Rule(lambda rows: rows, offset=-top, is_view=True)
+        raise NotImplementedError("every other row")
+    return Rule(_same, offset=-slice(start, stop).indices(x.rows)[0], is_view=True)
 
 
 def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
     if dim not in (1, -3):
-        raise _Refused(f"along dimension {dim}")
+        raise NotImplementedError(f"along dimension {dim}")
     return _pointwise(aten.cat.default, maps, dim=dim)
 
 
@@ -298,10 +296,10 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
     """Of a function whose output pixels each depend on the same pixel of its inputs."""
     maps = [x for x in tree_leaves(args) if isinstance(x, Step)]
     if len({x.rows for x in maps}) > 1:
-        raise _Refused("rows of different maps do not stand side by side")
+        raise NotImplementedError("rows of different maps do not stand side by side")
     constants = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
     if any(c.dim() > 1 and c.shape[-2] > 1 for c in constants):
-        raise _Refused("a constant that varies from row to row")
+        raise NotImplementedError("a constant that varies from row to row")
 
     def run(function: Any, *rows: Tensor) -> Tensor:
         left = iter(rows)

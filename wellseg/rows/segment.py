@@ -12,8 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wellseg.config import parse_bytes
-from wellseg.device import pick_device, pick_dtype
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.scan.reader import open_scan
@@ -32,7 +30,7 @@ def segment(
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
-    options: those of ``Inference``, by name.
+    options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
     if isinstance(scan, np.ndarray) and (scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size):
@@ -67,41 +65,12 @@ class Band(NamedTuple):
 
 
 class Inference:
-    """One network on one scan: ``plan`` says what it will take, ``bands`` does it.
+    """One network on one scan; ``plan`` and the options are those of RowEvaluation."""
 
-    precision: auto, bf16 or fp32; auto is bf16 where the machine multiplies it in hardware.
-    device: auto (the GPU where there is one), cpu, cuda or cuda:N.
-    memory: what the process may take, e.g. "2GB", beside what the caller keeps.
-    window_rows: norms take their statistics from windows of about that many rows, which slide
-        along the depth. 0: from the whole scan. None: as the weights ask (``model.window_rows``).
-    scratch: the folder for temporary files (None: the system's).
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        scan: Scan | _Array,
-        *,
-        precision: str = "auto",
-        device: str = "auto",
-        memory: str | int = "2GB",
-        window_rows: int | None = None,
-        scratch: Path | None = None,
-    ) -> None:
-        self.scan, self.device = scan, pick_device(device)
-        if window_rows is None:
-            window_rows = int(getattr(model, "window_rows", None) or 0)
-        self._evaluation = RowEvaluation(
-            model.to(self.device),
-            scan.rows,
-            scan.columns,
-            memory_bytes=parse_bytes(memory),
-            scratch=scratch,
-            dtype=pick_dtype(precision, self.device),
-            device=self.device,
-            window_rows=window_rows,
-        )
-        self.plan = self._evaluation.plan  # memory and disk that this will take
+    def __init__(self, net: nn.Module, scan: Scan | _Array, **options: Any) -> None:
+        self.scan = scan
+        self._evaluation = RowEvaluation(net, scan.rows, scan.columns, **options)
+        self.plan = self._evaluation.plan
 
     def bands(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[Band]:
         """The scan from top to bottom, each row once; progress is told the share done."""
@@ -110,4 +79,4 @@ class Inference:
             yield Band(gray, logits[0, 0].float().cpu().numpy())
 
     def _read_ink(self, start: int, stop: int) -> Tensor:
-        return to_ink(torch.from_numpy(self.scan.read(start, stop))[None, None].to(self.device))
+        return to_ink(torch.from_numpy(self.scan.read(start, stop))[None, None])

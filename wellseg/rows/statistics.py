@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wellseg.norms import Moments, block_moments, merge_moments
+from wellseg.norms.moments import Moments, block_moments, merge_moments
 
 BLOCK_VALUES = 1 << 18
 """A bf16 map is scaled in float32 so many values at a time: 1 MB, which stays in the cache."""

@@ -85,8 +85,7 @@ class RowStore:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full(self.scratch, len(data)) from error
-            what = f"temporary file in {self.scratch}: {error.strerror}"
-            raise OSError(error.errno, what) from error
+            raise
         block.rows = None
 
     def finish_writes(self, waiting: int = 0) -> None:
