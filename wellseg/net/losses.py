@@ -29,8 +29,8 @@ def curve_loss(
     if logits.is_cuda:
         sums = _sums(logits, truth)
     else:
-        blocks = zip(torch.split(logits, BLOCK_ROWS, 2), torch.split(truth, BLOCK_ROWS, 2))
-        sums = sum(checkpoint(_sums, *block, use_reentrant=False) for block in blocks)
+        parts = zip(*(torch.split(x, BLOCK_ROWS, 2) for x in (logits, truth)), strict=True)
+        sums = sum(checkpoint(_sums, *part, use_reentrant=False) for part in parts)
     scored, entropy, overlap, probability, curve = sums
     soft_dice = (2 * overlap + 1) / (probability + curve + 1)
     loss: Tensor = cross_entropy * entropy / scored.clamp(min=1.0) + dice * (1 - soft_dice)
