@@ -42,7 +42,7 @@ def test_every_norm_trains_recomputed_or_not_and_is_evaluated_by_rows(word):
         outcomes.append({**gradient, **dict(net.named_buffers())})
     torch.testing.assert_close(outcomes[1], outcomes[0], rtol=0, atol=0)
     net.eval()
-    rows = RowEvaluation(net, 75, 46, memory_bytes=1 << 30, dtype=torch.float64, strip_rows=8)
+    rows = RowEvaluation(net, 75, 46, precision="fp64", device="cpu", strip_rows=8)
     bands = torch.cat([band for _, band in rows.bands(lambda a, b: ink[:, :, a:b])], 2)
     torch.testing.assert_close(bands, net(ink).detach(), rtol=0, atol=1e-10)
 
