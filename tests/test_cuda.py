@@ -120,7 +120,7 @@ def test_rows_are_the_whole_image(on_disk):
     with torch.no_grad():
         truth = copy.deepcopy(net).double()(ink.double())
         whole = net.to(GPU)(ink.to(GPU)).cpu()
-    evaluation = RowEvaluation(net, 800, 160, precision="fp32", memory=0, device=GPU, strip_rows=64)
+    evaluation = RowEvaluation(net, 800, 160, precision="fp32", memory=1, device=GPU, strip_rows=64)
     if on_disk:
         evaluation.budget_bytes = 0
     rows = torch.cat([band.cpu() for _, band in evaluation.bands(lambda a, b: ink[:, :, a:b])], 2)

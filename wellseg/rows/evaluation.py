@@ -42,15 +42,13 @@ MEASURE_WORK, KEEP_WORK = 40, 40
 """What statistics and keeping take of time for each value, in multiply-adds: for the progress."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
-"""Size of a strip of the widest map. A few of them fit in a CPU's cache together: 3,200 x 640
-pixels in float32 take 2.7 s by strips of 1.2 MB, 2.0 by 2.5 or 4, 1.7 by 7.5 and 2.2 by 15 (busy
-EPYC, 32 MB of L3). A GPU that gets little at a time waits for Python."""
+"""Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets
+little at a time waits for Python."""
 
 WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 20, 432 << 20, 1.1
 """What is at work at once takes so many strips of the widest map, and so much more is resident:
-what libraries take at their first use, and holes in the heap that strips of many sizes leave. On
-the safe side: with all that is kept on disk, the same 3,200 x 640 pixels take 7 strips and 120
-MB."""
+what libraries take at their first use, and holes in the heap. On the safe side: with all that is
+kept on disk, 3,200 x 640 pixels take 7 strips and 120 MB."""
 
 
 class Plan(NamedTuple):
@@ -74,8 +72,8 @@ class RowEvaluation:
         rows, which slide along the depth (``statistics``). 0: from the whole image. None: as the
         weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
-    Raises UnsupportedOperation, naming it, if the net does what cannot be done by rows, and
-    ValueError for options that are wrong.
+    Raises NotImplementedError, naming the operation, if the net does what cannot be done by rows,
+    and ValueError for options that are wrong.
     """
 
     def __init__(
@@ -222,7 +220,6 @@ class _Sweep:
             nbytes = self.step.meta.nbytes // self.step.rows * (stop - start)
             self.blocks.append((start, stop, run.store.put(nbytes, rows)))
         if self.is_done:
-            run.store.finish_writes()
             for source in self.sources:
                 source.drop_before(source.step.rows, self)
         run.done_work += self.work * (stop - start) / self.step.rows
@@ -279,9 +276,8 @@ class _Sweep:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         blocks = [block for block in self.blocks if block[0] < stop and start < block[1]]
         first, last, block = blocks[0]
-        kept = block.rows  # the store's writer may let go of them
-        if kept is not None and last >= stop:
-            rows = kept[start - first : stop - first]
+        if block.rows is not None and last >= stop:
+            rows = block.rows[start - first : stop - first]
         else:
             _, channels, _, width = self.step.meta.shape
             size = stop - start, width, channels

@@ -30,13 +30,6 @@ to another place, as pixel_shuffle does, takes longer. Rough figures, from a pro
 network on two cores (AVX2, float32): they decide what is kept (``evaluation``), never a result."""
 
 
-class UnsupportedOperation(NotImplementedError):
-    """The network does something that cannot be evaluated some rows at a time (yet)."""
-
-    def __init__(self, what: str, why: object) -> None:
-        super().__init__(f"{what} cannot be evaluated by rows: {why}")
-
-
 @dataclass(frozen=True)
 class Rule:
     """How an operation on maps (1, C, H, W) is done for a range of rows.
@@ -106,7 +99,7 @@ def record(
 ) -> list[Step]:
     """The steps of that network on an image (1, 1, rows, columns), from its ink to its output.
 
-    Raises UnsupportedOperation, naming the operation, where a rule is missing.
+    Raises NotImplementedError, naming the operation, where a rule is missing.
     """
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
@@ -114,13 +107,16 @@ def record(
     nothing = Rule(_same, is_view=True)
     ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
-    for name, module in net.named_modules():
-        if isinstance(module, _BatchNorm) or hasattr(module, "reads_image"):
-            module.forward = partial(recorder.norm, name, module, module.forward)
+    for module in net.modules():
+        fixed = (
+            isinstance(module, _BatchNorm) and not module.training and module.track_running_stats
+        )
+        if fixed or hasattr(module, "reads_image"):
+            module.forward = partial(recorder.norm, module, module.forward)
     with torch.no_grad(), recorder:
         output = recorder.find(net(ink.meta))
     if output is None:
-        raise UnsupportedOperation(type(net).__name__, "it must return one map")
+        raise NotImplementedError(f"{type(net).__name__} must return one map of what it was given")
     last = Step(nothing, [output], output.meta)
     steps = [ink, *steps_to(last, [*recorder.steps, last])]
     for step in steps:
@@ -151,17 +147,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.step_of[_memory(step.meta)] = step
         return step.meta
 
-    def norm(
-        self, name: str, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor
-    ) -> Tensor:
+    def norm(self, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Stands for the ``forward`` of a norm, which is one step."""
-        reads_image = getattr(norm, "reads_image", False)
-        if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
-            kind = f"{type(norm).__name__} in training mode"
-            raise UnsupportedOperation(f"{name} ({kind})", "wellseg.norms has one that can")
-        step = self.step_of[_memory(x)]
-        meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
-        return self._add(Step(Rule(forward), [step], meta, norm if reads_image else None))
+        source, meta = self.step_of[_memory(x)], torch.empty(x.shape, dtype=x.dtype, device="meta")
+        waits = norm if getattr(norm, "reads_image", False) else None
+        return self._add(Step(Rule(forward), [source], meta, waits))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -190,7 +180,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 raise NotImplementedError(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
             rule = make_rule(*tree_map(self._for_maps, args), **kwargs)
         except NotImplementedError as why:
-            raise UnsupportedOperation(name, why) from None
+            raise NotImplementedError(f"{name} cannot be evaluated by rows: {why}") from None
         self._add(Step(rule, inputs, meta))
         return out
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from threading import Lock
 
 import torch
 from torch import Tensor
-
-WRITES_WAITING = 3
-"""Blocks that may wait in memory to be written, while the next rows are computed."""
 
 
 @dataclass
@@ -23,8 +17,8 @@ class Block:
     """Kept rows (rows, width, channels)."""
 
     nbytes: int
-    offset: int | None  # in the temporary file; None: they stay in memory
-    rows: Tensor | None = None  # until they are written, if they go to disk
+    rows: Tensor | None = None  # those in memory
+    offset: int | None = None  # in the temporary file
 
 
 class RowStore:
@@ -41,23 +35,25 @@ class RowStore:
         self.disk_bytes = 0  # the length of the file: places are used again, never given back
         self._free: list[tuple[int, int]] = []  # offset and size of unused places in it, in order
         self._file: FileIO | None = None
-        self._lock = Lock()  # two threads seek in it
-        self._writer = ThreadPoolExecutor(1, "spill")
-        self._writes: deque[Future[None]] = deque()
 
-    def put(self, nbytes: int, rows: Tensor | None = None) -> Block:
-        """Keep those rows; None only takes their place.
-
-        Raises OSError, naming the folder, if earlier ones cannot be written.
-        """
+    def put(self, nbytes: int, rows: Tensor | None) -> Block:
+        """Keep those rows; None only takes their place. Raises ScratchFull."""
         if self.ram_bytes + nbytes <= self.budget_bytes:
             self.ram_bytes += nbytes
             self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
-            return Block(nbytes, None, rows)
-        block = Block(nbytes, self._place(nbytes), rows)
+            return Block(nbytes, rows)
+        block = Block(nbytes, offset=self._place(nbytes))
         if rows is not None:
-            self.finish_writes(WRITES_WAITING - 1)
-            self._writes.append(self._writer.submit(self._write, block))
+            self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
+            self._file.seek(block.offset or 0)
+            data = _bytes_of(rows.cpu())
+            try:
+                while data:
+                    data = data[self._file.write(data) :]
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise disk_full(self.scratch, len(data)) from error
+                raise
         return block
 
     def _place(self, nbytes: int) -> int:
@@ -69,53 +65,25 @@ class RowStore:
         self.disk_bytes += nbytes
         return self.disk_bytes - nbytes
 
-    def _write(self, block: Block) -> None:
-        """Move the rows to the file; in a thread, while others may read them."""
-        rows = block.rows
-        if rows is None:  # dropped meanwhile
-            return
-        data = _bytes_of(rows.cpu())
-        try:
-            with self._lock:
-                if self._file is None:
-                    self._file = tempfile.TemporaryFile(dir=self.scratch, buffering=0)
-                self._file.seek(block.offset or 0)
-                while data:
-                    data = data[self._file.write(data) :]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise disk_full(self.scratch, len(data)) from error
-            raise
-        block.rows = None
-
-    def finish_writes(self, waiting: int = 0) -> None:
-        """Wait until at most so many blocks are still to be written."""
-        while len(self._writes) > waiting:
-            self._writes.popleft().result()
-
     def read(self, block: Block, start: int, into: Tensor) -> None:
         """Copy rows of a block from ``start`` on into that tensor, as many as it has."""
-        rows = block.rows  # the writer may let go of them
-        if rows is not None:
-            into.copy_(rows[start : start + len(into)])
+        if block.rows is not None:
+            into.copy_(block.rows[start : start + len(into)])
             return
-        # Read, not mapped: mapped pages count as resident memory.
+        assert self._file and block.offset is not None
         here = into.cpu()  # itself, if it is there
         data = _bytes_of(here)
-        with self._lock:
-            assert self._file and block.offset is not None
-            self._file.seek(block.offset + start * into[0].nbytes)
-            while data:
-                count = self._file.readinto(data)
-                if not count:
-                    raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
-                data = data[count:]
+        self._file.seek(block.offset + start * into[0].nbytes)
+        while data:  # read, not mapped: mapped pages count as resident memory
+            count = self._file.readinto(data)
+            if not count:
+                raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
+            data = data[count:]
         if here is not into:
             into.copy_(here)
 
     def drop(self, block: Block) -> None:
-        """Forget the rows; their place is free for others, which are written after them."""
-        block.rows = None
+        """Forget the rows; their place is free for others."""
         if block.offset is None:
             self.ram_bytes -= block.nbytes
             return
@@ -128,7 +96,6 @@ class RowStore:
 
     def close(self) -> None:
         """Remove the temporary file."""
-        self._writer.shutdown(cancel_futures=True)
         if self._file:
             self._file.close()
 
