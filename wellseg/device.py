@@ -11,21 +11,18 @@ import torch
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
     """auto: the GPU where there is one. Raises ValueError for a device that is not here."""
+    found = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(automatic if name == "auto" else name)
+        device = torch.device(found if name == "auto" else name)
     except RuntimeError:
         raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if device.type == "cuda" and found == "cpu":
         raise ValueError(f"--device {name}: this PyTorch sees no CUDA GPU; use --device cpu")
     return device
 
 
 def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """auto: bf16 where the machine multiplies it in hardware (AVX512-bf16, AMX, CUDA), else fp32.
-
-    Without such hardware bf16 is emulated on a CPU and several times slower than float32.
-    """
+    """auto: bf16 where the machine multiplies it in hardware, else fp32, which is faster there."""
     if precision == "auto":
         if device.type == "cuda":
             fast = torch.cuda.is_bf16_supported()
@@ -39,11 +36,8 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Memory that this process may still take: of the GPU, or of the machine or container.
-
-    Of a container (cgroup v2, whose limit psutil does not know) pages of files that the kernel
-    could drop count as free.
-    """
+    """Memory that this process may still take: of the GPU, or of the machine or container (cgroup
+    v2, whose limit psutil does not know), where pages of files that it could drop count as free."""
     if device.type == "cuda":  # PyTorch uses again what it holds from before
         again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + again
@@ -58,9 +52,8 @@ def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> i
 def resident_bytes(peak: bool = False) -> int:
     """Memory that this process holds; peak: has held at most, where the system says so."""
     now = psutil.Process().memory_info()
-    if peak:
-        with suppress(OSError, IndexError):  # not Linux
-            status = Path("/proc/self/status").read_text()
-            return 1024 * int(status.split("VmHWM:")[1].split()[0])
-        return int(getattr(now, "peak_wset", now.rss))  # Windows
-    return int(now.rss)
+    if not peak:
+        return int(now.rss)
+    with suppress(OSError, IndexError):  # not Linux
+        return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    return int(getattr(now, "peak_wset", now.rss))  # Windows

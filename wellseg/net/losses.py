@@ -7,11 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-IGNORE = 128
-"""Mask value of pixels that are not scored."""
-
-BLOCK_ROWS = 256
-"""The loss is computed of so many rows at a time, which stay in the cache."""
+IGNORE = 128  # mask value of pixels that are not scored
+BLOCK_ROWS = 256  # the loss is computed of so many rows at a time, which stay in the cache
 
 
 def curve_loss(

@@ -14,10 +14,9 @@ from wellseg.norms import Momentum, make_norm, observing_nothing
 
 
 def to_ink(gray: Tensor) -> Tensor:
-    """uint8 gray, 0 black to 255 white paper -> float ink in [0, 1]: the input of every network.
+    """uint8 gray, 0 black to 255 white paper -> float ink in [0, 1], paper 0: every net's input.
 
-    Paper is 0, so the zero padding of convolutions is blank paper. float32, or autocast's dtype, to
-    which the first convolution would round it anyway: so less is kept for the gradient.
+    float32, or autocast's dtype, to which the first convolution would round it anyway.
     """
     ink = 1 - gray.float() / 255
     device = gray.device.type
@@ -37,11 +36,11 @@ class ResUNet(nn.Module):
     norm, momentum: see ``wellseg.norms.make_norm``.
     separable: 3x3 convolutions of each channel by itself, then 1x1 across (arXiv 1704.04861).
 
-    With ``recompute`` set, training keeps only what passes from stage to stage and computes a
-    stage's inside once more when its gradient is due: the same gradients, less memory, more time.
     """
 
     recompute = False
+    """True: training keeps what passes from stage to stage and computes a stage's inside once more
+    when its gradient is due: the same gradients, less memory, more time."""
 
     def __init__(
         self,
@@ -89,10 +88,8 @@ class ResUNet(nn.Module):
 
     def _stage(self, block: nn.Module, x: Tensor) -> Tensor:
         # The last stage is due for its gradient at once: to keep its inside takes no memory.
-        is_last = block in self.decoder[-1:]
-        if is_last or not self.recompute or not torch.is_grad_enabled():
+        if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
             return block(x)  # type: ignore[no-any-return]
-        # Nothing here draws random numbers, so there is no random state to keep.
         return checkpoint(  # type: ignore[no-any-return]
             block, x, use_reentrant=False, preserve_rng_state=False,
             context_fn=lambda: (nullcontext(), observing_nothing(self)),
@@ -102,9 +99,7 @@ class ResUNet(nn.Module):
 class ResidualBlock(nn.Module):
     """Two normalised convolutions around a shortcut, which is 1x1 where widths differ."""
 
-    def __init__(
-        self, c_in: int, c_out: int, norm: str, momentum: Momentum, separable: bool
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum, separable: bool):
         super().__init__()
         self.conv1 = conv3x3(c_in, c_out, separable)
         self.norm1 = make_norm(norm, c_out, momentum=momentum)

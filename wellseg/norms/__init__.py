@@ -29,15 +29,11 @@ Momentum = float | Literal["cumulative"]
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
 
-    Two things are for ``wellseg.rows``, which evaluates a network a few rows at a time:
-
+    groups: the channels of a group have mean and variance in common. A norm for which that is not
+        so overrides scale_shift, or reads no image.
     reads_image: whether an output pixel depends on statistics of the whole image, as the layer is
-        now (in training or in evaluation). If not, ``forward`` may be called on any rows by
-        themselves.
-    scale_shift: if so, what the layer is once the statistics of all rows are known.
-
-    groups: the channels of a group have mean and variance in common. The norms of this folder are
-    all of this kind; one that is not overrides scale_shift, or reads no image.
+        now (in training or in evaluation). If not, ``wellseg.rows`` calls ``forward`` on any rows
+        by themselves; if so, it is scale_shift once the statistics of all rows are known.
     """
 
     def __init__(self, channels: int, groups: int, eps: float = 1e-5) -> None:
@@ -73,9 +69,6 @@ class Norm(nn.Module):
         means, variances = mean.double().view(by_group), var.double().view(by_group)
         return means.mean(-1), variances.mean(-1) + means.var(-1, correction=0)
 
-    def extra_repr(self) -> str:
-        return f"{self.channels} channels, {self.groups} groups"
-
 
 class _Normalise(torch.autograd.Function):
     """PyTorch's kernels both ways, but with statistics that are given.
@@ -92,10 +85,9 @@ class _Normalise(torch.autograd.Function):
         rstd = (var + eps).rsqrt()
         ctx.save_for_backward(x, weight, *(each.to(weight.dtype)[None] for each in (mean, rstd)))
         scale, shift = scale.to(weight.dtype), shift.to(weight.dtype)
+        zero, one = torch.zeros_like(scale), torch.ones_like(scale)
         # BatchNorm's kernel in evaluation mode is x * scale + shift at the speed of memory.
-        return F.batch_norm(
-            x, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0.0
-        )
+        return F.batch_norm(x, zero, one, scale, shift, eps=0.0)
 
     @staticmethod
     @once_differentiable
@@ -118,12 +110,7 @@ NORMS: dict[str, Maker] = {}
 
 def register(word: str) -> Callable[[Maker], Maker]:
     """Decorates what makes the norm of that word."""
-
-    def add(maker: Maker) -> Maker:
-        NORMS[word] = maker
-        return maker
-
-    return add
+    return lambda maker: NORMS.setdefault(word, maker)
 
 
 def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
@@ -139,10 +126,8 @@ def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
 
 @contextmanager
 def observing_nothing(net: nn.Module) -> Iterator[None]:
-    """Within, norms with running statistics leave them as they are, in training, too.
-
-    For activation checkpointing, whose second forward pass is of the same image.
-    """
+    """Within, running statistics stay as they are, in training, too: for activation checkpointing,
+    whose second forward pass is of the same image."""
     norms: list[Any] = [module for module in net.modules() if hasattr(module, "observes")]
     for norm in norms:
         norm.observes = False

@@ -16,17 +16,14 @@ class BatchNorm(Norm):
     """BatchNorm (Ioffe and Szegedy 2015), the legacy v1 layer at PyTorch momentum 0.01.
 
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
-    by the running statistics. That these are two different functions is what this project studies.
-
-    PyTorch's parameters and buffers, with accurate statistics. In a run of several processes each
-    normalises its own images; the running statistics take the mean of what all processes observe.
+    by the running statistics. PyTorch's parameters and buffers, with accurate statistics. Of
+    several processes each normalises its own images; running statistics take the mean of all.
     """
 
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
-    observes = True
-    """False: the running statistics stay as they are, see ``observing_nothing``."""
+    observes = True  # False: running statistics stay as they are, see ``observing_nothing``
 
     def __init__(self, channels: int, momentum: Momentum = 0.01, eps: float = 1e-5) -> None:
         super().__init__(channels, channels, eps)
@@ -41,9 +38,8 @@ class BatchNorm(Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
+            known = self.running_mean, self.running_var, self.weight, self.bias
+            return F.batch_norm(x, *known, eps=self.eps)
         if len(x) > 1:  # the images one below the other are one map to this norm
             joined: Tensor = self(torch.cat(x.split(1), 2))  # type: ignore[no-untyped-call]
             return torch.cat(joined.split(x.shape[2], 2))  # type: ignore[no-untyped-call]
@@ -56,7 +52,7 @@ class BatchNorm(Norm):
         """Take a batch into the running statistics; its variance unbiased, as PyTorch does."""
         if pixels == 1:
             raise ValueError(
-                "BatchNorm in training needs more than one value per channel and got one pixel; "
+                "BatchNorm in training needs more than one value per channel and got one pixel: "
                 "use a larger image, fewer stages (--model.widths) or --model.norm group"
             )
         if not self.observes:
@@ -66,9 +62,8 @@ class BatchNorm(Norm):
             torch.distributed.all_reduce(observed)
             observed /= torch.distributed.get_world_size()
         self.num_batches_tracked += 1
-        share = self.share()
-        self.running_mean.lerp_(observed[0], share)
-        self.running_var.lerp_(observed[1], share)
+        for running, new in zip((self.running_mean, self.running_var), observed, strict=True):
+            running.lerp_(new, self.share())
 
     def share(self) -> Tensor:
         """Weight of the batch just observed in the running statistics."""

@@ -11,13 +11,10 @@ from wellseg.norms.moments import channel_statistics
 
 
 def half_or_16(channels: int, floor: int = 16) -> int:
-    """Number of GroupNorm groups for a layer of that many channels.
+    """Number of groups for that many channels: the largest that divides them and leaves at least
+    16 in each ("give each group sixteen channels", the GroupNorm article); 1 below 16 channels.
 
-    "Give each group sixteen channels" (the GroupNorm article); below 16 channels one group; where
-    16 does not divide the channels, the largest number of groups that divides them and leaves at
-    least 16 in each (24 -> 1, 40 -> 2).
-
-    floor: another number of channels than 16, for comparisons.
+    floor: another number than 16, for comparisons.
     """
     if channels < 1:
         raise ValueError(f"a layer has at least one channel, not {channels}")

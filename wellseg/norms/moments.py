@@ -18,10 +18,7 @@ Moments = tuple[int, Tensor, Tensor]
 
 @torch.no_grad()
 def moments_of_map(x: Tensor) -> Moments:
-    """Moments of a map (1, C, H, W), measured in blocks of rows that stay in the cache.
-
-    Without a gradient: ``Norm.normalise`` has the one through the statistics.
-    """
+    """Moments of a map (1, C, H, W), without a gradient, which ``Norm.normalise`` has."""
     _, channels, height, width = x.shape
     block_rows = height if x.is_cuda else max(1, BLOCK_VALUES // (channels * width))
     return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))  # type: ignore[no-untyped-call]
@@ -36,11 +33,10 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 def block_moments(block: Tensor) -> Moments:
     """Count, mean and sum of squared deviations of each channel of some rows (1, C, h, W).
 
-    PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel; the variance of
-    a map of 14 Mpx is then off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel
-    reads bf16 and float32 at the speed of memory, though. So it is shown each channel as many
-    lanes of a few pixels, and the lanes are merged in float64: errors are below 1e-7, at a third
-    of the time of plain sums.
+    PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel: the variance of
+    14 Mpx is off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel reads at the
+    speed of memory, though. So it is shown each channel as many lanes of a few pixels, which are
+    merged in float64: errors are below 1e-7, at a third of the time of plain sums.
     """
     _, channels, height, width = block.shape
     pixels = block.permute(0, 2, 3, 1).reshape(height * width, channels)

@@ -8,10 +8,9 @@ strip from top to bottom, each strip once:
   the norm needs; from then on the norm is a scale and shift (``statistics``);
 * a map with several users, which would otherwise be computed once for each of them.
 
-Both are kept (``store``) where it would take longer to compute them once more. All else is
-computed on the way from kept maps to the next sweep, and forgotten. Rows are dropped when their
-last reader has gone past them. So a network without image statistics runs in a single pass that
-holds a few strips, and one with them holds what its skips need.
+Both are kept (``store``) until their last reader has gone past them, where it would take longer to
+compute them once more. All else is computed on the way from kept maps to the next sweep, and
+forgotten. So a network without image statistics runs in a single pass that holds a few strips.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 from wellseg.config import parse_bytes
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
 from wellseg.rows.graph import Rows, Step, record, steps_to
-from wellseg.rows.statistics import DepthStatistics, ScaleShift, window_parts
+from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
 from wellseg.rows.store import Block, RowStore, disk_full
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
@@ -37,9 +36,6 @@ from wellseg.rows.store import Block, RowStore, disk_full
 KEEP_ABOVE_WORK = 100
 """A map is kept if it would take more than so many multiply-adds a value to compute it once more:
 to write a value to disk and read it again takes about as long."""
-
-MEASURE_WORK, KEEP_WORK = 40, 40
-"""What statistics and keeping take of time for each value, in multiply-adds: for the progress."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
 """Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets
@@ -61,8 +57,7 @@ class Plan(NamedTuple):
 class RowEvaluation:
     """A network on an image (1, 1, rows, columns): ``plan`` says what it takes, ``bands`` does it.
 
-    net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is; norms without image
-        statistics in evaluation mode, please.
+    net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is.
     precision: of maps and convolutions, bf16, fp32 or fp64; statistics are float64 always. auto is
         bf16 where the machine multiplies it in hardware, else fp32.
     device: auto (the GPU where there is one), cpu, cuda or cuda:N.
@@ -91,7 +86,6 @@ class RowEvaluation:
     ) -> None:
         self.rows, self.scratch, self.device = rows, scratch, pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
-        self.wide = torch.promote_types(self.dtype, torch.float32)  # of logits, of statistics
         self.steps = record(net, rows, columns, self.dtype, self.device)
         window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
         self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
@@ -100,8 +94,7 @@ class RowEvaluation:
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
         self.budget_bytes = _store_budget(parse_bytes(memory), working_bytes, self.device)
         self._start(None, lambda share: None)
-        while not self.output.is_done:
-            self.output.advance()
+        self.output.advance_to(self.output.step.rows)
         self.plan = Plan(self.store.peak_ram_bytes, self.store.disk_bytes)
 
     def _start(
@@ -111,7 +104,6 @@ class RowEvaluation:
         self.read_ink, self.progress = read_ink, progress
         self.store = RowStore(self.budget_bytes, self.scratch)
         self.sweeps: dict[Step, _Sweep] = {}
-        self.scale_shifts: dict[Step, ScaleShift] = {}
         again: dict[Step, float] = {}  # the work of computing a whole map from those kept
         for step in self.steps:
             again[step] = step.work + sum(again[x] for x in step.inputs)
@@ -122,9 +114,6 @@ class RowEvaluation:
                 self.sweeps[step] = _Sweep(step, self, is_kept, is_measured)
             if is_kept:
                 again[step] = 0.0
-            if step.norm:
-                statistics = self.sweeps[step.inputs[0]].statistics
-                self.scale_shifts[step] = ScaleShift(step.norm, statistics, self.wide)
         self.output = self.sweeps[self.steps[-1]]
         self.total_work = sum(sweep.work for sweep in self.sweeps.values())
         self.done_work = 0.0
@@ -134,13 +123,11 @@ class RowEvaluation:
         read_ink: Callable[[int, int], Tensor],
         progress: Callable[[float], None] = lambda share: None,
     ) -> Iterator[tuple[int, Tensor]]:
-        """The net's output in bands of rows from top to bottom.
+        """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
         read_ink: ``read_ink(a, b)`` gives rows [a, b) of the ink, (1, 1, b - a, columns), in
             [0, 1]. Is called from top to bottom, once for each row.
         progress: is told the share of the work done, in [0, 1].
-
-        Yields (first row, logits (1, 1, band rows, columns)) with float32 logits, or float64.
         Raises OSError if the disk has no room, before anything is computed.
         """
         self._start(read_ink, progress)
@@ -152,12 +139,11 @@ class RowEvaluation:
     @torch.no_grad()
     def _bands(self) -> Iterator[tuple[int, Tensor]]:
         try:
-            while not self.output.is_done:
-                first_row = self.output.next_row
+            while (first_row := self.output.next_row) < self.output.step.rows:
                 # Else a GPU rounds what it multiplies in float32 to 10 bits (TF32).
                 with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                    logits = self.output.advance().to(self.wide)
-                yield first_row, logits
+                    logits = self.output.advance()
+                yield first_row, logits.to(torch.promote_types(self.dtype, torch.float32))
             self.progress(1.0)
         finally:
             self.store.close()
@@ -179,17 +165,14 @@ class _Sweep:
         # What nobody else sees the memory of, so that its one user may write over it.
         self.own = {x for x in self.path if len(x.users) == 1 and not x.rule.is_view}
         self.statistics = DepthStatistics(step.rows, run.parts)
-        value_work = KEEP_WORK * is_kept + MEASURE_WORK * is_measured
-        self.work = sum(each.work for each in self.path) + value_work * step.meta.numel()
+        # Keeping and measuring take of time as much as some 40 multiply-adds for each value.
+        passes = 40 * (is_kept + is_measured) * step.meta.numel()
+        self.work = passes + sum(each.work for each in self.path)
         self.next_row = 0
         self.blocks: deque[tuple[int, int, Block]] = deque()  # first row, past the last, rows
         self.readers: dict[_Sweep, int] = {}  # the first row that each still needs
         for source in self.sources:
             source.readers[self] = 0
-
-    @property
-    def is_done(self) -> bool:
-        return self.next_row == self.step.rows
 
     def advance(self) -> Tensor:
         """Compute the next strip, (1, C, strip rows, W), and keep it if it will be read.
@@ -219,7 +202,7 @@ class _Sweep:
         if self.readers:
             nbytes = self.step.meta.nbytes // self.step.rows * (stop - start)
             self.blocks.append((start, stop, run.store.put(nbytes, rows)))
-        if self.is_done:
+        if stop == self.step.rows:
             for source in self.sources:
                 source.drop_before(source.step.rows, self)
         run.done_work += self.work * (stop - start) / self.step.rows
@@ -264,7 +247,8 @@ class _Sweep:
             ]
             over = step.inputs[0] in self.own and _fits(step.inputs[0].meta, step.meta)
             if step.norm:
-                given = self.run.scale_shifts[step].apply(rows[0], first, over)
+                statistics = self.run.sweeps[step.inputs[0]].statistics
+                given = scale_and_shift(rows[0], step.norm, statistics, first, over)
             else:
                 given = (rule.run_over_first if over and rule.run_over_first else rule.run)(*rows)
             values[step] = given.narrow(2, start - rule.first_row(first), stop - start)

@@ -26,8 +26,7 @@ aten = torch.ops.aten
 
 VALUE_WORK, SHUFFLE_WORK = 20, 150
 """Changing a value in the cache takes as long as so many multiply-adds of a convolution; moving it
-to another place, as pixel_shuffle does, takes longer. Rough figures, from a profile of the bundled
-network on two cores (AVX2, float32): they decide what is kept (``evaluation``), never a result."""
+to another place, as pixel_shuffle does, takes longer. They decide what is kept, never a result."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,8 @@ def record(
     ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
-        fixed = (
-            isinstance(module, _BatchNorm) and not module.training and module.track_running_stats
-        )
-        if fixed or hasattr(module, "reads_image"):
+        fixed = isinstance(module, _BatchNorm) and not module.training
+        if (fixed and module.track_running_stats) or hasattr(module, "reads_image"):
             module.forward = partial(recorder.norm, module, module.forward)
     with torch.no_grad(), recorder:
         output = recorder.find(net(ink.meta))
@@ -165,9 +162,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if func._schema.is_mutable:
                 places = [place for place in self.step_of if place[0] == _memory(meta)[0]]
                 if len(places) > 1:
-                    raise NotImplementedError(
-                        "it changes a map that shares its memory with another"
-                    )
+                    raise NotImplementedError("another map shares the memory that it changes")
                 func = getattr(getattr(aten, name.rstrip("_"), None), overload, func)
             elif self.find(meta):
                 return out  # as it was

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,10 +34,17 @@ def segment(
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
-    if isinstance(scan, np.ndarray) and (scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size):
-        what = f"{scan.dtype} of shape {scan.shape}"
-        raise ValueError(f"a scan is gray uint8, rows x columns, not {what}")
-    with nullcontext(_Array(scan)) if isinstance(scan, np.ndarray) else open_scan(scan) as opened:
+    opening: Any
+    if isinstance(scan, np.ndarray):
+        if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
+            what = f"{scan.dtype} of shape {scan.shape}"
+            raise ValueError(f"a scan is gray uint8, rows x columns, not {what}")
+        rows, columns = scan.shape
+        read = lambda start, stop: scan[start:stop]  # noqa: E731
+        opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, read=read))
+    else:
+        opening = open_scan(scan)
+    with opening as opened:
         inference = Inference(model, opened, **options)
         probability = np.empty((opened.rows, opened.columns), np.float32)
         left = probability
@@ -44,17 +52,6 @@ def segment(
             torch.sigmoid(torch.from_numpy(logits), out=torch.from_numpy(left[: len(logits)]))
             left = left[len(logits) :]
     return probability
-
-
-class _Array:
-    """An array in memory, read like a Scan."""
-
-    def __init__(self, gray: NDArray[np.uint8]) -> None:
-        self.gray = gray
-        self.rows, self.columns = gray.shape
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        return self.gray[start:stop]
 
 
 class Band(NamedTuple):
@@ -67,7 +64,7 @@ class Band(NamedTuple):
 class Inference:
     """One network on one scan; ``plan`` and the options are those of RowEvaluation."""
 
-    def __init__(self, net: nn.Module, scan: Scan | _Array, **options: Any) -> None:
+    def __init__(self, net: nn.Module, scan: Scan, **options: Any) -> None:
         self.scan = scan
         self._evaluation = RowEvaluation(net, scan.rows, scan.columns, **options)
         self.plan = self._evaluation.plan

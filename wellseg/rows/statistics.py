@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -27,11 +26,9 @@ def window_parts(rows: int, window_rows: int) -> int:
 class DepthStatistics:
     """Means and variances of the channels of a map (1, C, rows, W), fed from top to bottom.
 
-    The depth is cut into equal parts, the same number for every map of a network whatever its
-    resolution. Two neighbouring parts are a window, so windows overlap by half. Between the
-    middles of two windows a row has the statistics of both, mixed: as if one window slid down,
-    taking rows in below and letting go of them above little by little. Nothing jumps from one row
-    to the next.
+    The depth is cut into equal parts, as many for every map of a network. Two neighbouring parts
+    are a window, so windows overlap by half. Between the middles of two windows a row has the
+    statistics of both, mixed, as if one window slid down: nothing jumps from one row to the next.
     """
 
     def __init__(self, rows: int, parts: int) -> None:
@@ -76,37 +73,26 @@ class DepthStatistics:
         return means[0] + mean, weights @ (variances + away.square()) - mean.square()
 
 
-class ScaleShift:
+def scale_and_shift(
+    x: Tensor, norm: nn.Module, statistics: DepthStatistics, start: int, over: bool
+) -> Tensor:
     """A norm that reads the image, once the statistics of its input are known.
 
+    x: rows of its input from ``start`` on, (1, C, h, W) in channels_last order.
     norm: its ``scale_shift(mean, var)`` is from statistics (..., C) to scale and shift (..., C).
-    dtype: float32 for bf16 and float32 maps, float64 for float64 ones.
+    over: write the result over x.
     """
-
-    def __init__(self, norm: nn.Module, statistics: DepthStatistics, dtype: torch.dtype) -> None:
-        self.norm, self.statistics, self.dtype = norm, statistics, dtype
-        self._of_rows = lru_cache(maxsize=1)(self._scale_shift)  # the whole map has one
-
-    def _scale_shift(self, start: int, stop: int) -> Tensor:
-        function: Any = self.norm.scale_shift
-        scale_shift = torch.stack(function(*self.statistics.of_rows(start, stop)))
-        return scale_shift.to(self.dtype)[:, :, None]
-
-    def apply(self, x: Tensor, start: int, over: bool) -> Tensor:
-        """x * scale + shift for a map (1, C, h, W) in channels_last order that begins at that row.
-
-        over: write the result over x.
-        """
-        height = x.shape[2]
-        known = self._of_rows(*((0, 1) if self.statistics.parts == 1 else (start, start + height)))
-        scale, shift = known.expand(-1, height, -1, -1)
-        rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
-        given = rows if over else torch.empty_like(rows)
-        if x.dtype == self.dtype:
-            torch.addcmul(shift, rows, scale, out=given)
-        else:
-            block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
-            for part in (slice(first, first + block) for first in range(0, height, block)):
-                wide = rows[part].to(self.dtype)
-                given[part] = torch.addcmul(shift[part], wide, scale[part], out=wide)
-        return given[None].permute(0, 3, 1, 2)
+    height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
+    function: Any = norm.scale_shift
+    both = torch.stack(function(*statistics.of_rows(start, start + height))).to(wide)
+    scale, shift = both[:, :, None].expand(-1, height, -1, -1)
+    rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
+    given = rows if over else torch.empty_like(rows)
+    if x.dtype == wide:
+        torch.addcmul(shift, rows, scale, out=given)
+    else:
+        block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
+        for part in (slice(first, first + block) for first in range(0, height, block)):
+            part_wide = rows[part].to(wide)
+            given[part] = torch.addcmul(shift[part], part_wide, scale[part], out=part_wide)
+    return given[None].permute(0, 3, 1, 2)
