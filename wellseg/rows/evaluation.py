@@ -162,8 +162,6 @@ class _Sweep:
             user: [x for x in last_user if last_user[x] is user] for user in self.path
         }
         self.sources = [run.sweeps[x] for x in last_user if x in kept]
-        # What nobody else sees the memory of, so that its one user may write over it.
-        self.own = {x for x in self.path if len(x.users) == 1 and not x.rule.is_view}
         self.statistics = DepthStatistics(step.rows, run.parts)
         # Keeping and measuring take of time as much as some 40 multiply-adds for each value.
         passes = 40 * (is_kept + is_measured) * step.meta.numel()
@@ -245,12 +243,11 @@ class _Sweep:
                 select_rows(values[x], ranges[x][0], x.rows, first, last, rule.fill)
                 for x in step.inputs
             ]
-            over = step.inputs[0] in self.own and _fits(step.inputs[0].meta, step.meta)
             if step.norm:
                 statistics = self.run.sweeps[step.inputs[0]].statistics
-                given = scale_and_shift(rows[0], step.norm, statistics, first, over)
+                given = scale_and_shift(rows[0], step.norm, statistics, first)
             else:
-                given = (rule.run_over_first if over and rule.run_over_first else rule.run)(*rows)
+                given = rule.run(*rows)
             values[step] = given.narrow(2, start - rule.first_row(first), stop - start)
             for x in self.done_with[step]:
                 del values[x]
@@ -283,10 +280,6 @@ def select_rows(
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
-
-
-def _fits(x: Tensor, y: Tensor) -> bool:
-    return x.shape == y.shape and x.dtype == y.dtype
 
 
 def _best_strip_rows(row_bytes: float, device: torch.device) -> int:

@@ -38,8 +38,6 @@ class Rule:
     ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead.
 
     run: from the inputs' rows to output rows.
-    run_over_first: the same, but writes the output over the first input.
-    is_view: the output may be the memory of an input.
     work: for each output value, in multiply-adds of a convolution.
     """
 
@@ -50,8 +48,6 @@ class Rule:
     before: int = 0
     after: int = 0
     fill: float | None = None
-    run_over_first: Callable[..., Tensor] | None = None
-    is_view: bool = False
     work: float = VALUE_WORK
 
     def rows_in(self, start: int, stop: int) -> Rows:
@@ -103,7 +99,7 @@ def record(
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
     net = copy.deepcopy(net).to(device, wide)
-    nothing = Rule(_same, is_view=True)
+    nothing = Rule(_same)
     ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
@@ -258,17 +254,17 @@ def _pixel_unshuffle(x: Step, factor: int) -> Rule:
 def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
     columns, (top, _) = list(pad[:2]), pad[2:] or (0, 0)
     run = partial(F.pad, pad=columns, value=value) if any(columns) else _same
-    return Rule(run, offset=top, fill=value, is_view=True)
+    return Rule(run, offset=top, fill=value)
 
 
 def _slice(
     x: Step, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Rule:
     if dim != 2:
-        return Rule(lambda rows: aten.slice(rows, dim, start, stop, step), is_view=True)
+        return Rule(lambda rows: aten.slice(rows, dim, start, stop, step))
     if step != 1:
         raise NotImplementedError("every other row")
-    return Rule(_same, offset=-slice(start, stop).indices(x.rows)[0], is_view=True)
+    return Rule(_same, offset=-slice(start, stop).indices(x.rows)[0])
 
 
 def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
@@ -286,14 +282,12 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
     if any(c.dim() > 1 and c.shape[-2] > 1 for c in constants):
         raise NotImplementedError("a constant that varies from row to row")
 
-    def run(function: Any, *rows: Tensor) -> Tensor:
+    def run(*rows: Tensor) -> Tensor:
         left = iter(rows)
         filled = tree_map(lambda x: next(left) if isinstance(x, Step) else x, args)
-        return function(*filled, **kwargs)  # type: ignore[no-any-return]
+        return func(*filled, **kwargs)  # type: ignore[no-any-return]
 
-    twin = getattr(aten, f"{func.overloadpacket.__name__}_", None) if args[0] is maps[0] else None
-    in_place = getattr(twin, func._overloadname, None)
-    return Rule(partial(run, func), run_over_first=partial(run, in_place) if in_place else None)
+    return Rule(run)
 
 
 RULES: dict[Any, Callable[..., Rule]] = {

@@ -73,26 +73,22 @@ class DepthStatistics:
         return means[0] + mean, weights @ (variances + away.square()) - mean.square()
 
 
-def scale_and_shift(
-    x: Tensor, norm: nn.Module, statistics: DepthStatistics, start: int, over: bool
-) -> Tensor:
+def scale_and_shift(x: Tensor, norm: nn.Module, statistics: DepthStatistics, start: int) -> Tensor:
     """A norm that reads the image, once the statistics of its input are known.
 
     x: rows of its input from ``start`` on, (1, C, h, W) in channels_last order.
     norm: its ``scale_shift(mean, var)`` is from statistics (..., C) to scale and shift (..., C).
-    over: write the result over x.
     """
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     function: Any = norm.scale_shift
     both = torch.stack(function(*statistics.of_rows(start, start + height))).to(wide)
     scale, shift = both[:, :, None].expand(-1, height, -1, -1)
     rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
-    given = rows if over else torch.empty_like(rows)
     if x.dtype == wide:
-        torch.addcmul(shift, rows, scale, out=given)
+        given = torch.addcmul(shift, rows, scale)
     else:
+        given = torch.empty_like(rows)
         block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
         for part in (slice(first, first + block) for first in range(0, height, block)):
-            part_wide = rows[part].to(wide)
-            given[part] = torch.addcmul(shift[part], part_wide, scale[part], out=part_wide)
+            given[part] = torch.addcmul(shift[part], rows[part].to(wide), scale[part])
     return given[None].permute(0, 3, 1, 2)
