@@ -269,7 +269,7 @@ def test_wrong_usage(
 
     assert "nowhere/images: no such folder" in refused(tmp_path / "nowhere")
     assert "images: no such folder" in refused(tmp_path)
-    assert "no logs in split train (2 in test, 1 in val); choose another --split" in refused(
+    assert "no logs in split train; choose another --split" in refused(
         data, "--split", "train", "--masks", masks
     )
     assert "dev" in refused(data, "--split", "dev")

@@ -48,11 +48,8 @@ class CardConfig:
 
 
 def average(path: Path) -> dict[str, dict[str, float]]:
-    """Means of ``evaluate``'s scores.csv for each kind of log, with and without curves.
-
-    Returns {"bilevel": {"logs": 15, "f1_at_3px": ..}, "bilevel without curves": {"logs": 4, ..}}.
-    Raises ValueError where the file is no such table.
-    """
+    """Means of ``evaluate``'s scores.csv: {"bilevel": {"logs": 15, "f1_at_3px": ..},
+    "bilevel without curves": {"logs": 4, ..}}. Raises ValueError where it is no such table."""
     from wellseg.scores.tables import summarise
 
     kinds: dict[str, list[Row]] = defaultdict(list)
@@ -63,11 +60,11 @@ def average(path: Path) -> dict[str, dict[str, float]]:
                 kinds[row["kind"] + WITHOUT * (F1 not in scores)].append(scores)
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
-    means = {kind: summarise(rows)["mean"] for kind, rows in sorted(kinds.items())}
-    return {
-        kind: {"logs": len(kinds[kind])} | {name: round(it, 4) for name, it in of.items()}
-        for kind, of in means.items()
-    }
+    means: dict[str, dict[str, float]] = {}
+    for kind, rows in sorted(kinds.items()):
+        scores = summarise(rows)["mean"]
+        means[kind] = {"logs": len(rows)} | {name: round(it, 4) for name, it in scores.items()}
+    return means
 
 
 def card(name: str, header: dict[str, Any]) -> str:

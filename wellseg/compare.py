@@ -108,7 +108,7 @@ SIZES = {
 def compare(config: CompareConfig) -> None:
     """Run, or go on with, the comparison; write and print the report.
 
-    Raises ValueError: a data set or an --out that cannot be used, or a log that cannot be read.
+    Raises ValueError, ScanError: a data set or an --out that cannot be used.
     """
     from filelock import FileLock, Timeout
 
@@ -119,11 +119,12 @@ def compare(config: CompareConfig) -> None:
     size, out = SIZES[config.preset], config.out
     size = replace(size, steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
     drawn = f"{size.logs} logs, preset {size.preset}, corpus {fingerprint()}"
-    about: dict[str, object] = {
+    about = {
         "data": str(config.data.root or drawn),
         "crop_rows": config.data.crop_rows,
+        "steps": size.steps,
+        "widths": list(size.widths),
     }
-    about |= {"steps": size.steps, "widths": list(size.widths)}
     runs = {
         out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
         for seed in range(size.seeds)  # a comparison cut short has whole seeds
@@ -145,7 +146,7 @@ def compare(config: CompareConfig) -> None:
                     run_job(folder, job, size, root, config.data.crop_rows)
         except Timeout:
             print(f"{name} is being done by another start", flush=True)
-    paths = sorted(out.glob("runs/*/scores.json"))
+    paths = sorted(out.glob("runs/*/scores.json"))  # of more runs, perhaps, than this start's
     scores = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
     write_csv(out / "results.csv", COLUMNS, [row for rows in scores.values() for row in rows])
     wanted = [row for folder in runs for row in scores.get(folder, ())]
@@ -198,7 +199,6 @@ def run_job(
 ) -> None:
     """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
     from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.reader import ScanError
     from wellseg.train import train
 
     config = TrainConfig(
@@ -217,8 +217,6 @@ def run_job(
         rows = [{**job, **row} for row in score_modes(weights, root)]
     except FloatingPointError:
         rows = []
-    except ScanError as error:
-        raise ValueError(str(error)) from error
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     with atomic_file(folder / "scores.json") as file:
@@ -237,7 +235,7 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():
-            scores = score_files(log, segment(net, log.image) > 0.5)
+            scores, _ = score_files(log, segment(net, log.image) > 0.5)
             found = {"f1": scores.f1_at_3px, "dice": scores.dice}
             if not scores.has_curves:
                 found = {"false_px_per_row": scores.false_centreline_px_per_row}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +65,7 @@ class EvaluateConfig(MaskOptions):
 def evaluate(config: EvaluateConfig) -> int:
     """Score every log, print the tables, write scores.csv and pictures; returns the exit status.
 
-    Raises:
-        ValueError: the data set, an option or the weights are unusable; nothing was scored.
-        OSError: a result cannot be written.
+    Raises ValueError where the data set, an option or the weights are unusable: nothing was scored.
     """
     from rich.console import Console
     from rich.progress import track
@@ -86,10 +83,7 @@ def evaluate(config: EvaluateConfig) -> int:
         try:
             probability = predict(log)
             mask = probability > config.threshold
-            scores, followed[log.name] = (
-                score_files(log, mask),
-                score_curves(log, probability, mask),
-            )
+            scores, followed[log.name] = score_files(log, mask, probability)
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
         except (ScanError, ValueError, OSError) as error:
@@ -103,12 +97,10 @@ def evaluate(config: EvaluateConfig) -> int:
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     write_csv(config.out / "scores.csv", columns, rows.values())
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
-    worst = sorted(
-        filter(lambda log: badness(rows[log]), rows), key=lambda log: -badness(rows[log])
-    )
     for kind in ("curves", "no-curves"):
-        bad = [log for log in worst if (F1 in rows[log]) == (kind == "curves")]
-        for number, log in enumerate(bad[: config.worst], 1):
+        bad = {log: badness(row) for log, row in rows.items() if (F1 in row) == (kind == "curves")}
+        worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
+        for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
             _draw(picture, log, predict(log) > config.threshold)
             print(f"worst: {picture}")
@@ -123,9 +115,7 @@ def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
 
     logs = list_logs(root, split)
     if not logs:
-        count = Counter(log.split for log in list_logs(root))
-        there = ", ".join(f"{number} in {name}" for name, number in count.items())
-        raise DataError(f"{root}: no logs in split {split} ({there}); choose another --split")
+        raise DataError(f"{root}: no logs in split {split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
     return logs
@@ -167,27 +157,23 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
     return lambda log: segment(model, log.image, **options)
 
 
-def score_files(log: LogFiles, mask: Mask) -> Scores:
-    """Score a mask, bool (rows, columns), against a log's files."""
-    from wellseg.scores.masks import read_label, score_log
-    from wellseg.training.masks import read_mask
-
-    label = read_label(log.label, mask.shape) if log.label else None
-    return score_log(mask, read_mask(log.mask), label=label)
-
-
-def score_curves(log: LogFiles, probability: NDArray[Any], mask: Mask) -> IdentityScores | None:
-    """Follow the curves of a mask, and score which is which; None where no label says it."""
+def score_files(
+    log: LogFiles, mask: Mask, probability: NDArray[Any] | None = None
+) -> tuple[Scores, IdentityScores | None]:
+    """Score a mask, bool (rows, columns), against a log's files; and where its probability is given
+    and the label says which strokes are one curve, the curves that are followed in it."""
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
-    from wellseg.scores.masks import read_label
+    from wellseg.scores.masks import read_label, score_log
+    from wellseg.training.masks import read_mask
 
     label = read_label(log.label, mask.shape) if log.label else None
-    if not label or not label.about or not label.curves:
-        return None
+    scores = score_log(mask, read_mask(log.mask), label=label)
+    if probability is None or not label or not label.curves:
+        return scores, None
     with open_scan(log.image) as scan:
         dpi, in_colour = scan.dpi, scan.kind == "colour"
     colours = _read(log.image, colour=True) if in_colour else None
@@ -196,7 +182,7 @@ def score_curves(log: LogFiles, probability: NDArray[Any], mask: Mask) -> Identi
         follower.add(_read(log.image), pixels, sure, colours)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
-    return score_identity(label.about, mask.shape, curves)
+    return scores, score_identity(label.about, mask.shape, curves)
 
 
 def _read(path: Path, colour: bool = False) -> NDArray[np.uint8]:

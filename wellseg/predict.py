@@ -93,10 +93,12 @@ def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
 def _settings(config: PredictConfig) -> Settings:
     """What is the same for all scans."""
     from wellseg.many.tasks import Settings
-    from wellseg.weights import read_header, weights_path, window_rows_of
+    from wellseg.weights import read_header, weights_path
 
     weights = weights_path(config.weights)
-    window_rows = window_rows_of(read_header(weights), config.window_rows)
+    window_rows = config.window_rows
+    if window_rows is None:  # 0: the whole scan
+        window_rows = read_header(weights).get("window_rows", 0)
     options = {
         "weights": weights.stem,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),

@@ -42,10 +42,8 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
 
 
 def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
-    """Write the network's tensors and the header; the file appears whole or not at all.
-
-    header: JSON values; must hold ``model``, the ModelConfig as a dictionary.
-    """
+    """Write the network's tensors and the header, whole or not at all. header: JSON values, with
+    ``model``, the ModelConfig as a dictionary."""
     state = net.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     _write(path, tensors, {"format": FORMAT, "input": INPUT, **header})
@@ -89,20 +87,12 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def window_rows_of(header: dict[str, Any], asked: int | None) -> int:
-    """Rows of a window for the norms' statistics: those asked for, else the header's, else 0, the
-    whole scan."""
-    return asked if asked is not None else int(header.get("window_rows", 0))
-
-
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
-    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits, any H
-    and W.
+    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits.
 
     Its attribute ``window_rows``, an int or None, is what the weights ask for in their header: the
     rows of the windows that its norms take their statistics from in prediction. name_or_path: a
-    bundled name, a .safetensors file, or None for the default weights. Raises WeightsError: no such
-    weights, not a weights file, or weights of another network.
+    bundled name, a .safetensors file, or None for the default weights. Raises WeightsError.
     """
     import torch
     from safetensors import SafetensorError

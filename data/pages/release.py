@@ -72,7 +72,8 @@ def calibrate(weights: Path, data: Path, out: Path) -> float:
     for log in logs:
         probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
         for threshold in THRESHOLDS:
-            means[threshold] += score_files(log, probability > threshold).f1_at_3px / len(logs)
+            scores, _ = score_files(log, probability > threshold)
+            means[threshold] += scores.f1_at_3px / len(logs)
     best = max(THRESHOLDS, key=lambda threshold: means[threshold])
     print("mean F1 by threshold:", {key: round(value, 4) for key, value in means.items()})
     *_, last = (layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d))

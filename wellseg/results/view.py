@@ -60,8 +60,7 @@ class ViewWriter:
         scratch: Path | None = None,
     ) -> None:
         """page: the path of NAME.html. orientation: of the file; the view is turned upright.
-        threshold: where the slider starts. about: shown in the page. scratch: folder for temporary
-        data."""
+        threshold: where the slider starts. about: shown. scratch: folder for temporary data."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
         self._threshold, self._about, self._orientation = threshold, about or {}, orientation
@@ -133,20 +132,18 @@ class ViewWriter:
         rows = min(len(picture), round(self.columns * THUMB_ROWS / THUMB_COLUMNS))
         step = max(1, self.columns // THUMB_COLUMNS)
         small, curves = reduce(picture[:rows], probability[:rows], step)
-        mask = np.where(curves > 255 * self._threshold, np.uint8(255), np.uint8(0))
-        size = (THUMB_COLUMNS, max(1, round(THUMB_COLUMNS * len(small) / small.shape[1])))
-        shown = cv2.resize(paint(small, mask), size, interpolation=cv2.INTER_AREA)
-        return cv2.countNonZero(mask), np.asarray(shown, np.uint8)
+        mask = (curves > 255 * self._threshold) * np.uint8(255)
+        return cv2.countNonZero(mask), paint(small, mask)
 
     def _finish(self) -> None:
         if self._file:
             self._file.flush()
             stored = np.memmap(self._file, np.uint8, "r").reshape(*self._stored, -1)
             turned = upright(stored, self._orientation)
+            picture = turned[..., :3] if turned.shape[2] == 4 else turned[..., 0]
             for start in range(0, self.rows, TILE_ROWS):
-                strip = np.ascontiguousarray(turned[start : start + TILE_ROWS])
-                picture = strip[..., :3] if strip.shape[2] == 4 else strip[..., 0]
-                self._write(np.ascontiguousarray(picture), np.ascontiguousarray(strip[..., -1]))
+                rows = slice(start, start + TILE_ROWS)
+                self._write(*map(np.ascontiguousarray, (picture[rows], turned[rows][..., -1])))
         elif len(self._levels[0].rest[0]):
             self._write(*self._levels[0].rest)
         if len(self._levels[1].rest[0]):

@@ -39,11 +39,10 @@ class Scores:
     """
 
     has_curves: bool
-    """Whether the truth has any curve; where not, look at `false_centreline_px_per_row`."""
     precision: float
-    """Share of the predicted centreline that lies within 3 px of a true stroke."""
+    """Of the predicted centreline within 3 px of a true stroke."""
     recall: float
-    """Share of the true centreline that lies within 3 px of a predicted pixel."""
+    """Of the true centreline within 3 px of a predicted pixel."""
     f1_at_3px: float
     """Harmonic mean of precision and recall."""
     dice: float
@@ -51,18 +50,17 @@ class Scores:
     iou: float
     """Overlap of the strokes' areas, |P and T| / |P or T|."""
     cldice: float
-    """Centreline Dice: harmonic mean of the two skeletons' shares inside the other's strokes.
-
-    Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
-    segmentation", CVPR 2021, eq. 1 and 2, with hard skeletons."""
+    """Harmonic mean of the two skeletons' shares inside the other's strokes: Shit et al., "clDice -
+    a novel topology-preserving loss function for tubular structure segmentation", CVPR 2021, eq. 1
+    and 2, with hard skeletons."""
     curves: int
-    """Labelled whole curves; without labels pieces of the true centreline, TALL_ROWS and taller."""
+    """Those of a label, else pieces of the true centreline, TALL_ROWS and taller."""
     whole_curves: float
-    """Share of the curves of whose length 95 % are found, within 3 px of a predicted pixel."""
+    """Of the curves, those of whose length 95 % are found, within 3 px of a predicted pixel."""
     half_curves: float
-    """Share of the curves of whose length half is found."""
+    """Of the curves, those of whose length half is found."""
     false_centreline_px_per_row: float
-    """Predicted centreline off any true stroke, pixels per scored row."""
+    """Predicted centreline off any true stroke, pixels by scored rows."""
 
     @property
     def by_name(self) -> dict[str, float]:
@@ -78,17 +76,14 @@ class Label(NamedTuple):
 
     centreline: Mask
     curves: Sequence[Mask] = ()
-    about: dict[str, Any] | None = None
+    about: Any = None
 
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
 
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
-        the same strokes put together in "whole".
-
-    Raises:
-        ValueError: not such a file; names it.
+    the same strokes put together in "whole". Raises ValueError for another file.
     """
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
@@ -112,15 +107,10 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     exist. Inside the box, a pixel with truth 128 is never counted, but a predicted stroke is
     thinned as a whole where it crosses such pixels: a cut there would make ends that nobody drew.
 
-    Args:
-        prediction: (rows, columns) bool.
-        truth: (rows, columns) uint8: 255 curve, 0 background, 128 not scored.
-        label: The truth's centrelines where they are known. By default the truth is thinned,
-            which loses one of two strokes that run merged, and the tips of spikes: recall then
-            moves by up to 0.06.
-
-    Raises:
-        ValueError: other shapes, dtypes or values, or no scored pixel at all.
+    prediction: bool (rows, columns). truth: uint8 (rows, columns), 255 curve, 0 background, 128 not
+    scored. label: the truth's centrelines where they are known; else the truth is thinned, which
+    loses one of two strokes that run merged, and the tips of spikes: recall then moves by up to
+    0.06. Raises ValueError: other shapes, dtypes or values, or no scored pixel at all.
     """
     for name, given, dtype in (("prediction", prediction, "bool"), ("truth", truth, "uint8")):
         if given.dtype != dtype or given.ndim != 2:
