@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.morphology import skeletonize
 
-from wellseg.scores import masks as metrics
 from wellseg.scores.baseline import baseline_mask
-from wellseg.scores.masks import Label, Scores, read_label, score_log, thin, widen
+from wellseg.scores.masks import Label, Scores, read_label, score_log, widen
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
@@ -245,18 +243,6 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
     assert score_log(prediction, unscored, label=label).whole_curves == 0.5
     assert score_log(EMPTY, truth_of(specks)).curves == 0
     assert score_log(EMPTY, truth_of(EMPTY)).whole_curves == 1
-
-
-def test_thinning_by_components_changes_no_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    monkeypatch.setattr(metrics, "THICK_PX", 5)
-    for sigma in (1, 2, 4):
-        noise = cv2.GaussianBlur(rng.standard_normal((150, 130)), (0, 0), sigma)
-        mask = noise > 0.1 * noise.std()
-        assert cv2.erode(mask.view(np.uint8), np.ones((5, 5), np.uint8)).any()  # else no test
-        expected = skeletonize(mask)  # type: ignore[no-untyped-call]
-        np.testing.assert_array_equal(thin(mask), expected)
-        assert thin(mask[:, ::2]).dtype == np.bool_  # a view that is not contiguous
 
 
 @pytest.mark.parametrize(

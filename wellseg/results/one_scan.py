@@ -94,10 +94,7 @@ def mask_scan(
             opened.enter_context(view)
         left_out = {}
         if config.curves and is_sideways(scan.orientation):
-            why = (
-                f"stored sideways (orientation {scan.orientation}), and a curve is one column for "
-                "each row of depth: turn the file for --curves"
-            )
+            why = f"stored sideways (orientation {scan.orientation}): turn the file for --curves"
             left_out = {"curves_left_out": why}
             notes.append(f"{why}; the mask is made without them")
         elif config.curves:
@@ -123,10 +120,9 @@ def mask_scan(
             window_rows=config.window_rows or 0,
             scratch=config.scratch,
         )
-        if spill_bytes := inference.plan.spill_bytes:
+        if spill_gb := inference.plan.spill_bytes / 1e9:
             folder = config.scratch or tempfile.gettempdir()
-            gigabytes = f"{spill_bytes / 1e9:.1f} GB"
-            say(f"{task.scan}: {gigabytes} go to temporary files in {folder} meanwhile")
+            say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
         row = 0
         for band in inference.bands(progress):
             mask = np.where(band.logits > limits[0], np.uint8(255), np.uint8(0))
@@ -160,7 +156,7 @@ def mask_scan(
 
     with atomic_file(task.result(".overlay.png")) as file:
         file.write(encode_png(page.picture(head)))
-    curve_pixels, possible_pixels, sure_pixels = counts.tolist()
+    curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
         "rows": scan.rows,
@@ -170,8 +166,8 @@ def mask_scan(
         "page": scan.page,
         "pages": scan.pages,
         "mostly_black": scan.mostly_black,
-        "curve_share": curve_pixels / (scan.rows * scan.columns),
-        "doubt_share": (possible_pixels - sure_pixels) / max(1, possible_pixels),
+        "curve_share": curve_px / (scan.rows * scan.columns),
+        "doubt_share": (possible_px - sure_px) / max(1, possible_px),
         **(curves.quality() | {"scan_path": str(Path(task.scan).absolute())} if curves else {}),
         **left_out,
         **options,

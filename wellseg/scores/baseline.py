@@ -11,17 +11,11 @@ RUN_PX, GAP_PX, LENGTH_PX = 90, 9, 40
 
 
 def baseline_mask(gray: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Threshold and morphology.
+    """Curves of a scan, uint8 (rows, columns) from 0 ink to 255 paper, as bool, True on curves.
 
     Ink is darker than Otsu's threshold; runs of 90 px along a row or column are grid and go; the
     gaps that leaves in curves are closed; specks go, and of the rest all that spans 40 px in either
     direction stays.
-
-    Args:
-        gray: (rows, columns) uint8, 0 ink to 255 paper.
-
-    Returns:
-        bool (rows, columns), True on curves.
     """
     level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
     ink = (gray <= level).view(np.uint8)

@@ -8,7 +8,7 @@ counts background, which is 98 % of a log and would hide everything.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +23,6 @@ Mask = NDArray[np.bool_]
 
 TALL_ROWS = 50
 """Where only a mask is there, a connected piece of its centreline as tall as that is a curve."""
-THICK_PX = 33
-"""Strokes wider than this are no strokes; thinning them takes one pass per 2 px of width."""
 NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 """Pixels that are within 3 px of the one in the middle."""
 
@@ -161,28 +159,10 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
 
 
 def thin(mask: Mask) -> Mask:
-    """Thin strokes to their skeletons: bool (rows, columns), scikit-image's variant of Zhang-Suen.
+    """Thin strokes to their skeletons, bool (rows, columns): a variant of Zhang-Suen."""
+    from skimage.morphology import skeletonize
 
-    Its time grows with the widest part of the picture times the picture's area. So components
-    with a wide part (a header taken for a curve) are thinned by themselves. That changes no pixel:
-    a pixel's fate depends on its 8 neighbours alone, and those of other components are not among
-    them.
-    """
-    from skimage.morphology import skeletonize as untyped
-
-    skeletonize: Callable[[Mask], Mask] = untyped
-    mask = np.array(mask, order="C")
-    wide = cv2.erode(mask.view(np.uint8), np.ones((THICK_PX, THICK_PX), np.uint8))
-    skeleton = np.zeros_like(mask)
-    if wide.any():
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-        for label in np.unique(labels[wide > 0]):
-            x, y, width, height, _ = stats[label]
-            box = np.s_[y : y + height, x : x + width]
-            part = labels[box] == label
-            mask[box] &= ~part
-            skeleton[box] |= skeletonize(part)
-    return skeleton | skeletonize(mask)
+    return np.asarray(skeletonize(mask))  # type: ignore[no-untyped-call]
 
 
 def widen(mask: Mask) -> Mask:
