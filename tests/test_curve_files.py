@@ -38,7 +38,7 @@ def draw(*curves):
 
 def write(folder, mask, name="log.tif", **options):
     """The CSV's lines, and the CurveWriter."""
-    given = CurveOptions.parse(**options)
+    given = CurveOptions(**options)
     writer = CurveWriter(folder / "log", name, ROWS, COLUMNS, options=given)
     with writer:
         for start in range(0, ROWS, 700):
@@ -75,7 +75,7 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
         np.testing.assert_allclose(values, (columns + 0.5 - low) / (high - low), atol=1e-3)
         np.testing.assert_allclose(las[name][rows - int(las["DEPT"][0])], values, atol=1e-4)
     assert "confidence 1.00, 0 % bridged" in las.curves[1].descr
-    assert "those of --tracks" in las.other and las.well["NULL"].value == -999.25
+    assert las.params["T2L"].value == 200 and las.well["NULL"].value == -999.25
     assert (tmp_path / "log.curves.csv").read_text().startswith("# Curves found by wellseg")
 
 

@@ -66,7 +66,7 @@ class CurveFileOptions:
 
     def curve_options(self) -> CurveOptions:
         """What was said of the scan's curves. Raises ValueError."""
-        return CurveOptions.parse(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
+        return CurveOptions(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
 
 
 @dataclass

@@ -7,7 +7,6 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +102,10 @@ class CurveWriter:
         if not self._tracks:
             self._finder.add(gray[part])
 
-    def quality(self) -> dict[str, float]:
+    def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
-        count = len(self._follower.curves)
-        return {
-            "curves": count,
-            "curves_per_1000_rows": round(1000 * count / (self._stop - self._first), 2),
-            "tracks_found": self._tracks.borders.shape[1] if self._tracks else 0,
-        }
+        tracks = self._tracks.borders.shape[1] if self._tracks else 0
+        return {"curves": len(self._follower.curves), "tracks_found": tracks}
 
     def __enter__(self) -> CurveWriter:
         return self
@@ -174,14 +169,12 @@ class CurveWriter:
 
     def _write_las(self, found: list[Found]) -> None:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ..."""
-        least = min(nlargest(MOST_CURVES, (one.curve.rows for one in found)), default=0)
+        least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
         kept = [one for one in found if one.curve.rows >= least]
         if left_out := len(found) - len(kept):
             self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
-        first = min((one.curve.first_row for one in kept), default=0)
-        last = (
-            max((one.curve.first_row + one.curve.rows for one in kept), default=self._size[0]) - 1
-        )
+        spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
+        first, last = int(np.min(spans)), int(np.max(spans))
         depth = self._options.depth
         logs = depth.logs if depth else [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
@@ -191,7 +184,11 @@ class CurveWriter:
             rows = np.arange(start, max(min(last, high), start + 1) + 1)
             self._write_log(f"{self._stem}{number}.las", log, rows, kept)
         remove_las(self._stem, [f"{self._stem}{number}.las" for number in numbers])
-        if depth and (away := sum(depth.at(row) is None for row in range(first, last + 1))):
+        if (
+            depth
+            and kept
+            and (away := sum(depth.at(row) is None for row in range(first, last + 1)))
+        ):
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
                 "give --depth of rows nearer to the ends"
@@ -201,48 +198,41 @@ class CurveWriter:
         """A LAS 2.0 of these rows of the scan."""
         import lasio
 
-        las, depth, step = lasio.LASFile(), self._options.depth, self._options.step
+        depth, step = self._options.depth, self._options.step
         index = np.array([log.at(row) for row in rows.tolist()], float)
+        apart = np.diff(index)
         if step:
             begin = math.ceil(index[0] / step)
             steps = np.arange(begin, max(begin + 1, index[-1] / step)) * step  # one at least
             rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
-        unit, what = (
-            (depth.unit, f"depth, {depth.unit}") if depth else ("row", "row of the scan, from 0")
-        )
-        las.append_curve("DEPT", index, unit=unit.upper(), descr=what)
+        elif np.ptp(apart) < 1e-6:
+            step = round(float(apart[0]), 6)
+        las = lasio.LASFile()
+        unit, what = (depth.unit, "depth") if depth else ("row", "row of the scan, from 0")
+        las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
         for one in found:  # linear between two rows; missing where one of them is
             values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)
             las.append_curve(one.shown["name"], values, unit="FRAC", descr=one.shown["about"])
-        well = Path(self._scan).stem
-        api = "".join(re.findall(API_NUMBER, well)[:1]).replace("-", "")
-        about = {"NULL": -999.25, "WELL": well, "SRVC": f"wellseg {__version__}"}
-        for mnemonic, value in {**about, "API": api, "UWI": api}.items():
-            las.well[mnemonic].value = value
+        las.well["NULL"].value, las.well["WELL"].value = -999.25, Path(self._scan).stem
+        las.well["SRVC"].value = f"wellseg {__version__}"
+        if api := re.search(API_NUMBER, Path(self._scan).stem):
+            las.well["API"].value = las.well["UWI"].value = api[0].replace("-", "")
         borders = np.median(self._tracks.borders, 0).tolist() if self._tracks else []
-        items: list[tuple[Any, ...]] = [("ROWS", "", self._size[0], "rows of the scan")]
-        items += [("COLS", "PX", self._size[1], "columns of the scan")]
-        items += [("NTRK", "", len(borders), "tracks")]
         for track, sides in enumerate(borders, 1):
             for side, column in zip(("left", "right"), sides, strict=True):
+                name = f"T{track}{side[0].upper()}"
                 what = f"{side} border of track {track}, median of all rows"
-                items.append((f"T{track}{side[0].upper()}", "PX", round(column, 1), what))
-        for item in items:
-            las.params[item[0]] = lasio.HeaderItem(*item)
+                las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
         notes = [self._said, LAS_NOTE, *self.notes]
-        if self._options.tracks:
-            notes.append("The borders are those of --tracks, the same in every row.")
         if depth:
             points = ", ".join(f"row {row:g} = {at:g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
-        apart = np.diff(index)  # a step of 0 says that it varies (LAS 2.0)
-        step = step or (round(float(apart[0]), 6) if np.ptp(apart) < 1e-6 else 0.0)
-        ends = {"STRT": round(float(index[0]), 4), "STOP": round(float(index[-1]), 4), "STEP": step}
+        # A step of 0 says that it varies (LAS 2.0).
+        how: dict[str, Any] = {"version": 2.0, "wrap": False, "STEP": step or 0.0, "fmt": "%.5f"}
         with atomic_file(path) as file:
             text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
-            column_fmt = {0: "%.4f" if depth else "%d"}
-            las.write(text, version=2.0, wrap=False, column_fmt=column_fmt, fmt="%.5f", **ends)
+            las.write(text, **how, column_fmt={0: "%.4f" if depth else "%d"})
             text.detach()
 
 

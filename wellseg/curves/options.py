@@ -53,33 +53,28 @@ class DepthScale:
         return next(known, None)
 
 
-@dataclass(frozen=True)
 class CurveOptions:
-    """depth: None: by row. step: of the LAS, in its index; None: every row. tracks: left and right
-    column of each; none: they are looked for. rows: first and last row (exclusive) to look for
-    curves in; None: all."""
+    """From the words of the command line. Raises ValueError, which names the option.
 
-    depth: DepthScale | None = None
-    step: float | None = None
-    tracks: Sequence[Pair] = ()
-    rows: tuple[int, int] | None = None
+    depth: None: by row. step: of the LAS, in depth; None: every row. tracks: left and right column
+    of each; none: they are looked for. rows: first and last row (exclusive); None: all."""
 
-    @classmethod
-    def parse(
-        cls,
+    def __init__(
+        self,
         depth: Sequence[str] = (),
         depth_unit: str = "ft",
         tracks: Sequence[str] = (),
         rows: str | None = None,
         step: float | None = None,
-    ) -> CurveOptions:
-        """From the words of the command line. Raises ValueError, which names the option."""
+    ) -> None:
         if step is not None and not (depth and step > 0):
             raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
-        scale = DepthScale(parse_depth(depth), depth_unit) if depth else None
-        sides = [_numbers("--tracks", word, RANGE, "LEFT-RIGHT, as in 230-740") for word in tracks]
+        self.depth = DepthScale(parse_depth(depth), depth_unit) if depth else None
+        self.step = step
+        what = "LEFT-RIGHT in columns, as in 230-740"
+        self.tracks = sorted(_numbers("--tracks", word, RANGE, what) for word in tracks)
         span = _numbers("--rows", rows, RANGE, "FROM-TO, as in 1200-37000") if rows else None
-        return cls(scale, step, sorted(sides), span and (int(span[0]), int(span[1]) + 1))
+        self.rows = span and (int(span[0]), int(span[1]) + 1)
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -9,14 +9,14 @@ down say to the pixel where a track begins and ends: they divide it evenly or by
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
-
-from wellseg.curves.lines import Lines
+from scipy.signal import find_peaks
 
 USUAL_DPI = 200.0
 """Of a scan that does not say."""
@@ -35,6 +35,12 @@ FIT = 0.45
 """From -1 to 1: a block that agrees so well with the layout has it."""
 TRACK_INCHES, FADE_INCHES = 0.5, 1.0
 """The narrowest panel; in how much a worn panel has to end."""
+INWARDS, OUTWARDS, FAR, DRAWN = 0.1, 0.15, 0.3, 0.15
+"""Inches from where the lines across end at which a border costs FAR; one that is drawn earns."""
+LEAST_INCHES, GAIN = 1.2, 0.13
+"""The narrowest track that shares a border, and what such a border has to gain."""
+AGREES, SURE = 0.6, 0.6
+"""So well agree the lines of a panel of grid with a comb, and those of a track beside another."""
 LEAST_BLOCKS, REACH_BLOCKS = 4, 8
 """With the layout; so far from one of them it is taken to hold."""
 
@@ -145,18 +151,16 @@ class TrackFinder:
         sharp -= cv2.blur(sharp, (reach | 1, 1))
         shift = shift + overlay(sharp, reach)
         ruled = _moved(down, shift).mean(0)
-        borders = set()
+        tracks: list[tuple[int, int]] = []
         panels = np.flatnonzero(np.diff(page > 0, prepend=False, append=False)).reshape(-1, 2)
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
             left = self.columns - self._end(page[::-1], self.columns - left)
-            right = self._end(page, right)
-            borders |= set(Lines(ruled, left, right, self.dpi).tracks(left, right))
-        if not borders:
+            tracks += pairwise(_borders(ruled, left, self._end(page, right), self.dpi))
+        if not tracks:
             return None
-        sides = np.array(sorted(borders)) + shift[:, None, None] + 0.5
-        return Tracks(
-            (parts + 0.5) * (self.block_rows / PARTS), sides, REACH_BLOCKS * self.block_rows
-        )
+        rows = (parts + 0.5) * (self.block_rows / PARTS)
+        sides = np.array(tracks) + shift[:, None, None] + 0.5
+        return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
 
     def _end(self, page: Floats, end: int) -> int:
         """Where a panel's lines across end, of which fewer and fewer may go on from ``end``."""
@@ -186,3 +190,72 @@ def _moved(rows: Floats, shift: Indices, empty: float = 0) -> Floats:
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
     return np.take_along_axis(padded, most + shift[:, None] + np.arange(rows.shape[1]), 1)
+
+
+def _combs() -> list[Floats]:
+    """Where lines lie in [0, 1]: up to 30 equal parts; up to five decades from 1 or from 2."""
+    combs: list[Floats] = [np.arange(parts + 1) / parts for parts in range(2, 31)]
+    for start, decades in product((1, 2), range(1, 6)):
+        values = np.outer(10.0 ** np.arange(decades + 1), np.arange(1, 10)).ravel() / start
+        combs.append(np.log10(values[(values >= 1) & (values <= 10.0**decades)]) / decades)
+    return combs
+
+
+COMBS = _combs()
+NODES = np.concatenate(COMBS)
+COUNTS = np.array([len(comb) for comb in COMBS])
+STARTS = COUNTS.cumsum() - COUNTS
+
+
+def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
+    """Of the tracks of a panel whose lines across end at ``left`` and ``right``, from left to
+    right; none where it is no grid. ruled: how dark a line down is drawn in each column."""
+    flat = cv2.GaussianBlur(ruled[None].astype(np.float32), (0, 0), max(0.7, dpi / 250))
+    thin = np.ones((1, round(0.05 * dpi) | 1), np.uint8)
+    height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, thin)[0]
+    peaks = find_peaks(height, 0.02)[0]
+    inside = height[peaks[(peaks >= left) & (peaks <= right)]]
+    height = np.clip(height / (np.percentile(inside, 70) if len(inside) else 1), 0, 1)
+    peaks = peaks[height[peaks] > 0.15]
+    near = cv2.dilate(height[None], np.ones((1, 2 * round(dpi / 80) + 1)))[0]
+    count = np.zeros(len(ruled) + 3)  # of lines, up to each column
+    count[peaks + 2] = height[peaks]
+    count = count.cumsum()
+
+    inwards, outwards, least = round(INWARDS * dpi), round(OUTWARDS * dpi), LEAST_INCHES * dpi
+    starts = np.arange(max(0, left - outwards), left + inwards + 1)
+    ends = np.arange(right - inwards, min(len(ruled) - 1, right + outwards) + 1)
+    inner = peaks[(peaks >= starts[-1] + least) & (peaks <= ends[0] - least)]
+    at = np.concatenate([starts, inner, ends])
+    first, last = len(starts), len(starts) + len(inner)
+    out = np.concatenate([left - starts, np.zeros(len(inner)), ends - right])
+    # The best way from a start to an end, and what it is worth up to each column.
+    worth = DRAWN * height[at] - FAR * np.maximum(out / outwards, -out / inwards) ** 2
+    worth[first:last] = -GAIN
+    came = np.zeros(len(at), int)
+    for k in range(first, len(at)):
+        before = at[: min(k, last)]
+        width = at[k] - before
+        nodes = np.rint(before[:, None] + NODES * width[:, None]).astype(int)
+        hits = np.add.reduceat(near[nodes], STARTS, axis=1)
+        agree = (2 * hits / (COUNTS + (count[at[k] + 3] - count[before])[:, None])).max(1)
+        total = np.where((agree < SURE) | (width < least), -9, agree * width / (right - left))
+        if k >= last:
+            total[:first] = agree[:first]
+        total += worth[: len(before)]
+        came[k] = total.argmax()
+        worth[k] += total.max()
+    path = [last + int(worth[last:].argmax())]
+    while path[-1] >= first:
+        path.append(int(came[path[-1]]))
+    borders: list[int] = at[path[::-1]].tolist()
+    for end in (0, -1):
+        drawn = peaks[abs(peaks - borders[end]) <= 0.02 * dpi]
+        borders[end] = max(drawn.tolist(), key=lambda peak: height[peak], default=borders[end])
+    # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
+    edge = max(6, 0.04 * dpi)
+    begin = 0 if left < edge < borders[0] else borders[0]
+    end = len(ruled) if len(ruled) - right < edge < len(ruled) - borders[-1] else borders[-1]
+    if (begin, end) != (borders[0], borders[-1]):
+        return [begin, end]
+    return borders if worth[path[0]] >= AGREES else []
