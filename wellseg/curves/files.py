@@ -184,11 +184,8 @@ class CurveWriter:
             rows = np.arange(start, max(min(last, high), start + 1) + 1)
             self._write_log(f"{self._stem}{number}.las", log, rows, kept)
         remove_las(self._stem, [f"{self._stem}{number}.las" for number in numbers])
-        if (
-            depth
-            and kept
-            and (away := sum(depth.at(row) is None for row in range(first, last + 1)))
-        ):
+        away = sum(depth.at(row) is None for row in range(first, last + 1)) if depth and kept else 0
+        if away:
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
                 "give --depth of rows nearer to the ends"
