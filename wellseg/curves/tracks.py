@@ -29,20 +29,19 @@ BIN_INCHES = 0.02
 INK = 35
 """Levels of gray below paper that are ink: many renders have a pale grid."""
 WANDER, ALIGN_INCHES = 0.2, 0.1
-"""Of the scan's width a log may wander to each side; and how far a part lies aside from its
-block."""
-FIT = 0.45
-"""From -1 to 1: a block that agrees so well with the layout has it."""
+"""So much of the scan's width a log may wander to each side, and a part from its block."""
+FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
+"""From -1 to 1: blocks that agree so well with the layout have it; of which there are so many at
+least, and which say so far around where it holds."""
 TRACK_INCHES, FADE_INCHES = 0.5, 1.0
 """The narrowest panel; in how much a worn panel has to end."""
 INWARDS, OUTWARDS, FAR, DRAWN = 0.1, 0.15, 0.3, 0.15
 """Inches from where the lines across end at which a border costs FAR; one that is drawn earns."""
-LEAST_INCHES, GAIN = 1.2, 0.13
-"""The narrowest track that shares a border, and what such a border has to gain."""
-AGREES, SURE = 0.6, 0.6
-"""So well agree the lines of a panel of grid with a comb, and those of a track beside another."""
-LEAST_BLOCKS, REACH_BLOCKS = 4, 8
-"""With the layout; so far from one of them it is taken to hold."""
+LEAST_INCHES, GAIN, AGREES = 1.2, 0.13, 0.6
+"""The narrowest track that shares a border; what such a border has to gain; and how well the lines
+of such a track agree with a comb at least."""
+PANEL = 0.7
+"""What a panel of grid is worth: that its lines agree with combs, and that its borders are drawn."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -127,13 +126,14 @@ class TrackFinder:
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
+        if len(self._across) < LEAST_BLOCKS:
+            return None
         step = self._px(BIN_INCHES)
         bins = range(0, self.columns, step)
-        across = np.array(self._across).reshape(-1, self.columns)
-        lines = np.add.reduceat(across, bins, 1, np.float32) / step
+        lines = np.add.reduceat(np.array(self._across), bins, 1, np.float32) / step
         usual = np.percentile(lines, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)
-        if len(like) < LEAST_BLOCKS:
+        if not len(like):
             return None
         grid: Floats = 2 * np.clip(lines[like] / np.maximum(1, usual[like] / 2), 0, 1) - 1
         shift = overlay(grid, max(4, int(WANDER * len(bins))), -1)
@@ -239,7 +239,7 @@ def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
         nodes = np.rint(before[:, None] + NODES * width[:, None]).astype(int)
         hits = np.add.reduceat(near[nodes], STARTS, axis=1)
         agree = (2 * hits / (COUNTS + (count[at[k] + 3] - count[before])[:, None])).max(1)
-        total = np.where((agree < SURE) | (width < least), -9, agree * width / (right - left))
+        total = np.where((agree < AGREES) | (width < least), -9, agree * width / (right - left))
         if k >= last:
             total[:first] = agree[:first]
         total += worth[: len(before)]
@@ -258,4 +258,4 @@ def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
     end = len(ruled) if len(ruled) - right < edge < len(ruled) - borders[-1] else borders[-1]
     if (begin, end) != (borders[0], borders[-1]):
         return [begin, end]
-    return borders if worth[path[0]] >= AGREES else []
+    return borders if worth[path[0]] >= PANEL else []
