@@ -41,7 +41,7 @@ LEAST_INCHES, GAIN, AGREES = 1.2, 0.13, 0.6
 """The narrowest track that shares a border; what such a border has to gain; and how well the lines
 of such a track agree with a comb at least."""
 PANEL = 0.7
-"""What a panel of grid is worth: that its lines agree with combs, and that its borders are drawn."""
+"""What a panel of grid is worth at least: its lines agree with combs, its borders are drawn."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
