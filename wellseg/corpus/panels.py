@@ -162,8 +162,8 @@ def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
         there = np.clip(cloud(draws, rows, columns, sheet.dpi * 0.25) + 0.5, 0, 1.5)
         wave = np.cos(2 * np.pi * (x - delay)) * (0.4 + 0.6 * there)
     else:  # a cement map, dark or light for many rows, then the other; or chips of rock
-        down = 1 if how.field == "bands" else columns
-        wave = cloud(draws, rows, down, how.band) + 0.25 * cloud(draws, rows, columns, 9)
+        wide, size = (1, how.band) if how.field == "bands" else (columns, 2 * how.period)
+        wave = cloud(draws, rows, wide, size) + 0.25 * cloud(draws, rows, columns, 9)
     if how.tones == "black":
         wave = np.where(wave > how.level, 1, -1)
     elif how.tones == "dither" or sheet.scanned:
