@@ -32,10 +32,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
     raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
-
-    Raises:
-        FileInUse: another program has ``path`` open (on Windows).
-        OSError: naming ``path``, when its folder is missing or not writable, the disk is full, ...
+    Raises OSError, naming ``path``; FileInUse, if another program has it open (on Windows).
     """
     target = Path(path)
     hidden = hidden_name(target)
@@ -61,8 +58,7 @@ def replace_file(hidden: Path, target: Path) -> None:
     """Rename ``hidden`` to ``target``. Raises FileInUse, and other OSErrors as they come."""
     for wait_s in (*RETRY_AFTER_S, None):
         try:
-            os.replace(hidden, target)
-            return
+            return os.replace(hidden, target)
         except PermissionError as error:
             if wait_s is None:
                 text = "cannot be replaced: it is open in another program (close it there)"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -53,8 +53,7 @@ class Task:
         return self.stem + ending
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file below a folder: its name there, a text that changes when it does, its size."""
 
     name: str
@@ -72,10 +71,8 @@ def join(folder: str, name: str) -> str:
 
 def split(place: str) -> tuple[str, str]:
     """Folder and name of a path or URL."""
-    if not is_url(place):
-        return os.path.split(place)
     folder, _, name = place.rpartition("/")
-    return folder, name
+    return (folder, name) if is_url(place) else os.path.split(place)
 
 
 def expand(place: str) -> list[str]:
@@ -95,54 +92,42 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
     not followed.
     Raises ValueError, naming the path or URL: it is not there, or cannot be looked into.
     """
-    if is_url(place):
-        return _find_remote(place, wanted)
-    if not os.path.isdir(place):
-        if not os.path.exists(place):
-            raise ValueError(f"{place}: no such file or folder")
-        return False, [_local_file(place, Path(place).name)]
-    found = []
-    for folder, folders, names in os.walk(place, onerror=_unreadable):
-        folders[:] = [name for name in folders if wanted(name, True)]
-        paths = (os.path.join(folder, name) for name in names if wanted(name, False))
-        found += [_local_file(path, Path(path).relative_to(place).as_posix()) for path in paths]
-    return True, sorted(found, key=lambda file: file.name)
-
-
-def _unreadable(error: OSError) -> None:
-    raise ValueError(f"{error.filename}: cannot be looked into: {error.strerror}")
-
-
-def _local_file(path: str, name: str) -> File:
-    try:
-        state = os.stat(path)
-    except OSError:
-        return File(name, "", 0)
-    return File(name, f"{state.st_size} bytes, modified {state.st_mtime_ns} ns", state.st_size)
-
-
-def _find_remote(url: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
-    fs, root = _filesystem(url)
+    fs, root = _filesystem(place)
     try:
         if fs.isfile(root):
-            return False, [_remote_file(root.rpartition("/")[2], fs.info(root))]
-        files = fs.find(root, detail=True)  # in one listing: folders may be many
+            return False, [_file(PurePosixPath(root).name, fs.info(root))]
+        files = fs.find(root, detail=True) if is_url(place) else _walk(fs, root, wanted)
+    except FileNotFoundError:
+        files = {}
     except Exception as error:  # every store has exceptions of its own
-        raise ValueError(f"{url}: cannot be looked into: {one_line(error)}") from error
-    if not files:
-        raise ValueError(f"{url}: no such file or folder")
+        raise ValueError(f"{place}: cannot be looked into: {one_line(error)}") from error
+    if not files and not fs.isdir(root):
+        raise ValueError(f"{place}: no such file or folder")
     found = []
     for path, info in files.items():
         name = PurePosixPath(path).relative_to(root)
         if wanted(name.name, False) and all(wanted(folder, True) for folder in name.parts[:-1]):
-            found.append(_remote_file(str(name), info))
-    return True, sorted(found, key=lambda file: file.name)
+            found.append(_file(str(name), info))
+    return True, sorted(found)
 
 
-def _remote_file(name: str, info: dict[str, Any]) -> File:
+def _walk(fs: Any, root: str, wanted: Callable[[str, bool], bool]) -> dict[str, Any]:
+    """Of a local folder; behind URLs one listing of all is faster."""
+    files: dict[str, Any] = {}
+    for _, folders, names in fs.walk(root, detail=True, on_error="raise"):
+        for name in list(folders):
+            if folders[name]["islink"] or not wanted(name, True):
+                del folders[name]
+        files |= {info["name"]: info for info in names.values()}
+    return files
+
+
+def _file(name: str, info: dict[str, Any]) -> File:
     changed = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
-    version = f"{info.get('size')} bytes, {str(changed).strip(chr(34))}"
-    return File(name, version, info.get("size") or 0)
+    if "ino" in info and os.path.exists(info["name"]):  # local
+        changed = f"modified {os.stat(info['name']).st_mtime_ns} ns"
+    size_bytes = info.get("size") or 0
+    return File(name, f"{size_bytes} bytes, {str(changed).strip(chr(34))}", size_bytes)
 
 
 def list_folder(place: str) -> set[str]:
@@ -245,8 +230,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
 def _put(path: Path, url: str) -> None:
     fs, target = _filesystem(url)
     if url.partition("://")[0] in WHOLE_PUTS:
-        fs.put_file(str(path), target)
-        return
+        return fs.put_file(str(path), target)
     folder, name = split(target)
     fs.makedirs(folder, exist_ok=True)
     beside = f"{folder}/{HIDDEN}{secrets.token_hex(4)}-{name}"
@@ -257,15 +241,12 @@ def _put(path: Path, url: str) -> None:
 def _filesystem(place: str) -> tuple[Any, str]:
     """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError."""
     from fsspec.core import url_to_fs
-    from fsspec.implementations.local import LocalFileSystem
 
-    if not is_url(place):
-        return LocalFileSystem(), os.path.abspath(place)
     try:
-        fs, path = url_to_fs(place, use_listings_cache=False)
-    except ImportError as error:
-        hint = "(pip install 'wellseg[ray]' brings s3fs)"
-        raise ValueError(f"{place}: {one_line(error)} {hint}") from error
-    except ValueError as error:
-        raise ValueError(f"{place}: {one_line(error)}") from error
+        fs, path = url_to_fs(
+            place if is_url(place) else os.path.abspath(place), use_listings_cache=False
+        )
+    except (ImportError, ValueError) as error:
+        hint = " (pip install 'wellseg[ray]' brings s3fs)" if isinstance(error, ImportError) else ""
+        raise ValueError(f"{place}: {one_line(error)}{hint}") from error
     return fs, str(path)

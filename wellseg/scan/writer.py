@@ -14,12 +14,6 @@ from wellseg.scan.errors import ScanError
 from wellseg.scan.gray import Gray
 
 STRIP_ROWS = 128
-COMMON: dict[str, Any] = {
-    "compression": "adobe_deflate",
-    "rowsperstrip": STRIP_ROWS,
-    "metadata": None,
-    "software": "wellseg",
-}
 
 Resolution = tuple[tuple[int, int], tuple[int, int], int]
 """XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
@@ -29,10 +23,9 @@ class MaskWriter:
     """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self._taken = rows, columns, 0
         self._strips: list[bytes] = []
         self._waiting = np.empty((0, columns), np.uint8)
-        self._taken = 0
 
     def put(self, band: Gray) -> None:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
@@ -41,35 +34,25 @@ class MaskWriter:
             raise ScanError(f"{what}, not uint8 (rows, {self.columns})")
         self._taken += len(band)
         rows = np.concatenate([self._waiting, band])
-        whole = len(rows) if self._taken == self.rows else len(rows) // STRIP_ROWS * STRIP_ROWS
-        for row in range(0, whole, STRIP_ROWS):
-            strip = rows[row : min(row + STRIP_ROWS, whole)]
-            self._strips.append(zlib.compress(strip.tobytes(), 6))
-        self._waiting = rows[whole:]
+        while len(rows) >= STRIP_ROWS or (self._taken == self.rows and len(rows)):
+            self._strips.append(zlib.compress(rows[:STRIP_ROWS].tobytes(), 6))
+            rows = rows[STRIP_ROWS:]
+        self._waiting = rows
 
     def write(self, path: str | os.PathLike[str], resolution: Resolution | None = None) -> None:
         """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips); resolution: the scan's.
 
         Raises ScanError if the bands do not add up to rows x columns, and OSError.
         """
-        if self.rows < 1 or self.columns < 1:
-            raise ScanError(f"{path}: a mask of {self.rows} x {self.columns} pixels")
-        if self._taken != self.rows:
-            raise ScanError(f"{path}: the mask's bands have {self._taken} rows, not {self.rows}")
-        options: dict[str, Any] = {}
+        size = f"{self.rows} x {self.columns}"
+        if self._taken != self.rows or not self.rows * self.columns:
+            raise ScanError(f"{path}: bands of {self._taken} rows are no mask of {size} pixels")
+        tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         if resolution is not None:
-            options = {"resolution": resolution[:2], "resolutionunit": resolution[2]}
+            tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
         # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
         big = self.rows * self.columns > 2**32 - 2**27
-        with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
-            writer.write(
-                iter(self._strips),
-                shape=(self.rows, self.columns),
-                dtype=np.uint8,
-                photometric="minisblack",
-                **COMMON,
-                **options,
-            )
+        _write(path, iter(self._strips), "minisblack", big, **tags)
 
 
 def write_picture(
@@ -79,11 +62,15 @@ def write_picture(
 
     bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing.
     """
-    stored: Any = pixels
-    photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+    stored, photometric = pixels, "rgb" if pixels.ndim == 3 else "minisblack"
     if bilevel and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
         stored, photometric = pixels == 0, "miniswhite"
-    with atomic_file(path) as file, tifffile.TiffWriter(file) as writer:
-        writer.write(
-            stored, photometric=photometric, resolution=(dpi, dpi), resolutionunit="inch", **COMMON
-        )
+    _write(path, stored, photometric, resolution=(dpi, dpi), resolutionunit="inch")
+
+
+def _write(
+    path: str | os.PathLike[str], pixels: Any, photometric: str, big: bool = False, **tags: Any
+) -> None:
+    tags |= {"compression": "adobe_deflate", "rowsperstrip": STRIP_ROWS, "software": "wellseg"}
+    with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
+        writer.write(pixels, photometric=photometric, metadata=None, **tags)
