@@ -26,6 +26,8 @@ SPILL_PIXELS = 2**25
 END_MARK_BYTES = 3
 """Of Group 4: two ends of line, each eleven zeros and a one."""
 
+_first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
+
 
 def decode_fax(
     data: bytes, rows: int, columns: int, compression: int, t4_options: int = 0
@@ -54,42 +56,29 @@ def _decode(
     data: bytes, rows: int, columns: int, compression: int, t4_options: int
 ) -> tuple[NDArray[np.bool_], int, bool]:
     """All rows, how many are good, and whether the next is an end mark."""
-    pixels = _zeros(rows, columns)
-    if not rows:
-        return pixels, 0, False
+    pixels, good = _zeros(rows, columns), rows
     # A TIFF file around one strip: libtiff reads nothing else.
     tags = {256: columns, 257: rows, 258: 1, 259: compression, 262: 0, 273: 8, 277: 1, 278: rows,
             279: len(data), 292: t4_options}  # fmt: skip
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     data += b"\0" * (len(data) % 2)
-    head = struct.pack("<2sHI", b"II", 42, 8 + len(data))
-    _heard.flaw = None
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags))
+    _first_flaw.found = None
     try:
-        directory = struct.pack("<H", len(tags)) + entries + b"\0" * 4
-        imagecodecs.tiff_decode(head + data + directory, out=pixels, verbose=True)
-        good = rows
+        imagecodecs.tiff_decode(head + entries + b"\0" * 4, out=pixels, verbose=True)
     except (imagecodecs.TiffError, ValueError):
         good = 0
-    good, at_mark = _heard.flaw or (good, False)
+    good, at_mark = _first_flaw.found or (good, False)
     return pixels, good, at_mark and good > 0
 
 
-class _Heard(threading.local):
-    """Of libtiff in this thread: the first row that is too short or too long, and whether it is
-    an end mark."""
-
-    flaw: tuple[int, bool] | None = None
-
-
 def _hear(record: logging.LogRecord) -> bool:
-    message = record.getMessage()
-    found = re.match(r"(?:Premature|Line length).* at line (\d+)", message)
-    if found and _heard.flaw is None:
-        _heard.flaw = int(found[1]), "Premature EOL" in message and "(got 0," in message
+    found = re.match(r"(Premature|Line length).* at line (\d+)(.*)", record.getMessage())
+    if found and getattr(_first_flaw, "found", None) is None:
+        _first_flaw.found = int(found[2]), found[1] == "Premature" and "(got 0," in found[3]
     return False  # nothing is printed
 
 
-_heard = _Heard()
 _libtiff = logging.getLogger("imagecodecs")  # where imagecodecs sends libtiff's warnings
 _libtiff.setLevel(logging.WARNING)
 _libtiff.addFilter(_hear)
@@ -107,7 +96,5 @@ def _zeros(rows: int, columns: int) -> NDArray[Any]:
                 os.posix_fallocate(file.fileno(), 0, size)
             return np.memmap(file, np.bool_, "w+", shape=(rows, columns))
     except OSError as error:
-        raise ScanError(
-            f"needs {size:,} bytes for a temporary file in {tempfile.gettempdir()} "
-            f"({error.strerror}); free some or set TMPDIR to a folder with space"
-        ) from error
+        place = f"a temporary file in {tempfile.gettempdir()} ({error.strerror})"
+        raise ScanError(f"needs {size:,} bytes for {place}; free some or set TMPDIR") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +27,6 @@ REPORT = ".json"
 SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0
 """What belongs to no scan that is being masked was left by a killed run when it is as old."""
-WHOLE_PUTS = ("s3", "s3a", "gs", "gcs", "abfs", "az", "adl", "memory")
-"""Stores in which an object appears whole or not at all; elsewhere it is put beside, then moved."""
 
 
 @dataclass(frozen=True)
@@ -93,33 +90,22 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
     Raises ValueError, naming the path or URL: it is not there, or cannot be looked into.
     """
     fs, root = _filesystem(place)
+    found = []
     try:
         if fs.isfile(root):
             return False, [_file(PurePosixPath(root).name, fs.info(root))]
-        files = fs.find(root, detail=True) if is_url(place) else _walk(fs, root, wanted)
-    except FileNotFoundError:
-        files = {}
+        for folder, folders, files in fs.walk(root, detail=True, on_error="raise"):
+            for name, info in list(folders.items()):
+                if info.get("islink") or not wanted(name, True):
+                    del folders[name]  # is not walked
+            below = PurePosixPath(folder).relative_to(root)
+            names = [name for name in files if wanted(name, False)]
+            found += [_file(str(below / name), files[name]) for name in names]
+    except FileNotFoundError as error:
+        raise ValueError(f"{place}: no such file or folder") from error
     except Exception as error:  # every store has exceptions of its own
         raise ValueError(f"{place}: cannot be looked into: {one_line(error)}") from error
-    if not files and not fs.isdir(root):
-        raise ValueError(f"{place}: no such file or folder")
-    found = []
-    for path, info in files.items():
-        name = PurePosixPath(path).relative_to(root)
-        if wanted(name.name, False) and all(wanted(folder, True) for folder in name.parts[:-1]):
-            found.append(_file(str(name), info))
     return True, sorted(found)
-
-
-def _walk(fs: Any, root: str, wanted: Callable[[str, bool], bool]) -> dict[str, Any]:
-    """Of a local folder; behind URLs one listing of all is faster."""
-    files: dict[str, Any] = {}
-    for _, folders, names in fs.walk(root, detail=True, on_error="raise"):
-        for name in list(folders):
-            if folders[name]["islink"] or not wanted(name, True):
-                del folders[name]
-        files |= {info["name"]: info for info in names.values()}
-    return files
 
 
 def _file(name: str, info: dict[str, Any]) -> File:
@@ -164,7 +150,8 @@ def write_whole(place: str, data: bytes) -> None:
         # By its name stores tell what type it has: a page, a table.
         path = Path(folder, PurePosixPath(place).name)
         path.write_bytes(data)
-        _put(path, place)
+        fs, target = _filesystem(place)
+        fs.put_file(str(path), target)
 
 
 @contextmanager
@@ -215,27 +202,18 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             here = replace(here, scan=str(Path(name, PurePosixPath(task.name).name)))
             fs, path = _filesystem(task.scan)
             fs.get_file(path, here.scan)
-        if is_url(task.stem):
-            here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
+        if not is_url(task.stem):
+            yield here
+            return
+        here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
         yield here
-        if is_url(task.stem):
-            fs, path = _filesystem(task.result(REPORT))
-            if fs.exists(path):  # what is about to be replaced does not hold any more
-                fs.rm_file(path)
-            made = [result for result in results.rglob("*") if result.is_file()]
-            for result in sorted(made, key=lambda result: result == Path(here.result(REPORT))):
-                _put(result, join(split(task.stem)[0], result.relative_to(results).as_posix()))
-
-
-def _put(path: Path, url: str) -> None:
-    fs, target = _filesystem(url)
-    if url.partition("://")[0] in WHOLE_PUTS:
-        return fs.put_file(str(path), target)
-    folder, name = split(target)
-    fs.makedirs(folder, exist_ok=True)
-    beside = f"{folder}/{HIDDEN}{secrets.token_hex(4)}-{name}"
-    fs.put_file(str(path), beside)
-    fs.mv(beside, target)
+        fs, report = _filesystem(task.result(REPORT))
+        if fs.exists(report):  # what is about to be replaced does not hold any more
+            fs.rm_file(report)
+        made = [result for result in results.rglob("*") if result.is_file()]
+        for result in sorted(made, key=lambda result: result == Path(here.result(REPORT))):
+            target = PurePosixPath(report).parent / result.relative_to(results).as_posix()
+            fs.put_file(str(result), str(target))
 
 
 def _filesystem(place: str) -> tuple[Any, str]:

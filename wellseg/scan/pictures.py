@@ -64,11 +64,9 @@ def draw_errors(
     picture[prediction & scored & ~near] = FALSE
     picture[prediction & scored & near] = HIT
     picture[true & ~found] = MISSED
-    reduction = math.ceil(math.sqrt(gray.size / PICTURE_PIXELS))
-    if reduction > 1:
-        size = (picture.shape[1] // reduction, picture.shape[0] // reduction)
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return picture
+    share = 1 / max(1, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))
+    small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:

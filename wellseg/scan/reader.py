@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,19 +26,15 @@ from wellseg.scan.picture_file import BEGINNINGS, PictureFile
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
-SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".jp2"})
-OTHER_KINDS = {".pdf": "PDF", ".webp": "WebP", ".gif": "GIF", ".djvu": "DjVu", ".djv": "DjVu",
-               ".heic": "HEIF", ".avif": "AVIF", ".jxl": "JPEG XL", ".emf": "EMF", ".cgm": "CGM",
-               ".svg": "SVG", ".psd": "PSD", ".xps": "XPS"}  # fmt: skip
+SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
+NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
-OTHER_BEGINNINGS = {b"%PDF": "PDF", b"RIFF": "WebP", b"GIF8": "GIF", b"AT&T": "DjVu"}
 SMALL_COPY = 0.67
 """A page of the same shape as the largest, but at most so wide, is a reduced copy of it."""
 THUMBNAIL = 0.25
 """A page whose shorter side is at most this share of the largest page's is a thumbnail."""
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
-MAX_PAGES = 10_000
 CHUNK_PIXELS = 2**20
 """Samples become gray in pieces of about so many pixels, to keep the temporaries small."""
 
@@ -53,7 +51,8 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
 def other_kind(path: str | os.PathLike[str]) -> str:
     """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
     path = Path(path)
-    return "" if path.name.startswith(".") else OTHER_KINDS.get(path.suffix.lower(), "")
+    known = path.suffix.lower() in NOT_READ and not path.name.startswith(".")
+    return path.suffix[1:].upper() if known else ""
 
 
 def pages_of(path: str | os.PathLike[str]) -> tuple[int, list[int], list[int]]:
@@ -87,32 +86,34 @@ def open_scan(
 ) -> Scan:
     """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
-    Args:
-        path: the scan.
-        page: which page of the file, from 0; by default the one with the most pixels (the
-            first of several), since logs often come with thumbnails or cover pages.
-        colour: for looking at: `read` gives a colour scan's own colours, not gray.
-        invert: the scan shows white ink on black.
+    page: from 0; by default the one with the most pixels (the first of several), since logs often
+    come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours, not gray.
+    invert: the scan shows white ink on black.
 
-    Raises:
-        ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that is
-            not supported, or claims a size that it cannot hold.
+    Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that is
+    not supported, or claims a size that it cannot hold.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ScanError(f"{path}: is a folder, not a scan")
+    with ExitStack() as stack, _named(path, "damaged or not a picture"):
+        file = stack.enter_context(open(path, "rb"))
+        scan = Scan(path, file, page, colour, invert)
+        stack.pop_all()
+        return scan
+
+
+@contextmanager
+def _named(path: Path, what: str) -> Iterator[None]:
+    """Errors within become a ScanError of one line that names the file."""
     try:
-        file = open(path, "rb")
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        reason = "no such file" if missing else f"cannot be opened: {error.strerror}"
-        raise ScanError(f"{path}: {reason}") from None
-    try:
-        return Scan(path, file, page, colour, invert)
+        yield
     except Exception as error:
-        file.close()
-        known = isinstance(error, ScanError)
-        reason = str(error) if known else f"damaged or not a picture ({one_line(error)})"
+        reason = f"{what} ({one_line(error)})"
+        if isinstance(error, ScanError):
+            reason = str(error)
+        elif isinstance(error, OSError):
+            reason = f"cannot be opened: {str(error.strerror).lower()}"
+        elif isinstance(error, MemoryError):
+            reason = "not enough memory to decode it"
         raise ScanError(f"{path}: {reason}") from error
 
 
@@ -122,16 +123,14 @@ class Scan:
     Keeps the file and the last decoded band (a strip, or a row of tiles) in memory: reading from
     top to bottom decodes each band once. Not for use from several threads at once.
 
-    Attributes:
-        path: the file.
-        page, pages: which page this is, from 0, and how many there are.
-        rows, columns: the size as stored in the file.
-        orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never
-            rotated: a mask is laid out as the file is.
-        resolution: the TIFF tags, for `MaskWriter`; None if the file has none.
-        dpi: pixels per inch, across; None if unknown.
-        kind: what the pixels are: "1-bit", "gray" or "colour".
-        mostly_black: whether most of what was read so far is: it may be white ink on black.
+    page, pages: which page this is, from 0, and how many there are.
+    rows, columns: the size as stored in the file.
+    orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
+        mask is laid out as the file is.
+    resolution: the TIFF tags, for `MaskWriter`; None if the file has none.
+    dpi: pixels per inch, across; None if unknown.
+    kind: what the pixels are: "1-bit", "gray" or "colour".
+    mostly_black: whether most of what was read so far is: it may be white ink on black.
     """
 
     def __init__(
@@ -144,8 +143,6 @@ class Scan:
         self._values_read, self._sum_read = 0, 0.0
         head = file.read(8)
         file.seek(0)
-        if not head:
-            raise ScanError("the file is empty")
         self._source: TiffPage | PictureFile
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             tiff_page = self._choose_page(page)
@@ -154,11 +151,11 @@ class Scan:
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
             self._source = PictureFile(file.read(), colour)
-        elif kind := OTHER_BEGINNINGS.get(head[:4], ""):
-            how = "export its pages as TIFF or PNG at 200 dpi or more"
-            raise ScanError(f"is a {kind} file: {how if kind == 'PDF' else 'convert it to TIFF'}")
+        elif not head:
+            raise ScanError("the file is empty")
         else:
-            raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}")
+            hint = "export its pages as TIFF or PNG at 200 dpi or more"
+            raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {hint}")
         self.rows, self.columns = self._source.rows, self._source.columns
         self.kind = self._source.kind
         self._channels = (3,) if colour and self.kind == "colour" else ()
@@ -169,8 +166,6 @@ class Scan:
         self._tiff_pages, self.pages = pages, len(pages)
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
-        if self.pages > MAX_PAGES:
-            raise ScanError(f"has {self.pages} pages, more than {MAX_PAGES}: split it")
         if wanted is None:
             sizes = [page.imagelength * page.imagewidth for page in pages]
             wanted = sizes.index(max(sizes))
@@ -199,9 +194,8 @@ class Scan:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
 
-        Raises:
-            ScanError: some of these rows are damaged; it names the first of them.
-            ValueError: the rows are not in the scan.
+        Raises ScanError: some of these rows are damaged; it names the first of them. ValueError:
+        the rows are not in the scan.
         """
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
@@ -209,32 +203,22 @@ class Scan:
         gray = np.empty((stop - start, self.columns, *self._channels), np.uint8)
         row = start
         while row < stop:
-            band = self._band_with(row)
-            at = row - band.first
-            samples = band.samples[at : at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)]
-            if not len(samples):
-                raise ScanError(f"{self.path}: damaged from row {row} on: {band.damage}")
-            gray[row - start : row - start + len(samples)] = self._source.show(samples)
-            row += len(samples)
+            with _named(self.path, f"damaged at row {row}"):
+                if self._band is None or not self._band.first <= row < self._band.stop:
+                    self._band = None  # let go of one band before decoding the next
+                    self._band = self._source.band(row)
+                at = row - self._band.first
+                until = at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)
+                samples = self._band.samples[at:until]
+                if not len(samples):
+                    raise ScanError(f"damaged from row {row} on: {self._band.damage}")
+                gray[row - start : row - start + len(samples)] = self._source.show(samples)
+                row += len(samples)
         if self._invert:
             np.subtract(255, gray, out=gray)
         self._values_read += gray.size
         self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
         return gray
-
-    def _band_with(self, row: int) -> Band:
-        if self._band is None or not self._band.first <= row < self._band.stop:
-            self._band = None  # let go of one band before decoding the next
-            try:
-                self._band = self._source.band(row)
-            except ScanError as error:
-                raise ScanError(f"{self.path}: {error}") from error
-            except MemoryError:
-                raise ScanError(f"{self.path}: not enough memory to decode row {row}") from None
-            except Exception as error:
-                reason = one_line(error)
-                raise ScanError(f"{self.path}: damaged at row {row}: {reason}") from error
-        return self._band
 
     def close(self) -> None:
         self._band = None

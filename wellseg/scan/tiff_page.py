@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,35 +22,16 @@ from wellseg.scan.fax import FAX, decode_fax
 from wellseg.scan.gray import Gray, on_white, scale, to_gray
 
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR = 0, 3, 5, 6
-CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, 8: 3, 9: 3}
+CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
-LAB = {8: np.array([0, 128, 128], np.uint8), 9: np.zeros(3, np.uint8)}
-"""CIE L*a*b*, whose a and b are signed, and the ICC's, whose are not."""
-NONE, JPEG, WEBP = 1, 7, 50001
-
-
-def _inflate(data: bytes, size: int) -> bytes:
-    # zlib gives what there is of data that end early; imagecodecs also refuses too many bytes.
-    return zlib.decompressobj().decompress(data, size)
-
-
-UNPACK: dict[int, Callable[[bytes, int], Any]] = {
-    NONE: lambda data, size: data,
-    5: lambda data, size: imagecodecs.lzw_decode(data, out=size),
-    8: _inflate,
-    32946: _inflate,
-    32773: lambda data, size: imagecodecs.packbits_decode(data),
-    34925: lambda data, size: imagecodecs.lzma_decode(data, out=size),
-    50000: lambda data, size: imagecodecs.zstd_decode(data, out=size),
-}
-"""By compression: from data to at most so many bytes; fewer where the data end early."""
+NONE, JPEG, DEFLATE = 1, 7, (8, 32946)
+OTHERS = (5, 32773, 34925, 50000, 50001)
+"""LZW, PackBits, LZMA, Zstandard, WebP."""
 EXPANSION = 2**16
 """The most bytes that one byte of a file can become: beyond all compressions but fax."""
 MAX_BAND_BYTES = 2**31
-"""Largest decoded band that is decoded at all."""
 PART_BYTES = 2**22
 """An uncompressed page in one strip is read in parts of about so many bytes."""
-CONVERT = "convert it, for example with tiffcp -c lzw"
 
 
 class Band(NamedTuple):
@@ -77,28 +57,29 @@ class TiffPage:
         self._page, self._file, self._file_bytes = page, file, file_bytes
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
-        self._samples = int(page.samplesperpixel)
-        self._check_supported()
-        self._bits, self._one_bit = page.bitspersample, page.bitspersample == self._samples == 1
-        self._planes = self._samples if page.planarconfig == 2 else 1
+        self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
         self._segment_rows, self._segment_columns = self.rows, self.columns
         if page.is_tiled:
             self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
         elif page.rowsperstrip:
             self._segment_rows = min(int(page.rowsperstrip), self.rows)
+        self._check_supported()
+        self._planes = self._samples if page.planarconfig == 2 else 1
         self._across = -(-self.columns // self._segment_columns)
         samples_in_row = self._segment_columns * self._samples // self._planes
         self._row_bytes = -(-samples_in_row * self._bits // 8)
-        self._find_segments()
-        self._swapped = page.fillorder == 2 and self._compression not in (JPEG, WEBP)
-        if self._compression in UNPACK:
-            # What is left to `page.decode`: depth, byte order and predictor of unpacked bytes.
-            page.compression, page.fillorder = NONE, 1
+        self._places = self._find_segments()
+        if self._compression in DEFLATE:  # unpacked here: see below
+            page.compression = NONE
         coloured = CHANNELS[self._photometric] > 1
         self._table: Gray | None = None
         if self._photometric == PALETTE:
-            rgb = self._palette()
-            coloured = bool(np.ptp(rgb, axis=1).any())
+            palette = np.asarray(page.colormap)
+            if self._bits > 8 or palette.shape != (3, 2**self._bits):
+                raise ScanError("its palette is missing or of the wrong size: it is damaged")
+            coloured = bool(np.ptp(palette, axis=0).any())
+            # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
+            rgb = (palette >> 8 if palette.max() > 255 else palette).T.astype(np.uint8)
             self._table = rgb if colour and coloured else to_gray(rgb[None])[0]
         elif not coloured and page.dtype in (np.bool_, np.uint8):
             self._table = scale(np.arange(2**self._bits), *self._range)
@@ -106,53 +87,50 @@ class TiffPage:
         self._colour = colour and coloured
 
     def _check_supported(self) -> None:
-        page, bits, problem = self._page, self._page.bitspersample, ""
-        if min(self.rows, self.columns, self._samples) < 1:
-            raise ScanError("the picture has no pixels")
-        if page.is_tiled and min(page.tilelength, page.tilewidth) < 1:
-            raise ScanError("its tiles have no size: the file is damaged")
-        if self._compression not in (*UNPACK, *FAX, JPEG, WEBP):
-            problem = f"compression {page.compression!s}"
-        elif self._samples < CHANNELS.get(self._photometric, 2**16):
-            problem = f"photometric {page.photometric!s} of {self._samples} samples"
-        elif self._photometric == YCBCR and self._compression != JPEG:
-            problem = f"YCbCr with compression {page.compression!s}"
-        elif page.imagedepth > 1:
-            problem = "a volume"
-        elif page.dtype is None or page.dtype.kind not in "buif" or not isinstance(bits, int):
-            problem = f"{bits}-bit samples of format {page.sampleformat}"
-        elif self._compression in FAX and (bits, self._samples) != (1, 1):
-            problem = "fax compression with more than one bit per pixel"
-        if problem:
-            raise ScanError(f"{problem} is not supported; {CONVERT}")
+        page, compression, photometric = self._page, self._compression, self._photometric
+        sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
+        if min(sizes) < 1:
+            raise ScanError("the picture or its tiles have no pixels: it is damaged")
+        if (
+            compression not in (NONE, JPEG, *DEFLATE, *FAX, *OTHERS)
+            or (compression in FAX and (self._bits, self._samples) != (1, 1))
+            or self._samples < CHANNELS.get(photometric, 2**16)
+            or (photometric == YCBCR and compression != JPEG)
+            or page.dtype is None
+            or page.dtype.kind not in "buif"
+            or page.imagedepth > 1
+        ):
+            what = f"compression {compression}, photometric {photometric}"
+            samples = f"{self._samples} samples of {self._bits} bits"
+            raise ScanError(f"{what}, {samples}: not supported; convert it, as with tiffcp -c lzw")
 
-    def _find_segments(self) -> None:
-        """Offset and bytes of each; refuse sizes that the file cannot hold before taking memory."""
-        page, file_bytes, fax = self._page, self._file_bytes, self._compression in FAX
-        claim = f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples"
+    def _find_segments(self) -> list[tuple[int, int]]:
+        """Offset and bytes of each; refuses, before memory is asked for, what no file can hold."""
+        page, file_bytes = self._page, self._file_bytes
+        offsets, counts = list(page.dataoffsets), list(page.databytecounts)
+        if not any(counts):  # they reach to the next segment, or to the file's end
+            following = dict(itertools.pairwise(sorted({*offsets, file_bytes})))
+            counts = [following.get(offset, offset) - offset for offset in offsets]
         row_bytes = self._across * self._segment_columns * self._samples * page.dtype.itemsize
         # One bit can code a blank fax row of any width. A truncated file may keep one hundredth.
-        if (self.rows / 800 if fax else self.rows * row_bytes / EXPANSION) > file_bytes:
-            raise ScanError(f"{claim}, which a file of {file_bytes:,} bytes cannot hold")
-        self._offsets, self._byte_counts = list(page.dataoffsets), list(page.databytecounts)
-        if not self._offsets:
-            raise ScanError("the file does not say where its pixels are: it is damaged")
-        if not any(self._byte_counts):  # they reach to the next segment, or to the file's end
-            following = dict(itertools.pairwise(sorted({*self._offsets, file_bytes})))
-            self._byte_counts = [following.get(start, start) - start for start in self._offsets]
-        one_strip = not page.is_tiled and len(self._offsets) == self._planes
-        if one_strip and self._compression == NONE:
+        expansion = 800 * row_bytes if self._compression in FAX else EXPANSION
+        possible = self.rows * row_bytes <= expansion * file_bytes
+        one_strip = not page.is_tiled and len(offsets) == self._planes
+        if possible and one_strip and self._compression == NONE:
             page.rowsperstrip = self._segment_rows = max(1, PART_BYTES // self._row_bytes)
             size = self._segment_rows * self._row_bytes
             parts = range(0, self.rows * self._row_bytes, size)
-            self._offsets = [start + part for start in self._offsets for part in parts]
-            self._byte_counts = [size] * len(self._offsets)
-        band_bytes = row_bytes * self._segment_rows
-        if band_bytes > MAX_BAND_BYTES:
+            offsets = [offset + part for offset in offsets for part in parts]
+            counts = [
+                min(size, self.rows * self._row_bytes - part) for part in parts
+            ] * self._planes
+        if not possible or row_bytes * self._segment_rows > MAX_BAND_BYTES:
             raise ScanError(
-                f"{claim} in strips or tiles of {band_bytes:,} bytes, more than wellseg decodes "
-                f"at once ({MAX_BAND_BYTES:,}); rewrite it with smaller strips: tiffcp -r 256"
+                f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples: more "
+                f"than a file of {file_bytes:,} bytes can hold, or its strips or tiles are larger "
+                f"than {MAX_BAND_BYTES:,} bytes when decoded; rewrite it with tiffcp -r 256"
             )
+        return list(zip(offsets, counts, strict=False))
 
     # From file to samples
 
@@ -171,90 +149,68 @@ class TiffPage:
                 return Band(first, first + height, np.empty((0, 1, 1)), damage)
         samples = parts[0][:good]
         if len(parts) > 1:
-            parts = [part[:good] for part in parts]
-            firsts = range(0, len(parts), self._across)
-            planes = [np.concatenate(parts[i : i + self._across], axis=1) for i in firsts]
+            lefts = range(0, len(parts), self._across)
+            cut = [part[:good] for part in parts]
+            planes = [np.concatenate(cut[left : left + self._across], axis=1) for left in lefts]
             samples = np.concatenate(planes, axis=2)
         samples = samples[:, : self.columns]
-        if self._one_bit:  # eight rows take the memory of one
+        if self._bits == self._samples == 1:  # eight rows take the memory of one
             samples = np.packbits(samples[..., 0], axis=1)
         return Band(first, first + height, samples, damage)
 
     def _segment(self, index: int, height: int) -> tuple[NDArray[Any], str]:
         """The good ones of a segment's first `height` rows, (rows, columns, samples), and what is
-        wrong with the next."""
-        page, compression = self._page, self._compression
-        nothing = np.empty((0, self._segment_columns, self._samples), page.dtype)
-        data, damage = self._raw(index)
+        wrong with the next. Of fax codes rows before a flaw are good, else all are or none."""
+        page, data, tables = self._page, b"", {}
+        offset, wanted = self._places[index] if index < len(self._places) else (0, 0)
+        if offset > 0 and wanted > 0:
+            self._file.seek(offset)
+            data = self._file.read(min(wanted, self._file_bytes))
+        damage = "" if data and len(data) == wanted else "the file ends before their data"
+        if self._compression in FAX:
+            if page.fillorder == 2:
+                data = bytes(imagecodecs.bitorder_decode(data))
+            options = int(page.tags.valueof(292) or 0)
+            bits, flaw = decode_fax(data, height, self._segment_columns, self._compression, options)
+            return bits[..., None], flaw and (damage or flaw)
         try:
-            if compression in FAX:
-                options = int(page.tags.valueof(292) or 0)
-                bits, flaw = decode_fax(data, height, self._segment_columns, compression, options)
-                return bits[..., None], flaw and (damage or flaw)
-            if compression not in UNPACK:  # a picture is whole, or is not read
-                return (nothing, damage) if damage else (self._picture(data, index)[:height], "")
-            size = (self._segment_rows if page.is_tiled else height) * self._row_bytes
-            unpacked = UNPACK[compression](data, min(size, EXPANSION * len(data)))[:size]
-            good = min(height, len(unpacked) // self._row_bytes)
-            segment = page.decode(bytearray(unpacked).ljust(size, b"\0"), index)[0]
-        except (ScanError, MemoryError):
+            if damage:
+                raise ValueError(damage)
+            if self._compression in DEFLATE:  # tifffile refuses strips that hold too many rows
+                size = self._segment_rows * self._row_bytes
+                data = zlib.decompressobj().decompress(data, size)
+            if self._compression == JPEG:
+                _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
+                # The codec asks for memory by what the segment claims, not by what the page says.
+                if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
+                    raise ValueError(f"a JPEG of {rows} x {columns} in a smaller strip or tile")
+                tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+            return page.decode(data, index, **tables)[0][0, :height], ""
+        except MemoryError:
             raise
         except Exception as error:
-            return nothing, damage or f"the data are damaged ({one_line(error)})"
-        return segment[0, :good], "" if good == height else damage or "the data are damaged"
-
-    def _raw(self, index: int) -> tuple[bytes, str]:
-        """The bytes of a segment as they are in the file, and what is wrong with them."""
-        if index >= min(len(self._offsets), len(self._byte_counts)):
-            return b"", "the file does not say where they are"
-        offset, wanted = int(self._offsets[index]), int(self._byte_counts[index])
-        if wanted <= 0 or offset <= 0:
-            return b"", "the file has no data for them"
-        self._file.seek(offset)
-        data = self._file.read(min(wanted, self._file_bytes))
-        if self._swapped:
-            data = bytes(imagecodecs.bitorder_decode(data))
-        return data, "" if len(data) == wanted else "the file ends before them"
-
-    def _picture(self, data: bytes, index: int) -> Any:
-        """A segment in JPEG or WebP; the tables that all JPEGs share are the page's."""
-        page, tables = self._page, {}
-        if self._compression == JPEG:
-            _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
-            # The codec asks for memory by what the segment claims, not by what the page says.
-            if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
-                raise ValueError(f"a JPEG of {rows} x {columns} in a smaller strip or tile")
-            tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-        return page.decode(data, index, **tables)[0][0]
+            return np.empty((0, 1, 1)), damage or f"the data are damaged ({one_line(error)})"
 
     # From samples to gray
-
-    def _palette(self) -> Gray:
-        """R, G, B of each value, (values, 3)."""
-        colours = np.asarray(self._page.colormap)
-        if self._bits > 8 or colours.shape != (3, 2**self._bits):
-            raise ScanError("its palette is missing or of the wrong size: it is damaged")
-        # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
-        return (colours >> 8 if colours.max() > 255 else colours).T.astype(np.uint8)
 
     @cached_property
     def _range(self) -> tuple[float, float]:
         """The values of black and white: the ends of the format, or of a page's floats."""
-        low, high = 0.0, 1.0
-        if self._page.dtype.kind != "f":
-            low = -(2.0 ** (self._bits - 1)) if self._page.dtype.kind == "i" else 0.0
-            high = low + 2.0**self._bits - 1
+        kind, low, high = self._page.dtype.kind, 0.0, 1.0
+        if kind == "f":
+            starts = range(0, self.rows, self._segment_rows)
+            values = np.concatenate([self.band(row).samples.ravel() for row in starts])
+            known = values[np.isfinite(values)]
+            if known.size and not 0 <= known.min() <= known.max() <= 1:
+                low, high = float(known.min()), float(known.max())
         else:
-            bands = (self.band(row).samples for row in range(0, self.rows, self._segment_rows))
-            known = (band[np.isfinite(band)] for band in bands)
-            ends = [float(end) for k in known if k.size for end in (k.min(), k.max())]
-            if ends and not 0 <= min(ends) <= max(ends) <= 1:
-                low, high = min(ends), max(ends)
+            low = -(2.0 ** (self._bits - 1)) if kind == "i" else 0.0
+            high = low + 2.0**self._bits - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def show(self, samples: NDArray[Any]) -> Gray:
         """Gray (rows, columns), or R, G, B where colours are asked for, of a band's samples."""
-        if self._one_bit:
+        if self._bits == self._samples == 1:
             samples = np.unpackbits(samples, axis=1, count=self.columns)[..., None]
         channels, extra = CHANNELS[self._photometric], self._page.extrasamples[:1]
         alpha = None
@@ -270,6 +226,4 @@ class TiffPage:
         if self._photometric == CMYK:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
             shown = (ink * black // 255).astype(np.uint8)
-        elif self._photometric in LAB:
-            shown = cv2.cvtColor(shown ^ LAB[self._photometric], cv2.COLOR_LAB2RGB)
         return on_white(shown, alpha, extra == (1,), self._colour)
