@@ -37,25 +37,22 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(path)
     hidden = hidden_name(target)
     try:
-        # First, because renaming onto a folder fails only when all the work is done.
-        if target.is_dir():
+        if target.is_dir():  # or renaming would fail when all the work is done
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with open(hidden, "x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        replace_file(hidden, target)
+        _replace(hidden, target)
     except BaseException as error:
         hidden.unlink(missing_ok=True)
         # An error of ours has no name (writing to an open file) or the hidden one.
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
-            text = f"cannot write: {error.strerror}"
-            raise OSError(error.errno, text, str(target)) from error
+            raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
         raise
 
 
-def replace_file(hidden: Path, target: Path) -> None:
-    """Rename ``hidden`` to ``target``. Raises FileInUse, and other OSErrors as they come."""
+def _replace(hidden: Path, target: Path) -> None:
     for wait_s in (*RETRY_AFTER_S, None):
         try:
             return os.replace(hidden, target)

@@ -20,11 +20,9 @@ from numpy.typing import NDArray
 
 from wellseg.scan.errors import ScanError
 
-FAX = RLE, FAX3, FAX4 = 2, 3, 4
+FAX = (2, 3, 4)
 SPILL_PIXELS = 2**25
 """Strips above this many pixels are decoded into a temporary file: some hold a whole log."""
-END_MARK_BYTES = 3
-"""Of Group 4: two ends of line, each eleven zeros and a one."""
 
 _first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
 
@@ -42,9 +40,10 @@ def decode_fax(
     pixels, good, at_mark = _decode(data, possible, *tags)
     if at_mark:
         # An end mark where a row should begin. If it is the data's last, the scan ended early, and
-        # the rest is blank; but zeros that damage left look the same. Without it, what changes?
+        # the rest is blank; but zeros that damage left look the same. Without its three bytes (two
+        # ends of line, each eleven zeros and a one), what changes?
         stripped = data.rstrip(b"\0")
-        shorter = _decode(stripped[:-END_MARK_BYTES], possible, *tags)[1:]
+        shorter = _decode(stripped[:-3], possible, *tags)[1:]
         last_bits = int.from_bytes(stripped[-3:])
         ends_with_mark = last_bits // (last_bits & -last_bits or 1) % 2**12 == 1
         if shorter != (good, True) and ends_with_mark:
@@ -85,8 +84,7 @@ _libtiff.addFilter(_hear)
 
 
 def _zeros(rows: int, columns: int) -> NDArray[Any]:
-    """One byte a pixel: libtiff gives no fewer. Many lie in a file, which the system writes back
-    when memory is short."""
+    """One byte a pixel, as libtiff has them; many lie in a file, and need no memory to last."""
     size = rows * columns
     if size <= SPILL_PIXELS:
         return np.zeros((rows, columns), np.bool_)

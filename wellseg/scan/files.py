@@ -51,10 +51,8 @@ class Task:
 
 
 class File(NamedTuple):
-    """A file below a folder: its name there, a text that changes when it does, its size."""
-
-    name: str
-    version: str
+    name: str  # below the folder
+    version: str  # changes when the file does
     size_bytes: int
 
 
@@ -86,8 +84,7 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
     """Whether that is a folder; the files below it, sorted by name; of a file, itself.
 
     wanted: tells by a name, and by whether it is a folder's, what to look at. Links to folders are
-    not followed.
-    Raises ValueError, naming the path or URL: it is not there, or cannot be looked into.
+    not followed. Raises ValueError, naming what is not there or cannot be looked into.
     """
     fs, root = _filesystem(place)
     found = []
@@ -141,27 +138,26 @@ def read_file(place: str) -> bytes:
 
 def write_whole(place: str, data: bytes) -> None:
     """A small file, at a path or URL, in one step."""
-    if not is_url(place):
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(place) as file:
-            file.write(data)
+    if is_url(place):
+        with TemporaryDirectory(prefix="wellseg-") as folder:
+            # By its name stores tell what type it has: a page, a table.
+            path = Path(folder, PurePosixPath(place).name)
+            path.write_bytes(data)
+            fs, target = _filesystem(place)
+            fs.put_file(str(path), target)
         return
-    with TemporaryDirectory(prefix="wellseg-") as folder:
-        # By its name stores tell what type it has: a page, a table.
-        path = Path(folder, PurePosixPath(place).name)
-        path.write_bytes(data)
-        fs, target = _filesystem(place)
-        fs.put_file(str(path), target)
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(place) as file:
+        file.write(data)
 
 
 @contextmanager
 def claim(task: Task) -> Iterator[bool]:
     """Whether this process alone may write the task's results, until the block ends.
 
-    Held through a locked file, .wellseg-NAME.lock beside the results: it ends with its process,
-    however that ends, and holds between machines that share the folder, as far as the folder knows
-    locks (NFS 4 and SMB do). Behind URLs there are no locks: two runs may both mask a scan there,
-    each of whose results is whole; the last one stays.
+    A lock on .wellseg-NAME.lock beside the results ends with its process, however that ends, and
+    holds between machines that share a folder of NFS 4 or SMB. Behind URLs there are no locks: two
+    runs may both mask a scan there; the results of the last one stay.
     """
     if is_url(task.stem):
         yield True

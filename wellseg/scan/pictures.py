@@ -28,9 +28,7 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):  # the first row, or column, lies at the bottom
         pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):  # ... at the right
-        pixels = pixels[:, ::-1]
-    return pixels
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels  # ... at the right
 
 
 def paint(gray: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -51,17 +49,15 @@ def draw_errors(
     and reduced to PICTURE_PIXELS.
     """
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
-    box = np.s_[
-        max(0, top - MARGIN_PX) : top + height + MARGIN_PX,
-        max(0, left - MARGIN_PX) : left + width + MARGIN_PX,
-    ]
+    across = slice(max(0, left - MARGIN_PX), left + width + MARGIN_PX)
+    box = slice(max(0, top - MARGIN_PX), top + height + MARGIN_PX), across
     gray, prediction, truth = gray[box], prediction[box], truth[box]
     scored, true = truth != 128, truth == 255
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     near, found = (cv2.dilate(mask.view(np.uint8), disc) > 0 for mask in (true, prediction))
     picture = paint(gray, np.zeros_like(gray))
     picture[~scored] = 200 + picture[~scored] * (55 / 255)
-    picture[prediction & scored & ~near] = FALSE
+    picture[prediction & scored] = FALSE
     picture[prediction & scored & near] = HIT
     picture[true & ~found] = MISSED
     share = 1 / max(1, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))
@@ -71,7 +67,5 @@ def draw_errors(
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
     """RGB uint8 (rows, columns, 3) -> PNG."""
-    _, data = cv2.imencode(
-        ".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4]
-    )
-    return data.tobytes()
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
