@@ -1,8 +1,8 @@
 """The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
 
-Read on from here: a file is a picture (`picture_file`) or has pages (`tiff_page`) of strips, some
-in fax codes (`fax`); their samples become gray (`gray`). Nothing outside this room knows of TIFF,
-polarity, depth or palettes: everywhere else a scan is uint8 rows, 0 ink to 255 paper.
+A TIFF has pages (`tiff_page`) of strips, some in fax codes (`fax`); their samples become gray
+(`gray`). Nothing outside this room knows of TIFF, polarity, depth or palettes: everywhere else a
+scan is uint8 rows, 0 ink to 255 paper.
 """
 
 from __future__ import annotations
@@ -10,23 +10,32 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
+import imagecodecs
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
+from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError as ScanError
 from wellseg.scan.errors import one_line
-from wellseg.scan.gray import Gray
-from wellseg.scan.picture_file import BEGINNINGS, PictureFile
+from wellseg.scan.gray import Gray, on_white, scale
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PICTURES = {
+    b"\x89PNG\r\n\x1a\n": imagecodecs.png_decode,
+    b"BM": imagecodecs.bmp_decode,
+    b"\xff\xd8\xff": imagecodecs.jpeg_decode,
+    b"\0\0\0\x0cjP  ": imagecodecs.jpeg2k_decode,
+}
+"""How files begin, and what decodes them."""
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 SMALL_COPY = 0.67
@@ -117,19 +126,16 @@ def _named(path: Path, what: str) -> Iterator[None]:
         raise ScanError(f"{path}: {reason}") from error
 
 
-class Scan:
+class Scan(AbstractContextManager["Scan"]):
     """An open scan. Use `open_scan` to make one, and `with` or `close` to let go of it.
 
     Keeps the file and the last decoded band (a strip, or a row of tiles) in memory: reading from
     top to bottom decodes each band once. Not for use from several threads at once.
 
-    page, pages: which page this is, from 0, and how many there are.
-    rows, columns: the size as stored in the file.
+    page, pages: which page this is, from 0, and how many there are. rows, columns: as stored.
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
-        mask is laid out as the file is.
-    resolution: the TIFF tags, for `MaskWriter`; None if the file has none.
-    dpi: pixels per inch, across; None if unknown.
-    kind: what the pixels are: "1-bit", "gray" or "colour".
+    mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
+    dpi: pixels per inch, across; None if unknown. kind: "1-bit", "gray" or "colour".
     mostly_black: whether most of what was read so far is: it may be white ink on black.
     """
 
@@ -139,15 +145,16 @@ class Scan:
         self.path, self._file, self._invert = path, file, invert
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
+        self.dpi: float | None = None
         self._band: Band | None = None
-        self._values_read, self._sum_read = 0, 0.0
+        self._values_read = self._sum_read = 0
         head = file.read(8)
         file.seek(0)
         self._source: TiffPage | PictureFile
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        if head.startswith(TIFFS):
             tiff_page = self._choose_page(page)
             self._source = TiffPage(tiff_page, file, os.fstat(file.fileno()).st_size, colour)
-        elif head.startswith(BEGINNINGS):
+        elif head.startswith(tuple(PICTURES)):
             if page not in (None, 0):
                 raise ScanError(f"has no page {page}, only page 0")
             self._source = PictureFile(file.read(), colour)
@@ -176,15 +183,10 @@ class Scan:
             self.orientation = int(tags.valueof(274))
         x, y, unit = tags.valueof(282), tags.valueof(283), tags.valueof(296, 2)
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
-            self.resolution = x, y, int(unit) if unit in (1, 2, 3) else 2
+            unit = int(unit) if unit in (1, 2, 3) else 2
+            self.resolution = x, y, unit
+            self.dpi = None if unit == 1 else x[0] / x[1] * (2.54 if unit == 3 else 1.0)
         return pages[wanted]
-
-    @property
-    def dpi(self) -> float | None:
-        if self.resolution is None or self.resolution[2] == 1:
-            return None
-        (pixels, units), _, unit = self.resolution
-        return pixels / units * (2.54 if unit == 3 else 1.0)
 
     @property
     def mostly_black(self) -> bool:
@@ -217,15 +219,38 @@ class Scan:
         if self._invert:
             np.subtract(255, gray, out=gray)
         self._values_read += gray.size
-        self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
+        self._sum_read += int(gray.sum())
         return gray
 
     def close(self) -> None:
         self._band = None
         self._file.close()
 
-    def __enter__(self) -> Scan:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class PictureFile:
+    """PNG, JPEG, BMP or JPEG 2000: one band. kind: "gray" or "colour"."""
+
+    def __init__(self, data: bytes, colour: bool) -> None:
+        decode = next(decode for begins, decode in PICTURES.items() if data.startswith(begins))
+        if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
+            _, rows, columns, samples = jpeg_shape(data)
+            if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data) or samples > 3:
+                raise ScanError("a damaged JPEG, which ends early, or one in CMYK")
+        pixels = decode(data)
+        self.rows, self.columns = pixels.shape[:2]
+        self._band = Band(0, self.rows, pixels.reshape(self.rows, self.columns, -1))
+        self.kind = "colour" if pixels.shape[2:] in ((3,), (4,)) else "gray"
+        self._colour = colour and self.kind == "colour"
+
+    def band(self, row: int) -> Band:
+        return self._band
+
+    def show(self, samples: NDArray[Any]) -> Gray:
+        """Gray (rows, columns), or R, G, B where colours are asked for, of a band's samples."""
+        samples = scale(samples, 0, 65535 if samples.dtype == np.uint16 else 255)
+        shown = samples[..., :3] if self.kind == "colour" else samples[..., 0]
+        alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
+        return on_white(shown, alpha, False, self._colour)

@@ -97,12 +97,10 @@ class TiffPage:
             or self._samples < CHANNELS.get(photometric, 2**16)
             or (photometric == YCBCR and compression != JPEG)
             or page.dtype is None
-            or page.dtype.kind not in "buif"
-            or page.imagedepth > 1
         ):
-            what = f"compression {compression}, photometric {photometric}"
-            samples = f"{self._samples} samples of {self._bits} bits"
-            raise ScanError(f"{what}, {samples}: not supported; convert it, as with tiffcp -c lzw")
+            what = f"compression {compression}, photometric {photometric}, {self._samples} samples"
+            tool = "convert it, as with tiffcp -c lzw"
+            raise ScanError(f"{what} of {self._bits} bits: not supported; {tool}")
 
     def _find_segments(self) -> list[tuple[int, int]]:
         """Offset and bytes of each; refuses, before memory is asked for, what no file can hold."""
@@ -118,17 +116,14 @@ class TiffPage:
         one_strip = not page.is_tiled and len(offsets) == self._planes
         if possible and one_strip and self._compression == NONE:
             page.rowsperstrip = self._segment_rows = max(1, PART_BYTES // self._row_bytes)
-            size = self._segment_rows * self._row_bytes
-            parts = range(0, self.rows * self._row_bytes, size)
-            offsets = [offset + part for offset in offsets for part in parts]
-            counts = [
-                min(size, self.rows * self._row_bytes - part) for part in parts
-            ] * self._planes
+            starts = range(0, self.rows * self._row_bytes, self._segment_rows * self._row_bytes)
+            offsets = [offset + start for offset in offsets for start in starts]
+            counts = [min(starts.step, starts.stop - start) for start in starts] * self._planes
         if not possible or row_bytes * self._segment_rows > MAX_BAND_BYTES:
             raise ScanError(
-                f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples: more "
-                f"than a file of {file_bytes:,} bytes can hold, or its strips or tiles are larger "
-                f"than {MAX_BAND_BYTES:,} bytes when decoded; rewrite it with tiffcp -r 256"
+                f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples: too "
+                f"many for a file of {file_bytes:,} bytes, or for one of its strips or tiles; "
+                f"rewrite it with tiffcp -r 256"
             )
         return list(zip(offsets, counts, strict=False))
 
@@ -160,7 +155,7 @@ class TiffPage:
 
     def _segment(self, index: int, height: int) -> tuple[NDArray[Any], str]:
         """The good ones of a segment's first `height` rows, (rows, columns, samples), and what is
-        wrong with the next. Of fax codes rows before a flaw are good, else all are or none."""
+        wrong with the next. Before a flaw in fax codes rows are good, else all are or none."""
         page, data, tables = self._page, b"", {}
         offset, wanted = self._places[index] if index < len(self._places) else (0, 0)
         if offset > 0 and wanted > 0:
