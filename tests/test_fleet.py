@@ -144,18 +144,6 @@ def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
     assert list(tmp_path.iterdir()) == [young]
 
 
-def test_where_a_put_may_be_seen_half_done_it_is_put_beside_and_moved(
-    memory, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(storage, "WHOLE_PUTS", ())
-    (tmp_path / "a.mask.tif").write_bytes(b"mask")
-    storage._put(tmp_path / "a.mask.tif", "memory://o/deep/a.mask.tif")
-    assert (
-        list(memory.find("/o")) == ["/o/deep/a.mask.tif"]
-        and memory.cat("/o/deep/a.mask.tif") == b"mask"
-    )
-
-
 def test_without_ray_or_a_cluster_one_line_says_so(weights, tmp_path, capsys, monkeypatch):
     (tmp_path / "a.tif").write_bytes(tiff())
     monkeypatch.setitem(sys.modules, "ray", None)

@@ -27,6 +27,7 @@ REPORT = ".json"
 SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0
 """What belongs to no scan that is being masked was left by a killed run when it is as old."""
+split = os.path.split  # of a path or URL: folder and name
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,15 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
-def split(place: str) -> tuple[str, str]:
-    """Folder and name of a path or URL."""
-    folder, _, name = place.rpartition("/")
-    return (folder, name) if is_url(place) else os.path.split(place)
-
-
 def expand(place: str) -> list[str]:
     """What a pattern (*.tif) stands for, where the shell has not said so; else the place itself."""
     if not glob.has_magic(place) or os.path.lexists(place):
         return [place]
-    if not is_url(place):
-        return sorted(glob.glob(place, recursive=True)) or [place]
-    fs, path = _filesystem(place)
-    return sorted(fs.unstrip_protocol(found) for found in fs.glob(path)) or [place]
+    found = glob.glob(place, recursive=True)
+    if is_url(place):
+        fs, path = _filesystem(place)
+        found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
+    return sorted(found) or [place]
 
 
 def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:

@@ -7,9 +7,10 @@ scan is uint8 rows, 0 ink to 255 paper.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import index
 from pathlib import Path
@@ -18,12 +19,11 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError as ScanError
 from wellseg.scan.errors import one_line
-from wellseg.scan.gray import Gray, on_white, scale
+from wellseg.scan.gray import Gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
@@ -150,26 +150,22 @@ class Scan(AbstractContextManager["Scan"]):
         self._values_read = self._sum_read = 0
         head = file.read(8)
         file.seek(0)
-        self._source: TiffPage | PictureFile
-        if head.startswith(TIFFS):
-            tiff_page = self._choose_page(page)
-            self._source = TiffPage(tiff_page, file, os.fstat(file.fileno()).st_size, colour)
-        elif head.startswith(tuple(PICTURES)):
-            if page not in (None, 0):
-                raise ScanError(f"has no page {page}, only page 0")
-            self._source = PictureFile(file.read(), colour)
-        elif not head:
+        decoders = [decode for begins, decode in PICTURES.items() if head.startswith(begins)]
+        if not head:
             raise ScanError("the file is empty")
-        else:
+        if decoders:
+            file = _as_tiff(file.read(), decoders[0])
+        elif not head.startswith(TIFFS):
             hint = "export its pages as TIFF or PNG at 200 dpi or more"
             raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {hint}")
+        self._source = TiffPage(self._choose_page(file, page), file, colour)
         self.rows, self.columns = self._source.rows, self._source.columns
         self.kind = self._source.kind
         self._channels = (3,) if colour and self.kind == "colour" else ()
 
-    def _choose_page(self, wanted: int | None) -> Any:
+    def _choose_page(self, file: BinaryIO, wanted: int | None) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
-        pages: Any = tifffile.TiffFile(self._file, name=self.path.name).pages
+        pages: Any = tifffile.TiffFile(file, name=self.path.name).pages
         self._tiff_pages, self.pages = pages, len(pages)
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
@@ -230,27 +226,20 @@ class Scan(AbstractContextManager["Scan"]):
         self.close()
 
 
-class PictureFile:
-    """PNG, JPEG, BMP or JPEG 2000: one band. kind: "gray" or "colour"."""
-
-    def __init__(self, data: bytes, colour: bool) -> None:
-        decode = next(decode for begins, decode in PICTURES.items() if data.startswith(begins))
-        if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
-            _, rows, columns, samples = jpeg_shape(data)
-            if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data) or samples > 3:
-                raise ScanError("a damaged JPEG, which ends early, or one in CMYK")
-        pixels = decode(data)
-        self.rows, self.columns = pixels.shape[:2]
-        self._band = Band(0, self.rows, pixels.reshape(self.rows, self.columns, -1))
-        self.kind = "colour" if pixels.shape[2:] in ((3,), (4,)) else "gray"
-        self._colour = colour and self.kind == "colour"
-
-    def band(self, row: int) -> Band:
-        return self._band
-
-    def show(self, samples: NDArray[Any]) -> Gray:
-        """Gray (rows, columns), or R, G, B where colours are asked for, of a band's samples."""
-        samples = scale(samples, 0, 65535 if samples.dtype == np.uint16 else 255)
-        shown = samples[..., :3] if self.kind == "colour" else samples[..., 0]
-        alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
-        return on_white(shown, alpha, False, self._colour)
+def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
+    """A PNG, JPEG, BMP or JPEG 2000 as an uncompressed TIFF in memory."""
+    if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
+        _, rows, columns, samples = jpeg_shape(data)
+        if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data) or samples > 3:
+            raise ScanError("a damaged JPEG, which ends early, or one in CMYK")
+    pixels, file = decode(data), io.BytesIO()
+    samples = pixels.size // (pixels.shape[0] * pixels.shape[1])
+    tifffile.imwrite(
+        file,
+        pixels,
+        photometric="rgb" if samples > 2 else "minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"] if samples in (2, 4) else [],
+        metadata=None,
+    )
+    return io.BytesIO(file.getvalue())

@@ -7,6 +7,7 @@ is decoded by itself. What tifffile makes of a segment are its *samples*.
 from __future__ import annotations
 
 import itertools
+import os
 import zlib
 from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
@@ -53,8 +54,8 @@ class TiffPage:
     Raises ScanError for what is not supported, and for sizes that the file cannot hold.
     """
 
-    def __init__(self, page: Any, file: BinaryIO, file_bytes: int, colour: bool) -> None:
-        self._page, self._file, self._file_bytes = page, file, file_bytes
+    def __init__(self, page: Any, file: BinaryIO, colour: bool) -> None:
+        self._page, self._file, self._file_bytes = page, file, file.seek(0, os.SEEK_END)
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
