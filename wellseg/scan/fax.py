@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from wellseg.scan.errors import ScanError
 
 FAX = (2, 3, 4)
-SPILL_PIXELS = 2**25
-"""Strips above this many pixels are decoded into a temporary file: some hold a whole log."""
+SPILL_PIXELS = 2**25  # strips above lie in a temporary file: some hold a whole log
 
 _first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
 

@@ -25,8 +25,7 @@ from wellseg.scan.errors import one_line
 
 REPORT = ".json"
 SCRATCH = "wellseg-scan-"
-FORGOTTEN_S = 86400.0
-"""What belongs to no scan that is being masked was left by a killed run when it is as old."""
+FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a killed run
 split = os.path.split  # of a path or URL: folder and name
 
 

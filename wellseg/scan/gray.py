@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]
 
-STRONG_COLOUR = 96
-"""A colour is ink from this difference of its channels on; paper and pale grids have less."""
+STRONG_COLOUR = 96  # a colour is ink from this difference of its channels on
 
 
 def to_gray(pixels: Gray) -> Gray:

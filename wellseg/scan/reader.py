@@ -38,10 +38,6 @@ PICTURES = {
 """How files begin, and what decodes them."""
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
-SMALL_COPY = 0.67
-"""A page of the same shape as the largest, but at most so wide, is a reduced copy of it."""
-THUMBNAIL = 0.25
-"""A page whose shorter side is at most this share of the largest page's is a thumbnail."""
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
 CHUNK_PIXELS = 2**20
@@ -76,22 +72,18 @@ def pages_of(path: str | os.PathLike[str]) -> tuple[int, list[int], list[int]]:
         return largest.page, own, [number for number in others if number not in own]
 
 
-def _is_own_scan(page: Any, largest: Scan) -> bool:
+def _is_own_scan(page: Any, largest: Scan) -> Any:
     # NewSubfileType (254) is 1 for a reduced copy, 4 for a mask; SubfileType (255) 2 for a copy.
     if int(page.tags.valueof(254) or 0) & 5 or page.tags.valueof(255) == 2:
         return False
     down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
     shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)
-    same_shape = abs(down - across) < 0.02 * across
-    return bool(shorter > THUMBNAIL and not (same_shape and across <= SMALL_COPY))
+    reduced = abs(down - across) < 0.02 * across and across <= 0.67
+    return shorter > 0.25 and not reduced  # nor is it a thumbnail
 
 
 def open_scan(
-    path: str | os.PathLike[str],
-    page: int | None = None,
-    *,
-    colour: bool = False,
-    invert: bool = False,
+    path: str | Path, page: int | None = None, *, colour: bool = False, invert: bool = False
 ) -> Scan:
     """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
@@ -147,7 +139,7 @@ class Scan(AbstractContextManager["Scan"]):
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
-        self._values_read = self._sum_read = 0
+        self._values_read, self._sum_read, self.mostly_black = 0, 0, False
         head = file.read(8)
         file.seek(0)
         decoders = [decode for begins, decode in PICTURES.items() if head.startswith(begins)]
@@ -184,10 +176,6 @@ class Scan(AbstractContextManager["Scan"]):
             self.dpi = None if unit == 1 else x[0] / x[1] * (2.54 if unit == 3 else 1.0)
         return pages[wanted]
 
-    @property
-    def mostly_black(self) -> bool:
-        return self._sum_read < MOSTLY_BLACK * self._values_read
-
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
@@ -216,6 +204,7 @@ class Scan(AbstractContextManager["Scan"]):
             np.subtract(255, gray, out=gray)
         self._values_read += gray.size
         self._sum_read += int(gray.sum())
+        self.mostly_black = self._sum_read < MOSTLY_BLACK * self._values_read
         return gray
 
     def close(self) -> None:

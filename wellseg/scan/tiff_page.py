@@ -26,33 +26,24 @@ WHITE_IS_ZERO, PALETTE, CMYK, YCBCR = 0, 3, 5, 6
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
 NONE, JPEG, DEFLATE = 1, 7, (8, 32946)
-OTHERS = (5, 32773, 34925, 50000, 50001)
-"""LZW, PackBits, LZMA, Zstandard, WebP."""
-EXPANSION = 2**16
-"""The most bytes that one byte of a file can become: beyond all compressions but fax."""
+OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
+EXPANSION = 2**16  # by any compression but fax: bytes that one byte of a file becomes
 MAX_BAND_BYTES = 2**31
-PART_BYTES = 2**22
-"""An uncompressed page in one strip is read in parts of about so many bytes."""
+PART_BYTES = 2**22  # an uncompressed page in one strip is read in parts of about so many
 
 
 class Band(NamedTuple):
-    """Rows of a page, from row `first` on; fewer than up to `stop` if damaged.
-
-    samples: (rows, columns, samples) as in the file; of 1-bit pages packed, eight to a byte.
-    damage: why rows are missing; empty if none is.
-    """
+    """Rows of a page from `first` on; fewer than up to `stop` if damaged, and why."""
 
     first: int
     stop: int
-    samples: NDArray[Any]
-    damage: str = ""
+    samples: NDArray[Any]  # (rows, columns, samples) as in the file; of 1-bit pages packed
+    damage: str
 
 
 class TiffPage:
-    """Decodes the bands of one page. kind: "1-bit", "gray" or "colour".
-
-    Raises ScanError for what is not supported, and for sizes that the file cannot hold.
-    """
+    """Decodes the bands of one page, or raises ScanError for what is not supported, and for sizes
+    that the file cannot hold. kind: "1-bit", "gray" or "colour"."""
 
     def __init__(self, page: Any, file: BinaryIO, colour: bool) -> None:
         self._page, self._file, self._file_bytes = page, file, file.seek(0, os.SEEK_END)
@@ -128,8 +119,6 @@ class TiffPage:
             )
         return list(zip(offsets, counts, strict=False))
 
-    # From file to samples
-
     def band(self, row: int) -> Band:
         """Decode the band that holds this row."""
         down, bands = row // self._segment_rows, -(-self.rows // self._segment_rows)
@@ -186,8 +175,6 @@ class TiffPage:
             raise
         except Exception as error:
             return np.empty((0, 1, 1)), damage or f"the data are damaged ({one_line(error)})"
-
-    # From samples to gray
 
     @cached_property
     def _range(self) -> tuple[float, float]:

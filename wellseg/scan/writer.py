@@ -29,9 +29,8 @@ class MaskWriter:
 
     def put(self, band: Gray) -> None:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
-        if band.dtype != np.uint8 or band.ndim != 2 or band.shape[1] != self.columns:
-            what = f"a mask band is {band.dtype} {band.shape}"
-            raise ScanError(f"{what}, not uint8 (rows, {self.columns})")
+        if band.dtype != np.uint8 or band.shape != (len(band), self.columns):
+            raise ScanError(f"{band.dtype} {band.shape} is not uint8 (rows, {self.columns})")
         self._taken += len(band)
         rows = np.concatenate([self._waiting, band])
         while len(rows) >= STRIP_ROWS or (self._taken == self.rows and len(rows)):
