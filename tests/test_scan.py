@@ -736,7 +736,7 @@ def test_claims_are_refused_before_memory_is_asked_for(tmp_path: Path, compressi
 def test_unsupported_compression_says_so(tmp_path: Path) -> None:
     path = tmp_path / "scan.tif"
     path.write_bytes(tiny_tiff(b"123456", compression=34712))
-    with pytest.raises(ScanError, match="compression 34712.* not supported; convert it"):
+    with pytest.raises(ScanError, match=r"compression 34712.* not supported; convert it"):
         open_scan(path)
 
 

@@ -83,7 +83,11 @@ def _is_own_scan(page: Any, largest: Scan) -> Any:
 
 
 def open_scan(
-    path: str | Path, page: int | None = None, *, colour: bool = False, invert: bool = False
+    path: str | os.PathLike[str],
+    page: int | None = None,
+    *,
+    colour: bool = False,
+    invert: bool = False,
 ) -> Scan:
     """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
