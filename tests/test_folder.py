@@ -271,12 +271,12 @@ def test_files_of_other_kinds_are_counted_and_said(folder, weights, tmp_path, ca
         (folder / name).touch()
     run(folder, "--weights", weights, "--out", tmp_path / "out")
     said = capsys.readouterr().err
-    assert "2 PDF, 1 DjVu not read: convert what" in said
+    assert "2 PDF, 1 DJVU not read: convert what" in said
     others = {name for name, state in states(tmp_path / "out").items() if state == "not read"}
     assert others == {"report.pdf", "deep/old.PDF", "x.djvu"}
     (folder / "deep" / "c.tif").unlink()
     run(folder, "--weights", weights, status=2)
-    assert "in this folder, but 2 PDF, 1 DjVu: convert them" in capsys.readouterr().err
+    assert "in this folder, but 2 PDF, 1 DJVU: convert them" in capsys.readouterr().err
 
 
 def test_a_pattern_that_no_shell_has_expanded(folder, weights, monkeypatch, capsys):

@@ -152,8 +152,8 @@ class Scan(AbstractContextManager["Scan"]):
         if decoders:
             file = _as_tiff(file.read(), decoders[0])
         elif not head.startswith(TIFFS):
-            hint = "export its pages as TIFF or PNG at 200 dpi or more"
-            raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {hint}")
+            hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
+            raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
         self._source = TiffPage(self._choose_page(file, page), file, colour)
         self.rows, self.columns = self._source.rows, self._source.columns
         self.kind = self._source.kind
