@@ -184,9 +184,11 @@ def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture
 
 def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spinning they would take the cores from what they wait for; the user's word goes first."""
-    for given, load, expected in (
-        (None, 2.0, "PASSIVE"), (None, 0.1, None), ("ACTIVE", 2.0, "ACTIVE"),
+    for given, load, cores, expected in (
+        (None, 2.0, 2, "PASSIVE"), (None, 0.1, 2, None), ("ACTIVE", 2.0, 2, "ACTIVE"),
+        (None, 2.0, 64, None), (None, 20.0, 64, "PASSIVE"),
     ):  # fmt: skip
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
         if given:
             monkeypatch.setenv("OMP_WAIT_POLICY", given)
