@@ -39,8 +39,8 @@ def predict(config: PredictConfig) -> int:
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
-    for flag in ("depth", "step", "tracks", "rows"):
-        if getattr(config, flag) and count > 1:
+    for flag in ("depth", "step", "tracks", "rows") if count > 1 else ():
+        if getattr(config, flag):
             raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
     settings = _settings(config)
     clear(tasks)

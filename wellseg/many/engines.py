@@ -63,10 +63,8 @@ class Worker:
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
     ) -> Outcome:
-        """Mask one scan. Whatever is wrong with it is in the outcome: the other scans go on.
-
-        progress: takes the share done, in [0, 1]. say: what the user should know at once.
-        """
+        """Mask one scan; what is wrong with it is in the outcome. progress takes the share done, in
+        [0, 1], say what the user should know at once."""
         here = task
         try:
             with claim(task) as is_mine:
@@ -199,9 +197,8 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """On an existing Ray cluster. Workers read scans and write results themselves, through a file
-    system that all machines share or fsspec URLs, with credentials of their own environment; the
-    weights are on each machine. A task whose worker or machine is lost is handed out again.
+    """On an existing Ray cluster, whose machines have the weights and a file system in common, or
+    read and write URLs. A task whose worker or machine is lost is handed out again.
 
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes.
     """

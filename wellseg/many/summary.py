@@ -69,10 +69,7 @@ def as_csv(outcomes: Mapping[Task, Outcome]) -> bytes:
 def index_page(
     folder: str, outcomes: Mapping[Task, Outcome], look_at: str, going_on: bool = False
 ) -> bytes:
-    """The page of all scans, of which those that are done lead to their results below ``folder``.
-
-    going_on: the run is not over.
-    """
+    """The page of all scans; those that are done lead to their results below ``folder``."""
     start = len(join(folder, "-")) - 1
     # Behind a URL nobody looks, for each of 140,000 scans: what is done was put there.
     endings = [look_at] if is_url(folder) else [".html", ".overlay.png"]

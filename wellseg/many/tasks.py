@@ -118,9 +118,7 @@ def is_done(
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. This alone decides what a run still has to do.
-
-    there: whether a path or URL exists.
-    """
+    ``there`` tells whether a path or URL exists."""
     if not there(task.result(REPORT)):
         return None
     try:
@@ -158,10 +156,8 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
 
 
 def clear(tasks: Iterable[Task]) -> None:
-    """Remove the hidden files and folders that killed runs left, not what a living run writes.
-
-    They are called .wellseg-, eight hex digits, a hyphen and the result's name.
-    """
+    """Remove the hidden files and folders (.wellseg-0123abcd-RESULT) that killed runs left, not
+    what a living run writes."""
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):
