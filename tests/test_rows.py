@@ -488,14 +488,14 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
             stores.append(self)
 
     monkeypatch.setattr(evaluation, "RowStore", Watched)
-    ink = random_ink(300, 64, dtype=torch.float32)
+    ink = random_ink(200, 64, dtype=torch.float32)
     for budget, in_ram, on_disk in (
         (0, False, True),
-        (1_000_000, True, True),
+        (200_000, True, True),
         (PLENTY, True, False),
     ):
         monkeypatch.setattr(evaluation, "_store_budget", lambda *_, budget=budget: budget)
-        planned = RowEvaluation(ResUNet().eval(), 300, 64, memory=PLENTY, strip_rows=32)
+        planned = RowEvaluation(ResUNet(**SMALL).eval(), 200, 64, memory=PLENTY, strip_rows=32)
         for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass
         taken = stores[-1].peak_ram_bytes, stores[-1].disk_bytes

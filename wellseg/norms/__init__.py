@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 Momentum = float | Literal["cumulative"]
-"""PyTorch's convention: running = (1 - m) running + m observed; "cumulative": the mean of all."""
+"""PyTorch's convention, running = (1 - m) running + m observed; the article's 0.01 would be 0.99
+in Keras. "cumulative": the mean of all."""
 
 
 class Norm(nn.Module):
@@ -56,10 +57,8 @@ class Norm(nn.Module):
         return scale, self.bias.double() - mean.repeat_interleave(repeats, -1) * scale
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,).
-
-        Differentiable, also through the statistics, which depend on the image.
-        """
+        """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,);
+        differentiable, also through the statistics."""
         given = *self._of_groups(mean, var), *self.scale_shift(mean, var), self.eps
         return _Normalise.apply(x, self.weight, self.bias, *given)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -71,11 +70,8 @@ class Norm(nn.Module):
 
 
 class _Normalise(torch.autograd.Function):
-    """PyTorch's kernels both ways, but with statistics that are given.
-
-    Its own, of a channels_last map on a CPU, are off by 3e-4 in scale at 6,400 rows in float32 and
-    by 2e-3 in bf16 (torch 2.13.0, pytorch issue 54293); prediction by rows has the right ones.
-    """
+    """PyTorch's kernels both ways, with statistics that are given: its own, of a channels_last map
+    on a CPU, are off by 3e-4 in scale at 6,400 rows (torch 2.13.0, pytorch issue 54293)."""
 
     @staticmethod
     def forward(
@@ -114,11 +110,7 @@ def register(word: str) -> Callable[[Maker], Maker]:
 
 
 def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
-    """The norm of that word, for maps of that many channels. Raises ValueError for unknown words.
-
-    momentum: of running statistics, in PyTorch's convention. Keras and TensorFlow call 1 - m
-        momentum, so the article's 0.01 would be 0.99 there.
-    """
+    """The norm of that word for maps of that many channels. Raises ValueError for unknown words."""
     if word not in NORMS:
         raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
     return NORMS[word](channels, momentum)

@@ -61,11 +61,8 @@ def block_moments(block: Tensor) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Count, mean and sum of squared deviations of two sets of pixels, put together.
-
-    The last term, between the sets, is what tiled GroupNorms in public code leave out
-    (Chan, Golub, LeVeque 1979).
-    """
+    """Those of two sets of pixels, put together (Chan, Golub, LeVeque 1979). The last term, between
+    the sets, is what tiled GroupNorms in public code leave out."""
     (count_a, mean_a, square_a), (count_b, mean_b, square_b) = a, b
     count = count_a + count_b
     delta = mean_b - mean_a

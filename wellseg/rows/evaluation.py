@@ -67,8 +67,7 @@ class RowEvaluation:
         rows, which slide along the depth (``statistics``). 0: from the whole image. None: as the
         weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
-    Raises NotImplementedError, naming the operation, if the net does what cannot be done by rows,
-    and ValueError for options that are wrong.
+    Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError.
     """
 
     def __init__(
@@ -173,10 +172,8 @@ class _Sweep:
             source.readers[self] = 0
 
     def advance(self) -> Tensor:
-        """Compute the next strip, (1, C, strip rows, W), and keep it if it will be read.
-
-        In rehearsal, only take its place in the store.
-        """
+        """Compute the next strip, (1, C, rows, W), and keep it if it will be read; in rehearsal,
+        only take its place in the store."""
         run, strip = self.run, self.step.meta
         start, stop = self.next_row, min(self.next_row + self.strip_rows, self.step.rows)
         ranges = self._ranges(start, stop)
@@ -273,10 +270,8 @@ class _Sweep:
 def select_rows(
     x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
 ) -> Tensor:
-    """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first.
-
-    Beyond the map's edges, which are the image's, rows are filled in; there alone.
-    """
+    """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first;
+    beyond the map's edges, which are the image's, and there alone, they are filled in."""
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside

@@ -56,7 +56,7 @@ class Rule:
         return first, ((stop - 1) * self.down - self.offset + self.after) // self.up + 1
 
     def first_row(self, first_in: int) -> int:
-        """Which output row comes first when ``run`` is given input rows from this one on."""
+        """The first output row of ``run`` on input rows from this one on."""
         return (first_in * self.up + self.offset) // self.down
 
 
@@ -92,10 +92,7 @@ def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) ->
 def record(
     net: nn.Module, rows: int, columns: int, dtype: torch.dtype, device: torch.device
 ) -> list[Step]:
-    """The steps of that network on an image (1, 1, rows, columns), from its ink to its output.
-
-    Raises NotImplementedError, naming the operation, where a rule is missing.
-    """
+    """The steps of that network on an image (1, 1, rows, columns), from its ink to its output."""
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
     net = copy.deepcopy(net).to(device, wide)
@@ -142,9 +139,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def norm(self, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Stands for the ``forward`` of a norm, which is one step."""
-        source, meta = self.step_of[_memory(x)], torch.empty(x.shape, dtype=x.dtype, device="meta")
-        waits = norm if getattr(norm, "reads_image", False) else None
-        return self._add(Step(Rule(forward), [source], meta, waits))
+        source = self.step_of[_memory(x)]
+        meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
+        reads_image = getattr(norm, "reads_image", False)
+        return self._add(Step(Rule(forward), [source], meta, norm if reads_image else None))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

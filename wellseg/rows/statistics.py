@@ -15,10 +15,8 @@ BLOCK_VALUES = 1 << 18
 
 
 def window_parts(rows: int, window_rows: int) -> int:
-    """Into how many parts the depth of an image is cut, so that two of them make a window.
-
-    1, the whole image, without windows (0) or where no two windows of that many rows fit.
-    """
+    """Into how many parts the depth of an image is cut, so that two of them make a window; 1, the
+    whole image, without windows (0) or where no two windows of that many rows fit."""
     parts = 2 * rows // window_rows if window_rows else 1
     return parts if parts > 2 else 1
 
@@ -74,11 +72,8 @@ class DepthStatistics:
 
 
 def scale_and_shift(x: Tensor, norm: nn.Module, statistics: DepthStatistics, start: int) -> Tensor:
-    """A norm that reads the image, once the statistics of its input are known.
-
-    x: rows of its input from ``start`` on, (1, C, h, W) in channels_last order.
-    norm: its ``scale_shift(mean, var)`` is from statistics (..., C) to scale and shift (..., C).
-    """
+    """A norm that reads the image, on rows of its input from ``start`` on, (1, C, h, W) in
+    channels_last order, once their statistics are known."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     function: Any = norm.scale_shift
     both = torch.stack(function(*statistics.of_rows(start, start + height))).to(wide)

@@ -25,8 +25,8 @@ class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
-    scratch: folder for the temporary file (None: the system's). The system removes it however the
-        process ends (POSIX: it has no name; Windows: it is deleted when it is closed).
+    scratch: folder for the temporary file (None: the system's), which the system removes however
+        the process ends.
     """
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
