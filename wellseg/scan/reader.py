@@ -16,6 +16,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import imagecodecs
 import numpy as np
 import tifffile
@@ -143,7 +144,7 @@ class Scan(AbstractContextManager["Scan"]):
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
-        self._values_read, self._sum_read, self.mostly_black = 0, 0, False
+        self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
         head = file.read(8)
         file.seek(0)
         decoders = [decode for begins, decode in PICTURES.items() if head.startswith(begins)]
@@ -207,7 +208,7 @@ class Scan(AbstractContextManager["Scan"]):
         if self._invert:
             np.subtract(255, gray, out=gray)
         self._values_read += gray.size
-        self._sum_read += int(gray.sum())
+        self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
         self.mostly_black = self._sum_read < MOSTLY_BLACK * self._values_read
         return gray
 
