@@ -117,7 +117,7 @@ def _named(path: Path, what: str) -> Iterator[None]:
         if isinstance(error, ScanError):
             reason = str(error)
         elif isinstance(error, OSError):
-            reason = f"cannot be opened: {str(error.strerror).lower()}"
+            reason = str(error.strerror).lower()
         elif isinstance(error, MemoryError):
             reason = "not enough memory to decode it"
         raise ScanError(f"{path}: {reason}") from error
