@@ -19,8 +19,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 SPLITS = ("train", "val", "test")
-VAL_BELOW, TEST_BELOW = 0.1, 0.2
-"""Of the wells' places in [0, 1), see `split_wells`."""
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 HEADER = "-header-"
@@ -49,16 +47,14 @@ class LogFiles:
 
 
 def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles]:
-    """List the logs of a data set, or of one split of it, sorted by name.
+    """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
     made from the wells' names, see `split_wells`. The well is the one in split.csv, else the name
-    up to its first "_" (so give a `well` column where names start with a common word). A split
-    may be empty (a data set of one well has no val), the whole data set never is.
+    up to its first "_" (so give a `well` column where names start with a common word).
 
-    Raises:
-        DataError: no such folder, no images, an image without a mask, a split.csv that does not
-            fit the images or that puts one well into two splits, an unknown split.
+    Raises DataError: no such folder, no images, an image without a mask, a split.csv that does not
+    fit the images or that puts one well into two splits, an unknown split.
     """
     root = Path(root)
     if split not in (*SPLITS, "all"):
@@ -70,10 +66,8 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
         both = f"both {twice[0].name} and {images[twice[0].stem].name}"
         raise DataError(f"{root / 'images'}: {both}; keep one")
     if missing := [name for name in images if name not in masks]:
-        raise DataError(
-            f"{root / 'masks' / missing[0]}.tif: no such mask, nor .png; draw it, or take the image"
-            f" out of images/ ({len(missing)} of {len(images)} images have none)"
-        )
+        said = f"no such mask, nor .png, as for {len(missing)} of {len(images)} images"
+        raise DataError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
@@ -88,10 +82,8 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
         other = first_of.setdefault(well, logs[-1])
         # Guessed wells are not held against a split that somebody wrote down.
         if "well" in row and other.split != side:
-            raise DataError(
-                f"{table}: well {well} is in two splits, {other.split} ({other.name}) and {side}"
-                f" ({name}); put all its logs into one"
-            )
+            said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
+            raise DataError(f"{table}: well {well} is in two splits, {said}")
     return [log for log in logs if split in ("all", log.split)]
 
 
@@ -104,16 +96,15 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     """Divide wells into about 80 % train, 10 % val and 10 % test, by their names alone.
 
     A well's place is its sha1 read as a number in [0, 1): val below 0.1, test below 0.2, else
-    train. So the answer is the same on every machine, and adding logs moves no well. Small data
-    sets are the exception, as chance could leave them without val or train: the well with the
-    last place is always train, and of two or more wells the one with the first is always val.
+    train: the same on every machine, and adding logs moves no well. As chance could leave small
+    data sets without val or train, the last well is always train, and the first of several val.
     """
     splits: dict[str, str] = {}
     places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
     for digest in sorted(places):
         place = int.from_bytes(digest[:6], "big") / 2**48
-        first = not splits or place < VAL_BELOW
-        splits[places[digest]] = "val" if first else "test" if place < TEST_BELOW else "train"
+        first = not splits or place < 0.1
+        splits[places[digest]] = "val" if first else "test" if place < 0.2 else "train"
     if splits:
         splits[places[max(places)]] = "train"
     return splits

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -18,16 +18,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.data_folder import DataError, LogFiles, list_logs
-from wellseg.training.masks import MaskFacts, check_masks, listed
+from wellseg.training.masks import check_masks, listed, scored_rows
 from wellseg.training.options import DataConfig
 
-Visit = tuple[int, int]
-"""(epoch, index of the log), which with the seed are all that a sample depends on."""
-
-VALIDATION_SEED = 1_000_003
-"""Added to the seed for the drawn validation logs, so that none of them is trained on."""
-FEW_LOGS = 3
-"""Fewer logs than these to validate with choose the best step by chance."""
+Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
+VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
+FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
 class Sample(NamedTuple):
@@ -46,15 +42,14 @@ class Sample(NamedTuple):
 class Samples(Dataset[Sample]):
     """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch.
 
-    They are cropped and augmented by draws from (seed, epoch, index) alone. facts: of the files'
-    masks, see `check_masks`. paper: crops that ``paper_share`` of the drawn logs is drawn on.
+    They are cropped and augmented by draws from (seed, epoch, index) alone. paper: crops that
+    ``paper_share`` of the drawn logs is drawn on.
     """
 
     seed: int
     preset: str = "quick"
     drawn: int = 0
     files: Sequence[LogFiles] = ()
-    facts: Mapping[str, MaskFacts] = field(default_factory=dict)
     paper: Sequence[LogFiles] = ()
     paper_share: float = 0.0
     crop_rows: int | None = None
@@ -82,11 +77,9 @@ class Samples(Dataset[Sample]):
         draws = np.random.default_rng((self.seed, epoch, index))
         if index < len(self.files):
             log = self.files[index]
-            name, facts = log.name, self.facts.get(log.name)
             with open_scan(log.image) as image, open_scan(log.mask) as mask:
-                scored_rows = facts.scored_rows if facts else np.ones(image.rows, np.bool_)
-                rows = pick_crop(scored_rows, self.crop_rows, draws)
-                gray, truth = image.read(*rows), mask.read(*rows)
+                rows = pick_crop(scored_rows(mask), self.crop_rows, draws)
+                name, gray, truth = log.name, image.read(*rows), mask.read(*rows)
         else:
             name, gray, truth = self._draw(epoch * self.drawn + index - len(self.files))
             start, stop = pick_crop((truth != 128).any(axis=1), self.crop_rows, draws)
@@ -110,17 +103,17 @@ class Samples(Dataset[Sample]):
 
 
 def pick_crop(
-    scored_rows: NDArray[np.bool_], crop_rows: int | None, draws: np.random.Generator
+    scored: NDArray[np.bool_], crop_rows: int | None, draws: np.random.Generator
 ) -> tuple[int, int]:
     """Rows [start, stop) of a crop of that many, or of the whole log where it has no more.
 
     A crop is the likelier the more scored rows it holds, and none without any is taken: a step
     on it would teach nothing. Where all rows are scored, all crops are equally likely.
     """
-    height = len(scored_rows)
+    height = len(scored)
     if crop_rows is None or crop_rows >= height:
         return 0, height
-    above = np.concatenate([[0], np.cumsum(scored_rows)])
+    above = np.concatenate([[0], np.cumsum(scored)])
     likely = above[crop_rows:] - above[:-crop_rows]
     if not likely.any():
         likely += 1
@@ -132,10 +125,9 @@ def pick_crop(
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
-    It holds no state: the trainer's ``global_step`` tells where the run stands, so a resumed run
-    goes on with the very next log. Of ``world_size`` processes each takes every so many-th log;
-    ``accumulate_grad_batches`` logs of a process make a step. The last step of an epoch is filled
-    up with its first logs: every step weighs the same, and so many logs are so many steps.
+    The trainer's ``global_step`` tells where the run stands, so a resumed run goes on with the very
+    next log. Of ``world_size`` processes each takes every so many-th log. The last step of an epoch
+    (``accumulate_grad_batches`` logs) is filled up with its first logs: all steps weigh the same.
     """
 
     logs: int
@@ -160,41 +152,34 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
 
     Raises DataError for masks that cannot be used, and for a split without curves.
     """
-    train = Samples(seed, options.preset, options.count, on_error=options.on_error)
+    train = Samples(seed, options.preset, options.count)
     train.crop_rows, train.augment = options.crop_rows, options.augment
-    val = Samples(
-        seed + VALIDATION_SEED, options.preset, options.val_count, on_error=options.on_error
-    )
+    val = Samples(seed + VALIDATION_SEED, options.preset, options.val_count)
+    train.on_error = val.on_error = options.on_error
     warnings: list[str] = []
     if options.backgrounds:
         train.paper, train.paper_share = list_logs(options.backgrounds), options.background_share
         check_masks(train.paper, "stop")
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
-        train.facts = val.facts = facts = check_masks(logs, options.on_error)
-        unscored = [name for name, fact in facts.items() if not fact.scored_rows.any()]
-        empty = [name for name, fact in facts.items() if not fact.curve_px]
+        counts = check_masks(logs, options.on_error)
+        empty = [name for name, count in counts.items() if not count[255]]
+        unscored = [name for name in empty if not counts[name][0]]
         for samples, split in ((train, "train"), (val, "val")):
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):
-                raise DataError(
-                    f"{options.root}, split {split}: no curve (255) in the masks of all"
-                    f" {len(files)} logs; add logs of another well, or a split.csv"
-                )
+                said = f"no curve (255) in the masks of all {len(files)} logs; add logs of another"
+                raise DataError(f"{options.root}, split {split}: {said} well, or a split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0
         if unscored:
-            said = "left out, as nothing in their masks is scored, 128 alone"
-            warnings.append(f"{listed(unscored)}: {said}")
+            warnings.append(f"left out, nothing in their masks is scored: {listed(unscored)}")
         if empty := [name for name in empty if name not in unscored]:
             warnings.append(f"no curve (255) in the masks of {listed(empty)}: they teach none")
     if len(val) < FEW_LOGS:
-        more = "split.csv" if options.root else "--data.val_count"
-        warnings.append(
-            f"the best step is chosen by {len(val)} validation log(s) alone: give more ({more}), or"
-            " take the last step (--keep last)"
-        )
+        said = "give more (split.csv, --data.val_count), or take the last step (--keep last)"
+        warnings.append(f"the best step is chosen by {len(val)} validation log(s) alone: {said}")
     return train, val, warnings
 
 

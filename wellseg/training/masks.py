@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan.reader import Scan, ScanError, open_scan
 from wellseg.training.data_folder import DataError, LogFiles
 
-BLOCK_ROWS = 4096
-"""Read at a time, so that a mask of any height is checked in little memory."""
-THREADS = 8
-"""Decoders release Python's lock; on a network each file waits."""
-NAMED = 10
-"""Of masks with a fault, so many are named."""
-
-
-class MaskFacts(NamedTuple):
-    """Of one log's mask: pixels of curve, and which rows hold scored pixels, bool (rows,)."""
-
-    curve_px: int
-    scored_rows: NDArray[np.bool_]
+BLOCK_ROWS = 4096  # read at a time, so that a mask of any height takes little memory
+THREADS = 8  # decoders release Python's lock; on a network each file waits
+NAMED = 10  # of masks with a fault
 
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -53,14 +42,17 @@ def check_size(mask: Path, image: Path) -> None:
             raise DataError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
 
 
-def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, MaskFacts]:
-    """Read every mask once; gives what is in them, by the logs' names.
+def scored_rows(mask: Scan) -> NDArray[np.bool_]:
+    """Which rows of a mask hold scored pixels, bool (rows,)."""
+    return np.concatenate([(rows != 128).any(axis=1) for rows in _blocks(mask)])
+
+
+def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, NDArray[np.int64]]:
+    """Read every mask once; gives the counts of its 256 values, by the logs' names.
 
     on_error: stop takes what cannot be read for a fault; skip leaves it out of the answer.
-
-    Raises:
-        DataError: names all masks that are not of their images' sizes, have other values than
-            0, 128 and 255, or are mostly curve.
+    Raises DataError, which names the masks that are not of their images' sizes, have other values
+    than 0, 128 and 255, or are mostly curve.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
@@ -70,8 +62,7 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, M
         advice = "; or leave such logs out: --data.on_error skip"
         faults += [f"{it.exception()}{advice}" for it in unread.values()]
     if faults:
-        wrong = f"{len(faults)} of {len(logs)} masks cannot be used"
-        raise DataError(f"{wrong}: {listed(faults)}")
+        raise DataError(f"{len(faults)} of {len(logs)} masks cannot be used: {listed(faults)}")
     return {name: it.result() for name, it in found.items() if name not in unread}
 
 
@@ -81,21 +72,23 @@ def listed(names: Sequence[str]) -> str:
     return "; ".join(names[:NAMED]) + more
 
 
-def _look(log: LogFiles) -> MaskFacts:
-    counts, scored_rows = np.zeros(256, np.int64), []
+def _look(log: LogFiles) -> NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
     check_size(log.mask, log.image)
     with open_scan(log.mask, colour=True) as mask:
-        for first in range(0, mask.rows, BLOCK_ROWS):
-            rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
+        for rows in _blocks(mask):
             if rows.ndim == 3 and np.ptp(rows, axis=2).any():
                 raise DataError(f"{log.mask}: in colour; save it as gray, its curves white")
-            rows = rows[..., 0] if rows.ndim == 3 else rows
-            counts += _count_values(rows)
-            scored_rows.append((rows != 128).any(axis=1))
+            counts += _count_values(rows[..., 0] if rows.ndim == 3 else rows)
     _check_values(log.mask, counts)
     if counts[255] > counts[0]:
         raise DataError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
-    return MaskFacts(int(counts[255]), np.concatenate(scored_rows))
+    return counts
+
+
+def _blocks(mask: Scan) -> Iterator[NDArray[np.uint8]]:
+    for first in range(0, mask.rows, BLOCK_ROWS):
+        yield mask.read(first, min(first + BLOCK_ROWS, mask.rows))
 
 
 def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -108,7 +101,5 @@ def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> No
     if odd == [1] and not counts[255]:
         raise DataError(f"{path}: values 0 and 1: multiply by 255")
     if odd:
-        raise DataError(
-            f"{path}: a mask has the values 0 (background), 255 (curve) and 128 (not scored), this"
-            f" one also {odd[0]}; save it without anti-aliasing or lossy compression"
-        )
+        rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this also"
+        raise DataError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")

@@ -18,25 +18,15 @@ from wellseg.corpus.damage import copy_again, develop
 from wellseg.corpus.grid import Track, draw_tracks
 from wellseg.corpus.notes import leave_traces
 from wellseg.corpus.page import Log, draw_size
-from wellseg.corpus.recipe import KINDS, PRESETS, Array, Draws, Table
-from wellseg.corpus.sheet import Sheet, new_sheet
+from wellseg.corpus.recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
+from wellseg.corpus.sheet import new_sheet
 from wellseg.scan.gray import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import HEADER, LogFiles
 
 DRAWS, TURN = 5, 6
 """Beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own."""
-
-PAPER = Table(
-    blotted=0.35,  # share of 1-bit crops that are copied once more, over-exposed
-    turned=0.4,  # share of pieces without curves turned by 90, 180 or 270 degrees, as headers are
-    askew=0.4, askew_deg=3,  # share of those turned by a few degrees: forms are glued on
-    handled=0.5,  # share of those with traces of hands
-    blank_header=0.7, blank_log=0.1,  # shares of crops that get no curve
-    as_it_is=0.5,  # share of crops with curves of their own that get no more
-    ends=0.2,  # share of which the log begins or ends within the piece
-    ruled=0.35,  # a row or column is a line of the grid where so much of it is ink
-)  # fmt: skip
+PAPER = Table(**RECIPE["on_paper"])
 
 
 def is_on_paper(seed: int, index: int, share: float) -> bool:
@@ -52,46 +42,44 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles])
     recipe, draws = PRESETS[preset], Draws(seed, index, DRAWS)
     crop = draws.one_of(crops)
     gray, mask, dpi = _cut(draws, crop, draw_size(draws, recipe))
-    if not mask.any() and draws.chance(PAPER.turned):
+    if not mask.any() and draws.of(PAPER.turned):
         turns = draws.of([1, 3])
         gray, mask = (np.ascontiguousarray(np.rot90(pixels, turns)) for pixels in (gray, mask))
-    medium = medium_of(gray)
+    medium, truth = medium_of(gray), np.zeros_like(gray)
     kinds = {name: share for name, share in recipe.mix.items() if KINDS[name].medium == medium}
     # A scan has its resolution; the others seldom know theirs.
-    dpi = dpi if medium == "scan" else 0.0
-    sheet = new_sheet(draws, KINDS[draws.of(kinds)], gray.shape[0], gray.shape[1], dpi)
-    curves = 0
+    dpi, kind = dpi if medium == "scan" else 0.0, KINDS[draws.of(kinds)]
+    sheet, curves = new_sheet(draws, kind, gray.shape[0], gray.shape[1], dpi), 0
     # Nothing unknown in the whole piece: a header, most likely.
-    blank = PAPER.blank_log if mask.any() else PAPER.blank_header
-    if (mask == 255).any():
-        blank = PAPER.as_it_is
-    if HEADER not in crop.name and not draws.chance(blank):
-        truth = np.zeros_like(gray)
-        curves = _draw_curves(sheet, gray, truth)
+    what = "curves" if (mask == 255).any() else "log" if mask.any() else "header"
+    if HEADER not in crop.name and not draws.of(PAPER.blank[what]):
+
+        def lines(track: Track) -> tuple[Array, Array]:
+            left = max(0, round(track.left))
+            below = gray[:, left : round(track.right)]
+            return ruled(below, 0), ruled(below, 1) + left
+
+        rows = 0, sheet.rows
+        if draws.of(PAPER.ends):  # blank paper and lettering stay without curves
+            edge = int(sheet.rows * draws.of([0.2, 0.8]))
+            rows = (edge, sheet.rows) if draws.chance(0.5) else (0, edge)
+        curves = draw_curves(sheet, truth, draw_tracks(sheet), lines, *rows)
         drawn, curve = develop(sheet, truth)
         gray = np.minimum(gray, to_gray(drawn))
         mask[curve > 0] = 255
-    elif not mask.any() and not sheet.tidy:
-        gray = _handle(sheet, gray)
-    if sheet.kind.medium == "scan" and draws.chance(PAPER.blotted):
+    elif what == "header" and not sheet.tidy:
+        if draws.of(PAPER.askew):
+            centre, angle = (sheet.columns / 2, sheet.rows / 2), draws.noise(1)[0]
+            turn = cv2.getRotationMatrix2D(centre, PAPER.askew_deg * angle, 1.0)
+            how = cv2.INTER_NEAREST if medium == "scan" else cv2.INTER_LINEAR
+            gray = cv2.warpAffine(gray, turn, gray.shape[::-1], flags=how, borderValue=255)
+        if draws.of(PAPER.handled):
+            leave_traces(sheet)
+            gray = np.minimum(gray, to_gray(develop(sheet, truth)[0]))
+    if medium == "scan" and draws.of(PAPER.blotted):
         gray = copy_again(sheet, gray, mask)
-    about: dict[str, object] = {"kind": f"on {sheet.kind.medium}", "dpi": round(sheet.dpi)}
-    return Log(gray, mask, {**about, "curves": curves, "paper": crop.name})
-
-
-def _handle(sheet: Sheet, gray: Array) -> Array:
-    """A piece without any curve, perhaps glued on askew, perhaps with traces of hands: uint8."""
-    draws, (rows, columns) = sheet.draws, gray.shape
-    if draws.chance(PAPER.askew):
-        angle = PAPER.askew_deg * float(draws.noise(1)[0])
-        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, 1.0)
-        how = cv2.INTER_NEAREST if sheet.kind.medium == "scan" else cv2.INTER_LINEAR
-        gray = cv2.warpAffine(gray, turn, (columns, rows), flags=how, borderValue=255)
-    if draws.chance(PAPER.handled):
-        leave_traces(sheet)
-        image, _ = develop(sheet, np.zeros_like(gray))
-        gray = np.minimum(gray, to_gray(image))
-    return gray
+    about = {"kind": f"on {medium}", "dpi": round(sheet.dpi), "curves": curves, "paper": crop.name}
+    return Log(gray, mask, about)
 
 
 def _cut(draws: Draws, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Array, float]:
@@ -130,22 +118,3 @@ def ruled(gray: Array, axis: int) -> Array:
     before, after = np.pad(share, (1, 0))[:-1], np.pad(share, (0, 1))[1:]
     peak = (share > PAPER.ruled) & (share >= before) & (share > after)
     return np.flatnonzero(peak).astype(float)
-
-
-def _draw_curves(sheet: Sheet, gray: Array, truth: Array) -> int:
-    """Curves over some rows of the piece, or all of them; returns how many.
-
-    gray: what is on the paper.
-    """
-    draws, (y0, y1) = sheet.draws, (0, sheet.rows)
-
-    def lines(track: Track) -> tuple[Array, Array]:
-        left = max(0, round(track.left))
-        below = gray[:, left : round(track.right)]
-        return ruled(below, 0), ruled(below, 1) + left
-
-    if draws.chance(PAPER.ends):
-        # The log begins or ends here: blank paper and lettering stay without curves.
-        edge = int(y1 * draws.of([0.2, 0.8]))
-        y0, y1 = (edge, y1) if draws.chance(0.5) else (0, edge)
-    return draw_curves(sheet, truth, draw_tracks(sheet), lines, y0, y1)

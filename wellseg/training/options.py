@@ -72,19 +72,10 @@ class OptimConfig:
     """Share of the steps in which the rate rises."""
     clip: float = 1.0
     """Largest gradient norm of a step."""
-    cross_entropy: float = 1.0
-    """Weight of the cross entropy in the loss."""
-    dice: float = 1.0
-    """Weight of the soft Dice in the loss."""
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
             raise ValueError(f"--optim.lr is positive, not {self.lr}")
-        weights = self.cross_entropy, self.dice
-        if min(weights) < 0 or not any(weights):
-            raise ValueError(
-                f"--optim.cross_entropy and --optim.dice are weights, one above 0, not {weights}"
-            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"--optim.warmup is a share of the run in [0, 1), not {self.warmup}")
 

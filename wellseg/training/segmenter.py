@@ -27,23 +27,12 @@ from wellseg.scan.pictures import draw_errors, encode_png
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 
-SCORES = {
-    "dice": BinaryF1Score,
-    "iou": BinaryJaccardIndex,
-    "precision": BinaryPrecision,
-    "recall": BinaryRecall,
-}
-"""Of the curve pixels, over all scored pixels of all logs; never a mean that includes background.
-Nothing to find and nothing found counts as 1."""
-PICTURES = 4
-"""Validation logs that are drawn after each validation: hits green, false red, missed blue."""
-FREE_SHARE = 0.8
-"""Of the free memory, what a step may take."""
+PICTURES = 4  # validation logs drawn after each validation: hits green, false red, missed blue
+FREE_SHARE = 0.8  # of the free memory, what a step may take
+# Maps that a residual block keeps for its gradient: before and after each norm's activation, and
+# with separable convolutions one between the two parts of each.
 MAPS_KEPT = {False: 4, True: 6}
-"""Maps that a residual block keeps for its gradient: before and after each norm's activation, and
-with separable convolutions one between the two parts of each."""
-OVERHEAD = 1.5
-"""A step's peak over what is kept: gradients, scratch (measured by tests/test_memory.py)."""
+OVERHEAD = 1.5  # a step's peak over what is kept, as measured by tests/test_memory.py
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
@@ -80,11 +69,15 @@ class Segmenter(LightningModule):
         self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
         self.steps, self.checkpoint = steps, checkpoint
         self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        scores: Any = {name: it(ignore_index=-1, zero_division=1) for name, it in SCORES.items()}
+        # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
+        how: Any = {"ignore_index": -1, "zero_division": 1}
+        scores: Any = {
+            "dice": BinaryF1Score(**how), "iou": BinaryJaccardIndex(**how),
+            "precision": BinaryPrecision(**how), "recall": BinaryRecall(**how),
+        }  # fmt: skip
         self.scores = MetricCollection(scores, prefix="val/")
         self.skipped: Counter[str] = Counter()
-        self.free_bytes = 0
-        """At the first step; later what is kept for the next step would count as taken."""
+        self.free_bytes = 0  # at the first step; later what is kept for the next counts as taken
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["skipped"] = dict(self.skipped)
@@ -102,7 +95,7 @@ class Segmenter(LightningModule):
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         self.skipped.update(sample.skipped)
         logits = self.net(to_ink(sample.gray))
-        loss = curve_loss(logits, sample.truth, self.optim.cross_entropy, self.optim.dice)
+        loss = curve_loss(logits, sample.truth)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 

@@ -22,22 +22,15 @@ from wellseg.device import pick_device, pick_dtype
 from wellseg.scan.atomic import atomic_file
 from wellseg.training.options import TrainConfig
 
-TOLD_BY_LIGHTNING = (
-    "Experiment logs directory",
-    ".*isinstance.treespec",
-    ".*logging interval",
-    ".*not resumable",
-    "Checkpoint directory",
-)
-"""At every start, of itself; its other warnings stay."""
+# What Lightning tells of itself at every start; its other warnings stay.
+TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Checkpoint directory)"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint replaces the one before when it is whole and on the disk.
 
-    Lightning's own is written to the system's folder for temporary files and copied from there, so
-    that a kill in the middle leaves half a checkpoint where the folders are on different disks
-    (lightning 2.6, fsspec's LocalFileOpener).
+    Lightning's own is copied from the system's folder for temporary files: a kill in the middle may
+    leave half a checkpoint (lightning 2.6, fsspec's LocalFileOpener).
     """
 
     def save_checkpoint(
@@ -141,8 +134,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "enable_progress_bar": False,  # Lightning's counts epochs
     }
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for said in TOLD_BY_LIGHTNING:
-        warnings.filterwarnings("ignore", said, module="lightning")
+    warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
         return Trainer(**options)
     except (TypeError, MisconfigurationException) as error:

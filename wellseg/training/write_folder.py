@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.writer import write_picture
 
+Pixels = NDArray[np.uint8]
+
 
 def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
     """Leave a note of what a folder is for, or find that very note in it.
@@ -27,14 +29,12 @@ def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
         raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
 
 
-def write_log(
-    root: Path, name: str, image: NDArray[np.uint8], mask: NDArray[np.uint8], dpi: float
-) -> None:
+def write_log(root: Path, name: str, image: Pixels, mask: Pixels, dpi: float) -> None:
     """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
     for part, pixels in (("masks", mask), ("images", image)):
         (root / part).mkdir(parents=True, exist_ok=True)
-        path = root / part / f"{name}.tif"
-        write_picture(path, pixels, dpi=round(dpi), bilevel=part == "images")
+        bilevel = part == "images"
+        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)
 
 
 def write_split(root: Path, columns: str, rows: Iterable[str]) -> None:
