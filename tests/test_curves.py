@@ -159,7 +159,7 @@ def test_a_curve_behind_another_ends_where_they_met():
 
 
 def test_long_curves_wait_in_a_file():
-    rows = np.arange(12000)
+    rows = np.arange(6000)
     curve = sine(60, 30, 800, rows=rows)
     mask = draw(curve, columns=120)
     gc.collect()
@@ -171,18 +171,18 @@ def test_long_curves_wait_in_a_file():
             assert sum(len(chain.runs) for chain in chains) < 2000
         follower.finish()
         (one,) = follower.curves
-        assert one.rows > 11990  # thinning takes a pixel of an end
+        assert one.rows > 5990  # thinning takes a pixel of an end
         column = follower.points(one).column
         assert np.abs(column - curve[one.first_row :][: len(column)]).max() < 3
 
 
 def test_strands_far_above_are_forgotten():
-    rows = np.arange(8000)
+    rows = np.arange(6000)
     mask = draw(*(sine(100, 80, 250, phase, rows) for phase in (0, 2, 4)), columns=200, width=3)
     with CurveFollower(40) as follower:
         counts = []
-        for start in range(0, len(mask), 2000):
-            part = mask[start : start + 2000]
+        for start in range(0, len(mask), 1500):
+            part = mask[start : start + 1500]
             follower.add(255 - part, part, part)
             counts.append(sum(isinstance(one, Chain) for one in gc.get_objects()))
     assert counts[-1] < counts[0] + 60  # a thousand rows have a hundred

@@ -39,11 +39,7 @@ class CurveFollower:
         return cls(round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi), scratch, first_row)
 
     def __init__(
-        self,
-        least_rows: int,
-        gap_rows: int = 20,
-        scratch: Path | None = None,
-        first_row: int = 0,
+        self, least_rows: int, gap_rows: int = 20, scratch: Path | None = None, first_row: int = 0
     ) -> None:
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
@@ -90,11 +86,9 @@ class CurveFollower:
         if self._have:
             self._block(self._have - self._above, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
-        left = {}
         for curve in self.curves:
-            points = self.points(curve)
-            curve.style, left[curve] = curve.style_of(points), points.column[0]
-        self.curves.sort(key=lambda curve: (curve.first_row, left[curve]))
+            curve.style = curve.style_of(self.points(curve))
+        self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
         """Write records to the end of the temporary file; where they are."""
@@ -105,7 +99,7 @@ class CurveFollower:
     def points(self, curve: Curve) -> Points:
         """Of a curve that has ended, row by row."""
         parts = []
-        for at, size in curve.chunks:
+        for at, size in zip(curve.chunks[::2], curve.chunks[1::2], strict=True):
             self._file.seek(at)
             parts.append(self._file.read(size))
         return curve.points(np.frombuffer(b"".join(parts), np.float32).reshape(-1, 6))

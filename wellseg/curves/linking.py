@@ -22,11 +22,10 @@ from scipy.sparse import block_array, coo_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
 from wellseg.curves.strands import (
+    BLUE,
     CONFIDENCE,
     DUTY,
     HALF,
-    INK,
-    RED,
     START,
     STOP,
     Chain,
@@ -41,7 +40,7 @@ STRAND_ROWS = 3
 """A shorter chain that touches others is part of a knot."""
 COURSE_ROWS = 10
 COURSE_PX = 14
-"""The course of an end is taken over so many rows, or so many pixels of its way."""
+"""The course of an end is taken over so many rows; it is sure if they go so far."""
 SURE_ROWS = 30
 """So many rows say what a curve looks like."""
 REMEMBERED_ROWS = 400.0
@@ -80,10 +79,10 @@ class Scene:
     """Where the curves of each go on; twice the same for two curves."""
     reach: list[list[int]]
     """Those that could go on in it."""
-    births: list[int]
+    births: Indices
     """How many curves begin at each."""
-    joined: set[tuple[int, int]]
-    """Links on ink."""
+    knots: tuple[list[int], list[int]]
+    """The knot of strokes at the lower end of each, and at its upper end."""
     spurs: list[list[Chain]]
     """What else is connected by ink with its lower end, and lies on no curve."""
     ahead: Floats
@@ -125,12 +124,12 @@ def link(
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
-    look = np.array([_look(c) for c in strands])
+    look = np.array([_look(c.runs) for c in strands])
     worth = np.array([_worth(c) for c in strands])
-    height, layer = np.array([(c.rows, c.layer) for c in strands]).T
+    rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     closed = np.array([not c.open for c in strands])
-    new = np.array([not c.curves for c in strands])
-    given = np.array([len(c.waiting) for c in strands])
+    given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
+    new = given < 0
 
     upper_row, lower_row = top.imag, bottom.imag
     a, s = pairs_between(upper_row, upper_row, lower_row - UP_ROWS, lower_row + gap_rows)
@@ -141,22 +140,18 @@ def link(
 
     far = np.abs(gap)
     between = bottom[a, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
-    rows = np.clip(np.rint(between.imag).astype(int) - ink_row, 0, len(ink) - 1)
-    columns = np.clip(np.rint(between.real).astype(int), 0, ink.shape[1] - 1)
-    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink[rows, columns].mean(1) / 255)
+    at_row = np.clip(np.rint(between.imag).astype(int) - ink_row, 0, len(ink) - 1)
+    at_column = np.clip(np.rint(between.real).astype(int), 0, ink.shape[1] - 1)
+    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink[at_row, at_column].mean(1) / 255)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
-    leave, arrive = course_down[a], course_up[s]
-    sure_leave, sure_arrive = np.abs(leave), np.abs(arrive)
-    turn = _angle(leave, gap) * sure_leave + _angle(gap, arrive) * sure_arrive
-    bend = _angle(leave, arrive) * np.minimum(sure_leave, sure_arrive)
-    cost = leap + TURN * (far * turn / 2 + 5 * bend) / (far + 5) + unlike(look[a], look[s])
-
+    turn = _angle(course_down[a], gap) + _angle(gap, course_up[s])
+    cost = leap + TURN * turn / 2 * far / (far + 5) + unlike(look[a], look[s])
     cheap = cost < 1.8 * end_cost
     a, s, joined, cost = a[cheap], s[cheap], joined[cheap], cost[cheap]
-    given = np.where(new, -1, given)
-    between = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
-    worth[between & (height < LOOP_ROWS)] *= LOOP
-    flow, births = solve(worth, height, given, (a, s), cost, end_cost, ~closed)
+    at_knot = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
+    worth[at_knot & (rows < LOOP_ROWS)] *= LOOP
+    flow, births = solve(worth, rows, given, (a, s), cost, end_cost, ~closed)
+
     pairs = list(zip(a.tolist(), s.tolist(), strict=True))
     out: list[list[int]] = [[] for _ in strands]
     reach: list[list[int]] = [[] for _ in strands]
@@ -176,14 +171,13 @@ def link(
             nearest = np.abs(bottom[near_by, None] - middle).min(1).argmin()
             spurs[near_by[nearest]].append(chain)
     costs = dict(zip(pairs, cost.tolist(), strict=True))
-    on_ink = {pair for pair, one in zip(pairs, joined.tolist(), strict=True) if one}
+    knots = knot_down.tolist(), knot_up.tolist()
     into = np.bincount(s, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[out[i][0]] == 1 and look[i, 0] < AHEAD_ROWS:
             ahead[i] = both(look[i], ahead[out[i][0]])
-    births_of = births.tolist()
-    return Scene(strands, top, bottom, look, costs, out, reach, births_of, on_ink, spurs, ahead)
+    return Scene(strands, top, bottom, look, costs, out, reach, births, knots, spurs, ahead)
 
 
 def _middle(runs: NDArray[np.float32]) -> Floats:
@@ -194,35 +188,26 @@ def _end(runs: NDArray[np.float32], row: int, sign: int) -> tuple[complex, compl
     """The place and the course of the end in the last of some runs, in that row. sign: -1 for the
     upper end, of runs from bottom to top."""
     middle = _middle(runs[-COURSE_ROWS:])
-    x = float(middle[-1])
-    if len(middle) == 1:
-        return complex(x, row), 0j
-    x += float(np.sign(middle[-1] - middle[-2]) * (runs[-1, STOP] - runs[-1, START]) / 2)
-    way = np.cumsum(np.hypot(np.diff(middle[::-1]), 1))
-    back = min(len(middle) - 1, int(np.searchsorted(way, COURSE_PX)) + 1)
-    course = complex(sign * (x - float(middle[-1 - back])), back)
-    return complex(x, row), course / max(abs(course), COURSE_PX)
+    course = complex(sign * float(middle[-1] - middle[0]), len(middle) - 1)
+    return complex(middle[-1], row), course / max(abs(course), COURSE_PX)
 
 
-def _look(chain: Chain) -> Floats:
-    inked = chain.runs[:, DUTY] > 0.5
-    duty = float(inked.mean())
-    facts = chain.runs[inked] if duty else chain.runs
-    facts = facts[:, [INK if duty else HALF, RED, RED + 1, RED + 2]]
-    half, *paint = np.sort(facts, axis=0)[len(facts) // 2].tolist()
-    return np.array([len(chain.runs), max(half, 0.7), duty, *paint])
+def _look(runs: NDArray[np.float32]) -> Floats:
+    duty = (runs[:, DUTY] > 0.5).mean()
+    half, *paint = np.median(runs[:, HALF : BLUE + 1], axis=0)
+    return np.array([len(runs), max(half, 0.7), duty, *paint])
 
 
 def _worth(chain: Chain) -> float:
     """What it costs to leave it out."""
-    middle = _middle(chain.runs)
-    wide = np.ptp(middle) if len(middle) > 1 else chain.runs[0, STOP] - chain.runs[0, START]
+    wide = chain.runs[:, STOP].max() - chain.runs[:, START].min()
     return float((chain.rows + SIDEWAYS * wide) * chain.runs[:, CONFIDENCE].mean())
 
 
 def _angle(one: Places, other: Places) -> Floats:
-    """Between two directions, in right angles."""
-    return np.abs(np.angle(other * one.conj())) / (np.pi / 2)
+    """Between two directions, in right angles; less where one is not sure."""
+    sure = np.minimum(1, np.minimum(np.abs(one), np.abs(other)))
+    return sure * np.abs(np.angle(other * one.conj())) / (np.pi / 2)
 
 
 def _knots(
@@ -255,8 +240,8 @@ def solve(
 ) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
 
-    For each strand: worth, what it costs to leave it out; rows; given, how many curves are known to
-    come out of it (-1: not known yet); goes_on: whether a curve may end below it for nothing.
+    Of each strand: worth; rows; given, how many curves are known to come out of it (-1: not known
+    yet); goes_on: a curve may end below it for nothing.
     """
     count, links = len(worth), np.arange(len(cost))
     free = (given < 0).astype(float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -46,8 +47,8 @@ class Curve:
     """Rows in which it could have been mistaken for another."""
     look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0]))
     """As linking.py has it: half its width, its colour."""
-    chunks: list[tuple[int, int]] = field(default_factory=list)
-    """Where its records lie in the temporary file, in bytes: offset and size."""
+    chunks: array[int] = field(default_factory=lambda: array("q"))
+    """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     shared_from: int | None = None
     """It lies on a strand together with another from this row on."""
 

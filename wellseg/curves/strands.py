@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,10 +30,9 @@ skeletonize: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = untyped
 MARGIN_ROWS = 24
 """Rows above and below a block that thinning looks at."""
 
-START, STOP, CONFIDENCE, HALF, INK, DUTY, RED, GREEN, BLUE, LAYER, ROW = range(11)
-"""What is known of a run: first and last column; mean probability; half the width, across it, of
-its stroke in the mask and of its ink on the scan; share of it that is ink; mean colour; layer of
-colour; row."""
+START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
+"""What is known of a run: first and last column; mean probability; share of it that is ink on the
+scan; half the width, across it, of its stroke; mean colour; layer of colour; row."""
 KEPT_ROWS = 256
 """Of a long chain, when more come: its course and looks ask for no more."""
 DARK_INK = 128
@@ -123,13 +123,8 @@ def _touching(runs: Floats) -> tuple[Indices, Indices]:
     return pairs_between(base + stop, base + start, below + start - 1, below + stop + 1)
 
 
-def pairs_between(
-    ends: NDArray[np.generic],
-    starts: NDArray[np.generic],
-    low: NDArray[np.generic],
-    high: NDArray[np.generic],
-) -> tuple[Indices, Indices]:
-    """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; ends and starts rise."""
+def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices, Indices]:
+    """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; both rise."""
     first = np.searchsorted(ends, low, "left")
     count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
     one = np.repeat(np.arange(len(low)), count)
@@ -143,8 +138,7 @@ def _runs(planes: Sequence[Bytes], hues: list[int], keep: slice, first_row: int)
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, hues)
-    dark = np.pad((gray < DARK_INK).view(np.uint8), ((0, 0), (1, 1)))  # paper, even if all black
-    ink = cv2.dilate(cv2.distanceTransform(dark, cv2.DIST_L2, 3), np.ones((3, 3), np.uint8))[:, 1:]
+    ink = cv2.erode(gray, np.ones((3, 3), np.uint8)) < DARK_INK
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         stroke = (layers == layer).view(np.uint8)
@@ -159,9 +153,8 @@ def _runs(planes: Sequence[Bytes], hues: list[int], keep: slice, first_row: int)
             continue
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
         ends = np.append(begins[1:], len(row)) - 1
-        inked = ink[row, column]
         paint = colours[0][row, column].T if colours else np.zeros((3, len(row)))
-        facts = np.stack([probability[row, column] / 255, half, inked, inked > 0, *paint])
+        facts = np.stack([probability[row, column] / 255, ink[row, column], half, *paint])
         means = np.add.reduceat(facts, begins, axis=1) / (ends - begins + 1)
         x_start, x_stop = column[begins] + used.start, column[ends] + used.start
         y_row = row[begins] - keep.start + first_row

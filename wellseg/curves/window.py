@@ -40,7 +40,7 @@ class Window:
         self.end_cost, self.gap_rows = END * scale, round(LONGEST_GAP * scale)
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
-        self._decided = -(10**9)  # strands that begin above this row are decided
+        self._from = -(10**9)  # strands that begin above this row are decided
 
     def decide(self, new: list[Chain], stop: int, ink: NDArray[np.uint8], ink_row: int) -> None:
         """Decide all strands that begin above row ``stop``. ink: probability of the rows from
@@ -49,18 +49,15 @@ class Window:
         specks.sort(key=lambda c: (-c.rows, c.number))
         left_out = set(specks[MOST_SPECKS:])
         self._chains += [c for c in new if c not in left_out]
-        strands = [
-            c
-            for c in self._chains
-            if is_strand(c) and (c.waiting or (not c.curves and c.first_row >= self._decided))
-        ]
+        strands = [c for c in self._chains if is_strand(c)]
+        strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._from)]
         strands.sort(key=lambda c: (c.first_row, c.number))
         if strands:
             scene = link(self._chains, strands, self.end_cost, self.gap_rows, ink, ink_row)
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
                     self._begin(scene, number)
-        self._decided = stop
+        self._from = stop
         oldest = stop - self.gap_rows - UP_ROWS
         kept = []
         for chain in self._chains:
@@ -95,7 +92,7 @@ class Window:
             upper.waiting.remove(curve)
             scene.out[i].remove(number)
             chain.curves.append(curve)
-            if (i, number) in scene.joined:
+            if scene.knots[0][i] == scene.knots[1][number]:
                 self._pass_knot(curve, scene, i, number)
         chain.curves += [Curve(chain.first_row) for _ in range(scene.births[number])]
         for curve in chain.curves:
@@ -121,8 +118,7 @@ class Window:
         if not mine or not curves:
             return []
         looks = np.array([curve.look for _, curve in curves])
-        ahead = scene.ahead[[j for _, j in slots]]
-        cost = unlike(looks[:, None], ahead)
+        cost = unlike(looks[:, None], scene.ahead[[j for _, j in slots]])
         cost += [[scene.cost.get((i, j), NEVER) for _, j in slots] for i, _ in curves]
         chosen = list(zip(*linear_sum_assignment(cost), strict=True))
         total = sum(cost[pair] for pair in chosen)
@@ -143,8 +139,7 @@ class Window:
         return found
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
-        """Let it go straight from strand to strand over ink, with the spikes and loops that hang
-        there."""
+        """Let it go straight over ink, with the spikes and loops that hang there."""
         start, stop = scene.bottom[upper], scene.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
@@ -155,7 +150,7 @@ class Window:
             spur = _records(chain, 0)
             spur[:, 1] = np.nan
             records.append(spur)
-        curve.chunks.append(self._write(np.concatenate(records)))
+        curve.chunks.extend(self._write(np.concatenate(records)))
 
     def _draw(self, chain: Chain) -> None:
         """Give its curves the rows of it that are new."""
@@ -163,7 +158,7 @@ class Window:
             chunk = self._write(_records(chain, chain.written_rows))
             for curve in chain.curves:
                 curve.rows = max(curve.rows, chain.last_row + 1 - curve.first_row)
-                curve.chunks.append(chunk)
+                curve.chunks.extend(chunk)
             chain.written_rows = chain.rows
 
 
