@@ -121,8 +121,6 @@ class BatchMomenta(Norm):
     never feed back. So one training has them all. ``use`` says which ones evaluation takes.
     """
 
-    observes = True
-
     def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
         super().__init__(channels, channels)
         self.register_buffer("running_means", torch.zeros(len(MOMENTA), channels))
@@ -335,7 +333,6 @@ class OnlineNorm(Norm):
     """
 
     reads_image = False
-    observes = True
 
     def __init__(
         self,

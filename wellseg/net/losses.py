@@ -11,10 +11,8 @@ IGNORE = 128  # mask value of pixels that are not scored
 BLOCK_ROWS = 256  # the loss is computed of so many rows at a time, which stay in the cache
 
 
-def curve_loss(
-    logits: Tensor, truth: Tensor, cross_entropy: float = 1.0, dice: float = 1.0
-) -> Tensor:
-    """Binary cross entropy + (1 - soft Dice of the curves), each times its weight: float32 scalar.
+def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross entropy + (1 - soft Dice of the curves): float32 scalar.
 
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
     left out. Cross entropy alone is content with no curve at all where 2 % of the pixels are
@@ -30,7 +28,7 @@ def curve_loss(
         sums = sum(checkpoint(_sums, *part, use_reentrant=False) for part in parts)
     scored, entropy, overlap, probability, curve = sums
     soft_dice = (2 * overlap + 1) / (probability + curve + 1)
-    loss: Tensor = cross_entropy * entropy / scored.clamp(min=1.0) + dice * (1 - soft_dice)
+    loss: Tensor = entropy / scored.clamp(min=1.0) + (1 - soft_dice)
     return loss
 
 

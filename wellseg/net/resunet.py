@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from wellseg.norms import Momentum, make_norm, observing_nothing
+from wellseg.norms import Momentum, make_norm
 
 
 def to_ink(gray: Tensor) -> Tensor:
@@ -35,7 +34,6 @@ class ResUNet(nn.Module):
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
     separable: 3x3 convolutions of each channel by itself, then 1x1 across (arXiv 1704.04861).
-
     """
 
     recompute = False
@@ -90,10 +88,7 @@ class ResUNet(nn.Module):
         # The last stage is due for its gradient at once: to keep its inside takes no memory.
         if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
             return block(x)  # type: ignore[no-any-return]
-        return checkpoint(  # type: ignore[no-any-return]
-            block, x, use_reentrant=False, preserve_rng_state=False,
-            context_fn=lambda: (nullcontext(), observing_nothing(self)),
-        )  # fmt: skip
+        return checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):

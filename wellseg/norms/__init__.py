@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -48,6 +47,11 @@ class Norm(nn.Module):
     @property
     def reads_image(self) -> bool:
         return True
+
+    @property
+    def observes(self) -> bool:
+        """False in a backward pass: a stage that is computed once more has been observed."""
+        return torch._C._current_graph_task_id() == -1
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
@@ -114,20 +118,6 @@ def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
     if word not in NORMS:
         raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
     return NORMS[word](channels, momentum)
-
-
-@contextmanager
-def observing_nothing(net: nn.Module) -> Iterator[None]:
-    """Within, running statistics stay as they are, in training, too: for activation checkpointing,
-    whose second forward pass is of the same image."""
-    norms: list[Any] = [module for module in net.modules() if hasattr(module, "observes")]
-    for norm in norms:
-        norm.observes = False
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.observes = True
 
 
 for _module in pkgutil.iter_modules(__path__):

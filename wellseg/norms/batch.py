@@ -23,7 +23,6 @@ class BatchNorm(Norm):
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
-    observes = True  # False: running statistics stay as they are, see ``observing_nothing``
 
     def __init__(self, channels: int, momentum: Momentum = 0.01, eps: float = 1e-5) -> None:
         super().__init__(channels, channels, eps)

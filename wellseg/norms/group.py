@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wellseg.norms import Momentum, Norm, register
+from wellseg.norms import Norm, register
 from wellseg.norms.moments import channel_statistics
 
 
@@ -33,18 +33,6 @@ class GroupNorm(Norm):
         return torch.cat([self(image) for image in x.split(1)])  # type: ignore[no-untyped-call]
 
 
-@register("group")
-def group_norm(channels: int, momentum: Momentum) -> Norm:
-    return GroupNorm(channels, half_or_16(channels))
-
-
-@register("instance")
-def instance_norm(channels: int, momentum: Momentum) -> Norm:
-    """A group for each channel."""
-    return GroupNorm(channels, channels)
-
-
-@register("layer")
-def layer_norm(channels: int, momentum: Momentum) -> Norm:
-    """One group: LayerNorm over C, H, W."""
-    return GroupNorm(channels, 1)
+register("group")(lambda channels, momentum: GroupNorm(channels, half_or_16(channels)))
+register("instance")(lambda channels, momentum: GroupNorm(channels, channels))
+register("layer")(lambda channels, momentum: GroupNorm(channels, 1))  # LayerNorm over C, H, W
