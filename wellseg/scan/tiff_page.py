@@ -22,8 +22,8 @@ from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.fax import FAX, decode_fax
 from wellseg.scan.gray import Gray, on_white, scale, to_gray
 
-WHITE_IS_ZERO, PALETTE, CMYK, YCBCR = 0, 3, 5, 6
-CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3}
+WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
+CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
 NONE, JPEG, DEFLATE = 1, 7, (8, 32946)
 OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
@@ -64,7 +64,7 @@ class TiffPage:
         if self._compression in DEFLATE:  # unpacked here: see below
             page.compression = NONE
         coloured = CHANNELS[self._photometric] > 1
-        self._table: Gray | None = None
+        table: Gray | None = None
         if self._photometric == PALETTE:
             palette = np.asarray(page.colormap)
             if self._bits > 8 or palette.shape != (3, 2**self._bits):
@@ -72,9 +72,10 @@ class TiffPage:
             coloured = bool(np.ptp(palette, axis=0).any())
             # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
             rgb = (palette >> 8 if palette.max() > 255 else palette).T.astype(np.uint8)
-            self._table = rgb if colour and coloured else to_gray(rgb[None])[0]
+            table = rgb if colour and coloured else to_gray(rgb[None])[0]
         elif not coloured and page.dtype in (np.bool_, np.uint8):
-            self._table = scale(np.arange(2**self._bits), *self._range)
+            table = scale(np.arange(2**self._bits), *self._range)
+        self._table = None if table is None else np.resize(table, (256, *table.shape[1:]))
         self.kind = "colour" if coloured else "1-bit" if self._bits == 1 else "gray"
         self._colour = colour and coloured
 
@@ -88,6 +89,7 @@ class TiffPage:
             or (compression in FAX and (self._bits, self._samples) != (1, 1))
             or self._samples < CHANNELS.get(photometric, 2**16)
             or (photometric == YCBCR and compression != JPEG)
+            or (photometric == LAB and self._bits != 8)
             or page.dtype is None
         ):
             what = f"compression {compression}, photometric {photometric}, {self._samples} samples"
@@ -203,10 +205,12 @@ class TiffPage:
         if self._table is None:
             shown = scale(shown, *self._range)
         elif self._table.ndim == 1:
-            shown = cv2.LUT(shown.view(np.uint8), np.resize(self._table, 256))
+            shown = cv2.LUT(shown.view(np.uint8), self._table)
         else:
             shown = self._table[shown]
         if self._photometric == CMYK:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
             shown = (ink * black // 255).astype(np.uint8)
+        elif self._photometric == LAB:  # a and b have signs
+            shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         return on_white(shown, alpha, extra == (1,), self._colour)
