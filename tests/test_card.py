@@ -52,10 +52,10 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(
     tmp_path: Path, weights: Path, capsys
 ) -> None:
     (tmp_path / "scores.csv").write_text(SCORES)
-    (tmp_path / "limits.txt").write_text("Headers.\nBlots.\n")
+    more = tmp_path / "more.json"
+    more.write_text('{"limits": ["Headers.", "Blots."], "window_rows": 600}')
     out = tmp_path / "best.safetensors"
-    given = ["--scores", tmp_path / "scores.csv", "--limits", tmp_path / "limits.txt", "--out", out]
-    given += ["--window_rows", 600]
+    given = ["--scores", tmp_path / "scores.csv", "--header", more, "--out", out]
     main(["--weights", str(weights), *map(str, given)])
     printed = capsys.readouterr().out
     assert printed == card("best", read_header(out))

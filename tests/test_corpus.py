@@ -337,7 +337,7 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.tif")}
     left = out / "images" / ".wellseg-0123abcd-tiny9-000001.tif"  # by a run that was killed
     left.touch()
-    synth.synth(SynthConfig(out, count=5, seed=9, preset="tiny", workers=2))
+    synth.synth(SynthConfig(out, count=5, seed=9, preset="tiny"))
     left.unlink()
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     logs = list_logs(out)

@@ -1,17 +1,15 @@
-"""Draw synthetic logs with exact masks, as a data set that train, evaluate and compare read.
+"""Draw synthetic logs with exact masks, as a data set that train and evaluate read.
 
-    wellseg synth drawn --count 12                       # to look at: drawn/images, drawn/masks
-    wellseg synth drawn --count 500 --preset train --workers 2
+    wellseg synth drawn --count 12                 # to look at: drawn/images, drawn/masks
+    wellseg synth drawn --count 500 --preset train
 
-The same seed gives the same logs on any machine and for any number of workers; logs that are
-already there are not drawn again, so an interrupted run goes on and a larger count adds to it.
+The same seed gives the same logs on any machine. Logs that are there are not drawn again: an
+interrupted run goes on, and a larger count adds to it.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,58 +35,43 @@ class SynthConfig:
     preset: Preset = "quick"
     """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
     3,200 x 480 and more; tiny: for tests."""
-    workers: int = 1
-    """Processes that draw."""
 
     def __post_init__(self) -> None:
-        at_least(1, count=self.count, workers=self.workers)
+        at_least(1, count=self.count)
         at_least(0, seed=self.seed)
 
 
 def synth(config: SynthConfig) -> None:
-    """Draw what is not there yet of images/NAME.tif and masks/NAME.tif, and list it in split.csv.
-
-    Raises ValueError where the folder holds something else.
-    """
-    from wellseg.corpus import fingerprint, kind_of
-    from wellseg.training.write_folder import claim, write_split
-
+    """Draw a data set, or what is not there of it. Raises ValueError: the folder holds another."""
     out, seed, preset = config.out, config.seed, config.preset
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
+    count = max(config.count, len([*(out / "images").glob(f"{preset}{seed}-*.tif")]))
+    splits = {number: "val" if number % VAL_EVERY == 1 else "train" for number in range(count)}
+    drawn = draw_logs(out, seed, preset, splits)
+    print(f"drew {drawn} of {count} logs: {out / 'images'} and {out / 'masks'}")
+
+
+def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -> int:
+    """Draw the logs of these numbers that are not there yet, list all with their splits in
+    split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
+    from wellseg.corpus import draw_log, fingerprint, kind_of
+    from wellseg.training.write_folder import claim, write_log, write_split
+
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    # By name: a run that was killed leaves hidden files beside them.
-    there = {path.stem for path in (out / "images").glob(f"{preset}{seed}-*.tif")}
-    names = {f"{preset}{seed}-{index:06d}": index for index in range(config.count)}
-    todo = [(out, name, seed, index, preset) for name, index in names.items() if name not in there]
-    # Not forked: a child that inherits OpenCV's thread pool without its threads waits for ever.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(config.workers, spawn) as pool:
-        draw = map if min(config.workers, len(todo)) < 2 else pool.map
-        list(draw(_draw, todo))
-    lines = []
-    for name in sorted(there | names.keys()):  # each is a well of its own
-        index = int(name.rsplit("-", 1)[1])
-        split = "val" if index % VAL_EVERY == 1 else "train"
-        lines.append(f"{name},{split},{name},{kind_of(seed, index, preset)}")
+    lines, drawn = [], 0
+    for number, split in splits.items():  # each is a well of its own
+        name = f"{preset}{seed}-{number:06d}"
+        lines.append(f"{name},{split},{name},{kind_of(seed, number, preset)}")
+        if not (out / "images" / f"{name}.tif").exists():
+            log = draw_log(seed, number, preset)
+            write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore[arg-type]
+            drawn += 1
     write_split(out, "name,split,well,kind", lines)
-    print(f"drew {len(todo)} of {len(lines)} logs: {out / 'images'} and {out / 'masks'}")
-
-
-def _draw(task: tuple[Path, str, int, int, str]) -> None:
-    import cv2
-
-    from wellseg.corpus import draw_log
-    from wellseg.training.write_folder import write_log
-
-    cv2.setNumThreads(1)
-    out, name, seed, index, preset = task
-    log = draw_log(seed, index, preset)
-    write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore[arg-type]
+    return drawn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
     run(synth, SynthConfig, "synth", __doc__ or "", argv, "out", "the same command goes on")
 
 

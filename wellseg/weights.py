@@ -10,7 +10,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.scan.atomic import atomic_file
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT = "paper-logs-9"
@@ -31,37 +31,28 @@ def bundled_names() -> list[str]:
 def weights_path(name_or_path: str | Path | None = None) -> Path:
     """The file of bundled weights, or the path itself. Raises WeightsError where there is none."""
     name = str(name_or_path or DEFAULT)
-    bundled = BUNDLED / f"{name}.safetensors"
-    path = bundled if bundled.is_file() else Path(name)
-    if not path.is_file():
-        names = ", ".join(bundled_names())
-        raise WeightsError(
-            f"no weights {name!r}: give a .safetensors file or one of the bundled names: {names}"
-        )
-    return path
+    for path in (BUNDLED / f"{name}.safetensors", Path(name)):
+        if path.is_file():
+            return path
+    known = f"a .safetensors file or one of the bundled names: {', '.join(bundled_names())}"
+    raise WeightsError(f"no weights {name!r}: give {known}")
 
 
 def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
     """Write the network's tensors and the header, whole or not at all. header: JSON values, with
     ``model``, the ModelConfig as a dictionary."""
-    state = net.state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    _write(path, tensors, {"format": FORMAT, "input": INPUT, **header})
+    from safetensors.torch import save
+
+    text = json.dumps({"format": FORMAT, "input": INPUT, **header}, sort_keys=True)
+    tensors = {name: it.detach().cpu().contiguous() for name, it in net.state_dict().items()}
+    data = save(tensors, metadata={HEADER_KEY: text})
+    with atomic_file(path) as file:
+        file.write(data)
 
 
 def change_header(path: Path, header: dict[str, Any], out: Path) -> None:
     """Write the tensors of a weights file with another header; out may be the file itself."""
-    from safetensors.torch import load_file
-
-    _write(out, load_file(path), header)
-
-
-def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    from safetensors.torch import save
-
-    data = save(tensors, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
-    with atomic_file(path) as file:
-        file.write(data)
+    save_weights(out, load_model(path), header)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -72,17 +63,21 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(HEADER_KEY)
     except (SafetensorError, OSError, ValueError) as error:
-        fault = f"not a readable safetensors file ({error}); use the model.safetensors of a"
-        raise WeightsError(f"{path}: {fault} training run") from None
+        fault = f"not a readable safetensors file ({error})"
+        raise WeightsError(
+            f"{path}: {fault}; use the model.safetensors of a training run"
+        ) from None
     if text is None:
         raise WeightsError(f"{path}: not written by wellseg: it has no {HEADER_KEY!r} header")
     try:
         header: dict[str, Any] = json.loads(text)
         ModelConfig(**header["model"])
-        known = header["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except TypeError as error:
+        fault = f"of another version of wellseg ({error.args[0].partition(') ')[2]}); train anew"
+        raise WeightsError(f"{path}: weights {fault}") from None
+    except (ValueError, KeyError) as error:
         raise WeightsError(f"{path}: the header of these weights is damaged ({error})") from None
-    if known != FORMAT:
+    if (known := header.get("format")) != FORMAT:
         raise WeightsError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
     return header
 
@@ -90,9 +85,8 @@ def read_header(path: Path) -> dict[str, Any]:
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits.
 
-    Its attribute ``window_rows``, an int or None, is what the weights ask for in their header: the
-    rows of the windows that its norms take their statistics from in prediction. name_or_path: a
-    bundled name, a .safetensors file, or None for the default weights. Raises WeightsError.
+    Its ``window_rows``, an int or None, is the header's: the rows of the windows that norms take
+    their statistics from in prediction. None: the default weights. Raises WeightsError.
     """
     import torch
     from safetensors import SafetensorError
@@ -106,7 +100,7 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
-        fault = f"the tensors do not fit the network of their header ({str(error).splitlines()[0]})"
+        fault = f"the tensors do not fit the network of their header: {str(error).splitlines()[0]}"
         raise WeightsError(f"{path}: {fault}") from None
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[no-any-return, call-overload]

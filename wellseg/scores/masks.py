@@ -64,7 +64,6 @@ class Scores:
     def by_name(self) -> dict[str, float]:
         """Those of a row of scores.csv; of a log without curves `FALSE` alone."""
         names = ["curves", *HEADINGS] if self.has_curves else [FALSE]
-        names = ["curves", *HEADINGS] if self.has_curves else [FALSE]
         return {name: getattr(self, name) for name in names}
 
 
