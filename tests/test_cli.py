@@ -49,6 +49,12 @@ def test_a_wrong_command_says_which_there_are(capsys: pytest.CaptureFixture[str]
     assert "pedict" in said.err and all(name in said.err for name in COMMANDS)
 
 
+def test_modules_that_are_no_commands_say_so() -> None:
+    ran = run("-m", "wellseg.rows.segment")
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and not ran.stdout
+    assert "no command rows.segment" in ran.stderr and "predict" in ran.stderr
+
+
 def test_every_module_that_is_a_command_is_listed() -> None:
     modules = [*(ROOT / "wellseg").glob("*.py"), *(ROOT / "wellseg").glob("*/__main__.py")]
     runs = [path for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")]
@@ -128,10 +134,16 @@ def test_widths_with_commas(widths: str) -> None:
 def test_a_switch_needs_no_word(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("resume: true")
-    for words, resume in ((["--resume"], True), (["--config", str(file)], True), ([], False)):
+    from_file = ["--config", str(file)]
+    for words, resume in (
+        (["--resume"], True), (["--resume", "true"], True), (["--resume=true"], True), ([], False),
+        (["--resume", "false"], False), (["--resume=false"], False), (from_file, True),
+        ([*from_file, "--resume", "false"], False),
+    ):  # fmt: skip
         assert parse(TrainConfig, "train", "", words)[0].resume is resume
-    config, _ = parse(PredictConfig, "predict", "", ["--view", "scan.tif"], "scans")
-    assert config.view and config.scans == ["scan.tif"]
+    for view in ([], ["true"]):
+        config, _ = parse(PredictConfig, "predict", "", ["--view", *view, "scan.tif"], "scans")
+        assert config.view and config.scans == ["scan.tif"]
     assert not parse(TrainConfig, "train", "", ["--data.augment", "false"])[0].data.augment
 
 
@@ -157,6 +169,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--model.momentum", "x"], "takes a number or one of cumulative, not x"),
         (["--model.widths", "3,a"], "--model.widths"),
         (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
+        (["--resume=maybe"], "--resume takes true or false, not maybe"),
         (["--config", "nope.yaml"], "No such file or directory: 'nope.yaml'"),
     ],
 )

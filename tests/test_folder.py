@@ -253,6 +253,13 @@ def test_progress_is_weighed_by_bytes():
     assert bar.completed == pytest.approx(300) and bar.description == "3/3"
 
 
+def test_a_pool_that_cannot_start_is_one_line(folder, weights, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_end_with_parent", os.abort)  # of every worker, before a scan
+    run(folder, "--weights", weights, "--jobs", 2, status=2)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "no worker process stays alive" in said[0]
+
+
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
     config = PredictConfig([str(folder)], memory="1GB", device="cpu")

@@ -6,6 +6,8 @@
 Importing this does not import torch.
 """
 
+import sys
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0.dev0"
@@ -13,12 +15,14 @@ __all__ = ["__version__", "load_model", "segment"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_model":
-        from wellseg.weights import load_model
-
-        return load_model
-    if name == "segment":
-        from wellseg.rows.segment import segment
-
-        return segment
+    if name in ("load_model", "segment"):
+        home = "wellseg.weights" if name == "load_model" else "wellseg.rows.segment"
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")
+
+
+if sys.argv[:1] == ["-m"]:  # Python looks for a module, whose name stands in orig_argv alone
+    _module = sys.orig_argv[-len(sys.argv)].partition("wellseg.")[2]
+    _program = import_module("wellseg.__main__") if _module else None
+    if _program and _module not in _program.COMMANDS:
+        _program.main([_module])  # says so: run, it would do nothing and look like success

@@ -69,6 +69,10 @@ def parse(
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options, positional)
     words = list(sys.argv[1:] if argv is None else argv)
+    switches = {f"--{action.dest}" for action in parser._actions if action.const}
+    for i, word in enumerate(words):  # alone it is true, whatever comes next
+        if word in switches and "".join(words[i + 1 : i + 2]).lower() not in ("true", "false"):
+            words[i] = f"{word}=true"
     _sleep_where_busy()
     given: dict[str, Any] = {}
     try:
@@ -154,7 +158,7 @@ def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: 
             text += f" (default: {str(field.default).strip('()').removesuffix('.0')})"
         how: dict[str, Any] = {"type": partial(_read, hint), "help": text.replace("%", "%%")}
         if hint is bool and not field.default:
-            how = {"action": "store_true", "help": how["help"]}
+            how |= {"nargs": "?", "const": True, "metavar": "true|false"}
         elif get_origin(hint) is list:
             how |= {"type": str, "nargs": "+"}
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"

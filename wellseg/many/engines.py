@@ -42,6 +42,7 @@ LEAST_JOB_BYTES = 1_000_000_000
 """PyTorch, the strips at work and the heap take 0.8 GB of a process."""
 PARENT_BYTES = 260_000_000
 """What the process that hands out the work takes itself."""
+LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
 ATTEMPTS = 4
 """A scan whose Ray worker is lost as often is given up: it may be the scan that kills them."""
 
@@ -145,10 +146,13 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
             if isinstance(error, ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"
-                cure = "if memory ran out, allow fewer --jobs or each less --memory"
-                yield task, Outcome("failed", f"its process was ended by {how}: {cure}")
+                yield task, Outcome("failed", f"its process was ended by {how}: {LESS_MEMORY}")
             else:
                 yield task, future.result()
+    except RuntimeError as error:  # BrokenProcessPool, and what pebble says of a pool after it
+        if pool.active:
+            raise
+        raise ValueError(f"no worker process stays alive: {LESS_MEMORY}") from error
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
