@@ -1,6 +1,7 @@
 """Curves followed through masks whose curves are known: which is which, from top to bottom."""
 
 import gc
+import time
 
 import cv2
 import numpy as np
@@ -203,3 +204,10 @@ def test_more_curves_than_usual_may_end_together():
     none, one = np.array([], int), np.array([25.0])
     _, births = solve(one, one, np.array([7]), (none, none), np.array([]), 25, one > 0)
     assert births.tolist() == [0]
+
+
+def test_noise_ends_within_seconds():
+    noise = np.random.default_rng(0).random((540, 1200)) < 0.3
+    start = time.process_time()
+    follow(np.where(noise, np.uint8(255), np.uint8(0)))
+    assert time.process_time() - start < 20

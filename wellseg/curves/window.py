@@ -21,9 +21,9 @@ END = 25.0
 """What the beginning and the end of a curve cost each, and ..."""
 LONGEST_GAP = 60
 """... the longest gap in rows, at 200 dpi and less."""
-MOST_SPECKS = 800
-"""Of strands that touch no other, so many that a block of rows brings are looked at, the longest:
-a mask of noise would take hours. Four dotted curves have half of that."""
+MOST_STRANDS = 1000
+"""Of a window, so many are looked at, the longest: a mask of noise would take hours. Four dotted
+curves have half of that."""
 SURE = 2.0
 """Decisions that would cost so little more the other way are uncertain."""
 NEVER = 1e6
@@ -45,13 +45,11 @@ class Window:
     def decide(self, new: list[Chain], stop: int, ink: NDArray[np.uint8], ink_row: int) -> None:
         """Decide all strands that begin above row ``stop``. ink: probability of the rows from
         ``ink_row`` on."""
-        specks = [c for c in new if not (c.above or c.below or c.open)]
-        specks.sort(key=lambda c: (-c.rows, c.number))
-        left_out = set(specks[MOST_SPECKS:])
-        self._chains += [c for c in new if c not in left_out]
+        self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
         strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._from)]
-        strands.sort(key=lambda c: (c.first_row, c.number))
+        strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
+        strands = sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number))
         if strands:
             scene = link(self._chains, strands, self.end_cost, self.gap_rows, ink, ink_row)
             for number, chain in enumerate(strands):
