@@ -148,17 +148,13 @@ def test_another_size_needs_another_folder(done, tiny, capsys):
     assert "name another folder" in capsys.readouterr().err
 
 
-def test_two_starts_share_the_work(done, tiny, capsys):
+def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):
     from filelock import FileLock
 
-    scores = done / "runs" / "batch-0.001-0" / "scores.json"
-    kept = scores.read_bytes()
-    scores.unlink()
-    with FileLock(scores.parent / "lock"):
+    with FileLock(done / "lock"), pytest.raises(SystemExit, match="2"):
         compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
-    assert "batch-0.001-0 is being done by another start" in capsys.readouterr().out
-    assert "batch-0.001-0: not done yet" in (done / "report.md").read_text()
-    scores.write_bytes(kept)
+    said = capsys.readouterr().err
+    assert "lock" in said and "could not be acquired" in said and said.count("\n") == 1
 
 
 def test_a_run_that_diverges_is_told_and_its_rate_not_chosen(done, tiny, monkeypatch):

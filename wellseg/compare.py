@@ -5,37 +5,37 @@
     wellseg compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
 
 Leaves results.csv (a row for each log scored), report.md and every run's folder in --out. The same
-command again goes on where it stopped, and more norms, rates or seeds add to what is there. Started
-several times on one --out, the starts share the work.
+command again goes on where it stopped, and more norms, rates or seeds add to what is there.
 
-What is equal: the logs, their order and augmentation, the initial weights of the convolutions, the
-steps, and the list of learning rates. Every norm is trained at every rate with every seed, to the
-end, where the rate has come down to zero. Modes: "evaluation" is what predict does; a norm with
-running statistics is also scored with each log's "own" statistics, as in its training. Each norm in
-each mode has the rate at which that very mode has the best mean F1@3px on the validation logs: to
-choose it by the other would compare rates, not norms. Other logs are scored.
+Equal are the logs, their order and augmentation, the initial weights of the convolutions, the steps
+and the learning rates: every norm is trained at every rate with every seed, to the end. Mode
+"evaluation" is what predict does; a norm with running statistics is also scored with each log's
+"own" statistics, as in its training. Each norm in each mode has the rate at which that very mode
+has the best mean F1@3px on the validation logs: to choose it by the other would compare rates.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import cycle
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, cycle
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from wellseg.cli import run
 from wellseg.evaluate import score_files, write_csv
 from wellseg.net.options import ModelConfig, at_least, check_norm
+from wellseg.synth import draw_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
 
 Row = dict[str, Any]
-COLUMNS = ["norm", "rate", "seed", "set", "mode", "log", "f1", "dice", "false_px_per_row"]
-"""Of results.csv, which has a row for each log scored. f1 and dice are those of logs with a curve,
-false_px_per_row (false centreline pixels) of those without; the other is empty."""
+SCORES = ("f1", "dice", "false_px_per_row")
+"""The first two of logs with a curve, the last (false centreline pixels) of those without."""
 
 
 @dataclass
@@ -71,25 +71,22 @@ class CompareConfig:
             check_norm(norm)
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
-        try:
-            positive = min(self.rate_list) > 0
-        except ValueError:
-            positive = False
-        if not positive:
-            raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
         at_least(1, seeds=self.seeds, steps=self.steps)
+        with suppress(ValueError):
+            if min(self.rate_list) > 0:
+                return
+        raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
 
     @property
     def norm_list(self) -> list[str]:
-        return list(dict.fromkeys(filter(None, (each.strip() for each in self.norms.split(",")))))
+        return list(dict.fromkeys(re.findall(r"\w+", self.norms)))
 
     @property
     def rate_list(self) -> list[float]:
         return sorted({float(each) for each in self.rates.split(",")})
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """How much is trained and drawn."""
 
     widths: tuple[int, ...]
@@ -108,19 +105,20 @@ SIZES = {
 def compare(config: CompareConfig) -> None:
     """Run, or go on with, the comparison; write and print the report.
 
-    Raises ValueError, ScanError: a data set or an --out that cannot be used.
+    Raises ValueError, ScanError: a data set or an --out that cannot be used. OSError: another
+    start is at work in --out.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     from wellseg.corpus import fingerprint
     from wellseg.scan.atomic import atomic_file
+    from wellseg.training.data_folder import list_logs
     from wellseg.training.write_folder import claim
 
-    size, out = SIZES[config.preset], config.out
-    size = replace(size, steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    drawn = f"{size.logs} logs, preset {size.preset}, corpus {fingerprint()}"
+    size, out, norms = SIZES[config.preset], config.out, config.norm_list
+    size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
     about = {
-        "data": str(config.data.root or drawn),
+        "data": str(config.data.root or f"{size.logs} logs, {size.preset}, {fingerprint()}"),
         "crop_rows": config.data.crop_rows,
         "steps": size.steps,
         "widths": list(size.widths),
@@ -129,33 +127,25 @@ def compare(config: CompareConfig) -> None:
         out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
         for seed in range(size.seeds)  # a comparison cut short has whole seeds
         for rate in config.rate_list
-        for norm in config.norm_list
+        for norm in norms
     }
     out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / "lock"):
+    with FileLock(out / "lock", blocking=False):
         claim(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
-    check_logs(root)
-    for number, (folder, job) in enumerate(runs.items(), 1):
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"{number} of {len(runs)}: {folder.name}"
-        try:
-            with FileLock(folder / "lock", blocking=False):
-                if not (folder / "scores.json").exists():
-                    print(name, flush=True)
-                    run_job(folder, job, size, root, config.data.crop_rows)
-        except Timeout:
-            print(f"{name} is being done by another start", flush=True)
-    paths = sorted(out.glob("runs/*/scores.json"))  # of more runs, perhaps, than this start's
-    scores = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
-    write_csv(out / "results.csv", COLUMNS, [row for rows in scores.values() for row in rows])
-    wanted = [row for folder in runs for row in scores.get(folder, ())]
-    lines = [f"# {', '.join(config.norm_list)}: trained alike, compared", ""]
-    for folder in runs:
-        if not scores.get(folder):
-            fate = "the loss diverged" if folder in scores else "not done yet"
-            lines += [f"{folder.name}: {fate}", ""]
-    lines += [*report(wanted, config.norm_list), str(about)]
+        if not list_logs(root, "test"):
+            raise ValueError(f"{root}: no logs to test with, others would flatter: see split.csv")
+        for number, (folder, job) in enumerate(runs.items(), 1):
+            if not (folder / "scores.json").exists():
+                print(f"{number} of {len(runs)}: {folder.name}", flush=True)
+                run_job(folder, job, size, root, config.data.crop_rows)
+    paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier starts with other norms
+    rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
+    columns = ["norm", "rate", "seed", "set", "mode", "log", *SCORES]
+    write_csv(out / "results.csv", columns, chain(*rows.values()))
+    lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
+    lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
+    lines += [*report([row for folder in runs for row in rows[folder]], norms), str(about)]
     with atomic_file(out / "report.md") as file:
         file.write("\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
@@ -164,34 +154,16 @@ def compare(config: CompareConfig) -> None:
 def draw_data_set(root: Path, size: Size) -> Path:
     """Drawn logs. Training and validation have 1-bit scans alone, the test set renders, too: what a
     network makes of logs unlike its training is where norms differ most."""
-    from wellseg.corpus import draw_log, kind_of
-    from wellseg.training.write_folder import write_log, write_split
+    from wellseg.corpus import kind_of
 
-    if (root / "split.csv").exists():
-        return root
-    lines = []
-    splits = {"bilevel": cycle(["train", "val", "test", *["train"] * 6]), "colour": cycle(["test"])}
-    for index in range(size.logs):
-        kind = kind_of(0, index, size.preset)
-        if kind == "colour" and index % 4:
-            continue  # fewer renders: none is trained on
-        log = draw_log(0, index, size.preset)
-        if log.mask.any() or index % 4 == 0:  # few without a curve
-            write_log(root, f"drawn{index:05d}", log.image, log.mask, 200)
-            lines.append(f"drawn{index:05d},{next(splits[kind])},{kind}")
-    write_split(root, "name,split,kind", lines)
+    splits, of_scans = {}, cycle(["train", "val", "test", *["train"] * 6])
+    for number in range(size.logs):
+        if kind_of(0, number, size.preset) == "bilevel":
+            splits[number] = next(of_scans)
+        elif number % 4 == 0:  # fewer renders: none is trained on
+            splits[number] = "test"
+    draw_logs(root, 0, size.preset, splits)
     return root
-
-
-def check_logs(root: Path) -> None:
-    """Raises ValueError where rates could not be chosen, or no log is left to score."""
-    from wellseg.training.data_folder import list_logs
-    from wellseg.training.masks import read_mask
-
-    if not any((read_mask(log.mask) == 255).any() for log in list_logs(root, "val")):
-        raise ValueError(f"{root}: no curve on any validation log to choose rates by: split.csv")
-    if not list_logs(root, "test"):
-        raise ValueError(f"{root}: no logs to test with, and others would flatter: see split.csv")
 
 
 def run_job(
@@ -212,11 +184,11 @@ def run_job(
         out=folder,
         resume=True,
     )
+    rows: list[Row] = []
     try:
-        weights = train(config, quiet=True)
-        rows = [{**job, **row} for row in score_modes(weights, root)]
+        rows += ({**job, **row} for row in score_modes(train(config, quiet=True), root))
     except FloatingPointError:
-        rows = []
+        pass
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     with atomic_file(folder / "scores.json") as file:
@@ -243,27 +215,24 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
 
 
 def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
-    """Markdown: each way to get a mask at its rate, its scores, and in words its difference from
-    the last norm."""
+    """Markdown: each norm and mode at its rate, its scores, and in words its difference from the
+    last norm."""
     rates = choose_rates(rows)
-    last = norms[-1], "evaluation"
-
-    def scores(way: tuple[str, str], test_set: str, score: str = "f1") -> dict[Any, float]:
-        wanted = (*way, rates.get(way), test_set)
-        found = [r for r in rows if (r["norm"], r["mode"], r["rate"], r["set"]) == wanted]
-        return {(row["seed"], row["log"]): row[score] for row in found if score in row}
-
-    def mean(found: Mapping[Any, float]) -> str:
-        return f"{fmean(found.values()):.3f}" if found else ""
-
+    scores: dict[Any, dict[Any, float]] = defaultdict(dict)
+    for row in rows:
+        way = row["norm"], row["mode"]
+        for score in row.keys() & SCORES if rates.get(way) == row["rate"] else ():
+            scores[*way, row["set"], score][row["seed"], row["log"]] = row[score]
     for test_set in sorted({row["set"] for row in rows} - {"validation"}):
         yield f"## {test_set}\n"
         yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | less {norms[-1]} |"
         yield "|---|---|---|---|---|---|"
+        last = scores[norms[-1], "evaluation", test_set, "f1"]
         for way in sorted(rates, key=lambda way: (norms.index(way[0]), way[1])):
-            f1, false = scores(way, test_set), scores(way, test_set, "false_px_per_row")
-            cells = [mean(each) for each in (scores(way, "validation"), f1, false)]
-            cells.append(verdict(f1, scores(last, test_set)) if way != last else "")
+            f1, false = scores[*way, test_set, "f1"], scores[*way, test_set, "false_px_per_row"]
+            columns = scores[*way, "validation", "f1"], f1, false
+            cells = [f"{fmean(of.values()):.3f}" if of else "" for of in columns]
+            cells.append(verdict(f1, last) if f1 is not last else "")
             name = way[0] + ", own statistics" * (way[1] == "own")
             yield f"| {name} | {rates[way]:g} | {' | '.join(cells)} |"
         yield ""
@@ -303,7 +272,6 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
     run(compare, CompareConfig, "compare", __doc__ or "", argv, stopped="the same command goes on")
 
 

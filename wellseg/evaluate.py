@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 class EvaluateConfig(MaskOptions):
     """Scores of masks."""
 
-    data: list[str]
+    data: Path
     """Data set: images/NAME.tif, masks/NAME.tif."""
     split: Literal["all", "train", "val", "test"] = "all"
     """Which logs. With all, each split is averaged by itself, too."""
@@ -53,8 +54,6 @@ class EvaluateConfig(MaskOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.data) != 1:
-            raise ValueError(f"give one data set at a time, not {len(self.data)}")
         at_least(0, worst=self.worst)
         sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
         given = [flag for flag, value in sources.items() if value]
@@ -65,15 +64,18 @@ class EvaluateConfig(MaskOptions):
 def evaluate(config: EvaluateConfig) -> int:
     """Score every log, print the tables, write scores.csv and pictures; returns the exit status.
 
-    Raises ValueError where the data set, an option or the weights are unusable: nothing was scored.
+    Raises ValueError: the data set, an option or the weights are unusable; nothing was scored.
     """
     from rich.console import Console
     from rich.progress import track
 
-    from wellseg.scan.reader import ScanError
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.errors import ScanError
+    from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scores.tables import badness, make_tables
+    from wellseg.training.masks import read_mask
 
-    logs = choose_logs(config.data[0], config.split)
+    logs = choose_logs(config.data, config.split)
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows: dict[LogFiles, Row] = {}
@@ -89,9 +91,8 @@ def evaluate(config: EvaluateConfig) -> int:
         except (ScanError, ValueError, OSError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {error}", markup=False)
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=180)  # a file has no width; 80 columns would cut the names
+    # A file has no width; 80 columns would cut the names.
+    console = Console() if sys.stdout.isatty() else Console(width=180)
     for table in make_tables(list(rows.values()), followed):
         console.print(table)
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
@@ -102,7 +103,10 @@ def evaluate(config: EvaluateConfig) -> int:
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
-            _draw(picture, log, predict(log) > config.threshold)
+            picture.parent.mkdir(exist_ok=True)
+            mask, truth = predict(log) > config.threshold, read_mask(log.mask)
+            with atomic_file(picture) as file:
+                file.write(encode_png(draw_errors(_read(log.image), mask, truth)))
             print(f"worst: {picture}")
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")
@@ -125,8 +129,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
     """Give the function that makes the mask of a log, or reads it: an array (rows, columns), the
     probability of curve as float32, or bool.
 
-    Raises ValueError (DataError, WeightsError): no such weights or device, or a mask of --masks is
-    missing or has another size than its image.
+    Raises ValueError: no such weights or device, or a mask of --masks is missing or does not fit.
     """
     if config.masks is not None:
         from wellseg.training.masks import check_size, read_mask
@@ -134,10 +137,9 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         masks = list_masks(config.masks)
         for log in logs:
             if log.name not in masks:
-                raise DataError(
-                    f"{config.masks}: no mask {log.name}.mask.tif, {log.name}.tif or"
-                    f" {log.name}.png for {log.image}; make it with wellseg.predict"
-                )
+                names = f"{log.name}.mask.tif, {log.name}.tif or {log.name}.png"
+                said = f"no mask {names} for {log.image}; make it with wellseg.predict"
+                raise DataError(f"{config.masks}: {said}")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 
@@ -152,8 +154,8 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
 
     pick_device(config.device)
     model = load_model(config.weights)
-    names = ("precision", "device", "memory", "window_rows")
-    options: dict[str, Any] = {name: getattr(config, name) for name in names}
+    asked = ("precision", "device", "memory", "window_rows")
+    options: dict[str, Any] = {name: getattr(config, name) for name in asked}
     return lambda log: segment(model, log.image, **options)
 
 
@@ -175,11 +177,11 @@ def score_files(
     if probability is None or not label or not label.curves:
         return scores, None
     with open_scan(log.image) as scan:
-        dpi, in_colour = scan.dpi, scan.kind == "colour"
-    colours = _read(log.image, colour=True) if in_colour else None
+        colours = _read(log.image, colour=True) if scan.kind == "colour" else None
+        dpi, gray = scan.dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower.at(dpi) as follower:
-        follower.add(_read(log.image), pixels, sure, colours)
+        follower.add(gray, pixels, sure, colours)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves)
@@ -190,16 +192,6 @@ def _read(path: Path, colour: bool = False) -> NDArray[np.uint8]:
 
     with open_scan(path, colour=colour) as scan:
         return scan.read(0, scan.rows)
-
-
-def _draw(path: Path, log: LogFiles, mask: Mask) -> None:
-    from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import draw_errors, encode_png
-    from wellseg.training.masks import read_mask
-
-    path.parent.mkdir(exist_ok=True)
-    with atomic_file(path) as file:
-        file.write(encode_png(draw_errors(_read(log.image), mask, read_mask(log.mask))))
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -217,7 +209,6 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
     stopped = "no scores were written"
     run(evaluate, EvaluateConfig, "evaluate", __doc__ or "", argv, "data", stopped)
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wellseg.cli import SOME_FAILED, run
 from wellseg.config import InferenceOptions
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wellseg.scan.reader import Scan
-
-    Pixels = NDArray[np.uint8]
 
 DEFAULT_DPI = 200.0
 """Of a scan that does not say: most of the archive is."""
@@ -67,40 +65,32 @@ class PaperConfig(InferenceOptions):
         at_least(64, rows=self.rows)
 
 
-def read_headers(path: Path | None, scans: Sequence[Path]) -> dict[Path, int]:
-    """The row of the first curve of each scan that a CSV names. Raises ValueError if none is."""
-    if path is None:
-        return {}
+def read_headers(path: Path) -> dict[str, int]:
+    """The row of the first curve of each scan that a CSV names. Raises ValueError."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
+            return {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
     except (KeyError, ValueError, TypeError):
         said = "--headers is a CSV with the columns scan and first_curve_row, a whole number"
         raise ValueError(f"{path}: {said}") from None
-    found = {scan: rows.get(scan.stem, rows.get(scan.name)) for scan in scans}
-    if known := {scan: row for scan, row in found.items() if row is not None}:
-        return known
-    raise ValueError(f"{path}: none of the {len(scans)} scans is named in its column scan")
 
 
 def mine(
-    net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None = None
-) -> Iterator[tuple[int, Pixels, Pixels]]:
+    net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None
+) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
     """The crops of one scan, its header from the top, then pieces evenly spread over the rest: the
     first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns).
 
     Each is segmented by itself, so that a scan of any height costs the same. Of a header whose end
     is known, ``first_curve_row``, crops overlap: there are so few of them.
     """
-    import numpy as np
-
     from wellseg.rows.segment import segment
     from wellseg.training.paper_mask import paper_mask
 
     height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
     header, row = True, 0
     for left in reversed(range(config.crops)):
-        gray = np.ascontiguousarray(scan.read(row, row + height))
+        gray = scan.read(row, row + height)
         if LEAST_INK <= (gray < 128).mean() <= MOST_INK:
             probability = segment(net, gray, precision=config.precision, device=config.device)
             first = None if first_curve_row is None else first_curve_row - row
@@ -118,22 +108,33 @@ def mine(
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
     from wellseg.many.tasks import list_tasks
+    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.scan.reader import ScanError, open_scan
     from wellseg.training.data_folder import HEADER
+    from wellseg.training.write_folder import write_log
     from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
-    first_curve_rows = read_headers(config.headers, scans)
-    net = load_model(config.weights)
+    ends = read_headers(config.headers) if config.headers else {}
+    if ends and not ends.keys() & {name for scan in scans for name in (scan.stem, scan.name)}:
+        said = f"none of the {len(scans)} scans is named in its column scan"
+        raise ValueError(f"{config.headers}: {said}")
+    net, previews = load_model(config.weights), config.out / "previews"
+    previews.mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
-        found, first = 0, first_curve_rows.get(path)
+        found, first = 0, ends.get(path.stem, ends.get(path.name))
         try:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config, first):
                     above = first is not None and row + len(gray) <= first
                     name = f"{path.stem}{HEADER if above else '-'}{row:06d}"
-                    _write(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
+                    write_log(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
+                    picture = paint(gray, mask)
+                    picture[mask == 255] = HIT
+                    with atomic_file(previews / f"{name}.png") as file:
+                        file.write(encode_png(picture))
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
@@ -141,29 +142,11 @@ def mine_all(config: PaperConfig) -> int:
         failed += not found
         total += found
     look = "red is not scored, green is curve, all else is no curve"
-    print(f"{total} crops in {config.out}; look at {config.out / 'previews'}: {look}")
+    print(f"{total} crops in {config.out}; look at {previews}: {look}")
     return SOME_FAILED if failed else 0
 
 
-def _write(out: Path, name: str, gray: Pixels, mask: Pixels, dpi: float) -> None:
-    """The crop and a preview of half its size."""
-    import cv2
-
-    from wellseg.scan.atomic import atomic_file
-    from wellseg.scan.pictures import HIT, encode_png, paint
-    from wellseg.training.write_folder import write_log
-
-    write_log(out, name, gray, mask, dpi)
-    picture = paint(gray, mask)
-    picture[mask == 255] = HIT
-    small: Any = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    (out / "previews").mkdir(exist_ok=True)
-    with atomic_file(out / "previews" / f"{name}.png") as file:
-        file.write(encode_png(small))
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
     stopped = "the crops written so far are whole"
     run(mine_all, PaperConfig, "paper", __doc__ or "", argv, "scans", stopped)
 
