@@ -46,7 +46,7 @@ def read_gray(scan: Path | None, rows: int) -> NDArray[np.uint8]:
         with open_scan(scan) as opened:
             return opened.read(0, min(rows, opened.rows))
     from wellseg.corpus import draw_log
-    from wellseg.scan.gray import to_gray
+    from wellseg.scan.pictures import to_gray
 
     gray = np.full((rows, 640), 255, np.uint8)
     first = index = 0

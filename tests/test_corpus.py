@@ -23,7 +23,7 @@ from wellseg.corpus.panels import PANELS, draw_form, header
 from wellseg.corpus.recipe import RECIPE, Array, Draws, Table
 from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.corpus.strokes import Pen, along_rows, draw_pen, lay, stroke
-from wellseg.scan.gray import to_gray
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.synth import SynthConfig
 from wellseg.training.data_folder import list_logs

@@ -6,7 +6,7 @@ import pytest
 
 from wellseg.many.summary import as_csv, index_page
 from wellseg.many.tasks import Outcome
-from wellseg.results.page import fill, link
+from wellseg.results.view import fill, link
 from wellseg.scan.files import Task
 
 NAMES = (

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wellseg.scores.baseline import baseline_mask
-from wellseg.scores.masks import Label, Scores, read_label, score_log, widen
+from wellseg.scores.masks import Label, Scores, baseline_mask, read_label, score_log, widen
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.scan import fax
+from wellseg.scan import tiff_page
 from wellseg.scan.reader import (
     Scan,
     ScanError,
@@ -131,7 +131,7 @@ def test_tall_fax_strips_decode_the_same_through_a_temporary_file(
     tall = np.tile(page, (40, 1))
     path = tmp_path / "scan.tif"
     save_fax(path, tall, compression, rows_per_strip=len(tall))
-    monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
+    monkeypatch.setattr(tiff_page, "SPILL_PIXELS", 1000)
     assert np.array_equal(read(path), np.where(tall, 0, 255))
 
 
@@ -143,7 +143,7 @@ def test_tall_fax_strip_without_disk_space(
 
     path = tmp_path / "scan.tif"
     save_fax(path, page, "group4", rows_per_strip=ROWS)
-    monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
+    monkeypatch.setattr(tiff_page, "SPILL_PIXELS", 1000)
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(ScanError, match=r"scan.tif.*temporary file.*No space.*TMPDIR"):
         read(path)
@@ -154,7 +154,7 @@ def test_a_large_fax_strip_where_the_system_has_no_posix(
 ) -> None:
     path = tmp_path / "scan.tif"
     save_fax(path, page, "group4", rows_per_strip=ROWS)
-    monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
+    monkeypatch.setattr(tiff_page, "SPILL_PIXELS", 1000)
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
     monkeypatch.delattr(mmap, "MADV_DONTNEED", raising=False)
     assert np.array_equal(read(path), np.where(page, 0, 255))
@@ -826,7 +826,7 @@ def test_fax_that_stops_early_is_damaged(
 ) -> None:
     """An invalid code ends decoding without an error; only the unread bytes tell."""
     if tall:
-        monkeypatch.setattr(fax, "SPILL_PIXELS", 1000)
+        monkeypatch.setattr(tiff_page, "SPILL_PIXELS", 1000)
     save_fax(tmp_path / "fax.tif", page, "group4", rows_per_strip=ROWS)
     data = fax_bytes(tmp_path / "fax.tif")
     cut = len(data) // 2

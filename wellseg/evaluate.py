@@ -144,7 +144,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         return lambda log: read_mask(masks[log.name]) == 255
 
     if config.baseline:
-        from wellseg.scores.baseline import baseline_mask
+        from wellseg.scores.masks import baseline_mask
 
         return lambda log: baseline_mask(_read(log.image))
 

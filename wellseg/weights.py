@@ -17,7 +17,7 @@ DEFAULT = "paper-logs-9"
 HEADER_KEY = "wellseg"
 FORMAT = 1
 INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyond 96"
-"""The rule by which a scan becomes what the network sees: `scan.gray`, `net.resunet.to_ink`."""
+"""The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 
 
 class WeightsError(ValueError):

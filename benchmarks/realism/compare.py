@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.corpus import KINDS, draw_log
-from wellseg.scan.gray import to_gray
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, is_scan_file, open_scan
 
 Gray = NDArray[np.uint8]

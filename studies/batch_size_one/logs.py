@@ -14,7 +14,7 @@ from torch import Tensor
 from studies.batch_size_one.plan import Cell
 from wellseg.corpus import draw_log, kind_of
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.gray import to_gray
+from wellseg.scan.pictures import to_gray
 
 ROWS = 224
 """Of a log on average: each is half to one and a half times as tall, 480 to 900 columns wide."""

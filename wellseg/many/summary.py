@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wellseg.many.tasks import KNOWN, Outcome
-from wellseg.results.page import fill, link
+from wellseg.results.view import fill, link
 from wellseg.scan.files import Task, is_url, join, write_whole
 
 EVERY_S = 5.0

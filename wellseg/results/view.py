@@ -9,20 +9,26 @@ the second time reduced, for looking from afar. A map has the whole depth in a f
 from __future__ import annotations
 
 import base64
+import json
+import os
 import shutil
 import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
+from jinja2 import Environment, FileSystemLoader
+from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.results.overlay import Pixels, Strips, reduce
-from wellseg.results.page import fill, link
 from wellseg.scan.atomic import atomic_file, hidden_name
 from wellseg.scan.pictures import is_sideways, paint, upright
 
+LOADER = FileSystemLoader(Path(__file__).parent)
+TEMPLATES = Environment(loader=LOADER, autoescape=True, trim_blocks=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096
 """Of the file, not of the scan: reduced tiles show SMALL times as many rows and columns."""
 SMALL = 4
@@ -222,3 +228,15 @@ def encode_paper(picture: Pixels) -> tuple[str, bytes]:
         return "jpg", cv2.imencode(".jpg", np.ascontiguousarray(shown), options)[1].tobytes()
     bilevel = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
     return "png", cv2.imencode(".png", np.ascontiguousarray(picture), bilevel)[1].tobytes()
+
+
+def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
+    """The page ``template``, a file of this package, with its title and data."""
+    inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
+    page = TEMPLATES.get_template(template).render(title=title, data=inline)
+    return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
+
+
+def link(path: str) -> str:
+    """A relative path as an address: a scan's name may hold #, % and ?, or a scheme's colon."""
+    return quote(os.fsencode(path))

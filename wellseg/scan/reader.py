@@ -1,8 +1,8 @@
 """The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
 
-A TIFF has pages (`tiff_page`) of strips, some in fax codes (`fax`); their samples become gray
-(`gray`). Nothing outside this room knows of TIFF, polarity, depth or palettes: everywhere else a
-scan is uint8 rows, 0 ink to 255 paper.
+A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Nothing outside
+this room knows of TIFF, polarity, depth or palettes: everywhere else a scan is uint8 rows, 0 ink to
+255 paper.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError as ScanError
 from wellseg.scan.errors import one_line
-from wellseg.scan.gray import Gray
+from wellseg.scan.pictures import Gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
@@ -83,30 +83,6 @@ def _is_own_scan(page: Any, largest: Scan) -> Any:
     return shorter > 0.25 and not reduced  # nor is it a thumbnail
 
 
-def open_scan(
-    path: str | os.PathLike[str],
-    page: int | None = None,
-    *,
-    colour: bool = False,
-    invert: bool = False,
-) -> Scan:
-    """Open a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
-
-    page: from 0; by default the one with the most pixels (the first of several), since logs often
-    come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours, not gray.
-    invert: the scan shows white ink on black.
-
-    Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that is
-    not supported, or claims a size that it cannot hold.
-    """
-    path = Path(path)
-    with ExitStack() as stack, _named(path, "damaged or not a picture"):
-        file = stack.enter_context(open(path, "rb"))
-        scan = Scan(path, file, page, colour, invert)
-        stack.pop_all()
-        return scan
-
-
 @contextmanager
 def _named(path: Path, what: str) -> Iterator[None]:
     """Errors within become a ScanError of one line that names the file."""
@@ -123,8 +99,8 @@ def _named(path: Path, what: str) -> Iterator[None]:
         raise ScanError(f"{path}: {reason}") from error
 
 
-class Scan(AbstractContextManager["Scan"]):
-    """An open scan. Use `open_scan` to make one, and `with` or `close` to let go of it.
+class Scan(TiffPage, AbstractContextManager["Scan"]):
+    """An open scan: a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
 
     Keeps the file and the last decoded band (a strip, or a row of tiles) in memory: reading from
     top to bottom decodes each band once. Not for use from several threads at once.
@@ -137,28 +113,39 @@ class Scan(AbstractContextManager["Scan"]):
     """
 
     def __init__(
-        self, path: Path, file: BinaryIO, page: int | None, colour: bool, invert: bool
+        self,
+        path: str | os.PathLike[str],
+        page: int | None = None,
+        *,
+        colour: bool = False,
+        invert: bool = False,
     ) -> None:
-        self.path, self._file, self._invert = path, file, invert
+        """page: from 0; by default the one with the most pixels (the first of several), since logs
+        often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
+        not gray. invert: the scan shows white ink on black.
+
+        Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
+        is not supported, or claims a size that it cannot hold.
+        """
+        self.path, self._invert = Path(path), invert
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
         self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
-        head = file.read(8)
-        file.seek(0)
-        decoders = [decode for begins, decode in PICTURES.items() if head.startswith(begins)]
-        if not head:
-            raise ScanError("the file is empty")
-        if decoders:
-            file = _as_tiff(file.read(), decoders[0])
-        elif not head.startswith(TIFFS):
-            hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
-            raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
-        self._source = TiffPage(self._choose_page(file, page), file, colour)
-        self.rows, self.columns = self._source.rows, self._source.columns
-        self.kind = self._source.kind
-        self._channels = (3,) if colour and self.kind == "colour" else ()
+        with ExitStack() as opened, _named(self.path, "damaged or not a picture"):
+            tiff: BinaryIO = opened.enter_context(open(path, "rb"))
+            head = tiff.read(8)
+            tiff.seek(0)
+            if not head:
+                raise ScanError("the file is empty")
+            if decoders := [PICTURES[begins] for begins in PICTURES if head.startswith(begins)]:
+                tiff = _as_tiff(tiff.read(), decoders[0])
+            elif not head.startswith(TIFFS):
+                hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
+                raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
+            super().__init__(self._choose_page(tiff, page), tiff, colour)
+            self._opened = opened.pop_all()
 
     def _choose_page(self, file: BinaryIO, wanted: int | None) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
@@ -191,19 +178,19 @@ class Scan(AbstractContextManager["Scan"]):
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
-        gray = np.empty((stop - start, self.columns, *self._channels), np.uint8)
+        gray = np.empty((stop - start, self.columns, *(3,) * self._colour), np.uint8)
         row = start
         while row < stop:
             with _named(self.path, f"damaged at row {row}"):
                 if self._band is None or not self._band.first <= row < self._band.stop:
                     self._band = None  # let go of one band before decoding the next
-                    self._band = self._source.band(row)
+                    self._band = self._decode_band(row)
                 at = row - self._band.first
                 until = at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)
                 samples = self._band.samples[at:until]
                 if not len(samples):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
-                gray[row - start : row - start + len(samples)] = self._source.show(samples)
+                gray[row - start : row - start + len(samples)] = self._show(samples)
                 row += len(samples)
         if self._invert:
             np.subtract(255, gray, out=gray)
@@ -212,12 +199,12 @@ class Scan(AbstractContextManager["Scan"]):
         self.mostly_black = self._sum_read < MOSTLY_BLACK * self._values_read
         return gray
 
-    def close(self) -> None:
-        self._band = None
-        self._file.close()
-
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._band = None
+        self._opened.close()
+
+
+open_scan = Scan
 
 
 def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:

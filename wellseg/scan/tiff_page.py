@@ -1,13 +1,21 @@
 """One page of a TIFF, band by band: what its tags claim, where its pixels lie, what is damaged.
 
 A *segment* is a strip or tile of the file; a *band* is a row of segments, the smallest piece that
-is decoded by itself. What tifffile makes of a segment are its *samples*.
+is decoded by itself. What tifffile makes of a segment are its *samples*. Fax codes (CCITT modified
+Huffman, Group 3, Group 4) are left to libtiff: it keeps the row above as runs, some of them without
+a pixel, to which the codes of some writers refer (ImageGear in libtiff's testfax4.tiff). Decoders
+that keep pixels lose their place.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
+import re
+import struct
+import tempfile
+import threading
 import zlib
 from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
@@ -19,16 +27,16 @@ from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError, one_line
-from wellseg.scan.fax import FAX, decode_fax
-from wellseg.scan.gray import Gray, on_white, scale, to_gray
+from wellseg.scan.pictures import Gray, on_white, scale, to_gray
 
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
-NONE, JPEG, DEFLATE = 1, 7, (8, 32946)
+NONE, JPEG, FAX, DEFLATE = 1, 7, (2, 3, 4), (8, 32946)
 OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
 EXPANSION = 2**16  # by any compression but fax: bytes that one byte of a file becomes
 MAX_BAND_BYTES = 2**31
+SPILL_PIXELS = 2**25  # fax strips above lie in a temporary file: some hold a whole log
 PART_BYTES = 2**22  # an uncompressed page in one strip is read in parts of about so many
 
 
@@ -121,7 +129,7 @@ class TiffPage:
             )
         return list(zip(offsets, counts, strict=False))
 
-    def band(self, row: int) -> Band:
+    def _decode_band(self, row: int) -> Band:
         """Decode the band that holds this row."""
         down, bands = row // self._segment_rows, -(-self.rows // self._segment_rows)
         first = down * self._segment_rows
@@ -184,7 +192,7 @@ class TiffPage:
         kind, low, high = self._page.dtype.kind, 0.0, 1.0
         if kind == "f":
             starts = range(0, self.rows, self._segment_rows)
-            values = np.concatenate([self.band(row).samples.ravel() for row in starts])
+            values = np.concatenate([self._decode_band(row).samples.ravel() for row in starts])
             known = values[np.isfinite(values)]
             if known.size and not 0 <= known.min() <= known.max() <= 1:
                 low, high = float(known.min()), float(known.max())
@@ -193,7 +201,7 @@ class TiffPage:
             high = low + 2.0**self._bits - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
-    def show(self, samples: NDArray[Any]) -> Gray:
+    def _show(self, samples: NDArray[Any]) -> Gray:
         """Gray (rows, columns), or R, G, B where colours are asked for, of a band's samples."""
         if self._bits == self._samples == 1:
             samples = np.unpackbits(samples, axis=1, count=self.columns)[..., None]
@@ -214,3 +222,77 @@ class TiffPage:
         elif self._photometric == LAB:  # a and b have signs
             shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         return on_white(shown, alpha, extra == (1,), self._colour)
+
+
+_first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
+
+
+def decode_fax(
+    data: bytes, rows: int, columns: int, compression: int, t4_options: int = 0
+) -> tuple[NDArray[np.bool_], str]:
+    """Decode a strip or tile: (good rows, columns), True in a black run; what is wrong below.
+
+    t4_options: the tag of that name, for Group 3. The codes of a row refer to the row above: none
+    below a damaged one can be trusted. Raises ScanError without room for a temporary file.
+    """
+    possible = min(rows, 8 * len(data))  # a row takes one bit at least
+    tags = (columns, compression, t4_options)
+    pixels, good, at_mark = _decode(data, possible, *tags)
+    if at_mark:
+        # An end mark where a row should begin. If it is the data's last, the scan ended early, and
+        # the rest is blank; but zeros that damage left look the same. Without its three bytes (two
+        # ends of line, each eleven zeros and a one), what changes?
+        stripped = data.rstrip(b"\0")
+        shorter = _decode(stripped[:-3], possible, *tags)[1:]
+        last_bits = int.from_bytes(stripped[-3:])
+        ends_with_mark = last_bits // (last_bits & -last_bits or 1) % 2**12 == 1
+        if shorter != (good, True) and ends_with_mark:
+            good = possible
+    return pixels[:good], "" if good == rows else "the fax data are damaged or end early"
+
+
+def _decode(
+    data: bytes, rows: int, columns: int, compression: int, t4_options: int
+) -> tuple[NDArray[np.bool_], int, bool]:
+    """All rows, how many are good, and whether the next is an end mark."""
+    pixels, good = _zeros(rows, columns), rows
+    # A TIFF file around one strip: libtiff reads nothing else.
+    tags = {256: columns, 257: rows, 258: 1, 259: compression, 262: 0, 273: 8, 277: 1, 278: rows,
+            279: len(data), 292: t4_options}  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    data += b"\0" * (len(data) % 2)
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags))
+    _first_flaw.found = None
+    try:
+        imagecodecs.tiff_decode(head + entries + b"\0" * 4, out=pixels, verbose=True)
+    except (imagecodecs.TiffError, ValueError):
+        good = 0
+    good, at_mark = _first_flaw.found or (good, False)
+    return pixels, good, at_mark and good > 0
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    found = re.match(r"(Premature|Line length).* at line (\d+)(.*)", record.getMessage())
+    if found and getattr(_first_flaw, "found", None) is None:
+        _first_flaw.found = int(found[2]), found[1] == "Premature" and "(got 0," in found[3]
+    return False  # nothing is printed
+
+
+_libtiff = logging.getLogger("imagecodecs")  # where imagecodecs sends libtiff's warnings
+_libtiff.setLevel(logging.WARNING)
+_libtiff.addFilter(_hear)
+
+
+def _zeros(rows: int, columns: int) -> NDArray[Any]:
+    """One byte a pixel, as libtiff has them; many lie in a file, and need no memory to last."""
+    size = rows * columns
+    if size <= SPILL_PIXELS:
+        return np.zeros((rows, columns), np.bool_)
+    try:
+        with tempfile.TemporaryFile(prefix="wellseg-") as file:
+            if hasattr(os, "posix_fallocate"):  # a full disk fails here, not as SIGBUS later
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.bool_, "w+", shape=(rows, columns))
+    except OSError as error:
+        place = f"a temporary file in {tempfile.gettempdir()} ({error.strerror})"
+        raise ScanError(f"needs {size:,} bytes for {place}; free some or set TMPDIR") from error

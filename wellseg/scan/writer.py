@@ -11,7 +11,7 @@ import tifffile
 
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.errors import ScanError
-from wellseg.scan.gray import Gray
+from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.scan.gray import to_gray
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.data_folder import DataError, LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, scored_rows

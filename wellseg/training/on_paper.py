@@ -20,7 +20,7 @@ from wellseg.corpus.notes import leave_traces
 from wellseg.corpus.page import Log, draw_size
 from wellseg.corpus.recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
 from wellseg.corpus.sheet import new_sheet
-from wellseg.scan.gray import to_gray
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import HEADER, LogFiles
 
