@@ -6,12 +6,14 @@ import re
 import resource
 import time
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from conftest import draw_waves
 
+from wellseg.config import PredictConfig
 from wellseg.results import view as viewer
 from wellseg.results.view import ViewWriter
 from wellseg.scan.reader import open_scan
@@ -23,8 +25,13 @@ def wave(rows=2500, columns=320):
     return gray, cv2.blur(mask, (5, 5))
 
 
+def view_of(page, rows, columns, orientation=1, about=None):
+    scan = SimpleNamespace(rows=rows, columns=columns, orientation=orientation)
+    return ViewWriter(page, scan, PredictConfig([]), {"scan": "log.tif", **(about or {})})
+
+
 def write_view(folder, gray, probability, band_rows=300, **options):
-    with ViewWriter(folder / "log.html", *gray.shape[:2], **options) as view:
+    with view_of(folder / "log.html", *gray.shape[:2], **options) as view:
         for start in range(0, len(gray), band_rows):
             view.put(gray[start : start + band_rows], probability[start : start + band_rows])
     return folder / "log.html"
@@ -122,7 +129,7 @@ def test_a_failure_leaves_the_view_that_was_there(tmp_path):
     gray, probability = wave(1200, 100)
     page = write_view(tmp_path, gray, probability)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(KeyboardInterrupt), ViewWriter(page, 1200, 100) as view:
+    with pytest.raises(KeyboardInterrupt), view_of(page, 1200, 100) as view:
         view.put(gray, probability)
         raise KeyboardInterrupt
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -147,7 +154,7 @@ def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_
 
 def test_two_runs_at_once_do_not_touch_each_others_pictures(tmp_path):
     gray, probability = wave(1200, 100)
-    with ViewWriter(tmp_path / "log.html", 1200, 100) as first:
+    with view_of(tmp_path / "log.html", 1200, 100) as first:
         first.put(gray[:1100], probability[:1100])
         write_view(tmp_path, gray, probability)
         first.put(gray[1100:], probability[1100:])
@@ -277,9 +284,7 @@ def test_scrolling_through_a_tall_log_keeps_the_page_small(tmp_path, browser_pag
 @pytest.mark.slow
 def test_a_real_scan_of_50_000_rows_scrolls_to_its_end(shared, tmp_path, browser_page):
     with open_scan(shared / "real" / "scans" / "BXG70.tif") as scan:
-        with ViewWriter(
-            tmp_path / "log.html", scan.rows, scan.columns, about={"scan": "BXG70.tif"}
-        ) as view:
+        with view_of(tmp_path / "log.html", scan.rows, scan.columns) as view:
             for start in range(0, scan.rows, 512):
                 gray = scan.read(start, min(scan.rows, start + 512))
                 view.put(
@@ -419,7 +424,7 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
         for name, column, rows, unsure in (("T1_C1_SOLID", 60, [0, 5999], []),
                                            ("T1_C2_DASHED", 250, [3000, 5999], [4500]))
     ]  # fmt: skip
-    with ViewWriter(tmp_path / "log.html", *gray.shape) as view:
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
         view.curves = curves
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")

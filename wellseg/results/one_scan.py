@@ -83,14 +83,7 @@ def mask_scan(
                 "depth": [asdict(log) for log in depth.logs] if depth else [],
                 "depth_unit": depth.unit if depth else "",
             }
-            view = ViewWriter(
-                Path(task.result(".html")),
-                *size,
-                orientation=scan.orientation,
-                threshold=config.threshold,
-                about=about,
-                scratch=config.scratch,
-            )
+            view = ViewWriter(Path(task.result(".html")), scan, config, about)
             opened.enter_context(view)
         left_out = {}
         if config.curves and is_sideways(scan.orientation):

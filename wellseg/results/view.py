@@ -23,9 +23,11 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
 
+from wellseg.config import PredictConfig
 from wellseg.results.overlay import Pixels, Strips, reduce
 from wellseg.scan.atomic import atomic_file, hidden_name
 from wellseg.scan.pictures import is_sideways, paint, upright
+from wellseg.scan.reader import Scan
 
 LOADER = FileSystemLoader(Path(__file__).parent)
 TEMPLATES = Environment(loader=LOADER, autoescape=True, trim_blocks=True)
@@ -55,29 +57,24 @@ class ViewWriter:
     """
 
     def __init__(
-        self,
-        page: Path,
-        rows: int,
-        columns: int,
-        *,
-        orientation: int = 1,
-        threshold: float = 0.5,
-        about: dict[str, Any] | None = None,
-        scratch: Path | None = None,
+        self, page: Path, scan: Scan, config: PredictConfig, about: dict[str, Any]
     ) -> None:
-        """page: the path of NAME.html. orientation: of the file; the view is turned upright.
-        threshold: where the slider starts. about: shown. scratch: folder for temporary data."""
+        """page: the path of NAME.html. about: what it shows of the scan, which is turned upright.
+        config: where the slider of the threshold starts, and the folder for temporary data."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
-        self._threshold, self._about, self._orientation = threshold, about or {}, orientation
-        self._stored = rows, columns
-        self.rows, self.columns = (columns, rows) if is_sideways(orientation) else (rows, columns)
+        self._threshold, self._about, self._orientation = config.threshold, about, scan.orientation
+        self._stored = self.rows, self.columns = scan.rows, scan.columns
+        if is_sideways(scan.orientation):
+            self.rows, self.columns = scan.columns, scan.rows
         # A turned scan waits for its last row, which may be shown first.
-        self._file = tempfile.TemporaryFile(dir=scratch) if orientation > 1 else None
+        self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
         self._levels = [Strips(TILE_ROWS), Strips(TILE_ROWS)]  # whole and reduced
         self._written = [0, 0]
         self._jpegs: list[str] = []
-        self._thumbs: list[tuple[int, Pixels]] = []
+        self._thumbs: list[
+            tuple[int, Pixels]
+        ] = []  # curve pixels at a strip's beginning; its picture
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Pixels] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
@@ -102,7 +99,11 @@ class ViewWriter:
         self._write_tiles(0, picture, probability)
         for small in self._levels[1].add(*reduce(picture, probability, SMALL)):
             self._write_tiles(1, *small)
-        self._thumbs.append(self._thumb(picture, probability))
+        rows = min(len(picture), round(self.columns * THUMB_ROWS / THUMB_COLUMNS))
+        step = max(1, self.columns // THUMB_COLUMNS)
+        thumb, highest = reduce(picture[:rows], probability[:rows], step)
+        mask = (highest > 255 * self._threshold) * np.uint8(255)
+        self._thumbs.append((cv2.countNonZero(mask), paint(thumb, mask)))
 
         gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         cells = min(CELLS, self.columns)
@@ -132,14 +133,6 @@ class ViewWriter:
             deflated = base64.b64encode(zlib.compress(probability[:, part].tobytes(), 6)).decode()
             (self._hidden / f"{name}.js").write_text(f'tile("{name}","{deflated}")')
         self._written[level] += 1
-
-    def _thumb(self, picture: Pixels, probability: Pixels) -> tuple[int, Pixels]:
-        """Curve pixels of a strip's beginning, and its picture."""
-        rows = min(len(picture), round(self.columns * THUMB_ROWS / THUMB_COLUMNS))
-        step = max(1, self.columns // THUMB_COLUMNS)
-        small, curves = reduce(picture[:rows], probability[:rows], step)
-        mask = (curves > 255 * self._threshold) * np.uint8(255)
-        return cv2.countNonZero(mask), paint(small, mask)
 
     def _finish(self) -> None:
         if self._file:
@@ -181,7 +174,7 @@ class ViewWriter:
             "place_rows": PLACE_ROWS,
             "places": self._places(),
         }
-        page = fill("view.html", str(self._about.get("scan", self.page.stem)), data)
+        page = fill("view.html", str(self._about["scan"]), data)
         with atomic_file(self._hidden / self.page.name) as file:
             file.write(page)
         # Nothing is written any more: from here on no disk can be full. No page stands with another
