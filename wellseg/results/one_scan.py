@@ -58,7 +58,8 @@ def mask_scan(
     """
     from wellseg.curves.files import CurveWriter
     from wellseg.device import resident_bytes  # torch, which only workers load
-    from wellseg.rows.segment import Inference
+    from wellseg.rows.evaluation import RowEvaluation
+    from wellseg.rows.segment import scan_bands
 
     started = time.monotonic()
     notes: list[str] = []
@@ -104,34 +105,35 @@ def mask_scan(
                 view.curves = curves.shown
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None
-        inference = Inference(
+        evaluation = RowEvaluation(
             net,
-            scan,
+            scan.rows,
+            scan.columns,
             precision=config.precision,
             device=config.device,
             memory=config.memory,
             window_rows=config.window_rows or 0,
             scratch=config.scratch,
         )
-        if spill_gb := inference.plan.spill_bytes / 1e9:
+        if spill_gb := evaluation.spill_bytes / 1e9:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
         row = 0
-        for band in inference.bands(progress):
-            mask = np.where(band.logits > limits[0], np.uint8(255), np.uint8(0))
-            counts += [np.count_nonzero(band.logits > limit) for limit in limits]
+        for gray, logits in scan_bands(evaluation, scan, progress):
+            mask = np.where(logits > limits[0], np.uint8(255), np.uint8(0))
+            counts += [np.count_nonzero(logits > limit) for limit in limits]
             masks.put(mask)
-            picture = colours.read(row, row + len(mask)) if colours else band.gray
+            picture = colours.read(row, row + len(mask)) if colours else gray
             row += len(mask)
             page.add(picture, mask)
             if probabilities or view or curves:
-                probability = to_8_bit(band.logits, mask, config.threshold)
+                probability = to_8_bit(logits, mask, config.threshold)
             if probabilities:
                 probabilities.put(probability)
             if view:
                 view.put(picture, probability)
             if curves:
-                curves.put(band.gray, mask, probability, picture if colours else None)
+                curves.put(gray, mask, probability, picture if colours else None)
         _remove_stale(task, endings(config, left_out))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:

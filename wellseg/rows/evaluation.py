@@ -19,7 +19,6 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,15 +46,10 @@ what libraries take at their first use, and holes in the heap. On the safe side:
 kept on disk, 3,200 x 640 pixels take 7 strips and 120 MB."""
 
 
-class Plan(NamedTuple):
-    """What an evaluation will take: bytes of kept maps. PyTorch and strips at work are on top."""
-
-    ram_bytes: int
-    spill_bytes: int
-
-
 class RowEvaluation:
-    """A network on an image (1, 1, rows, columns): ``plan`` says what it takes, ``bands`` does it.
+    """A network on an image (1, 1, rows, columns), which ``bands`` computes.
+
+    ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
     net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is.
     precision: of maps and convolutions, bf16, fp32 or fp64; statistics are float64 always. auto is
@@ -89,12 +83,15 @@ class RowEvaluation:
         window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
         self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
-        self.strip_rows = min(rows, strip_rows or _best_strip_rows(row_bytes, self.device))
+        strip_bytes = STRIP_BYTES
+        if self.device.type == "cuda":
+            strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (4 * WORKING_STRIPS))
+        self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
         self.budget_bytes = _store_budget(parse_bytes(memory), working_bytes, self.device)
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
-        self.plan = Plan(self.store.peak_ram_bytes, self.store.disk_bytes)
+        self.ram_bytes, self.spill_bytes = self.store.peak_ram_bytes, self.store.disk_bytes
 
     def _start(
         self, read_ink: Callable[[int, int], Tensor] | None, progress: Callable[[float], None]
@@ -131,8 +128,8 @@ class RowEvaluation:
         """
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free
-        if self.plan.spill_bytes > free:
-            raise disk_full(self.store.scratch, self.plan.spill_bytes, free)
+        if self.spill_bytes > free:
+            raise disk_full(self.store.scratch, self.spill_bytes, free)
         return self._bands()
 
     @torch.no_grad()
@@ -156,11 +153,8 @@ class _Sweep:
         self.strip_rows = max(1, round(run.strip_rows * step.rows / run.rows))
         kept = {other.step for other in run.sweeps.values() if other.is_kept}
         self.path = steps_to(step, run.steps, kept)  # from kept maps to this one
-        last_user = {x: user for user in self.path for x in user.inputs}
-        self.done_with = {
-            user: [x for x in last_user if last_user[x] is user] for user in self.path
-        }
-        self.sources = [run.sweeps[x] for x in last_user if x in kept]
+        self.last_user = {x: user for user in self.path for x in user.inputs}
+        self.sources = [run.sweeps[x] for x in self.last_user if x in kept]
         self.statistics = DepthStatistics(step.rows, run.parts)
         # Keeping and measuring take of time as much as some 40 multiply-adds for each value.
         passes = 40 * (is_kept + is_measured) * step.meta.numel()
@@ -246,23 +240,20 @@ class _Sweep:
             else:
                 given = rule.run(*rows)
             values[step] = given.narrow(2, start - rule.first_row(first), stop - start)
-            for x in self.done_with[step]:
-                del values[x]
+            for x in step.inputs:
+                if self.last_user[x] is step:
+                    values.pop(x, None)
         return values[self.step]
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
-        blocks = [block for block in self.blocks if block[0] < stop and start < block[1]]
-        first, last, block = blocks[0]
-        if block.rows is not None and last >= stop:
-            rows = block.rows[start - first : stop - first]
-        else:
-            _, channels, _, width = self.step.meta.shape
-            size = stop - start, width, channels
-            rows = torch.empty(size, dtype=self.step.meta.dtype, device=self.run.device)
-            for first, last, block in blocks:
-                begin, end = max(first, start), min(last, stop)
-                self.run.store.read(block, begin - first, rows[begin - start : end - start])
+        read, device = self.run.store.read, self.run.device
+        parts = [
+            read(block, max(start, first) - first, min(stop, last) - first).to(device)
+            for first, last, block in self.blocks
+            if first < stop and start < last
+        ]
+        rows = parts[0] if len(parts) == 1 else torch.cat(parts)
         # With the batch dimension first, whose stride then says channels_last to PyTorch.
         return rows[None].permute(0, 3, 1, 2)
 
@@ -275,13 +266,6 @@ def select_rows(
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
-
-
-def _best_strip_rows(row_bytes: float, device: torch.device) -> int:
-    strip_bytes = STRIP_BYTES
-    if device.type == "cuda":
-        strip_bytes = min(GPU_STRIP_BYTES, free_bytes(device) // (4 * WORKING_STRIPS))
-    return max(32, int(strip_bytes / row_bytes) // 32 * 32)
 
 
 def _store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:

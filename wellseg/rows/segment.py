@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,35 +45,23 @@ def segment(
     else:
         opening = open_scan(scan)
     with opening as opened:
-        inference = Inference(model, opened, **options)
+        evaluation = RowEvaluation(model, opened.rows, opened.columns, **options)
         probability = np.empty((opened.rows, opened.columns), np.float32)
         left = probability
-        for _, logits in inference.bands():
+        for _, logits in scan_bands(evaluation, opened):
             torch.sigmoid(torch.from_numpy(logits), out=torch.from_numpy(left[: len(logits)]))
             left = left[len(logits) :]
     return probability
 
 
-class Band(NamedTuple):
-    """Some rows of a scan, each array (rows, columns): gray uint8, logits float32."""
+def scan_bands(
+    evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """The scan from top to bottom, each row once: gray and logits, both (rows, columns)."""
 
-    gray: NDArray[np.uint8]
-    logits: NDArray[np.float32]
+    def read_ink(start: int, stop: int) -> Tensor:
+        return to_ink(torch.from_numpy(scan.read(start, stop))[None, None])
 
-
-class Inference:
-    """One network on one scan; ``plan`` and the options are those of RowEvaluation."""
-
-    def __init__(self, net: nn.Module, scan: Scan, **options: Any) -> None:
-        self.scan = scan
-        self._evaluation = RowEvaluation(net, scan.rows, scan.columns, **options)
-        self.plan = self._evaluation.plan
-
-    def bands(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[Band]:
-        """The scan from top to bottom, each row once; progress is told the share done."""
-        for first, logits in self._evaluation.bands(self._read_ink, progress):
-            gray = self.scan.read(first, first + logits.shape[2])
-            yield Band(gray, logits[0, 0].float().cpu().numpy())
-
-    def _read_ink(self, start: int, stop: int) -> Tensor:
-        return to_ink(torch.from_numpy(self.scan.read(start, stop))[None, None])
+    for first, logits in evaluation.bands(read_ink, progress):
+        gray = scan.read(first, first + logits.shape[2])
+        yield gray, logits[0, 0].float().cpu().numpy()

@@ -17,8 +17,8 @@ class Block:
     """Kept rows (rows, width, channels)."""
 
     nbytes: int
-    rows: Tensor | None = None  # those in memory
-    offset: int | None = None  # in the temporary file
+    rows: Tensor | None  # on the meta device, where they are in the temporary file
+    offset: int | None = None  # in it
 
 
 class RowStore:
@@ -33,7 +33,7 @@ class RowStore:
         self.budget_bytes, self.scratch = budget_bytes, Path(scratch or tempfile.gettempdir())
         self.ram_bytes = self.peak_ram_bytes = 0
         self.disk_bytes = 0  # the length of the file: places are used again, never given back
-        self._free: list[tuple[int, int]] = []  # offset and size of unused places in it, in order
+        self._free = [(0, 1 << 62)]  # places in it, first byte and past the last, in order
         self._file: FileIO | None = None
 
     def put(self, nbytes: int, rows: Tensor | None) -> Block:
@@ -42,10 +42,13 @@ class RowStore:
             self.ram_bytes += nbytes
             self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
             return Block(nbytes, rows)
-        block = Block(nbytes, offset=self._place(nbytes))
+        number = next(i for i, (start, stop) in enumerate(self._free) if stop - start >= nbytes)
+        offset, stop = self._free[number]
+        self._free[number] = offset + nbytes, stop
+        self.disk_bytes = max(self.disk_bytes, offset + nbytes)
         if rows is not None:
             self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
-            self._file.seek(block.offset or 0)
+            self._file.seek(offset)
             data = _bytes_of(rows.cpu())
             try:
                 while data:
@@ -54,45 +57,31 @@ class RowStore:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise disk_full(self.scratch, len(data)) from error
                 raise
-        return block
+            rows = rows.to("meta")
+        return Block(nbytes, rows, offset)
 
-    def _place(self, nbytes: int) -> int:
-        for number, (offset, size) in enumerate(self._free):
-            if size >= nbytes:
-                rest = [(offset + nbytes, size - nbytes)] if size > nbytes else []
-                self._free[number : number + 1] = rest
-                return offset
-        self.disk_bytes += nbytes
-        return self.disk_bytes - nbytes
-
-    def read(self, block: Block, start: int, into: Tensor) -> None:
-        """Copy rows of a block from ``start`` on into that tensor, as many as it has."""
-        if block.rows is not None:
-            into.copy_(block.rows[start : start + len(into)])
-            return
-        assert self._file and block.offset is not None
-        here = into.cpu()  # itself, if it is there
-        data = _bytes_of(here)
-        self._file.seek(block.offset + start * into[0].nbytes)
-        while data:  # read, not mapped: mapped pages count as resident memory
-            count = self._file.readinto(data)
-            if not count:
-                raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
-            data = data[count:]
-        if here is not into:
-            into.copy_(here)
+    def read(self, block: Block, start: int, stop: int) -> Tensor:
+        """Rows [start, stop) of a block; of the temporary file, on the CPU."""
+        assert block.rows is not None
+        if block.offset is None:
+            return block.rows[start:stop]
+        assert self._file
+        rows = torch.empty_like(block.rows[start:stop], device="cpu")
+        self._file.seek(block.offset + start * rows[0].nbytes)
+        # Read, not mapped: mapped pages count as resident memory.
+        if self._file.readinto(_bytes_of(rows)) != rows.nbytes:
+            raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
+        return rows
 
     def drop(self, block: Block) -> None:
         """Forget the rows; their place is free for others."""
         if block.offset is None:
             self.ram_bytes -= block.nbytes
             return
-        places, self._free = sorted([*self._free, (block.offset, block.nbytes)]), []
-        for offset, size in places:
-            if self._free and sum(self._free[-1]) == offset:
-                offset, before = self._free.pop()
-                size += before
-            self._free.append((offset, size))
+        places, self._free = [*self._free, (block.offset, block.offset + block.nbytes)], []
+        for start, stop in sorted(places):
+            touches = self._free and self._free[-1][1] == start
+            self._free.append((self._free.pop()[0] if touches else start, stop))
 
     def close(self) -> None:
         """Remove the temporary file."""
