@@ -112,8 +112,7 @@ def compare(config: CompareConfig) -> None:
 
     from wellseg.corpus import fingerprint
     from wellseg.scan.atomic import atomic_file
-    from wellseg.training.data_folder import list_logs
-    from wellseg.training.write_folder import claim
+    from wellseg.training.data_folder import claim, list_logs
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)

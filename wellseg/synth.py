@@ -56,7 +56,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     """Draw the logs of these numbers that are not there yet, list all with their splits in
     split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
-    from wellseg.training.write_folder import claim, write_log, write_split
+    from wellseg.training.data_folder import claim, write_log, write_split
 
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0

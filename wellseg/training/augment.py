@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from functools import cache
-from typing import Any
 
 # Read at import: without it albumentations asks a server for its newest version.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
@@ -15,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-WARP_LIMIT = 32_766
-"""OpenCV's remap and warpAffine take sides shorter than 32,767 pixels."""
+WARP_LIMIT = 32_766  # OpenCV's remap and warpAffine take sides shorter than 32,767 pixels
 
 
 def augment(
@@ -32,23 +30,17 @@ def augment(
             f"a log of {image.shape[0]} x {image.shape[1]} is too tall to augment; "
             f"set --data.crop_rows to {WARP_LIMIT} or less"
         )
-    pipeline = _pipeline(bilevel=not ((image > 0) & (image < 255)).any())
+    bilevel, draws = not ((image > 0) & (image < 255)).any(), np.random.default_rng(seed)
+    pipeline = _pipeline(bilevel)
     # Seeded for each log: by itself a Compose draws the same for every worker and epoch (2.0.8;
     # AlbumentationsX issue 266). One generator serves all transforms: set_random_seed would give
     # each its own in the same state, and a log be flipped if and only if it is also turned.
-    pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    pipeline.set_random_state(draws, random.Random(seed))
     varied = pipeline(image=image, mask=mask)
-    return np.ascontiguousarray(varied["image"]), np.ascontiguousarray(varied["mask"])
-
-
-class Rethreshold(A.ImageOnlyTransform):  # type: ignore[misc]
-    """Make a log 1-bit again: interpolation leaves grays that no such scan has."""
-
-    def apply(self, img: NDArray[np.uint8], level: int = 128, **_: Any) -> NDArray[np.uint8]:
-        return np.where(img > level, 255, 0).astype(np.uint8)
-
-    def get_params(self) -> dict[str, int]:
-        return {"level": self.py_random.randint(90, 165)}
+    image, mask = (np.ascontiguousarray(varied[name]) for name in ("image", "mask"))
+    if bilevel:  # interpolation leaves grays that no such scan has
+        image = np.where(image > draws.integers(90, 166), np.uint8(255), np.uint8(0))
+    return image, mask
 
 
 @cache
@@ -62,7 +54,6 @@ def _pipeline(bilevel: bool) -> A.Compose:
     dirt = [
         A.GaussNoise(std_range=(0.02, 0.12), p=0.3),
         A.GaussianBlur(blur_limit=(3, 3), p=0.4),
-        Rethreshold(p=1.0),
         A.PixelDropout(dropout_prob=0.0005, drop_value=0, p=0.2),
     ]
     tone = [

@@ -12,11 +12,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wellseg.scan.atomic import atomic_file
+
+if TYPE_CHECKING:
+    from wellseg.scan.pictures import Gray
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -138,15 +144,14 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
         # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
-        lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
-        columns, *cells = ([cell.strip() for cell in line] for line in lines if line)
+        reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), restval="")
+        lines = [{str(key).strip(): str(it).strip() for key, it in line.items()} for line in reader]
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-    if "name" not in columns:
-        raise DataError(f"{path}: no column name; its first line has {columns}")
     rows: dict[str, dict[str, str]] = {}
-    for number, line in enumerate(cells, 2):
-        row = dict(zip_longest(columns, line[: len(columns)], fillvalue=""))
+    for number, row in enumerate(lines, 2):
+        if "name" not in row:
+            raise DataError(f"{path}: no column name; its first line has {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
         fault = f"{name} again" if name in rows else ""
         if name not in images:
@@ -159,3 +164,33 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     if missing := images.keys() - rows.keys():
         raise DataError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
     return rows
+
+
+def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
+    """Leave a note of what a folder is for, or find that very note in it.
+
+    Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, text = folder / note, json.dumps(about, indent=1)
+    if not path.exists():
+        with atomic_file(path) as file:
+            file.write(text.encode())
+    elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
+        raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
+
+
+def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> None:
+    """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
+    from wellseg.scan.writer import write_picture  # heavy: --help is to be quick
+
+    for part, pixels in (("masks", mask), ("images", image)):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        bilevel = part == "images"
+        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)
+
+
+def write_split(root: Path, columns: str, rows: Iterable[str]) -> None:
+    """split.csv, of lines with commas."""
+    with atomic_file(root / "split.csv") as file:
+        file.write("\n".join([columns, *rows, ""]).encode())

@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from wellseg.corpus import Log, draw_log
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, open_scan
+from wellseg.training.augment import augment
 from wellseg.training.data_folder import DataError, LogFiles, list_logs
-from wellseg.training.masks import check_masks, listed, scored_rows
+from wellseg.training.masks import check_masks, listed, read_mask
+from wellseg.training.on_paper import draw_on_paper
 from wellseg.training.options import DataConfig
 
 Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
 VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
+TURN = 6  # in the seeds of the draws of which logs are on paper
 FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
@@ -42,8 +46,7 @@ class Sample(NamedTuple):
 class Samples(Dataset[Sample]):
     """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch.
 
-    They are cropped and augmented by draws from (seed, epoch, index) alone. paper: crops that
-    ``paper_share`` of the drawn logs is drawn on.
+    paper: crops that ``paper_share`` of the drawn logs is drawn on.
     """
 
     seed: int
@@ -77,29 +80,25 @@ class Samples(Dataset[Sample]):
         draws = np.random.default_rng((self.seed, epoch, index))
         if index < len(self.files):
             log = self.files[index]
-            with open_scan(log.image) as image, open_scan(log.mask) as mask:
-                rows = pick_crop(scored_rows(mask), self.crop_rows, draws)
-                name, gray, truth = log.name, image.read(*rows), mask.read(*rows)
-        else:
-            name, gray, truth = self._draw(epoch * self.drawn + index - len(self.files))
+            name, truth = log.name, read_mask(log.mask)
             start, stop = pick_crop((truth != 128).any(axis=1), self.crop_rows, draws)
-            gray, truth = to_gray(gray[start:stop]), truth[start:stop]
+            with open_scan(log.image) as scan:
+                gray = scan.read(start, stop)
+        else:
+            number = epoch * self.drawn + index - len(self.files)
+            name, (image, truth, _) = f"{self.preset}{self.seed}-{number:06d}", self._draw(number)
+            start, stop = pick_crop((truth != 128).any(axis=1), self.crop_rows, draws)
+            gray = to_gray(image[start:stop])
+        truth = truth[start:stop]
         if self.augment:
-            from wellseg.training.augment import augment
-
             gray, truth = augment(gray, truth, int(draws.integers(2**31)))
         return Sample(torch.from_numpy(gray)[None, None], torch.from_numpy(truth)[None, None], name)
 
-    def _draw(self, number: int) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8]]:
-        """Name, image and mask of the drawn log of that number."""
-        from wellseg.corpus import draw_log
-        from wellseg.training.on_paper import draw_on_paper, is_on_paper
-
-        if self.paper and is_on_paper(self.seed, number, self.paper_share):
-            log = draw_on_paper(self.seed, number, self.preset, self.paper)
-        else:
-            log = draw_log(self.seed, number, self.preset)
-        return f"{self.preset}{self.seed}-{number:06d}", log.image, log.mask
+    def _draw(self, number: int) -> Log:
+        turn = np.random.default_rng((self.seed, number, TURN))  # draw_log's draws stay its own
+        if self.paper and turn.random() < self.paper_share:
+            return draw_on_paper(self.seed, number, self.preset, self.paper)
+        return draw_log(self.seed, number, self.preset)
 
 
 def pick_crop(
@@ -150,7 +149,7 @@ class VisitSampler(Sampler[Visit]):
 def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[str]]:
     """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
 
-    Raises DataError for masks that cannot be used, and for a split without curves.
+    Raises DataError: masks that cannot be used, a split without curves.
     """
     train = Samples(seed, options.preset, options.count)
     train.crop_rows, train.augment = options.crop_rows, options.augment
@@ -195,14 +194,14 @@ def load(
         # Not forked: a child with OpenCV's thread pool but not its threads waits for ever.
         multiprocessing_context="spawn" if workers else None,
         persistent_workers=workers > 0,
-        worker_init_fn=one_thread,
+        worker_init_fn=_one_thread,
     )
     # In this process: reading a log takes a tenth of the time that evaluating it does.
     visits = [(0, index) for index in range(len(val))]
     return loader, DataLoader(val, batch_size=None, sampler=visits)
 
 
-def one_thread(_worker: int) -> None:
-    """Without it each worker would start a thread per core, beside those of the training step."""
+def _one_thread(_worker: int) -> None:
+    # Else each worker starts a thread per core, beside those of the training step.
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

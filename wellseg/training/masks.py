@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.scan.reader import Scan, ScanError, open_scan
+from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.data_folder import DataError, LogFiles
 
 BLOCK_ROWS = 4096  # read at a time, so that a mask of any height takes little memory
@@ -40,11 +40,6 @@ def check_size(mask: Path, image: Path) -> None:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
             raise DataError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
-
-
-def scored_rows(mask: Scan) -> NDArray[np.bool_]:
-    """Which rows of a mask hold scored pixels, bool (rows,)."""
-    return np.concatenate([(rows != 128).any(axis=1) for rows in _blocks(mask)])
 
 
 def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, NDArray[np.int64]]:
@@ -76,7 +71,8 @@ def _look(log: LogFiles) -> NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
     check_size(log.mask, log.image)
     with open_scan(log.mask, colour=True) as mask:
-        for rows in _blocks(mask):
+        for first in range(0, mask.rows, BLOCK_ROWS):
+            rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
             if rows.ndim == 3 and np.ptp(rows, axis=2).any():
                 raise DataError(f"{log.mask}: in colour; save it as gray, its curves white")
             counts += _count_values(rows[..., 0] if rows.ndim == 3 else rows)
@@ -84,11 +80,6 @@ def _look(log: LogFiles) -> NDArray[np.int64]:
     if counts[255] > counts[0]:
         raise DataError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
     return counts
-
-
-def _blocks(mask: Scan) -> Iterator[NDArray[np.uint8]]:
-    for first in range(0, mask.rows, BLOCK_ROWS):
-        yield mask.read(first, min(first + BLOCK_ROWS, mask.rows))
 
 
 def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:

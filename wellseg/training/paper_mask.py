@@ -37,14 +37,13 @@ def paper_mask(
     255 a curve.
 
     gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
-    header: the rows above these, if there are any, hold no curve. Also says whether that is still
-    so below.
-    first_curve_row: of these rows, where somebody has looked: 0 or less, or the number of rows and
-    more, if it lies above or below them. None: the weights tell.
+    header: the rows above these hold no curve; also says whether that is still so below.
+    first_curve_row: of these rows, perhaps above or below them. None: the weights tell.
     """
     rows, end = len(gray), 0  # of the header
-    maybe: NDArray[Any] = _as_bytes(probability > MAYBE)
-    sure = cv2.morphologyEx(_as_bytes(probability > SURE), cv2.MORPH_CLOSE, _box(dpi, 0.05, 0.02))
+    maybe: NDArray[Any] = (probability > MAYBE).astype(np.uint8)
+    sure: NDArray[Any] = (probability > SURE).astype(np.uint8)
+    sure = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, _kernel(cv2.MORPH_RECT, dpi, 0.05, 0.02))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(sure)
     stats[0] = 0  # the background
     _, top, width, height, _ = stats.T
@@ -59,37 +58,32 @@ def paper_mask(
         lettering = each[:, cv2.CC_STAT_HEIGHT] < dpi * TALL_IN
         lettering &= each[:, cv2.CC_STAT_TOP] + each[:, cv2.CC_STAT_HEIGHT] <= end
         maybe[lettering[pieces]] = 0
-    maybe = cv2.morphologyEx(maybe, cv2.MORPH_CLOSE, _box(dpi, *GAP_IN[curves]))
-    lost = _as_bytes(_wider(gray, dpi * HEAVY_IN))
+    maybe = cv2.morphologyEx(maybe, cv2.MORPH_CLOSE, _kernel(cv2.MORPH_RECT, dpi, *GAP_IN[curves]))
+    lost = _wider(gray, dpi, HEAVY_IN).astype(np.uint8)
     length, half = (round(dpi * inches) for inches in LOST_IN)
     for piece in np.flatnonzero(tall):
         for row, way in ((top[piece], -length), (top[piece] + height[piece] - 1, length)):
             x = int(np.flatnonzero(labels[row] == piece).mean())
             cv2.rectangle(lost, (x - half, int(row)), (x + half, int(row) + way), 1, -1)
     maybe[end:] = np.maximum(maybe, lost)[end:]
-    mask: NDArray[Any] = 128 * cv2.dilate(maybe, _disc(2 * dpi * REACH_IN[curves]))
+    reach = 2 * REACH_IN[curves]
+    mask: NDArray[Any] = 128 * cv2.dilate(maybe, _kernel(cv2.MORPH_ELLIPSE, dpi, reach, reach))
     if curves:
         mask[(probability > CERTAIN) & (tall & (width > dpi * STRAIGHT_IN))[labels]] = 255
     if first_curve_row is not None:
         mask[:end] = 0
-    for inches, was, becomes in ((WIDE_IN, 255, 128), (BLACK_IN, 128, 0)):
-        mask[_wider(gray, dpi * inches) & (mask == was)] = becomes
+    mask[_wider(gray, dpi, WIDE_IN) & (mask == 255)] = 128
+    mask[_wider(gray, dpi, BLACK_IN) & (mask == 128)] = 0
     return mask, header and end == rows
 
 
-def _as_bytes(these: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return these.astype(np.uint8)
-
-
-def _wider(gray: NDArray[np.uint8], px: float) -> NDArray[np.bool_]:
+def _wider(gray: NDArray[np.uint8], dpi: float, inches: float) -> NDArray[np.bool_]:
     """Where ink is wider than that in each direction."""
-    return cv2.morphologyEx(_as_bytes(gray < 128), cv2.MORPH_OPEN, _disc(px)) > 0
+    ink, disc = (gray < 128).astype(np.uint8), _kernel(cv2.MORPH_ELLIPSE, dpi, inches, inches)
+    return cv2.morphologyEx(ink, cv2.MORPH_OPEN, disc) > 0
 
 
-def _disc(px: float) -> NDArray[Any]:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(2, round(px / 2)) + 1,) * 2)
-
-
-def _box(dpi: float, rows_in: float, columns_in: float) -> NDArray[Any]:
-    """A morphological kernel of that size in inches, no smaller than 3 x 3."""
-    return np.ones((max(3, round(dpi * rows_in)), max(3, round(dpi * columns_in))), np.uint8)
+def _kernel(shape: int, dpi: float, rows_in: float, columns_in: float) -> NDArray[Any]:
+    """Of that size in inches: an odd number of pixels, at least five."""
+    columns, rows = (2 * max(2, round(dpi * size / 2)) + 1 for size in (columns_in, rows_in))
+    return cv2.getStructuringElement(shape, (columns, rows))

@@ -11,12 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    BinaryF1Score,
-    BinaryJaccardIndex,
-    BinaryPrecision,
-    BinaryRecall,
-)
+from torchmetrics.classification import BinaryF1Score, BinaryPrecision, BinaryRecall
 
 from wellseg.device import free_bytes
 from wellseg.net.losses import IGNORE, curve_loss
@@ -37,11 +32,9 @@ OVERHEAD = 1.5  # a step's peak over what is kept, as measured by tests/test_mem
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
     """About what a training step on a log of that many pixels takes, if no stage is recomputed."""
-    values = 0.0  # per pixel of the log
-    for number, width in enumerate(model.widths):
-        blocks = 2 if number < len(model.widths) - 1 else 1  # encoder and decoder
-        values += blocks * MAPS_KEPT[model.separable] * width / (model.patch * 2**number) ** 2
-    return int(OVERHEAD * values * dtype.itemsize * pixels)
+    values = [width / (model.patch * 2**stage) ** 2 for stage, width in enumerate(model.widths)]
+    maps = MAPS_KEPT[model.separable] * (2 * sum(values) - values[-1])  # encoder and decoder
+    return int(OVERHEAD * maps * dtype.itemsize * pixels)
 
 
 def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
@@ -56,8 +49,7 @@ class Segmenter(LightningModule):
     """Trains a ResUNet on one log at a time.
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
-    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``; the gradients are
-    the same, so a run may be resumed with more or less memory.
+    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``.
     skipped: how often which log could not be read, also before a resumption.
     """
 
@@ -72,9 +64,10 @@ class Segmenter(LightningModule):
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         how: Any = {"ignore_index": -1, "zero_division": 1}
         scores: Any = {
-            "dice": BinaryF1Score(**how), "iou": BinaryJaccardIndex(**how),
-            "precision": BinaryPrecision(**how), "recall": BinaryRecall(**how),
-        }  # fmt: skip
+            "dice": BinaryF1Score(**how),
+            "precision": BinaryPrecision(**how),
+            "recall": BinaryRecall(**how),
+        }
         self.scores = MetricCollection(scores, prefix="val/")
         self.skipped: Counter[str] = Counter()
         self.free_bytes = 0  # at the first step; later what is kept for the next counts as taken
@@ -134,7 +127,5 @@ class Segmenter(LightningModule):
     def _rate(self, step: int) -> float:
         """Share of the highest learning rate at a step: up in a line, down in half a cosine."""
         warmup = math.ceil(self.optim.warmup * self.steps)
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
         done = min(1.0, (step - warmup) / max(1, self.steps - warmup))
-        return 0.5 * (1 + math.cos(math.pi * done))
+        return (step + 1) / (warmup + 1) if done < 0 else 0.5 * (1 + math.cos(math.pi * done))

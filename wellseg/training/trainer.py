@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan.atomic import atomic_file
@@ -29,8 +29,7 @@ TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Che
 class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint replaces the one before when it is whole and on the disk.
 
-    Lightning's own is copied from the system's folder for temporary files: a kill in the middle may
-    leave half a checkpoint (lightning 2.6, fsspec's LocalFileOpener).
+    A kill may leave half a checkpoint of Lightning's own (2.6, fsspec's LocalFileOpener).
     """
 
     def save_checkpoint(
@@ -58,38 +57,25 @@ class Checkpoint(ModelCheckpoint):
 
 
 class StepProgress(Callback):
-    """A bar on a terminal, and a line after each validation, both with the time that is left.
+    """A line after each validation, with the time that is left. It counts optimiser steps."""
 
-    It counts optimiser steps: the logs of a run are no epochs to anybody.
-    """
-
-    def __init__(self) -> None:
-        columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
-        self.bar = Progress(*columns, transient=True, speed_estimate_period=3600)
-        self.task = self.bar.add_task("")
+    started = 0.0, 0
+    """When, in seconds, and at which step."""
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        self.bar.disable = not trainer.is_global_zero or not self.bar.console.is_terminal
-        self.bar.reset(self.task, total=trainer.max_steps, completed=trainer.global_step)
-        self.bar.start()
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        self.bar.update(self.task, completed=trainer.global_step)
+        self.started = time.monotonic(), trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        said = f"step {trainer.global_step} of {trainer.max_steps}"
+        step, last = trainer.global_step, trainer.max_steps
+        said = f"step {step} of {last}"
         for name, key in (("loss", "train/loss"), ("Dice", "val/dice")):
             if key in trainer.callback_metrics:
                 said += f", {name} {float(trainer.callback_metrics[key]):.3f}"
-        left = timedelta(seconds=self.bar.tasks[0].time_remaining or 0)
+        if done := step - self.started[1]:
+            left_s = (time.monotonic() - self.started[0]) * (last - step) / done
+            said += f", about {timedelta(seconds=round(left_s))} left"
         if trainer.is_global_zero:
-            self.bar.console.print(f"{said}, about {left} left", highlight=False, soft_wrap=True)
-
-    def on_train_end(self, *_: Any) -> None:
-        self.bar.stop()
-
-    def on_exception(self, *_: Any) -> None:
-        self.bar.stop()
+            print(said, flush=True)
 
 
 def make_trainer(config: TrainConfig) -> Trainer:
