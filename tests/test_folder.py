@@ -19,8 +19,7 @@ from conftest import draw_waves
 from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
-from wellseg.many.screen import Screen
-from wellseg.many.summary import as_csv, write_summary
+from wellseg.many.summary import Screen, as_csv, write_summary
 from wellseg.many.tasks import Outcome, Settings, clear, list_tasks
 from wellseg.predict import main
 from wellseg.scan import atomic
@@ -204,10 +203,8 @@ def test_the_summary_says_what_became_of_each_scan(tmp_path):
     assert summary(tmp_path)["1.tif"]["reason"] == 'it is "bad", and\nold'
     text = (tmp_path / "index.html").read_text()
     assert '"status":"failed"' in text and '"as_of":null' in text
-    line = as_csv({Task("x", "x", "x"): Outcome("done", known={"ink_share": 1 / 3})}).splitlines()[
-        1
-    ]
-    assert line == b"x,done,,,,0.333333,,,,,,"
+    line = as_csv({Task("x", "x", "x"): Outcome("done", known={"ink_share": 0.25})}).splitlines()[1]
+    assert line == b"x,done,,,,0.25,,,,,,"
 
 
 def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypatch):
@@ -215,8 +212,7 @@ def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypat
     written = []
     monkeypatch.setattr(summaries, "as_csv", lambda outcomes: written.append(dict(outcomes)) or b"")
     for every_s, times in ((60.0, 2), (0.0, 5)):
-        monkeypatch.setattr(summaries, "EVERY_S", every_s)
-        monkeypatch.setattr(summaries, "SHARE", 1e9)
+        monkeypatch.setattr("wellseg.predict.EVERY_S", every_s)
         written.clear()
         run(folder, "--weights", weights, "--overwrite")
         assert len(written) == times
@@ -235,7 +231,7 @@ def test_a_summary_open_in_excel_does_not_end_the_run(
 
     monkeypatch.setattr(os, "replace", refused)
     monkeypatch.setattr(atomic, "RETRY_AFTER_S", ())
-    monkeypatch.setattr(summaries, "EVERY_S", 0.0)
+    monkeypatch.setattr("wellseg.predict.EVERY_S", 0.0)
     run(folder / "deep", "--out", tmp_path / "out", "--weights", weights)
     assert (tmp_path / "out" / "c.mask.tif").exists()
     said = [line for line in capsys.readouterr().err.splitlines() if "another program" in line]

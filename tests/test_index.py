@@ -54,6 +54,8 @@ def index(tmp_path):
     (out / "deep" / "b #2 100%.view").mkdir(parents=True)
     (out / "deep" / "b #2 100%.html").write_text("<title>the view</title>")
     (out / "deep" / "b #2 100%.view" / "thumb.jpg").write_bytes(b"")
+    (out / "a.view").mkdir()
+    (out / "a.view" / "thumb.jpg").write_bytes(b"")
     return write(out, OUTCOMES)
 
 
@@ -84,19 +86,20 @@ def test_what_tells_of_quality_is_shown(index, browser_page):
 
 
 def test_a_page_of_a_run_that_goes_on_says_so(tmp_path, browser_page):
-    said = browser_page(write(tmp_path, OUTCOMES, going_on=True)).locator("#sum").inner_text()
+    page = browser_page(write(tmp_path, OUTCOMES, ".overlay.png", going_on=True))
+    said = page.locator("#sum").inner_text()
     assert "The run goes on" in said and "reload" in said
 
 
 def test_without_a_view_a_scan_leads_to_its_overlay(tmp_path, browser_page):
-    (tmp_path / "a.overlay.png").write_bytes(b"")
     page = browser_page(write(tmp_path, OUTCOMES, look_at=".overlay.png"))
-    assert page.locator("tbody a").get_attribute("href") == "a.overlay.png"
+    assert page.locator("tbody a").first.get_attribute("href") == "a.overlay.png"
 
 
 def test_a_failed_scan_has_no_way_to_the_view_of_an_earlier_run(tmp_path, browser_page):
     (tmp_path / "<b>c.html").write_text("old")
-    assert browser_page(write(tmp_path, OUTCOMES)).locator("tbody a").count() == 0
+    failed = {"<b>c.tif": OUTCOMES["<b>c.tif"]}
+    assert browser_page(write(tmp_path, failed)).locator("tbody a").count() == 0
 
 
 def test_filter_search_and_the_way_to_a_view(index, browser_page):

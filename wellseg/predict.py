@@ -26,15 +26,16 @@ from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
     from wellseg.many.engines import Outcomes
-    from wellseg.many.screen import Screen
+    from wellseg.many.summary import Screen
     from wellseg.many.tasks import Settings
     from wellseg.scan.files import Task
+
+EVERY_S = 30.0  # summary.csv and index.html are written: of 140,000 scans they have tens of MB
 
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
-    from wellseg.many.screen import Screen
-    from wellseg.many.summary import write_summary
+    from wellseg.many.summary import Screen, write_summary
     from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -53,10 +54,10 @@ def predict(config: PredictConfig) -> int:
             which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
             screen.say(f"{which} done already (--overwrite does them again)")
         if not_read:
-            kinds = count_kinds(task.name for task in not_read)
             what = "convert what holds a log to TIFF; summary.csv names each file"
-            screen.say(f"{kinds} not read: {what}")
-        due_s = write_summary(folder, outcomes, look_at)
+            screen.say(f"{count_kinds(task.name for task in not_read)} not read: {what}")
+        write_summary(folder, outcomes, look_at)
+        written_s = time.monotonic()
         try:
             with closing(_run(rest, settings, screen)) as ended:
                 for task, outcome in ended:
@@ -66,8 +67,9 @@ def predict(config: PredictConfig) -> int:
                         cure = "free some space and start again: what is done stays done"
                         screen.say(f"the disk is full: {outcome.reason}; {cure}")
                         break
-                    if time.monotonic() > due_s:
-                        due_s = write_summary(folder, outcomes, look_at)
+                    if time.monotonic() > written_s + EVERY_S:
+                        write_summary(folder, outcomes, look_at)
+                        written_s = time.monotonic()
         finally:  # what was not heard of may be done, by another run or as Ctrl-C came
             open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(open_, settings)
@@ -96,22 +98,15 @@ def _settings(config: PredictConfig) -> Settings:
     from wellseg.weights import read_header, weights_path
 
     weights = weights_path(config.weights)
-    window_rows = config.window_rows
-    if window_rows is None:  # 0: the whole scan
-        window_rows = read_header(weights).get("window_rows", 0)
-    options = {
-        "weights": weights.stem,
-        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "threshold": config.threshold,
-        "precision": config.precision,
-        "window_rows": window_rows,
-        "invert": config.invert,
-    }
-    if config.curves:
-        options |= {"tracks": config.tracks, "curve_rows": config.rows, "step": config.step}
-    if config.curves or config.view:
-        options |= {"depth": config.depth, "depth_unit": config.depth_unit}
-    return Settings(replace(config, window_rows=window_rows), options)
+    if config.window_rows is None:  # 0: the whole scan
+        config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
+    names = ["threshold", "precision", "window_rows", "invert"]
+    names += ["tracks", "step"] if config.curves else []
+    names += ["depth", "depth_unit"] if config.curves or config.view else []
+    options = {name: getattr(config, name) for name in names}
+    options |= {"curve_rows": config.rows} if config.curves else {}
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

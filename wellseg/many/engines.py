@@ -28,7 +28,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import parse_bytes
 from wellseg.device import pick_device
-from wellseg.many.screen import Screen
+from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
 from wellseg.results.one_scan import mask_scan
 from wellseg.scan.errors import ScanError, one_line
@@ -38,17 +38,14 @@ from wellseg.weights import load_model, weights_path
 
 Outcomes = Generator[tuple[Task, Outcome], None, None]
 
-LEAST_JOB_BYTES = 1_000_000_000
-"""PyTorch, the strips at work and the heap take 0.8 GB of a process."""
-PARENT_BYTES = 260_000_000
-"""What the process that hands out the work takes itself."""
+LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
+PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
-ATTEMPTS = 4
-"""A scan whose Ray worker is lost as often is given up: it may be the scan that kills them."""
+ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 
 
 class Worker:
-    """Raises ValueError and WeightsError when it is made, for what is wrong with all scans."""
+    """Raises ValueError when it is made, for what is wrong with all scans."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.config = settings, settings.config
@@ -64,8 +61,8 @@ class Worker:
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
     ) -> Outcome:
-        """Mask one scan; what is wrong with it is in the outcome. progress takes the share done, in
-        [0, 1], say what the user should know at once."""
+        """What is wrong with the scan is in the outcome. progress takes the share done, in [0, 1],
+        say what the user should know at once."""
         here = task
         try:
             with claim(task) as is_mine:
@@ -167,7 +164,7 @@ def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
-        on_gpu = pick_device(config.device).type == "cuda"  # one process is enough for it
+        on_gpu = pick_device(config.device).type == "cuda"
         wanted = min(jobs, 1 if on_gpu else max(1, cores // 2))
         jobs = min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))
         if jobs < wanted:
@@ -201,8 +198,8 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """On an existing Ray cluster, whose machines have the weights and a file system in common, or
-    read and write URLs. A task whose worker or machine is lost is handed out again.
+    """On a Ray cluster, whose machines have the weights each and a file system in common, or read
+    and write URLs. A task whose worker or machine is lost is handed out again.
 
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes.
     """
@@ -210,11 +207,9 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         import ray
 
         ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
-    except ImportError as error:
-        raise ValueError(f"--engine ray: {one_line(error)}; pip install 'wellseg[ray]'") from error
-    except ConnectionError as error:
-        cure = "start one (ray start --head) or name one (RAY_ADDRESS)"
-        raise ValueError(f"--engine ray: no running Ray cluster here: {cure}") from error
+    except (ImportError, ConnectionError) as error:
+        needs = "pip install 'wellseg[ray]', and a running cluster (ray start --head, RAY_ADDRESS)"
+        raise ValueError(f"--engine ray needs {needs}: {one_line(error)}") from error
     threads = settings.config.threads or 2
     settings = settings._replace(config=replace(settings.config, threads=threads))
     try:
@@ -222,12 +217,10 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
         mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
 
-        def places() -> int:
-            cores = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
-            return max(1, int(cores // threads))
-
+        have: Any = ray.cluster_resources
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)
+        places = lambda: max(1, int(have().get("CPU", 0) // threads))  # noqa: E731
         for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
             loss = future.exception()
             if isinstance(loss, ray.exceptions.RayTaskError):  # what is wrong with all scans

@@ -1,4 +1,4 @@
-"""What became of all scans, for people: summary.csv, and the page index.html."""
+"""What people see of a run: its lines on the screen, summary.csv, and the page index.html."""
 
 from __future__ import annotations
 
@@ -6,19 +6,59 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from wellseg.many.tasks import KNOWN, Outcome
+from rich.console import Console
+from rich.progress import Progress
+
+from wellseg.many.tasks import KNOWN, MASK, Outcome
 from wellseg.results.view import fill, link
 from wellseg.scan.files import Task, is_url, join, write_whole
 
-EVERY_S = 5.0
-SHARE = 0.01
-"""Of the time may go to writing the two: of 140,000 scans they have tens of MB."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What Excel begins to compute at the beginning of a cell."""
+
+
+class Screen(Progress):
+    """Prints a line for each scan that ended, and how far all are, weighed by their bytes.
+
+    done: how many were done before. look_at: ending of the result that a person is pointed to.
+    """
+
+    def __init__(self, tasks: Sequence[Task], done: int, look_at: str = ".overlay.png") -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        super().__init__(console=console, transient=True, disable=not console.is_terminal)
+        self._look_at, self._count, self._ended = look_at, done + len(tasks), done
+        self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
+        self._past = 0
+
+    def say(self, text: str, style: str | None = None) -> None:
+        line = " ".join(text.split())  # names may have line breaks, and bytes that are not UTF-8
+        self.console.print(line.encode("utf-8", "backslashreplace").decode(), style=style)
+
+    def share(self, task: Task, share: float) -> None:
+        """So much of a scan is done, in [0, 1]."""
+        number = f"{min(self._ended + 1, self._count):,}/{self._count:,}"
+        done = self._past + share * task.size_bytes
+        self.update(self._bar, completed=done, description=number)
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        self._past += task.size_bytes
+        self._ended += 1
+        number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
+        if outcome.status == "done":
+            rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))
+            speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
+            line = f"{number}{task.result(MASK)}: {rows} x {columns} pixels, {speed}"
+            look = f"look at {task.result(self._look_at)}"
+            self.say("; ".join(filter(None, [line, look, outcome.reason])))
+        else:
+            style = "red" if outcome.status == "failed" else None
+            self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}", style)
+        self.share(task, 0.0)
 
 
 def write_summary(
@@ -26,15 +66,14 @@ def write_summary(
     outcomes: Mapping[Task, Outcome],
     look_at: str,
     say: Callable[[str], None] | None = None,
-) -> float:
-    """Write both files, whole, and return the time (monotonic, s) of the next writing.
+) -> None:
+    """Write both files, whole.
 
     folder: path or URL of the results; None: no files. look_at: ending of the result that the page
     leads to. say: when all is over, takes why one cannot be written (it is open in Excel, perhaps).
     """
     if folder is None:
-        return float("inf")
-    started_s = time.monotonic()
+        return
     page = index_page(folder, outcomes, look_at, going_on=say is None)
     for name, data in (("summary.csv", as_csv(outcomes)), ("index.html", page)):
         try:
@@ -42,8 +81,6 @@ def write_summary(
         except OSError as error:
             if say:
                 say(f"{error.filename} {error.strerror}: mend it and start again")
-    ended_s = time.monotonic()
-    return ended_s + max(EVERY_S, (ended_s - started_s) / SHARE)
 
 
 def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -55,14 +92,9 @@ def as_csv(outcomes: Mapping[Task, Outcome]) -> bytes:
     text = io.StringIO()
     table = csv.DictWriter(text, ("scan", "status", *KNOWN, "reason"), lineterminator="\n")
     table.writeheader()
-    for task, outcome in outcomes.items():
-        row = _row(task, outcome)
-        for name, value in row.items():
-            if name.endswith("_share") and value is not None:
-                row[name] = f"{value:.6f}"
-            elif isinstance(value, str) and value.startswith(FORMULA):
-                row[name] = f"'{value}"
-        table.writerow(row)
+    for row in starmap(_row, outcomes.items()):
+        shown = {k: f"'{v}" if str(v).startswith(FORMULA) else v for k, v in row.items()}
+        table.writerow(shown)
     return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
@@ -71,15 +103,13 @@ def index_page(
 ) -> bytes:
     """The page of all scans; those that are done lead to their results below ``folder``."""
     start = len(join(folder, "-")) - 1
-    # Behind a URL nobody looks, for each of 140,000 scans: what is done was put there.
-    endings = [look_at] if is_url(folder) else [".html", ".overlay.png"]
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
         is_done = outcome.status == "done"  # what a failed scan has is of an earlier run
-        there = [e for e in endings if is_url(folder) or Path(folder, stem + e).is_file()]
-        view = link(stem + there[0]) if is_done and there else None
-        thumb = link(f"{stem}.view/thumb.jpg") if view and there[0] == ".html" else None
+        ending = ".html" if Path(folder, f"{stem}.html").is_file() else look_at
+        view = link(stem + ending) if is_done else None
+        thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None
         scans.append({**_row(task, outcome), "view": view, "thumb": thumb})
     name = folder.rstrip("/").rpartition("/")[2] if is_url(folder) else Path(folder).resolve().name
     as_of = time.strftime("%Y-%m-%d %H:%M:%S") if going_on else None

@@ -27,9 +27,7 @@ from wellseg.scan.files import REPORT, Task, is_url, join, split
 from wellseg.scan.reader import is_scan_file, other_kind
 
 MASK = ".mask.tif"
-READERS = 16
-"""Small files read at once: on a network each takes long and little."""
-
+READERS = 16  # of small files at once: on a network each takes long and little
 KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
@@ -38,12 +36,10 @@ KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan.
+    """What became of one scan, now or in an earlier run; the next one tries again what failed.
 
-    status: ``done`` (now or by an earlier run), ``failed`` (the next run tries again), ``waiting``
-        (not reached yet), ``elsewhere`` (another run is at it), ``not read`` (of another kind).
-    reason: why, or what else one should know. known: by the words of `KNOWN`.
-    disk_full: nothing more can be written.
+    reason: why, or what else one should know. known: by the words of `KNOWN`. disk_full: nothing
+    more can be written.
     """
 
     status: Literal["done", "failed", "waiting", "elsewhere", "not read"]
@@ -53,10 +49,10 @@ class Outcome:
 
 
 class Settings(NamedTuple):
-    """What is the same for all scans of a run. options: what each report says of its making."""
+    """What is the same for all scans of a run."""
 
     config: PredictConfig
-    options: dict[str, Any]
+    options: dict[str, Any]  # what each report says of its making
 
 
 def list_tasks(
@@ -78,11 +74,9 @@ def list_tasks(
         if not readable:
             instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
-        if is_folder:
-            folders.append(place)
-        for name in others:
-            reason = f"{other_kind(name)} is not read: convert what holds a log to TIFF"
-            not_read[Task(name, name, name)] = Outcome("not read", reason)
+        folders += [place] if is_folder else []
+        reason = "convert what holds a log to TIFF"
+        not_read |= {Task(name, name, name): Outcome("not read", reason) for name in others}
         for file in readable:
             scan = join(place, file.name) if is_folder else place
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)
@@ -117,14 +111,11 @@ def is_done(
     task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
-    weights and options; else None. This alone decides what a run still has to do.
-    ``there`` tells whether a path or URL exists."""
-    if not there(task.result(REPORT)):
-        return None
-    try:
-        report = json.loads(files.read_file(task.result(REPORT)))
-    except (ValueError, RecursionError):
-        return None
+    weights and options; else None. there: whether a path or URL exists."""
+    report: Any = None
+    with suppress(ValueError, RecursionError):  # of a damaged one
+        if there(task.result(REPORT)):
+            report = json.loads(files.read_file(task.result(REPORT)))
     expected = {**settings.options, "scan_version": task.version}
     if not isinstance(report, dict) or any(report.get(k) != v for k, v in expected.items()):
         return None
@@ -143,15 +134,11 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
 
 def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
     """Of many tasks those that are done: each folder is listed once, reports are read at once."""
-    folders = list({split(task.stem)[0] for task in tasks})
+    folders = {split(task.stem)[0] for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
-        names = dict(zip(folders, readers.map(files.list_folder, folders), strict=True))
-
-        def there(place: str) -> bool:
-            folder, name = split(place)
-            return name in names[folder]
-
-        found = list(readers.map(lambda task: is_done(task, settings, there), tasks))
+        listed = zip(folders, readers.map(files.list_folder, folders), strict=True)
+        there = {join(folder, name) for folder, names in listed for name in names}
+        found = list(readers.map(lambda task: is_done(task, settings, there.__contains__), tasks))
     return {task: done for task, done in zip(tasks, found, strict=True) if done}
 
 
