@@ -13,12 +13,11 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wellseg.cli import run
+from wellseg.cli import program
 from wellseg.scores import F1, HEADINGS, Row
 
 
@@ -87,9 +86,7 @@ def show(config: CardConfig) -> None:
     print(card(path.stem, header), end="")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    run(show, CardConfig, "card", __doc__ or "", argv)
-
+main = program(show, CardConfig, "card", __doc__)
 
 if __name__ == "__main__":
     main()

@@ -101,26 +101,29 @@ def parse(
         parser.error(str(error))
 
 
-def run(
+def program(
     do: Callable[[Options], int | None],
     options: type[Options],
     command: str,
-    doc: str,
-    argv: Sequence[str] | None,
+    doc: str | None,
     positional: str | None = None,
     stopped: str = "nothing was written",
-) -> None:
-    """Parse and do a command, and end with a status it returns; what a user can mend is one line,
-    and so is what Ctrl-C leaves (stopped)."""
-    config, _ = parse(options, command, doc, argv, positional)
-    try:
-        status = do(config)
-    except (ValueError, OSError, ScanError) as error:
-        fail(command, str(error), WRONG_USAGE)
-    except KeyboardInterrupt:
-        fail(command, f"stopped; {stopped}", INTERRUPTED)
-    if status is not None:
-        raise SystemExit(status)
+) -> Callable[..., None]:
+    """The ``main`` of a command: parse, do, and end with the status that it returns; what a user
+    can mend is one line, and so is what Ctrl-C leaves (stopped)."""
+
+    def main(argv: Sequence[str] | None = None) -> None:
+        config, _ = parse(options, command, doc or "", argv, positional)
+        try:
+            status = do(config)
+        except (ValueError, OSError, ScanError) as error:
+            fail(command, str(error), WRONG_USAGE)
+        except KeyboardInterrupt:
+            fail(command, f"stopped; {stopped}", INTERRUPTED)
+        if status is not None:
+            raise SystemExit(status)
+
+    return main
 
 
 def fail(command: str, message: str, status: int) -> NoReturn:

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from wellseg.cli import run
+from wellseg.cli import program
 from wellseg.evaluate import score_files, write_csv
 from wellseg.net.options import ModelConfig, at_least, check_norm
 from wellseg.synth import draw_logs
@@ -116,12 +116,9 @@ def compare(config: CompareConfig) -> None:
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    about = {
-        "data": str(config.data.root or f"{size.logs} logs, {size.preset}, {fingerprint()}"),
-        "crop_rows": config.data.crop_rows,
-        "steps": size.steps,
-        "widths": list(size.widths),
-    }
+    about = {**size._asdict(), "crop_rows": config.data.crop_rows}
+    about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
+    del about["seeds"]  # more of them add to what is there
     runs = {
         out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
         for seed in range(size.seeds)  # a comparison cut short has whole seeds
@@ -270,9 +267,8 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     return f"{said}: {fmean(deltas):+.3f} ({interval})"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    run(compare, CompareConfig, "compare", __doc__ or "", argv, stopped="the same command goes on")
-
+GOES_ON = "the same command goes on"
+main = program(compare, CompareConfig, "compare", __doc__, stopped=GOES_ON)
 
 if __name__ == "__main__":
     main()

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wellseg.cli import SOME_FAILED, run
+from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
 from wellseg.scores import F1, HEADINGS, Row
@@ -208,10 +208,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
         file.write(text.getvalue().encode())
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    stopped = "no scores were written"
-    run(evaluate, EvaluateConfig, "evaluate", __doc__ or "", argv, "data", stopped)
-
+STOPPED = "no scores were written"
+main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", STOPPED)
 
 if __name__ == "__main__":
     main()

@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from wellseg.cli import SOME_FAILED, run
+from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
 
     from wellseg.scan.reader import Scan
@@ -65,25 +63,25 @@ class PaperConfig(InferenceOptions):
         at_least(64, rows=self.rows)
 
 
-def read_headers(path: Path) -> dict[str, int]:
-    """The row of the first curve of each scan that a CSV names. Raises ValueError."""
+def read_headers(path: Path, scans: list[Path]) -> dict[Path, int]:
+    """The row of the first curve of each scan that a CSV names. Raises ValueError if none is."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
+            rows = {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
     except (KeyError, ValueError, TypeError):
         said = "--headers is a CSV with the columns scan and first_curve_row, a whole number"
         raise ValueError(f"{path}: {said}") from None
+    if found := {scan: rows[it] for scan in scans for it in (scan.name, scan.stem) if it in rows}:
+        return found
+    raise ValueError(f"{path}: none of the {len(scans)} scans is named in its column scan")
 
 
 def mine(
     net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None
-) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
+) -> Iterator[tuple[int, Any, Any]]:
     """The crops of one scan, its header from the top, then pieces evenly spread over the rest: the
-    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns).
-
-    Each is segmented by itself, so that a scan of any height costs the same. Of a header whose end
-    is known, ``first_curve_row``, crops overlap: there are so few of them.
-    """
+    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns). Of a
+    header whose end is known, ``first_curve_row``, crops overlap: there are so few of them."""
     from wellseg.rows.segment import segment
     from wellseg.training.paper_mask import paper_mask
 
@@ -115,15 +113,12 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
-    ends = read_headers(config.headers) if config.headers else {}
-    if ends and not ends.keys() & {name for scan in scans for name in (scan.stem, scan.name)}:
-        said = f"none of the {len(scans)} scans is named in its column scan"
-        raise ValueError(f"{config.headers}: {said}")
+    ends = read_headers(config.headers, scans) if config.headers else {}
     net, previews = load_model(config.weights), config.out / "previews"
     previews.mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
-        found, first = 0, ends.get(path.stem, ends.get(path.name))
+        found, first = 0, ends.get(path)
         try:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config, first):
@@ -145,10 +140,8 @@ def mine_all(config: PaperConfig) -> int:
     return SOME_FAILED if failed else 0
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    stopped = "the crops written so far are whole"
-    run(mine_all, PaperConfig, "paper", __doc__ or "", argv, "scans", stopped)
-
+STOPPED = "the crops written so far are whole"
+main = program(mine_all, PaperConfig, "paper", __doc__, "scans", STOPPED)
 
 if __name__ == "__main__":
     main()

@@ -16,12 +16,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wellseg.cli import SOME_FAILED, run
+from wellseg.cli import SOME_FAILED, program
 from wellseg.config import PredictConfig
 
 if TYPE_CHECKING:
@@ -109,10 +108,8 @@ def _settings(config: PredictConfig) -> Settings:
     return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    kept = "finished scans are kept, those under way left nothing"
-    run(predict, PredictConfig, "predict", __doc__ or "", argv, "scans", stopped=kept)
-
+KEPT = "finished scans are kept, those under way left nothing"
+main = program(predict, PredictConfig, "predict", __doc__, "scans", stopped=KEPT)
 
 if __name__ == "__main__":
     main()

@@ -9,17 +9,15 @@ interrupted run goes on, and a larger count adds to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wellseg.cli import run
+from wellseg.cli import program
 from wellseg.net.options import at_least
 from wellseg.training.options import Preset
 
 NOTE = "corpus.json"
-VAL_EVERY = 10
-"""One log in so many is kept for validation: number 1, 11, 21, ..."""
 
 
 @dataclass
@@ -47,7 +45,7 @@ def synth(config: SynthConfig) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
     count = max(config.count, len([*(out / "images").glob(f"{preset}{seed}-*.tif")]))
-    splits = {number: "val" if number % VAL_EVERY == 1 else "train" for number in range(count)}
+    splits = {number: "val" if number % 10 == 1 else "train" for number in range(count)}
     drawn = draw_logs(out, seed, preset, splits)
     print(f"drew {drawn} of {count} logs: {out / 'images'} and {out / 'masks'}")
 
@@ -71,9 +69,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     return drawn
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    run(synth, SynthConfig, "synth", __doc__ or "", argv, "out", "the same command goes on")
-
+main = program(synth, SynthConfig, "synth", __doc__, "out", "the same command goes on")
 
 if __name__ == "__main__":
     main()

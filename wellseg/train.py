@@ -84,8 +84,7 @@ def train(
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
         for warning in warnings:
             print(f"wellseg.train: warning: {warning}", file=sys.stderr)
-    source = config.data.root or f"the {config.data.preset} corpus"
-    say(f"{len(train)} logs an epoch, {len(val)} to validate with, from {source}")
+    say(f"{len(train)} logs an epoch, {len(val)} to validate with")
     try:
         if config.weights and not resumed:
             trainer.validate(segmenter, loaders[1], verbose=False)
@@ -107,7 +106,7 @@ def train(
 
 
 def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> ModelConfig:
-    """The network to train: that of --weights, with the norm and the momentum that are asked for.
+    """The network of --weights, with the norm and the momentum that are asked for.
 
     Raises ValueError where another option asks for another network.
     """
@@ -146,12 +145,10 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
         data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
     run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
     training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
-    header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
-    # What the norms of the start take their statistics from has not changed.
-    if window_rows := getattr(segmenter.net, "window_rows", None):
-        header["window_rows"] = window_rows
     if trainer.is_global_zero:
-        save_weights(path, segmenter.net, header)
+        header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
+        window_rows = getattr(segmenter.net, "window_rows", None) or 0  # those of the start
+        save_weights(path, segmenter.net, {**header, "window_rows": window_rows})
     return path, step
 
 

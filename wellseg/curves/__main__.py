@@ -10,11 +10,10 @@ Writes NAME.curves.csv and NAME.las anew. Exit status: 0 done, 2 not.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from wellseg.cli import run
+from wellseg.cli import program
 from wellseg.config import CurvesConfig
 
 ENDING = ".probability.tif"
@@ -78,9 +77,7 @@ def curves(config: CurvesConfig) -> None:
     print(f"{out / name}.curves.csv and .las: {len(writer.shown):,} curves{stale}")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    run(curves, CurvesConfig, "curves", __doc__ or "", argv, positional="probability")
-
+main = program(curves, CurvesConfig, "curves", __doc__, "probability")
 
 if __name__ == "__main__":
     main()
