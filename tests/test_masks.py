@@ -107,7 +107,8 @@ def test_every_crop_holds_scored_pixels(data_set):
 
 def test_where_all_is_scored_all_crops_are_equally_likely():
     draws = np.random.default_rng(0)
-    starts = [pick_crop(np.ones(12, bool), 8, draws)[0] for _ in range(2000)]
+    scored, unscored = np.zeros((12, 4), np.uint8), np.full((12, 4), 128, np.uint8)
+    starts = [pick_crop(scored, 8, draws)[0] for _ in range(2000)]
     assert np.bincount(starts) == pytest.approx([400] * 5, abs=90)
-    assert pick_crop(np.zeros(12, bool), 8, draws)[1] <= 12  # an unreadable log's crops
-    assert pick_crop(np.ones(12, bool), None, draws) == (0, 12)
+    assert pick_crop(unscored, 8, draws)[1] <= 12  # a drawn log's, all of it
+    assert pick_crop(scored, None, draws) == (0, 12)

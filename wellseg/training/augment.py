@@ -26,12 +26,10 @@ def augment(
     Raises ValueError where the log has 32,767 rows or more.
     """
     if max(image.shape) > WARP_LIMIT:
-        raise ValueError(
-            f"a log of {image.shape[0]} x {image.shape[1]} is too tall to augment; "
-            f"set --data.crop_rows to {WARP_LIMIT} or less"
-        )
-    bilevel, draws = not ((image > 0) & (image < 255)).any(), np.random.default_rng(seed)
-    pipeline = _pipeline(bilevel)
+        said = f"a log of {image.shape[0]} x {image.shape[1]} is too tall to augment"
+        raise ValueError(f"{said}; set --data.crop_rows to {WARP_LIMIT} or less")
+    bilevel = not ((image > 0) & (image < 255)).any()
+    pipeline, draws = _pipeline(bilevel), np.random.default_rng(seed)
     # Seeded for each log: by itself a Compose draws the same for every worker and epoch (2.0.8;
     # AlbumentationsX issue 266). One generator serves all transforms: set_random_seed would give
     # each its own in the same state, and a log be flipped if and only if it is also turned.

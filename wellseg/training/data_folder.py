@@ -39,8 +39,7 @@ class DataError(ValueError):
 class LogFiles:
     """One log of a data set: its image's file name without suffix, the scan, and its truth.
 
-    split: train, val or test; all logs of a well are in one. kind: the column of split.csv
-    ("bilevel", "colour", ...), or "". label: labels/NAME.json, if there is one.
+    split: train, val or test. kind: as split.csv says ("bilevel", "colour", ...), or "".
     """
 
     name: str
@@ -56,11 +55,9 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
-    made from the wells' names, see `split_wells`. The well is the one in split.csv, else the name
-    up to its first "_" (so give a `well` column where names start with a common word).
+    made from the wells' names, see `split_wells`. Wells are those of split.csv, or of `well_of`.
 
-    Raises DataError: no such folder, no images, an image without a mask, a split.csv that does not
-    fit the images or that puts one well into two splits, an unknown split.
+    Raises DataError: an unknown split, an incomplete folder, a split.csv that does not fit.
     """
     root = Path(root)
     if split not in (*SPLITS, "all"):
@@ -101,9 +98,8 @@ def well_of(name: str) -> str:
 def split_wells(wells: Collection[str]) -> dict[str, str]:
     """Divide wells into about 80 % train, 10 % val and 10 % test, by their names alone.
 
-    A well's place is its sha1 read as a number in [0, 1): val below 0.1, test below 0.2, else
-    train: the same on every machine, and adding logs moves no well. As chance could leave small
-    data sets without val or train, the last well is always train, and the first of several val.
+    A well's place is its sha1 as a number in [0, 1): val below 0.1, test below 0.2, else train.
+    Adding logs moves no well, but that the last is always train, and the first of several val.
     """
     splits: dict[str, str] = {}
     places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}

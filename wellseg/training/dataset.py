@@ -81,13 +81,13 @@ class Samples(Dataset[Sample]):
         if index < len(self.files):
             log = self.files[index]
             name, truth = log.name, read_mask(log.mask)
-            start, stop = pick_crop((truth != 128).any(axis=1), self.crop_rows, draws)
+            start, stop = pick_crop(truth, self.crop_rows, draws)
             with open_scan(log.image) as scan:
                 gray = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
             name, (image, truth, _) = f"{self.preset}{self.seed}-{number:06d}", self._draw(number)
-            start, stop = pick_crop((truth != 128).any(axis=1), self.crop_rows, draws)
+            start, stop = pick_crop(truth, self.crop_rows, draws)
             gray = to_gray(image[start:stop])
         truth = truth[start:stop]
         if self.augment:
@@ -102,17 +102,15 @@ class Samples(Dataset[Sample]):
 
 
 def pick_crop(
-    scored: NDArray[np.bool_], crop_rows: int | None, draws: np.random.Generator
+    truth: NDArray[np.uint8], crop_rows: int | None, draws: np.random.Generator
 ) -> tuple[int, int]:
-    """Rows [start, stop) of a crop of that many, or of the whole log where it has no more.
+    """Rows [start, stop) of a crop of a mask, or of all of it where it has no more.
 
-    A crop is the likelier the more scored rows it holds, and none without any is taken: a step
-    on it would teach nothing. Where all rows are scored, all crops are equally likely.
+    A crop is the likelier the more scored rows it holds: one without any would teach nothing.
     """
-    height = len(scored)
-    if crop_rows is None or crop_rows >= height:
-        return 0, height
-    above = np.concatenate([[0], np.cumsum(scored)])
+    if crop_rows is None or crop_rows >= len(truth):
+        return 0, len(truth)
+    above = np.cumsum(np.pad((truth != 128).any(axis=1), (1, 0)))
     likely = above[crop_rows:] - above[:-crop_rows]
     if not likely.any():
         likely += 1
@@ -124,9 +122,8 @@ def pick_crop(
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
-    The trainer's ``global_step`` tells where the run stands, so a resumed run goes on with the very
-    next log. Of ``world_size`` processes each takes every so many-th log. The last step of an epoch
-    (``accumulate_grad_batches`` logs) is filled up with its first logs: all steps weigh the same.
+    A resumed run goes on with the very next log. Of several processes each takes every so many-th.
+    The last step of an epoch is filled up with its first logs: all steps weigh the same.
     """
 
     logs: int

@@ -32,10 +32,7 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def check_size(mask: Path, image: Path) -> None:
-    """Raise DataError where a mask is not of its image's size.
-
-    Files that cannot be read pass: they are said to fail when it is their turn.
-    """
+    """Raise DataError where a mask is not of its image's size; files that cannot be read pass."""
     with suppress(ScanError), open_scan(mask) as one, open_scan(image) as other:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
@@ -46,8 +43,7 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, N
     """Read every mask once; gives the counts of its 256 values, by the logs' names.
 
     on_error: stop takes what cannot be read for a fault; skip leaves it out of the answer.
-    Raises DataError, which names the masks that are not of their images' sizes, have other values
-    than 0, 128 and 255, or are mostly curve.
+    Raises DataError, which names the masks that cannot be used, and says why.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
@@ -83,7 +79,6 @@ def _look(log: LogFiles) -> NDArray[np.int64]:
 
 
 def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many pixels have each of the 256 values."""
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 

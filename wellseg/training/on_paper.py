@@ -1,9 +1,7 @@
 """Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with drawn curves on top.
 
-The crop's mask says what of it is certainly no curve (0), what may be one (128, not scored), and
-perhaps what certainly is one (255). What is drawn becomes 255; the rest of the crop stays as it
-is, so that a network learns from real grid, real lettering and real dirt, and is told nothing
-about curves that nobody is sure of.
+What is drawn becomes 255 in the crop's mask; the rest stays as `paper_mask` left it, so that a
+network learns from real grid, lettering and dirt, and nothing of curves that nobody is sure of.
 """
 
 from __future__ import annotations
@@ -22,8 +20,7 @@ from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import HEADER, LogFiles
 
-DRAWS = 5
-"""Beside (seed, index) in the seeds of samples on paper: draw_log's draws stay its own."""
+DRAWS = 5  # in the seeds, beside (seed, index): draw_log's draws stay its own
 PAPER = Table(**RECIPE["on_paper"])
 
 
@@ -62,9 +59,7 @@ def _cut(draws: Draws, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Ar
         columns = min(size[1], image.columns)
         y = draws.of([0, image.rows - rows])
         gray, truth = image.read(y, y + rows), mask.read(y, y + rows)
-        # Of two places the darker: margins teach little.
-        places = [draws.of([0, image.columns - columns]) for _ in range(2)]
-        x = min(places, key=lambda at: float(gray[:, at : at + columns].mean()))
+        x = draws.of([0, image.columns - columns])
         part = np.s_[:, x : x + columns]
         return gray[part].copy(), truth[part].copy(), image.dpi or 200.0
 
@@ -99,10 +94,8 @@ def medium_of(gray: Array) -> str:
 
 
 def ruled(gray: Array) -> Array:
-    """The rows of paper, uint8 (rows, columns), that are mostly ink: lines of its grid.
-
-    Looks at the middle columns alone, for paper lies askew.
-    """
+    """The rows of paper, uint8 (rows, columns), that are mostly ink: lines of its grid."""
+    # The middle columns alone, for paper lies askew.
     middle = gray.shape[1] // 2
     part = gray[:, max(0, middle - 150) : middle + 150]
     if not part.size:  # a track of which nothing is on the page

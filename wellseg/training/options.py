@@ -27,8 +27,7 @@ class DataConfig:
     val_count: int = 12
     """Drawn logs to validate with, always the same, none of them trained on."""
     drawn_share: float = 0.0
-    """With --data.root: of the training logs, how many are drawn ones beside your own, so that the
-    network does not forget what yours do not show."""
+    """With --data.root: share of drawn logs beside your own, lest what yours lack be forgotten."""
     backgrounds: Path | None = None
     """Paper from your scans, by wellseg paper: a share of the logs is drawn on it."""
     background_share: float = 0.5
@@ -38,8 +37,7 @@ class DataConfig:
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
     on_error: Literal["stop", "skip"] = "stop"
-    """What a log that cannot be read does. stop: it ends the run, which can be resumed. skip: the
-    next log stands in for it; such logs are named and counted at the end."""
+    """stop: a log that cannot be read ends the run. skip: the next one stands in for it."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 
@@ -52,10 +50,8 @@ class DataConfig:
         if self.drawn_share and not self.root:
             raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
         if self.backgrounds and self.root and not self.drawn_share:
-            raise ValueError(
-                "--data.backgrounds is paper for drawn logs: give --data.drawn_share, too, or "
-                "leave --data.root out"
-            )
+            said = "give --data.drawn_share, too, or leave --data.root out"
+            raise ValueError(f"--data.backgrounds is paper for drawn logs: {said}")
         if not 0 < self.background_share <= 1:
             raise ValueError(f"--data.background_share lies in (0, 1], not {self.background_share}")
 
@@ -92,8 +88,7 @@ class TrainConfig:
     val_every: int = 100
     """Steps between validations, and between checkpoints; --steps is a multiple of it."""
     keep: Literal["best", "last"] = "best"
-    """Which state becomes model.safetensors: that of the best Dice on the validation logs, or the
-    last one, which is the better after a long run where the validation logs are few."""
+    """Which weights are kept: of the best Dice on the validation logs, or the last ones."""
     seed: int = 0
     """Of the weights, the corpus, the order of the logs and the augmentation."""
     out: Path = Path("runs/default")
@@ -101,9 +96,8 @@ class TrainConfig:
     resume: bool = False
     """Go on from the last checkpoint in the run's folder."""
     weights: str | None = None
-    """Start from these weights (a bundled name or a .safetensors file), and keep them if no step is
-    better. The network is theirs; --model.norm and --model.momentum may be others, if the norm
-    keeps the same tensors."""
+    """Start from these (a bundled name or a .safetensors file); they stay if no step is better.
+    The network is theirs; --model.norm may be another that keeps the same tensors."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"
@@ -117,6 +111,5 @@ class TrainConfig:
         at_least(1, steps=self.steps, val_every=self.val_every)
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
-            raise ValueError(
-                f"--steps {self.steps} is not a multiple of --val_every {self.val_every}"
-            )
+            said = f"is not a multiple of --val_every {self.val_every}"
+            raise ValueError(f"--steps {self.steps} {said}")

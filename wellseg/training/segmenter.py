@@ -96,10 +96,9 @@ class Segmenter(LightningModule):
         loss, _ = self._step(sample, "train")
         self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}; "
-                "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
-            )
+            said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
+            do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
+            raise FloatingPointError(f"{said}; {do}")
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:
