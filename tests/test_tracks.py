@@ -1,7 +1,6 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 
 from wellseg.config import PredictConfig
-from wellseg.corpus.grid import Ruling, Track, rule
-from wellseg.corpus.recipe import KINDS, Draws
+from wellseg.corpus.grid import Track, rule
+from wellseg.corpus.recipe import KINDS, Draws, Table
 from wellseg.corpus.sheet import gray as ink_of
 from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import CurveWriter
@@ -26,16 +25,21 @@ LAYOUT = ((100, 350), (430, 830))
 
 WIDTHS = {"minor": 1, "medium": 1, "bold": 2, "border": 3}
 INKS = {"minor": ink_of(200), "medium": ink_of(255), "bold": ink_of(255), "border": ink_of(255)}
-PLAIN = Ruling(10.0, WIDTHS, INKS, bold_every=5, rows="minor bold")
+PLAIN = {
+    **{"step": 10.0, "px": WIDTHS, "ink": INKS, "every": 5, "inset": 0.0, "broken": 0.0},
+    **{"rows": "minor bold", "columns": "minor medium bold"},
+}
 RULINGS = {
     "plain": PLAIN,
-    "borders like the grid": replace(
-        PLAIN, px={**WIDTHS, "border": 1}, ink={**INKS, "border": ink_of(200)}
-    ),
-    "rows stop short": replace(PLAIN, inset_px=6.0),
-    "only bold rows": replace(PLAIN, ink={**INKS, "minor": ink_of(30)}, bold_every=10),
-    "no columns": replace(PLAIN, columns="none"),
-    "heavy": replace(PLAIN, px={"minor": 3, "medium": 1, "bold": 5, "border": 5}, row_step=20.0),
+    "borders like the grid": {
+        **PLAIN,
+        "px": {**WIDTHS, "border": 1},
+        "ink": {**INKS, "border": ink_of(200)},
+    },
+    "rows stop short": PLAIN | {"inset": 6.0},
+    "only bold rows": PLAIN | {"ink": {**INKS, "minor": ink_of(30)}, "every": 10},
+    "no columns": PLAIN | {"columns": "none"},
+    "heavy": PLAIN | {"px": {"minor": 3, "medium": 1, "bold": 5, "border": 5}, "step": 20.0},
 }
 
 
@@ -47,7 +51,7 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     tracks = [
         Track(left, right, "curves", divisions=(*parts, 10)[0]) for left, right, *parts in layout
     ]
-    rule(sheet, ruling, tracks, HEADER, ROWS, HEADER)
+    rule(sheet, Table(**ruling), tracks, HEADER, ROWS, HEADER)
     for row in range(30, HEADER - 30, 40):  # a form: lines across the page, boxes, words
         cv2.line(ink, (60, row), (COLUMNS - 60, row), 255, 2)
         cv2.putText(

@@ -17,7 +17,7 @@ from .grid import Track
 from .panels import pattern
 from .recipe import Array, Draws, Table
 from .sheet import Colour, Sheet, gray
-from .strokes import Pen, along_rows, draw_pen, lay, stroke
+from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
 
@@ -30,23 +30,16 @@ Beds = tuple[Array, Array]
 
 
 def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
-    """Beds of lognormal thickness (median ``thickness`` samples), two rocks that alternate."""
+    """Beds of lognormal thickness, median ``thickness`` samples: sand, shale, or between."""
     count = int(samples / thickness * 2) + 8
     ends = np.cumsum(np.maximum(1, draws.rng.lognormal(np.log(thickness), 0.9, count)))
     index = np.searchsorted(ends, np.arange(samples), side="right")
-    rock = np.sign(draws.noise(count)) * draws.rng.random(count)
-    sand = np.clip(0.5 + 0.35 * rock + 0.3 * smooth(draws.noise(count), 3), 0, 1)
-    return np.minimum(index, count - 1), sand
+    return np.minimum(index, count - 1), draws.rng.beta(3, 3, count)
 
 
 def smooth(values: Array, sigma: float) -> Array:
     """Gaussian smoothing of a vector; sigma in samples, ends replicated."""
-    if sigma < 0.3:
-        return values
-    row = np.ascontiguousarray(values, np.float32)[None]
-    size = int(sigma * 3) * 2 + 1
-    blurred = cv2.GaussianBlur(row, (size, 1), sigma, borderType=cv2.BORDER_REPLICATE)
-    return blurred.ravel().astype(np.float64)
+    return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).ravel()
 
 
 def drift(draws: Draws, samples: int, length: float) -> Array:
@@ -74,8 +67,7 @@ def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
     if how.contrast:  # what a tool reads of the beds
         level = how.sand * sand + 0.08 * draws.noise(count)
         level += outliers(draws, count, how.odd, how.odd_size)
-        slow = 0.5 * np.std(level) * drift(draws, n, how.wander_length)
-        x += how.contrast * (smooth((level - level.mean())[index], how.blur) + slow)
+        x += how.contrast * smooth((level - level.mean())[index], how.blur)
     if how.peaks:
         bunch = np.exp(1.2 * drift(draws, n, how.wander_length))
         heights = outliers(draws, n, how.peaks * bunch / bunch.mean(), how.peak_size)
@@ -88,21 +80,11 @@ def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
         heights += outliers(draws, count, how.shows, 0.3)
         last = np.searchsorted(at, np.arange(n), side="right") - 1
         x += heights[last] if how.held else np.interp(np.arange(n), at, heights)
-    busy = np.exp(0.8 * drift(draws, n, n / 6 + 8))  # noise switches between quiet and busy
-    x += how.noise * busy * smooth(draws.noise(n), how.noise_blur)
+    x += how.noise * smooth(draws.noise(n), how.noise_blur)
     centre = float(np.median(x))
     place = how.place if how.moved else centre
     x = place + (x - centre) * swing * how.gain
     return 1 - x if how.mirrored else x
-
-
-def companion(draws: Draws, values: Array) -> Array:
-    """A second reading of the same thing (medium and deep, density and neutron): it shares the
-    path for a while, parts and comes back."""
-    how = draws.table("companion")
-    away = np.maximum(0, drift(draws, len(values), how.length))
-    read: Array = smooth(values, how.blur) + how.parted * away
-    return read
 
 
 def kick(draws: Draws, values: Array) -> None:
@@ -114,8 +96,9 @@ def kick(draws: Draws, values: Array) -> None:
         values[start : start + how.long] += how.size * draws.noise(how.long)
 
 
-def draw_curves(sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int,
-                y1: int) -> int:  # fmt: skip
+def draw_curves(
+    sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int, y1: int
+) -> int:
     """The curves of all tracks between rows y0 and y1, and how many they are.
 
     truth: uint8 (rows, columns), drawn into.
@@ -161,41 +144,46 @@ class Plot:
         before: of the curve drawn before it in the track.
         """
         sheet, draws, kind = self.sheet, self.sheet.draws, self.sheet.kind
-        how = sheet.table("curve")
+        track, how = self.track, sheet.table("curve")
         collars = draws.of(kind.collars)
-        pen = self._pen(how, "solid" if collars else draws.of(kind.styles), before is not None)
+        pen = self._pen(how, "solid" if collars else draws.of(kind.styles))
         dashed = pen.style != "solid" and how.still_dashed
         if collars or dashed or draws.of(kind.still):
             values = self._still(pen, collars)
         elif before is not None and how.companion:
-            values = companion(draws, before)
+            # A second reading of the same (medium and deep): it shares the path, parts, comes back.
+            away = np.maximum(0, drift(draws, len(before), how.together))
+            values = smooth(before, how.blur) + how.parted * away
         else:
             values = draw_values(draws, self.beds, draws.of(kind.shapes), sheet.swing)
             if draws.of(kind.at_border):  # at rest on the border or some pixels inside
                 values = np.maximum(values - np.quantile(values, how.rest), 0)
-                values += how.border_px / self.track.width
+                values += how.border_px / track.width
                 values = 1 - values if how.right else values
-        runs = self._lay(values, how)
+        overflow = "wrap" if np.ptp(values) > 4 else how.overflow
+        runs = lay(values, self.depth, track.left, track.right, overflow)
+        if len(self.rows) and draws.of(kind.along_rows):
+            runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
         if len(runs) == 1 and draws.of(kind.filled):
             self._shade(runs[0], before, pen.colour)
         for run in runs:
-            run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
-            stroke(sheet, run, pen, self.layer, self.truth)
+            stroke(sheet, self._within(run), pen, self.layer, self.truth)
         return values
 
-    def _pen(self, how: Table, style: str, heavy: bool) -> Pen:
+    def _within(self, run: Array) -> Array:
+        return run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
+
+    def _pen(self, how: Table, style: str) -> Table:
         sheet = self.sheet
         width_px, colour = sheet.pen_px * how.wide, sheet.any_colour()
         if sheet.coarse:
-            width_px = 1.0
+            width_px = how.coarse_wide
             style = "points" if how.coarse_points else style
             if style != "solid" and how.faint:
                 colour = gray(how.faint_level)
-        if heavy and how.heavy:
-            width_px *= 1.7
         return draw_pen(sheet, max(1.0, width_px), style, colour)
 
-    def _still(self, pen: Pen, collars: bool) -> Array:
+    def _still(self, pen: Table, collars: bool) -> Array:
         """A reading that never changes, ruled straight down; a collar locator's kicks.
 
         A solid one as gray as the grid keeps off its lines, for on them nobody could tell it.
@@ -215,30 +203,11 @@ class Plot:
             kick(draws, values)
         return values
 
-    def _lay(self, values: Array, how: Table) -> list[Array]:
-        """The runs of a curve, of all of it or from a first reading to a last."""
-        draws, track = self.sheet.draws, self.track
-        if how.beside_line and len(self.columns):  # goes down a line of the grid for a while
-            first = draws.of([0, len(values) - 1])
-            at = (self.columns - track.left) / track.width
-            line = at[np.abs(at - values[first]).argmin()]
-            values[first : first + int(how.samples)] = line + how.beside_px / track.width
-        part = slice(None)
-        if how.partial:
-            first = draws.of([0, len(values) // 2])
-            part = slice(first, first + draws.of([10, len(values)]))
-        overflow = "wrap" if np.ptp(values) > 4 else how.overflow
-        runs = lay(values[part], self.depth[part], track.left, track.right, overflow)
-        if len(self.rows) and draws.of(self.sheet.kind.along_rows):
-            runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
-        return runs
-
     def _shade(self, run: Array, before: Array | None, colour: Colour) -> None:
         """Fill between a curve and a border, or the curve before. It is no truth."""
         sheet, draws, track = self.sheet, self.sheet.draws, self.track
         how = sheet.table("fill")
-        run = run[draws.of([0, len(run) - 1]) :][: int(how.rows)]
-        run = run[(run[:, 1] >= self.y0) & (run[:, 1] < self.y1)]
+        run = self._within(run[draws.of([0, len(run) - 1]) :][: int(how.rows)])
         if len(run) < 3:
             return
         x = np.full(len(run), draws.one_of((track.left, track.right)))

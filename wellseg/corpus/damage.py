@@ -1,7 +1,4 @@
-"""What copying, storing and scanning do to a page. Geometry moves ink and truth together.
-
-ink: uint8, 0 paper .. 255, (rows, columns), or (rows, columns, 3) of a page in colour.
-"""
+"""What copying, storing and scanning do to a page. Geometry moves ink and truth together."""
 
 from __future__ import annotations
 
@@ -31,10 +28,9 @@ def cloud(draws: Draws, rows: int, columns: int, cell_px: float) -> Array:
 
 def grain(draws: Draws, shape: tuple[int, ...], size_px: float) -> Array:
     """Fine noise: float32 (rows, columns), unit variance, correlated over ``size_px``."""
-    raw = np.frombuffer(draws.rng.bytes(shape[0] * shape[1]), np.uint8).reshape(shape)
-    soft = cv2.GaussianBlur(raw, (0, 0), size_px)
-    scale = 1 / max(1.0, float(soft[:512].std()))
-    noise: Array = soft.astype(np.float32) * np.float32(scale) - np.float32(127.5 * scale)
+    raw = draws.rng.standard_normal(shape, dtype=np.float32)
+    soft: Array = cv2.GaussianBlur(raw, (0, 0), size_px)
+    noise: Array = soft / soft.std()
     return noise
 
 
@@ -70,8 +66,6 @@ def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
         splice = draws.table("splice")
         shift_x[at:] += splice.x_px
         shift_y[at:] += splice.y_px
-        if splice.white:
-            shift_y[at : at + splice.gap_px] = -2 * rows
     map_x = np.broadcast_to(x - shift_x, (rows, columns)).astype(np.float32)
     map_y = (y + shift_y + slope * (x - columns / 2)).astype(np.float32)
     maps = cv2.convertMaps(map_x, np.clip(map_y, -99, rows + 99), cv2.CV_16SC2)
@@ -79,18 +73,8 @@ def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
     return moved[0], moved[1]
 
 
-def expose(draws: Draws, ink: Array) -> Array:
-    """Uneven inking and light: clouds, bands and washed-out stretches scale the ink. uint8."""
-    how = draws.table("light")
-    gain = 1 + np.float32(how.ink - 1) * place(draws, ink.shape[:2], how.where)
-    return cv2.multiply(ink, cv2.merge([gain] * 3) if ink.ndim == 3 else gain, dtype=cv2.CV_8U)
-
-
 def blot(draws: Draws, ink: Array, level: float) -> Array:
-    """Copies made too dark: uint8. level: ink from which all is black.
-
-    Toner gathers along the grid in ragged blots, or whole areas go black.
-    """
+    """Copies made too dark, in ragged blots: uint8. level: ink from which all is black."""
     how = draws.table("blots")
     reach = how.near_px | 1
     wet = how.base + how.near / 255 * cv2.blur(ink, (reach, reach))
@@ -109,65 +93,34 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     """
     if sheet.tidy:
         return 255 - sheet.ink, truth
-    ink, truth = bend(sheet.draws, sheet.ink, truth)
-    ink = cv2.GaussianBlur(expose(sheet.draws, ink), (0, 0), sheet.blur_px)
+    draws, (ink, truth) = sheet.draws, bend(sheet.draws, sheet.ink, truth)
+    light = draws.table("light")
+    gain = 1 + np.float32(light.ink - 1) * place(draws, truth.shape, light.where)
+    ink = cv2.multiply(ink, gain if sheet.scanned else cv2.merge([gain] * 3), dtype=cv2.CV_8U)
+    ink = cv2.GaussianBlur(ink, (0, 0), sheet.blur_px)
     truth = cv2.GaussianBlur(truth, (0, 0), sheet.blur_px)
-    return _scan(sheet, ink, truth) if sheet.scanned else _print(sheet, ink, truth)
-
-
-def _scan(sheet: Sheet, ink: Array, truth: Array) -> tuple[Array, Array]:
-    """As a 1-bit scanner gives it; the mask has the width that the ink got."""
-    draws = sheet.draws
+    if not sheet.scanned:
+        return _print(sheet, ink), np.where(truth > 110, 255, 0).astype(np.uint8)
     how = draws.table("scan")
-    level = sheet.threshold
-    edge: Array | float = level
-    if how.fogged:
-        # Near the threshold the grain breaks it into speckle; above, all is black. The ink's edge
-        # crosses the threshold further out; the truth grows with it.
-        fog = np.float32(how.fog) * place(draws, ink.shape, how.where)
-        ink = cv2.add(ink, fog.astype(np.uint8))
-        edge = np.maximum(level - fog, 0.25 * level)
     if how.blotted:
-        ink = blot(draws, ink, level)
-    mask: Array = np.where(truth > edge, 255, 0).astype(np.uint8)
-    black = _thresholded(sheet, ink, level, mask)
-    if how.closed_px:  # copies of copies fill in acute angles
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(how.closed_px),) * 2)
-        black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, disc)
+        ink = blot(draws, ink, sheet.threshold)
+    # Noise lies on the ink's edge, not on clean paper: scanners clip the white.
+    noise = grain(draws, ink.shape, how.grain_px)
+    noisy = ink + np.float32(sheet.grain) * noise
+    dirt = noise > how.specks
+    black: Array = np.where((noisy > sheet.threshold) | dirt, 255, 0).astype(np.uint8)
+    mask: Array = np.where(truth > sheet.threshold, 255, 0).astype(np.uint8)
+    mask[untraceable(black, mask)] = 128
     return 255 - black, mask
 
 
-def _thresholded(sheet: Sheet, ink: Array, level: float, mask: Array) -> Array:
-    """Of ink, what a scanner sees as black: uint8 0/255. Curves lost in it become 128 in the mask.
-
-    Noise lies on the ink's edge, not on clean paper: scanners clip the white.
-    """
-    draws = sheet.draws
-    how = draws.table("dirt")
-    noise = grain(draws, ink.shape, how.grain_px)
-    dirt = noise > how.specks - how.smeared * place(draws, ink.shape, how.where)
-    noisy = ink + np.float32(sheet.grain) * noise
-    black: Array = np.where((noisy > level) | dirt, 255, 0).astype(np.uint8)
-    mask[untraceable(black, mask)] = 128
-    return black
-
-
-def _print(sheet: Sheet, ink: Array, truth: Array) -> tuple[Array, Array]:
+def _print(sheet: Sheet, ink: Array) -> Array:
     """A print scanned in colour or gray at low resolution, perhaps with few colours."""
     how = sheet.draws.table("print")
-    noise = sheet.grain * grain(sheet.draws, truth.shape, how.grain_px)[..., None]
+    noise = sheet.grain * grain(sheet.draws, ink.shape[:2], how.grain_px)[..., None]
     steps = np.clip(255 - ink + noise, 0, 255) / 255 * how.steps
-    image = np.round(steps) / how.steps * 255
-    return image.astype(np.uint8), np.where(truth > 110, 255, 0).astype(np.uint8)
-
-
-def copy_again(sheet: Sheet, gray: Array, mask: Array) -> Array:
-    """A 1-bit scan photocopied once more, over-exposed: uint8 (rows, columns), 0 ink, 255 paper.
-
-    mask: uint8, same shape; where the copy went black, its curves become 128 in place.
-    """
-    ink = cv2.GaussianBlur(255 - gray, (0, 0), sheet.blur_px)
-    return 255 - _thresholded(sheet, blot(sheet.draws, ink, 128), 128, mask)
+    image: Array = np.round(steps) / how.steps * 255
+    return image.astype(np.uint8)
 
 
 def untraceable(black: Array, mask: Array) -> Array:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .recipe import RECIPE
+from .recipe import RECIPE, Table
 from .sheet import BLACK, Colour, Sheet, gray
 from .strokes import draw_pen, stroke
 
 Point = tuple[float, float]
-GRIDDED = ("curves", "empty", "well path")
+GRIDDED = ("curves", "empty")
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Track:
 
     left: float
     right: float
-    kind: str  # curves, depth, empty, or a panel of panels.py
+    kind: str  # curves, empty, or a panel of panels.py
     decades: int = 0  # of a log scale
     first: float = 1.0  # where a log scale starts: 0.2 -> 2, 1 -> 10
     divisions: int = 10
@@ -40,8 +40,7 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
     draws, page, columns = sheet.draws, sheet.table("layout"), sheet.columns
     layout = RECIPE["tracks"][draws.of(sheet.kind.layouts)]
     each = [sheet.table("track") for _ in layout]
-    reduced = 0.57 if sheet.scanned and sheet.dpi > 350 and page.reduced else 1.0
-    zoom = page.zoom * reduced * sheet.dpi
+    zoom = page.zoom * sheet.dpi
     widths = np.array([zoom * wide * how.wide for (_, wide), how in zip(layout, each, strict=True)])
     if sheet.tidy and widths.sum() < 0.8 * columns:  # an export leaves little margin
         widths *= min(1.7, columns * page.fill / widths.sum())
@@ -49,7 +48,6 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
     x = page.at * room if room > 0 or page.cut else 0.15 * page.at * columns
     tracks = []
     for (kind, _), how, width in zip(layout, each, widths.tolist(), strict=True):
-        kind = "empty" if kind == "curves" and how.empty else kind
         decades = int(how.decades) if how.logarithmic else 0
         divisions = max(2, round(width / sheet.dpi * how.divisions_an_inch))
         tracks.append(Track(x, x + width, kind, decades, how.first, divisions))
@@ -57,36 +55,24 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
     return [track for track in tracks if track.right > 0 and track.left < columns]
 
 
-@dataclass
-class Ruling:
-    """How this page's grid was printed, and what copying left of it."""
+def draw_ruling(sheet: Sheet) -> Table:
+    """How this page's grid was printed, and what copying left of it: a table of [grid].
 
-    row_step: float
-    px: Mapping[str, int]  # of minor, medium and bold lines and of borders
-    ink: Mapping[str, Colour]
-    bold_every: int = 10
-    rows: str = "minor medium bold"  # which there are
-    columns: str = "minor medium bold"
-    inset_px: float = 0.0  # rows stop short of the border by this much
-    broken: float = 0.0  # share of the column lines of which copying left pieces
-
-
-def draw_ruling(sheet: Sheet) -> Ruling:
+    Its ``px`` and ``ink`` are those of minor, medium and bold lines and of borders.
+    """
     draws = sheet.draws
     how = sheet.table("grid", "coarse" if sheet.coarse else "scan" if sheet.scanned else "render")
-    px = {weight: int(vars(how)[weight]) for weight in ("minor", "medium", "bold", "border")}
+    how.px = {weight: int(vars(how)[weight]) for weight in ("minor", "medium", "bold", "border")}
     if sheet.scanned:
-        ink = _worn(sheet, px)
-    else:
-        level = draws.of(vars(how)[draws.of(sheet.kind.grids)])
-        darker = gray(level + how.darker)
-        ink = {"minor": gray(level), "medium": darker, "bold": darker, "border": darker}
-        if how.tinted:
-            ink = dict.fromkeys(ink, tuple(how.tint))
-        ink |= {weight: BLACK for weight in ("bold", "border") if vars(how)[f"{weight}_black"]}
-    return Ruling(
-        how.step, px, ink, int(how.every), how.rows, how.columns, how.inset, how.broken
-    )  # fmt: skip
+        how.ink = _worn(sheet, how.px)
+        return how
+    level = draws.of(vars(how)[draws.of(sheet.kind.grids)])
+    darker = gray(level + how.darker)
+    how.ink = {"minor": gray(level), "medium": darker, "bold": darker, "border": darker}
+    if how.tinted:
+        how.ink = dict.fromkeys(how.ink, tuple(how.tint))
+    how.ink |= {weight: BLACK for weight in ("bold", "border") if vars(how)[f"{weight}_black"]}
+    return how
 
 
 def _worn(sheet: Sheet, px: Mapping[str, int]) -> dict[str, Colour]:
@@ -116,7 +102,7 @@ def column_lines(track: Track) -> list[tuple[float, str]]:
     return lines
 
 
-def rule(sheet: Sheet, ruling: Ruling, tracks: list[Track], y0: int, y1: int, phase: float) -> None:
+def rule(sheet: Sheet, ruling: Table, tracks: list[Track], y0: int, y1: int, phase: float) -> None:
     """Draw the grid of all tracks between rows y0 and y1. phase: row of the first bold line."""
     draws = sheet.draws
 
@@ -124,29 +110,24 @@ def rule(sheet: Sheet, ruling: Ruling, tracks: list[Track], y0: int, y1: int, ph
         px, ink = ruling.px[weight], ruling.ink[weight]
         if not sheet.tidy:
             ink = gray(max(10, ink[0] * draws.rng.uniform(0.92, 1.08)))
-            px += draws.one_of((-1, 0, 0, 0, 1)) * (px > 2)
         if broken:
             pen = draw_pen(sheet, px, "pieces", ink)
             stroke(sheet, np.array([start, end]), pen, sheet.ink, None)
         else:
             sheet.path([start, end], ink, px)
 
-    numbers = range(int(np.ceil((y0 - phase) / ruling.row_step)),
-                    int(np.floor((y1 - phase) / ruling.row_step)) + 1)  # fmt: skip
+    first, end = np.ceil((np.array([y0, y1]) - phase) / ruling.step).astype(int)
     for track in tracks:
-        columns = column_lines(track) if track.kind in GRIDDED else []
-        for x, weight in columns:
+        gridded = track.kind in GRIDDED
+        for x, weight in column_lines(track) if gridded else ():
             if weight in ruling.columns:
                 line((x, y0), (x, y1), weight, draws.chance(ruling.broken))
-        for n in numbers if track.kind in GRIDDED else ():
-            y, weight = (
-                phase + n * ruling.row_step,
-                "minor" if n % 5 else "medium",
-            )
-            weight = weight if n % ruling.bold_every else "bold"
-            if weight not in ruling.rows:
-                continue
-            left, right = ruling.inset_px * draws.rng.uniform(0.3, 1.2, 2)
-            line((track.left + left, y), (track.right - right, y), weight)
+        for n in range(first, end) if gridded else ():
+            weight = "medium" if n % 5 == 0 else "minor"
+            weight = "bold" if n % int(ruling.every) == 0 else weight
+            if weight in ruling.rows:
+                y = phase + n * ruling.step
+                left, right = ruling.inset * draws.rng.uniform(0.3, 1.2, 2)
+                line((track.left + left, y), (track.right - right, y), weight)
         for x in (track.left, track.right) if track.kind != "depth" else ():
             line((x, y0), (x, y1), "border")

@@ -1,53 +1,179 @@
-"""What is written and drawn over a log and is no curve, and the traces of hands.
+"""What is written on a page and drawn over a log that is no curve, and the traces of hands.
 
-A kind of page's ``notes`` name its ingredients, which ``note`` draws.
+A text is a mark of ink: uint8 (rows, columns), 0 none .. 255 full. A kind of page's ``notes`` name
+its ingredients, which ``note`` draws.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
+import cv2
 import numpy as np
 
-from .grid import Track
-from .lettering import curve_scale, draw_face, label, write
-from .recipe import RECIPE
-from .sheet import BLACK, Sheet
+from .grid import GRIDDED, Track
+from .recipe import RECIPE, Array, Draws, Table
+from .sheet import BLACK, Colour, Sheet, gray, paste
+from .strokes import draw_pen, stroke
+
+Zone = tuple[list[Track], int, int]
+"""Where a note may go: the tracks of a stretch of log, its first row and its end."""
+
+PLOTTED = {
+    "simplex": cv2.FONT_HERSHEY_SIMPLEX,
+    "duplex": cv2.FONT_HERSHEY_DUPLEX,
+    "complex": cv2.FONT_HERSHEY_COMPLEX,
+    "script": cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+}
+BUILT_IN = ("sans", "uni")
 
 
-class Zone(NamedTuple):
-    """Where an ingredient may go: the tracks of a stretch of log, between rows y0 and y1."""
+@cache
+def truetype(name: str) -> cv2.FontFace:
+    """A typeface of OpenCV's own or of a file of matplotlib's (without importing matplotlib)."""
+    if name in BUILT_IN:
+        return cv2.FontFace(name)
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None
+    return cv2.FontFace(str(Path(spec.origin).parent / f"mpl-data/fonts/ttf/{name}.ttf"))
 
-    tracks: list[Track]
-    y0: int
-    y1: int
+
+def draw_face(draws: Draws, hand_pen: float = 0.0) -> Table:
+    """A typeface; or a hand, with a pen of that width as a share of the text's height."""
+    face = draws.table("face")
+    face.by_hand = hand_pen > 0
+    face.name = face.hand if face.by_hand else face.print
+    face.plotted = min(hand_pen, 0.25) or face.plotted
+    return face
+
+
+def mark_of(draws: Draws, text: str, height_px: float, face: Table) -> Array:
+    """Text as ink; capitals are about ``height_px`` high."""
+    mark: Array
+    if face.by_hand:
+        mark = _by_hand(draws, text, height_px, face)
+    elif face.name in PLOTTED:
+        mark = _plotted(text, height_px, face)
+    else:
+        font, weight = truetype(face.name), int(face.weight)
+        size = max(5, round(height_px * 1.38))
+        x, y, width, rows = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
+        mark = np.zeros((rows + 2, width + abs(x) + 4), np.uint8)
+        cv2.putText(mark, text, (1, 1 - y), (255,), font, size, weight)
+    wide = max(1, round(mark.shape[1] * face.squeeze))
+    return cv2.resize(mark, (wide, len(mark)), interpolation=cv2.INTER_AREA)
+
+
+def _plotted(text: str, height_px: float, face: Table) -> Array:
+    font, scale = PLOTTED[face.name], height_px / 21
+    pen = max(1, round(height_px * face.plotted))
+    (width, up), down = cv2.getTextSize(text, font, scale, pen)
+    mark: Array = np.zeros((up + down + 2, width + 2), np.uint8)
+    flag = cv2.LINE_AA if height_px < 18 else cv2.LINE_8
+    cv2.putText(mark, text, (1, up + 1), font, scale, 255, pen, flag)
+    return mark
+
+
+def _by_hand(draws: Draws, text: str, height_px: float, face: Table) -> Array:
+    """Letter by letter, none quite like the other."""
+    x, rows = height_px, round(2.2 * height_px)
+    line: Array = np.zeros((rows, round((len(text) + 3) * height_px)), np.uint8)
+    for letter in text:
+        how = draws.table("letter")
+        mark = _plotted(letter, height_px * how.high, face)
+        paste(line, mark, x, height_px * how.top)
+        x += max(3, mark.shape[1] * how.advance)
+    slant = np.array([[1, face.slant, 0], [0, 1, 0]])
+    return cv2.warpAffine(line, slant, (round(x + height_px), rows))
+
+
+def say(draws: Draws, text: str) -> str:
+    """A text with its <names> replaced by draws: a number for <n>, else of the recipe's [words]."""
+
+    def drawn(name: re.Match[str]) -> str:
+        if name[1] == "n":
+            return str(int(draws.of([1.0, 99999.0])))
+        return say(draws, draws.one_of(RECIPE["words"][name[1]]))
+
+    return re.sub(r"<(\w+)>", drawn, text)
+
+
+def write(sheet: Sheet, text: str, x: float, y: float, height_px: float, face: Table,
+          colour: Colour = BLACK, turns: int = 0, align: float = 0.0) -> None:  # fmt: skip
+    """Set text at (x, y), turned by ``turns`` x 90°. align: share of its width left of x."""
+    mark = np.rot90(mark_of(sheet.draws, text, height_px, face), turns)
+    sheet.put(mark, x - align * mark.shape[1], y, colour)
+
+
+def label(sheet: Sheet, kind: str, x: float, y: float) -> None:
+    """One of the recipe's [labels], with its upper left corner at (x, y)."""
+    draws, how = sheet.draws, sheet.table("labels", kind)
+    face = draw_face(draws, how.pen / how.text if how.by_hand else 0.0)
+    texts = [say(draws, how.says) for _ in range(int(how.lines))]
+    marks = [mark_of(draws, text, how.text, face) for text in texts]
+    pitch = round(1.5 * how.text)
+    wide = max((mark.shape[1] for mark in marks), default=0)
+    mark: Array = np.zeros((pitch * len(marks) + round(0.5 * how.text), wide), np.uint8)
+    for n, line in enumerate(marks):
+        paste(mark, line, 0, n * pitch)
+    if how.framed:
+        mark = np.pad(mark, sheet.fine_px, constant_values=255)
+    if how.turned or draws.of(sheet.kind.turned):
+        mark = np.rot90(mark, draws.one_of((1, 3)))
+    colour = gray(sheet.threshold * how.ink) if how.by_hand else sheet.any_colour(how.coloured)
+    sheet.put(mark, x, y, colour, sheet.tidy and how.on_white)
+    if how.pointer != "none":
+        side = draws.one_of((-1, 1))
+        start = np.array([x if side < 0 else x + mark.shape[1], y + len(mark) / 2])
+        _pointer(sheet, start, side, how.pointer == "bent", colour)
+
+
+def _pointer(sheet: Sheet, start: Array, side: int, bent: bool, colour: Colour) -> None:
+    """A line from a text to its place, straight or with bends, perhaps with an arrow's head."""
+    for _ in range(sheet.draws.of([2, 3]) if bent else 1):
+        how = sheet.table("pointer")
+        down = how.bend if bent else how.slope
+        before, start = start, start + how.leg * np.array([side, down])
+        sheet.path([before, start], colour, how.line)
+    if how.headed:
+        tail, tip = np.round([before, start]).astype(int).tolist()
+        head = how.long * how.line / how.leg
+        cv2.arrowedLine(sheet.ink, tail, tip, colour, how.line, tipLength=head)
+
+
+def curve_scale(
+    sheet: Sheet, track: Track, y: float, size: float, face: Table, colour: Colour
+) -> None:
+    """A curve's name between the values at its track's borders, and a sample of its stroke."""
+    draws, how = sheet.draws, sheet.table("scale")
+    text = say(draws, "<n>  <name>  <n>")
+    write(sheet, text, track.middle, y, size, face, colour, align=0.5)
+    y += size * (1.2 + how.below)
+    half = track.width * how.half
+    pen = draw_pen(sheet, sheet.pen_px, draws.of(sheet.kind.styles), colour)
+    ends = np.array([[track.middle - half, y], [track.middle + half, y]])
+    stroke(sheet, ends, pen, sheet.ink, None)
 
 
 def annotate(sheet: Sheet, zone: Zone, notes: Mapping[str, float]) -> None:
-    """Ingredients, of each so many on a page of 10 x 10 inches."""
-    pages = (zone.y1 - zone.y0) * sheet.columns / (10 * sheet.dpi) ** 2
+    """Notes, of each so many on a page of 10 x 10 inches."""
+    pages = (zone[2] - zone[1]) * sheet.columns / (10 * sheet.dpi) ** 2
     for name, mean in notes.items():
         for _ in range(sheet.draws.rng.poisson(mean * pages)):
             note(sheet, zone, name)
 
 
-def leave_traces(sheet: Sheet) -> None:
-    """Several traces of hands, anywhere on a page without curves."""
-    traces = RECIPE["notes"]["traces"]
-    for _ in range(1 + sheet.draws.rng.poisson(2.5)):
-        note(sheet, Zone([], 0, sheet.rows), sheet.draws.of(traces))
-
-
 def note(sheet: Sheet, zone: Zone, name: str) -> None:
-    """One ingredient by its name, somewhere in the zone."""
-    draws = sheet.draws
-    tracks = [track for track in zone.tracks if track.kind in ("curves", "empty")]
-    track = draws.one_of(tracks or [Track(0, sheet.columns, "page")])
-    x, y = draws.of([-20.0, sheet.columns]), draws.of([zone.y0, zone.y1])
-    if name == "formation top":
-        formation_top(sheet, y)
-    elif name == "scale words":
+    """One note by its name, somewhere in the zone."""
+    draws, (tracks, y0, y1) = sheet.draws, zone
+    gridded = [track for track in tracks if track.kind in GRIDDED]
+    track = draws.one_of(gridded or [Track(0, sheet.columns, "page")])
+    x, y = draws.of([-20.0, sheet.columns]), draws.of([y0, y1])
+    if name == "scale words":
         scale_words(sheet, track, y)
     elif name in RECIPE["bars"]:
         bars(sheet, track, y, name)
@@ -55,17 +181,6 @@ def note(sheet: Sheet, zone: Zone, name: str) -> None:
         trail(sheet, y, name)
     else:
         label(sheet, name, x, y)
-
-
-def formation_top(sheet: Sheet, y: float) -> None:
-    """A line across the tracks with X marks and a name."""
-    draws, how = sheet.draws, sheet.table("formation top")
-    x0, x1 = (end * sheet.columns for end in how.ends)
-    colour, face = sheet.any_colour(how.coloured), draw_face(draws)
-    sheet.path([(x0, y), (x1, y)], colour, how.line)
-    for x in draws.rng.uniform(x0, x1, int(how.crosses)):
-        write(sheet, "X", x, y - how.cross / 2, how.cross, face, colour)
-    label(sheet, "top", draws.one_of((x0, (x0 + x1) / 2)), y - sheet.dpi * 0.12)
 
 
 def scale_words(sheet: Sheet, track: Track, y: float) -> None:
@@ -91,10 +206,17 @@ def bars(sheet: Sheet, track: Track, y: float, name: str) -> None:
 
 
 def trail(sheet: Sheet, y: float, name: str) -> None:
-    """One of the recipe's [trails]: a line as wide as a curve or not."""
-    how, t = sheet.table("trails", name), np.linspace(0, 1, 48)
+    """One of the recipe's [trails]: a line, as wide as a curve or not, some with X marks."""
+    draws, how, t = sheet.draws, sheet.table("trails", name), np.linspace(0, 1, 48)
     along = how.long * np.array([np.cos(how.turn), np.sin(how.turn)])
     across = along[::-1] * [-1, 1]
-    aside = how.bow * np.sin(np.pi * t) + np.cumsum(how.rough / how.long * sheet.draws.noise(48))
-    start = np.array([how.x * sheet.columns, y])
-    sheet.path(start + np.outer(t, along) + np.outer(aside, across), BLACK, how.line)
+    aside = np.cumsum(how.rough / how.long * draws.noise(48))
+    points = np.outer(t, along) + np.outer(aside, across)
+    points += [how.x * sheet.columns, y]
+    colour, face = sheet.any_colour(how.coloured), draw_face(draws)
+    sheet.path(points, colour, how.line)
+    for x, top in draws.rng.choice(points, int(how.crosses)):
+        write(sheet, "X", x, top - how.cross / 2, how.cross, face, colour, align=0.5)
+    if how.named:
+        x, top = points[draws.of([0, 24])]
+        label(sheet, "top", x, top - sheet.dpi * 0.12)

@@ -8,9 +8,9 @@ import numpy as np
 
 from .curves import draw_curves
 from .damage import develop
-from .grid import Ruling, Track, column_lines, draw_ruling, draw_tracks, rule
+from .grid import Track, column_lines, draw_ruling, draw_tracks, rule
 from .notes import Zone, annotate
-from .panels import PANELS, depth_numbers, header, track_heads
+from .panels import PANELS, header, track_heads
 from .recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
 from .sheet import Sheet, new_sheet
 
@@ -46,20 +46,16 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
         sheet = sheet.part(rows, min(columns, int(how.coarse)))
     truth: Array = np.zeros((rows, sheet.columns), np.uint8)
     tracks, ruling = draw_tracks(sheet), draw_ruling(sheet)
-    if page == "grid":
-        for track in tracks:
-            track.kind = track.kind.replace("curves", "empty")
-    top, block = 0, rows if page in ("heads", "blank") else 0
+    for track in tracks if page == "grid" else ():
+        track.kind = track.kind.replace("curves", "empty")
+    top, block = 0, rows if page == "blank" else 0
     if page in ("headed", "header"):
         block = rows if page == "header" else int(min(rows * how.header_share, sheet.dpi * 9))
         top = draws.one_of((0, rows - block, draws.of([0, rows - block])))
-        margin = int(sheet.columns * how.margin)
-        sheet.put(header(sheet, block, sheet.columns - 2 * margin).ink, margin, top)
-    if page == "heads":
-        track_heads(sheet, tracks, 0, rows)
-    zones = [Zone(tracks, 0, top), Zone(tracks, top + block, rows)]
+        sheet.put(header(sheet, block, sheet.columns).ink, 0, top)
     if page not in ("log", "headed"):
-        annotate(sheet, Zone(tracks, 0, rows), RECIPE["notes"]["stray"])
+        annotate(sheet, (tracks, 0, rows), RECIPE["notes"]["stray"])
+    zones = (tracks, 0, top), (tracks, top + block, rows)
     curves = sum(_draw_zone(sheet, truth, ruling, zone) for zone in zones)
     image, mask = develop(sheet, truth)
     about = {"kind": name, "dpi": round(sheet.dpi), "curves": curves, "preset": preset}
@@ -79,7 +75,7 @@ def draw_size(draws: Draws, recipe: Table) -> tuple[int, int]:
     return int(draws.of([min(recipe.rows[0], most * 0.9), float(most)])), columns
 
 
-def _draw_zone(sheet: Sheet, truth: Array, ruling: Ruling, zone: Zone) -> int:
+def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> int:
     """One stretch of log: grid, panels, notes, curves. Returns how many curves."""
     how, (tracks, y0, y1) = sheet.table("page"), zone
     if how.head_above and y1 - y0 > 2 * sheet.dpi:
@@ -89,21 +85,18 @@ def _draw_zone(sheet: Sheet, truth: Array, ruling: Ruling, zone: Zone) -> int:
         y0, y1 = y0 + int(how.ends), y1 - int(sheet.table("page").ends)
     if y1 - y0 < LEAST_ROWS:
         return 0
-    first = y0 + sheet.draws.of([0.0, ruling.row_step])
-    phase = first + sheet.draws.of([0, ruling.bold_every]) * ruling.row_step
-    rule(sheet, ruling, tracks, y0, y1, phase)
+    first = y0 + sheet.draws.of([0.0, ruling.step])
+    rule(sheet, ruling, tracks, y0, y1, first + sheet.draws.of([0, 9]) * ruling.step)
     for track in tracks:
         if track.kind in PANELS:
             PANELS[track.kind](sheet, track, y0, y1)
-        elif track.kind == "depth":
-            depth_numbers(sheet, track, y0, y1, phase, ruling.row_step)
 
     def lines(track: Track) -> tuple[Array, Array]:
         columns = [x for x, _ in column_lines(track)]
-        return np.arange(first, y1, ruling.row_step), np.array([*columns, track.left, track.right])
+        return np.arange(first, y1, ruling.step), np.array([*columns, track.left, track.right])
 
     on_top = sheet.tidy and how.on_top
-    annotate(sheet, Zone(tracks, y0, y1), {} if on_top else sheet.kind.notes)
+    annotate(sheet, (tracks, y0, y1), {} if on_top else sheet.kind.notes)
     curves = draw_curves(sheet, truth, tracks, lines, y0, y1)
-    annotate(sheet, Zone(tracks, y0, y1), sheet.kind.notes if on_top else {})
+    annotate(sheet, (tracks, y0, y1), sheet.kind.notes if on_top else {})
     return curves

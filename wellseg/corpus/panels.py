@@ -13,8 +13,7 @@ import numpy as np
 
 from .damage import cloud
 from .grid import Track
-from .lettering import curve_scale, draw_face, label, say, write
-from .notes import leave_traces
+from .notes import annotate, curve_scale, draw_face, label, say, write
 from .recipe import RECIPE, Array
 from .sheet import BLACK, Colour, Sheet
 
@@ -22,9 +21,9 @@ LEAST_PX = 24
 
 
 def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
-    """Blocks below each other, some two side by side; upright or on its side, straight or askew."""
+    """Blocks below each other, some two side by side, some askew."""
     how, y = sheet.table("header"), 0
-    whole = sheet.part(columns, rows) if how.sideways else sheet.part(rows, columns)
+    whole = sheet.part(rows, columns)
     while whole.rows - y > LEAST_PX:
         block = sheet.table("block")
         high = min(whole.rows - y, int(block.high))
@@ -35,13 +34,11 @@ def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
                 draw_form(part, sheet.draws.of(sheet.kind.header))
                 whole.put(part.ink, left, y)
         y += high + int(block.gap)
-    if how.sideways:
-        whole.ink = np.ascontiguousarray(np.rot90(whole.ink, 3))
     if not sheet.tidy and how.askew:
-        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), how.askew_deg, how.shrunk)
+        turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), how.askew_deg, 0.9)
         whole.ink = cv2.warpAffine(whole.ink, turn, (columns, rows))
     if not sheet.tidy and how.handled:
-        leave_traces(whole)
+        annotate(whole, ([], 0, rows), RECIPE["notes"]["traces"])
     return whole
 
 
@@ -74,17 +71,10 @@ def draw_form(sheet: Sheet, name: str) -> None:
             x = left + size / 3 + draws.of([0.0, 0.1]) * (right - left)
             if not draws.chance(how.filled):
                 continue
-            if how.symbols:  # with its name
-                colour = sheet.any_colour()
-                sheet.box(x, y, x + 2 * size, y + size, colour, draws.one_of((-1, 1)))
-                x += 2.5 * size
-            value = "<word>" if how.symbols else "<entry>"
-            write(sheet, say(draws, value), x, y, size * 0.95, values)
+            write(sheet, say(draws, "<entry>"), x, y, size * 0.95, values)
         y += pitch * (1 + how.gap * draws.chance(how.paragraph))
         if how.ruled:
             sheet.path([(0, y - 0.2 * pitch), (columns, y - 0.2 * pitch)], BLACK, sheet.fine_px)
-    if how.reversed:
-        sheet.ink[...] = 255 - sheet.ink
 
 
 def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
@@ -93,10 +83,7 @@ def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
     for track in tracks:
         face, y = draw_face(draws), y0 + how.text
         sheet.box(track.left, y0, track.right, y1, BLACK, max(1, how.border))
-        if track.width < 0.9 * sheet.dpi:  # the depth column's head is turned
-            write(sheet, "DEPTHS", track.middle, y, how.text, face, turns=3, align=0.5)
-            continue
-        while y < y1 - 3 * how.text:
+        while y < y1 - 3 * how.text and track.width > 0.9 * sheet.dpi:
             colour = sheet.any_colour(draws.chance(0.6))
             curve_scale(sheet, track, y, how.text, face, colour)
             y += how.text * draws.of([2.7, 3.9])
@@ -105,8 +92,9 @@ def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
                 sheet.path(ends, BLACK, how.border)
 
 
-def pattern(sheet: Sheet, name: str, unit: int, shape: tuple[int, ...], ink: Colour = BLACK,
-            tint: Colour | None = None) -> Array:  # fmt: skip
+def pattern(
+    sheet: Sheet, name: str, unit: int, shape: tuple[int, ...], ink: Colour, tint: Colour | None
+) -> Array:
     """Ink of that shape, filled with one of [patterns], ``unit`` px high, on a tint."""
     tile = sheet.part(unit, 2 * unit)
     if tint:
@@ -157,13 +145,11 @@ def image(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
         return
     if how.field == "waves":  # stripes that shift and break
         delay = how.delay * cloud(draws, rows, 1, sheet.dpi * 0.3)
-        delay = delay + how.tremor * cloud(draws, rows, 1, 3)
         x = np.arange(columns, dtype=np.float32)[None, :] / how.period
         there = np.clip(cloud(draws, rows, columns, sheet.dpi * 0.25) + 0.5, 0, 1.5)
         wave = np.cos(2 * np.pi * (x - delay)) * (0.4 + 0.6 * there)
-    else:  # a cement map, dark or light for many rows, then the other; or chips of rock
-        wide, size = (1, how.band) if how.field == "bands" else (columns, 2 * how.period)
-        wave = cloud(draws, rows, wide, size) + 0.25 * cloud(draws, rows, columns, 9)
+    else:  # a cement map, dark or light for many rows, then the other
+        wave = cloud(draws, rows, 1, how.band) + 0.25 * cloud(draws, rows, columns, 9)
     if how.tones == "black":
         wave = np.where(wave > how.level, 1, -1)
     elif how.tones == "dither" or sheet.scanned:
@@ -184,28 +170,17 @@ def text_column(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     sheet.put(np.rot90(block.ink, 3) if turned else block.ink, track.left + 4, y0)
 
 
-def well_path(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
-    """The path of a horizontal well between formation lines: thick lines, no logged curves."""
-    y = np.linspace(y0, y1, 40)
-    for _ in range(sheet.draws.of([1, 4])):
-        how = sheet.table("well path")
-        x = track.left + track.width * (how.at + how.wander * np.cumsum(sheet.draws.noise(40)))
-        sheet.path(np.column_stack([x, y]), sheet.any_colour(), how.line)
-
-
-def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int, phase: float, step: float) -> None:
-    """Depths down the column, upright or turned, every so many grid rows of ``step`` px."""
+def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
+    """Depths down the column, upright or turned."""
     how = sheet.table("numbers")
     size = max(6.0, min(how.text, track.width * 0.3))
-    every = step * how.every
     face = draw_face(sheet.draws)
-    for n, y in enumerate(np.arange(y0 + (phase - y0) % every, y1, every)):
+    for n, y in enumerate(np.arange(y0 + size, y1, how.every)):
         text = str(how.depth * 100 + n * int(how.jump))
-        top = y - size * (0.3 * len(text) if how.turns else 0.5)
-        write(sheet, text, track.middle, top, size, face, turns=int(how.turns), align=0.5)
+        write(sheet, text, track.middle, y - size, size, face, turns=int(how.turns), align=0.5)
 
 
 PANELS: dict[str, Callable[[Sheet, Track, int, int], None]] = {
-    "lithology": lithology, "image": image, "text": text_column, "intervals": lithology,
-    "well path": well_path,
+    "lithology": lithology, "intervals": lithology, "image": image, "text": text_column,
+    "depth": depth_numbers,
 }  # fmt: skip

@@ -30,9 +30,10 @@ def _read() -> dict[str, Any]:
     In a kind of page, a name in place of a table stands for that table of the section of its key.
     """
     recipe = tomllib.loads(files(__package__).joinpath("recipe.toml").read_text("utf-8"))
-    for section in ("presets", "kinds", "sheet", "grid", "shape", "labels", "forms", "bars"):
-        default = recipe[section].pop("default")
-        recipe[section] = {name: default | own for name, own in recipe[section].items()}
+    for section, tables in recipe.items():
+        default = tables.pop("default", {})
+        if default:
+            recipe[section] = {name: default | own for name, own in tables.items()}
     for kind in recipe["kinds"].values():
         named = {key: name for key, name in kind.items() if isinstance(name, str)}
         kind |= {

@@ -72,29 +72,27 @@ class Sheet:
         whole = np.round(np.asarray(points) * (1 << SUBPIXEL_BITS)).astype(np.int32)
         cv2.polylines(self.ink, [whole], False, colour, max(1, round(px)), 8, SUBPIXEL_BITS)
 
-    def box(self, left: float, top: float, right: float, bottom: float, colour: Colour = BLACK,
-            px: float = 1) -> None:  # fmt: skip
+    def box(
+        self, left: float, top: float, right: float, bottom: float, colour: Colour, px: float
+    ) -> None:
         """A frame, or with px -1 a filled box."""
         corners = (round(left), round(top)), (round(right), round(bottom))
         cv2.rectangle(self.ink, *corners, colour, round(px) or 1)
 
-    def put(self, mark: Array, x: float, y: float, colour: Colour = BLACK,
-            on_white: bool = False) -> None:  # fmt: skip
+    def put(
+        self, mark: Array, x: float, y: float, colour: Colour = BLACK, on_white: bool = False
+    ) -> None:
         """Set a mark with its upper left corner at (x, y); what is off the page is cut.
 
         mark: uint8 (h, w) coverage, or (h, w, 3) ink on a page in colour. Ink adds to what is
         there, as on copies; on_white: the mark's box is cleared first, as programs do.
         """
-        left, top = round(x), round(y)
-        part = mark[max(0, -top) :, max(0, -left) :]
-        target = self.ink[max(0, top) :, max(0, left) :][: part.shape[0], : part.shape[1]]
-        part = part[: target.shape[0], : target.shape[1]]
-        if part.ndim < target.ndim:
-            part = part[..., None]
+        if mark.ndim < self.ink.ndim:
+            mark = mark[..., None]
         if colour != BLACK:
             tone = np.array(colour[: 1 if self.scanned else 3])
-            part = (part * (tone / 255)).astype(np.uint8)
-        target[...] = part if on_white else np.maximum(target, part)
+            mark = (mark * (tone / 255)).astype(np.uint8)
+        paste(self.ink, mark, x, y, on_white)
 
     def colour(self, name: str) -> Colour:
         """An ink by name; a scan has but black."""
@@ -106,6 +104,15 @@ class Sheet:
     def any_colour(self, coloured: bool = True) -> Colour:
         """Black, or one of the colours of this kind of page."""
         return self.colour(self.draws.of(self.kind.inks)) if coloured else BLACK
+
+
+def paste(ink: Array, mark: Array, x: float, y: float, on_white: bool = False) -> None:
+    """Set a mark into ink, both uint8, at (x, y); see Sheet.put."""
+    left, top = round(x), round(y)
+    part = mark[max(0, -top) :, max(0, -left) :]
+    target = ink[max(0, top) :, max(0, left) :][: part.shape[0], : part.shape[1]]
+    part = part[: target.shape[0], : target.shape[1]]
+    target[...] = part if on_white else np.maximum(target, part)
 
 
 def gray(level: float) -> Colour:

@@ -5,12 +5,10 @@ Both are drawn from the same points, so they cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
-from .recipe import Array, Draws
+from .recipe import Array, Draws, Table
 from .sheet import BLACK, SUBPIXEL_BITS, Colour, Sheet
 
 STEP_PX = {"points": 1.0, "dots": 2.5, "short": 2.5}
@@ -19,30 +17,16 @@ STEP_PX = {"points": 1.0, "dots": 2.5, "short": 2.5}
 DOT_PX = 3
 
 
-@dataclass
-class Pen:
-    """How one curve is drawn. Lengths in px."""
-
-    width_px: float
-    colour: Colour = BLACK
-    style: str = "solid"
-    dash: float = 1.0
-    gap: float = 0.0
-    # Of a recorder's light spot or ink pen: 0 keeps its width, 1 halves it on swings (measured: the
-    # width changes 2-3x along one curve).
-    slope_loss: float = 0.0
-    fastest: float = 1.0  # loss beyond which it leaves broken ink; the tips of spikes stay
-    irregular: float = 0.0  # 0 even dashes .. 1 dashes of any length
-    phase: float = 0.0
-
-
-def draw_pen(sheet: Sheet, width_px: float, style: str, colour: Colour = BLACK) -> Pen:
-    how = sheet.table("pen")
+def draw_pen(sheet: Sheet, width_px: float, style: str, colour: Colour = BLACK) -> Table:
+    """How one curve is drawn: [pen], with the ``dash`` and ``gap`` of its style. Lengths in px."""
+    pen = sheet.table("pen")
     dashes = sheet.table("dashes", style)
     unit = 1.0 if style == "points" else 0.35 + 0.65 * sheet.dpi / 250
+    pen.width_px, pen.colour, pen.style = width_px, colour, style
+    pen.dash, pen.gap = dashes.dash * unit, dashes.gap * unit
     if sheet.tidy:
-        how.slope_loss = how.irregular = 0.0
-    return Pen(width_px, colour, style, dashes.dash * unit, dashes.gap * unit, **vars(how))
+        pen.slope_loss = pen.irregular = 0.0
+    return pen
 
 
 def resample(points: Array, step_px: float) -> Array:
@@ -55,7 +39,7 @@ def resample(points: Array, step_px: float) -> Array:
     return np.column_stack([np.interp(at, arc, x), np.interp(at, arc, y)])
 
 
-def stroke(sheet: Sheet, points: Array, pen: Pen, layer: Array, truth: Array | None) -> None:
+def stroke(sheet: Sheet, points: Array, pen: Table, layer: Array, truth: Array | None) -> None:
     """Draw one continuous run of a curve.
 
     points: float (n, 2), x then y in pixels. layer: what its ink goes to, like sheet.ink.
@@ -68,12 +52,9 @@ def stroke(sheet: Sheet, points: Array, pen: Pen, layer: Array, truth: Array | N
     leg = np.hypot(*step.T) + 1e-6
     swing = np.abs(step[:, 0]) / leg  # 0 vertical .. 1 horizontal
     loss = cv2.blur(pen.slope_loss * swing**2, (1, 5)).ravel()
-    # Where the pen turns it rests, and ink gathers.
-    turn = pen.slope_loss * np.append(step[1:, 0] * step[:-1, 0] < 0, False)
     dither = sheet.draws.of([0.0, 1.0])
-    width = np.floor(pen.width_px * (1.0 - 0.55 * loss + 0.35 * turn) + dither)
+    width = np.floor(pen.width_px * (1.0 - 0.55 * loss) + dither)
     drawn = dashes(sheet.draws, leg, pen)
-    drawn &= (loss < pen.fastest) | (sheet.draws.rng.random(len(leg)) < 0.5)
     flag = cv2.LINE_AA if sheet.smooth else cv2.LINE_8
     _lines(layer, fine, np.where(drawn, np.maximum(width, 1), 0), pen.colour, flag)
     if truth is not None:
@@ -99,7 +80,7 @@ def _lines(target: Array, points: Array, px: Array, colour: Colour, flag: int) -
         cv2.polylines(target, lines, False, colour, wide, flag, SUBPIXEL_BITS)
 
 
-def dashes(draws: Draws, leg: Array, pen: Pen) -> Array:
+def dashes(draws: Draws, leg: Array, pen: Table) -> Array:
     """Which of the short segments of those lengths are drawn: bool (n,)."""
     if pen.style == "solid":
         return np.ones(len(leg), bool)
@@ -120,16 +101,13 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
     overflow: "free" draws on over the border, "clip" runs flat along it, "wrap" leaves at one
     border and comes back at the other.
     """
-    if overflow != "wrap":
-        beyond = 0.0 if overflow == "clip" else 0.25
-        x = np.clip(values, -beyond, 1 + beyond)
-        return [np.column_stack([left + x * (right - left), rows])]
-    turns = np.floor(values)
+    beyond = 0.25 if overflow == "free" else 0.0
+    turns = np.floor(values) if overflow == "wrap" else np.zeros(len(values))
     laid = []
     for turn in np.unique(turns):
         # One sample more at both ends: the stroke goes on to the border that it leaves by.
         near = np.convolve(turns == turn, np.ones(3), "same") > 0.5
-        x = left + np.clip(values - turn, 0, 1) * (right - left)
+        x = left + np.clip(values - turn, -beyond, 1 + beyond) * (right - left)
         parts = [part for part in stretches(near) if near[part.start]]
         laid += [np.column_stack([x[part], rows[part]]) for part in parts]
     return laid
@@ -144,20 +122,15 @@ def along_rows(draws: Draws, run: Array, lines: Array, reach_px: float) -> Array
     count = min(len(lines), 1 + draws.rng.poisson(3))
     for y in draws.rng.choice(lines, count, replace=False):
         how = draws.table("along_rows")
-        y += how.off_px * draws.one_of((-1, 1))
-        first, last = np.searchsorted(run[:, 1], (y - how.half_px, y + how.half_px))
+        half = how.step_px if how.steps else how.half_px
+        y += how.off_px * draws.one_of((-1, 1)) + half * how.steps  # the line is a step's first row
+        first, last = np.searchsorted(run[:, 1], (y - half, y + half))
         if not 0 < first <= last < len(run):
             continue
         x = float(np.interp(y, run[:, 1], run[:, 0]))
         long = how.reach * reach_px * draws.one_of((-1, 1))
-        if how.steps:
-            back = last + int(how.samples)
-            moved = np.array([[x, y], [x + long, y]])
-            over = run[last:back] + np.array([long, 0])
-            run = np.concatenate([run[:first], moved, over, run[back:]])
-            continue
         t = np.linspace(-1, 1, 9)
-        height = (1 - np.abs(t)) ** how.sharpness
-        spike = np.column_stack([x + long * height, y + how.half_px * t])
+        height = (1 - np.abs(t)) ** (0 if how.steps else how.sharpness)
+        spike = np.column_stack([x + long * height, y + half * t])
         run = np.concatenate([run[:first], spike, run[last:]])
     return run

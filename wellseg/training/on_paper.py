@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wellseg.corpus.curves import draw_curves
-from wellseg.corpus.damage import copy_again, develop
+from wellseg.corpus.damage import develop
 from wellseg.corpus.grid import Track, draw_tracks
 from wellseg.corpus.page import Log, draw_size
 from wellseg.corpus.recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
@@ -46,8 +46,6 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles])
     curves = 0
     if HEADER not in crop.name and not draws.of(PAPER.blank[what]):
         curves = _add_curves(sheet, gray, mask)
-    if medium == "scan" and draws.of(PAPER.blotted):
-        gray = copy_again(sheet, gray, mask)
     about = {"kind": f"on {medium}", "dpi": round(sheet.dpi), "curves": curves, "paper": crop.name}
     return Log(gray, mask, about)
 
