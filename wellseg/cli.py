@@ -23,7 +23,6 @@ from wellseg.scan.errors import ScanError
 Options = TypeVar("Options")
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
-
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS[tuple[int, ...]] = "whole numbers with commas"
 OF_OTHER_PROGRAMS = {"epochs", "max_epochs", "batch_size"}
@@ -137,9 +136,8 @@ def _sleep_where_busy() -> None:
 
     libgomp lets them spin, against whoever computes beside them: on two cores beside a training,
     1,200 x 640 pixels took 80 s, and 2 to 7 s so. On an idle machine to wake up costs a third.
+    Busy: in the last minute others wanted half a core, and an eighth of all.
     """
-    # Busy: in the last minute others wanted half a core, and an eighth of all. Then in a quarter of
-    # scans, each on two cores, one thread waits for its core, and the other one spins.
     with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
         if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -63,6 +63,8 @@ class CurveFileOptions:
     are looked for."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
+    scratch: Path | None = None
+    """Folder for temporary data. Default: the system's."""
 
     def curve_options(self) -> CurveOptions:
         """What was said of the scan's curves. Raises ValueError."""
@@ -82,8 +84,6 @@ class CurvesConfig(CurveFileOptions):
     """A pixel is curve where its probability is higher. Default: that of predict."""
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
-    scratch: Path | None = None
-    """Folder for temporary data. Default: the system's."""
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
@@ -105,8 +105,6 @@ class PredictConfig(MaskOptions, CurveFileOptions):
     """Scans side by side on this machine. Default: one for two cores and 1 GB of --memory."""
     threads: int | None = None
     """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
-    scratch: Path | None = None
-    """Folder for temporary data. Default: the system's."""
     probability: bool = False
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty. --curves writes it anyway."""
     view: bool = False

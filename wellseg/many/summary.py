@@ -18,8 +18,7 @@ from wellseg.many.tasks import KNOWN, MASK, Outcome
 from wellseg.results.view import fill, link
 from wellseg.scan.files import Task, is_url, join, write_whole
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What Excel begins to compute at the beginning of a cell."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel computes it
 
 
 class Screen(Progress):
@@ -35,9 +34,9 @@ class Screen(Progress):
         self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
         self._past = 0
 
-    def say(self, text: str, style: str | None = None) -> None:
+    def say(self, text: str) -> None:
         line = " ".join(text.split())  # names may have line breaks, and bytes that are not UTF-8
-        self.console.print(line.encode("utf-8", "backslashreplace").decode(), style=style)
+        self.console.print(line.encode("utf-8", "backslashreplace").decode())
 
     def share(self, task: Task, share: float) -> None:
         """So much of a scan is done, in [0, 1]."""
@@ -56,8 +55,7 @@ class Screen(Progress):
             look = f"look at {task.result(self._look_at)}"
             self.say("; ".join(filter(None, [line, look, outcome.reason])))
         else:
-            style = "red" if outcome.status == "failed" else None
-            self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}", style)
+            self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}")
         self.share(task, 0.0)
 
 
@@ -93,8 +91,7 @@ def as_csv(outcomes: Mapping[Task, Outcome]) -> bytes:
     table = csv.DictWriter(text, ("scan", "status", *KNOWN, "reason"), lineterminator="\n")
     table.writeheader()
     for row in starmap(_row, outcomes.items()):
-        shown = {k: f"'{v}" if str(v).startswith(FORMULA) else v for k, v in row.items()}
-        table.writerow(shown)
+        table.writerow({k: f"'{v}" if str(v).startswith(FORMULA) else v for k, v in row.items()})
     return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
