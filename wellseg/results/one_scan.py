@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
     """What stands beside NAME.json, the report, when a scan is done with these options."""
     curves = config.curves and not (report or {}).get("curves_left_out")
-    wanted = [(".probability.tif", config.probability), (".html", config.view)]
-    wanted += [(".curves.csv", curves)]
-    return [".mask.tif", ".overlay.png", *(ending for ending, asked in wanted if asked)]
+    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
+    return [".mask.tif", ".overlay.png", *filter(asked.get, asked)]
 
 
 def is_result(name: str) -> bool:
@@ -134,7 +133,14 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(gray, mask, probability, picture if colours else None)
-        _remove_stale(task, endings(config, left_out))
+        # What an earlier run left, with other weights perhaps, does not hold for what appears now.
+        stale = {".json", ".probability.tif", ".curves.csv"}.difference(endings(config, left_out))
+        for ending in stale:
+            Path(task.result(ending)).unlink(missing_ok=True)
+        if not view:
+            remove_view(Path(task.result(".html")))
+        if not curves:
+            remove_las(Path(task.stem))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:
             probabilities.write(task.result(".probability.tif"), scan.resolution)
@@ -184,14 +190,3 @@ def to_8_bit(
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
     return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
-
-
-def _remove_stale(task: Task, wanted: list[str]) -> None:
-    """What an earlier run left, with other weights perhaps, does not hold for what appears now."""
-    if ".html" not in wanted:
-        remove_view(Path(task.result(".html")))
-    stale = {".probability.tif", ".curves.csv"}.difference(wanted) | {".json"}
-    for ending in stale:
-        Path(task.result(ending)).unlink(missing_ok=True)
-    if ".curves.csv" not in wanted:
-        remove_las(Path(task.stem))

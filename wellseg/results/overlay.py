@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from wellseg.scan.pictures import is_sideways, paint, upright
 
 PAGE_PIXELS = 40_000_000
-PAGE_ASPECT = 1.5
-"""Width over height of a folded page, about that of a screen."""
+PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36
 
 Pixels = NDArray[np.uint8]
@@ -71,10 +70,9 @@ class FoldedPage:
             part = log[fold * rows : (fold + 1) * rows]
             column = slice(fold * (width + GUTTER_PX), fold * (width + GUTTER_PX) + width)
             page[HEAD_PX : HEAD_PX + len(part), column] = part
-            box = np.full((HEAD_PX, width, 3), 255, np.uint8)
             text, at = head(fold * rows * self.reduction), (2, HEAD_PX - 11)
+            box = page[:HEAD_PX, column]
             cv2.putText(box, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
-            page[:HEAD_PX, column] = box
         return page
 
 

@@ -35,8 +35,7 @@ TILE_ROWS, TILE_COLUMNS = 1024, 4096
 """Of the file, not of the scan: reduced tiles show SMALL times as many rows and columns."""
 SMALL = 4
 LEAST = 8
-"""Stored as 0 are probabilities of less than LEAST / 255: below any threshold in use, and half of
-the bytes."""
+"""Probabilities of less than LEAST / 255 are stored as 0, which saves half of the bytes."""
 THUMB_COLUMNS, THUMB_ROWS = 268, 168
 LINES, CELLS = 1000, 64
 """Of the map: about so many lines at most from top to bottom, of so many cells each."""
@@ -44,8 +43,7 @@ PLACE_ROWS, PLACES = 256, 24
 DOUBT_FROM, DOUBT_TO = 0.2, 0.8
 """Pixels are in doubt where the probability of a curve lies between the two. Sure curves have
 blurred edges, too, so some doubt is everywhere; what tells is where it is larger than elsewhere."""
-LEAST_DOUBTFUL = 512
-"""Places with fewer pixels in doubt (two a row) are not worth a visit."""
+LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a visit
 
 
 class ViewWriter:

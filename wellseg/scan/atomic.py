@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-HIDDEN = ".wellseg-"
-"""How the names begin of what is not whole yet."""
+HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
 RETRY_AFTER_S = (0.1, 0.4, 1.0)
 """Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
 

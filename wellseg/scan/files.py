@@ -193,11 +193,11 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             here = replace(here, scan=str(Path(name, PurePosixPath(task.name).name)))
             fs, path = _filesystem(task.scan)
             fs.get_file(path, here.scan)
-        if not is_url(task.stem):
-            yield here
-            return
-        here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
+        if is_url(task.stem):
+            here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
         yield here
+        if here.stem == task.stem:
+            return
         fs, report = _filesystem(task.result(REPORT))
         if fs.exists(report):  # what is about to be replaced does not hold any more
             fs.rm_file(report)

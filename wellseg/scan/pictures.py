@@ -13,8 +13,7 @@ Gray = NDArray[np.uint8]
 
 STRONG_COLOUR = 96  # a colour is ink from this difference of its channels on
 CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
-MARGIN_PX = 40
-"""Of paper around the scored pixels."""
+MARGIN_PX = 40  # of paper around the scored pixels
 PICTURE_PIXELS = 40_000_000
 
 
@@ -44,19 +43,6 @@ def scale(values: NDArray[Any], black: float, white: float) -> Gray:
     scaled *= 255 / (white - black or 1.0)
     gray: Gray = np.clip(np.rint(np.nan_to_num(scaled, nan=255.0)), 0, 255).astype(np.uint8)
     return gray
-
-
-def on_white(shown: Gray, alpha: Gray | None, premultiplied: bool, colour: bool) -> Gray:
-    """What is seen of a picture on white paper: gray (rows, columns), or R, G, B if `colour`.
-
-    shown: gray, (rows, columns), or R, G, B. alpha: (rows, columns).
-    """
-    if alpha is not None:
-        opacity = alpha.astype(np.uint16).reshape(alpha.shape + (1,) * (shown.ndim - 2))
-        ink = shown.astype(np.uint16)
-        ink = ink if premultiplied else (ink * opacity + 127) // 255
-        shown = np.minimum(ink + 255 - opacity, 255).astype(np.uint8)
-    return shown if colour else to_gray(shown)
 
 
 def is_sideways(orientation: int) -> bool:

@@ -41,8 +41,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
-CHUNK_PIXELS = 2**20
-"""Samples become gray in pieces of about so many pixels, to keep the temporaries small."""
+CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)

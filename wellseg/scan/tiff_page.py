@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError, one_line
-from wellseg.scan.pictures import Gray, on_white, scale, to_gray
+from wellseg.scan.pictures import Gray, scale, to_gray
 
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
@@ -63,7 +63,22 @@ class TiffPage:
             self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
         elif page.rowsperstrip:
             self._segment_rows = min(int(page.rowsperstrip), self.rows)
-        self._check_supported()
+        sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
+        if min(sizes) < 1:
+            raise ScanError("the picture or its tiles have no pixels: it is damaged")
+        if (
+            self._compression not in (NONE, JPEG, *DEFLATE, *FAX, *OTHERS)
+            or (self._compression in FAX and (self._bits, self._samples) != (1, 1))
+            or self._samples < CHANNELS.get(self._photometric, 2**16)
+            or (self._photometric == YCBCR and self._compression != JPEG)
+            or (self._photometric == LAB and self._bits != 8)
+            or page.dtype is None
+        ):
+            what = f"compression {self._compression}, photometric {self._photometric}"
+            tool = "convert it, as with tiffcp -c lzw"
+            raise ScanError(
+                f"{what}, {self._samples} samples of {self._bits} bits: not supported; {tool}"
+            )
         self._planes = self._samples if page.planarconfig == 2 else 1
         self._across = -(-self.columns // self._segment_columns)
         samples_in_row = self._segment_columns * self._samples // self._planes
@@ -86,23 +101,6 @@ class TiffPage:
         self._table = None if table is None else np.resize(table, (256, *table.shape[1:]))
         self.kind = "colour" if coloured else "1-bit" if self._bits == 1 else "gray"
         self._colour = colour and coloured
-
-    def _check_supported(self) -> None:
-        page, compression, photometric = self._page, self._compression, self._photometric
-        sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
-        if min(sizes) < 1:
-            raise ScanError("the picture or its tiles have no pixels: it is damaged")
-        if (
-            compression not in (NONE, JPEG, *DEFLATE, *FAX, *OTHERS)
-            or (compression in FAX and (self._bits, self._samples) != (1, 1))
-            or self._samples < CHANNELS.get(photometric, 2**16)
-            or (photometric == YCBCR and compression != JPEG)
-            or (photometric == LAB and self._bits != 8)
-            or page.dtype is None
-        ):
-            what = f"compression {compression}, photometric {photometric}, {self._samples} samples"
-            tool = "convert it, as with tiffcp -c lzw"
-            raise ScanError(f"{what} of {self._bits} bits: not supported; {tool}")
 
     def _find_segments(self) -> list[tuple[int, int]]:
         """Offset and bytes of each; refuses, before memory is asked for, what no file can hold."""
@@ -206,9 +204,6 @@ class TiffPage:
         if self._bits == self._samples == 1:
             samples = np.unpackbits(samples, axis=1, count=self.columns)[..., None]
         channels, extra = CHANNELS[self._photometric], self._page.extrasamples[:1]
-        alpha = None
-        if extra in ((1,), (2,)) and self._samples > channels:  # premultiplied, or not
-            alpha = scale(samples[..., channels], *sorted(self._range))
         shown: Any = samples[..., 0] if channels == 1 else samples[..., :channels]
         if self._table is None:
             shown = scale(shown, *self._range)
@@ -221,7 +216,12 @@ class TiffPage:
             shown = (ink * black // 255).astype(np.uint8)
         elif self._photometric == LAB:  # a and b have signs
             shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
-        return on_white(shown, alpha, extra == (1,), self._colour)
+        if extra in ((1,), (2,)) and self._samples > channels:  # transparent: laid on white
+            alpha = scale(samples[..., channels], *sorted(self._range)).astype(np.uint16)
+            opacity = alpha.reshape(alpha.shape + (1,) * (shown.ndim - 2))
+            ink = shown if extra == (1,) else (shown * opacity + 127) // 255  # 1: premultiplied
+            shown = np.minimum(ink + (255 - opacity), 255).astype(np.uint8)
+        return shown if self._colour else to_gray(shown)
 
 
 _first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark

@@ -6,8 +6,7 @@ Row = dict[str, Any]
 """A line of scores.csv: name, split, well and kind of a log, and its scores by their names."""
 
 F1 = "f1_at_3px"
-FALSE = "false_centreline_px_per_row"
-"""The score of all logs, and the only one of those without curves."""
+FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
 HEADINGS = {
     "precision": "precision",
     "recall": "recall",

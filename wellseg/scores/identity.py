@@ -17,14 +17,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 TOLERANCE_PX = 3.0
-LEAST_ROWS = 20
-"""Printed curves of fewer rows are not scored."""
-WHOLE = 0.95
-"""A curve is whole if one followed curve is right in so much of its rows."""
-CLEAR_ROWS = 8
-"""Two curves touch where they come close and are apart in so many rows above and below."""
-SURE_ROWS = 10
-"""A followed curve goes over to another printed one where it lies on it in so many rows."""
+LEAST_ROWS = 20  # printed curves of fewer rows are not scored
+WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows
+CLEAR_ROWS = 8  # two curves touch where they come close, and are apart in so many above and below
+SURE_ROWS = 10  # a followed curve goes over to another printed one that it lies on in so many
 MOST_DB = 40.0
 
 Floats = NDArray[np.floating[Any]]
@@ -43,10 +39,8 @@ class IdentityScores:
     touches: Counter[str]
     """crossings and bounces of two printed curves; how many are ... right, both followed through.
     """
-    edits: int
-    """Cuts, joins and deletions that would turn the followed curves into the printed ones."""
-    depth_rows: int
-    """Rows of the log in which there is a printed curve."""
+    edits: int  # cuts, joins and deletions that would turn the followed curves into the printed
+    depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
     """Of each printed curve: variance over mean square error, where nothing follows interpolated;
     at most MOST_DB, 0 if nothing follows it at all."""
@@ -87,8 +81,7 @@ def score_identity(
     low, high = np.array(spans).reshape(-1, 2, len(rows)).swapaxes(0, 1)
     columns = np.full((len(followed), len(rows)), np.nan)
     for line, (row, points) in zip(columns, followed, strict=True):
-        a = max(first, row)
-        b = max(a, min(stop, row + len(points)))
+        a, b = np.clip((row, row + len(points)), first, stop)
         line[a - first : b - first] = points[a - row : b - row]
     columns[~scored(rows, columns)] = np.nan
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import harmonic_mean
 from typing import Any, NamedTuple
 
 import cv2
@@ -23,8 +24,7 @@ Mask = NDArray[np.bool_]
 
 TALL_ROWS = 50
 """Where only a mask is there, a connected piece of its centreline as tall as that is a curve."""
-NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
-"""Pixels that are within 3 px of the one in the middle."""
+NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))  # what is within 3 px
 RUN_PX, GAP_PX, LENGTH_PX = 90, 9, 40
 """Of the baseline: best of some hundred combinations on 28 labelled regions, no straw man."""
 
@@ -43,12 +43,9 @@ class Scores:
     """Of the predicted centreline within 3 px of a true stroke."""
     recall: float
     """Of the true centreline within 3 px of a predicted pixel."""
-    f1_at_3px: float
-    """Harmonic mean of precision and recall."""
-    dice: float
-    """Overlap of the strokes' areas, 2 |P and T| / (|P| + |T|)."""
-    iou: float
-    """Overlap of the strokes' areas, |P and T| / |P or T|."""
+    f1_at_3px: float  # harmonic mean of precision and recall
+    dice: float  # overlap of the strokes' areas, 2 |P and T| / (|P| + |T|)
+    iou: float  # overlap of the strokes' areas, |P and T| / |P or T|
     cldice: float
     """Harmonic mean of the two skeletons' shares inside the other's strokes: Shit et al., "clDice -
     a novel topology-preserving loss function for tubular structure segmentation", CVPR 2021, eq. 1
@@ -132,6 +129,8 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     count = np.count_nonzero
     precision = _share(skeleton & near_true, skeleton, centre)
     recall = _share(centre & near, centre, skeleton)
+    topology_precision = _share(skeleton & true, skeleton, true_skeleton)
+    topology_sensitivity = _share(true_skeleton & predicted, true_skeleton, skeleton)
     both, union = count(predicted & true), count(predicted & scored | true)
     if label and label.curves:
         lines = [line[box] & scored for line in label.curves]
@@ -145,13 +144,10 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         has_curves=bool(true.any()),
         precision=precision,
         recall=recall,
-        f1_at_3px=_harmonic_mean(precision, recall),
+        f1_at_3px=harmonic_mean((precision, recall)),
         dice=2 * both / (union + both) if union else 1.0,
         iou=both / union if union else 1.0,
-        cldice=_harmonic_mean(
-            _share(skeleton & true, skeleton, true_skeleton),
-            _share(true_skeleton & predicted, true_skeleton, skeleton),
-        ),
+        cldice=harmonic_mean((topology_precision, topology_sensitivity)),
         curves=len(shares),
         whole_curves=float((shares >= 0.95).mean()) if len(shares) else 1.0,
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
@@ -175,10 +171,6 @@ def _share(part: Mask, whole: Mask, other: Mask) -> float:
     """part / whole; of nothing 1 where the other side has nothing either, else 0."""
     pixels = np.count_nonzero(whole)
     return np.count_nonzero(part) / pixels if pixels else float(not other.any())
-
-
-def _harmonic_mean(a: float, b: float) -> float:
-    return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def baseline_mask(gray: NDArray[np.uint8]) -> Mask:

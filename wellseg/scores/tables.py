@@ -12,8 +12,7 @@ from rich.table import Column, Table
 from wellseg.scores import F1, FALSE, HEADINGS, Row
 from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
-GOOD_F1 = 0.95
-"""From which a page counts as good."""
+GOOD_F1 = 0.95  # from which a page counts as good
 
 
 def badness(log: Row) -> float:
