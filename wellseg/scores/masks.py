@@ -170,7 +170,7 @@ def widen(mask: Mask) -> Mask:
 def _share(part: Mask, whole: Mask, other: Mask) -> float:
     """part / whole; of nothing 1 where the other side has nothing either, else 0."""
     pixels = np.count_nonzero(whole)
-    return np.count_nonzero(part) / pixels if pixels else float(not other.any())
+    return float(np.count_nonzero(part) / pixels if pixels else not other.any())
 
 
 def baseline_mask(gray: NDArray[np.uint8]) -> Mask:
