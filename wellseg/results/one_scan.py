@@ -83,8 +83,7 @@ def mask_scan(
                 "depth": [asdict(log) for log in depth.logs] if depth else [],
                 "depth_unit": depth.unit if depth else "",
             }
-            view = ViewWriter(Path(task.result(".html")), scan, config, about)
-            opened.enter_context(view)
+            view = opened.enter_context(ViewWriter(Path(task.result(".html")), scan, config, about))
         left_out = {}
         if config.curves and is_sideways(scan.orientation):
             why = f"stored sideways (orientation {scan.orientation}): turn the file for --curves"

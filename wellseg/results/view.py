@@ -29,8 +29,7 @@ from wellseg.scan.atomic import atomic_file, hidden_name
 from wellseg.scan.pictures import is_sideways, paint, upright
 from wellseg.scan.reader import Scan
 
-LOADER = FileSystemLoader(Path(__file__).parent)
-TEMPLATES = Environment(loader=LOADER, autoescape=True, trim_blocks=True)
+TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096
 """Of the file, not of the scan: reduced tiles show SMALL times as many rows and columns."""
 SMALL = 4
