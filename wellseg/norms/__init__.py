@@ -2,9 +2,7 @@
 
 A norm is one file of this folder: a ``Norm`` that is registered by its word.
 
-    @register("mine")
-    def mine(channels: int, momentum: Momentum) -> Norm:
-        return MyNorm(channels)
+    register("mine")(lambda channels, momentum: MyNorm(channels))
 
 Norms from elsewhere register themselves when they are imported, before the options are read.
 """
@@ -109,7 +107,7 @@ NORMS: dict[str, Maker] = {}
 
 
 def register(word: str) -> Callable[[Maker], Maker]:
-    """Decorates what makes the norm of that word."""
+    """Takes, or decorates, what makes the norm of that word."""
     return lambda maker: NORMS.setdefault(word, maker)
 
 

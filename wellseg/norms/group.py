@@ -12,12 +12,8 @@ from wellseg.norms.moments import channel_statistics
 
 def half_or_16(channels: int, floor: int = 16) -> int:
     """Number of groups for that many channels: the largest that divides them and leaves at least
-    16 in each ("give each group sixteen channels", the GroupNorm article); 1 below 16 channels.
-
-    floor: another number than 16, for comparisons.
+    16, or ``floor``, in each ("give each group sixteen channels", the GroupNorm article); else 1.
     """
-    if channels < 1:
-        raise ValueError(f"a layer has at least one channel, not {channels}")
     most = max(1, channels // floor)
     return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
 

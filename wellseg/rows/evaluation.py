@@ -9,8 +9,7 @@ strip from top to bottom, each strip once:
 * a map with several users, which would otherwise be computed once for each of them.
 
 Both are kept (``store``) until their last reader has gone past them, where it would take longer to
-compute them once more. All else is computed on the way from kept maps to the next sweep, and
-forgotten. So a network without image statistics runs in a single pass that holds a few strips.
+compute them once more. All else is computed on the way and forgotten.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ little at a time waits for Python."""
 
 WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 20, 432 << 20, 1.1
 """What is at work at once takes so many strips of the widest map, and so much more is resident:
-what libraries take at their first use, and holes in the heap. On the safe side: with all that is
-kept on disk, 3,200 x 640 pixels take 7 strips and 120 MB."""
+what libraries take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
 
 
 class RowEvaluation:
@@ -166,8 +164,7 @@ class _Sweep:
             source.readers[self] = 0
 
     def advance(self) -> Tensor:
-        """Compute the next strip, (1, C, rows, W), and keep it if it will be read; in rehearsal,
-        only take its place in the store."""
+        """The next strip, (1, C, rows, W), kept if it will be read; in rehearsal only its place."""
         run, strip = self.run, self.step.meta
         start, stop = self.next_row, min(self.next_row + self.strip_rows, self.step.rows)
         ranges = self._ranges(start, stop)
@@ -261,8 +258,8 @@ class _Sweep:
 def select_rows(
     x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
 ) -> Tensor:
-    """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first;
-    beyond the map's edges, which are the image's, and there alone, they are filled in."""
+    """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first.
+    Only beyond the map's edges, which are the image's, they are filled in."""
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
 Rows = tuple[int, int]  # first, past the last
 Ints = tuple[int, ...] | list[int]
@@ -151,7 +151,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         name, overload = func._schema.name.removeprefix("aten::"), func._overloadname
         try:
-            out = func(*tree_map(_without_data, args), **kwargs)
+            out = func(*tree_map_only(Tensor, lambda x: x.to("meta"), args), **kwargs)
             meta = out[0] if isinstance(out, tuple) else out
             if func._schema.is_mutable:
                 places = [place for place in self.step_of if place[0] == _memory(meta)[0]]
@@ -183,10 +183,6 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _same(rows: Tensor) -> Tensor:
     return rows
-
-
-def _without_data(value: Any) -> Any:
-    return value.to("meta") if isinstance(value, Tensor) else value
 
 
 def _memory(x: Tensor) -> tuple[Any, ...]:
@@ -232,12 +228,12 @@ def _max_pool(
 def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
     up, rest = divmod(size[0], x.rows)
     if rest:
-        raise NotImplementedError(
-            f"from {x.rows} to {size[0]} rows; only a whole number of times as many"
-        )
-    return Rule(
-        lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales), up=up
-    )
+        raise NotImplementedError(f"{size[0]} rows of {x.rows} are not a whole number of times")
+
+    def run(rows: Tensor) -> Tensor:
+        return aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales)  # type: ignore[no-any-return]
+
+    return Rule(run, up=up)
 
 
 def _pixel_shuffle(x: Step, factor: int) -> Rule:
@@ -282,8 +278,8 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
 
     def run(*rows: Tensor) -> Tensor:
         left = iter(rows)
-        filled = tree_map(lambda x: next(left) if isinstance(x, Step) else x, args)
-        return func(*filled, **kwargs)  # type: ignore[no-any-return]
+        given = tree_map_only(Step, lambda _: next(left), args)
+        return func(*given, **kwargs)  # type: ignore[no-any-return]
 
     return Rule(run)
 

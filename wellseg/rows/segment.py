@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,7 @@ from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.scan.reader import open_scan
-
-if TYPE_CHECKING:
-    from wellseg.scan.reader import Scan
+from wellseg.scan.reader import Scan, open_scan
 
 
 def segment(

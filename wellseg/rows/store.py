@@ -80,8 +80,9 @@ class RowStore:
             return
         places, self._free = [*self._free, (block.offset, block.offset + block.nbytes)], []
         for start, stop in sorted(places):
-            touches = self._free and self._free[-1][1] == start
-            self._free.append((self._free.pop()[0] if touches else start, stop))
+            if self._free and self._free[-1][1] == start:
+                start, _ = self._free.pop()
+            self._free.append((start, stop))
 
     def close(self) -> None:
         """Remove the temporary file."""
