@@ -44,5 +44,4 @@ class ModelConfig:
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"--model.widths: a positive number per stage, not {self.widths}")
         if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
-            given = f"not {self.momentum}"
-            raise ValueError(f"--model.momentum lies in (0, 1] or is cumulative, {given}")
+            raise ValueError(f"--model.momentum: (0, 1] or cumulative, not {self.momentum}")

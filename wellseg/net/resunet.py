@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -51,10 +52,7 @@ class ResUNet(nn.Module):
         super().__init__()
         self.patch = patch
         self.multiple = patch * 2 ** (len(widths) - 1)
-
-        def block(c_in: int, c_out: int) -> ResidualBlock:
-            return ResidualBlock(c_in, c_out, norm, momentum, separable)
-
+        block = partial(ResidualBlock, norm=norm, momentum=momentum, separable=separable)
         self.encoder = nn.ModuleList(map(block, (patch * patch, *widths[:-1]), widths))
         below, here = widths[:0:-1], widths[-2::-1]  # deepest stage first
         self.lateral = nn.ModuleList(

@@ -119,8 +119,7 @@ class RowEvaluation:
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
-        read_ink: ``read_ink(a, b)`` gives rows [a, b) of the ink, (1, 1, b - a, columns), in
-            [0, 1]. Is called from top to bottom, once for each row.
+        read_ink: gives rows [a, b) of ink in [0, 1], (1, 1, b - a, columns); each row once.
         progress: is told the share of the work done, in [0, 1].
         Raises OSError if the disk has no room, before anything is computed.
         """

@@ -1,8 +1,7 @@
 """What a network does to its maps, in order, each operation with the rule for doing it by rows.
 
-The network runs once on an image of full size without data (PyTorch's "meta" device), and every
-operation is noted as it is dispatched: whatever Python came before, it is one of few by then, and
-all sizes are plain numbers. What has no rule is refused by name, before anything is computed.
+The network runs once on an image of full size without data (PyTorch's "meta" device), where every
+operation is noted. What has no rule is refused by name, before anything is computed.
 """
 
 from __future__ import annotations

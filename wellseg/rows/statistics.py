@@ -56,8 +56,7 @@ class DepthStatistics:
         if self.parts == 1:
             count, mean, square = self.moments[0]
             return mean[None], square[None] / count
-        # Windows have their middles at 0, 1, ... of these positions; a row has of the two around it
-        # the more, the nearer it is.
+        # Windows have their middles at 0, 1, ... of these positions; nearer ones count more.
         rows = torch.arange(start, stop, dtype=torch.float64) + 0.5
         position = (rows * self.parts / self.bounds[-1] - 1).clamp(0, self.parts - 2)
         numbers = range(math.floor(position[0]), math.ceil(position[-1]) + 1)
