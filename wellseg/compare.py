@@ -180,11 +180,10 @@ def run_job(
         out=folder,
         resume=True,
     )
-    rows: list[Row] = []
     try:
-        rows += ({**job, **row} for row in score_modes(train(config, quiet=True), root))
+        rows = [{**job, **row} for row in score_modes(train(config, quiet=True), root)]
     except FloatingPointError:
-        pass
+        rows = []
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     with atomic_file(folder / "scores.json") as file:
@@ -267,8 +266,7 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     return f"{said}: {fmean(deltas):+.3f} ({interval})"
 
 
-GOES_ON = "the same command goes on"
-main = program(compare, CompareConfig, "compare", __doc__, stopped=GOES_ON)
+main = program(compare, CompareConfig, "compare", __doc__, None, "the same command goes on")
 
 if __name__ == "__main__":
     main()

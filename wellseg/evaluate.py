@@ -208,8 +208,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
         file.write(text.getvalue().encode())
 
 
-STOPPED = "no scores were written"
-main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", STOPPED)
+main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")
 
 if __name__ == "__main__":
     main()

@@ -5,10 +5,9 @@
     wellseg train --weights paper-logs-9 --data.backgrounds mine-paper --out runs/mine
 
 Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the
-crop's mask, "do not score"; everything else is 0, not a curve. Above the row where the curves
-begin, what the weights take for short pieces of curve is lettering, and stays 0: that is what they
-learn from most. With --curves, what the weights are sure of becomes truth (self-training: Xie et
-al. 2020, arXiv 1911.04252), and less around it is left out.
+crop's mask, "do not score"; everything else is 0, not a curve. Short pieces of curve above the row
+where the curves begin are lettering, and stay 0: from that they learn most. With --curves, what the
+weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04252).
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
@@ -140,8 +139,7 @@ def mine_all(config: PaperConfig) -> int:
     return SOME_FAILED if failed else 0
 
 
-STOPPED = "the crops written so far are whole"
-main = program(mine_all, PaperConfig, "paper", __doc__, "scans", STOPPED)
+main = program(mine_all, PaperConfig, "paper", __doc__, "scans", "crops written so far are whole")
 
 if __name__ == "__main__":
     main()
