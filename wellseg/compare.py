@@ -150,12 +150,15 @@ def compare(config: CompareConfig) -> None:
 def draw_data_set(root: Path, size: Size) -> Path:
     """Drawn logs. Training and validation have 1-bit scans alone, the test set renders, too: what a
     network makes of logs unlike its training is where norms differ most."""
-    from wellseg.corpus import kind_of
+    from wellseg.corpus import draw_log, kind_of
 
+    if (root / "split.csv").exists():
+        return root
     splits, of_scans = {}, cycle(["train", "val", "test", *["train"] * 6])
     for number in range(size.logs):
         if kind_of(0, number, size.preset) == "bilevel":
-            splits[number] = next(of_scans)
+            if draw_log(0, number, size.preset).mask.any() or number % 4 == 0:  # few without curves
+                splits[number] = next(of_scans)
         elif number % 4 == 0:  # fewer renders: none is trained on
             splits[number] = "test"
     draw_logs(root, 0, size.preset, splits)
