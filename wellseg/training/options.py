@@ -101,8 +101,7 @@ class TrainConfig:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"
-    """on: compute the inside of each stage twice instead of keeping it, the same gradients in about
-    half the memory and a third more time. auto: for logs that would not fit into free memory."""
+    """on: compute each stage twice, in half the memory and a third more time. auto: if needed."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 

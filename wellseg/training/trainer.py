@@ -27,14 +27,9 @@ TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Che
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """A checkpoint replaces the one before when it is whole and on the disk.
+    """A kill may leave half a checkpoint of Lightning's own (2.6, fsspec's LocalFileOpener)."""
 
-    A kill may leave half a checkpoint of Lightning's own (2.6, fsspec's LocalFileOpener).
-    """
-
-    def save_checkpoint(
-        self, checkpoint: Any, path: str | Path, storage_options: Any = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
         torch.save(checkpoint, buffer)
         with atomic_file(path) as file:
@@ -59,8 +54,7 @@ class Checkpoint(ModelCheckpoint):
 class StepProgress(Callback):
     """A line after each validation, with the time that is left. It counts optimiser steps."""
 
-    started = 0.0, 0
-    """When, in seconds, and at which step."""
+    started = 0.0, 0  # when, in seconds, and at which step
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
         self.started = time.monotonic(), trainer.global_step
