@@ -1,7 +1,5 @@
 """``wellseg COMMAND ...`` and ``python -m wellseg COMMAND ...``."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from importlib import import_module

@@ -8,8 +8,6 @@ The last form keeps the scores in the header: what ``wellseg.evaluate`` left in 
 for each kind of log. Exit status: 0 done, 2 wrong usage.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections import defaultdict

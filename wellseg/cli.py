@@ -1,7 +1,5 @@
 """What the commands share: typed options from dataclasses, YAML, one clear line for each error."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

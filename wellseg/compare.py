@@ -14,8 +14,6 @@ and the learning rates: every norm is trained at every rate with every seed, to 
 has the best mean F1@3px on the validation logs: to choose it by the other would compare rates.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

@@ -3,8 +3,6 @@
 Plain dataclasses and no heavy import, also not for type checking: --help is to be quick.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

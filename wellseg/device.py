@@ -1,7 +1,5 @@
 """Which device and number format this machine is good at, and how much memory it has."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

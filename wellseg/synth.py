@@ -7,8 +7,6 @@ The same seed gives the same logs on any machine. Logs that are there are not dr
 interrupted run goes on, and a larger count adds to it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ and how often, stands in recipe.toml; page -> grid, panels, notes, curves -> dam
 one log. Opens no file but its recipe and typefaces.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -5,8 +5,6 @@ what happens then (wrap, clip, run into the next track) is decided when they are
 The curves of a log measure the same beds, so they share bed boundaries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which tracks a page has, where they stand, and the grid printed in them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

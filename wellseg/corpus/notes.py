@@ -4,8 +4,6 @@ A text is a mark of ink: uint8 (rows, columns), 0 none .. 255 full. A kind of pa
 its ingredients, which ``note`` draws.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

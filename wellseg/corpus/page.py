@@ -1,7 +1,5 @@
 """One log from nothing: paper, tracks, curves, everything else on the page, then the scanner."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

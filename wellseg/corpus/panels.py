@@ -3,8 +3,6 @@
 ``PANELS`` holds each by the kind of track that it fills, between rows y0 and y1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 

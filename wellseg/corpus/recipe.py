@@ -1,7 +1,5 @@
 """What is drawn and how often: the tables of recipe.toml, and seeded draws from them."""
 
-from __future__ import annotations
-
 import math
 import tomllib
 from bisect import bisect

@@ -4,8 +4,6 @@ Ink is what paper loses of its white: uint8, 0 white .. 255 black; (rows, column
 (rows, columns, 3) where a page is printed in colour, red, green and blue each by itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,7 +59,7 @@ class Sheet:
             drawn.text = max(6.0, drawn.text)  # smaller, nobody could read it
         return drawn
 
-    def part(self, rows: int, columns: int) -> Sheet:
+    def part(self, rows: int, columns: int) -> "Sheet":
         """A blank sheet of the same paper, to draw a block on that is put on this afterwards."""
         return replace(self, ink=np.zeros((rows, columns, *self.ink.shape[2:]), np.uint8))
 

@@ -3,8 +3,6 @@
 Both are drawn from the same points, so they cannot disagree.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """From a mask's probability to curves, tracks, CSV and LAS."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from pathlib import Path
 

@@ -7,8 +7,6 @@
 Writes NAME.curves.csv and NAME.las anew. Exit status: 0 done, 2 not.
 """
 
-from __future__ import annotations
-
 import json
 from contextlib import ExitStack, suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Curves followed through a scan, from its top to its bottom."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Self

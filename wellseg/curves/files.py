@@ -1,14 +1,12 @@
 """Curves for other programs: NAME.curves.csv with every point, NAME.las with a column a curve."""
 
-from __future__ import annotations
-
 import io
 import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -107,7 +105,7 @@ class CurveWriter:
         tracks = self._tracks.borders.shape[1] if self._tracks else 0
         return {"curves": len(self._follower.curves), "tracks_found": tracks}
 
-    def __enter__(self) -> CurveWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -5,8 +5,6 @@ The mask of a stroke is wider than its ink, and its edges have mixed colours: ea
 belongs to the nearest one whose colour is clear.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray

@@ -10,8 +10,6 @@ downwards along the curve, as long as it is sure: 0 to 1. A look is what a strok
 how many rows: [rows, half its width, share of it that is ink, red, green, blue].
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

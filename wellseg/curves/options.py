@@ -3,8 +3,6 @@
 Imports nothing heavy: the options of a command are checked before anything is loaded.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from bisect import bisect

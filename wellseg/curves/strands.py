@@ -5,8 +5,6 @@ followed down for as long as it touches exactly one run in the next row, and tha
 Where strokes meet or part, chains end: they are numbered, and know their neighbours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,8 +49,8 @@ class Chain:
     rows: int = 0
     open: bool = True
     """It may go on in rows that are not known yet."""
-    above: list[Chain] = field(default_factory=list)
-    below: list[Chain] = field(default_factory=list)
+    above: list["Chain"] = field(default_factory=list)
+    below: list["Chain"] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     """Those that lie on it, when that is decided."""
     waiting: list[Curve] = field(default_factory=list)

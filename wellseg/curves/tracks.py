@@ -6,8 +6,6 @@ however much is worn, written over or crossed by curves. Lines across say where 
 down say to the pixel where a track begins and ends: they divide it evenly or by a logarithm.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any

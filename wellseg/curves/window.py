@@ -4,8 +4,6 @@ A strand is decided when a window of LOOK_ROWS below its beginning is known. Wha
 strands and curves that can still go on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,8 +4,6 @@ Each engine yields what became of the scans as they end; closed early, it stops 
 a `Worker`: a network that masks one scan after another.
 """
 
-from __future__ import annotations
-
 import errno
 import logging
 import multiprocessing

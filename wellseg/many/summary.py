@@ -1,7 +1,5 @@
 """What people see of a run: its lines on the screen, summary.csv, and the page index.html."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

@@ -4,8 +4,6 @@ The truth about a scan is its report, NAME.json, which is written last: a run lo
 first and hands out the rest. summary.csv only repeats it, so that losing it loses nothing.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What training minimises: cross entropy plus soft Dice, in float32, on logits."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

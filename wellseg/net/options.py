@@ -1,7 +1,5 @@
 """Which network: the options that weights keep in their header. No torch, for --help is quick."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Residual UNet for one-channel images of any size. Torch only: no Lightning, no files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

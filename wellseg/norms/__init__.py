@@ -7,8 +7,6 @@ A norm is one file of this folder: a ``Norm`` that is registered by its word.
 Norms from elsewhere register themselves when they are imported, before the options are read.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """BatchNorm, the legacy v1 layer."""
 
-from __future__ import annotations
-
 import torch
 import torch.distributed
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """GroupNorm, and what it becomes at either end: norms that treat each image by itself."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Accurate means and variances of maps, and how those of parts become the whole's."""
 
-from __future__ import annotations
-
 from functools import reduce
 
 import torch

@@ -1,7 +1,5 @@
 """A whole scan with its curves painted, reduced and folded into one page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 

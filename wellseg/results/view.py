@@ -6,8 +6,6 @@ picture that comes from a local file, and the threshold has to act on them). Eac
 the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -15,7 +13,7 @@ import shutil
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import cv2
@@ -78,7 +76,7 @@ class ViewWriter:
         self.curves: list[dict[str, Any]] = []
         """Whole curves, as CurveWriter.shown has them; may be filled until the block ends."""
 
-    def __enter__(self) -> ViewWriter:
+    def __enter__(self) -> Self:
         self._hidden.mkdir(parents=True)
         return self
 

@@ -12,8 +12,6 @@ Both are kept (``store``) until their last reader has gone past them, where it w
 compute them once more. All else is computed on the way and forgotten.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -199,7 +197,7 @@ class _Sweep:
         while self.next_row < row:
             self.advance()
 
-    def drop_before(self, row: int, reader: _Sweep) -> None:
+    def drop_before(self, row: int, reader: "_Sweep") -> None:
         """This reader needs no rows above that one any more."""
         self.readers[reader] = row
         while self.blocks and self.blocks[0][1] <= min(self.readers.values()):

@@ -4,8 +4,6 @@ The network runs once on an image of full size without data (PyTorch's "meta" de
 operation is noted. What has no rule is refused by name, before anything is computed.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
@@ -64,10 +62,10 @@ class Step:
     """One operation of the network: its rule, its inputs, and the full size of its output."""
 
     rule: Rule
-    inputs: list[Step]
+    inputs: list["Step"]
     meta: Tensor  # (1, channels, rows, columns) in the evaluation's dtype, without data
     norm: nn.Module | None = None  # of a norm that must have seen all rows of its input first
-    users: list[Step] = field(default_factory=list)
+    users: list["Step"] = field(default_factory=list)
 
     @property
     def rows(self) -> int:

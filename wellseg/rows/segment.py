@@ -1,7 +1,5 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path

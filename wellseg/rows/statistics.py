@@ -1,7 +1,5 @@
 """Statistics of a map that comes strip by strip, and the scale and shift of a norm by them."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

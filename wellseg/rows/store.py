@@ -1,7 +1,5 @@
 """Where rows are kept: in memory within a budget, else in a temporary file."""
 
-from __future__ import annotations
-
 import errno
 import tempfile
 from dataclasses import dataclass

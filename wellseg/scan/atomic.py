@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, also when the process is killed or the disk is full."""
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

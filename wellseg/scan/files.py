@@ -5,8 +5,6 @@ AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local fi
 is fetched, masked in a temporary folder, and its results are put, the report last.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import time

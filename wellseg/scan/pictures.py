@@ -1,7 +1,5 @@
 """Pixels: samples to gray, 0 ink to 255 paper; pictures for people, upright and painted."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ this room knows of TIFF, polarity, depth or palettes: everywhere else a scan is 
 255 paper.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import os
@@ -72,7 +70,7 @@ def pages_of(path: str | os.PathLike[str]) -> tuple[int, list[int], list[int]]:
         return largest.page, own, [number for number in others if number not in own]
 
 
-def _is_own_scan(page: Any, largest: Scan) -> Any:
+def _is_own_scan(page: Any, largest: "Scan") -> Any:
     # NewSubfileType (254) is 1 for a reduced copy, 4 for a mask; SubfileType (255) 2 for a copy.
     if int(page.tags.valueof(254) or 0) & 5 or page.tags.valueof(255) == 2:
         return False

@@ -7,8 +7,6 @@ a pixel, to which the codes of some writers refer (ImageGear in libtiff's testfa
 that keep pixels lose their place.
 """
 
-from __future__ import annotations
-
 import itertools
 import logging
 import os

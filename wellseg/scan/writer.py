@@ -1,7 +1,5 @@
 """Masks and gray pictures to TIFF, whole or not at all, without holding the picture."""
 
-from __future__ import annotations
-
 import os
 import zlib
 from typing import Any

@@ -4,8 +4,6 @@ All are taken in the rows of the printed curves. A printed curve has a span in e
 a span); a followed one is right where its column is within TOLERANCE_PX and half the stroke of it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

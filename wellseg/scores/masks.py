@@ -5,8 +5,6 @@ Dice and IoU (which punish a stroke drawn one pixel too wide) and clDice stand b
 counts background, which is 98 % of a log and would hide everything.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

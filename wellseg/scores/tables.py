@@ -1,7 +1,5 @@
 """Scores of a data set as tables: per log, and in all."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product

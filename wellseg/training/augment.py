@@ -1,7 +1,5 @@
 """Augmentation of training logs by albumentations 2.0.8, the same for any number of workers."""
 
-from __future__ import annotations
-
 import os
 import random
 from functools import cache

@@ -1,7 +1,5 @@
 """Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

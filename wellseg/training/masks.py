@@ -1,7 +1,5 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ What is drawn becomes 255 in the crop's mask; the rest stays as `paper_mask` lef
 network learns from real grid, lettering and dirt, and nothing of curves that nobody is sure of.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

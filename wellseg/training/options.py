@@ -3,8 +3,6 @@
 Plain dataclasses and no heavy import: --help has to answer within 0.3 s.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal

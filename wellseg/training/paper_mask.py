@@ -1,7 +1,5 @@
 """What of a piece of real paper is certainly no curve, by what the weights say of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cv2

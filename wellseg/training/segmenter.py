@@ -1,7 +1,5 @@
 """The LightningModule: one step for training and validation, the optimiser, scores, pictures."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Lightning's Trainer as a run of one log a step needs it, and checkpoints that nothing spoils."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging
