@@ -214,7 +214,7 @@ def test_stopped_it_goes_on(tmp_path, sent):
     if sent == signal.SIGINT:
         assert "stopped; the same command goes on" in said and "Traceback" not in said
     again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "batch" not in again and "2 of 2: group-0.001-0" in again
+    assert "batch-0.001-0" not in again and "2 of 2: group-0.001-0" in again
 
 
 # ---- choosing and comparing ----------------------------------------------------------------------
