@@ -611,10 +611,6 @@ def spilling(rows: int, columns: int, scratch: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.xfail(
-    reason="11 to 18 bytes a pixel are seen since the store was shortened: to be mended",
-    strict=False,
-)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads VmHWM")
 def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ from torch import Tensor
 
 @dataclass
 class Block:
-    """Kept rows (rows, width, channels)."""
+    """Kept rows (rows, width, channels). Of rows in the temporary file no tensor stays, not even
+    one without data: in the heap it would hold up holes, which grow with the scan."""
 
     nbytes: int
-    rows: Tensor | None  # on the meta device, where they are in the temporary file
-    offset: int | None = None  # in it
+    rows: Tensor | None  # those in memory
+    offset: int | None = None  # in the temporary file
+    size: tuple[int, ...] = ()
+    dtype: torch.dtype | None = None
 
 
 class RowStore:
@@ -55,16 +58,15 @@ class RowStore:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise disk_full(self.scratch, len(data)) from error
                 raise
-            rows = rows.to("meta")
-        return Block(nbytes, rows, offset)
+            return Block(nbytes, None, offset, rows.shape, rows.dtype)
+        return Block(nbytes, None, offset)
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
         """Rows [start, stop) of a block; of the temporary file, on the CPU."""
-        assert block.rows is not None
-        if block.offset is None:
+        if block.rows is not None:
             return block.rows[start:stop]
-        assert self._file
-        rows = torch.empty_like(block.rows[start:stop], device="cpu")
+        assert self._file and block.offset is not None
+        rows = torch.empty((stop - start, *block.size[1:]), dtype=block.dtype)
         self._file.seek(block.offset + start * rows[0].nbytes)
         # Read, not mapped: mapped pages count as resident memory.
         if self._file.readinto(_bytes_of(rows)) != rows.nbytes:
