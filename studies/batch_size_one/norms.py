@@ -114,7 +114,7 @@ def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 @register("batch_momenta")
-class BatchMomenta(Norm):
+class BatchMomenta(BatchNorm):
     """BatchNorm at one log a step, with the running statistics of every momentum of ``MOMENTA``.
 
     In training it divides by the image's own statistics, whatever the momentum: running statistics
@@ -122,16 +122,9 @@ class BatchMomenta(Norm):
     """
 
     def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
-        super().__init__(channels, channels)
+        super().__init__(channels, momentum)
         self.register_buffer("running_means", torch.zeros(len(MOMENTA), channels))
         self.register_buffer("running_vars", torch.ones(len(MOMENTA), channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.register_buffer("observed", torch.tensor(0))
-
-    @property
-    def reads_image(self) -> bool:
-        return self.training
 
     def forward(self, x: Tensor) -> Tensor:
         given = self.weight, self.bias
@@ -146,8 +139,8 @@ class BatchMomenta(Norm):
     def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
         """Take an image's mean and biased variance, (C,), into all running statistics; the variance
         unbiased, as PyTorch does."""
-        self.observed += 1
-        shares = [1 / self.observed.item() if m == "cumulative" else m for m in MOMENTA]
+        self.num_batches_tracked += 1
+        shares = [1 / self.num_batches_tracked.item() if m == "cumulative" else m for m in MOMENTA]
         share = torch.tensor(shares, dtype=mean.dtype, device=mean.device)[:, None]
         unbiased = (var * pixels / max(1, pixels - 1)).to(mean.dtype)
         self.running_means.lerp_(mean.expand_as(self.running_means), share)
@@ -160,7 +153,7 @@ class BatchMomenta(Norm):
         row = MOMENTA.index(momentum)
         mean, var = self.running_means[row].clone(), self.running_vars[row].clone()
         if corrected and momentum != "cumulative":
-            start = (1 - float(momentum)) ** self.observed.item()
+            start = (1 - float(momentum)) ** self.num_batches_tracked.item()
             mean, var = mean / (1 - start), (var - start) / (1 - start)
         self.running_mean.copy_(mean)
         self.running_var.copy_(var)
