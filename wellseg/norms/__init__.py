@@ -66,7 +66,8 @@ class Norm(nn.Module):
         """Mean and variance of each group, float64 (..., groups), from those of its channels."""
         by_group = *mean.shape[:-1], self.groups, -1
         means, variances = mean.double().view(by_group), var.double().view(by_group)
-        return means.mean(-1), variances.mean(-1) + means.var(-1, correction=0)
+        mean = means.mean(-1)
+        return mean, variances.mean(-1) + (means - mean[..., None]).square().mean(-1)
 
 
 class _Normalise(torch.autograd.Function):

@@ -32,8 +32,7 @@ def segment(
     opening: Any
     if isinstance(scan, np.ndarray):
         if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
-            what = f"{scan.dtype} of shape {scan.shape}"
-            raise ValueError(f"a scan is gray uint8, rows x columns, not {what}")
+            raise ValueError(f"a scan is gray uint8, rows x columns, not {scan.dtype} {scan.shape}")
         rows, columns = scan.shape
         read = lambda start, stop: scan[start:stop]  # noqa: E731
         opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, read=read))

@@ -1,6 +1,7 @@
 """Statistics of a map that comes strip by strip, and the scale and shift of a norm by them."""
 
 import math
+from functools import reduce
 from typing import Any
 
 import torch
@@ -8,8 +9,7 @@ from torch import Tensor, nn
 
 from wellseg.norms.moments import Moments, block_moments, merge_moments
 
-BLOCK_VALUES = 1 << 18
-"""A bf16 map is scaled in float32 so many values at a time: 1 MB, which stays in the cache."""
+BLOCK_VALUES = 1 << 18  # of a bf16 map scaled in float32 at a time: 1 MB, which stays in the cache
 
 
 def window_parts(rows: int, window_rows: int) -> int:
@@ -30,6 +30,7 @@ class DepthStatistics:
     def __init__(self, rows: int, parts: int) -> None:
         self.parts, self.bounds = parts, [rows * i // parts for i in range(parts + 1)]
         self.moments: list[Moments] = []  # of each part so far
+        self.windows: dict[int, tuple[Tensor, Tensor]] = {}  # mean and variance where needed
 
     def add(self, row: int, strip: Tensor) -> None:
         """The next rows, (1, C, h, W), from that row on; each row once."""
@@ -51,16 +52,17 @@ class DepthStatistics:
 
     def of_rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Mean and biased variance for rows [start, stop), float64 (rows, C); (1, C) of parts=1."""
-        if self.parts == 1:
-            count, mean, square = self.moments[0]
-            return mean[None], square[None] / count
         # Windows have their middles at 0, 1, ... of these positions; nearer ones count more.
-        rows = torch.arange(start, stop, dtype=torch.float64) + 0.5
-        position = (rows * self.parts / self.bounds[-1] - 1).clamp(0, self.parts - 2)
+        middles = torch.arange(start + 0.5, stop, dtype=torch.float64) * self.parts
+        position = (middles / self.bounds[-1] - 1).clamp(0, max(0, self.parts - 2))
         numbers = range(math.floor(position[0]), math.ceil(position[-1]) + 1)
-        windows = [merge_moments(*self.moments[i : i + 2]) for i in numbers]
-        means = torch.stack([mean for _, mean, _ in windows])
-        variances = torch.stack([square / count for count, _, square in windows])
+        for number in numbers:
+            if number not in self.windows:
+                count, mean, square = reduce(merge_moments, self.moments[number : number + 2])
+                self.windows[number] = mean, square / count
+        means, variances = map(torch.stack, zip(*map(self.windows.get, numbers), strict=True))
+        if self.parts == 1:
+            return means, variances
         weights = 1 - (position[:, None] - torch.tensor(numbers)).abs()
         weights, away = weights.clamp(min=0).to(means.device), means - means[0]
         # The variance of a mixture has a term between its parts, as in merge_moments.

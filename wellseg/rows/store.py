@@ -12,11 +12,10 @@ from torch import Tensor
 
 @dataclass
 class Block:
-    """Kept rows (rows, width, channels). Of rows in the temporary file no tensor stays, not even
-    one without data: in the heap it would hold up holes, which grow with the scan."""
+    """Kept rows (rows, width, channels)."""
 
     nbytes: int
-    rows: Tensor | None  # those in memory
+    rows: Tensor | None  # in memory; else not even a meta tensor, which would split up the heap
     offset: int | None = None  # in the temporary file
     size: tuple[int, ...] = ()
     dtype: torch.dtype | None = None
