@@ -129,6 +129,26 @@ def test_two_of_one_course_that_bounce_are_told_apart_by_colour():
     assert {curve.colour for curve, _ in found} == {(220, 0, 0), (0, 0, 220)}
 
 
+def test_a_stroke_of_dots_in_many_colours_is_one_curve():
+    curves = [sine(250, 60, 400), sine(550, 60, 300)]
+    mask, rng = draw(*curves, width=3), np.random.default_rng(0)
+    inks = np.array([(90, 150, 60), (200, 160, 60), (200, 80, 60), (20, 20, 20)], np.uint8)
+    dots = rng.integers(0, len(inks), (len(mask) // 5, mask.shape[1] // 5))
+    colours = inks[dots.repeat(5, 0).repeat(5, 1)]
+    colours[draw(curves[1], width=3) > 0] = (0, 0, 220)  # one whose colour is clear
+    found = follow(mask, colours)
+    is_each(found, curves)
+    assert found[1][0].colour == (0, 0, 220)
+
+
+def test_two_that_run_as_one_both_follow_the_common_stroke():
+    apart = 80 * np.clip(np.abs(ROWS % 100 - 50) / 50 - 0.4, 0, 1)
+    course = sine(300, 30, 100)
+    found = follow(draw(course - apart, course + apart, width=(5, 9)))
+    is_each(found, [course - apart, course + apart])
+    assert not any((points.flags & BRIDGED).any() for _, points in found)
+
+
 def test_two_of_one_course_are_told_apart_by_width():
     bounce = 30 * np.cos(2 * np.pi * ROWS / 500)
     curves = [300 - abs(bounce), 306 + abs(bounce)]

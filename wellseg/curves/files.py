@@ -129,16 +129,11 @@ class CurveWriter:
                 name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
                 one.shown["name"] = name
                 points = self._follower.points(one.curve)
-                span = points.column, points.left, points.right
-                table: list[NDArray[Any]] = [
-                    _rows(one.curve),
-                    *span,
-                    one.values,
-                    points.confidence,
-                    points.flags,
-                ]
+                place: list[NDArray[Any]] = [_rows(one.curve), points.column, points.left]
+                facts = points.right, one.values, points.confidence, points.flags
+                table = np.stack([*place, *facts], 1)
                 form = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d"
-                np.savetxt(file, np.stack(table, 1), form)
+                np.savetxt(file, table, form)
         self.shown += [one.shown for one in found]
         self._write_las(found)
 

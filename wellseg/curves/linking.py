@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, eye_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.strands import (
     BLUE,
@@ -53,14 +54,12 @@ SHORT = 20.0
 """Gaps of so many pixels cost half of that, shorter ones less: dots and dashes."""
 TURN = 6.0
 """For a turn by 90 degrees."""
-SHARE = 0.15
+SHARE = 0.06
 """For each row of a strand on which a second curve lies."""
 UP_ROWS = 24
 """A stroke may run back up so far."""
 LOOP, LOOP_ROWS = 0.6, 40
 """A strand of fewer rows at a knot may be a loop of another's stroke: worth less."""
-AHEAD_ROWS = 80
-"""What a strand looks like is taken over so many rows of where it goes on."""
 
 
 @dataclass
@@ -129,8 +128,7 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     new = given < 0
 
-    upper_row, lower_row = top.imag, bottom.imag
-    a, s = pairs_between(upper_row, upper_row, lower_row - UP_ROWS, lower_row + gap_rows)
+    a, s = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
     near = (np.abs(gap.real) <= 2 * gap_rows) & (gap.imag > -3) & (layer[s] == layer[a])
     possible = (joined | near) & closed[a] & new[s] & (a < s)
@@ -138,9 +136,11 @@ def link(
 
     far = np.abs(gap)
     between = bottom[a, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
-    at_row = np.clip(np.rint(between.imag).astype(int) - ink_row, 0, len(ink) - 1)
-    at_column = np.clip(np.rint(between.real).astype(int), 0, ink.shape[1] - 1)
-    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * ink[at_row, at_column].mean(1) / 255)
+    at = between.imag - ink_row, between.real
+    inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
+    strokes = coo_array((joined[joined], (a[joined], s[joined])), shape=(len(strands),) * 2)
+    inked[np.isfinite(dijkstra(strokes)[a, s])] = 0  # the ink of others: it can lie on these
+    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
     turn = _angle(course_down[a], gap) + _angle(gap, course_up[s])
     cost = leap + TURN * turn / 2 * far / (far + 5) + unlike(look[a], look[s])
@@ -173,7 +173,7 @@ def link(
     into = np.bincount(s, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
-        if len(out[i]) == 1 and into[out[i][0]] == 1 and look[i, 0] < AHEAD_ROWS:
+        if len(out[i]) == 1 and into[out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[out[i][0]])
     return Scene(strands, top, bottom, look, costs, out, reach, births, knots, spurs, ahead)
 
