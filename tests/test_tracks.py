@@ -117,6 +117,21 @@ def test_two_tracks_that_share_a_border_are_two_where_their_grids_differ(divisio
     np.testing.assert_allclose(np.median(look(gray).borders, axis=0), tracks, atol=3)
 
 
+def test_a_narrow_track_beside_a_wider_one_ends_at_its_own_last_line():
+    gray, _, _ = draw_sheet(
+        RULINGS["borders like the grid"], layout=((80, 205), (205, 375), (500, 820))
+    )
+    borders = np.median(look(gray).borders, axis=0)
+    np.testing.assert_allclose(borders, [(80, 205), (205, 375), (500, 820)], atol=3)
+
+
+def test_sheets_of_one_log_that_were_printed_differently_have_their_own_borders():
+    ruling, other = PLAIN | {"step": 25.0}, ((100, 350), (435, 835))
+    second = draw_sheet(ruling, other)[0][HEADER:2400]
+    at = look(np.concatenate([draw_sheet(ruling)[0], second])).at(np.array([2500, 4800]))
+    np.testing.assert_allclose(at, [LAYOUT, other], atol=3)
+
+
 def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
     gray, _, _ = draw_sheet()
     borders = np.median(look(gray[:, 200:]).borders, axis=0)
@@ -197,7 +212,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
         found = tracks.at(np.array([truth["row"]]))[0] if tracks else np.empty((0, 2))
         if not right(truth, found):
             wrong.append(name)
-    assert count >= 20 and len(wrong) <= 0.25 * count, wrong
+    assert count >= 20 and len(wrong) <= 0.2 * count, wrong
 
 
 # ---- the files -----------------------------------------------------------------------------------------

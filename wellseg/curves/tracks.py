@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import find_peaks
 
-USUAL_DPI = 200.0
-"""Of a scan that does not say."""
 BLOCK_INCHES, PARTS = 1.5, 5
 """Rows that are looked at together: a dozen lines of the usual grid. Lines down are looked at in
 parts of it, in which those of a skewed sheet hardly move."""
@@ -28,13 +26,15 @@ INK = 35
 """Levels of gray below paper that are ink: many renders have a pale grid."""
 WANDER, ALIGN_INCHES = 0.2, 0.1
 """So much of the scan's width a log may wander to each side, and a part from its block."""
+SPANS, STAY = 10, 0.2
+"""Of the width, that move a little by themselves; and what holds back one with few lines."""
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
 """From -1 to 1: blocks that agree so well with the layout have it; of which there are so many at
 least, and which say so far around where it holds."""
 TRACK_INCHES, FADE_INCHES = 0.5, 1.0
 """The narrowest panel; in how much a worn panel has to end."""
-INWARDS, OUTWARDS, FAR, DRAWN = 0.1, 0.15, 0.3, 0.15
-"""Inches from where the lines across end at which a border costs FAR; one that is drawn earns."""
+NEAR_INCHES, FAR, DRAWN = 0.12, 0.3, 0.15
+"""So far from where the lines across end a border may lie, and costs FAR; one drawn earns."""
 LEAST_INCHES, GAIN, AGREES = 1.2, 0.13, 0.6
 """The narrowest track that shares a border; what such a border has to gain; and how well the lines
 of such a track agree with a comb at least."""
@@ -61,9 +61,7 @@ class Tracks:
 
     def at(self, rows: Indices) -> Floats:
         """float64 (rows, tracks, 2): left and right border in these rows."""
-        sides = self.borders.reshape(len(self.rows), -1).T
-        each = [np.interp(rows, self.rows, side) for side in sides]
-        return np.stack(each, 1).reshape(len(rows), -1, 2)
+        return np.apply_along_axis(lambda side: np.interp(rows, self.rows, side), 0, self.borders)
 
     def of(self, rows: Indices, columns: Floats) -> int:
         """Number, from 1, of the track in which most of these points lie; 0: most lie in none."""
@@ -78,16 +76,15 @@ class Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps six bytes a column of each block of rows, and the rows of one block. dpi: of the scan, if
-    it says.
+    Keeps six bytes a column of each block of rows, and the rows of one block. dpi: None: 200.
     """
 
     def __init__(self, columns: int, dpi: float | None) -> None:
-        self.columns, self.dpi = columns, dpi if dpi and 50 <= dpi <= 1200 else USUAL_DPI
+        self.columns, self.dpi = columns, dpi if dpi and 50 <= dpi <= 1200 else 200.0
         self.block_rows = self._px(BLOCK_INCHES)
         self._rest = np.empty((0, columns), np.uint8)
         self._across: list[Bytes] = []  # lines across in each block and column
-        self._down: list[Bytes] = []  # how dark lines down are in each part: 255 black throughout
+        self._down: list[Bytes] = []  # lines down in each part: 255 throughout
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
@@ -116,39 +113,45 @@ class TrackFinder:
         self._across.append(np.minimum(lines, 255).astype(np.uint8))
         down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
         down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
-        darkness = 255 - 255 * np.arange(256) / max(paper, 1)
-        dark = cv2.LUT(gray, darkness.clip(0, 255).astype(np.uint8)) * down * ink
-        for part in np.array_split(dark, PARTS):
+        for part in np.array_split(255 * down * ink, PARTS):
             mean = cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
             self._down.append(mean.astype(np.uint8))
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
-        if len(self._across) < LEAST_BLOCKS:
+        across = np.reshape(self._across, (-1, self.columns)).astype(np.float32)
+        usual = np.percentile(across, 90, axis=1, keepdims=True)
+        like = np.flatnonzero(usual >= 1)
+        if len(like) < LEAST_BLOCKS:
             return None
+        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
         step = self._px(BIN_INCHES)
         bins = range(0, self.columns, step)
-        lines = np.add.reduceat(np.array(self._across), bins, 1, np.float32) / step
-        usual = np.percentile(lines, 90, axis=1, keepdims=True)
-        like = np.flatnonzero(usual >= 1)
-        if not len(like):
-            return None
-        grid: Floats = 2 * np.clip(lines[like] / np.maximum(1, usual[like] / 2), 0, 1) - 1
-        shift = overlay(grid, max(4, int(WANDER * len(bins))), -1)
+        grid: Floats = np.add.reduceat(lines, bins, 1) / step
+        shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
         grid = _moved(grid, shift, -1)
         layout = grid.mean(0)
         fits = grid @ layout > FIT * np.abs(layout).sum()
         if fits.sum() < LEAST_BLOCKS:
             return None
         # From here on only blocks that have the layout, laid over each other.
-        page = np.repeat(grid[fits].mean(0), step)[: self.columns]
         parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
-        down = np.stack(self._down)[parts].astype(np.float32) / 255
-        shift, reach = np.repeat(shift[fits] * step, PARTS), self._px(ALIGN_INCHES)
-        sharp = _moved(down, shift)
-        sharp -= cv2.blur(sharp, (reach | 1, 1))
-        shift = shift + overlay(sharp, reach)
-        ruled = _moved(down, shift).mean(0)
+        rows = (parts + 0.5) * (self.block_rows / PARTS)
+        middle = slice(PARTS // 2, None, PARTS)
+        shift = np.rint(np.interp(rows, rows[middle], shift[fits] * step)).astype(np.int64)
+        reach = self._px(ALIGN_INCHES)
+        down = np.stack(self._down)[parts] / np.float32(255)
+        sharp = down - cv2.blur(down, (reach | 1, 1))
+        shift += overlay(_moved(sharp, shift), reach)
+        # Sheets of one log are not printed alike: each span of the width moves by itself, too.
+        sharp = _moved(sharp, shift)
+        wide = self.columns // SPANS + 1
+        middles = range(wide // 2, self.columns, wide)
+        spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
+        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (self.columns + 1, len(rows)))
+        shifts = shift[:, None] + np.rint(moves).astype(np.int64)
+        ruled = _moved(down, shifts[:, :-1]).mean(0)
+        page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
         tracks: list[tuple[int, int]] = []
         panels = np.flatnonzero(np.diff(page > 0, prepend=False, append=False)).reshape(-1, 2)
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
@@ -156,50 +159,45 @@ class TrackFinder:
             tracks += pairwise(_borders(ruled, left, self._end(page, right), self.dpi))
         if not tracks:
             return None
-        rows = (parts + 0.5) * (self.block_rows / PARTS)
-        sides = np.array(tracks) + shift[:, None, None] + 0.5
+        sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
 
     def _end(self, page: Floats, end: int) -> int:
         """Where a panel's lines across end, of which fewer and fewer may go on from ``end``."""
         fade = self._px(FADE_INCHES)
-        top, beyond = page[max(0, end - fade) : end].max(), page[end : end + fade]
-        if not len(beyond):
-            return end
-        return end + int((beyond < beyond.min() + 0.3 * (top - beyond.min())).argmax())
+        top, beyond = page[max(0, end - fade) : end].max(), page[end - 1 : end + fade]
+        return end - 1 + int((beyond < beyond.min() + 0.3 * (top - beyond.min())).argmax())
 
 
-def overlay(rows: Floats, most: int, empty: float = 0) -> Indices:
+def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indices:
     """How many columns each row of ``rows`` lies to the right of the mean of all, at most ``most``.
-    Where its neighbours lie says more than it does by itself."""
+    Where its neighbours lie says more than it does by itself; stay: what a row like the mean would
+    lose by lying that far, as a share of what it gains by lying right."""
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
     shift = np.zeros(len(rows), np.int64)
     for _ in range(3):
         mean = _moved(rows, shift, empty).mean(0)
         score = [padded[:, i : i + len(mean)] @ mean for i in range(2 * most + 1)]
         along = gaussian_filter1d(np.stack(score, 1), 1, axis=0)
+        along -= stay * (mean @ mean) * np.linspace(-1, 1, 2 * most + 1) ** 2
         shift = median_filter(along.argmax(1), 5) - most
         shift -= int(np.median(shift))
     return shift
 
 
 def _moved(rows: Floats, shift: Indices, empty: float = 0) -> Floats:
-    """Each row moved to the left by its shift."""
+    """Each row moved to the left by its shift, or its column's."""
+    shift = shift.reshape(len(rows), -1)
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
-    return np.take_along_axis(padded, most + shift[:, None] + np.arange(rows.shape[1]), 1)
+    return np.take_along_axis(padded, most + shift + np.arange(rows.shape[1]), 1)
 
 
-def _combs() -> list[Floats]:
-    """Where lines lie in [0, 1]: up to 30 equal parts; up to five decades from 1 or from 2."""
-    combs: list[Floats] = [np.arange(parts + 1) / parts for parts in range(2, 31)]
-    for start, decades in product((1, 2), range(1, 6)):
-        values = np.outer(10.0 ** np.arange(decades + 1), np.arange(1, 10)).ravel() / start
-        combs.append(np.log10(values[(values >= 1) & (values <= 10.0**decades)]) / decades)
-    return combs
-
-
-COMBS = _combs()
+COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(2, 31)]
+"""Where lines lie in [0, 1]: up to 30 equal parts; up to five decades from 1 or from 2."""
+for start, decades in product((1, 2), range(1, 6)):
+    values = np.outer(10.0 ** np.arange(decades + 1), np.arange(1, 10)).ravel() / start
+    COMBS.append(np.log10(values[(values >= 1) & (values <= 10.0**decades)]) / decades)
 NODES = np.concatenate(COMBS)
 COUNTS = np.array([len(comb) for comb in COMBS])
 STARTS = COUNTS.cumsum() - COUNTS
@@ -207,28 +205,25 @@ STARTS = COUNTS.cumsum() - COUNTS
 
 def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
     """Of the tracks of a panel whose lines across end at ``left`` and ``right``, from left to
-    right; none where it is no grid. ruled: how dark a line down is drawn in each column."""
-    flat = cv2.GaussianBlur(ruled[None].astype(np.float32), (0, 0), max(0.7, dpi / 250))
-    thin = np.ones((1, round(0.05 * dpi) | 1), np.uint8)
-    height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, thin)[0]
+    right; none where it is no grid. ruled: how much of a line down is drawn in each column."""
+    flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
+    height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     peaks = find_peaks(height, 0.02)[0]
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]
     height = np.clip(height / (np.percentile(inside, 70) if len(inside) else 1), 0, 1)
     peaks = peaks[height[peaks] > 0.15]
     near = cv2.dilate(height[None], np.ones((1, 2 * round(dpi / 80) + 1)))[0]
-    count = np.zeros(len(ruled) + 3)  # of lines, up to each column
-    count[peaks + 2] = height[peaks]
-    count = count.cumsum()
+    count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
 
-    inwards, outwards, least = round(INWARDS * dpi), round(OUTWARDS * dpi), LEAST_INCHES * dpi
-    starts = np.arange(max(0, left - outwards), left + inwards + 1)
-    ends = np.arange(right - inwards, min(len(ruled) - 1, right + outwards) + 1)
-    inner = peaks[(peaks >= starts[-1] + least) & (peaks <= ends[0] - least)]
+    reach, least = round(NEAR_INCHES * dpi), LEAST_INCHES * dpi
+    starts = np.arange(max(0, left - reach), left + reach + 1)
+    ends = np.arange(right - reach, min(len(ruled) - 1, right + reach) + 1)
+    inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]
     at = np.concatenate([starts, inner, ends])
     first, last = len(starts), len(starts) + len(inner)
-    out = np.concatenate([left - starts, np.zeros(len(inner)), ends - right])
+    off = np.concatenate([starts - left, np.zeros(len(inner)), ends - right])
     # The best way from a start to an end, and what it is worth up to each column.
-    worth = DRAWN * height[at] - FAR * np.maximum(out / outwards, -out / inwards) ** 2
+    worth = DRAWN * height[at] - FAR * (off / reach) ** 2
     worth[first:last] = -GAIN
     came = np.zeros(len(at), int)
     for k in range(first, len(at)):
@@ -248,12 +243,11 @@ def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
         path.append(int(came[path[-1]]))
     borders: list[int] = at[path[::-1]].tolist()
     for end in (0, -1):
-        drawn = peaks[abs(peaks - borders[end]) <= 0.02 * dpi]
-        borders[end] = max(drawn.tolist(), key=lambda peak: height[peak], default=borders[end])
+        near_by = peaks[abs(peaks - borders[end]) <= 0.02 * dpi].tolist()
+        borders[end] = max(near_by, key=lambda peak: height[peak], default=borders[end])
     # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
-    edge = max(6, 0.04 * dpi)
-    begin = 0 if left < edge < borders[0] else borders[0]
-    end = len(ruled) if len(ruled) - right < edge < len(ruled) - borders[-1] else borders[-1]
-    if (begin, end) != (borders[0], borders[-1]):
-        return [begin, end]
+    edge, inside = max(6, 0.04 * dpi), len(ruled) - borders[-1]
+    begun, goes_on = left < edge < borders[0], len(ruled) - right < edge < inside
+    if begun or goes_on:
+        return [0 if begun else borders[0], len(ruled) if goes_on else borders[-1]]
     return borders if worth[path[0]] >= PANEL else []
