@@ -20,7 +20,7 @@ HUE_APART = 14
 """Hues (0 to 179) so far from a known ink's are another ink."""
 LEAST_PIXELS = 40
 """A new ink has so many pixels in a block of rows."""
-PATCH_PIXELS, PATCHY = 120, 0.6
+PATCH_PIXELS, PATCHY = 120, 0.55
 """Prints mix their colours of dots, and a thin stroke is of many. A patch has fewer pixels; an ink
 of which more than this share is patches beside others is no layer, but goes with black."""
 REACH_PX = 8
@@ -55,7 +55,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, hues: list[int
     of_label = np.zeros(nearest.max() + 1, np.uint8)
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
-    patchy = [ink for ink in range(FIRST_INK, FIRST_INK + len(hues)) if _is_patchy(layers, ink)]
+    inks = range(FIRST_INK, FIRST_INK + len(hues))
+    patchy = [ink for ink in inks if _is_patchy(layers, ink)]
     return np.where(np.isin(layers, patchy), BLACK, layers)
 
 
@@ -63,8 +64,7 @@ def _is_patchy(layers: Bytes, ink: int) -> bool:
     """Whether an ink has no strokes of its own: most of it is small patches beside other inks."""
     own = layers == ink
     _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
-    others = ((layers > 0) & ~own).view(np.uint8)
-    beside = own & (cv2.dilate(others, np.ones((3, 3), np.uint8)) > 0)
+    beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
     size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
     return bool(size[size < PATCH_PIXELS].sum() > PATCHY * np.count_nonzero(own))
 
