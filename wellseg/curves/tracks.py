@@ -193,11 +193,15 @@ def _moved(rows: Floats, shift: Indices, empty: float = 0) -> Floats:
     return np.take_along_axis(padded, most + shift + np.arange(rows.shape[1]), 1)
 
 
+def _decades(start: int, count: int) -> Floats:
+    """Where the lines of so many decades lie in [0, 1], of which the first line is that number."""
+    values = np.outer(10.0 ** np.arange(count + 1), np.arange(1, 10)).ravel() / start
+    return np.log10(values[(values >= 1) & (values <= 10.0**count)]) / count
+
+
 COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(2, 31)]
 """Where lines lie in [0, 1]: up to 30 equal parts; up to five decades from 1 or from 2."""
-for start, decades in product((1, 2), range(1, 6)):
-    values = np.outer(10.0 ** np.arange(decades + 1), np.arange(1, 10)).ravel() / start
-    COMBS.append(np.log10(values[(values >= 1) & (values <= 10.0**decades)]) / decades)
+COMBS += [_decades(start, count) for start, count in product((1, 2), range(1, 6))]
 NODES = np.concatenate(COMBS)
 COUNTS = np.array([len(comb) for comb in COMBS])
 STARTS = COUNTS.cumsum() - COUNTS

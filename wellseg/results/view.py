@@ -67,9 +67,8 @@ class ViewWriter:
         self._levels = [Strips(TILE_ROWS), Strips(TILE_ROWS)]  # whole and reduced
         self._written = [0, 0]
         self._jpegs: list[str] = []
-        self._thumbs: list[
-            tuple[int, Pixels]
-        ] = []  # curve pixels at a strip's beginning; its picture
+        # Of each strip's beginning: how many curve pixels, and its picture.
+        self._thumbs: list[tuple[int, Pixels]] = []
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Pixels] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
