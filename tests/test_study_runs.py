@@ -7,7 +7,8 @@ import torch
 from studies.batch_size_one import findings, run, statistics
 from studies.batch_size_one.logs import Logs, append_white
 from studies.batch_size_one.plan import RATES, Cell, plan
-from studies.batch_size_one.score import COLUMNS, read_rows, score, score_without_training
+from studies.batch_size_one.rows import COLUMNS, read_rows
+from studies.batch_size_one.score import expected, score, score_without_training
 from studies.batch_size_one.train import Training, build
 
 TINY = Cell("A", "batch_momenta", 1e-2, 0, 8, widths=(8, 16))
@@ -47,7 +48,7 @@ def test_a_stopped_training_ends_as_one_that_was_not(tmp_path, logs, monkeypatch
     real = Training._one_step
 
     def stop(self, schedule):
-        if self.step == 5 and len(list(parts.iterdir())) == 1:
+        if self.step == 5 and len(list(parts.glob("*.pt"))) == 1:
             raise KeyboardInterrupt
         real(self, schedule)
 
@@ -60,7 +61,12 @@ def test_a_stopped_training_ends_as_one_that_was_not(tmp_path, logs, monkeypatch
         first, second = (torch.load(folder / name, weights_only=True) for folder in (whole, parts))
         torch.testing.assert_close(second, first, rtol=0, atol=0)
     assert (whole / "losses.json").read_text() == (parts / "losses.json").read_text()
-    assert sorted(p.name for p in parts.iterdir()) == ["annealed.pt", "constant.pt", "losses.json"]
+    assert sorted(p.name for p in parts.iterdir()) == [
+        "annealed.pt",
+        "constant.pt",
+        "losses.json",
+        "trained.json",
+    ]
 
 
 @pytest.mark.slow
@@ -74,9 +80,28 @@ def test_own_statistics_are_instance_norm_and_scoring_changes_no_weights(tmp_pat
     all_own = [r for r in again if r["way"] == "own first 6"]
     assert {r["set"]: r["f1"] for r in all_own} == {n: own[n] for n in ("like", "renders", "blank")}
     ways = {r["way"] for r in rows}
-    assert {"m0.01", "m0.01 corrected", "m1.0", "mcumulative", "own"} <= ways and len(ways) == 13
+    assert {"m0.01", "m0.01 corrected", "m1.0", "mcumulative", "own"} <= ways and len(ways) == 14
+    real = {"real_bilevel", "real_colour", "negative", "pages"}
+    assert {(r["schedule"], r["step"], r["way"], r["set"]) for r in rows} == {
+        each for each in expected(TINY) if each[-1] not in real
+    }
+    assert all(r["commit"] and r["corpus"] and r["machine"] and r["trained"] for r in rows + again)
     assert all(len(r["f1_by_threshold"]) == 21 for r in rows if "f1_by_threshold" in r)
     torch.testing.assert_close(torch.load(tmp_path / "annealed.pt", weights_only=True), before)
+
+
+def test_a_run_whose_loss_is_no_number_scores_0_and_is_not_left_out(tmp_path, logs, monkeypatch):
+    monkeypatch.setattr("studies.batch_size_one.train.curve_loss", lambda z, _: z.sum() * np.nan)
+    monkeypatch.setattr("studies.batch_size_one.score.THRESHOLDS", (0.5,))
+    run._do(TINY, tmp_path, logs, "cpu", False)
+    rows = read_rows([tmp_path / "rows" / f"{TINY.name}.csv"])
+    assert {row["status"] for row in rows} == {"diverged"}
+    assert {row["f1"] for row in rows if row["set"] == "like"} == {"0.0000;0.0000"}
+
+
+def test_labelled_regions_of_one_well_are_drawn_together(shared):
+    regions = Logs(shared, shared / "real" / "labelled").set("real_bilevel")
+    assert len(regions) == 15 and len({findings._well(log.name) for log in regions}) == 13
 
 
 def test_blank_paper_below_is_that_share_of_the_rows(logs):

@@ -168,5 +168,5 @@ def _f1(row: dict[str, str]) -> Array:
 
 
 def _well(name: str) -> str:
-    """Labelled regions are named WELL_..._ROW; drawn logs are each a well of their own."""
-    return name if name.startswith(("bilevel-", "colour-")) else name.rpartition("_")[0]
+    """Real regions are named WELL/REGION; drawn logs are each a well of their own."""
+    return name.partition("/")[0]

@@ -28,7 +28,8 @@ Pixels = NDArray[np.uint8]
 
 
 class StudyLog(NamedTuple):
-    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored."""
+    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored. name: of a real one
+    with its well before a slash."""
 
     name: str
     gray: Pixels
@@ -165,5 +166,6 @@ def _labelled(root: Path, name: str) -> list[StudyLog]:
         )
         if wanted:
             with open_scan(files.image) as scan:
-                logs.append(StudyLog(files.name, scan.read(0, scan.rows), truth))
+                signed = f"{files.well}/{files.name}"
+                logs.append(StudyLog(signed, scan.read(0, scan.rows), truth))
     return logs

@@ -14,7 +14,8 @@ from jsonargparse import auto_cli
 from studies.batch_size_one.findings import best_rates, summary
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.plan import Cell, plan
-from studies.batch_size_one.score import read_rows, score, score_without_training, write_rows
+from studies.batch_size_one.rows import made_here, read_rows, write_rows
+from studies.batch_size_one.score import score, score_without_training
 from studies.batch_size_one.train import Training
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device
@@ -48,6 +49,7 @@ def atlas(
     torch.set_num_threads(threads)
     chosen = str(pick_device(device))
     logs = Logs(out / "logs", real, pages, 4 if tiny else 64)
+    made_here(chosen)  # before the first row, for others may commit meanwhile
     _claim(out)
     for part in parts:
         best = best_rates(_rows(out))
@@ -75,11 +77,12 @@ def _do(cell: Cell, out: Path, logs: Logs, device: str, score_later: bool) -> No
         with FileLock(folder / "lock", blocking=False):
             if not (folder / "losses.json").exists():
                 print(f"train {cell.name}", flush=True)
+                training = Training(cell, logs, device)
                 try:
-                    Training(cell, logs, device).run(folder)
+                    training.run(folder)
                 except FloatingPointError as error:  # PREREGISTRATION.md: scored 0, not left out
                     print(f"{cell.name}: {error}", flush=True)
-                    return
+                    training.write_losses(folder)
             if not rows.exists() and not score_later:
                 print(f"score {cell.name}", flush=True)
                 write_rows(rows, score(cell, folder, logs, device))

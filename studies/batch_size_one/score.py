@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,83 +21,86 @@ from studies.batch_size_one.recalibrate import (
     precise,
     running_norms,
 )
+from studies.batch_size_one.rows import KEY, Row, made_here
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.scan.atomic import atomic_file
 from wellseg.scores.masks import score_log
 
-KEY = (
-    "part",
-    "norm",
-    "rate",
-    "seed",
-    "steps",
-    "logs",
-    "freeze",
-    "data",
-    "schedule",
-    "step",
-    "way",
-    "set",
-)
-COLUMNS = (*KEY, "status", "f1", "dice", "false_px_per_row", "f1_by_threshold", "names")
-"""f1, dice, false_px_per_row: of each log, with semicolons, in the order of ``names``. f1_by_threshold: mean F1 of the
-set at each of THRESHOLDS."""
 THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))
 HEADLINE = ("m0.01", "m0.01 corrected", "m0.1", "own", "evaluation")
 """Ways that are scored on all sets at the annealed end, at all thresholds; others on like, renders and validation."""
 SNAPSHOT_LOGS = 16
-
-Row = dict[str, Any]
+SWEPT = ("like", "renders", "blank")
+"""Sets with all thresholds."""
+LOSSES = 40
 
 
 def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
-    """All rows of a cell that was trained; a diverged one has F1 0 everywhere."""
-    rows: list[Row] = []
-    status = "diverged" if _diverged(folder) else "ok"
-    ends = [
-        (folder / f"{schedule}.pt", schedule, cell.steps) for schedule in ("constant", "annealed")
-    ]
-    snapshots = [(folder / f"step-{step:04d}.pt", "constant", step) for step in cell.snapshots]
-    for path, schedule, step in snapshots + ends:
+    """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the loss was no number."""
+    losses = json.loads((folder / "losses.json").read_text())
+    finite = bool(losses) and math.isfinite(sum(losses))
+    about = _about(cell) | {"status": "diverged" if _diverged(losses) else "ok"}
+    about |= made_here(device) | {"trained": _trained(folder)}
+    parts = np.array_split(losses, min(len(losses), LOSSES))
+    end = {"schedule": "annealed", "step": cell.steps, "way": "training", "set": "training"}
+    rows = [about | end | {"loss": [float(part.mean()) for part in parts]}]
+    for file, schedule, step in checkpoints(cell):
         net = build(cell)
-        net.load_state_dict(torch.load(path, weights_only=True))
+        if finite:
+            net.load_state_dict(torch.load(folder / file, weights_only=True))
         net.to(device).eval()
-        last = schedule == "annealed"
         for way, use in ways(net):
-            sets: Sequence[str] = ("like", "renders")
-            if last:
-                sets = SETS if way in HEADLINE else ("validation", "like", "renders")
-                sets = (*sets, *TALL) if cell.data == "tall" and way in HEADLINE else sets
             with use(net):
-                for name in sets:
-                    given = (
-                        logs.set(name)
-                        if last or step == cell.steps
-                        else logs.set(name)[:SNAPSHOT_LOGS]
-                    )
+                for name in sets_of(cell, way, schedule):
+                    given = logs.set(name)
+                    if step != cell.steps:
+                        given = given[:SNAPSHOT_LOGS]
                     if given:
-                        about = {
-                            "schedule": schedule,
-                            "step": step,
-                            "way": way,
-                            "set": name,
-                            "status": status,
-                        }
-                        sweep = last and way in HEADLINE and name in ("like", "renders", "blank")
-                        rows.append(_about(cell) | about | score_set(net, given, device, sweep))
+                        sweep = schedule == "annealed" and way in HEADLINE and name in SWEPT
+                        found = score_set(net if finite else None, given, device, sweep)
+                        what = {"schedule": schedule, "step": step, "way": way, "set": name}
+                        rows.append(about | what | found)
     return rows
+
+
+def checkpoints(cell: Cell) -> list[tuple[str, str, int]]:
+    """File, schedule and step of all that is scored."""
+    snapshots = [(f"step-{step:04d}.pt", "constant", step) for step in cell.snapshots]
+    ends = ("constant", "annealed")
+    return snapshots + [(f"{schedule}.pt", schedule, cell.steps) for schedule in ends]
+
+
+def sets_of(cell: Cell, way: str, schedule: str) -> tuple[str, ...]:
+    """The sets on which a way is scored."""
+    if schedule != "annealed":
+        return ("like", "renders")
+    if way not in HEADLINE:
+        return ("validation", "like", "renders")
+    return (*SETS, *TALL) if cell.data == "tall" else SETS
+
+
+def expected(cell: Cell) -> set[tuple[str, int, str, str]]:
+    """schedule, step, way and set of every row that ``score`` gives where all sets are there."""
+    names = [way for way, _ in ways(build(cell))]
+    return {("annealed", cell.steps, "training", "training")} | {
+        (schedule, step, way, name)
+        for _, schedule, step in checkpoints(cell)
+        for way in names
+        for name in sets_of(cell, way, schedule)
+    }
 
 
 def _about(cell: Cell) -> Row:
     return {name: getattr(cell, name) for name in KEY[:8]}
 
 
-def _diverged(folder: Path) -> bool:
-    """A loss that ends higher than it began, or that was no number (PREREGISTRATION.md)."""
-    import json
+def _trained(folder: Path) -> str:
+    path = folder / "trained.json"
+    return " / ".join(json.loads(path.read_text())) if path.exists() else ""
 
-    losses = json.loads((folder / "losses.json").read_text())
+
+def _diverged(losses: Sequence[float]) -> bool:
+    """A loss that ends higher than it began, or that was no number (PREREGISTRATION.md)."""
     head, tail = losses[:100], losses[-100:]
     return (
         not losses or not math.isfinite(sum(tail)) or sum(tail) / len(tail) > sum(head) / len(head)
@@ -191,6 +193,9 @@ TRAINING_LOGS = (12, 50, 200)
 def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
     """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
     rows: list[Row] = []
+    losses = json.loads((folder / "losses.json").read_text())
+    status = "diverged" if _diverged(losses) else "ok"
+    made = made_here(device) | {"trained": _trained(folder)}
 
     def restored() -> ResUNet:
         net = build(cell)
@@ -208,9 +213,9 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
                     "step": cell.steps,
                     "way": way,
                     "set": name,
-                    "status": "ok",
+                    "status": status,
                 }
-                rows.append(_about(cell) | about | score_set(net, given, device))
+                rows.append(_about(cell) | made | about | score_set(net, given, device))
 
     renders = [to_ink(log.tensors[0].to(device)) for log in logs.set("unlabelled")]
     shifted, own_kind = ("renders", "real_colour"), ("like", "real_bilevel")
@@ -236,17 +241,26 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
 
 
 @torch.no_grad()
-def score_set(net: ResUNet, logs: Sequence[StudyLog], device: str, sweep: bool = False) -> Row:
-    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too."""
+def score_set(
+    net: ResUNet | None, logs: Sequence[StudyLog], device: str, sweep: bool = False
+) -> Row:
+    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too. None: a network that is no numbers."""
     f1, dice, false_px, by_threshold = [], [], [], []
+    cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
     for log in logs:
+        if net is None:
+            has_curves = bool((log.truth == 255).any())
+            f1.append(0.0 if has_curves else math.nan)
+            dice.append(0.0 if has_curves else math.nan)
+            false_px.append(math.nan)
+            by_threshold.append([0.0] * len(cuts))
+            continue
         logits = net(to_ink(log.tensors[0].to(device)))[0, 0].float().cpu().numpy()
         scores = score_log(logits > 0, log.truth)
         f1.append(scores.f1_at_3px if scores.has_curves else math.nan)
         dice.append(scores.dice if scores.has_curves else math.nan)
         false_px.append(scores.false_centreline_px_per_row)
         if sweep and scores.has_curves:
-            cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
             by_threshold.append([score_log(logits > cut, log.truth).f1_at_3px for cut in cuts])
     found: Row = {
         "f1": f1,
@@ -254,29 +268,6 @@ def score_set(net: ResUNet, logs: Sequence[StudyLog], device: str, sweep: bool =
         "false_px_per_row": false_px,
         "names": [log.name for log in logs],
     }
-    if by_threshold:
+    if sweep and by_threshold:
         found["f1_by_threshold"] = np.mean(by_threshold, 0).tolist()
     return found
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _text(row.get(name)) for name in COLUMNS} for row in rows)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def read_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for path in paths:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows += csv.DictReader(file)
-    return rows
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ";".join(each if isinstance(each, str) else f"{each:.4f}" for each in value)
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

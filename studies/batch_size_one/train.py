@@ -20,6 +20,7 @@ from studies.batch_size_one.norms import (
     standardise,
 )
 from studies.batch_size_one.plan import TRUNK, Cell
+from studies.batch_size_one.rows import made_here
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.norms import make_norm
@@ -54,7 +55,8 @@ def build(cell: Cell) -> ResUNet:
 class Training:
     """A cell on its way; ``run`` leaves its checkpoints in a folder.
 
-    step-N.pt: the network at a snapshot; constant.pt and annealed.pt: at both ends; losses.json: of every step.
+    step-N.pt: the network at a snapshot; constant.pt and annealed.pt: at both ends; losses.json: of every step; trained.json: by
+    which commits, on which machines.
     """
 
     def __init__(self, cell: Cell, logs: Logs, device: str = "cpu") -> None:
@@ -68,6 +70,7 @@ class Training:
     def run(self, folder: Path) -> None:
         """Train to both ends, or go on from what is in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._sign(folder / "trained.json")
         branch = round(TRUNK * self.cell.steps)
         trunk = folder / "trunk.pt"
         if not trunk.exists():
@@ -80,11 +83,24 @@ class Training:
                 self._restore(state if state.exists() else trunk)
                 self._to(self.cell.steps, schedule, folder, state.name)
                 _save(folder / f"{schedule}.pt", self.net.state_dict())
-        with atomic_file(folder / "losses.json") as file:
-            file.write(json.dumps([round(loss, 5) for loss in self.losses]).encode())
+        self.write_losses(folder)
         for path in folder.glob("state*.pt"):
             path.unlink()
         trunk.unlink()
+
+    def write_losses(self, folder: Path) -> None:
+        """What says that a training is done; its last is no number where that ended it."""
+        with atomic_file(folder / "losses.json") as file:
+            file.write(json.dumps([round(loss, 5) for loss in self.losses]).encode())
+
+    def _sign(self, path: Path) -> None:
+        """Commit and machine of every start that had a hand in these weights."""
+        here = made_here(str(self.device))
+        signed = f"{here['commit']}, {here['machine']}"
+        before = json.loads(path.read_text()) if path.exists() else []
+        if signed not in before:
+            with atomic_file(path) as file:
+                file.write(json.dumps([*before, signed]).encode())
 
     def rate(self, schedule: str) -> float:
         """Up in a line, level; annealed, down in a line to zero over the last quarter."""
@@ -124,6 +140,7 @@ class Training:
                 loss.backward()  # type: ignore[no-untyped-call]
                 value += loss.item()
         if not math.isfinite(value):
+            self.losses.append(value)
             raise FloatingPointError(f"loss {value} at step {self.step}")
         nn.utils.clip_grad_norm_(self.net.parameters(), self.optim.clip)
         self.optimizer.step()
