@@ -163,33 +163,3 @@ def test_only_the_words_that_were_registered(shift, spread, said):
     noise = np.random.default_rng(1).normal(0, spread, (12, 64))
     found = statistics.difference(shift + noise - noise.mean() * (shift == 0), np.zeros((12, 64)))
     assert statistics.words(found, found.p) == said
-
-
-# ---- findings ------------------------------------------------------------------------------------
-
-
-def rows_of(way, rate, scores, name="like"):
-    return [
-        {
-            "part": "A", "norm": way.norm, "way": way.way, "rate": str(rate), "seed": str(seed), "set": each,
-            "schedule": "annealed", "logs": "1", "freeze": "", "data": "bilevel", "names": "bilevel-1;bilevel-2",
-            "f1": f"{score};{score}",
-        }
-        for each in ("validation", name) for seed, score in enumerate(scores)
-    ]  # fmt: skip
-
-
-def test_each_way_has_its_own_best_rate_and_ties_go_to_the_lower():
-    rows = rows_of(findings.V1, 0.01, [0.5, 0.7]) + rows_of(findings.V1, 0.003, [0.6, 0.6])
-    rows += rows_of(findings.OWN, 0.01, [0.8, 0.8]) + rows_of(findings.OWN, 0.003, [0.6, 0.6])
-    assert findings.best_rates(rows) == {"batch_momenta m0.01": 0.003, "batch_momenta own": 0.01}
-
-
-def test_the_family_compares_what_was_registered():
-    rows = rows_of(findings.V1, 0.01, [0.4] * 12) + rows_of(findings.GROUP, 0.001, [0.7] * 12)
-    ((hypothesis, found, p, word),) = findings.family(rows)
-    assert (hypothesis.name, word) == ("H1", "worse") and found.mean == pytest.approx(-0.3)
-    assert p == pytest.approx(2 / 4096)
-    assert "| H1 | batch_momenta m0.01 − group evaluation | like | -0.300 |" in findings.summary(
-        rows
-    )

@@ -1,31 +1,16 @@
-"""What the rows say: best rates, the family of eight comparisons, and the tables of docs and page."""
+"""What the rows say: best rates, the family of eight comparisons, and a summary of a run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from studies.batch_size_one.statistics import Array, Difference, difference, holm, words
-
-Rows = Sequence[dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Way:
-    """A norm and how it is asked for a mask. norm "instance" is BatchNorm's training with each image's own statistics:
-    at one log a step they are one function."""
-
-    norm: str
-    way: str
-    part: str = "A"
-
-    @property
-    def name(self) -> str:
-        return f"{self.norm} {self.way}"
-
+from studies.batch_size_one import plan
+from studies.batch_size_one.statistics import Difference, difference, holm, words
+from studies.batch_size_one.table import SEEDS, Scores, Table, Way, numbers
 
 V1, OWN = Way("batch_momenta", "m0.01"), Way("batch_momenta", "own")
 FASTER, CORRECTED = Way("batch_momenta", "m0.1"), Way("batch_momenta", "m0.01 corrected")
@@ -58,73 +43,89 @@ FAMILY = (
 )
 
 
-def best_rates(rows: Rows) -> dict[str, float]:
-    """Of each way of part A, the rate with the highest mean F1 on the validation logs at the annealed end, over all
-    seeds; ties: the lower rate. Empty until every seed has every rate."""
-    scores: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if row["part"] == "A" and row["set"] == "validation" and row["schedule"] == "annealed":
-            scores[f"{row['norm']} {row['way']}"][float(row["rate"])].append(
-                float(np.nanmean(_f1(row)))
-            )
+def seeds_said(table: Table) -> str:
+    """What goes beside every number of part A."""
+    done = len(table.seeds)
+    return f"{SEEDS} seeds" if done == SEEDS else f"interim, {done} of {SEEDS} seeds"
+
+
+def validation(table: Table, way: Way) -> dict[float, float]:
+    """Mean F1 of a way of part A on the validation logs at the annealed end, at each rate."""
+    found = {rate: table.of(way, rate, "validation") for rate in plan.RATES}
     return {
-        way: min(rates, key=lambda rate: (-round(float(np.mean(rates[rate])), 9), rate))
-        for way, rates in scores.items()
+        rate: float(np.mean([np.nanmean(numbers(row["f1"])) for row in rows.values()]))
+        for rate, rows in found.items()
+        if rows
     }
 
 
-def scores(rows: Rows, way: Way, rate: float, name: str) -> tuple[list[str], Array]:
-    """Names of the logs, and F1 (seeds, logs) at the annealed end; diverged runs as they are."""
-    chosen = {
-        int(row["seed"]): row
-        for row in rows
-        if (row["part"], row["norm"], row["way"], row["set"], row["schedule"])
-        == (way.part, way.norm, way.way, name, "annealed")
-        and float(row["rate"]) == rate
-    }
-    if not chosen:
-        raise ValueError(f"no rows of {way.name} at rate {rate:g} on {name}")
-    names = next(iter(chosen.values()))["names"].split(";")
-    return names, np.array([_f1(chosen[seed]) for seed in sorted(chosen)])
+def best_rates(table: Table) -> dict[str, float]:
+    """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs, over the seeds
+    that every rate has; ties: the lower rate."""
+    asked = sorted({(row["norm"], row["way"]) for row in table.rows if row["part"] == "A"})
+    best = {}
+    for way in (Way(*each) for each in asked):
+        if means := validation(table, way):
+            best[way.name] = min(means, key=lambda rate: (-round(means[rate], 9), rate))
+    return best
 
 
-def compare(rows: Rows, hypothesis: Hypothesis, rates: dict[str, float]) -> Difference:
+def paired(a: Scores, b: Scores, keep: np.ndarray | None = None) -> Difference:
+    """a less b in F1, over the seeds that both have and the logs that have a curve."""
+    if a.names != b.names:
+        raise ValueError("scored on unlike logs")
+    both = set(a.seeds) & set(b.seeds)
+    a, b = a.of_seeds(both), b.of_seeds(both)
+    scored = ~np.isnan(a.f1).any(0) & ~np.isnan(b.f1).any(0)
+    scored &= True if keep is None else keep
+    a, b = a.of_logs(scored), b.of_logs(scored)
+    return difference(a.f1, b.f1, a.wells)
+
+
+def compare(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> Difference:
     """The paired difference of a line of the family, over the seeds that both sides have."""
-    both = []
-    for way in (hypothesis.a, hypothesis.b):
-        rate = rates[(hypothesis.rate_of or way).name]
-        both.append(scores(rows, way, rate, hypothesis.set))
-    (names, a), (_, b) = both
-    seeds = min(len(a), len(b))
-    keep = ~np.isnan(a).any(0) & ~np.isnan(b).any(0)
-    if hypothesis.most_blank:
-        keep &= np.array([float(name.rpartition("-")[2]) >= 0.5 for name in names])
-    wells = [_well(names[i]) for i in np.flatnonzero(keep)]
-    return difference(a[:seeds, keep], b[:seeds, keep], wells)
+    a, b = (
+        table.scores(way, rates[(hypothesis.rate_of or way).name], hypothesis.set)
+        for way in (hypothesis.a, hypothesis.b)
+    )
+    return paired(a, b, blank_shares(a) >= 0.5 if hypothesis.most_blank else None)
 
 
-def family(rows: Rows) -> list[tuple[Hypothesis, Difference, float, str]]:
-    """Every line whose rows are there: the difference, Holm's p, and the word it allows."""
-    rates = best_rates(rows)
+def blank_shares(scores: Scores) -> np.ndarray:
+    """The share of white rows of each log of the set blank, (logs,)."""
+    return np.array([float(name.rpartition("-")[2]) for name in scores.names])
+
+
+def family(table: Table) -> list[tuple[Hypothesis, Difference, float, str]]:
+    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim" before all seeds."""
+    rates = best_rates(table)
     found = []
     for hypothesis in FAMILY:
         try:
-            found.append((hypothesis, compare(rows, hypothesis, rates)))
+            found.append((hypothesis, compare(table, hypothesis, rates)))
         except (ValueError, KeyError):
             continue
     corrected = holm([each.p for _, each in found])
-    return [(h, each, p, words(each, p)) for (h, each), p in zip(found, corrected, strict=True)]
+    return [
+        (h, each, p, words(each, p) if each.seeds == SEEDS else "interim")
+        for (h, each), p in zip(found, corrected, strict=True)
+    ]
 
 
-def summary(rows: Rows) -> str:
+def summary(table: Table) -> str:
     """Markdown: what is there, the family, and F1 over rates, ways and sets."""
-    cells = {(r["part"], r["norm"], r["rate"], r["seed"], r["logs"], r["freeze"]) for r in rows}
-    lines = [f"{len(cells)} trainings scored; {len(rows):,} rows.", ""]
+    cells = {
+        (r["part"], r["norm"], r["rate"], r["seed"], r["logs"], r["freeze"]) for r in table.rows
+    }
+    lines = [
+        f"{len(cells)} trainings scored; {len(table.rows):,} rows. Part A: {seeds_said(table)}.",
+        "",
+    ]
     lines += [
         "| | difference | set | F1 | 95 % | p (Holm) | words | expected |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for h, d, p, word in family(rows):
+    for h, d, p, word in family(table):
         lines.append(
             f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | {d.low:+.3f} to {d.high:+.3f} "
             f"({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
@@ -132,17 +133,17 @@ def summary(rows: Rows) -> str:
     lines += [
         "",
         "Best rates (validation): "
-        + ", ".join(f"{k} {v:g}" for k, v in sorted(best_rates(rows).items())),
+        + ", ".join(f"{k} {v:g}" for k, v in sorted(best_rates(table).items())),
     ]
-    lines += ["", *_table(rows)]
+    lines += ["", *_table(table)]
     return "\n".join(lines) + "\n"
 
 
-def _table(rows: Rows) -> Iterable[str]:
+def _table(table: Table) -> Iterable[str]:
     """Mean F1 at the annealed end, a line for each norm, way and rate."""
     sets = ("like", "renders", "blank", "real_bilevel", "real_colour")
     means: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
+    for row in table.rows:
         if row["schedule"] == "annealed" and row["set"] in sets:
             about = (
                 row["part"],
@@ -153,7 +154,7 @@ def _table(rows: Rows) -> Iterable[str]:
                 row["data"],
                 row["rate"],
             )
-            means[about][row["set"]].append(float(np.nanmean(_f1(row))))
+            means[about][row["set"]].append(float(np.nanmean(numbers(row["f1"]))))
     yield "| part, norm, way, logs, freeze, data | rate | " + " | ".join(sets) + " | seeds |"
     yield "|---" * (len(sets) + 3) + "|"
     for about, found in sorted(means.items()):
@@ -161,12 +162,3 @@ def _table(rows: Rows) -> Iterable[str]:
             f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets
         )
         yield f"| {' '.join(filter(None, about[:-1]))} | {about[-1]} | {scores_} | {len(found['like']) or ''} |"
-
-
-def _f1(row: dict[str, str]) -> Array:
-    return np.array([float(each) for each in row["f1"].split(";")])
-
-
-def _well(name: str) -> str:
-    """Real regions are named WELL/REGION; drawn logs are each a well of their own."""
-    return name.partition("/")[0]

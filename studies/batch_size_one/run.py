@@ -16,6 +16,7 @@ from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import made_here, read_rows, write_rows
 from studies.batch_size_one.score import score, score_without_training
+from studies.batch_size_one.table import Table
 from studies.batch_size_one.train import Training
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device
@@ -52,7 +53,7 @@ def atlas(
     made_here(chosen)  # before the first row, for others may commit meanwhile
     _claim(out)
     for part in parts:
-        best = best_rates(_rows(out))
+        best = best_rates(Table(_rows(out)))
         for cell in _cells(plan(best, part), seeds, tiny):
             _do(cell, out, logs, chosen, score_later)
         if part == "D" and best:
@@ -116,7 +117,7 @@ def _rows(out: Path) -> list[dict[str, str]]:
 def write_summary(out: Path) -> None:
     rows = _rows(out)
     with atomic_file(out / "summary.md") as file:
-        file.write(summary(rows).encode())
+        file.write(summary(Table(rows)).encode())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -45,21 +46,72 @@ def bootstrap(
 
     The logs are the same for every seed, so they are drawn once for all seeds (crossed, not nested).
     """
-    rng = np.random.default_rng(0)
-    seeds, logs = scores.shape
-    names = list(clusters) if clusters is not None else [str(i) for i in range(logs)]
-    number = np.unique(names, return_inverse=True)[1]
-    of_cluster = np.zeros((number.max() + 1, logs))
-    of_cluster[number, np.arange(logs)] = 1
+    by_seed, by_log = _weights(len(scores), tuple(clusters or _alone(scores)), draws)
+    return _ends(_means(scores, by_seed, by_log))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, or a ratio of two, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    logs: int
+
+
+def estimate(scores: Array, clusters: Sequence[str] | None = None) -> Estimate:
+    """The mean of scores (seeds, logs)."""
+    low, high, *_ = bootstrap(scores, clusters)
+    return Estimate(float(scores.mean()), low, high, *scores.shape)
+
+
+def ratio(
+    a: Array, b: Array, clusters: Sequence[str] | None = None, of_b: Sequence[str] | None = None
+) -> Estimate:
+    """Mean of a through mean of b, (seeds, logs) each, the seeds the same. Logs are drawn together where the clusters'
+    names are the same, else by themselves."""
+    names_a, names_b = tuple(clusters or _alone(a)), tuple(of_b or _alone(b))
+    by_seed, by_log = _weights(len(a), names_a, DRAWS)
+    of_logs = by_log if names_a == names_b else _weights(len(b), names_b, DRAWS, stream=1)[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotients = _means(a, by_seed, by_log) / _means(b, by_seed, of_logs)
+        low, high, *_ = _ends(quotients[np.isfinite(quotients)])
+        return Estimate(float(a.mean() / b.mean()), low, high, *a.shape)
+
+
+def _alone(scores: Array) -> list[str]:
+    return [str(i) for i in range(scores.shape[1])]
+
+
+@lru_cache(maxsize=64)
+def _weights(
+    seeds: int, clusters: tuple[str, ...], draws: int, stream: int = 0
+) -> tuple[Array, Array]:
+    """How often each draw takes each seed and each log."""
+    rng = np.random.default_rng(stream)
+    number = np.unique(clusters, return_inverse=True)[1]
+    wells = int(number.max()) + 1
+    of_cluster = np.zeros((wells, len(clusters)))
+    of_cluster[number, np.arange(len(clusters))] = 1
     by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws)
-    by_log = (
-        rng.multinomial(len(of_cluster), np.full(len(of_cluster), 1 / len(of_cluster)), draws)
-        @ of_cluster
+    by_log = rng.multinomial(wells, np.full(wells, 1 / wells), draws) @ of_cluster
+    return by_seed.astype(float), by_log
+
+
+def _means(scores: Array, by_seed: Array, by_log: Array) -> Array:
+    totals = ((by_seed @ scores) * by_log).sum(1)
+    means: Array = totals / (len(scores) * by_log.sum(1))
+    return means
+
+
+def _ends(means: Array) -> list[float]:
+    return (
+        [float(q) for q in np.quantile(means, (0.025, 0.975, 0.05, 0.95))]
+        if len(means)
+        else [np.nan] * 4
     )
-    means = np.einsum("ds,sl,dl->d", by_seed, scores, by_log, optimize=True) / (
-        seeds * by_log.sum(1)
-    )
-    return [float(q) for q in np.quantile(means, (0.025, 0.975, 0.05, 0.95))]
 
 
 def sign_flip_p(differences: Array) -> float:
@@ -67,9 +119,13 @@ def sign_flip_p(differences: Array) -> float:
     n = len(differences)
     if n > 20:
         raise ValueError(f"exact over 2**n signs: at most 20 seeds, not {n}")
-    signs = np.array(list(product((1.0, -1.0), repeat=n)))
-    means = np.abs(signs @ differences)
+    means = np.abs(_signs(n) @ differences)
     return float(np.mean(means >= abs(differences.sum()) - 1e-12))
+
+
+@lru_cache
+def _signs(n: int) -> Array:
+    return np.array(list(product((1.0, -1.0), repeat=n)))
 
 
 def holm(p: Sequence[float]) -> list[float]:
