@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from studies.batch_size_one import findings, run, statistics
+from studies.batch_size_one import run, statistics
 from studies.batch_size_one.logs import Logs, append_white
 from studies.batch_size_one.plan import RATES, Cell, plan
 from studies.batch_size_one.rows import COLUMNS, read_rows
@@ -101,7 +101,7 @@ def test_a_run_whose_loss_is_no_number_scores_0_and_is_not_left_out(tmp_path, lo
 
 def test_labelled_regions_of_one_well_are_drawn_together(shared):
     regions = Logs(shared, shared / "real" / "labelled").set("real_bilevel")
-    assert len(regions) == 15 and len({findings._well(log.name) for log in regions}) == 13
+    assert len(regions) == 15 and len({log.name.partition("/")[0] for log in regions}) == 13
 
 
 def test_blank_paper_below_is_that_share_of_the_rows(logs):
