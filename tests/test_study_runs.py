@@ -8,8 +8,16 @@ from studies.batch_size_one import run, statistics
 from studies.batch_size_one.logs import Logs, append_white
 from studies.batch_size_one.plan import RATES, Cell, plan
 from studies.batch_size_one.rows import COLUMNS, read_rows
-from studies.batch_size_one.score import expected, score, score_without_training
+from studies.batch_size_one.score import (
+    THRESHOLDS,
+    expected,
+    score,
+    score_set,
+    score_without_training,
+)
 from studies.batch_size_one.train import Training, build
+from wellseg.net.resunet import to_ink
+from wellseg.scores.masks import score_log
 
 TINY = Cell("A", "batch_momenta", 1e-2, 0, 8, widths=(8, 16))
 
@@ -102,6 +110,41 @@ def test_a_run_whose_loss_is_no_number_scores_0_and_is_not_left_out(tmp_path, lo
 def test_labelled_regions_of_one_well_are_drawn_together(shared):
     regions = Logs(shared, shared / "real" / "labelled").set("real_bilevel")
     assert len(regions) == 15 and len({log.name.partition("/")[0] for log in regions}) == 13
+
+
+def test_ways_of_the_same_statistics_are_scored_once(tmp_path, logs, monkeypatch):
+    """After very many steps the correction of the start is 1: all five corrected momenta are the plain ones."""
+    Training(TINY, logs).run(tmp_path)
+    state = torch.load(tmp_path / "annealed.pt", weights_only=True)
+    for name, value in state.items():
+        if name.endswith("num_batches_tracked"):
+            value.fill_(100_000)
+    torch.save(state, tmp_path / "annealed.pt")
+    calls = []
+
+    def count(net, given, device, sweep):
+        calls.append(len(given))
+        return {"f1": [len(calls)]}
+
+    monkeypatch.setattr("studies.batch_size_one.score.score_set", count)
+    monkeypatch.setattr("studies.batch_size_one.score.checkpoints", lambda cell: [ANNEALED])
+    rows = [row for row in score(TINY, tmp_path, logs) if row["set"] == "like"]
+    found = {row["way"]: row["f1"] for row in rows}
+    assert all(found[f"m{m}"] == found[f"m{m} corrected"] for m in (0.003, 0.01, 0.03, 0.1, 0.3))
+    assert len(set(map(str, found.values()))) == 8  # seven momenta and own
+
+
+ANNEALED = ("annealed.pt", "annealed", TINY.steps)
+
+
+def test_white_paper_changes_no_score_of_the_sweep(logs):
+    net = build(TINY).eval()
+    blank = [append_white(log, 0.75) for log in logs.set("like")]
+    found = score_set(net, blank, "cpu", True)["f1_by_threshold"]
+    with torch.no_grad():
+        logits = [net(to_ink(log.tensors[0]))[0, 0].numpy() for log in blank]
+    middle = [score_log(z > 0, log.truth).f1_at_3px for z, log in zip(logits, blank, strict=True)]
+    assert THRESHOLDS[10] == 0.5 and found[10] == pytest.approx(np.mean(middle), abs=1e-12)
 
 
 def test_blank_paper_below_is_that_share_of_the_rows(logs):
