@@ -12,6 +12,8 @@ SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
 """Share of the steps after which the rate stays (constant) or goes down in a line to zero (annealed)."""
 
+STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800}
+
 Data = Literal["bilevel", "mixed", "tall"]
 
 
@@ -60,12 +62,12 @@ def plan(best: Mapping[str, float], parts: str = "ADFECB") -> list[Cell]:
     for part in parts:
         if part == "A":
             cells += [
-                Cell("A", norm, rate, seed, 1600)
+                Cell("A", norm, rate, seed, STEPS["A"])
                 for seed in range(12) for rate in RATES for norm in ("batch_momenta", "group")
             ]  # fmt: skip
         elif part == "B":
             cells += [
-                Cell("B", norm, rate, seed, 400)
+                Cell("B", norm, rate, seed, STEPS["B"])
                 for seed in range(6)
                 for norm in OTHER_NORMS
                 for rate in RATES
@@ -74,26 +76,26 @@ def plan(best: Mapping[str, float], parts: str = "ADFECB") -> list[Cell]:
             continue
         elif part == "D":
             cells += [
-                Cell("D", "batch_frozen", v1, seed, 400, freeze=share)
+                Cell("D", "batch_frozen", v1, seed, STEPS["D"], freeze=share)
                 for seed in range(6) for share in (0.05, 0.25, 0.5, 0.75)
             ]  # fmt: skip
         elif part == "C":
             cells += [
-                Cell("C", norm, rate, seed, 400, logs=k)
+                Cell("C", norm, rate, seed, STEPS["C"], logs=k)
                 for seed in range(6) for k in (1, 2, 4, 8) for rate in sorted({v1, group})
                 for norm in ("pooled", "pooled_constant", "group")
             ]  # fmt: skip
         elif part == "E":
             rates = {"batch_momenta": v1, "group": group}
             cells += [
-                Cell("E", norm, rate, seed, 1000, data="tall")
+                Cell("E", norm, rate, seed, STEPS["E"], data="tall")
                 for seed in range(6)
                 for norm, rate in rates.items()
             ]
         elif part == "F":
             rates = {"batch_momenta": v1, "group": group, "instance": own, "hybrid": own}
             cells += [
-                Cell("F", norm, rate, seed, 800, data="mixed")
+                Cell("F", norm, rate, seed, STEPS["F"], data="mixed")
                 for seed in range(6)
                 for norm, rate in rates.items()
             ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.findings import best_rates, summary
+from studies.batch_size_one.collect import ROWS, committed, committed_cells, committed_corpus
+from studies.batch_size_one.findings import best_rates, seeds_said, summary
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.plan import Cell, plan
-from studies.batch_size_one.rows import made_here, read_rows, write_rows
+from studies.batch_size_one.rows import Row, made_here, read_rows, write_rows
 from studies.batch_size_one.score import score, score_without_training
-from studies.batch_size_one.table import Table
+from studies.batch_size_one.table import SEEDS, Table
 from studies.batch_size_one.train import Training
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device
@@ -33,11 +34,12 @@ def atlas(
     threads: int = 1,
     score_later: bool = False,
     tiny: bool = False,
+    rows: Path | None = ROWS,
 ) -> None:
     """Run, or go on with, the study. Started several times on one --out, the starts share the work.
 
     Args:
-        out: Folder for logs, checkpoints, rows (results.csv) and summary.md.
+        out: Folder for logs, checkpoints, rows and summary.md.
         parts: Which parts, in this order.
         real: A labelled data set of real regions, scored too.
         pages: A data set of whole pages, scored too.
@@ -45,23 +47,29 @@ def atlas(
         device: auto, cpu, cuda or cuda:N.
         threads: Of PyTorch; with several starts one each.
         score_later: Train only: checkpoints are kept until they are scored.
-        tiny: Minutes, to see it run: two stages, 16 steps, 4 logs of each kind.
+        tiny: Minutes, to see it run: two stages, 16 steps, 4 logs of each kind, nothing of --rows.
+        rows: Rows of finished cells, by `collect`. These cells are not run again; null: all are.
     """
     torch.set_num_threads(threads)
     chosen = str(pick_device(device))
-    logs = Logs(out / "logs", real, pages, 4 if tiny else 64)
     made_here(chosen)  # before the first row, for others may commit meanwhile
-    _claim(out)
+    run = _Run(out, Logs(out / "logs", real, pages, 4 if tiny else 64), chosen, score_later)
+    run.kept = None if tiny else rows
+    _claim(out, committed_corpus(run.kept))
     for part in parts:
-        best = best_rates(Table(_rows(out)))
-        for cell in _cells(plan(best, part), seeds, tiny):
-            _do(cell, out, logs, chosen, score_later)
+        table = Table(run.rows())
+        done = set(range(min(seeds, SEEDS))) <= set(table.seeds)
+        best = best_rates(table) if done else {}
+        if not done and part not in "AB":
+            print(f"part {part} waits for A's rates: {seeds_said(table)}", flush=True)
+        run.cells(_cells(plan(best, part), seeds, tiny))
         if part == "D" and best:
             v1 = ("batch_momenta", best["batch_momenta m0.01"])
             for cell in _cells(plan(best, "A"), seeds, tiny):
                 if (cell.norm, cell.rate) == v1:
-                    _score_without_training(cell, out, logs, chosen)
-        write_summary(out)
+                    run.without_training(cell)
+        with atomic_file(out / "summary.md") as file:
+            file.write(summary(Table(run.rows())).encode())
     print(f"{out / 'summary.md'}")
 
 
@@ -70,54 +78,77 @@ def _cells(planned: Sequence[Cell], seeds: int, tiny: bool) -> list[Cell]:
     return [replace(cell, steps=16, widths=(8, 16)) for cell in chosen] if tiny else chosen
 
 
-def _do(cell: Cell, out: Path, logs: Logs, device: str, score_later: bool) -> None:
-    folder, rows = out / "checkpoints" / cell.name, out / "rows" / f"{cell.name}.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.parent.mkdir(exist_ok=True)
-    try:
-        with FileLock(folder / "lock", blocking=False):
-            if not (folder / "losses.json").exists():
-                print(f"train {cell.name}", flush=True)
-                training = Training(cell, logs, device)
-                try:
-                    training.run(folder)
-                except FloatingPointError as error:  # PREREGISTRATION.md: scored 0, not left out
-                    print(f"{cell.name}: {error}", flush=True)
-                    training.write_losses(folder)
-            if not rows.exists() and not score_later:
-                print(f"score {cell.name}", flush=True)
-                write_rows(rows, score(cell, folder, logs, device))
-    except Timeout:
-        print(f"{cell.name} is being done by another start", flush=True)
+@dataclass
+class _Run:
+    """A start of the study. kept: the folder of rows that are in the repository."""
+
+    out: Path
+    logs: Logs
+    device: str = "cpu"
+    score_later: bool = False
+    kept: Path | None = None
+
+    def rows(self) -> list[dict[str, str]]:
+        """Those in the repository, and of other cells those of this folder."""
+        there = committed_cells(self.kept)
+        here = sorted((self.out / "rows").glob("*.csv"))
+        return committed(self.kept) + read_rows([p for p in here if p.stem not in there])
+
+    def cells(self, cells: Sequence[Cell]) -> None:
+        """Train and score what has no rows in the repository."""
+        there = committed_cells(self.kept)
+        if known := sum(cell.name in there for cell in cells):
+            print(f"{known} of {len(cells)} cells have their rows in {self.kept}", flush=True)
+        for cell in cells:
+            if cell.name not in there:
+                self.do(cell, score, cell.name)
+
+    def without_training(self, cell: Cell) -> None:
+        """Part D on the weights of a cell of A, which is trained once more where only its rows are there."""
+        name = f"D-of-{cell.name}"
+        if name not in committed_cells(self.kept):
+            if not (self.out / "checkpoints" / cell.name / "losses.json").exists():
+                print(f"{cell.name} once more: part D needs its weights", flush=True)
+            self.do(cell, score_without_training, name)
+
+    def do(self, cell: Cell, scored: Callable[..., list[Row]], name: str) -> None:
+        folder, rows = self.out / "checkpoints" / cell.name, self.out / "rows" / f"{name}.csv"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows.parent.mkdir(exist_ok=True)
+        try:
+            with FileLock(folder / "lock", blocking=False):
+                if not (folder / "losses.json").exists():
+                    print(f"train {cell.name}", flush=True)
+                    training = Training(cell, self.logs, self.device)
+                    try:
+                        training.run(folder)
+                    except (
+                        FloatingPointError
+                    ) as error:  # PREREGISTRATION.md: scored 0, not left out
+                        print(f"{cell.name}: {error}", flush=True)
+                        training.write_losses(folder)
+                if not rows.exists() and not self.score_later:
+                    print(f"score {name}", flush=True)
+                    write_rows(rows, scored(cell, folder, self.logs, self.device))
+        except Timeout:
+            print(f"{cell.name} is being done by another start", flush=True)
 
 
-def _score_without_training(cell: Cell, out: Path, logs: Logs, device: str) -> None:
-    folder, rows = out / "checkpoints" / cell.name, out / "rows" / f"D-of-{cell.name}.csv"
-    if (folder / "annealed.pt").exists() and not rows.exists():
-        print(f"score {rows.stem}", flush=True)
-        write_rows(rows, score_without_training(cell, folder, logs, device))
-
-
-def _claim(out: Path) -> None:
-    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's."""
+def _claim(out: Path, kept: str | None) -> None:
+    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or not that of the rows
+    in the repository."""
     note, here = out / "corpus.txt", fingerprint()
     out.mkdir(parents=True, exist_ok=True)
-    if note.exists() and note.read_text() != here:
-        raise ValueError(
-            f"{out} was begun with corpus {note.read_text()}, this is {here}: check out the commit "
-            "that README.md names, or give another --out"
-        )
+    for begun, what in (
+        (note.read_text() if note.exists() else here, out),
+        (kept or here, "--rows"),
+    ):
+        if begun != here:
+            raise ValueError(
+                f"{what} was begun with corpus {begun}, this is {here}: check out the commit that the rows name, "
+                "or give another --out and --rows null"
+            )
     note.write_text(here)
-
-
-def _rows(out: Path) -> list[dict[str, str]]:
-    return read_rows(sorted((out / "rows").glob("*.csv")))
-
-
-def write_summary(out: Path) -> None:
-    rows = _rows(out)
-    with atomic_file(out / "summary.md") as file:
-        file.write(summary(Table(rows)).encode())
 
 
 if __name__ == "__main__":

@@ -203,14 +203,40 @@ def buffers_kept(net: nn.Module) -> Iterator[None]:
 UNLABELLED = (1, 2, 4, 8, 16, 32, 64)
 PRIORS = (0, 4, 16)
 TRAINING_LOGS = (12, 50, 200)
+SHIFTED, OWN_KIND = ("renders", "real_colour"), ("like", "real_bilevel")
+
+
+def without_training(norms: int, scored: int = 64) -> dict[str, tuple[str, ...]]:
+    """Part D's ways to get a mask from a network of so many norms, and the sets on which each is scored."""
+    unlabelled = [many for many in UNLABELLED if many <= scored]
+    asked = {f"unlabelled {many} prior {prior}": SHIFTED for many in unlabelled for prior in PRIORS}
+    for many in _several(scored):
+        for how in RECALIBRATIONS:
+            asked[f"training {many} {how}"] = (*OWN_KIND, *SHIFTED)
+    asked |= {f"own first {depth}": SWEPT for depth in range(1, norms + 1)}
+    return asked | {"one scalar": SWEPT}
+
+
+def _several(scored: int) -> list[int]:
+    return [many for many in TRAINING_LOGS if many <= 6 * scored]
+
+
+RECALIBRATIONS = {"at once": precise, "layer by layer": layer_by_layer}
+
+
+def expected_without_training(cell: Cell) -> set[tuple[str, int, str, str]]:
+    """As ``expected``, of ``score_without_training``."""
+    asked = without_training(len(running_norms(build(cell))))
+    return {("annealed", cell.steps, way, name) for way, sets in asked.items() for name in sets}
 
 
 def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
     """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
     rows: list[Row] = []
     losses = json.loads((folder / "losses.json").read_text())
-    status = "diverged" if _diverged(losses) else "ok"
-    made = made_here(device) | {"trained": _trained(folder)}
+    about = _about(cell) | {"part": "D", "status": "diverged" if _diverged(losses) else "ok"}
+    about |= made_here(device) | {"trained": _trained(folder)}
+    about |= {"schedule": "annealed", "step": cell.steps}
 
     def restored() -> ResUNet:
         net = build(cell)
@@ -219,39 +245,32 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
         with _momentum(net, 0.01, False):
             return net
 
-    def add(way: str, net: ResUNet, sets: Sequence[str]) -> None:
-        for name in sets:
-            if given := logs.set(name):
-                about = {
-                    "part": "D",
-                    "schedule": "annealed",
-                    "step": cell.steps,
-                    "way": way,
-                    "set": name,
-                    "status": status,
-                }
-                rows.append(_about(cell) | made | about | score_set(net, given, device))
+    net = restored()
+    asked = without_training(len(running_norms(net)), logs.scored)
 
+    def add(way: str, net: ResUNet) -> None:
+        for name in asked[way]:
+            if given := logs.set(name):
+                rows.append(about | {"way": way, "set": name} | score_set(net, given, device))
+
+    for depth in range(1, len(running_norms(net)) + 1):
+        with own_first(net, depth):
+            add(f"own first {depth}", net)
+    with one_scalar(net):
+        add("one scalar", net)
     renders = [to_ink(log.tensors[0].to(device)) for log in logs.set("unlabelled")]
-    shifted, own_kind = ("renders", "real_colour"), ("like", "real_bilevel")
     for many in filter(lambda n: n <= logs.scored, UNLABELLED):
         for prior in PRIORS:
             net = restored()
             precise(net, renders[:many], prior)
-            add(f"unlabelled {many} prior {prior}", net, shifted)
-    several = [many for many in TRAINING_LOGS if many <= 6 * logs.scored]
+            add(f"unlabelled {many} prior {prior}", net)
+    several = _several(logs.scored)
     seen = [to_ink(logs.training(cell, n).tensors[0].to(device)) for n in range(max(several))]
     for many in several:
-        for name, recalibrate in (("at once", precise), ("layer by layer", layer_by_layer)):
+        for how, recalibrate in RECALIBRATIONS.items():
             net = restored()
             recalibrate(net, seen[:many])
-            add(f"training {many} {name}", net, (*own_kind, *shifted))
-    net = restored()
-    for depth in range(1, len(running_norms(net)) + 1):
-        with own_first(net, depth):
-            add(f"own first {depth}", net, ("like", "renders", "blank"))
-    with one_scalar(net):
-        add("one scalar", net, ("like", "renders", "blank"))
+            add(f"training {many} {how}", net)
     return rows
 
 
