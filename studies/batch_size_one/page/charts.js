@@ -1,0 +1,131 @@
+"use strict";
+/* Small pieces for drawing: SVG elements, scales, axes, lines with bands, rows with a zero line. */
+
+function h(tag, about = {}, ...children) {
+  const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "tspan", "title", "polygon"];
+  const element = svg.includes(tag)
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(about)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat())
+    if (child !== null && child !== undefined) element.append(child);
+  return element;
+}
+
+const signed = (x, digits = 2) =>
+  x === null || x === undefined ? "–" : (x < 0 ? "−" : x > 0 ? "+" : "±") + Math.abs(x).toFixed(digits);
+const plain = (x, digits = 2) => (x === null || x === undefined ? "–" : x.toFixed(digits).replace("-", "−"));
+const percent = (x) => (x === null || x === undefined ? "–" : `${Math.round(100 * x)} %`);
+const interval = (d) => `${signed(d.low)} to ${signed(d.high)}`;
+const seedsOf = (n, planned) =>
+  n >= planned ? `${planned} seeds` : `interim, ${n} of ${planned} seeds`;
+
+function linear([a, b], [p, q]) {
+  const f = (x) => p + ((x - a) / (b - a || 1)) * (q - p);
+  f.domain = [a, b];
+  return f;
+}
+
+/** Round values between a and b, about so many. */
+function ticks(a, b, about = 5) {
+  const raw = (b - a) / about, power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
+  const found = [];
+  for (let i = Math.ceil(a / step - 1e-9); i * step <= b + 1e-9; i++) found.push(i * step);
+  return found;
+}
+
+/** A chart that is drawn anew when its box changes width: draw(width) -> svg. */
+function chart(box, draw) {
+  let last = 0;
+  const again = () => {
+    const width = Math.max(260, Math.floor(box.clientWidth));
+    last = width;
+    box.replaceChildren(draw(width));
+  };
+  new ResizeObserver(() => Math.floor(box.clientWidth) !== last && again()).observe(box);
+  again();
+  return again;
+}
+
+function frame(width, height, label) {
+  return h("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
+}
+
+function text(x, y, value, about = {}) {
+  return h("text", { x, y, ...about }, value);
+}
+
+function xAxis(svg, x, y, values, format, title, { bottom = 34, grid = 0 } = {}) {
+  for (const v of values) {
+    if (grid) svg.append(h("line", { class: "grid", x1: x(v), x2: x(v), y1: y - grid, y2: y }));
+    svg.append(text(x(v), y + 16, format(v), { class: "tick", "text-anchor": "middle" }));
+  }
+  if (title) {
+    const middle = (x(x.domain[0]) + x(x.domain[1])) / 2;
+    svg.append(text(middle, y + bottom, title, { class: "axis", "text-anchor": "middle" }));
+  }
+}
+
+function yAxis(svg, y, x0, x1, values, format) {
+  for (const v of values) {
+    svg.append(h("line", { class: v === 0 ? "zero" : "grid", x1: x0, x2: x1, y1: y(v), y2: y(v) }));
+    svg.append(text(x0 - 6, y(v) + 4, format(v), { class: "tick", "text-anchor": "end" }));
+  }
+}
+
+/** points: [[x, {mean, low, high}]] in the charts' own units. */
+function bandLine(svg, points, x, y, kind) {
+  const there = points.filter(([, d]) => d);
+  if (!there.length) return;
+  if (there[0][1].low !== undefined && there[0][1].low !== null) {
+    const up = there.map(([v, d]) => `${x(v)},${y(d.high)}`);
+    const down = there.map(([v, d]) => `${x(v)},${y(d.low)}`).reverse();
+    svg.append(h("polygon", { class: `band ${kind}`, points: [...up, ...down].join(" ") }));
+  }
+  const path = there.map(([v, d], i) => `${i ? "L" : "M"}${x(v)},${y(d.mean)}`).join("");
+  svg.append(h("path", { class: `line ${kind}`, d: path }));
+  for (const [v, d] of there) svg.append(h("circle", { class: `dot ${kind}`, cx: x(v), cy: y(d.mean), r: 3 }));
+}
+
+function range(differences, least = 0.1) {
+  const all = differences.filter(Boolean).flatMap((d) => [d.low ?? d.mean, d.high ?? d.mean, d.mean]);
+  const low = Math.min(-least, ...all), high = Math.max(least, ...all), room = 0.06 * (high - low);
+  return [low - room, high + room];
+}
+
+/** Rows of differences with a zero line. lines: [{label, note, d, kind, hollow}]. */
+function forest(box, lines, { label, xTitle, margin = 0.03, left = 300 } = {}) {
+  return chart(box, (width) => {
+    const narrow = width < 560, head = narrow ? 34 : 8, rowHeight = narrow ? 50 : 34;
+    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 132);
+    const height = lines.length * rowHeight + 56;
+    const svg = frame(width, height, label);
+    const x = linear(range(lines.map((l) => l.d), 0.08), [x0, x1]);
+    const bottom = height - 42;
+    if (margin) svg.append(h("rect", {
+      class: "margin", x: x(-margin), width: x(margin) - x(-margin), y: 0, height: bottom }));
+    xAxis(svg, x, bottom, ticks(...x.domain, narrow ? 4 : 6), (v) => signed(v, 1).replace("±0.0", "0"), xTitle, { grid: bottom });
+    svg.append(h("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: bottom }));
+    lines.forEach(({ label: words, note, d, kind = "", hollow }, i) => {
+      const top = i * rowHeight, y = narrow ? top + head : top + rowHeight / 2;
+      const lineY = narrow ? top + 14 : y - (note ? 3 : -4);
+      svg.append(text(narrow ? 0 : 0, lineY, words, { class: "row" }));
+      if (note && !narrow) svg.append(text(0, y + 12, note, { class: "tick" }));
+      if (!d) {
+        svg.append(text(x(0) + 8, y + 4, "not yet run", { class: "tick" }));
+        return;
+      }
+      if (d.low !== null)
+        svg.append(h("line", { class: `whisker ${kind}`, x1: x(d.low), x2: x(d.high), y1: y, y2: y }));
+      svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""}`, cx: x(d.mean), cy: y, r: 5 },
+        h("title", {}, `${words}: ${signed(d.mean)}, 95 % ${interval(d)}`)));
+      if (!narrow) svg.append(text(x1 + 12, y + 4, `${signed(d.mean)}  [${interval(d)}]`, { class: "tick number" }));
+      else svg.append(text(width, lineY, signed(d.mean), { class: "tick number", "text-anchor": "end" }));
+    });
+    return svg;
+  });
+}

@@ -1,0 +1,329 @@
+"use strict";
+/* Figures of numbers that come from the rows. */
+
+const $ = (id) => document.getElementById(id);
+const SETS = {
+  like: "scans like the training", renders: "renders", blank: "partly blank scans",
+  real_bilevel: "real 1-bit scans", real_colour: "real colour logs", pages: "whole real pages",
+  tall3200: "3,200 × 480", tall6400: "6,400 × 560", tall12800: "12,800 × 640",
+};
+const notRun = (box, part, data) => {
+  const p = data.parts.find((each) => each.part === part);
+  const some = p.scored ? `, ${p.scored} of ${p.planned} trainings scored` : "";
+  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title.toLowerCase()}: not yet run${some}.`));
+};
+const kindOf = (way) => (way === "own" ? "own" : way === "group" ? "group" : "running");
+
+let radioGroups = 0;
+/** Radio buttons: options [[value, words, class]]. The box gets them; change(value) is called. */
+function radios(box, options, value, change, legend) {
+  const name = `choice-${radioGroups++}`;
+  if (legend && !box.querySelector("legend")) box.append(h("legend", {}, legend));
+  for (const [each, words, kind] of options)
+    box.append(h("label", {}, h("input", {
+      type: "radio", name, value: each, checked: each === value, onchange: () => change(each) }),
+    h("span", { class: kind || "" }, words)));
+  return (to) => { for (const input of box.querySelectorAll("input")) input.checked = input.value === to; };
+}
+
+/** A slider over whole numbers: say(value) gives the words beside it. */
+function slider(box, words, { min = 0, max, value, say, change }) {
+  const output = h("output", {}, say(value));
+  const input = h("input", { type: "range", min, max, step: 1, value, "aria-label": words,
+    "aria-valuetext": say(value) });
+  input.addEventListener("input", () => {
+    output.textContent = say(Number(input.value));
+    input.setAttribute("aria-valuetext", say(Number(input.value)));
+    change(Number(input.value));
+  });
+  box.append(h("label", { class: "slider" }, h("span", {}, `${words} `, output), input));
+  return (to) => { input.value = to; output.textContent = say(to); input.setAttribute("aria-valuetext", say(to)); };
+}
+
+/* --- First screen ----------------------------------------------------------------------------- */
+
+function fact(data) {
+  const of = (set) => data.pairs.find((p) => p.way === "m0.01" && p.against === "own" && p.set === set);
+  const parts = [];
+  for (const set of ["like", "renders"]) {
+    const d = of(set);
+    if (d) parts.push([`On ${d.logs} drawn ${set === "like" ? "scans like the training" : "renders"}: F1 `,
+      h("b", { class: "own" }, plain(d.b)), " and ", h("b", { class: "running" }, plain(d.a)), "; "]);
+  }
+  if (!parts.length) return;
+  const seeds = of("like") || of("renders");
+  $("fact").append(...parts.flat(), `mean of ${seedsOf(seeds.seeds, data.planned_seeds)}.`);
+}
+
+function tradeoff(box, data) {
+  const points = data.tradeoff, plot = box.querySelector(".plot"), says = box.querySelector(".readout");
+  if (!points.length) return notRun(plot, "A", data);
+  const say = (p) => says.replaceChildren(
+    h("b", { class: p.kind === "reads" ? "own" : "running" }, p.label), h("br"),
+    `keeps ${percent(p.renders_kept[0])} on renders (F1 ${plain(p.like)} → ${plain(p.renders)}) and `,
+    `${percent(p.blank_kept[0])} on blank paper (${plain(p.before_blank)} → ${plain(p.blank)}). `,
+    `Rate ${p.rate}; ${seedsOf(p.seeds, p.part === "A" || p.part === "D" ? 12 : 6)}.`);
+  const path = points.filter((p) => p.first).sort((a, b) => a.first - b.first);
+  const main = points.filter((p) => p.main);
+  chart(plot, (width) => {
+    const height = Math.min(430, Math.max(300, width * 0.86)), left = 48, bottom = height - 46;
+    const svg = frame(width, height, "Share of F1 kept on renders against share kept on blank paper");
+    const all = points.flatMap((p) => [p.blank_kept[1], p.blank_kept[0], p.blank_kept[2]]).filter((v) => v !== null);
+    const right = Math.max(1, ...points.flatMap((p) => p.renders_kept.filter((v) => v !== null)));
+    const low = Math.min(0.6, ...all), high = Math.max(1.05, ...all);
+    const x = linear([0, Math.min(1.3, right)], [left, width - 12]), y = linear([low, Math.min(1.4, high)], [bottom, 10]);
+    yAxis(svg, y, left, width - 12, ticks(...y.domain, 5), percent);
+    xAxis(svg, x, bottom, ticks(...x.domain, 5), percent, "of the F1 is kept on renders", { grid: bottom - 10 });
+    svg.append(text(left, 4, "of the F1 is kept on blank paper", { class: "axis" }));
+    if (path.length) {
+      const all = [points.find((p) => p.main && p.kind === "fixed"), ...path];
+      svg.append(h("path", { class: "line mixed", d: all.map((p, i) =>
+        `${i ? "L" : "M"}${x(p.renders_kept[0])},${y(p.blank_kept[0])}`).join("") }));
+    }
+    const labels = [];
+    for (const p of [...points].sort((a, b) => !!a.main - !!b.main)) {
+      const kind = p.first ? "mixed" : p.kind === "reads" ? (p.label.startsWith("GroupNorm, half") ? "group" : "own") : "running";
+      const cx = x(p.renders_kept[0]), cy = y(p.blank_kept[0]);
+      const poor = p.like < 0.5 && !p.main;
+      if (p.main && p.renders_kept[1] !== null) {
+        svg.append(h("line", { class: `whisker ${kind}`, x1: x(p.renders_kept[1]), x2: x(p.renders_kept[2]), y1: cy, y2: cy }));
+        svg.append(h("line", { class: `whisker ${kind}`, x1: cx, x2: cx, y1: y(p.blank_kept[1]), y2: y(p.blank_kept[2]) }));
+      }
+      const dot = h("circle", { class: `dot ${kind} ${poor ? "faint" : ""}`, cx, cy, r: p.main ? 7 : 4, tabindex: 0,
+        role: "button", "aria-label": p.label, onfocus: () => say(p), onmouseenter: () => say(p), onclick: () => say(p) },
+      h("title", {}, p.label));
+      svg.append(dot);
+      if (p.main) labels.push({ cx, cy, words: p.label.split(/[:(,]/)[0].trim() + (p.label.includes("corrected") ? ", corrected" : p.label.includes("0.1") ? " 0.1" : ""), kind });
+    }
+    // Labels beside their points, pushed apart so that none lies on another.
+    labels.sort((a, b) => a.cy - b.cy);
+    let free = -99;
+    for (const { cx, cy, words, kind } of labels) {
+      const at = Math.max(cy - 10, free + 15), toLeft = cx > width * 0.62;
+      free = at;
+      svg.append(text(cx + (toLeft ? -11 : 11), at, words, { class: `name ${kind}`, "text-anchor": toLeft ? "end" : "start" }));
+    }
+    return svg;
+  });
+  say(main.find((p) => p.kind === "reads") || points[0]);
+}
+
+/* --- Differences ------------------------------------------------------------------------------ */
+
+function family(data) {
+  const final = data.family.every((f) => f.word);
+  const lines = data.family.map((f) => ({
+    label: `${f.a} − ${f.b}`,
+    note: `${f.name}, ${SETS[f.set]}${f.name === "H7" ? ", half and more" : ""}. Expected: ${f.expected}. ` +
+      (f.mean === null ? "" : f.word ? `Found: ${f.word} (Holm p ${f.p.toFixed(4)}).` : `${seedsOf(f.seeds, data.planned_seeds)}.`),
+    d: f.mean === null ? null : f, hollow: !final,
+  }));
+  $("family-state").textContent = final
+    ? "All eight have all twelve seeds: words as pre-registered."
+    : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
+  forest($("family"), lines, { label: "The eight pre-registered differences", left: 520,
+    xTitle: "difference of F1; bar: 95 % interval" });
+}
+
+function pairs(data) {
+  const kinds = { "m0.01": "running", "m0.01 corrected": "running", "m0.1": "mixed", own: "own" };
+  for (const [id, against] of [["pairs-own", "own"], ["pairs-group", "group"]]) {
+    const found = data.pairs.filter((p) => p.against === against && (against === "group" || p.way === "m0.01" || p.way === "m0.1"));
+    if (!found.length) { notRun($(id), "A", data); continue; }
+    forest($(id), found.map((p) => ({
+      label: `${SETS[p.set]}: ${p.way === "own" ? "own statistics" : p.way === "m0.01" ? "momentum 0.01 (v1)" : p.way === "m0.1" ? "momentum 0.1" : "0.01, start corrected"}`,
+      note: `F1 ${plain(p.a)} and ${plain(p.b)}; ${p.logs} logs, ${seedsOf(p.seeds, data.planned_seeds)}`, d: p, kind: kinds[p.way],
+    })), { label: "Paired differences", left: 380, xTitle: "difference of F1; bar: 95 % interval" });
+  }
+}
+
+/* --- Momentum and steps ----------------------------------------------------------------------- */
+
+function heat(value) {
+  const most = 0.5, share = Math.min(1, Math.abs(value) / most) ** 0.75;
+  const ink = value < 0 ? "var(--running)" : "var(--own)";
+  return `color-mix(in oklab, ${ink} ${Math.round(85 * share)}%, var(--card))`;
+}
+
+function momentumMap(data) {
+  const map = data.map;
+  if (!map) return notRun($("map"), "A", data);
+  const now = { set: "like", rate: map.rates.includes("0.001") ? "0.001" : map.rates[0], corrected: false,
+    momentum: 1, stop: Math.min(2, map.stops.length - 1) };
+  const wayOf = (m) => `m${map.momenta[m]}` + (now.corrected && !["1.0", "cumulative"].includes(map.momenta[m]) ? " corrected" : "");
+  const cellOf = (m, s) => map.cells[`${now.set}|${now.rate}|${map.stops[s]}|${wayOf(m)}`];
+  const words = { "1.0": "1 (the last log)", cumulative: "cumulative" };
+  const momentumWords = (m) => words[map.momenta[m]] || map.momenta[m];
+  const stopWords = (s) => map.stops[s].replace(" constant", s >= map.stops.length - 2 ? ", constant" : "").replace(" annealed", ", annealed");
+  const controls = $("map-controls");
+  const sets = h("fieldset", {}), rates = h("fieldset", {});
+  controls.append(sets, rates);
+  radios(sets, [["like", "like the training"], ["renders", "renders"]], now.set, (v) => { now.set = v; draw(); }, "Logs");
+  radios(rates, map.rates.map((r) => [r, r]), now.rate, (v) => { now.rate = v; draw(); }, "Learning rate");
+  controls.append(h("label", { class: "check" }, h("input", { type: "checkbox", id: "map-corrected",
+    onchange: (e) => { now.corrected = e.target.checked; draw(); } }), " start corrected: ÷ (1 − (1 − m)ⁿ)"));
+  const setMomentum = slider(controls, "Momentum", { max: map.momenta.length - 1, value: now.momentum,
+    say: momentumWords, change: (v) => { now.momentum = v; draw(); } });
+  const setStop = slider(controls, "Steps", { max: map.stops.length - 1, value: now.stop, say: stopWords,
+    change: (v) => { now.stop = v; draw(); } });
+  let again = null, lines = null;
+  function draw() {
+    $("map-title").textContent = `Running less own statistics, F1 on ${SETS[now.set]}, learning rate ${now.rate}`;
+    again(); lines(); readout();
+  }
+  function readout() {
+    const m = map.momenta[now.momentum], c = cellOf(now.momentum, now.stop), steps = parseInt(map.stops[now.stop], 10);
+    const number = Number(m), left = m === "cumulative" ? 0 : (1 - number) ** steps;
+    const memory = m === "cumulative" ? "This buffer is the mean of every log since the start."
+      : number === 1 ? "This buffer is the last log, whole."
+        : `After ${steps} steps ${left < 0.0005 ? "nothing" : `${(100 * left).toFixed(left < 0.1 ? 1 : 0)} %`} of this buffer is its start` +
+          `${now.corrected ? ", which is taken out" : ""}; it looks back over about ${Math.round(1 / number)} logs.`;
+    $("map-readout").replaceChildren(...(c ? [
+      h("b", {}, `${signed(c[0])} `), `(95 % ${signed(c[1])} to ${signed(c[2])}): F1 `, h("b", { class: "running" }, plain(c[3])), " with running statistics, ",
+      h("b", { class: "own" }, plain(c[4])), " with the log’s own", ...(c[5] === null ? [] : [", ", h("b", { class: "group" }, plain(c[5])), " for GroupNorm"]),
+      `. ${c[7]} logs, ${seedsOf(c[6], data.planned_seeds)}. `] : ["Not yet run. "]), memory);
+  }
+  again = chart($("map"), (width) => {
+    const left = 84, top = 6, cw = (width - left) / map.stops.length, ch = 44, height = top + ch * map.momenta.length + 56;
+    const svg = frame(width, height, "Heat map of momentum and steps");
+    map.momenta.forEach((_, m) => {
+      const y = top + m * ch;
+      svg.append(text(left - 8, y + ch / 2 + 4, words[map.momenta[m]] ? map.momenta[m].replace("1.0", "1") : map.momenta[m], { class: "tick", "text-anchor": "end" }));
+      map.stops.forEach((_, s) => {
+        const c = cellOf(m, s), here = m === now.momentum && s === now.stop;
+        svg.append(h("rect", { class: `cell ${here ? "now" : ""}`, x: left + s * cw + 1, y: y + 1, width: cw - 2, height: ch - 2,
+          style: `fill: ${c ? heat(c[0]) : "none"}`, onclick: () => { now.momentum = m; now.stop = s; setMomentum(m); setStop(s); draw(); } }));
+        svg.append(text(left + (s + 0.5) * cw, y + ch / 2 + 4, c ? signed(c[0]).replace("0.", ".") : "·",
+          { "text-anchor": "middle", style: `pointer-events: none; font-size: ${cw < 44 ? 10 : 12}px` }));
+      });
+    });
+    map.stops.forEach((stop, s) => {
+      const [steps, kind] = stop.split(" "), last = s >= map.stops.length - 2;
+      svg.append(text(left + (s + 0.5) * cw, height - 36, steps, { class: "tick", "text-anchor": "middle" }));
+      if (last) svg.append(text(left + (s + 0.5) * cw, height - 22, kind === "annealed" ? "to 0" : "level", { class: "tick", "text-anchor": "middle" }));
+    });
+    svg.append(text(left + (width - left) / 2, height - 4, "steps; the rate stays level, or goes down to 0 at the end", { class: "axis", "text-anchor": "middle" }));
+    return svg;
+  });
+  lines = chart($("map-lines"), (width) => {
+    const height = 250, left = 40, bottom = height - 40, svg = frame(width, height, "F1 over steps");
+    const stops = map.stops.map((s, i) => [i, parseInt(s, 10)]).slice(0, map.stops.length);
+    const x = linear([0, map.stops.length - 1], [left + 8, width - 90]), y = linear([0, 1], [bottom, 10]);
+    yAxis(svg, y, left, width - 90, [0, 0.25, 0.5, 0.75, 1], (v) => v.toFixed(2));
+    xAxis(svg, (v) => x(v), bottom, [], String, null);
+    for (const [i, s] of stops) svg.append(text(x(i), bottom + 16, i === stops.length - 1 ? "to 0" : s, { class: "tick", "text-anchor": "middle" }));
+    svg.append(text((left + width - 90) / 2, bottom + 34, "steps", { class: "axis", "text-anchor": "middle" }));
+    svg.append(h("line", { class: "marker", x1: x(now.stop), x2: x(now.stop), y1: 6, y2: bottom }));
+    const ends = [];
+    for (const [at, kind, name] of [[5, "group", "GroupNorm"], [4, "own", "own"], [3, "running", "running"]]) {
+      const points = stops.map(([i]) => [i, cellOf(now.momentum, i)]).filter(([, c]) => c && c[at] !== null).map(([i, c]) => [i, { mean: c[at], low: null }]);
+      bandLine(svg, points, x, y, kind);
+      if (points.length) ends.push([y(points.at(-1)[1].mean), kind, name]);
+    }
+    ends.sort((a, b) => a[0] - b[0]);
+    let free = -99;
+    for (const [at, kind, name] of ends) {
+      free = Math.max(at + 4, free + 15);
+      svg.append(text(width - 82, free, name, { class: `name ${kind}` }));
+    }
+    return svg;
+  });
+  draw();
+}
+
+/* --- Lines of part D -------------------------------------------------------------------------- */
+
+function differenceLines(box, series, { xs, xTitle, label, xFormat = String, log = false, marker, height = 260 }) {
+  return chart(box, (width) => {
+    const left = 46, bottom = height - 42, right = width - 118, svg = frame(width, height, label);
+    const all = series.flatMap((s) => [...s.line, s.flat]);
+    const y = linear(range(all, 0.05), [bottom, 8]);
+    const t = log ? (v) => Math.log2(v + 0.5) : (v) => v;
+    const scale = linear([t(xs[0]), t(xs.at(-1))], [left + 6, right]), x = (v) => scale(t(v));
+    x.domain = [xs[0], xs.at(-1)];
+    yAxis(svg, y, left, right, ticks(...y.domain, 5), (v) => signed(v, 1).replace("±0.0", "0"));
+    xAxis(svg, x, bottom, xs, xFormat, null);
+    svg.append(text((left + right) / 2, bottom + 34, xTitle, { class: "axis", "text-anchor": "middle" }));
+    const at = marker ? marker() : null;
+    if (at !== null) svg.append(h("line", { class: "marker", x1: x(at), x2: x(at), y1: 4, y2: bottom }));
+    const ends = [];
+    for (const s of series) {
+      if (s.flat) svg.append(h("line", { class: `line dashed ${s.kind}`, x1: left, x2: right, y1: y(s.flat.mean), y2: y(s.flat.mean) }));
+      bandLine(svg, s.xs.map((v, i) => [v, s.line[i]]), x, y, s.kind);
+      const last = s.line.filter(Boolean).at(-1);
+      if (last) ends.push([y(last.mean) + 4, s.kind, s.name]);
+      if (s.flat) ends.push([y(s.flat.mean) + 4, s.kind, s.flatName]);
+    }
+    ends.sort((a, b) => a[0] - b[0]);
+    let free = -99;
+    for (const [where, kind, name] of ends) {
+      free = Math.max(where, free + 15);
+      svg.append(text(right + 8, free, name, { class: `name ${kind}` }));
+    }
+    return svg;
+  });
+}
+
+function depthRows(data, marker) {
+  if (!data.depth) { notRun($("depth-rows"), "D", data); return () => {}; }
+  const kinds = { like: "group", renders: "own", blank: "mixed" }, zero = { mean: 0, low: 0, high: 0 };
+  const series = Object.entries(data.depth).map(([set, d]) => ({
+    name: { like: "like", renders: "renders", blank: "partly blank" }[set], kind: kinds[set], xs: [0, ...d.k], line: [zero, ...d.line] }));
+  return differenceLines($("depth-rows"), series, { xs: [...new Set(series.flatMap((s) => s.xs))].sort((a, b) => a - b),
+    xTitle: "norms with own statistics", label: "F1 gained over depth", marker });
+}
+
+function newRows(data, marker, prior) {
+  if (!data.unlabelled) { notRun($("new-rows"), "D", data); return () => {}; }
+  $("new-title").textContent = "F1 gained over running statistics of the training, over all logs; dashed: each log’s own";
+  const kinds = { renders: "own", real_colour: "mixed" }, zero = { mean: 0, low: 0, high: 0 };
+  const box = h("div");
+  $("new-rows").append(box);
+  return () => {
+    const series = Object.entries(data.unlabelled).filter(([, d]) => d.priors[prior()]).map(([set, d]) => ({
+      name: { renders: "renders", real_colour: "real colour" }[set], kind: kinds[set], flat: d.own, flatName: "own",
+      xs: [0, ...d.priors[prior()].n], line: [zero, ...d.priors[prior()].line] }));
+    if (series.length) differenceLines(box, series, { xs: series[0].xs, log: true, xTitle: "unlabelled logs", label: "F1 gained over unlabelled logs", marker });
+  };
+}
+
+/* --- Parts B, C, E, F, and the list of parts -------------------------------------------------- */
+
+function others(data) {
+  const body = $("others-body");
+  const part = (title, words) => {
+    const box = h("div", { class: "plot wide" });
+    body.append(h("h3", {}, title), words ? h("p", {}, words) : null, box);
+    return box;
+  };
+  const b = part("Other norms over the learning rate", "F1 less that of GroupNorm with groups of 16, on renders. Nothing is chosen: each rate stands.");
+  if (data.over_rates && data.over_rates.renders) {
+    const { rates, lines } = data.over_rates.renders;
+    forest(b, Object.entries(lines).flatMap(([name, line]) => line.map((d, i) => ({ label: `${name}, rate ${rates[i]}`, d, kind: "own" })).filter(({ d }) => d)),
+      { label: "Other norms", left: 380, xTitle: "difference of F1" });
+  } else notRun(b, "B", data);
+  const c = part("One to eight logs a step", "BatchNorm pooled over k logs less GroupNorm accumulated over the same k.");
+  if (data.batch) {
+    forest(c, Object.entries(data.batch).flatMap(([key, { k, line }]) => {
+      const [set, rate, norm] = key.split("|");
+      return line.map((d, i) => ({ label: `${k[i]} logs, ${SETS[set]}, rate ${rate}${norm === "pooled" ? "" : ", statistics constant to the gradient"}`, d, kind: "running" }));
+    }), { label: "Batch sweep", left: 480, xTitle: "difference of F1" });
+  } else notRun(c, "C", data);
+  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480; BatchNorm v1 less GroupNorm, and less its own statistics.");
+  if (data.sizes) {
+    forest(e, data.sizes.map((d) => ({ label: `${SETS[d.set]}: less ${d.against === "group" ? "GroupNorm" : "own statistics"}`, d, kind: d.against })),
+      { label: "Sizes", left: 380, xTitle: "difference of F1" });
+  } else notRun(e, "E", data);
+  const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm.");
+  if (data.mixed) {
+    forest(f, data.mixed.map((d) => ({ label: `${SETS[d.set]}: ${d.label}`, d, kind: "mixed" })), { label: "Mixed training", left: 480, xTitle: "difference of F1" });
+  } else notRun(f, "F", data);
+}
+
+function partsTable(data) {
+  const head = h("tr", {}, ["Part", "", "Trainings scored", "Seeds"].map((t, i) => h("th", { class: i > 1 ? "number" : "" }, t)));
+  const lines = data.parts.map((p) => h("tr", {}, h("td", {}, p.part), h("td", {}, p.title),
+    h("td", { class: "number" }, p.scored || p.seeds ? `${p.scored} of ${p.planned}` : "not yet run"),
+    h("td", { class: "number" }, `${p.seeds} of ${p.planned_seeds}`)));
+  $("parts").append(h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, lines))));
+}
