@@ -11,9 +11,9 @@ from jsonargparse import auto_cli
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page.build import build
 from studies.batch_size_one.page.live import live
-from studies.batch_size_one.page.numbers import numbers, whole_seeds
-from studies.batch_size_one.page.table import Scores
-from studies.batch_size_one.score import read_rows
+from studies.batch_size_one.page.numbers import numbers
+from studies.batch_size_one.rows import read_rows
+from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import atomic_file
 
 
@@ -36,12 +36,12 @@ def page(
     files = sorted(rows.glob("*.csv*"))
     if not files:
         sys.exit(f"{rows}: no rows (*.csv, *.csv.xz)")
-    found = read_rows(files)
-    data = numbers(found)
+    table = Table(read_rows(files))
+    data = numbers(table)
     data["live"] = None
     if checkpoints:
         kept = Logs(logs or out.parent / "logs", scored=scored)
-        data["live"] = live(checkpoints, Scores(whole_seeds(found)), data["rates"], kept)
+        data["live"] = live(checkpoints, table, data["rates"], kept)
         if data["live"] is None:
             print(
                 f"{checkpoints}: no weights of seed 0 at the best rates; the page is without its network"

@@ -10,7 +10,7 @@ const SETS = {
 const notRun = (box, part, data) => {
   const p = data.parts.find((each) => each.part === part);
   const some = p.scored ? `, ${p.scored} of ${p.planned} trainings scored` : "";
-  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title.toLowerCase()}: not yet run${some}.`));
+  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title}: not yet run${some}.`));
 };
 const kindOf = (way) => (way === "own" ? "own" : way === "group" ? "group" : "running");
 
@@ -43,69 +43,56 @@ function slider(box, words, { min = 0, max, value, say, change }) {
 /* --- First screen ----------------------------------------------------------------------------- */
 
 function fact(data) {
-  const of = (set) => data.pairs.find((p) => p.way === "m0.01" && p.against === "own" && p.set === set);
   const parts = [];
   for (const set of ["like", "renders"]) {
-    const d = of(set);
-    if (d) parts.push([`On ${d.logs} drawn ${set === "like" ? "scans like the training" : "renders"}: F1 `,
-      h("b", { class: "own" }, plain(d.b)), " and ", h("b", { class: "running" }, plain(d.a)), "; "]);
+    const d = data.pairs.find((p) => p.way === "m0.01" && p.against === "own" && p.set === set);
+    if (d) parts.push(`on ${d.logs} ${set === "like" ? "drawn scans like the training" : "drawn renders"} `,
+      h("b", { class: "own" }, plain(d.b)), " with the log’s own, ", h("b", { class: "running" }, plain(d.a)), set === "like" ? " with running ones; " : "");
   }
-  if (!parts.length) return;
-  const seeds = of("like") || of("renders");
-  $("fact").append(...parts.flat(), `mean of ${seedsOf(seeds.seeds, data.planned_seeds)}.`);
+  if (parts.length) $("fact").append("F1 ", ...parts, ` (${data.seeds}).`);
 }
 
 function tradeoff(box, data) {
   const points = data.tradeoff, plot = box.querySelector(".plot"), says = box.querySelector(".readout");
   if (!points.length) return notRun(plot, "A", data);
-  const say = (p) => says.replaceChildren(
-    h("b", { class: p.kind === "reads" ? "own" : "running" }, p.label), h("br"),
-    `keeps ${percent(p.renders_kept[0])} on renders (F1 ${plain(p.like)} → ${plain(p.renders)}) and `,
-    `${percent(p.blank_kept[0])} on blank paper (${plain(p.before_blank)} → ${plain(p.blank)}). `,
-    `Rate ${p.rate}; ${seedsOf(p.seeds, p.part === "A" || p.part === "D" ? 12 : 6)}.`);
-  const path = points.filter((p) => p.first).sort((a, b) => a.first - b.first);
-  const main = points.filter((p) => p.main);
+  const kindOf = (p) => (p.depth || p.part === "F" ? "mixed" : p.fixed ? "running" : p.short === "GroupNorm" ? "group" : "own");
+  const say = (p) => says.replaceChildren(h("b", { class: kindOf(p) }, p.label), h("br"),
+    `${percent(p.renders.mean)} kept on renders (F1 ${plain(p.f1.like)} → ${plain(p.f1.renders)}), `,
+    `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "A" || p.part === "D" ? 12 : 6), ".");
+  const path = points.filter((p) => p.depth).sort((a, b) => a.depth - b.depth);
+  const main = points.filter((p) => p.best);
   chart(plot, (width) => {
-    const height = Math.min(430, Math.max(300, width * 0.86)), left = 48, bottom = height - 46;
+    const height = Math.min(430, Math.max(300, width * 0.8)), left = 48, bottom = height - 46;
     const svg = frame(width, height, "Share of F1 kept on renders against share kept on blank paper");
-    const all = points.flatMap((p) => [p.blank_kept[1], p.blank_kept[0], p.blank_kept[2]]).filter((v) => v !== null);
-    const right = Math.max(1, ...points.flatMap((p) => p.renders_kept.filter((v) => v !== null)));
-    const low = Math.min(0.6, ...all), high = Math.max(1.05, ...all);
-    const x = linear([0, Math.min(1.3, right)], [left, width - 12]), y = linear([low, Math.min(1.4, high)], [bottom, 10]);
-    yAxis(svg, y, left, width - 12, ticks(...y.domain, 5), percent);
-    xAxis(svg, x, bottom, ticks(...x.domain, 5), percent, "of the F1 is kept on renders", { grid: bottom - 10 });
-    svg.append(text(left, 4, "of the F1 is kept on blank paper", { class: "axis" }));
+    const ends = (name, of) => of.flatMap((p) => [p[name].mean, ...(p.best ? [p[name].low, p[name].high] : [])]);
+    const x = linear([0, Math.max(0.8, ...ends("renders", points)) * 1.04], [left, width - 10]);
+    const y = linear([Math.min(0.7, ...ends("blank", points)) - 0.03, Math.max(1.02, ...ends("blank", points)) + 0.02], [bottom, 18]);
+    yAxis(svg, y, left, width - 10, ticks(...y.domain, 5), percent);
+    xAxis(svg, x, bottom, ticks(...x.domain, 5), percent, "of F1 kept on renders", { grid: bottom - 18 });
+    svg.append(text(left, 8, "of F1 kept on blank paper", { class: "axis" }));
     if (path.length) {
-      const all = [points.find((p) => p.main && p.kind === "fixed"), ...path];
-      svg.append(h("path", { class: "line mixed", d: all.map((p, i) =>
-        `${i ? "L" : "M"}${x(p.renders_kept[0])},${y(p.blank_kept[0])}`).join("") }));
+      const all = [...main.filter((p) => p.way.endsWith(" m0.01")), ...path];
+      svg.append(h("path", { class: "line mixed", d: all.map((p, i) => `${i ? "L" : "M"}${x(p.renders.mean)},${y(p.blank.mean)}`).join("") }));
     }
-    const labels = [];
-    for (const p of [...points].sort((a, b) => !!a.main - !!b.main)) {
-      const kind = p.first ? "mixed" : p.kind === "reads" ? (p.label.startsWith("GroupNorm, half") ? "group" : "own") : "running";
-      const cx = x(p.renders_kept[0]), cy = y(p.blank_kept[0]);
-      const poor = p.like < 0.5 && !p.main;
-      if (p.main && p.renders_kept[1] !== null) {
-        svg.append(h("line", { class: `whisker ${kind}`, x1: x(p.renders_kept[1]), x2: x(p.renders_kept[2]), y1: cy, y2: cy }));
-        svg.append(h("line", { class: `whisker ${kind}`, x1: cx, x2: cx, y1: y(p.blank_kept[1]), y2: y(p.blank_kept[2]) }));
+    for (const p of [...points].sort((a, b) => a.best - b.best)) {
+      const kind = kindOf(p), cx = x(p.renders.mean), cy = y(p.blank.mean);
+      if (p.best) {
+        svg.append(h("line", { class: `whisker ${kind}`, x1: x(p.renders.low), x2: x(p.renders.high), y1: cy, y2: cy }));
+        svg.append(h("line", { class: `whisker ${kind}`, x1: cx, x2: cx, y1: y(p.blank.low), y2: y(p.blank.high) }));
       }
-      const dot = h("circle", { class: `dot ${kind} ${poor ? "faint" : ""}`, cx, cy, r: p.main ? 7 : 4, tabindex: 0,
-        role: "button", "aria-label": p.label, onfocus: () => say(p), onmouseenter: () => say(p), onclick: () => say(p) },
-      h("title", {}, p.label));
-      svg.append(dot);
-      if (p.main) labels.push({ cx, cy, words: p.label.split(/[:(,]/)[0].trim() + (p.label.includes("corrected") ? ", corrected" : p.label.includes("0.1") ? " 0.1" : ""), kind });
+      svg.append(h("circle", { class: `dot ${kind} ${p.best ? "" : "faint"}`, cx, cy, r: p.best ? 7 : 4, tabindex: p.best ? 0 : null,
+        role: "img", "aria-label": p.label, onfocus: () => say(p), onmouseenter: () => say(p), onclick: () => say(p) }, h("title", {}, p.label)));
     }
-    // Labels beside their points, pushed apart so that none lies on another.
-    labels.sort((a, b) => a.cy - b.cy);
+    // Names beside their points, pushed apart so that none lies on another.
     let free = -99;
-    for (const { cx, cy, words, kind } of labels) {
-      const at = Math.max(cy - 10, free + 15), toLeft = cx > width * 0.62;
-      free = at;
-      svg.append(text(cx + (toLeft ? -11 : 11), at, words, { class: `name ${kind}`, "text-anchor": toLeft ? "end" : "start" }));
+    for (const p of [...main].sort((a, b) => b.blank.mean - a.blank.mean)) {
+      const cx = x(p.renders.mean), toLeft = cx > width * 0.6;
+      free = Math.max(y(p.blank.mean) - 10, free + 16);
+      svg.append(text(cx + (toLeft ? -12 : 12), free, p.short, { class: `name ${kindOf(p)}`, "text-anchor": toLeft ? "end" : "start" }));
     }
     return svg;
   });
-  say(main.find((p) => p.kind === "reads") || points[0]);
+  say(main.find((p) => !p.fixed) || points[0]);
 }
 
 /* --- Differences ------------------------------------------------------------------------------ */
@@ -114,14 +101,14 @@ function family(data) {
   const final = data.family.every((f) => f.word);
   const lines = data.family.map((f) => ({
     label: `${f.a} − ${f.b}`,
-    note: `${f.name}, ${SETS[f.set]}${f.name === "H7" ? ", half and more" : ""}. Expected: ${f.expected}. ` +
-      (f.mean === null ? "" : f.word ? `Found: ${f.word} (Holm p ${f.p.toFixed(4)}).` : `${seedsOf(f.seeds, data.planned_seeds)}.`),
-    d: f.mean === null ? null : f, hollow: !final,
+    note: `${f.name}, on ${SETS[f.set]}${f.name === "H7" ? ", half and more" : ""}; expected: ${f.expected}` +
+      (f.word ? `. Found: ${f.word} (Holm p ${f.p.toFixed(4)})` : f.seeds ? `; ${seedsOf(f.seeds, 12)}` : ""),
+    d: f.seeds ? f : null, hollow: !final,
   }));
   $("family-state").textContent = final
     ? "All eight have all twelve seeds: words as pre-registered."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
-  forest($("family"), lines, { label: "The eight pre-registered differences", left: 520,
+  forest($("family"), lines, { label: "The eight pre-registered differences", left: 430,
     xTitle: "difference of F1; bar: 95 % interval" });
 }
 
@@ -131,8 +118,8 @@ function pairs(data) {
     const found = data.pairs.filter((p) => p.against === against && (against === "group" || p.way === "m0.01" || p.way === "m0.1"));
     if (!found.length) { notRun($(id), "A", data); continue; }
     forest($(id), found.map((p) => ({
-      label: `${SETS[p.set]}: ${p.way === "own" ? "own statistics" : p.way === "m0.01" ? "momentum 0.01 (v1)" : p.way === "m0.1" ? "momentum 0.1" : "0.01, start corrected"}`,
-      note: `F1 ${plain(p.a)} and ${plain(p.b)}; ${p.logs} logs, ${seedsOf(p.seeds, data.planned_seeds)}`, d: p, kind: kinds[p.way],
+      label: `${SETS[p.set]}: ${p.label}`,
+      note: `F1 ${plain(p.a)} and ${plain(p.b)}; ${p.logs} logs, ${seedsOf(p.seeds, 12)}`, d: p, kind: kinds[p.way],
     })), { label: "Paired differences", left: 380, xTitle: "difference of F1; bar: 95 % interval" });
   }
 }
@@ -181,7 +168,7 @@ function momentumMap(data) {
     $("map-readout").replaceChildren(...(c ? [
       h("b", {}, `${signed(c[0])} `), `(95 % ${signed(c[1])} to ${signed(c[2])}): F1 `, h("b", { class: "running" }, plain(c[3])), " with running statistics, ",
       h("b", { class: "own" }, plain(c[4])), " with the log’s own", ...(c[5] === null ? [] : [", ", h("b", { class: "group" }, plain(c[5])), " for GroupNorm"]),
-      `. ${c[7]} logs, ${seedsOf(c[6], data.planned_seeds)}. `] : ["Not yet run. "]), memory);
+      `. ${c[7]} logs, ${seedsOf(c[6], 12)}. `] : ["Not yet run. "]), memory);
   }
   again = chart($("map"), (width) => {
     const left = 84, top = 6, cw = (width - left) / map.stops.length, ch = 44, height = top + ch * map.momenta.length + 56;
@@ -268,7 +255,7 @@ function depthRows(data, marker) {
   if (!data.depth) { notRun($("depth-rows"), "D", data); return () => {}; }
   const kinds = { like: "group", renders: "own", blank: "mixed" }, zero = { mean: 0, low: 0, high: 0 };
   const series = Object.entries(data.depth).map(([set, d]) => ({
-    name: { like: "like", renders: "renders", blank: "partly blank" }[set], kind: kinds[set], xs: [0, ...d.k], line: [zero, ...d.line] }));
+    name: { like: "like", renders: "renders", blank: "partly blank" }[set], kind: kinds[set], xs: [0, ...d.x], line: [zero, ...d.line] }));
   return differenceLines($("depth-rows"), series, { xs: [...new Set(series.flatMap((s) => s.xs))].sort((a, b) => a - b),
     xTitle: "norms with own statistics", label: "F1 gained over depth", marker });
 }
@@ -282,7 +269,7 @@ function newRows(data, marker, prior) {
   return () => {
     const series = Object.entries(data.unlabelled).filter(([, d]) => d.priors[prior()]).map(([set, d]) => ({
       name: { renders: "renders", real_colour: "real colour" }[set], kind: kinds[set], flat: d.own, flatName: "own",
-      xs: [0, ...d.priors[prior()].n], line: [zero, ...d.priors[prior()].line] }));
+      xs: [0, ...d.priors[prior()].x], line: [zero, ...d.priors[prior()].line] }));
     if (series.length) differenceLines(box, series, { xs: series[0].xs, log: true, xTitle: "unlabelled logs", label: "F1 gained over unlabelled logs", marker });
   };
 }
@@ -304,10 +291,10 @@ function others(data) {
   } else notRun(b, "B", data);
   const c = part("One to eight logs a step", "BatchNorm pooled over k logs less GroupNorm accumulated over the same k.");
   if (data.batch) {
-    forest(c, Object.entries(data.batch).flatMap(([key, { k, line }]) => {
+    forest(c, Object.entries(data.batch).flatMap(([key, { x: k, line }]) => {
       const [set, rate, norm] = key.split("|");
       return line.map((d, i) => ({ label: `${k[i]} logs, ${SETS[set]}, rate ${rate}${norm === "pooled" ? "" : ", statistics constant to the gradient"}`, d, kind: "running" }));
-    }), { label: "Batch sweep", left: 480, xTitle: "difference of F1" });
+    }), { label: "Batch sweep", left: 430, xTitle: "difference of F1" });
   } else notRun(c, "C", data);
   const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480; BatchNorm v1 less GroupNorm, and less its own statistics.");
   if (data.sizes) {
@@ -316,7 +303,7 @@ function others(data) {
   } else notRun(e, "E", data);
   const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm.");
   if (data.mixed) {
-    forest(f, data.mixed.map((d) => ({ label: `${SETS[d.set]}: ${d.label}`, d, kind: "mixed" })), { label: "Mixed training", left: 480, xTitle: "difference of F1" });
+    forest(f, data.mixed.map((d) => ({ label: `${SETS[d.set]}: ${d.label}`, d, kind: "mixed" })), { label: "Mixed training", left: 430, xTitle: "difference of F1" });
   } else notRun(f, "F", data);
 }
 

@@ -191,9 +191,13 @@ function widthFigure(engine, data, live) {
     const x = linear([1, 512], [left, width - 10]), y = linear([0, 32], [bottom, 8]);
     yAxis(svg, y, left, width - 10, [0, 8, 16, 24, 32], String);
     xAxis(svg, x, bottom, [1, 64, 128, 256, 384, 512], String, "channels");
-    let d = "";
-    for (let w = 1; w <= 512; w++) d += `M${x(w)},${bottom}V${y(halfOr16(w))}`;
-    svg.append(h("path", { d, style: "stroke: var(--group); stroke-width: 1; opacity: .55; fill: none" }));
+    // Widths that sixteen divides have the most groups; the others fall back, primes to one.
+    let even = "", odd = "";
+    for (let w = 1; w <= 512; w++)
+      if (w % 16 === 0) even += `M${x(w)},${bottom}V${y(halfOr16(w))}`;
+      else odd += `M${x(w) - 0.6},${y(halfOr16(w))}h1.2`;
+    svg.append(h("path", { d: odd, style: "stroke: var(--group); stroke-width: 1.6; opacity: .45; fill: none" }));
+    svg.append(h("path", { d: even, style: "stroke: var(--group); stroke-width: 4; opacity: .35; fill: none" }));
     for (const w of widths) svg.append(h("circle", { class: "dot group", cx: x(w), cy: y(halfOr16(w)), r: 4 }, h("title", {}, `a layer of ${w}`)));
     svg.append(h("line", { class: "marker", x1: x(c), x2: x(c), y1: 4, y2: bottom }));
     svg.append(h("circle", { class: "dot running", cx: x(c), cy: y(halfOr16(c)), r: 6 }));

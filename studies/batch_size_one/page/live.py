@@ -16,9 +16,9 @@ from torch import Tensor
 from studies.batch_size_one.findings import GROUP, OWN, V1
 from studies.batch_size_one.logs import Logs, StudyLog
 from studies.batch_size_one.norms import BatchMomenta
-from studies.batch_size_one.page.table import Key, Scores
 from studies.batch_size_one.plan import MOMENTA, Cell
 from studies.batch_size_one.score import own_first
+from studies.batch_size_one.table import Table
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.norms import Norm
@@ -35,7 +35,7 @@ QUANTILES = {
 
 
 def live(
-    checkpoints: Path, scores: Scores, rates: dict[str, float], logs: Logs, seed: int = 0
+    checkpoints: Path, table: Table, rates: dict[str, float], logs: Logs, seed: int = 0
 ) -> dict[str, Any] | None:
     """None where the weights of that seed at v1's and GroupNorm's best rates are not there."""
     cells = {
@@ -65,7 +65,7 @@ def live(
         "observed": int(norms[0].num_batches_tracked),
         "unlabelled": _base64(own, "<f2"),
         "unlabelled_logs": len(own),
-        "strips": strips(scores, rates, logs, seed),
+        "strips": strips(table, rates, logs, seed),
     }
 
 
@@ -77,11 +77,14 @@ def restored(cell: Cell, path: Path) -> ResUNet:
         for i in range(8)
         if f"encoder.{i}.norm1.weight" in state
     ]
-    net = build(Cell(cell.part, cell.norm, cell.rate, cell.seed, cell.steps, widths=tuple(widths)))
+    net: ResUNet = build(
+        Cell(cell.part, cell.norm, cell.rate, cell.seed, cell.steps, widths=tuple(widths))
+    )
     net.load_state_dict(state)
     for parameter in net.parameters():
         parameter.data = parameter.data.half().float()
-    return net.eval()
+    net.eval()
+    return net
 
 
 def about(net: ResUNet) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def about(net: ResUNet) -> dict[str, Any]:
     fixed = any(isinstance(norm, BatchMomenta) for norm in norms)
     return {
         "patch": net.patch,
-        "widths": [block.norm1.channels for block in net.encoder],
+        "widths": [getattr(net.encoder, str(i)).norm1.channels for i in range(len(net.encoder))],
         "groups": None if fixed else [norm.groups for norm in norms],
         "tensors": [[name, value.numel()] for name, value in net.named_parameters()],
     }
@@ -126,7 +129,7 @@ def own_moments(net: ResUNet, grays: Iterable[Tensor]) -> Tensor:
     return torch.stack(found)
 
 
-def strips(scores: Scores, rates: dict[str, float], logs: Logs, seed: int) -> list[dict[str, Any]]:
+def strips(table: Table, rates: dict[str, float], logs: Logs, seed: int) -> list[dict[str, Any]]:
     """Drawn logs, by rule: the renders at three quantiles of what running statistics cost, and the middle one of the
     logs like the training; only of logs small enough."""
     found = []
@@ -134,16 +137,11 @@ def strips(scores: Scores, rates: dict[str, float], logs: Logs, seed: int) -> li
         ("renders", QUANTILES),
         ("like", {"like": (0.5, "a scan like the training, the middle one")}),
     ):
-        running = Key("A", V1.norm, rates[V1.name], V1.way, name)
-        keys = (
-            running,
-            Key("A", OWN.norm, rates[V1.name], OWN.way, name),
-            Key("A", GROUP.norm, rates[GROUP.name], GROUP.way, name),
-        )
-        aligned = scores.aligned(*keys, seeds=[seed])
-        if aligned is None:
+        if not table.of(V1, rates[V1.name], name):
             continue
-        names, f1 = aligned
+        ways = ((V1, V1), (OWN, V1), (GROUP, GROUP))
+        given = [table.scores(way, rates[of.name], name).of_seeds({seed}) for way, of in ways]
+        names, f1 = given[0].names, [each.f1 for each in given]
         all_logs = [_drawn(logs, each) for each in names]
         small = [i for i, log in enumerate(all_logs) if log.gray.size <= MOST_PIXELS]
         small = small or [min(range(len(names)), key=lambda i: all_logs[i].gray.size)]

@@ -2,266 +2,247 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from studies.batch_size_one import findings
-from studies.batch_size_one.findings import GROUP, OWN, V1, Rows
+from studies.batch_size_one import figures
+from studies.batch_size_one.figures import TITLES, momentum_way
+from studies.batch_size_one.findings import (
+    FAMILY,
+    GROUP,
+    OWN,
+    V1,
+    best_rates,
+    blank_shares,
+    family,
+    paired,
+    seeds_said,
+)
+from studies.batch_size_one.page import words
 from studies.batch_size_one.page.others import batch, mixed, over_rates, sizes
-from studies.batch_size_one.page.table import Key, Scores
-from studies.batch_size_one.page.words import ARMS, PARTS, READS
-from studies.batch_size_one.plan import MOMENTA, OTHER_NORMS, RATES, plan
+from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
+from studies.batch_size_one.plan import MOMENTA, RATES, plan
 from studies.batch_size_one.score import PRIORS, UNLABELLED
-from studies.batch_size_one.statistics import bootstrap
-
-SEEDS = 12
-MAP_DRAWS = 2000
-"""Of the bootstrap, for each of the map's hundreds of cells."""
+from studies.batch_size_one.statistics import Estimate, ratio
+from studies.batch_size_one.table import SEEDS, Table, Way
 
 
-def numbers(rows: Rows) -> dict[str, Any]:
+def numbers(table: Table) -> dict[str, Any]:
     """The page's data block."""
-    used = whole_seeds(rows)
-    scores, rates = Scores(used), findings.best_rates(used)
     return {
-        "planned_seeds": SEEDS,
-        "parts": parts(rows),
-        "rates": rates,
-        "tradeoff": tradeoff(scores, rates),
-        "family": family(used),
-        "pairs": pairs(scores, rates),
-        "map": atlas_map(scores),
-        "depth": depth(scores, rates),
-        "unlabelled": unlabelled(scores, rates),
-        "over_rates": over_rates(scores),
-        "batch": batch(scores),
-        "sizes": sizes(scores),
-        "mixed": mixed(scores),
+        "seeds": seeds_said(table),
+        "parts": parts(table),
+        "rates": best_rates(table),
+        "tradeoff": trade_off(table),
+        "family": families(table),
+        "pairs": pairs(table),
+        "map": momentum_map(table),
+        "depth": depth(table),
+        "unlabelled": unlabelled(table),
+        "over_rates": over_rates(table),
+        "batch": batch(table),
+        "sizes": sizes(table),
+        "mixed": mixed(table),
     }
 
 
-def whole_seeds(rows: Rows) -> Rows:
-    """Of part A only seeds with all rates and both norms, once there is one, so that nothing unlike is averaged."""
-    cells: dict[str, set[tuple[str, str]]] = {}
-    for row in rows:
-        if row["part"] == "A":
-            cells.setdefault(row["seed"], set()).add((row["norm"], row["rate"]))
-    whole = {seed for seed, found in cells.items() if len(found) == 2 * len(RATES)}
-    return [r for r in rows if r["part"] != "A" or not whole or r["seed"] in whole]
-
-
-def parts(rows: Rows) -> list[dict[str, Any]]:
+def parts(table: Table) -> list[Numbers]:
     """Of each part: trainings scored and planned, and seeds with a row."""
-    dummy = dict.fromkeys((V1.name, GROUP.name, OWN.name, "batch_momenta m0.1"), RATES[1])
+    some = dict.fromkeys((V1.name, GROUP.name, OWN.name, "batch_momenta m0.1"), RATES[1])
     found = []
-    for part, title in PARTS.items():
-        planned = plan(dummy, part)
-        here = [row for row in rows if row["part"] == part]
+    for part, said in words.PARTS.items():
+        planned = plan(some, part)
+        here = [row for row in table.rows if row["part"] == part]
         cells = {(r["norm"], r["rate"], r["seed"], r["logs"], r["freeze"]) for r in here}
-        if part == "D":
-            cells = {cell for cell in cells if cell[4]}
+        if part == "D":  # what is scored without training is of A's weights
+            cells = {cell for cell in cells if cell[-1]}
+        seeds = table.seeds if part == "A" else {row["seed"] for row in here}
         found.append(
             {
-                "part": part, "title": title, "planned": len(planned), "scored": len(cells),
-                "seeds": len({r["seed"] for r in here}),
-                "planned_seeds": SEEDS if part in "AD" else len({cell.seed for cell in planned}),
+                "part": part, "title": said, "planned": len(planned), "scored": len(cells),
+                "seeds": len(seeds), "planned_seeds": SEEDS if part in "AD" else 6, "rows": len(here),
             }
         )  # fmt: skip
     return found
 
 
-def _kept(scores: Scores, key: Callable[[str], Key]) -> dict[str, Any] | None:
-    """Shares of the F1 on logs like the training that are kept on renders, and with half or more blank paper."""
-    sets = [scores.aligned(key(name)) for name in ("like", "renders", "blank")]
-    if any(found is None for found in sets):
-        return None
-    (names, (like,)), (_, (renders,)), (blank_names, (blank,)) = [each for each in sets if each]
-    at = {name: i for i, name in enumerate(names)}
-    most = [n for n in blank_names if float(n.rpartition("-")[2]) >= 0.5]
-    same = like[:, [at[name.rpartition("-")[0]] for name in most]].mean(1)
-    after = blank[:, [blank_names.index(name) for name in most]].mean(1)
-    seeds = min(len(like), len(renders), len(blank))
-    means = {
-        "like": like.mean(1), "renders": renders.mean(1), "blank": after, "before_blank": same
-    }  # fmt: skip
-    about: dict[str, Any] = {name: round(float(x.mean()), 4) for name, x in means.items()}
-    for name, share in (
-        ("renders", means["renders"][:seeds] / np.maximum(means["like"][:seeds], 1e-9)),
-        ("blank", after[:seeds] / np.maximum(same[:seeds], 1e-9)),
-    ):
-        low, high = bootstrap(share[:, None])[:2] if seeds > 1 else (None, None)
-        about[f"{name}_kept"] = [
-            None if x is None else round(float(x), 4) for x in (share.mean(), low, high)
-        ]
-    return about | {"seeds": seeds}
+def _share(given: Estimate | None) -> Numbers | None:
+    return None if given is None or not np.isfinite(given.mean) else numbers_of(given)
 
 
-def tradeoff(scores: Scores, rates: dict[str, float]) -> list[dict[str, Any]]:
-    """One point for each way of part A at its own best rate; B's norms at each rate; D's depths at v1's rate."""
-    points = []
-
-    def add(
-        part: str, norm: str, way: str, rate: float, label: str, kind: str, **more: Any
-    ) -> None:
-        found = _kept(scores, lambda name: Key(part, norm, rate, way, name))
-        if found:
-            points.append({"label": label, "kind": kind, "part": part, "rate": rate} | found | more)
-
-    for way in (V1, findings.CORRECTED, findings.FASTER, OWN, GROUP):
-        if way.name in rates:
-            add("A", way.norm, way.way, rates[way.name], *ARMS[way.name], main=True)
-    for norm in OTHER_NORMS:
-        for rate in RATES:
-            add("B", norm, "evaluation", rate, *ARMS[f"{norm} evaluation"])
-    for key in scores.keys():
-        if key.part == "D" and key.set == "like" and key.way.startswith("own first "):
-            many = int(key.way.rpartition(" ")[2])
-            label = f"own statistics in the first {many} of the norms"
-            add("D", key.norm, key.way, key.rate, label, READS, first=many)
-        if (key.part, key.norm, key.way, key.set, key.step) == (
-            "F",
-            "hybrid",
-            "m0.1",
-            "like",
-            None,
+def trade_off(table: Table) -> list[Numbers]:
+    """Shares of F1 that are kept: part A's five ways at every rate, D's depths and B's and F's norms."""
+    points: list[Numbers] = []
+    for point in figures.trade_off(table):
+        way = next((way for way in TITLES if way.name == point.way), None)
+        if way and point.blank:
+            kept = {"renders": _share(point.renders), "blank": _share(point.blank)}
+            points.append(_point(table, way, point.rate, kept, best=point.is_best))
+    asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
+    rates = best_rates(table)
+    for part, norm, name, rate in sorted(asked):
+        way = Way(norm, name, part)
+        depth = int(name.rpartition(" ")[2]) if name.startswith("own first") else 0
+        if (
+            part == "B"
+            or way == Way("hybrid", "m0.1", "F")
+            or (depth and rate == rates.get(V1.name))
         ):
-            add("F", key.norm, key.way, key.rate, *ARMS["hybrid m0.1"])
-    return points
+            points.append(_point(table, way, rate, _kept(table, way, rate), depth=depth))
+    return [point for point in points if point["renders"] and point["blank"]]
 
 
-def family(rows: Rows) -> list[dict[str, Any]]:
-    """The eight pre-registered differences. Words and p only once all eight have all seeds."""
-    found = findings.family(rows)
-    final = len(found) == len(findings.FAMILY) and all(d.seeds == SEEDS for _, d, _, _ in found)
-    lines = {}
-    for h, d, p, word in found:
-        ways = [ARMS.get(way.name, (way.name, ""))[0] for way in (h.a, h.b)]
-        if h.a == findings.ADABN:
-            ways[0] = "BatchNorm v1, statistics of 16 unlabelled renders (AdaBN)"
-        numbers = {
-            "mean": d.mean,
-            "low": d.low,
-            "high": d.high,
-            "low_90": d.low_90,
-            "high_90": d.high_90,
+def _kept(table: Table, way: Way, rate: float) -> dict[str, Numbers | None]:
+    """As figures.trade_off, for any way."""
+    if not all(table.of(way, rate, name) for name in ("like", "renders", "blank")):
+        return {"renders": None, "blank": None}
+    like, renders, blank = (table.scores(way, rate, name) for name in ("like", "renders", "blank"))
+    most = blank_shares(blank) >= 0.5
+    wells = [like.wells[i] for i in np.flatnonzero(most)]
+    return {
+        "renders": _share(ratio(renders.f1, like.f1, renders.wells, like.wells)),
+        "blank": _share(ratio(blank.f1[:, most], like.f1[:, most], wells, wells)),
+    }
+
+
+def _point(table: Table, way: Way, rate: float, kept: dict[str, Numbers | None], best: bool = False, depth: int = 0) -> Numbers:  # fmt: skip
+    label = (
+        f"own statistics in the first {depth} norms, running in the rest"
+        if depth
+        else words.title(way)
+    )
+    f1 = {
+        name: round(float(np.nanmean(table.scores(way, rate, name).f1)), 4)
+        for name in ("like", "renders", "blank")
+        if table.of(way, rate, name)
+    }
+    about = {
+        "label": label,
+        "short": words.SHORT.get(way, ""),
+        "way": way.name,
+        "part": way.part,
+        "rate": rate,
+    }
+    return about | {"fixed": way in words.FIXED, "best": best, "depth": depth, "f1": f1} | kept
+
+
+def families(table: Table) -> list[Numbers]:
+    """The eight pre-registered differences. p and words only once all eight have all seeds, for Holm's correction is
+    over eight."""
+    found = {h.name: (d, p, word) for h, d, p, word in family(table)}
+    final = len(found) == len(FAMILY) and all(d.seeds == SEEDS for d, _, _ in found.values())
+    lines = []
+    for h in FAMILY:
+        line: Numbers = {
+            "name": h.name,
+            "a": words.short(h.a),
+            "b": words.short(h.b),
+            "set": h.set,
+            "expected": h.expected,
         }
-        lines[h.name] = {"name": h.name, "a": ways[0], "b": ways[1], "set": h.set, "expected": h.expected} | {
-            k: round(v, 4) for k, v in numbers.items()
-        } | {"seeds": d.seeds, "p": round(p, 5) if final else None, "word": word if final else None}  # fmt: skip
-    return [lines.get(h.name) or _not_run(h) for h in findings.FAMILY]
+        if h.name in found:
+            d, p, word = found[h.name]
+            line |= numbers_of(d) | ({"p": p, "word": word} if final else {"p": None, "word": None})
+        lines.append(line)
+    return lines
 
 
-def _not_run(h: findings.Hypothesis) -> dict[str, Any]:
-    ways = [
-        ARMS.get(way.name, ("BatchNorm v1 after AdaBN on 16 renders", ""))[0] for way in (h.a, h.b)
-    ]
-    about = {"name": h.name, "a": ways[0], "b": ways[1], "set": h.set, "expected": h.expected}
-    return about | {"seeds": 0, "mean": None}
-
-
-def pairs(scores: Scores, rates: dict[str, float]) -> list[dict[str, Any]]:
-    """Differences of one way of part A to another on each set: to the same weights with own statistics, and to
-    GroupNorm, each at its best rate."""
-    found = []
-    for name in ("like", "renders", "blank", "real_bilevel", "real_colour", "pages"):
-        for way in (V1, findings.CORRECTED, findings.FASTER, OWN):
-            if way.name not in rates or GROUP.name not in rates:
-                continue
-            here = Key("A", way.norm, rates[way.name], way.way, name)
-            group = Key("A", "group", rates[GROUP.name], "evaluation", name)
-            own = replace(here, way="own")
-            for against, other in (("group", group), ("own", own)):
-                if other != here and (d := scores.paired(here, other)):
-                    label = ARMS[way.name][0]
-                    found.append(
-                        {"label": label, "way": way.way, "set": name, "against": against} | d
-                    )
+def pairs(table: Table) -> list[Numbers]:
+    """Differences of one way of part A to another on each set: to the same weights with own statistics (against "own"),
+    and to GroupNorm, each at its own best rate."""
+    rates, found = best_rates(table), []
+    for name in figures.SET_TITLES:
+        for way in TITLES:
+            for against, other in (("own", OWN), ("group", GROUP)):
+                if way == GROUP or other == way or not {way.name, GROUP.name} <= rates.keys():
+                    continue
+                rate = rates[way.name]
+                d = pair(table, way, other, name, rate, rate if other == OWN else rates[GROUP.name])
+                if d and name not in ("validation", "negative"):
+                    about = {
+                        "label": words.SHORT[way],
+                        "way": way.way,
+                        "set": name,
+                        "against": against,
+                    }
+                    found.append(about | {"rate": rate} | d)
     return found
 
 
-def atlas_map(scores: Scores) -> dict[str, Any] | None:
-    """BatchNorm with running statistics less the same weights with own statistics: set, rate, corrected, momentum
-    and stop of the training. Cells: [mean, low, high, F1 of running, F1 of own, of GroupNorm, seeds, logs]."""
-    steps = sorted({k.step for k in scores.keys() if k.part == "A" and k.step is not None})
-    if not steps:
+def momentum_map(table: Table) -> Numbers | None:
+    """Running statistics less own ones of the same weights, by set, rate, stop of the training, momentum and whether the
+    start is taken out. Cells: mean, low, high, F1 of running, of own, of GroupNorm, seeds, logs."""
+    steps = sorted({int(row["step"]) for row in table.rows if row["part"] == "A"})
+    if not steps or not table.seeds:
         return None
-    end = steps[-1]
-    stops: list[tuple[int, str]] = [(s, "constant") for s in steps] + [(end, "annealed")]
-    cells: dict[str, list[Any] | None] = {}
+    stops = [(step, "constant") for step in steps] + [(steps[-1], "annealed")]
+    ways = {m: (momentum_way(m), momentum_way(m, True)) for m in MOMENTA}
+    cells: dict[str, list[Any]] = {}
     for name in ("like", "renders"):
         for rate in RATES:
             for step, schedule in stops:
-                for momentum in MOMENTA:
-                    for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]:
-                        way = f"m{momentum}" + " corrected" * corrected
-                        a = Key("A", "batch_momenta", rate, way, name, schedule, step)
-                        both = scores.aligned(a, replace(a, way="own"))
-                        if both is None:
-                            continue
-                        delta = both[1][0] - both[1][1]
-                        low, high = bootstrap(delta, draws=MAP_DRAWS)[:2]
-                        group = scores.mean(replace(a, norm="group", way="evaluation"))
-                        values = [
-                            delta.mean(),
-                            low,
-                            high,
-                            both[1][0].mean(),
-                            both[1][1].mean(),
-                            group,
+                at = {"schedule": schedule, "step": None if step == steps[-1] else step}
+                if not table.of(OWN, rate, name, **at):
+                    continue
+                own = table.scores(OWN, rate, name, **at)
+                group = (
+                    table.scores(GROUP, rate, name, **at)
+                    if table.of(GROUP, rate, name, **at)
+                    else None
+                )
+                for way in (way for both in ways.values() for way in both):
+                    if table.of(way, rate, name, **at):
+                        running = table.scores(way, rate, name, **at)
+                        d = paired(running, own)
+                        means = [
+                            float(np.nanmean(each.f1)) if each else None
+                            for each in (running, own, group)
                         ]
-                        cell = [None if x is None else round(float(x), 4) for x in values]
-                        cells[f"{name}|{rate:g}|{step} {schedule}|{way}"] = [*cell, *delta.shape]
-    if not cells:
-        return None
+                        values = [
+                            x if x is None else round(x, 4) for x in (d.mean, d.low, d.high, *means)
+                        ]
+                        cells[f"{name}|{rate:g}|{step} {schedule}|{way.way}"] = [
+                            *values,
+                            d.seeds,
+                            len(own.names),
+                        ]
     return {
-        "stops": [f"{s} {kind}" for s, kind in stops], "rates": [f"{r:g}" for r in RATES],
+        "stops": [f"{step} {schedule}" for step, schedule in stops], "rates": [f"{r:g}" for r in RATES],
         "momenta": [str(m) for m in MOMENTA], "cells": cells,
     }  # fmt: skip
 
 
-def _of_v1(rates: dict[str, float], name: str) -> Key | None:
-    rate = rates.get(V1.name)
-    return Key("A", V1.norm, rate, V1.way, name) if rate is not None else None
-
-
-def depth(scores: Scores, rates: dict[str, float]) -> dict[str, Any] | None:
-    """Own statistics for the first k norms less running statistics throughout, same weights; and one scalar a norm."""
-    found: dict[str, Any] = {}
+def depth(table: Table) -> Numbers | None:
+    """Own statistics in the first k norms less running statistics throughout, same weights; and one scalar a norm."""
+    rate, found = best_rates(table).get(V1.name), {}
     for name in ("like", "renders", "blank"):
-        base = _of_v1(rates, name)
-        if base is None:
-            return None
-        ways = {
-            k.way for k in scores.keys() if k.part == "D" and k.set == name and k.rate == base.rate
+        ways = {k: Way(V1.norm, f"own first {k}", "D") for k in range(1, 65)}
+        line = {
+            k: d
+            for k, way in ways.items()
+            if rate and (d := pair(table, way, V1, name, rate, rate))
         }
-        depths = sorted(int(w.rpartition(" ")[2]) for w in ways if w.startswith("own first "))
-        line = [scores.paired(replace(base, part="D", way=f"own first {k}"), base) for k in depths]
-        if line:
-            scalar = scores.paired(replace(base, part="D", way="one scalar"), base)
-            found[name] = {"k": depths, "line": line, "scalar": scalar}
+        if line and rate:
+            scalar = pair(table, Way(V1.norm, "one scalar", "D"), V1, name, rate, rate)
+            found[name] = {"x": list(line), "line": list(line.values()), "scalar": scalar}
     return found or None
 
 
-def unlabelled(scores: Scores, rates: dict[str, float]) -> dict[str, Any] | None:
+def unlabelled(table: Table) -> Numbers | None:
     """Statistics of n unlabelled renders less running statistics, same weights, by prior; and own statistics."""
-    found: dict[str, Any] = {}
+    rate, found = best_rates(table).get(V1.name), {}
     for name in ("renders", "real_colour"):
-        base = _of_v1(rates, name)
-        if base is None:
-            return None
         lines = {}
         for prior in PRIORS:
-            many = [
-                n
-                for n in UNLABELLED
-                if replace(base, part="D", way=f"unlabelled {n} prior {prior}") in scores
-            ]
-            ways = [replace(base, part="D", way=f"unlabelled {n} prior {prior}") for n in many]
-            if many:
-                lines[str(prior)] = {"n": many, "line": [scores.paired(way, base) for way in ways]}
-        if lines:
-            found[name] = {"priors": lines, "own": scores.paired(replace(base, way="own"), base)}
+            ways = {n: Way(V1.norm, f"unlabelled {n} prior {prior}", "D") for n in UNLABELLED}
+            line = {
+                n: d
+                for n, way in ways.items()
+                if rate and (d := pair(table, way, V1, name, rate, rate))
+            }
+            if line:
+                lines[str(prior)] = {"x": list(line), "line": list(line.values())}
+        if lines and rate:
+            found[name] = {"priors": lines, "own": pair(table, OWN, V1, name, rate, rate)}
     return found or None

@@ -1,29 +1,48 @@
-"""Words for what the code calls by short names."""
+"""Words for what the code calls by short names, beyond those of `figures.TITLES`."""
 
-READS, FIXED = "reads", "fixed"
-ARMS = {
-    "batch_momenta m0.01": ("BatchNorm v1: momentum 0.01, running statistics", FIXED),
-    "batch_momenta m0.01 corrected": ("BatchNorm, momentum 0.01, start corrected", FIXED),
-    "batch_momenta m0.1": ("BatchNorm, momentum 0.1, running statistics", FIXED),
-    "batch_momenta own": ("The log’s own statistics (= InstanceNorm)", READS),
-    "group evaluation": ("GroupNorm, half_or_16", READS),
-    "group16 evaluation": ("GroupNorm, groups of 16", READS),
-    "group8 evaluation": ("GroupNorm, groups of 8", READS),
-    "group4 evaluation": ("GroupNorm, groups of 4", READS),
-    "groups8 evaluation": ("GroupNorm, always 8 groups", READS),
-    "layer evaluation": ("LayerNorm", READS),
-    "renorm evaluation": ("Batch Renorm", FIXED),
-    "group_ws evaluation": ("GroupNorm and weight standardisation", READS),
-    "online evaluation": ("Online Normalization", FIXED),
-    "hybrid m0.1": ("InstanceNorm first, BatchNorm behind", FIXED),
-    "instance evaluation": ("InstanceNorm", READS),
+from studies.batch_size_one.figures import TITLES
+from studies.batch_size_one.findings import ADABN, CORRECTED, FASTER, GROUP, OWN, V1
+from studies.batch_size_one.table import Way
+
+SHORT = {
+    V1: "BatchNorm v1",
+    CORRECTED: "v1, start taken out",
+    FASTER: "BatchNorm 0.1",
+    OWN: "own statistics",
+    GROUP: "GroupNorm",
 }
-"""Of a norm and a way to ask it for a mask: words, and whether it reads statistics of the very log."""
+NORMS = {
+    "group16": "GroupNorm, groups of 16",
+    "group8": "GroupNorm, groups of 8",
+    "group4": "GroupNorm, groups of 4",
+    "groups8": "GroupNorm, always 8 groups",
+    "layer": "LayerNorm",
+    "renorm": "Batch Renorm",
+    "group_ws": "GroupNorm and weight standardisation",
+    "online": "Online Normalization",
+}
+"""Of part B."""
+MIXED = {
+    Way("batch_momenta", "m0.01", "F"): TITLES[V1],
+    Way("batch_momenta", "own", "F"): TITLES[OWN],
+    Way("instance", "evaluation", "F"): "InstanceNorm",
+    Way("hybrid", "m0.1", "F"): "InstanceNorm in the first stage, BatchNorm 0.1 behind",
+}
+FIXED = {V1, CORRECTED, FASTER, Way("renorm", "evaluation", "B"), Way("online", "evaluation", "B")}
+"""Ways that read no statistics of the very log."""
 PARTS = {
-    "A": "Every rate, momentum and step, against GroupNorm",
-    "B": "Eight other norms over the rates",
-    "C": "One to eight logs a step",
-    "D": "Without training: other statistics for the same weights",
-    "E": "Logs of the article’s size",
-    "F": "Both kinds of logs in the training",
+    "A": "every rate, momentum and step, against GroupNorm",
+    "B": "eight other norms over the rates",
+    "C": "one to eight logs a step",
+    "D": "other statistics for the same weights",
+    "E": "logs of the article’s size",
+    "F": "both kinds of logs in the training",
 }
+
+
+def title(way: Way) -> str:
+    return TITLES.get(way) or NORMS.get(way.norm) or MIXED[way]
+
+
+def short(way: Way) -> str:
+    return "v1 with statistics of 16 unlabelled renders" if way == ADABN else SHORT[way]
