@@ -132,6 +132,14 @@ def test_sheets_of_one_log_that_were_printed_differently_have_their_own_borders(
     np.testing.assert_allclose(at, [LAYOUT, other], atol=3)
 
 
+@pytest.mark.parametrize("rows", [300, 600])
+def test_lines_that_are_there_for_some_rows_alone_split_no_track(rows):
+    gray, _, _ = draw_sheet()
+    for left, right in LAYOUT:
+        gray[1500 : 1500 + rows, left:right:8] = 0  # a hatch over the grid
+    np.testing.assert_allclose(np.median(look(gray).borders, axis=0), LAYOUT, atol=3)
+
+
 def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
     gray, _, _ = draw_sheet()
     borders = np.median(look(gray[:, 200:]).borders, axis=0)

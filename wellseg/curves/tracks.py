@@ -213,8 +213,8 @@ def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     peaks = find_peaks(height, 0.02)[0]
-    inside = height[peaks[(peaks >= left) & (peaks <= right)]]
-    height = np.clip(height / (np.percentile(inside, 70) if len(inside) else 1), 0, 1)
+    inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # most may be no lines, but faint
+    height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
     peaks = peaks[height[peaks] > 0.15]
     near = cv2.dilate(height[None], np.ones((1, 2 * round(dpi / 80) + 1)))[0]
     count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
