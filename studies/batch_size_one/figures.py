@@ -36,16 +36,24 @@ TITLES = {
     GROUP: "GroupNorm, half_or_16",
 }
 """In the order in which they are shown."""
+SHORT = {
+    V1: "v1, running",
+    CORRECTED: "v1, running, start taken out",
+    FASTER: "0.1, running",
+    OWN: "own (InstanceNorm)",
+    GROUP: "GroupNorm",
+}
 SET_TITLES = {
     "validation": "logs that choose the rate",
     "like": "logs like the training",
     "renders": "renders, unlike the training",
-    "blank": "the former with blank paper below",
+    "blank": "logs like the training, white paper below",
     "real_bilevel": "real 1-bit scans",
     "real_colour": "real colour logs",
     "negative": "real regions without a curve",
     "pages": "whole real pages",
 }
+SHORT_SETS = {"like": "like the training", "renders": "renders", "blank": "white paper below", "real_bilevel": "real 1-bit", "real_colour": "real colour"}  # fmt: skip
 
 
 @dataclass(frozen=True)

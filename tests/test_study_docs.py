@@ -1,0 +1,165 @@
+"""docs/batch-size-one.md: every number of it comes from rows in the repository, and its claims hold there."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from study_rows import atlas_rows
+from torch import nn
+
+from studies.batch_size_one import docs, earlier, findings, forum, measure
+from studies.batch_size_one.collect import committed
+from studies.batch_size_one.logs import StudyLog
+from studies.batch_size_one.plan import Cell
+from studies.batch_size_one.table import SEEDS, Table
+from wellseg.norms import make_norm
+
+TEXT = docs.PAGE.read_text("utf-8")
+BARE = docs.PART.sub("", TEXT)
+
+
+@pytest.fixture(scope="module")
+def known():
+    return docs.values(Table(committed()), measure.measured())
+
+
+def test_the_page_says_what_the_rows_say(known):
+    assert docs.filled(TEXT, known) == TEXT, "run: python -m studies.batch_size_one.docs"
+    assert docs.filled("<!--=averaged 0.1-->20<!--/-->", known) == "<!--=averaged 0.1-->19<!--/-->"
+    with pytest.raises(ValueError, match="no such number"):
+        docs.filled("<!--=nonsense-->1<!--/-->", known)
+
+
+def test_no_other_number_of_the_page_is_a_result():
+    """What the author writes by hand: momenta and rates by name, sizes and dates."""
+    plain = re.sub(r"\]\([^)]*\)|^\[.*|`[^`]*`", "", BARE, flags=re.MULTILINE)
+    assert set(re.findall(r"\d+\.\d+", plain)) <= {"0.01", "0.1", "0.003", "0.4"}
+    assert "%" not in plain.replace("5, 25, 50, 75 %", "")
+
+
+def test_the_page_grows_tables_with_the_first_seed():
+    known = docs.values(Table(atlas_rows(2, logs=5)), [])
+    assert known["state"].startswith("**Interim, 2 of 12 seeds**")
+    assert "| v1, running | 0.003 | 0.80 (" in known["atlas"]
+    assert "| own (InstanceNorm) | 0.83 (" in known["kept"]
+    assert "−0.100 (−0.100 to −0.100)" in known["pairs"] and "interim" in known["family"]
+    assert "| 0.0003 | +0.100 (" in known["lag"]
+
+
+def test_the_page_links_every_source_and_its_own_files():
+    for url in forum.SOURCES.values():
+        assert f"]: {url}\n" in TEXT
+    for target in re.findall(r"\]: (\.\.\S+)|\]\((\.\.[^)]+)\)|`((?:tests|studies)/[\w/.]+)`", TEXT):  # fmt: skip
+        path = "".join(target)
+        root = docs.PAGE.parent if path.startswith("..") else docs.PAGE.parents[1]
+        assert (root / path).exists(), path
+
+
+# ---- claims --------------------------------------------------------------------------------------
+
+
+def test_the_bold_claim():
+    """The same weights lose by running statistics on shifted logs, and the plan's H3 says so when it is there."""
+    for name in ("renders", "real_colour"):
+        found = earlier.pooled(earlier.RUNNING, earlier.OWN, name)
+        assert found.mean < -0.2 and found.p < 0.001 and found.seeds == 12
+    near = earlier.pooled(("batch_0.1", "evaluation"), ("instance", "evaluation"), "like", (400,))
+    assert abs(near.mean) < 0.03, "trained well, and predicted well, on logs like the training"
+    table = Table(committed())
+    words = {h.name: word for h, _, _, word in findings.family(table)}
+    assert len(table.seeds) < SEEDS or "worse" in words["H3"]
+    with pytest.raises(ValueError, match="no comparison of norms"):
+        earlier.pooled(earlier.RUNNING, ("group", "evaluation"), "like")
+
+
+def test_fixed_statistics_keep_less_under_shift_and_more_on_blank_paper():
+    fixed, reading = ("renorm", "evaluation"), (("instance", "evaluation"), ("group", "evaluation"))
+    for each in reading:
+        assert earlier.kept(*fixed, "renders", "like") < 0.5 * earlier.kept(*each, "renders", "like")  # fmt: skip
+        assert earlier.kept(*fixed, "blank", "like") > earlier.kept(*each, "blank", "like")
+
+
+def test_one_value_for_each_channel():
+    """LayerNorm over channels answers, InstanceNorm gives zero, BatchNorm an error (forum 1)."""
+    x = torch.randn(1, 32, 1, 1, generator=torch.Generator().manual_seed(0))
+    assert make_norm("layer", 32)(x).std() > 0.9 and make_norm("group", 32)(x).std() > 0.9
+    assert make_norm("instance", 32)(x).abs().max() < 1e-3  # rounding, through the root of eps
+    with pytest.raises(ValueError, match="more than one value per channel"):
+        make_norm("batch", 32)(x)
+    for norm, given in ((nn.BatchNorm2d(32), x), (nn.BatchNorm1d(32), x[..., 0])):
+        with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+            norm(given)
+
+
+def test_layer_norm_is_blind_to_scale_and_running_statistics_are_not():
+    seen = forum.scale_seen()
+    assert seen["layer"] == pytest.approx(1, abs=1e-6) and seen["layer difference"] < 0.01
+    assert seen["evaluation"] == pytest.approx(seen["before"], rel=0.01) and seen["before"] > 1.1
+    x = torch.tensor(forum.VECTORS, dtype=torch.float64)
+    assert torch.corrcoef(x)[0, 1] > 0.9999, "one vector"
+    twice = nn.LayerNorm(32, elementwise_affine=False)(torch.stack([x[0], 2 * x[0]]))
+    torch.testing.assert_close(twice[0], twice[1], rtol=0, atol=1e-6)
+
+
+# ---- measurements --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def net():
+    return measure.load(Cell("A", "batch_momenta", 1e-3, 0, 16, widths=(8, 16)), None)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    draws = np.random.default_rng(0)
+    return [
+        StudyLog(str(i), draws.integers(0, 256, (64, 80), dtype=np.uint8),
+                 (draws.random((64, 80)) < 0.1).astype(np.uint8) * 255) for i in range(8)
+    ]  # fmt: skip
+
+
+def test_independent_values_err_by_one_through_their_root(net, drawn):
+    found = {each[2:5]: each[5] for each in measure.values(net, drawn)}
+    for count in (16, 64, 256):
+        expected = forum.expected_error(count)
+        assert found["first", count, "mean, scattered"] == pytest.approx(expected, rel=0.2)
+    assert found["first", 1, "sd, scattered"] == 1
+    distances = [each[5] for each in measure.images(net, drawn) if each[4] == "distance"]
+    assert len(distances) == 6 and max(distances) < 0.1, "noise images are all alike"
+
+
+def test_half_the_contrast_arrives_as_half_and_as_one_factor(net, drawn):
+    for log in drawn:
+        net.train()(measure.ink(log))
+    for norm in measure.running_norms(net):
+        norm.use("cumulative", False)
+    net.eval()
+    pale = [log._replace(gray=(255 - (255 - log.gray.astype(int)) // 2).astype(np.uint8)) for log in drawn]  # fmt: skip
+    found = {each[3:5]: each[5] for each in measure.contrast(net, pale, "pale")}
+    assert found[1, "sd ratio"] == pytest.approx(0.5, abs=0.02) and found[1, "common share"] > 0.99
+
+
+def test_noise_of_the_gradient():
+    draws = np.random.default_rng(0)
+    signal = np.full(1000, 2.0)
+    noisy = [signal + draws.normal(0, 3, 1000) for _ in range(400)]
+    assert measure.noise_to_signal(noisy) == pytest.approx(9 / 4, rel=0.05)
+    with pytest.raises(ValueError, match="two gradients"):
+        measure.noise_to_signal(noisy[:1])
+
+
+def test_gradients_leave_the_network_as_it_was(net, drawn):
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    group = measure.load(Cell("A", "group", 1e-3, 0, 16, widths=(8, 16)), None)
+    assert len(measure.one_by_one(net.train(), drawn)) == len(drawn)
+    assert len(measure.one_by_one(group, drawn[:2])) == 2
+    torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
+
+
+def test_measurements_are_signed_and_read_as_written(tmp_path):
+    lines = [{"question": "q", "value": 1 / 3, "x": 2.0, "commit": "abc"}]
+    measure.write(tmp_path / "m.csv", lines)
+    (row,) = measure.measured(tmp_path / "m.csv")
+    assert row["value"] == "0.33333" and row["commit"] == "abc"
+    assert all(r["commit"] and r["corpus"] and r["machine"] for r in measure.measured())
