@@ -7,7 +7,6 @@ A norm is one file of this folder: a ``Norm`` that is registered by its word.
 Norms from elsewhere register themselves when they are imported, before the options are read.
 """
 
-import importlib
 import pkgutil
 from collections.abc import Callable
 from typing import Any, Literal
@@ -32,17 +31,13 @@ class Norm(nn.Module):
         by themselves; if so, it is scale_shift once the statistics of all rows are known.
     """
 
+    reads_image = True
+
     def __init__(self, channels: int, groups: int, eps: float = 1e-5) -> None:
         super().__init__()
-        if channels % groups:
-            raise ValueError(f"{groups} groups do not divide {channels} channels")
         self.channels, self.groups, self.eps = channels, groups, eps
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-
-    @property
-    def reads_image(self) -> bool:
-        return True
 
     @property
     def observes(self) -> bool:
@@ -51,23 +46,22 @@ class Norm(nn.Module):
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
-        mean, var = self._of_groups(mean, var)
+        mean, rstd = self.of_groups(mean, var)
         repeats = self.channels // self.groups
-        scale = self.weight.double() / (var + self.eps).sqrt().repeat_interleave(repeats, -1)
+        scale = self.weight.double() * rstd.repeat_interleave(repeats, -1)
         return scale, self.bias.double() - mean.repeat_interleave(repeats, -1) * scale
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,);
         differentiable, also through the statistics."""
-        given = *self._of_groups(mean, var), *self.scale_shift(mean, var), self.eps
-        return _Normalise.apply(x, self.weight, self.bias, *given)  # type: ignore[no-any-return, no-untyped-call]
+        return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore[no-any-return, no-untyped-call]
 
-    def _of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each group, float64 (..., groups), from those of its channels."""
+    def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of channels -> mean and 1 / standard deviation of groups, float64 (..., groups)."""
         by_group = *mean.shape[:-1], self.groups, -1
         means, variances = mean.double().view(by_group), var.double().view(by_group)
-        mean = means.mean(-1)
-        return mean, variances.mean(-1) + (means - mean[..., None]).square().mean(-1)
+        var = variances.mean(-1) + means.var(-1, correction=0)
+        return means.mean(-1), (var + self.eps).rsqrt()
 
 
 class _Normalise(torch.autograd.Function):
@@ -76,15 +70,14 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor,
-        scale: Tensor, shift: Tensor, eps: float,
-    ) -> Tensor:  # fmt: skip
-        rstd = (var + eps).rsqrt()
-        ctx.save_for_backward(x, weight, *(each.to(weight.dtype)[None] for each in (mean, rstd)))
-        scale, shift = scale.to(weight.dtype), shift.to(weight.dtype)
-        zero, one = torch.zeros_like(scale), torch.ones_like(scale)
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor, norm: Norm
+    ) -> Tensor:
+        given = *norm.of_groups(mean, var), *norm.scale_shift(mean, var)
+        mean, rstd, scale, shift = (each.to(weight.dtype) for each in given)
+        ctx.save_for_backward(x, weight, mean[None], rstd[None])
         # BatchNorm's kernel in evaluation mode is x * scale + shift at the speed of memory.
-        return F.batch_norm(x, zero, one, scale, shift, eps=0.0)
+        zero = torch.zeros_like(scale)
+        return F.batch_norm(x, zero, zero + 1, scale, shift, eps=0.0)
 
     @staticmethod
     @once_differentiable
@@ -97,7 +90,7 @@ class _Normalise(torch.autograd.Function):
             grad.contiguous(memory_format=layout), x.contiguous(memory_format=layout), mean, rstd,
             weight, images, channels, height * width, groups, ctx.needs_input_grad[:3],
         )  # fmt: skip
-        return *gradients, None, None, None, None, None
+        return *gradients, None, None, None
 
 
 Maker = Callable[[int, Momentum], Norm]
@@ -118,4 +111,4 @@ def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
 
 
 for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+    pkgutil.resolve_name(f"{__name__}.{_module.name}")

@@ -30,7 +30,7 @@ class BatchNorm(Norm):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     @property
-    def reads_image(self) -> bool:
+    def reads_image(self) -> bool:  # type: ignore[override]
         return self.training
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,8 +12,7 @@ def half_or_16(channels: int, floor: int = 16) -> int:
     """Number of groups for that many channels: the largest that divides them and leaves at least
     16, or ``floor``, in each ("give each group sixteen channels", the GroupNorm article); else 1.
     """
-    most = max(1, channels // floor)
-    return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
+    return next(n for n in range(max(1, channels // floor), 0, -1) if channels % n == 0)
 
 
 class GroupNorm(Norm):
