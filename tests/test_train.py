@@ -14,9 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import wellseg
 from wellseg.cli import parse
 from wellseg.net.options import ModelConfig
+from wellseg.scan.reader import open_scan
+from wellseg.scores.masks import score_log
 from wellseg.train import main, train
+from wellseg.training.data_folder import list_logs
+from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.weights import change_header, load_model, read_header
 
@@ -251,6 +256,12 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     assert (tmp_path / "second" / "pictures" / "step-000000-well5_a.png").is_file()
     first_row = next(csv.DictReader((tmp_path / "second" / "metrics.csv").open()))
     assert first_row["step"] == "0" and float(first_row["val/dice"]) > 0
+    # As wellseg evaluate scores these weights on the same log.
+    (log,) = list_logs(data_set, "val")
+    with open_scan(log.image) as scan:
+        mask = wellseg.segment(load_model(start), scan.read(0, scan.rows), precision="fp32") > 0.5
+    f1 = score_log(mask, read_mask(log.mask)).f1_at_3px
+    assert f1 > 0 and float(first_row["val/f1_at_3px"]) == pytest.approx(f1, abs=1e-6)
     # A resumed run remembers.
     run(*few, tmp_path / "second", "--steps", 20, *spoil, "--resume")
     assert "no step was better than the start" in capsys.readouterr().out
@@ -261,7 +272,8 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
 def test_progress_counts_steps_and_tells_the_time_that_is_left(data_set, tmp_path, capfd):
     run(*SMALL, "--data.root", data_set, "--steps", 24, "--val_every", 12, "--out", tmp_path)
     printed = capfd.readouterr()
-    assert re.search(r"step 12 of 24, loss \d.*, Dice \d.*, about \d:\d\d:\d\d left", printed.out)
+    told = r"step 12 of 24, loss \d.*, Dice \d.*, F1@3px \d.*, about \d:\d\d:\d\d left"
+    assert re.search(told, printed.out)
     assert "Epoch" not in printed.out and "v_num" not in printed.out
     (warning,) = printed.err.strip().splitlines()
     assert "the best step is chosen by 1 validation log" in warning

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.corpus import Log, draw_log
+from wellseg.corpus import Log, draw_log, kind_of
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.augment import augment
@@ -49,6 +49,7 @@ class Samples(Dataset[Sample]):
 
     seed: int
     preset: str = "quick"
+    medium: str = "all"
     drawn: int = 0
     files: Sequence[LogFiles] = ()
     paper: Sequence[LogFiles] = ()
@@ -84,6 +85,9 @@ class Samples(Dataset[Sample]):
                 gray = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
+            if self.medium != "all":  # 64 logs are never all of the other one
+                near = range(64 * number, 64 * (number + 1))
+                number = next(n for n in near if kind_of(self.seed, n, self.preset) == self.medium)
             name, (image, truth, _) = f"{self.preset}{self.seed}-{number:06d}", self._draw(number)
             start, stop = pick_crop(truth, self.crop_rows, draws)
             gray = to_gray(image[start:stop])
@@ -146,9 +150,9 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
 
     Raises DataError: masks that cannot be used, a split without curves.
     """
-    train = Samples(seed, options.preset, options.count)
+    train = Samples(seed, options.preset, options.medium, options.count)
     train.crop_rows, train.augment = options.crop_rows, options.augment
-    val = Samples(seed + VALIDATION_SEED, options.preset, options.val_count)
+    val = Samples(seed + VALIDATION_SEED, options.preset, options.medium, options.val_count)
     train.on_error = val.on_error = options.on_error
     warnings: list[str] = []
     if options.backgrounds:
@@ -192,8 +196,7 @@ def load(
         worker_init_fn=_one_thread,
     )
     # In this process: reading a log takes a tenth of the time that evaluating it does.
-    visits = [(0, index) for index in range(len(val))]
-    return loader, DataLoader(val, batch_size=None, sampler=visits)
+    return loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])
 
 
 def _one_thread(_worker: int) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import BinaryF1Score, BinaryPrecision, BinaryRecall
+from torchmetrics.classification import BinaryF1Score
 
 from wellseg.device import free_bytes
 from wellseg.net.losses import IGNORE, curve_loss
@@ -17,6 +16,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.pictures import draw_errors, encode_png
+from wellseg.scores.masks import score_log
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 
@@ -60,13 +60,7 @@ class Segmenter(LightningModule):
         self.steps, self.checkpoint = steps, checkpoint
         self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
-        how: Any = {"ignore_index": -1, "zero_division": 1}
-        scores: Any = {
-            "dice": BinaryF1Score(**how),
-            "precision": BinaryPrecision(**how),
-            "recall": BinaryRecall(**how),
-        }
-        self.scores = MetricCollection(scores, prefix="val/")
+        self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.skipped: Counter[str] = Counter()
         self.free_bytes = 0  # at the first step; later what is kept for the next counts as taken
 
@@ -101,20 +95,20 @@ class Segmenter(LightningModule):
 
     def validation_step(self, sample: Sample, index: int) -> None:
         _, logits = self._step(sample, "val")
-        target = (sample.truth == 255).long()
-        target[sample.truth == IGNORE] = -1
-        self.scores.update((logits > 0).long(), target)
+        target = torch.where(sample.truth == 255, 1, sample.truth.long())
+        self.dice.update((logits > 0).long(), target)
+        self.log("val/dice", self.dice, batch_size=1)
+        maps = (sample.gray, logits > 0, sample.truth)
+        gray, mask, truth = (each[0, 0].cpu().numpy() for each in maps)
+        if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
+            f1 = score_log(mask, truth).f1_at_3px
+            self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
         if index < PICTURES and self.trainer.is_global_zero:
-            maps = (sample.gray, logits > 0, sample.truth)
-            picture = draw_errors(*(each[0, 0].cpu().numpy() for each in maps))
+            picture = draw_errors(gray, mask, truth)
             folder = Path(self.trainer.default_root_dir, "pictures")
             folder.mkdir(exist_ok=True)
             with atomic_file(folder / f"step-{self.global_step:06d}-{sample.name}.png") as file:
                 file.write(encode_png(picture))
-
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.scores.compute(), sync_dist=True)
-        self.scores.reset()
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.net, self.optim)
