@@ -55,6 +55,7 @@ def atlas_rows(seeds=3, rates=plan.RATES, logs=10):
                         row["loss"] = ";".join(f"{1 - i / 50:.4f}" for i in range(40))
                     else:
                         names = names_of(name, logs)
+                        names = names if step == 1600 else names[: score.SNAPSHOT_LOGS]
                         off = noise[name][: len(names)]
                         f1 = [np.nan] * len(names) if name == "negative" else level(way, name, rate, step) + off  # fmt: skip
                         row["f1"] = row["dice"] = ";".join(f"{each:.4f}" for each in f1)

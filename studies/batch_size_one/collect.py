@@ -32,6 +32,7 @@ def collect(out: Path = Path("runs/atlas"), rows: Path = ROWS) -> None:
             print(f"{path.stem}: {take(path, rows)}")
         except ValueError as error:
             refused.append(f"{path.stem}: {error}")
+    print("and now the page's numbers: python -m studies.batch_size_one.docs")
     if refused:
         raise SystemExit("\n".join(refused))
 

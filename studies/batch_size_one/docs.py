@@ -136,6 +136,8 @@ def _minus(text: str) -> str:
 
 
 def _family(table: Table) -> str:
+    if not table.seeds:
+        return ""
     lines = _head("", "difference", "on", "F1 (95 %)", "p (Holm)", "expected", "found")
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
@@ -146,13 +148,12 @@ def _family(table: Table) -> str:
         if d and d.seeds < SEEDS:
             cells = cells[0], "–"
         lines.append(about + " | ".join([*cells, h.expected, word]) + " |")
-    return _block(lines)
+    said = "The family of eight, with the only words that may be said of it:"
+    return _block([said, "", *lines])
 
 
 def _title(way: findings.Way) -> str:
-    return (
-        "v1 after AdaBN on 16 unlabelled renders" if way == findings.ADABN else figures.title(way)
-    )
+    return "v1, 16 unlabelled renders (AdaBN)" if way == findings.ADABN else figures.SHORT[way]
 
 
 def _lag(table: Table) -> str:
@@ -167,7 +168,8 @@ def _lag(table: Table) -> str:
         two = gains[test.rate, "constant", 200], gains[test.rate, "annealed", last]
         cells = [_difference(d) for d in (test.by_momentum, test.by_annealing, *two)]
         lines.append(f"| {test.rate:g} | " + " | ".join(cells) + " |")
-    return _block(lines)
+    said = "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the start, the third is and the fourth is not (F1 on logs like the training, the same weights):"
+    return _block([said, "", *lines])
 
 
 # ---- what needs no atlas -------------------------------------------------------------------------
