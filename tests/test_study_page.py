@@ -55,7 +55,7 @@ def made(tmp_path_factory):
         cell = Cell("A", norm, rates[f"{norm} {way}"], 0, 8, widths=(8, 16, 16))
         Training(cell, logs).run(folder / "checkpoints" / cell.name)
     data = numbers.numbers(table)
-    data["live"] = live.live(folder / "checkpoints", table, rates, logs)
+    data["live"] = live.live(folder / "checkpoints", rates, logs)
     (folder / "report.html").write_text(build(data), "utf-8")
     return folder, table, data
 
@@ -65,13 +65,15 @@ def test_every_number_of_the_page_comes_from_the_rows(made):
     _, table, data = made
     rates = best_rates(table)
 
+    of = {}
+    for row in table.rows:
+        key = tuple(row[name] for name in ("part", "norm", "way", "set", "schedule", "step"))
+        of.setdefault((*key, float(row["rate"])), []).append(row["f1"])
+
     def mean(way, rate, name, schedule="annealed", step="1600", part="A"):
-        f1 = [
-            [float(x) for x in row["f1"].split(";")] for row in table.rows
-            if (row["part"], row["norm"] + " " + row["way"], float(row["rate"]), row["set"], row["schedule"], row["step"])
-            == (part, way, rate, name, schedule, step)
-        ]  # fmt: skip
-        return float(np.mean(f1))
+        norm, _, way = way.partition(" ")
+        f1 = [x.split(";") for x in of[part, norm, way, name, schedule, step, rate]]
+        return float(np.mean(np.array(f1, float)))
 
     own = "batch_momenta own"
     for key, (difference, low, high, running, of_own, group, seeds, logs) in data["map"][

@@ -34,17 +34,17 @@ def page(
         scored: Drawn logs of a set.
     """
     files = sorted(rows.glob("*.csv*"))
-    if not files:
-        sys.exit(f"{rows}: no rows (*.csv, *.csv.xz)")
+    if not files and not checkpoints:
+        sys.exit(f"{rows}: no rows (*.csv, *.csv.xz), and no --checkpoints")
     table = Table(read_rows(files))
     data = numbers(table)
     data["live"] = None
     if checkpoints:
         kept = Logs(logs or out.parent / "logs", scored=scored)
-        data["live"] = live(checkpoints, table, data["rates"], kept)
+        data["live"] = live(checkpoints, data["rates"], kept)
         if data["live"] is None:
             print(
-                f"{checkpoints}: no weights of seed 0 at the best rates; the page is without its network"
+                f"{checkpoints}: no weights of seed 0 at the best rates, or at 0.001 before those are known; the page is without its network"
             )
     with atomic_file(out) as file:
         file.write(build(data).encode())

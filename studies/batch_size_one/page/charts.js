@@ -97,35 +97,49 @@ function range(differences, least = 0.1) {
   return [low - room, high + room];
 }
 
-/** Rows of differences with a zero line. lines: [{label, note, d, kind, hollow}]. */
-function forest(box, lines, { label, xTitle, margin = 0.03, left = 300 } = {}) {
-  return chart(box, (width) => {
-    const narrow = width < 560, head = narrow ? 34 : 8, rowHeight = narrow ? 50 : 34;
-    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 132);
-    const height = lines.length * rowHeight + 56;
-    const svg = frame(width, height, label);
-    const x = linear(range(lines.map((l) => l.d), 0.08), [x0, x1]);
-    const bottom = height - 42;
+/** Rows of differences with a zero line. rows: [{label, note, dots: [{d, kind, name}]}]; a legend where dots have
+    names. */
+function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
+  const named = new Map();
+  for (const { dots } of rows) for (const { name, kind, faint } of dots) if (name) named.set(name, { kind, faint });
+  const plot = h("div");
+  box.replaceChildren(named.size > 1 ? legend(named) : "", plot);
+  return chart(plot, (width) => {
+    const narrow = width < 620, step = 15;
+    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 140);
+    const heights = rows.map(({ dots, note }) =>
+      (narrow ? (note ? 42 : 26) : 0) + Math.max(narrow ? 22 : note ? 38 : 26, 12 + step * Math.max(1, dots.length)));
+    const total = heights.reduce((a, b) => a + b, 0), bottom = total + 4;
+    const svg = frame(width, bottom + 42, label);
+    const x = linear(range(rows.flatMap(({ dots }) => dots.map(({ d }) => d)), 0.08), [x0, x1]);
     if (margin) svg.append(h("rect", {
       class: "margin", x: x(-margin), width: x(margin) - x(-margin), y: 0, height: bottom }));
-    xAxis(svg, x, bottom, ticks(...x.domain, narrow ? 4 : 6), (v) => signed(v, 1).replace("±0.0", "0"), xTitle, { grid: bottom });
+    const zero = (v) => signed(v, Math.abs(v * 10 - Math.round(v * 10)) > 1e-6 ? 2 : 1).replace(/±0.0+/, "0");
+    xAxis(svg, x, bottom, ticks(...x.domain, narrow ? 4 : 6), zero, xTitle, { grid: bottom });
     svg.append(h("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: bottom }));
-    lines.forEach(({ label: words, note, d, kind = "", hollow }, i) => {
-      const top = i * rowHeight, y = narrow ? top + head : top + rowHeight / 2;
-      const lineY = narrow ? top + 14 : y - (note ? 3 : -4);
-      svg.append(text(narrow ? 0 : 0, lineY, words, { class: "row" }));
-      if (note && !narrow) svg.append(text(0, y + 12, note, { class: "tick" }));
-      if (!d) {
-        svg.append(text(x(0) + 8, y + 4, "not yet run", { class: "tick" }));
-        return;
-      }
-      if (d.low !== null)
-        svg.append(h("line", { class: `whisker ${kind}`, x1: x(d.low), x2: x(d.high), y1: y, y2: y }));
-      svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""}`, cx: x(d.mean), cy: y, r: 5 },
-        h("title", {}, `${words}: ${signed(d.mean)}, 95 % ${interval(d)}`)));
-      if (!narrow) svg.append(text(x1 + 12, y + 4, `${signed(d.mean)}  [${interval(d)}]`, { class: "tick number" }));
-      else svg.append(text(width, lineY, signed(d.mean), { class: "tick number", "text-anchor": "end" }));
+    let top = 0;
+    rows.forEach(({ label: words, note, dots }, i) => {
+      const head = narrow ? (note ? 42 : 26) : 0, room = heights[i] - head;
+      if (i) svg.append(h("line", { class: "grid", x1: 0, x2: width, y1: top, y2: top }));
+      const lineY = narrow ? top + 18 : top + heights[i] / 2 + (note ? -3 : 4);
+      svg.append(text(0, lineY, words, { class: "row" }));
+      if (note) svg.append(text(0, lineY + 16, note, { class: "tick" }));
+      if (!dots.length) svg.append(text(x(0) + 8, top + head + room / 2 + 4, "not yet run", { class: "tick" }));
+      dots.forEach(({ d, kind = "", hollow, faint, name }, j) => {
+        const y = top + head + room / 2 + (j - (dots.length - 1) / 2) * step;
+        const about = h("title", {}, `${words}${name ? `, ${name}` : ""}: ${signed(d.mean)}, 95 % ${interval(d)}`);
+        if (d.low !== null)
+          svg.append(h("line", { class: `whisker ${kind} ${faint || ""}`, x1: x(d.low), x2: x(d.high), y1: y, y2: y }));
+        svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""} ${faint || ""}`, cx: x(d.mean), cy: y, r: 4.5 }, about));
+        if (!narrow) svg.append(text(x1 + 12, y + 4, `${signed(d.mean)}  [${interval(d)}]`, { class: "tick number" }));
+      });
+      top += heights[i];
     });
     return svg;
   });
+}
+
+function legend(named) {
+  return h("p", { class: "legend" }, [...named].map(([name, { kind, faint }]) =>
+    h("span", {}, h("i", { class: `key ${kind} ${faint || ""}` }), name)));
 }

@@ -93,6 +93,8 @@ function tradeoff(box, data) {
     return svg;
   });
   say(main.find((p) => !p.fixed) || points[0]);
+  $("tradeoff-note").textContent = "Large: the best learning rate; pale: the other rates" + (points.some((p) => p.part === "B") ? " and other norms" : "") +
+    (path.length ? "; violet line: own statistics in the first 1, 2, 3 … norms." : ".");
 }
 
 /* --- Differences ------------------------------------------------------------------------------ */
@@ -103,7 +105,7 @@ function family(data) {
     label: `${f.a} − ${f.b}`,
     note: `${f.name}, on ${SETS[f.set]}${f.name === "H7" ? ", half and more" : ""}; expected: ${f.expected}` +
       (f.word ? `. Found: ${f.word} (Holm p ${f.p.toFixed(4)})` : f.seeds ? `; ${seedsOf(f.seeds, 12)}` : ""),
-    d: f.seeds ? f : null, hollow: !final,
+    dots: f.seeds ? [{ d: f, hollow: !final }] : [],
   }));
   $("family-state").textContent = final
     ? "All eight have all twelve seeds: words as pre-registered."
@@ -113,14 +115,16 @@ function family(data) {
 }
 
 function pairs(data) {
-  const kinds = { "m0.01": "running", "m0.01 corrected": "running", "m0.1": "mixed", own: "own" };
+  const kinds = { "m0.01": "running", "m0.01 corrected": "soft", "m0.1": "mixed", own: "own" };
   for (const [id, against] of [["pairs-own", "own"], ["pairs-group", "group"]]) {
-    const found = data.pairs.filter((p) => p.against === against && (against === "group" || p.way === "m0.01" || p.way === "m0.1"));
+    const found = data.pairs.filter((p) => p.against === against && (against === "group" || p.way !== "m0.01 corrected"));
     if (!found.length) { notRun($(id), "A", data); continue; }
-    forest($(id), found.map((p) => ({
-      label: `${SETS[p.set]}: ${p.label}`,
-      note: `F1 ${plain(p.a)} and ${plain(p.b)}; ${p.logs} logs, ${seedsOf(p.seeds, 12)}`, d: p, kind: kinds[p.way],
-    })), { label: "Paired differences", left: 380, xTitle: "difference of F1; bar: 95 % interval" });
+    const rows = [...new Set(found.map((p) => p.set))].map((set) => {
+      const here = found.filter((p) => p.set === set);
+      return { label: SETS[set], note: `${here[0].logs} logs, ${seedsOf(here[0].seeds, 12)}`,
+        dots: here.map((p) => ({ d: p, kind: kinds[p.way], name: p.label })) };
+    });
+    forest($(id), rows, { label: "Paired differences", left: 280, xTitle: "difference of F1; bar: 95 % interval" });
   }
 }
 
@@ -189,7 +193,7 @@ function momentumMap(data) {
       svg.append(text(left + (s + 0.5) * cw, height - 36, steps, { class: "tick", "text-anchor": "middle" }));
       if (last) svg.append(text(left + (s + 0.5) * cw, height - 22, kind === "annealed" ? "to 0" : "level", { class: "tick", "text-anchor": "middle" }));
     });
-    svg.append(text(left + (width - left) / 2, height - 4, "steps; the rate stays level, or goes down to 0 at the end", { class: "axis", "text-anchor": "middle" }));
+    svg.append(text(left + (width - left) / 2, height - 4, width < 460 ? "steps" : "steps; the rate stays level, or goes down to 0 at the end", { class: "axis", "text-anchor": "middle" }));
     return svg;
   });
   lines = chart($("map-lines"), (width) => {
@@ -229,7 +233,8 @@ function differenceLines(box, series, { xs, xTitle, label, xFormat = String, log
     const scale = linear([t(xs[0]), t(xs.at(-1))], [left + 6, right]), x = (v) => scale(t(v));
     x.domain = [xs[0], xs.at(-1)];
     yAxis(svg, y, left, right, ticks(...y.domain, 5), (v) => signed(v, 1).replace("±0.0", "0"));
-    xAxis(svg, x, bottom, xs, xFormat, null);
+    const shown = xs.filter((v, i) => log || width > 460 || i % 2 === 0);
+    xAxis(svg, x, bottom, shown, xFormat, null);
     svg.append(text((left + right) / 2, bottom + 34, xTitle, { class: "axis", "text-anchor": "middle" }));
     const at = marker ? marker() : null;
     if (at !== null) svg.append(h("line", { class: "marker", x1: x(at), x2: x(at), y1: 4, y2: bottom }));
@@ -283,27 +288,31 @@ function others(data) {
     body.append(h("h3", {}, title), words ? h("p", {}, words) : null, box);
     return box;
   };
-  const b = part("Other norms over the learning rate", "F1 less that of GroupNorm with groups of 16, on renders. Nothing is chosen: each rate stands.");
+  const xTitle = "difference of F1; bar: 95 % interval";
+  const b = part("Other norms over the learning rate", "F1 on renders, less that of GroupNorm with groups of 16 at the same rate. No rate is chosen.");
   if (data.over_rates && data.over_rates.renders) {
     const { rates, lines } = data.over_rates.renders;
-    forest(b, Object.entries(lines).flatMap(([name, line]) => line.map((d, i) => ({ label: `${name}, rate ${rates[i]}`, d, kind: "own" })).filter(({ d }) => d)),
-      { label: "Other norms", left: 380, xTitle: "difference of F1" });
+    forest(b, Object.entries(lines).map(([label, line]) => ({ label, dots: line.map((d, i) =>
+      ({ d, kind: "own", name: `rate ${rates[i]}`, faint: `shade${i}` })).filter(({ d }) => d) })), { label: "Other norms", left: 300, xTitle });
   } else notRun(b, "B", data);
-  const c = part("One to eight logs a step", "BatchNorm pooled over k logs less GroupNorm accumulated over the same k.");
+  const c = part("One to eight logs a step", "BatchNorm pooled over k logs, less GroupNorm accumulated over the same k at the same rate.");
   if (data.batch) {
-    forest(c, Object.entries(data.batch).flatMap(([key, { x: k, line }]) => {
+    forest(c, Object.entries(data.batch).map(([key, { x, line }]) => {
       const [set, rate, norm] = key.split("|");
-      return line.map((d, i) => ({ label: `${k[i]} logs, ${SETS[set]}, rate ${rate}${norm === "pooled" ? "" : ", statistics constant to the gradient"}`, d, kind: "running" }));
-    }), { label: "Batch sweep", left: 430, xTitle: "difference of F1" });
+      return { label: `${SETS[set]}, rate ${rate}`, note: norm === "pooled" ? "exact gradient" : "statistics constant to the gradient",
+        dots: line.map((d, i) => ({ d, kind: "running", name: `${x[i]} log${x[i] > 1 ? "s" : ""}`, faint: `shade${i}` })).filter(({ d }) => d) };
+    }), { label: "Batch sweep", left: 320, xTitle });
   } else notRun(c, "C", data);
-  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480; BatchNorm v1 less GroupNorm, and less its own statistics.");
+  const bySet = (all, dot) => [...new Set(all.map((d) => d.set))].map((set) => ({ label: SETS[set], dots: all.filter((d) => d.set === set).map(dot) }));
+  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480: BatchNorm v1 with running statistics, less two others.");
   if (data.sizes) {
-    forest(e, data.sizes.map((d) => ({ label: `${SETS[d.set]}: less ${d.against === "group" ? "GroupNorm" : "own statistics"}`, d, kind: d.against })),
-      { label: "Sizes", left: 380, xTitle: "difference of F1" });
+    forest(e, bySet(data.sizes, (d) => ({ d, kind: d.against, name: d.against === "group" ? "less GroupNorm" : "less its own statistics" })),
+      { label: "Sizes", left: 280, xTitle });
   } else notRun(e, "E", data);
   const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm.");
   if (data.mixed) {
-    forest(f, data.mixed.map((d) => ({ label: `${SETS[d.set]}: ${d.label}`, d, kind: "mixed" })), { label: "Mixed training", left: 430, xTitle: "difference of F1" });
+    const kinds = ["running", "own", "group", "mixed"], names = [...new Set(data.mixed.map((d) => d.label))];
+    forest(f, bySet(data.mixed, (d) => ({ d, kind: kinds[names.indexOf(d.label) % 4], name: d.label })), { label: "Mixed training", left: 280, xTitle });
   } else notRun(f, "F", data);
 }
 

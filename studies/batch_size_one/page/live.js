@@ -52,9 +52,10 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
     }, 10);
     const { strip: about } = picture;
     $("hero-note").textContent = about
-      ? `Drawn log ${about.name}, chosen by rule, not by eye: ${about.why}. F1 of this log in the study: ` +
+      ? `Drawn log ${about.name}, found by rule, not by eye: ${about.why}. F1@3px of this log: ` +
         `${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ${plain(about.f1.group)} by GroupNorm. ` +
-        `BatchNorm trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}, seed ${live.seed}.`
+        `The page’s weights: seed ${live.seed}, BatchNorm v1 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
+        (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.")
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
@@ -101,8 +102,8 @@ function depthFigure(engine, data) {
       svg.append(h("line", { class: v === 1 ? "zero" : "grid", x1: left, x2: right, y1: y(v), y2: y(v) }));
       svg.append(text(left - 6, y(v) + 4, v, { class: "tick", "text-anchor": "end" }));
     }
-    for (let i = 1; i <= n; i++) svg.append(text(x(i), bottom + 16, i, { class: "tick", "text-anchor": "middle" }));
-    svg.append(text((left + right) / 2, bottom + 36, `norm, from the ink (1) through the core (${engine.live.networks.batch.about.widths.length * 2}) to the mask (${n})`, { class: "axis", "text-anchor": "middle" }));
+    for (let i = 1; i <= n; i += width < 460 ? 2 : 1) svg.append(text(x(i), bottom + 16, i, { class: "tick", "text-anchor": "middle" }));
+    svg.append(text((left + right) / 2, bottom + 36, width < 460 ? "norm, from ink to mask" : `norm, from the ink (1) through the core (${engine.live.networks.batch.about.widths.length * 2}) to the mask (${n})`, { class: "axis", "text-anchor": "middle" }));
     svg.append(h("rect", { class: "margin", x: left, y: 12, width: Math.max(0, k ? x(k) + 8 - left : 0), height: bottom - 12 }));
     for (const [line, kind] of lines) {
       svg.append(h("path", { class: `line ${kind}`, d: line.map((v, i) => `${i ? "L" : "M"}${x(i + 1)},${y(v)}`).join("") }));
@@ -116,7 +117,13 @@ function depthFigure(engine, data) {
     engine.ask("depth none", picture, { name: "own first", k: 0 }, ({ own }) => {
       if (picture.key === wanted) { none = engine.contrast(own); again(); }
     }, { urgency: 1 });
-    strip.show(picture, { name: "own first", k }, k ? "mixed" : "running", ({ own }) => { here = engine.contrast(own); again(); });
+    strip.show(picture, { name: "own first", k }, k ? "mixed" : "running", ({ own }) => {
+      here = engine.contrast(own);
+      again();
+      const last = here.length - 1, low = here.indexOf(Math.min(...here));
+      $("contrast-readout").textContent = `With own statistics in ${k} of ${engine.norms.length} norms, ${percent(here[0])} of the contrast that ` +
+        `the training had reaches norm 1, ${percent(here[last])} reaches norm ${last + 1}, and least, ${percent(here[low])}, norm ${low + 1}.`;
+    });
     if (typeof rows === "function") rows();
   };
   slider(box.querySelector(".controls"), "Own statistics in the first", { max: engine.norms.length, value: 0,
@@ -216,7 +223,7 @@ function widthFigure(engine, data, live) {
     for (let g = 0; g < groups; g += 2)
       svg.append(h("rect", { class: "margin", x: x((g * c) / groups), width: x(c / groups) - x(0), y: 10, height: bottom - 10 }));
     ratio.forEach((v, i) => svg.append(h("circle", { class: "dot own", cx: x(i + 0.5), cy: y(v), r: Math.max(2, 4 - c / 64) })));
-    svg.append(text((left + width) / 2, bottom + 18, `the ${c} channels, in their ${groups} group${groups > 1 ? "s" : ""} (shaded in turn)`, { class: "axis", "text-anchor": "middle" }));
+    svg.append(text((left + width) / 2, bottom + 18, `${c} channels in ${groups} group${groups > 1 ? "s" : ""}${groups > 1 ? " (shaded in turn)" : ""}`, { class: "axis", "text-anchor": "middle" }));
     return svg;
   });
   const errors = chart($("error"), (width) => {
@@ -226,9 +233,9 @@ function widthFigure(engine, data, live) {
     const y = linear([0, 1.05], [bottom, 8]);
     yAxis(svg, y, left, width - 12, [0, 0.25, 0.5, 0.75, 1], (v) => v.toFixed(2));
     for (const [n] of kept.error) svg.append(text(x(n), bottom + 16, n, { class: "tick", "text-anchor": "middle" }));
-    svg.append(text((left + width) / 2, bottom + 36, "values (squares of the map); error in standard deviations", { class: "axis", "text-anchor": "middle" }));
+    svg.append(text((left + width) / 2, bottom + 36, "values, in squares", { class: "axis", "text-anchor": "middle" }));
     const alone = kept.error.map(([n], i) => `${i ? "L" : "M"}${x(n)},${y(1 / Math.sqrt(n))}`).join("");
-    svg.append(h("path", { class: "line dashed", d: alone }), text(x(kept.error[1] ? kept.error[1][0] : 1), y(0.1), "dashed: if values were independent", { class: "tick" }));
+    svg.append(h("path", { class: "line dashed", d: alone }), text(left + 8, y(0.06), "dashed: independent values", { class: "tick" }));
     svg.append(h("path", { class: "line own", d: kept.error.map(([n, e], i) => `${i ? "L" : "M"}${x(n)},${y(e)}`).join("") }));
     for (const [n, e] of kept.error) svg.append(h("circle", { class: "dot own", cx: x(n), cy: y(e), r: 4 }));
     return svg;

@@ -12,6 +12,7 @@ class Strip {
     this.says = h("p", { class: "says", "aria-live": "polite" });
     box.append(h("div", { class: "paper" }, this.canvas), this.says);
     this.box = box;
+    this.paper = box.firstElementChild;
     this.truth = false;
     this.result = null;
   }
@@ -51,10 +52,21 @@ class Strip {
     context.imageSmoothingEnabled = false;
     context.drawImage(one, 0, 0, 2 * w, 2 * rows);
     canvas.setAttribute("role", "img");
+    if (this.placed !== picture.key) this.place();
     const found = mask ? this.found(mask) : null;
     this.numbers = found;
     canvas.setAttribute("aria-label", found ? `A well log; ${this.words(found)}` : "A well log");
     this.says.textContent = found ? this.words(found, result) : "computing …";
+  }
+
+  /** Where the log is wider than its box, begin where most curve is. */
+  place() {
+    const { picture, paper } = this, { w, truth } = picture;
+    this.placed = picture.key;
+    if (!truth) return;
+    let sum = 0, many = 0;
+    for (let i = 0; i < truth.length; i++) if (truth[i] === 255) { sum += i % w; many++; }
+    if (many) paper.scrollLeft = (sum / many / w) * this.canvas.clientWidth - paper.clientWidth / 2;
   }
 
   found(mask) {
