@@ -1,4 +1,4 @@
-"""`python -m studies.batch_size_one.page --rows runs/atlas/rows --out report.html`."""
+"""`python -m studies.batch_size_one.page --checkpoints runs/atlas/checkpoints`: see README.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
+from studies.batch_size_one.collect import committed, committed_cells
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page.build import build
 from studies.batch_size_one.page.live import live
@@ -18,8 +19,8 @@ from wellseg.scan.atomic import atomic_file
 
 
 def page(
-    rows: Path,
-    out: Path = Path("report.html"),
+    rows: Path | None = None,
+    out: Path = Path("studies/batch_size_one/report.html"),
     checkpoints: Path | None = None,
     logs: Path | None = None,
     scored: int = 64,
@@ -27,16 +28,19 @@ def page(
     """Make the page of the study from the rows that there are.
 
     Args:
-        rows: Folder of the study's rows.
-        out: The page.
+        rows: Rows of a run (its folder rows) that are not in the repository yet, beside those that are.
+        out: The page; its links to rows and pre-registration are right in studies/batch_size_one/.
         checkpoints: Folder of the study's checkpoints; without it no network runs in the page.
         logs: Folder where drawn logs are kept; drawn anew if they are not there.
         scored: Drawn logs of a set.
     """
-    files = sorted(rows.glob("*.csv*"))
-    if not files and not checkpoints:
-        sys.exit(f"{rows}: no rows (*.csv, *.csv.xz), and no --checkpoints")
-    table = Table(read_rows(files))
+    if rows and not rows.is_dir():
+        sys.exit(f"{rows}: no such folder")
+    known = committed_cells()
+    here = [path for path in sorted(rows.glob("*.csv")) if path.stem not in known] if rows else []
+    table = Table(committed() + read_rows(here))
+    if not table.rows and not checkpoints:
+        sys.exit("no rows yet, and no --checkpoints: there is nothing to show")
     data = numbers(table)
     data["live"] = None
     if checkpoints:

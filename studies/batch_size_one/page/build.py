@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ def build(data: dict[str, Any]) -> str:
     block = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     script = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
     parts = {
+        "/*PREREGISTRATION*/": html.escape((HERE.parent / "PREREGISTRATION.md").read_text("utf-8")),
         "/*STYLE*/": (HERE / "page.css").read_text("utf-8"),
         "/*DATA*/": block.replace("</", "<\\/"),
         "/*NETWORK*/": (HERE / "network.js").read_text("utf-8"),

@@ -118,12 +118,12 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
     xAxis(svg, x, bottom, ticks(...x.domain, narrow ? 4 : 6), zero, xTitle, { grid: bottom });
     svg.append(h("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: bottom }));
     let top = 0;
-    rows.forEach(({ label: words, note, dots }, i) => {
+    rows.forEach(({ label: words, note, more, dots }, i) => {
       const head = narrow ? (note ? 42 : 26) : 0, room = heights[i] - head;
       if (i) svg.append(h("line", { class: "grid", x1: 0, x2: width, y1: top, y2: top }));
       const lineY = narrow ? top + 18 : top + heights[i] / 2 + (note ? -3 : 4);
       svg.append(text(0, lineY, words, { class: "row" }));
-      if (note) svg.append(text(0, lineY + 16, note, { class: "tick" }));
+      if (note) svg.append(text(0, lineY + 16, narrow || !more ? note : `${note}; ${more}`, { class: "tick" }));
       if (!dots.length) svg.append(text(x(0) + 8, top + head + room / 2 + 4, "not yet run", { class: "tick" }));
       dots.forEach(({ d, kind = "", hollow, faint, name }, j) => {
         const y = top + head + room / 2 + (j - (dots.length - 1) / 2) * step;

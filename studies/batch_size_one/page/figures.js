@@ -103,12 +103,13 @@ function family(data) {
   const final = data.family.every((f) => f.word);
   const lines = data.family.map((f) => ({
     label: `${f.a} − ${f.b}`,
-    note: `${f.name}, on ${SETS[f.set]}${f.name === "H7" ? ", half and more" : ""}; expected: ${f.expected}` +
-      (f.word ? `. Found: ${f.word} (Holm p ${f.p.toFixed(4)})` : f.seeds ? `; ${seedsOf(f.seeds, 12)}` : ""),
+    note: `${f.name}, ${f.name === "H7" ? "half and more blank" : SETS[f.set]}; expected: ${f.expected}`,
+    more: f.word ? `found: ${f.word} (Holm p ${f.p.toFixed(4)})` : f.seeds ? seedsOf(f.seeds, 12) : null,
     dots: f.seeds ? [{ d: f, hollow: !final }] : [],
   }));
   $("family-state").textContent = final
     ? "All eight have all twelve seeds: words as pre-registered."
+    : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that every rate has."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
   forest($("family"), lines, { label: "The eight pre-registered differences", left: 430,
     xTitle: "difference of F1; bar: 95 % interval" });

@@ -98,7 +98,7 @@ function depthFigure(engine, data) {
     const all = lines.flatMap(([l]) => l), low = Math.min(0.25, ...all), high = Math.max(1.5, ...all);
     const n = engine.norms.length, x = linear([1, n], [left + 10, right - 10]);
     const scale = linear([Math.log(low), Math.log(high)], [bottom, 12]), y = (v) => scale(Math.log(v));
-    for (const v of [0.05, 0.1, 0.2, 0.5, 1, 2, 5].filter((v) => v >= low * 0.99 && v <= high * 1.01)) {
+    for (const v of [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5].filter((v) => v >= low * 0.99 && v <= high * 1.01)) {
       svg.append(h("line", { class: v === 1 ? "zero" : "grid", x1: left, x2: right, y1: y(v), y2: y(v) }));
       svg.append(text(left - 6, y(v) + 4, v, { class: "tick", "text-anchor": "end" }));
     }

@@ -45,4 +45,4 @@ def title(way: Way) -> str:
 
 
 def short(way: Way) -> str:
-    return "v1 with statistics of 16 unlabelled renders" if way == ADABN else SHORT[way]
+    return "v1, statistics of 16 renders" if way == ADABN else SHORT[way]
