@@ -22,7 +22,7 @@ def page(
     rows: Path | None = None,
     out: Path = Path("studies/batch_size_one/report.html"),
     checkpoints: Path | None = None,
-    logs: Path | None = None,
+    logs: Path = Path("runs/atlas/logs"),
     scored: int = 64,
 ) -> None:
     """Make the page of the study from the rows that there are.
@@ -44,7 +44,7 @@ def page(
     data = numbers(table)
     data["live"] = None
     if checkpoints:
-        kept = Logs(logs or out.parent / "logs", scored=scored)
+        kept = Logs(logs, scored=scored)
         data["live"] = live(checkpoints, data["rates"], kept)
         if data["live"] is None:
             print(
