@@ -140,8 +140,8 @@ function newFigure(engine, data, live) {
     if (!picture) return;
     strip.show(picture, { name: "unlabelled", n, prior }, n ? "mixed" : "running", () => {});
     $("new-readout").textContent = n === 0 ? "Running statistics, as the training left them."
-      : `Statistics of ${n} unlabelled render${n > 1 ? "s" : ""}${prior ? `, and the training’s as ${prior} more` : ""}: ` +
-        `the old ones count ${percent(prior / (n + prior))}.`;
+      : `Statistics of ${n} unlabelled render${n > 1 ? "s" : ""}` + (prior
+        ? `, and the training’s as ${prior} more: the old ones count ${percent(prior / (n + prior))}.` : "; nothing is left of the training’s.");
   };
   slider(controls, "Unlabelled renders", { max: live.unlabelled_logs, value: 0, say: String, change: (v) => { n = v; draw(); } });
   const priors = h("fieldset", {});
@@ -266,6 +266,7 @@ function widthFigure(engine, data, live) {
     if (!picture) return;
     table();
     const at = widths.indexOf(c);
+    $("error-title").hidden = at < 0;
     $("channels-title").textContent = at < 0 ? "" : `Spread of each channel in this log, over its running spread (second norm of stage ${at + 1})`;
     if (at < 0) { kept = null; channels(); errors(); return; }
     const norm = 2 * at + 1, wanted = `${picture.key}${c}`;
