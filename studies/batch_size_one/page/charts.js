@@ -105,7 +105,7 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
   const plot = h("div");
   box.replaceChildren(named.size > 1 ? legend(named) : "", plot);
   return chart(plot, (width) => {
-    const narrow = width < 620, step = 15;
+    const narrow = width < left + 360, step = 15;
     const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 140);
     const heights = rows.map(({ dots, note }) =>
       (narrow ? (note ? 42 : 26) : 0) + Math.max(narrow ? 22 : note ? 38 : 26, 12 + step * Math.max(1, dots.length)));
