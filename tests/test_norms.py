@@ -96,6 +96,13 @@ def test_statistics_of_a_large_float32_map_are_those_of_float64(layout):
     torch.testing.assert_close(var, exact.var((1, 2), correction=0), rtol=1e-6, atol=0)
 
 
+def test_statistics_of_a_few_float32_pixels_are_taken_in_float64():
+    x = image(8, rows=7, columns=9, dtype=torch.float32)  # fewer than a lane has
+    mean, var = channel_statistics(x)
+    torch.testing.assert_close(mean, x[0].double().mean((1, 2)), rtol=1e-14, atol=0)
+    torch.testing.assert_close(var, x[0].double().var((1, 2), correction=0), rtol=1e-14, atol=0)
+
+
 def test_statistics_far_from_zero_keep_their_variance():
     x = image(4, rows=300, columns=200, dtype=torch.float32) + 3000
     _, var = channel_statistics(x)

@@ -57,11 +57,11 @@ def block_moments(block: Tensor) -> Moments:
         var, mean = torch.var_mean(pixels.to(wide), 0, correction=0)
         return len(pixels), mean.double(), var.double() * len(pixels)
     in_lanes, parts = len(pixels) // LANE_VALUES * LANE_VALUES, []
-    for part in filter(len, (pixels[:in_lanes], pixels[in_lanes:])):
+    for part in filter(len, (pixels[:in_lanes], pixels[in_lanes:].double())):
         length = min(len(part), LANE_VALUES)
         by_lane = part.reshape(1, length, 1, -1).permute(0, 3, 1, 2)
-        zero = by_lane.new_zeros(by_lane.shape[1], dtype=wide)  # running ones; the kernel asks
-        both = torch.batch_norm_update_stats(by_lane, zero, zero, 0.0)
+        running = part.new_zeros(by_lane.shape[1], dtype=torch.promote_types(part.dtype, wide))
+        both = torch.batch_norm_update_stats(by_lane, running, running, 0.0)
         means, variances = (each.double().view(-1, channels) for each in both)
         mean = means.mean(0)
         parts.append((len(part), mean, length * (variances + (means - mean).square()).sum(0)))
