@@ -165,6 +165,7 @@ def opened(browser, made, width=1280, scheme="light"):
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light")])
 def test_it_opens_without_a_word_in_the_console(browser, made, width, scheme):
     page = opened(browser, made, width, scheme)
@@ -189,6 +190,7 @@ def logits_of_page(page, how, key):
     return np.frombuffer(base64.b64decode(found[2]), "<f4").reshape(found[:2])
 
 
+@pytest.mark.slow
 def test_the_network_of_the_page_is_pytorchs(browser, made):
     folder, table, data = made
     rates, logs = best_rates(table), Logs(folder / "logs", scored=2)
@@ -238,6 +240,7 @@ def test_the_network_of_the_page_is_pytorchs(browser, made):
     page.close()
 
 
+@pytest.mark.slow
 def test_the_switch_changes_the_mask_and_keys_move_the_sliders(browser, made):
     page = opened(browser, made)
     canvas = "document.querySelector('#hero canvas').toDataURL()"
