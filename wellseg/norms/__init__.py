@@ -7,6 +7,7 @@ A norm is one file of this folder: a ``Norm`` that is registered by its word.
 Norms from elsewhere register themselves when they are imported, before the options are read.
 """
 
+import importlib
 import pkgutil
 from collections.abc import Callable
 from typing import Any, Literal
@@ -111,4 +112,4 @@ def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
 
 
 for _module in pkgutil.iter_modules(__path__):
-    pkgutil.resolve_name(f"{__name__}.{_module.name}")
+    importlib.import_module(f"{__name__}.{_module.name}")
