@@ -37,7 +37,7 @@ def follow(mask, colours=None, least_rows=40, strip=257, **options):
                 gray[part],
                 mask[part],
                 np.where(mask[part], np.uint8(230), np.uint8(10)),
-                None if colours is None else colours[part],
+                *([] if colours is None else [colours[part]]),
             )
         follower.finish()
         return [(curve, follower.points(curve)) for curve in follower.curves]

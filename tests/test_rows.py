@@ -557,7 +557,8 @@ def test_a_disk_too_small_is_named_before_the_start(
 ) -> None:
     usage = type("usage", (), {"free": 1_000_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    evaluation = RowEvaluation(ResUNet().eval(), 20_000, 1000, memory=1, scratch=tmp_path)
+    net = ResUNet().eval()
+    evaluation = RowEvaluation(net, 20_000, 1000, memory=1, scratch=tmp_path, precision="fp32")
 
     def read_ink(a: int, b: int) -> Tensor:
         raise AssertionError("read before it was refused")

@@ -177,11 +177,11 @@ def score_files(
     if probability is None or not label or not label.curves:
         return scores, None
     with open_scan(log.image) as scan:
-        colours = _read(log.image, colour=True) if scan.kind == "colour" else None
+        colours = [_read(log.image, colour=True)] if scan.kind == "colour" else []
         dpi, gray = scan.dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower.at(dpi) as follower:
-        follower.add(gray, pixels, sure, colours)
+        follower.add(gray, pixels, sure, *colours)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves)

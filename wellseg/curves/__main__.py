@@ -67,8 +67,8 @@ def curves(config: CurvesConfig) -> None:
             probability = probabilities.read(row, stop)
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             paper = 255 - probability if gray is probabilities else gray.read(row, stop)
-            seen = colours.read(row, stop) if colours else None
-            writer.put(paper, mask, probability, seen)
+            seen = [colours.read(row, stop)] if colours else []
+            writer.put(paper, mask, probability, *seen)
     for note in writer.notes:
         print(f"{given.name}: {note}")
     stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""

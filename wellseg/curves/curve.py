@@ -48,21 +48,13 @@ class CurveFollower:
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 
-    def add(
-        self,
-        gray: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        probability: NDArray[np.uint8],
-        colours: NDArray[np.uint8] | None = None,
-    ) -> None:
+    def add(self, *planes: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
-        not, probability 255 for certainty. colours: (rows, columns, 3), red, green, blue, or
-        None."""
-        planes = [gray, mask, probability, *([] if colours is None else [colours])]
-        for row in range(0, len(mask), BLOCK_ROWS):  # a block copies what waits
-            part = slice(row, row + BLOCK_ROWS)
-            self._parts.append([plane[part] for plane in planes])
-            self._have += len(mask[part])
+        not, probability 255 for certainty; with a colour scan its red, green and blue (rows,
+        columns, 3)."""
+        for row in range(0, len(planes[0]), BLOCK_ROWS):  # a block copies what waits
+            self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
+            self._have += len(self._parts[-1][0])
             while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
                 self._block(BLOCK_ROWS, last=False)
 

@@ -84,21 +84,13 @@ class CurveWriter:
         self.shown: list[dict[str, Any]] = []
         """The curves for the view, when the block has ended."""
 
-    def put(
-        self,
-        gray: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        probability: NDArray[np.uint8],
-        colours: NDArray[np.uint8] | None = None,
-    ) -> None:
-        """The next rows, uint8 (rows, columns): mask 255 curve and 0 not; probability 255 for
-        certainty; colours (rows, columns, 3), red, green, blue, or None."""
+    def put(self, *planes: NDArray[np.uint8]) -> None:
+        """The next rows: gray, mask, probability and, if any, colours, as ``CurveFollower.add``."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
-        self._row += len(gray)
-        seen = None if colours is None else colours[part]
-        self._follower.add(gray[part], mask[part], probability[part], seen)
+        self._row += len(planes[0])
+        self._follower.add(*(plane[part] for plane in planes))
         if not self._tracks:
-            self._finder.add(gray[part])
+            self._finder.add(planes[0][part])
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""

@@ -1,6 +1,6 @@
 """Residual UNet for one-channel images of any size. Torch only: no Lightning, no files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,6 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from wellseg.norms import Momentum, make_norm
 from wellseg.norms.moments import KeptStatistics
+
+Maps = Callable[[Tensor], Tensor]
 
 
 def to_ink(gray: Tensor) -> Tensor:
@@ -69,23 +71,32 @@ class ResUNet(nn.Module):
         x = F.pixel_unshuffle(ink, self.patch)
         skips: list[Tensor] = []
         for block in self.encoder:
-            if skips:
-                x = F.max_pool2d(x, 2)  # by the maximum: an average would thin out thin ink
-            x = self._stage(block, x)
+            x = self._stage(down if skips else nn.Module.__call__, block, x)
             skips.append(x)
         for lateral, block, skip in zip(self.lateral, self.decoder, skips[-2::-1], strict=True):
-            # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before.
-            x = F.interpolate(lateral(x), scale_factor=2.0, mode="nearest")
-            x += skip
-            x = self._stage(block, x)
+            x = self._stage(up, block, x, lateral, skip)
         return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
 
-    def _stage(self, block: nn.Module, x: Tensor) -> Tensor:
+    def _stage(self, stage: Callable[..., Tensor], block: nn.Module, *inputs: object) -> Tensor:
         # The last stage is due for its gradient at once: to keep its inside takes no memory.
         if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
-            return block(x)  # type: ignore[no-any-return]
+            return stage(block, *inputs)
         kept = KeptStatistics()
-        return checkpoint(block, x, use_reentrant=False, context_fn=lambda: (kept, kept))  # type: ignore[no-any-return]
+        once_more = partial(checkpoint, use_reentrant=False, context_fn=lambda: (kept, kept))
+        return once_more(stage, block, *inputs)  # type: ignore[no-any-return]
+
+
+def down(block: Maps, x: Tensor) -> Tensor:
+    """A stage of the encoder, from the one before."""
+    return block(F.max_pool2d(x, 2))  # by the maximum: an average would thin out thin ink
+
+
+def up(block: Maps, x: Tensor, lateral: Maps, skip: Tensor) -> Tensor:
+    """A stage of the decoder, from the one below and the encoder's."""
+    # A 1x1 convolution commutes with nearest upsampling and is four times cheaper before.
+    x = F.interpolate(lateral(x), scale_factor=2.0, mode="nearest")
+    x += skip
+    return block(x)
 
 
 class ResidualBlock(nn.Module):

@@ -131,7 +131,7 @@ def mask_scan(
             if view:
                 view.put(picture, probability)
             if curves:
-                curves.put(gray, mask, probability, picture if colours else None)
+                curves.put(gray, mask, probability, *([picture] if colours else []))
         # What an earlier run left, with other weights perhaps, does not hold for what appears now.
         stale = {".json", ".probability.tif", ".curves.csv"}.difference(endings(config, left_out))
         for ending in stale:
