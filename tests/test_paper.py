@@ -11,7 +11,7 @@ from wellseg.paper import main
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
-from wellseg.training.data_folder import HEADER, DataError, list_logs
+from wellseg.training.data_folder import DataError, list_logs
 from wellseg.training.dataset import Samples, open_logs
 from wellseg.training.on_paper import draw_on_paper, medium_of
 from wellseg.training.options import DataConfig
@@ -63,17 +63,6 @@ def test_short_pieces_above_the_curves_are_lettering_and_among_them_unknown():
     assert not mask[:400].any(), "the lettering of the header is scored as no curve"
     assert (mask[510:, 200] == 128).all() and (mask[700:730, 320] == 128).all()
     assert paper_mask(gray, probability, 200, header=False)[0][75, 100] == 128
-
-
-def test_above_the_row_where_the_first_curve_was_seen_all_is_paper():
-    gray, probability = page((100, 60, 500), (200, 500, 999))
-    mask, goes_on = paper_mask(
-        gray, probability, 200, header=True, curves=True, first_curve_row=600
-    )
-    assert not goes_on and not mask[:600].any() and (mask[610:, 200] > 0).all()
-    mask, goes_on = paper_mask(gray, probability, 200, header=True, first_curve_row=1400)
-    assert goes_on and not mask.any()
-    assert paper_mask(gray, probability, 200, header=True, first_curve_row=-300)[0][300, 100] == 128
 
 
 def test_a_header_ends_where_a_curve_starts_at_the_last_rows():
@@ -138,44 +127,6 @@ def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, caps
         ).mean() > 0.3
         assert row or not unknown[:300].any()
         assert (tmp_path / "mined" / "previews" / f"{crop.name}.png").is_file()
-
-
-def test_of_a_header_whose_end_is_known_crops_overlap(tmp_path, capsys):
-    gray, _ = draw_waves(1200, 160, 0.0)
-    write_picture(tmp_path / "scan.tif", gray, dpi=200, bilevel=True)
-    table = tmp_path / "headers.csv"
-    table.write_text("scan,first_curve_row\nscan,700\n")
-    run(
-        main,
-        tmp_path / "scan.tif",
-        "--out",
-        tmp_path / "mined",
-        "--crops",
-        10,
-        "--rows",
-        400,
-        "--headers",
-        table,
-    )
-    crops = sorted(list_logs(tmp_path / "mined"), key=lambda crop: crop.name[-6:])
-    assert [HEADER in crop.name for crop in crops[:5]] == [True] * 4 + [False]
-    assert not any(
-        (draw_on_paper(0, index, "tiny", crops[:4]).mask == 255).any() for index in range(16)
-    )
-    assert [int(crop.name[-6:]) for crop in crops[:5]] == [0, 100, 200, 300, 400]
-    for crop in crops[:5]:
-        with open_scan(crop.mask) as mask:
-            assert not mask.read(0, min(400, 700 - int(crop.name[-6:]))).any(), (
-                "the grid of a test pattern has no curve"
-            )
-    for text, said in (
-        ("scan,row\na,1\n", "columns scan and"),
-        ("scan,first_curve_row\na,x\n", "a whole number"),
-        ("scan,first_curve_row\na,1\n", "none of the 1 scans is named"),
-    ):
-        table.write_text(text)
-        run(main, tmp_path / "scan.tif", "--out", tmp_path / "mined", "--headers", table, status=2)
-        assert said in capsys.readouterr().err
 
 
 def test_a_scan_that_cannot_be_read_is_one_line_and_status_1(tmp_path, capsys):

@@ -13,7 +13,6 @@ Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT_DPI = 200.0
 """Of a scan that does not say: most of the archive is."""
-HEADER_OVERLAP = 4
-"""Of a header whose end is known, so many crops show each row."""
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
 
@@ -52,35 +49,15 @@ class PaperConfig(InferenceOptions):
     curves: bool = False
     """Take the curves that the weights are sure of for truth (255), so that training learns from
     real ones, too."""
-    headers: Path | None = None
-    """CSV with columns scan and first_curve_row, read off by eye: in the rows above there is no
-    curve for certain. Crops of such headers overlap by three quarters; they are named
-    SCAN-header-ROW, and no curve is ever drawn on them."""
 
     def __post_init__(self) -> None:
         at_least(1, crops=self.crops)
         at_least(64, rows=self.rows)
 
 
-def read_headers(path: Path, scans: list[Path]) -> dict[Path, int]:
-    """The row of the first curve of each scan that a CSV names. Raises ValueError if none is."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = {row["scan"]: int(row["first_curve_row"]) for row in csv.DictReader(file)}
-    except (KeyError, ValueError, TypeError):
-        said = "--headers is a CSV with the columns scan and first_curve_row, a whole number"
-        raise ValueError(f"{path}: {said}") from None
-    if found := {scan: rows[it] for scan in scans for it in (scan.name, scan.stem) if it in rows}:
-        return found
-    raise ValueError(f"{path}: none of the {len(scans)} scans is named in its column scan")
-
-
-def mine(
-    net: nn.Module, scan: Scan, config: PaperConfig, first_curve_row: int | None
-) -> Iterator[tuple[int, Any, Any]]:
+def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int, Any, Any]]:
     """The crops of one scan, its header from the top, then pieces evenly spread over the rest: the
-    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns). Of a
-    header whose end is known, ``first_curve_row``, crops overlap: there are so few of them."""
+    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns)."""
     from wellseg.rows.segment import segment
     from wellseg.training.paper_mask import paper_mask
 
@@ -90,12 +67,11 @@ def mine(
         gray = scan.read(row, row + height)
         if LEAST_INK <= (gray < 128).mean() <= MOST_INK:
             probability = segment(net, gray, precision=config.precision, device=config.device)
-            first = None if first_curve_row is None else first_curve_row - row
-            mask, header = paper_mask(gray, probability, dpi, header, config.curves, first)
+            mask, header = paper_mask(gray, probability, dpi, header, config.curves)
             if (mask == 128).mean() <= MOST_UNKNOWN:
                 yield row, gray, mask
         if header and left > config.crops // 2:
-            row += height if first_curve_row is None else max(1, height // HEADER_OVERLAP)
+            row += height
         else:
             row += max(height, (scan.rows - height - row) // max(1, left))
         if row + height > scan.rows:
@@ -108,21 +84,19 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.scan.reader import ScanError, open_scan
-    from wellseg.training.data_folder import HEADER, write_log
+    from wellseg.training.data_folder import write_log
     from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
-    ends = read_headers(config.headers, scans) if config.headers else {}
     net, previews = load_model(config.weights), config.out / "previews"
     previews.mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
-        found, first = 0, ends.get(path)
+        found = 0
         try:
             with open_scan(path) as scan:
-                for row, gray, mask in mine(net, scan, config, first):
-                    above = first is not None and row + len(gray) <= first
-                    name = f"{path.stem}{HEADER if above else '-'}{row:06d}"
+                for row, gray, mask in mine(net, scan, config):
+                    name = f"{path.stem}-{row:06d}"
                     write_log(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
                     picture = paint(gray, mask)
                     picture[mask == 255] = HIT

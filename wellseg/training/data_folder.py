@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
-HEADER = "-header-"
-"""In the name of a crop of paper above a known first row: no curve is ever drawn on it."""
 
 
 class DataError(ValueError):

@@ -16,7 +16,7 @@ from wellseg.corpus.recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
 from wellseg.corpus.sheet import Sheet, new_sheet
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
-from wellseg.training.data_folder import HEADER, LogFiles
+from wellseg.training.data_folder import LogFiles
 
 DRAWS = 5  # in the seeds, beside (seed, index): draw_log's draws stay its own
 PAPER = Table(**RECIPE["on_paper"])
@@ -42,7 +42,7 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles])
     kind = KINDS[draws.of(kinds)]
     sheet = new_sheet(draws, kind, gray.shape[0], gray.shape[1], dpi)
     curves = 0
-    if HEADER not in crop.name and not draws.of(PAPER.blank[what]):
+    if not draws.of(PAPER.blank[what]):
         curves = _add_curves(sheet, gray, mask)
     about = {"kind": f"on {medium}", "dpi": round(sheet.dpi), "curves": curves, "paper": crop.name}
     return Log(gray, mask, about)

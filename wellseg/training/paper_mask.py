@@ -29,14 +29,12 @@ def paper_mask(
     dpi: float,
     header: bool,
     curves: bool = False,
-    first_curve_row: int | None = None,
 ) -> tuple[NDArray[np.uint8], bool]:
     """What is certainly not curve: uint8 (rows, columns), 0 no curve, 128 unknown; with ``curves``,
     255 a curve.
 
     gray: uint8 (rows, columns). probability: that of curve, float32, the same shape.
     header: the rows above these hold no curve; also says whether that is still so below.
-    first_curve_row: of these rows, perhaps above or below them. None: the weights tell.
     """
     rows, end = len(gray), 0  # of the header
     maybe: NDArray[Any] = (probability > MAYBE).astype(np.uint8)
@@ -46,9 +44,7 @@ def paper_mask(
     stats[0] = 0  # the background
     _, top, width, height, _ = stats.T
     tall = height >= dpi * TALL_IN
-    if first_curve_row is not None:
-        end = min(max(0, first_curve_row), rows)
-    elif header:
+    if header:
         # A piece that begins just above the last row goes on below.
         starts = tall | ((top + height >= rows - 2) & (height >= dpi * TALL_IN / 4))
         end = max(0, min(top[starts], default=rows) - round(dpi * START_IN) * starts.any())
@@ -68,8 +64,6 @@ def paper_mask(
     mask: NDArray[Any] = 128 * cv2.dilate(maybe, _kernel(cv2.MORPH_ELLIPSE, dpi, reach, reach))
     if curves:
         mask[(probability > CERTAIN) & (tall & (width > dpi * STRAIGHT_IN))[labels]] = 255
-    if first_curve_row is not None:
-        mask[:end] = 0
     mask[_wider(gray, dpi, WIDE_IN) & (mask == 255)] = 128
     mask[_wider(gray, dpi, BLACK_IN) & (mask == 128)] = 0
     return mask, header and end == rows
