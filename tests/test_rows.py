@@ -438,12 +438,23 @@ def test_windows_of_a_scan_that_is_alike_all_along_are_the_whole_scan(norm: str)
 
 def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None:
     depth, darker = DepthStatistics(1000, 10), torch.linspace(0, 1, 1000, dtype=torch.float64)
-    depth.add(0, darker.square()[None, None, :, None].expand(1, 1, -1, 8))
+    depth.add(depth.of_strip(0, darker.square()[None, None, :, None].expand(1, 1, -1, 8)))
     mean, var = (each[:, 0] for each in depth.of_rows(0, 1000))
     assert mean[-1] > 0.8 > 0.02 > mean[0]
     assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, (
         "parts by themselves jump by 0.19"
     )
+
+
+def test_strips_side_by_side_give_the_same_to_the_last_bit() -> None:
+    """And read and write one temporary file between them."""
+    net, ink = randomised(ResUNet(2, (8, 16, 16))), random_ink(2_000, 64, dtype=torch.float32)
+    alone = by_rows(net, ink, memory=NOTHING, strip_rows=32, window_rows=500)
+    torch.set_num_threads(3)
+    for _ in range(5):
+        together = by_rows(net, ink, memory=NOTHING, strip_rows=32, window_rows=500)
+        assert torch.equal(alone, together)
+        assert torch.get_num_threads() == 3
 
 
 def test_windows_need_no_more_memory_for_taller_scans() -> None:

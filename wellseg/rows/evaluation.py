@@ -10,11 +10,15 @@ strip from top to bottom, each strip once:
 
 Both are kept (``store``) until their last reader has gone past them, where it would take longer to
 compute them once more. All else is computed on the way and forgotten.
+
+On a CPU strips are computed side by side, a thread each: threads that meet at every operation wait
+for one another, and for ever beside a busy program.
 """
 
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -23,6 +27,7 @@ from torch import Tensor, nn
 
 from wellseg.config import parse_bytes
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
+from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
 from wellseg.rows.store import Block, RowStore, disk_full
@@ -33,13 +38,16 @@ KEEP_ABOVE_WORK = 100
 """A map is kept if it would take more than so many multiply-adds a value to compute it once more:
 to write a value to disk and read it again takes about as long."""
 
-STRIP_BYTES, GPU_STRIP_BYTES = 4 << 20, 128 << 20
+STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets
-little at a time waits for Python."""
+little at a time waits for Python. So does a CPU, with 2 MB."""
 
-WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 20, 432 << 20, 1.1
-"""What is at work at once takes so many strips of the widest map, and so much more is resident:
-what libraries take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
+WORKERS = 4
+"""Strips side by side at most: each takes memory, and Python serves one of them at a time."""
+
+WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 10, 432 << 20, 1.1
+"""A worker takes so many strips of the widest map, and so much more is resident: what libraries
+take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
 
 
 class RowEvaluation:
@@ -79,11 +87,12 @@ class RowEvaluation:
         window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
         self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
-        strip_bytes = STRIP_BYTES
+        strip_bytes, self.workers = STRIP_BYTES, min(WORKERS, torch.get_num_threads())
         if self.device.type == "cuda":
-            strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (4 * WORKING_STRIPS))
+            self.workers = 1
+            strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (8 * WORKING_STRIPS))
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
-        working_bytes = int(WORKING_STRIPS * row_bytes * self.strip_rows)
+        working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
         self.budget_bytes = _store_budget(parse_bytes(memory), working_bytes, self.device)
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
@@ -129,15 +138,27 @@ class RowEvaluation:
 
     @torch.no_grad()
     def _bands(self) -> Iterator[tuple[int, Tensor]]:
-        try:
-            while (first_row := self.output.next_row) < self.output.step.rows:
-                # Else a GPU rounds what it multiplies in float32 to 10 bits (TF32).
-                with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                    logits = self.output.advance()
-                yield first_row, logits.to(torch.promote_types(self.dtype, torch.float32))
-            self.progress(1.0)
-        finally:
-            self.store.close()
+        first_row, rows, threads = 0, self.output.step.rows, torch.get_num_threads()
+        each = (max(1, threads // self.workers),)
+        with ThreadPoolExecutor(self.workers, "rows", torch.set_num_threads, each) as self.pool:
+            try:
+                while first_row < rows:
+                    torch.set_num_threads(1)
+                    # Else a GPU rounds what it multiplies in float32 to 10 bits (TF32).
+                    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                        strips = self.output.advance()
+                    torch.set_num_threads(threads)  # for whoever takes them
+                    for strip in strips:
+                        yield first_row, strip.to(torch.promote_types(self.dtype, torch.float32))
+                        first_row += strip.shape[2]
+                self.progress(1.0)
+            finally:
+                torch.set_num_threads(threads)
+                self.store.close()
+
+
+_Strip = tuple[Tensor, list[tuple[int, Moments]], Tensor | None]
+"""Rows (1, C, rows, W); their moments by part of the depth; what of them is kept."""
 
 
 class _Sweep:
@@ -160,37 +181,46 @@ class _Sweep:
         for source in self.sources:
             source.readers[self] = 0
 
-    def advance(self) -> Tensor:
-        """The next strip, (1, C, rows, W), kept if it will be read; in rehearsal only its place."""
-        run, strip = self.run, self.step.meta
-        start, stop = self.next_row, min(self.next_row + self.strip_rows, self.step.rows)
-        ranges = self._ranges(start, stop)
+    def advance(self) -> list[Tensor]:
+        """The next strips, (1, C, rows, W), one for each thread; kept if they will be read. In
+        rehearsal only their places."""
+        run, rows = self.run, self.step.rows
+        firsts = range(self.next_row, rows, self.strip_rows)[: run.workers]
+        wanted = [self._ranges(row, min(row + self.strip_rows, rows)) for row in firsts]
         for norm in self.path:
             if norm.norm:
                 measured = run.sweeps[norm.inputs[0]]
-                measured.advance_to(measured.statistics.rows_for(ranges[norm][1]))
+                measured.advance_to(measured.statistics.rows_for(wanted[-1][norm][1]))
         for source in self.sources:
-            source.advance_to(ranges[source.step][1])
-            source.drop_before(ranges[source.step][0], self)
-        self.next_row = stop
-        rows = None
-        if run.read_ink:
-            if self.step.inputs:
-                strip = self._compute(ranges)
-            else:
-                strip = run.read_ink(start, stop).to(run.device, run.dtype)
-            if self.is_measured:
-                self.statistics.add(start, strip)
-            rows = strip[0].permute(1, 2, 0).contiguous() if self.readers else None
-        if self.readers:
-            nbytes = self.step.meta.nbytes // self.step.rows * (stop - start)
-            self.blocks.append((start, stop, run.store.put(nbytes, rows)))
-        if stop == self.step.rows:
+            source.advance_to(wanted[-1][source.step][1])
+            source.drop_before(wanted[0][source.step][0], self)
+        do = run.pool.map if run.read_ink and self.step.inputs else map
+        strips = []
+        for ranges, (strip, moments, kept) in zip(wanted, do(self._strip, wanted), strict=True):
+            start, self.next_row = ranges[self.step]
+            strips.append(strip)
+            self.statistics.add(moments)
+            if self.readers:
+                nbytes = self.step.meta.nbytes // rows * (self.next_row - start)
+                self.blocks.append((start, self.next_row, run.store.put(nbytes, kept)))
+            run.done_work += self.work * (self.next_row - start) / rows
+        if self.next_row == rows:
             for source in self.sources:
                 source.drop_before(source.step.rows, self)
-        run.done_work += self.work * (stop - start) / self.step.rows
         run.progress(min(1.0, run.done_work / run.total_work))
-        return strip
+        return strips
+
+    @torch.no_grad()
+    def _strip(self, ranges: dict[Step, Rows]) -> _Strip:
+        run, rows = self.run, ranges[self.step]
+        if not run.read_ink:
+            return self.step.meta, [], None
+        if self.step.inputs:
+            strip = self._compute(ranges)
+        else:
+            strip = run.read_ink(*rows).to(run.device, run.dtype)
+        moments = self.statistics.of_strip(rows[0], strip) if self.is_measured else []
+        return strip, moments, strip[0].permute(1, 2, 0).contiguous() if self.readers else None
 
     def advance_to(self, row: int) -> None:
         """Have all rows above that one."""

@@ -32,16 +32,22 @@ class DepthStatistics:
         self.moments: list[Moments] = []  # of each part so far
         self.windows: dict[int, tuple[Tensor, Tensor]] = {}  # mean and variance where needed
 
-    def add(self, row: int, strip: Tensor) -> None:
-        """The next rows, (1, C, h, W), from that row on; each row once."""
+    def of_strip(self, row: int, strip: Tensor) -> list[tuple[int, Moments]]:
+        """Of rows from that one on, (1, C, h, W), the moments in each part."""
+        found = []
         while strip.shape[2]:
             part = self._part_of(row)
             row, count = self.bounds[part + 1], self.bounds[part + 1] - row
-            moments = block_moments(strip[:, :, :count])
+            found.append((part, block_moments(strip[:, :, :count])))
+            strip = strip[:, :, count:]
+        return found
+
+    def add(self, found: list[tuple[int, Moments]]) -> None:
+        """Of the next rows; each row once."""
+        for part, moments in found:
             if part < len(self.moments):
                 moments = merge_moments(self.moments.pop(), moments)
             self.moments.append(moments)
-            strip = strip[:, :, count:]
 
     def _part_of(self, row: int) -> int:
         return ((row + 1) * self.parts - 1) // self.bounds[-1]

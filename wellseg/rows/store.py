@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class RowStore:
         self.disk_bytes = 0  # the length of the file: places are used again, never given back
         self._free = [(0, 1 << 62)]  # places in it, first byte and past the last, in order
         self._file: FileIO | None = None
+        self._place = Lock()  # in the file, where several threads read and one writes
 
     def put(self, nbytes: int, rows: Tensor | None) -> Block:
         """Keep those rows; None only takes their place. Raises ScratchFull."""
@@ -48,11 +50,12 @@ class RowStore:
         self.disk_bytes = max(self.disk_bytes, offset + nbytes)
         if rows is not None:
             self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
-            self._file.seek(offset)
             data = _bytes_of(rows.cpu())
             try:
-                while data:
-                    data = data[self._file.write(data) :]
+                with self._place:
+                    self._file.seek(offset)
+                    while data:
+                        data = data[self._file.write(data) :]
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise disk_full(self.scratch, len(data)) from error
@@ -66,10 +69,11 @@ class RowStore:
             return block.rows[start:stop]
         assert self._file and block.offset is not None
         rows = torch.empty((stop - start, *block.size[1:]), dtype=block.dtype)
-        self._file.seek(block.offset + start * rows[0].nbytes)
-        # Read, not mapped: mapped pages count as resident memory.
-        if self._file.readinto(_bytes_of(rows)) != rows.nbytes:
-            raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
+        with self._place:
+            self._file.seek(block.offset + start * rows[0].nbytes)
+            # Read, not mapped: mapped pages count as resident memory.
+            if self._file.readinto(_bytes_of(rows)) != rows.nbytes:
+                raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
         return rows
 
     def drop(self, block: Block) -> None:
