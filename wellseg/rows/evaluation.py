@@ -42,12 +42,9 @@ STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets
 little at a time waits for Python. So does a CPU, with 2 MB."""
 
-WORKERS = 4
-"""Strips side by side at most: each takes memory, and Python serves one of them at a time."""
-
-WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 10, 432 << 20, 1.1
-"""A worker takes so many strips of the widest map, and so much more is resident: what libraries
-take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
+WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 432 << 20, 1.1
+"""Strips side by side at most. Each takes so many of the widest map, and so much more is resident:
+what libraries take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
 
 
 class RowEvaluation:

@@ -4,6 +4,7 @@ import errno
 import tempfile
 from dataclasses import dataclass
 from io import FileIO
+from mmap import mmap
 from pathlib import Path
 from threading import Lock
 
@@ -43,6 +44,9 @@ class RowStore:
         if self.ram_bytes + nbytes <= self.budget_bytes:
             self.ram_bytes += nbytes
             self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
+            if rows is not None and not rows.is_cuda:
+                block = mmap(-1, nbytes)  # beside the heap, where it would leave a hole
+                rows = torch.frombuffer(block, dtype=rows.dtype).view_as(rows).copy_(rows)
             return Block(nbytes, rows)
         number = next(i for i, (start, stop) in enumerate(self._free) if stop - start >= nbytes)
         offset, stop = self._free[number]
