@@ -66,7 +66,7 @@ function tradeoff(box, data) {
     const svg = frame(width, height, "Share of F1 kept on renders against share kept on blank paper");
     const ends = (name, of) => of.flatMap((p) => [p[name].mean, ...(p.best ? [p[name].low, p[name].high] : [])]);
     const x = linear([0, Math.max(0.8, ...ends("renders", points)) * 1.04], [left, width - 10]);
-    const y = linear([Math.min(0.7, ...ends("blank", points)) - 0.03, Math.max(1.02, ...ends("blank", points)) + 0.02], [bottom, 18]);
+    const y = linear([Math.min(0.9, ...ends("blank", points)) - 0.03, Math.max(1.02, ...ends("blank", points)) + 0.02], [bottom, 18]);
     yAxis(svg, y, left, width - 10, ticks(...y.domain, 5), percent);
     xAxis(svg, x, bottom, ticks(...x.domain, 5), percent, "of F1 kept on renders", { grid: bottom - 18 });
     svg.append(text(left, 8, "of F1 kept on blank paper", { class: "axis" }));
