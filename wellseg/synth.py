@@ -61,7 +61,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
         lines.append(f"{name},{split},{name},{kind_of(seed, number, preset)}")
         if not (out / "images" / f"{name}.tif").exists():
             log = draw_log(seed, number, preset)
-            write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore[arg-type]
+            write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore
             drawn += 1
     write_split(out, "name,split,well,kind", lines)
     return drawn

@@ -103,4 +103,4 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         fault = f"the tensors do not fit the network of their header: {str(error).splitlines()[0]}"
         raise WeightsError(f"{path}: {fault}") from None
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
-    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[no-any-return, call-overload]
+    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -149,7 +149,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
             raise
         raise ValueError(f"no worker process stays alive: {LESS_MEMORY}") from error
     finally:
-        pool.stop()  # type: ignore[no-untyped-call]
+        pool.stop()
         pool.join()
         clear(tasks)
 

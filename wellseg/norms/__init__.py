@@ -55,7 +55,7 @@ class Norm(nn.Module):
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,);
         differentiable, also through the statistics."""
-        return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore[no-any-return, no-untyped-call]
+        return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore
 
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Those of channels -> mean and 1 / standard deviation of groups, float64 (..., groups)."""

@@ -38,8 +38,8 @@ class BatchNorm(Norm):
             known = self.running_mean, self.running_var, self.weight, self.bias
             return F.batch_norm(x, *known, eps=self.eps)
         if len(x) > 1:  # the images one below the other are one map to this norm
-            joined: Tensor = self(torch.cat(x.split(1), 2))  # type: ignore[no-untyped-call]
-            return torch.cat(joined.split(x.shape[2], 2))  # type: ignore[no-untyped-call]
+            joined: Tensor = self(torch.cat(x.split(1), 2))
+            return torch.cat(joined.split(x.shape[2], 2))
         mean, var = channel_statistics(x)
         self.observe(mean, var, x.shape[2] * x.shape[3])
         return self.normalise(x, mean, var)

@@ -23,7 +23,7 @@ class GroupNorm(Norm):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) == 1:
             return self.normalise(x, *channel_statistics(x))
-        return torch.cat([self(image) for image in x.split(1)])  # type: ignore[no-untyped-call]
+        return torch.cat([self(image) for image in x.split(1)])
 
 
 register("group")(lambda channels, momentum: GroupNorm(channels, half_or_16(channels)))

@@ -20,7 +20,7 @@ _stage: ContextVar[Any] = ContextVar("_stage", default=(iter(()), deque(maxlen=0
 def moments_of_map(x: Tensor) -> Moments:
     """Moments of a map (1, C, H, W)."""
     block_rows = x.shape[2] if x.is_cuda else max(1, BLOCK_VALUES // x[:, :, 0].numel())
-    return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))  # type: ignore[no-untyped-call]
+    return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ def record(
     return steps
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(TorchDispatchMode):
     """Notes what is done to maps; each is known by the memory that it would have."""
 
     @classmethod
@@ -197,7 +197,7 @@ def _convolution(
     ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
 
     def run(rows: Tensor) -> Tensor:
-        return aten.convolution(  # type: ignore[no-any-return]
+        return aten.convolution(
             rows, weight, bias, stride, (0, padding[1]), dilation, transposed, ends, groups
         )
 
@@ -228,7 +228,7 @@ def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
         raise NotImplementedError(f"{size[0]} rows of {x.rows} are not a whole number of times")
 
     def run(rows: Tensor) -> Tensor:
-        return aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales)  # type: ignore[no-any-return]
+        return aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales)
 
     return Rule(run, up=up)
 
@@ -276,7 +276,7 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
     def run(*rows: Tensor) -> Tensor:
         left = iter(rows)
         given = tree_map_only(Step, lambda _: next(left), args)
-        return func(*given, **kwargs)  # type: ignore[no-any-return]
+        return func(*given, **kwargs)
 
     return Rule(run)
 

@@ -157,7 +157,7 @@ def thin(mask: Mask) -> Mask:
     """Thin strokes to their skeletons, bool (rows, columns): a variant of Zhang-Suen."""
     from skimage.morphology import skeletonize
 
-    return np.asarray(skeletonize(mask))  # type: ignore[no-untyped-call]
+    return np.asarray(skeletonize(mask))
 
 
 def widen(mask: Mask) -> Mask:

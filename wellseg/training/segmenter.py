@@ -58,7 +58,7 @@ class Segmenter(LightningModule):
         self.save_hyperparameters()
         self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
         self.steps, self.checkpoint = steps, checkpoint
-        self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.skipped: Counter[str] = Counter()
