@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 Momentum = float | Literal["cumulative"]
-"""PyTorch's convention, running = (1 - m) running + m observed; the article's 0.01 would be 0.99
-in Keras. "cumulative": the mean of all."""
+"""PyTorch's: (1 - m) running + m observed; Keras calls it 1 - m. cumulative: the mean of all."""
 
 
 class Norm(nn.Module):
@@ -61,8 +60,9 @@ class Norm(nn.Module):
         """Those of channels -> mean and 1 / standard deviation of groups, float64 (..., groups)."""
         by_group = *mean.shape[:-1], self.groups, -1
         means, variances = mean.double().view(by_group), var.double().view(by_group)
-        var = variances.mean(-1) + means.var(-1, correction=0)
-        return means.mean(-1), (var + self.eps).rsqrt()
+        mean = means.mean(-1, keepdim=True)  # torch.var takes 30 times as long of groups of one
+        var = (variances + (means - mean).square()).mean(-1)
+        return mean[..., 0], (var + self.eps).rsqrt()
 
 
 class _Normalise(torch.autograd.Function):
