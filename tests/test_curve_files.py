@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.config import CurvesConfig, PredictConfig
+from wellseg.config import PredictConfig
 from wellseg.curves import remove_las
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
-from wellseg.curves.options import CurveOptions, DepthScale, parse_depth
+from wellseg.curves.options import CurveOptions, CurvesConfig, DepthScale, parse_depth
 from wellseg.scan.reader import ScanError
 from wellseg.scan.writer import MaskWriter
 

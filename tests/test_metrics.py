@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wellseg.scores.masks import Label, Scores, baseline_mask, read_label, score_log, widen
+from wellseg.scores.masks import Label, Scores, baseline_mask, score_log, widen
 from wellseg.training.data_folder import list_logs
-from wellseg.training.masks import read_mask
+from wellseg.training.masks import read_label, read_mask
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 

@@ -19,8 +19,8 @@ import torch
 from conftest import draw_waves
 
 import wellseg
-from wellseg.config import parse_bytes
 from wellseg.many.engines import run_here
+from wellseg.net.options import parse_bytes
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage

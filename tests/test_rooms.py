@@ -14,7 +14,8 @@ MUST_NOT = {
     "scores": ("training", "corpus", "net", "rows", "many", "results", "curves"),
     "norms": ("net", "scan", "rows", "training", "config"),
     "net": ("scan", "rows", "training", "scores"),
-    "rows": ("training", "corpus", "many", "results", "curves", "scores"),
+    "rows": ("training", "corpus", "many", "results", "curves", "scores", "config"),
+    "curves": ("training", "corpus", "net", "rows", "many", "results", "config"),
     "training": ("rows", "many", "results"),
     "results": ("training", "corpus", "many"),
 }

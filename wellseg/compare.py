@@ -26,7 +26,7 @@ from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from wellseg.cli import program
-from wellseg.evaluate import score_files, write_csv
+from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least, check_norm
 from wellseg.synth import draw_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
@@ -104,12 +104,12 @@ def compare(config: CompareConfig) -> None:
     """Run, or go on with, the comparison; write and print the report.
 
     Raises ValueError, ScanError: a data set or an --out that cannot be used. OSError: another
-    start is at work in --out.
+    run is at work in --out.
     """
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
-    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.atomic import atomic_file, write_csv
     from wellseg.training.data_folder import claim, list_logs
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
@@ -133,7 +133,7 @@ def compare(config: CompareConfig) -> None:
             if not (folder / "scores.json").exists():
                 print(f"{number} of {len(runs)}: {folder.name}", flush=True)
                 run_job(folder, job, size, root, config.data.crop_rows)
-    paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier starts with other norms
+    paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
     rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
     columns = ["norm", "rate", "seed", "set", "mode", "log", *SCORES]
     write_csv(out / "results.csv", columns, chain(*rows.values()))

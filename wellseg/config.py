@@ -3,13 +3,11 @@
 Plain dataclasses and no heavy import, also not for type checking: --help is to be quick.
 """
 
-import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
-from wellseg.curves.options import CurveOptions
-from wellseg.net.options import at_least
+from wellseg.curves.options import CurveFileOptions
+from wellseg.net.options import at_least, parse_bytes
 
 
 @dataclass(kw_only=True)
@@ -42,51 +40,6 @@ class MaskOptions(InferenceOptions):
         parse_bytes(self.memory)
         if self.window_rows != 0:  # the whole scan; else several rows of the coarsest map, too
             at_least(256, window_rows=self.window_rows)
-
-
-@dataclass(kw_only=True)
-class CurveFileOptions:
-    """What is said of one scan's curves."""
-
-    depth: list[str] = field(default_factory=list)
-    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
-    and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
-    1200-9000=3300-4200 12000-18000=3250-3600."""
-    depth_unit: Literal["ft", "m"] = "ft"
-    """Of --depth and --step."""
-    step: float | None = None
-    """Depth from one line of NAME.las to the next. Default: a line for every row."""
-    tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: they
-    are looked for."""
-    rows: str | None = None
-    """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
-    scratch: Path | None = None
-    """Folder for temporary data. Default: the system's."""
-
-    def curve_options(self) -> CurveOptions:
-        """What was said of the scan's curves. Raises ValueError."""
-        return CurveOptions(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
-
-
-@dataclass
-class CurvesConfig(CurveFileOptions):
-    """Curve files again, without the network."""
-
-    probability: str
-    """NAME.probability.tif, as wellseg predict --curves leaves it."""
-    scan: Path | None = None
-    """The scan, for its colours and its grid. Default: where it was; without it, there are no
-    colours, and tracks only with --tracks."""
-    threshold: float | None = None
-    """A pixel is curve where its probability is higher. Default: that of predict."""
-    out: Path | None = None
-    """Folder for the files. Default: beside NAME.probability.tif."""
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        self.curve_options()
 
 
 @dataclass
@@ -128,13 +81,3 @@ class PredictConfig(MaskOptions, CurveFileOptions):
             if getattr(self, flag) and not (self.curves or (flag == "depth" and self.view)):
                 raise ValueError(f"--{flag} is for what {needed} writes: give both")
         self.curve_options()
-
-
-def parse_bytes(size: str | int) -> int:
-    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
-    text = r"\s*(\d+\.?\d*)\s*([KMGT]?)(i?)B?\s*"
-    match = re.fullmatch(text, str(size), re.IGNORECASE)
-    if not match or not float(match[1]):
-        raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
-    number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
-    return int(number * base ** " KMGT".index(prefix or " "))

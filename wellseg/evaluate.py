@@ -13,10 +13,8 @@ Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 w
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,7 +67,7 @@ def evaluate(config: EvaluateConfig) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.atomic import atomic_file, write_csv
     from wellseg.scan.errors import ScanError
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scores.tables import badness, make_tables
@@ -169,8 +167,8 @@ def score_files(
     from wellseg.curves.curve import CurveFollower
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
-    from wellseg.scores.masks import read_label, score_log
-    from wellseg.training.masks import read_mask
+    from wellseg.scores.masks import score_log
+    from wellseg.training.masks import read_label, read_mask
 
     label = read_label(log.label, mask.shape) if log.label else None
     scores = score_log(mask, read_mask(log.mask), label=label)
@@ -192,20 +190,6 @@ def _read(path: Path, colour: bool = False) -> NDArray[np.uint8]:
 
     with open_scan(path, colour=colour) as scan:
         return scan.read(0, scan.rows)
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """A table; what a row does not have stays empty. Floats with five digits."""
-    from wellseg.scan.atomic import atomic_file
-
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        shown = {key: f"{it:.5g}" if isinstance(it, float) else it for key, it in row.items()}
-        writer.writerow(shown)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
 
 
 main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")

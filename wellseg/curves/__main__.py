@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from wellseg.cli import program
-from wellseg.config import CurvesConfig
+from wellseg.curves.options import CurvesConfig
 
 ENDING = ".probability.tif"
 BAND_PIXELS = 8_000_000

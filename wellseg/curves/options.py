@@ -7,9 +7,10 @@ import math
 import re
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 REACH = 0.1
 """Depth goes on above and below the outermost rows that were given by this share of the rows
@@ -73,6 +74,51 @@ class CurveOptions:
         self.tracks = sorted(_numbers("--tracks", word, RANGE, what) for word in tracks)
         span = _numbers("--rows", rows, RANGE, "FROM-TO, as in 1200-37000") if rows else None
         self.rows = span and (int(span[0]), int(span[1]) + 1)
+
+
+@dataclass(kw_only=True)
+class CurveFileOptions:
+    """What is said of one scan's curves."""
+
+    depth: list[str] = field(default_factory=list)
+    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
+    and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
+    1200-9000=3300-4200 12000-18000=3250-3600."""
+    depth_unit: Literal["ft", "m"] = "ft"
+    """Of --depth and --step."""
+    step: float | None = None
+    """Depth from one line of NAME.las to the next. Default: a line for every row."""
+    tracks: list[str] = field(default_factory=list)
+    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: they
+    are looked for."""
+    rows: str | None = None
+    """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
+    scratch: Path | None = None
+    """Folder for temporary data. Default: the system's."""
+
+    def curve_options(self) -> CurveOptions:
+        """What was said of the scan's curves. Raises ValueError."""
+        return CurveOptions(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
+
+
+@dataclass
+class CurvesConfig(CurveFileOptions):
+    """Curve files again, without the network."""
+
+    probability: str
+    """NAME.probability.tif, as wellseg predict --curves leaves it."""
+    scan: Path | None = None
+    """The scan, for its colours and its grid. Default: where it was; without it, there are no
+    colours, and tracks only with --tracks."""
+    threshold: float | None = None
+    """A pixel is curve where its probability is higher. Default: that of predict."""
+    out: Path | None = None
+    """Folder for the files. Default: beside NAME.probability.tif."""
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        self.curve_options()
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

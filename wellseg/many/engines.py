@@ -24,10 +24,10 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from wellseg.config import parse_bytes
 from wellseg.device import pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
+from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
 from wellseg.scan.errors import ScanError, one_line
 from wellseg.scan.files import Task, claim, local_copy

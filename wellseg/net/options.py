@@ -1,5 +1,6 @@
 """Which network: the options that weights keep in their header. No torch, for --help is quick."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,16 @@ def at_least(least: int, group: str = "", **options: int | None) -> None:
     for name, value in options.items():
         if value is not None and value < least:
             raise ValueError(f"--{group}{name} is at least {least}, not {value}")
+
+
+def parse_bytes(size: str | int) -> int:
+    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
+    text = r"\s*(\d+\.?\d*)\s*([KMGT]?)(i?)B?\s*"
+    match = re.fullmatch(text, str(size), re.IGNORECASE)
+    if not match or not float(match[1]):
+        raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
+    number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
+    return int(number * base ** " KMGT".index(prefix or " "))
 
 
 def check_norm(word: str) -> None:

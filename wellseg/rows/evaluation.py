@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.config import parse_bytes
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
+from wellseg.net.options import parse_bytes
 from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts

@@ -1,13 +1,15 @@
 """Files that appear whole or not at all, also when the process is killed or the disk is full."""
 
+import csv
 import errno
+import io
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
 RETRY_AFTER_S = (0.1, 0.4, 1.0)
@@ -47,6 +49,18 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
             raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
         raise
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """A table; what a row does not have stays empty. Floats with five digits."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        shown = {key: f"{it:.5g}" if isinstance(it, float) else it for key, it in row.items()}
+        writer.writerow(shown)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def _replace(hidden: Path, target: Path) -> None:

@@ -5,10 +5,8 @@ Dice and IoU (which punish a stroke drawn one pixel too wide) and clDice stand b
 counts background, which is 98 % of a log and would hide everything.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any, NamedTuple
 
@@ -71,27 +69,6 @@ class Label(NamedTuple):
     centreline: Mask
     curves: Sequence[Mask] = ()
     about: Any = None
-
-
-def read_label(path: Path, shape: tuple[int, int]) -> Label:
-    """Draw the centrelines of a label file on an image of that shape, (rows, columns).
-
-    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
-    the same strokes put together in "whole". Raises ValueError for another file.
-    """
-
-    def draw(curves: Sequence[dict[str, Any]]) -> Mask:
-        canvas = np.zeros(shape, np.uint8)
-        for curve in curves:
-            points = np.array(curve["path"], np.float64).reshape(-1, 1, 2).astype(np.int32)
-            cv2.polylines(canvas, [points], isClosed=False, color=1)
-        return canvas.view(np.bool_)
-
-    try:
-        about = json.loads(path.read_text("utf-8"))
-        return Label(draw(about["curves"]), [draw([one]) for one in about.get("whole", ())], about)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
 
 def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None = None) -> Scores:

@@ -2,7 +2,7 @@
 
     ROOT/images/NAME.tif      the scans; also .tiff, .png or .jpg, in any case
     ROOT/masks/NAME.tif       their masks, same rows and columns; also .tiff or .png
-    ROOT/labels/NAME.json     optional: the curves' centrelines, see `scores.masks.read_label`
+    ROOT/labels/NAME.json     optional: the curves' centrelines, see `masks.read_label`
     ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone
 
 Only names are looked at here; nothing is decoded, so listing a large folder takes no time.

@@ -1,16 +1,19 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import DataError, LogFiles
 
 BLOCK_ROWS = 4096  # read at a time, so that a mask of any height takes little memory
@@ -27,6 +30,27 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         mask = scan.read(0, scan.rows)
     _check_values(path, _count_values(mask))
     return mask
+
+
+def read_label(path: Path, shape: tuple[int, int]) -> Label:
+    """Draw the centrelines of a label file on an image of that shape, (rows, columns).
+
+    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
+    the same strokes put together in "whole". Raises ValueError for another file.
+    """
+
+    def draw(curves: Sequence[dict[str, Any]]) -> Mask:
+        canvas = np.zeros(shape, np.uint8)
+        for curve in curves:
+            points = np.array(curve["path"], np.float64).reshape(-1, 1, 2).astype(np.int32)
+            cv2.polylines(canvas, [points], isClosed=False, color=1)
+        return canvas.view(np.bool_)
+
+    try:
+        about = json.loads(path.read_text("utf-8"))
+        return Label(draw(about["curves"]), [draw([one]) for one in about.get("whole", ())], about)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
 
 def check_size(mask: Path, image: Path) -> None:
