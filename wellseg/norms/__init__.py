@@ -84,14 +84,16 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
-        channels_last = x.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        (images, channels, height, width), groups = x.shape, mean.shape[1]
-        gradients = torch.ops.aten.native_group_norm_backward(
-            grad.contiguous(memory_format=layout), x.contiguous(memory_format=layout), mean, rstd,
-            weight, images, channels, height * width, groups, ctx.needs_input_grad[:3],
-        )  # fmt: skip
-        return *gradients, None, None, None
+        layout = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
+        given = [each.contiguous(memory_format=layout) for each in (grad, x)]
+        (_, channels, height, width), groups, wanted = x.shape, mean.shape[1], ctx.needs_input_grad
+        if groups == channels:  # BatchNorm of one image, whose kernel is up to 30 times as fast
+            backward: Any = torch.ops.aten.native_batch_norm_backward
+            given += [weight, None, None, mean[0], rstd[0], True, 0.0]
+        else:
+            backward = torch.ops.aten.native_group_norm_backward
+            given += [mean, rstd, weight, 1, channels, height * width, groups]
+        return *backward(*given, wanted[:3]), None, None, None
 
 
 Maker = Callable[[int, Momentum], Norm]

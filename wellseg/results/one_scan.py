@@ -24,7 +24,6 @@ from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
-from wellseg.weights import weights_path
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +78,7 @@ def mask_scan(
             about = {
                 "scan": Path(task.scan).name,
                 "dpi": scan.dpi,
-                "weights": weights_path(config.weights).stem,
+                "weights": options["weights"],
                 "depth": [asdict(log) for log in depth.logs] if depth else [],
                 "depth_unit": depth.unit if depth else "",
             }
@@ -110,7 +109,7 @@ def mask_scan(
             precision=config.precision,
             device=config.device,
             memory=config.memory,
-            window_rows=config.window_rows or 0,
+            window_rows=config.window_rows,
             scratch=config.scratch,
         )
         if spill_gb := evaluation.spill_bytes / 1e9:
@@ -183,8 +182,7 @@ def mask_scan(
 def to_8_bit(
     logits: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
 ) -> NDArray[np.uint8]:
-    """Probabilities with 255 for certainty; rounded so that those above 255 x threshold are the
-    mask."""
+    """Probabilities, 255 for certainty, rounded so that those above 255 x threshold are a mask."""
     odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
