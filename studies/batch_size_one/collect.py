@@ -74,6 +74,13 @@ def committed(folder: Path | None = ROWS) -> list[dict[str, str]]:
     return rows
 
 
+def rows_of(run: Path | None, folder: Path | None = ROWS) -> list[dict[str, str]]:
+    """All rows in the repository, and of other cells those of a run's folder of rows."""
+    known = committed_cells(folder)
+    here = sorted(run.glob("*.csv")) if run else []
+    return committed(folder) + read_rows([path for path in here if path.stem not in known])
+
+
 def committed_cells(folder: Path | None = ROWS) -> set[str]:
     """Names of the cells whose rows are in the repository ("D-of-..." for what is scored without training)."""
     return (

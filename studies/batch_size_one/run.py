@@ -11,11 +11,11 @@ import torch
 from filelock import FileLock, Timeout
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.collect import ROWS, committed, committed_cells, committed_corpus
+from studies.batch_size_one.collect import ROWS, committed_cells, committed_corpus, rows_of
 from studies.batch_size_one.findings import best_rates, seeds_said, summary
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.plan import Cell, plan
-from studies.batch_size_one.rows import Row, made_here, read_rows, write_rows
+from studies.batch_size_one.rows import Row, made_here, write_rows
 from studies.batch_size_one.score import score, score_without_training
 from studies.batch_size_one.table import SEEDS, Table
 from studies.batch_size_one.train import Training
@@ -89,10 +89,7 @@ class _Run:
     kept: Path | None = None
 
     def rows(self) -> list[dict[str, str]]:
-        """Those in the repository, and of other cells those of this folder."""
-        there = committed_cells(self.kept)
-        here = sorted((self.out / "rows").glob("*.csv"))
-        return committed(self.kept) + read_rows([p for p in here if p.stem not in there])
+        return rows_of(self.out / "rows", self.kept)
 
     def cells(self, cells: Sequence[Cell]) -> None:
         """Train and score what has no rows in the repository."""
@@ -122,9 +119,8 @@ class _Run:
                     training = Training(cell, self.logs, self.device)
                     try:
                         training.run(folder)
-                    except (
-                        FloatingPointError
-                    ) as error:  # PREREGISTRATION.md: scored 0, not left out
+                    # PREREGISTRATION.md: scored 0, not left out.
+                    except FloatingPointError as error:
                         print(f"{cell.name}: {error}", flush=True)
                         training.write_losses(folder)
                 if not rows.exists() and not self.score_later:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.collect import committed, committed_cells
+from studies.batch_size_one.collect import rows_of
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page.build import build
 from studies.batch_size_one.page.live import live
 from studies.batch_size_one.page.numbers import numbers
-from studies.batch_size_one.rows import read_rows
 from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import atomic_file
 
@@ -36,9 +35,7 @@ def page(
     """
     if rows and not rows.is_dir():
         sys.exit(f"{rows}: no such folder")
-    known = committed_cells()
-    here = [path for path in sorted(rows.glob("*.csv")) if path.stem not in known] if rows else []
-    table = Table(committed() + read_rows(here))
+    table = Table(rows_of(rows))
     if not table.rows and not checkpoints:
         sys.exit("no rows yet, and no --checkpoints: there is nothing to show")
     data = numbers(table)
