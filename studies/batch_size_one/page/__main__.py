@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -45,7 +44,8 @@ def page(
         data["live"] = live(checkpoints, data["rates"], kept)
         if data["live"] is None:
             print(
-                f"{checkpoints}: no weights of seed 0 at the best rates, or at 0.001 before those are known; the page is without its network"
+                f"{checkpoints}: no weights of seed 0 at the best rates, or at 0.001 before those "
+                "are known; the page is without its network"
             )
     with atomic_file(out) as file:
         file.write(build(data).encode())
@@ -53,5 +53,4 @@ def page(
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     auto_cli(page, as_positional=False)
