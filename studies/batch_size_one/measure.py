@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from studies.batch_size_one.collect import ROWS
 from studies.batch_size_one.logs import Logs, StudyLog
-from studies.batch_size_one.norms import BatchMomenta, Together
+from studies.batch_size_one.norms import Together
 from studies.batch_size_one.plan import STEPS, Cell
 from studies.batch_size_one.recalibrate import running_norms
 from studies.batch_size_one.rows import made_here
-from studies.batch_size_one.score import own_first
+from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
 from studies.batch_size_one.train import build
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
@@ -83,13 +83,9 @@ def measure(
 
 def load(cell: Cell, path: Path | None) -> ResUNet:
     """The network of a cell at a checkpoint, None: at its start; running statistics of momentum 0.1."""
-    net = build(cell)
-    if path:
-        net.load_state_dict(torch.load(path, weights_only=True))
-    for norm in net.modules():
-        if isinstance(norm, BatchMomenta):
-            norm.use(0.1, False)
-    return net.eval()
+    net = at_checkpoint(cell, path)
+    use_momentum(net, 0.1)
+    return net
 
 
 def ink(log: StudyLog) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,11 @@ from torch import Tensor, nn
 from studies.batch_size_one.logs import SETS, TALL, Logs, StudyLog
 from studies.batch_size_one.norms import BatchMomenta
 from studies.batch_size_one.plan import MOMENTA, Cell
-from studies.batch_size_one.recalibrate import (
-    layer_by_layer,
-    precise,
-    running_norms,
-)
+from studies.batch_size_one.recalibrate import layer_by_layer, precise, running_norms
 from studies.batch_size_one.rows import KEY, Row, made_here
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.norms import Momentum
 from wellseg.scores.masks import score_log
 
 THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))
@@ -45,10 +42,7 @@ def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row
     end = {"schedule": "annealed", "step": cell.steps, "way": "training", "set": "training"}
     rows = [about | end | {"loss": [float(part.mean()) for part in parts]}]
     for file, schedule, step in checkpoints(cell):
-        net = build(cell)
-        if finite:
-            net.load_state_dict(torch.load(folder / file, weights_only=True))
-        net.to(device).eval()
+        net = at_checkpoint(cell, folder / file if finite else None, device)
         known: dict[tuple[bytes, str], Row] = {}
         for way, use in ways(net):
             with use(net):
@@ -66,6 +60,21 @@ def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row
                         what = {"schedule": schedule, "step": step, "way": way, "set": name}
                         rows.append(about | what | known[same, name])
     return rows
+
+
+def at_checkpoint(cell: Cell, path: Path | None, device: str = "cpu") -> ResUNet:
+    """The network of a cell as it was then, None: at its start; in evaluation."""
+    net = build(cell)
+    if path:
+        net.load_state_dict(torch.load(path, weights_only=True))
+    return net.to(device).eval()
+
+
+def use_momentum(net: nn.Module, momentum: Momentum, corrected: bool = False) -> None:
+    """From now on evaluation is by the running statistics of that momentum (`BatchMomenta.use`)."""
+    for module in net.modules():
+        if isinstance(module, BatchMomenta):
+            module.use(momentum, corrected)
 
 
 def _function(net: ResUNet) -> bytes:
@@ -122,33 +131,24 @@ def _diverged(losses: Sequence[float]) -> bool:
     )
 
 
+BY_MOMENTUM = {
+    f"m{momentum}" + " corrected" * corrected: (momentum, corrected)
+    for momentum in MOMENTA
+    for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]
+}
+"""Ways by running statistics: the momentum, and whether the buffers' start is taken out."""
 Use = Callable[[ResUNet], Any]
 
 
 def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
     """Names of the ways this network can be asked for a mask, and what has it answer so for a while."""
     if any(isinstance(module, BatchMomenta) for module in net.modules()):
-        for momentum in MOMENTA:
-            for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]:
-                name = f"m{momentum}" + " corrected" * corrected
-                yield name, lambda net, m=momentum, c=corrected: _momentum(net, m, c)
+        for name, chosen in BY_MOMENTUM.items():
+            yield name, lambda net, chosen=chosen: nullcontext(use_momentum(net, *chosen))
     else:
-        yield "evaluation", _as_it_is
+        yield "evaluation", nullcontext
     if running_norms(net):
         yield "own", lambda net: own_first(net, len(running_norms(net)))
-
-
-@contextmanager
-def _as_it_is(net: ResUNet) -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _momentum(net: ResUNet, momentum: Any, corrected: bool) -> Iterator[None]:
-    for module in net.modules():
-        if isinstance(module, BatchMomenta):
-            module.use(momentum, corrected)
-    yield
 
 
 @contextmanager
@@ -239,11 +239,9 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
     about |= {"schedule": "annealed", "step": cell.steps}
 
     def restored() -> ResUNet:
-        net = build(cell)
-        net.load_state_dict(torch.load(folder / "annealed.pt", weights_only=True))
-        net.to(device).eval()
-        with _momentum(net, 0.01, False):
-            return net
+        net = at_checkpoint(cell, folder / "annealed.pt", device)
+        use_momentum(net, 0.01)
+        return net
 
     net = restored()
     asked = without_training(len(running_norms(net)), logs.scored)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,13 @@ from torch import Tensor
 
 from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import Logs, StudyLog
+from studies.batch_size_one.measure import ink, maps
 from studies.batch_size_one.norms import BatchMomenta
-from studies.batch_size_one.plan import MOMENTA, Cell
+from studies.batch_size_one.plan import MOMENTA, STEPS, Cell
 from studies.batch_size_one.recalibrate import running_norms
-from studies.batch_size_one.score import _momentum, own_first
-from studies.batch_size_one.train import build
-from wellseg.net.resunet import ResUNet, to_ink
+from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import Norm
-from wellseg.norms.moments import moments_of_map
 from wellseg.scores.masks import score_log
 
 MOST_PIXELS, LEAST_ROWS, LEAST_F1 = 110_000, 120, 0.3
@@ -42,8 +42,8 @@ def live(
 ) -> dict[str, Any] | None:
     """None where weights of that seed are not there. rates: A's best ones; a way that has none yet has FIRST_RATE."""
     cells = {
-        "batch": Cell("A", V1.norm, rates.get(V1.name, FIRST_RATE), seed, 1600),
-        "group": Cell("A", GROUP.norm, rates.get(GROUP.name, FIRST_RATE), seed, 1600),
+        "batch": Cell("A", V1.norm, rates.get(V1.name, FIRST_RATE), seed, STEPS["A"]),
+        "group": Cell("A", GROUP.norm, rates.get(GROUP.name, FIRST_RATE), seed, STEPS["A"]),
     }
     files = {name: checkpoints / cell.name / "annealed.pt" for name, cell in cells.items()}
     if not all(file.exists() for file in files.values()):
@@ -55,7 +55,7 @@ def live(
         torch.cat([torch.cat([n.running_means[row], n.running_vars[row]]) for n in norms])
         for row in range(len(MOMENTA))
     ]
-    own = own_moments(batch, (log.tensors[0] for log in logs.set("unlabelled")))
+    own = own_moments(batch, logs.set("unlabelled"))
     return {
         "seed": seed,
         "rates": {name: cell.rate for name, cell in cells.items()},
@@ -81,13 +81,9 @@ def restored(cell: Cell, path: Path) -> ResUNet:
         for i in range(8)
         if f"encoder.{i}.norm1.weight" in state
     ]
-    net: ResUNet = build(
-        Cell(cell.part, cell.norm, cell.rate, cell.seed, cell.steps, widths=tuple(widths))
-    )
-    net.load_state_dict(state)
+    net = at_checkpoint(replace(cell, widths=tuple(widths)), path)
     for parameter in net.parameters():
         parameter.data = parameter.data.half().float()
-    net.eval()
     return net
 
 
@@ -107,29 +103,14 @@ def weights(net: ResUNet) -> Tensor:
     return torch.cat([value.detach().flatten() for _, value in net.named_parameters()])
 
 
-@torch.no_grad()
-def own_moments(net: ResUNet, grays: Iterable[Tensor]) -> Tensor:
-    """(logs, 2 x channels of all norms): of each norm the log's own means, then its standard deviations, as half
-    precision holds variances of any size badly. Of the first n of them the page makes what
-    `recalibrate.precise` does."""
-    found: list[Tensor] = []
-    norms = [module for module in net.modules() if isinstance(module, BatchMomenta)]
-    here: list[Tensor] = []
-
-    def note(norm: Any, args: tuple[Tensor], _: Tensor) -> None:
-        count, mean, square = moments_of_map(args[0])
-        here.extend([mean, (square / count).sqrt()])
-
-    hooks = [norm.register_forward_hook(note) for norm in norms]
-    try:
-        with own_first(net, len(norms)):
-            for gray in grays:
-                here.clear()
-                net(to_ink(gray))
-                found.append(torch.cat(here))
-    finally:
-        for hook in hooks:
-            hook.remove()
+def own_moments(net: ResUNet, logs: Sequence[StudyLog]) -> Tensor:
+    """(logs, 2 x channels of all norms): of each norm the log's own means, then its standard
+    deviations, as half precision holds variances of any size badly. Of the first n of them the page
+    makes what `recalibrate.precise` does."""
+    found = []
+    for seen in maps(net, logs, own=True):
+        both = [each for x in seen for each in (x.mean((1, 2)), x.std((1, 2), correction=0))]
+        found.append(torch.cat(both))
     return torch.stack(found)
 
 
@@ -157,13 +138,13 @@ def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
 
 def f1_of(nets: dict[str, ResUNet], log: StudyLog) -> dict[str, float]:
     """F1@3px by running statistics of momentum 0.01, by the log's own, and by GroupNorm."""
-    batch, ink = nets["batch"], to_ink(log.tensors[0])
+    batch = nets["batch"]
 
     def score(net: ResUNet) -> float:
-        return round(float(score_log(net(ink)[0, 0].numpy() > 0, log.truth).f1_at_3px), 4)
+        return round(float(score_log(net(ink(log))[0, 0].numpy() > 0, log.truth).f1_at_3px), 4)
 
-    with _momentum(batch, 0.01, False):
-        running = score(batch)
+    use_momentum(batch, 0.01)
+    running = score(batch)
     with own_first(batch, len(running_norms(batch))):
         return {"running": running, "own": score(batch), "group": score(nets["group"])}
 
