@@ -14,7 +14,9 @@ from jsonargparse import auto_cli
 
 from studies.batch_size_one import earlier, explanations, figures, findings, forum, measure
 from studies.batch_size_one.collect import committed
-from studies.batch_size_one.findings import GROUP, OWN, V1
+from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
+from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Difference, Estimate
 from studies.batch_size_one.table import SEEDS, Table
 from wellseg.norms.group import half_or_16
@@ -24,6 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "batch-size-one.md"
 PART = re.compile(r"(<!--=([\w. -]+)-->)(.*?)(<!--/-->)", re.DOTALL)
 
 SHOWN = ("like", "real_bilevel", "renders", "real_colour")
+SHOWN_TITLES = [SHORT_SETS[name] for name in SHOWN]
 
 
 def fill(page: Path = PAGE) -> None:
@@ -76,22 +79,26 @@ def _block(lines: list[str]) -> str:
     return "\n\n" + "\n".join(lines) + "\n\n"
 
 
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
 def _head(*names: str) -> list[str]:
-    return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    return [_line(*names), "|---" * len(names) + "|"]
 
 
 def _atlas(table: Table) -> str:
     if not table.seeds:
         return ""
-    best = {each.way: each for each in figures.best(table)}
-    f1 = {(p.way, p.set, p.rate): p.f1 for p in figures.rate_curves(table)}
-    false = {(p.way, p.rate): p.px for p in figures.false_pixels(table) if p.set == "negative"}
-    lines = _head("F1@3px, mean (95 %)", "rate", *(figures.SHORT_SETS[n] for n in SHOWN), "false px a row, no curve there")  # fmt: skip
-    for way, title in figures.SHORT.items():
-        rate = best[way.name].rate
-        cells = [_range(f1.get((way.name, name, rate))) for name in SHOWN]
-        edge = " (edge)" if best[way.name].at_edge else ""
-        lines.append(f"| {title} | {rate:g}{edge} | " + " | ".join([*cells, _range(false.get((way.name, rate)), 1)]) + " |")  # fmt: skip
+    rates = best_rates(table)
+    false_px = "false px a row, no curve there"
+    lines = _head("F1@3px, mean (95 %)", "rate", *SHOWN_TITLES, false_px)
+    for way in TITLES:
+        rate = rates[way.name]
+        edge = " (edge)" * (rate in (min(RATES), max(RATES)))
+        cells = [_range(figures.f1(table, way, rate, name)) for name in SHOWN]
+        cells.append(_range(figures.false_px(table, way, rate), 1))
+        lines.append(_line(SHORT[way], f"{rate:g}{edge}", *cells))
     return _block(lines)
 
 
@@ -104,26 +111,32 @@ def _range(found: Estimate | None, digits: int = 2) -> str:
 def _kept(table: Table) -> str:
     if not table.seeds:
         return ""
-    names = {way.name: title for way, title in figures.SHORT.items()}
+    rates = best_rates(table)
+    shifts = ("renders", "like"), ("real_colour", "real_bilevel")
     lines = _head(
         "share of its score that is kept", "renders", "real colour", "half and more blank"
     )
-    for point in figures.trade_off(table):
-        if point.is_best and point.way in names:
-            shares = [_range(each) for each in (point.renders, point.colour, point.blank)]
-            lines.append(f"| {names[point.way]} | " + " | ".join(shares) + " |")
+    for way in TITLES:
+        rate = rates[way.name]
+        shares = [figures.kept(table, way, rate, *sets) for sets in shifts]
+        shares.append(figures.kept_blank(table, way, rate))
+        lines.append(_line(SHORT[way], *map(_range, shares)))
     return _block(lines)
 
 
 def _pairs(table: Table) -> str:
     if not table.seeds:
         return ""
-    lines = _head("difference in F1 (95 %)", *(figures.SHORT_SETS[name] for name in SHOWN))
-    found = {(p.a, p.b, p.set): p for p in figures.pairs(table) if not p.one_rate}
+    rates = best_rates(table)
+
+    def cell(a: findings.Way, b: findings.Way, name: str) -> str:
+        if not table.of(a, rates[a.name], name):
+            return ""
+        return _difference(paired(*(table.scores(way, rates[way.name], name) for way in (a, b))))
+
+    lines = _head("difference in F1 (95 %)", *SHOWN_TITLES)
     for a, b in ((V1, GROUP), (OWN, GROUP), (OWN, V1)):
-        cells = [_difference(found[a.name, b.name, n].difference) if (a.name, b.name, n) in found else "" for n in SHOWN]  # fmt: skip
-        titles = f"{figures.SHORT[a]} − {figures.SHORT[b]}"
-        lines.append(f"| {titles} | " + " | ".join(cells) + " |")
+        lines.append(_line(f"{SHORT[a]} − {SHORT[b]}", *(cell(a, b, name) for name in SHOWN)))
     return _block(lines)
 
 
@@ -142,33 +155,34 @@ def _family(table: Table) -> str:
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
         weights = ", same weights" if h.rate_of else ""
-        about = f"| {h.name} | {_title(h.a)} − {_title(h.b)}{weights} | {figures.SHORT_SETS[h.set]}{' (half and more)' * h.most_blank} | "  # fmt: skip
+        what = f"{_title(h.a)} − {_title(h.b)}{weights}"
+        on = SHORT_SETS[h.set] + " (half and more)" * h.most_blank
         d, p, word = known.get(h.name, (None, math.nan, "to come"))
         cells = (_difference(d), f"{p:.4f}") if d else ("", "")
         if d and d.seeds < SEEDS:
             cells = cells[0], "–"
-        lines.append(about + " | ".join([*cells, h.expected, word]) + " |")
+        lines.append(_line(h.name, what, on, *cells, h.expected, word))
     said = "The family of eight, with the only words that may be said of it:"
     return _block([said, "", *lines])
 
 
 def _title(way: findings.Way) -> str:
-    return "v1, 16 unlabelled renders (AdaBN)" if way == findings.ADABN else figures.SHORT[way]
+    return "v1, 16 unlabelled renders (AdaBN)" if way == findings.ADABN else SHORT[way]
 
 
 def _lag(table: Table) -> str:
     if not table.seeds:
         return ""
-    gains = {
-        (g.rate, g.schedule, g.step): g.gain for g in explanations.start(table) if g.set == "like"
-    }
-    last = max(step for *_, step in gains)
-    lines = _head("rate", "momentum 0.1 − 0.01, constant end", "loses less after annealing", "start taken out, step 200", f"… step {last:,}")  # fmt: skip
-    for test in explanations.lag_tests(table):
-        two = gains[test.rate, "constant", 200], gains[test.rate, "annealed", last]
-        cells = [_difference(d) for d in (test.by_momentum, test.by_annealing, *two)]
-        lines.append(f"| {test.rate:g} | " + " | ".join(cells) + " |")
-    said = "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the start, the third is and the fourth is not (F1 on logs like the training, the same weights):"
+    start = f"start taken out, step {explanations.EARLY}", f"… step {STEPS['A']:,}"
+    lag = "momentum 0.1 − 0.01, constant end", "loses less after annealing"
+    lines = _head("rate", *lag, *start)
+    for at in explanations.refutations(table):
+        found = at.by_momentum, at.by_annealing, at.early, at.late
+        lines.append(_line(f"{at.rate:g}", *map(_difference, found)))
+    said = (
+        "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the "
+        "start, the third is and the fourth is not (F1 on logs like the training, the same weights):"
+    )
     return _block([said, "", *lines])
 
 
@@ -176,7 +190,7 @@ def _lag(table: Table) -> str:
 
 
 def _earlier() -> str:
-    lines = _head("", *(figures.SHORT_SETS[name] for name in SHOWN))
+    lines = _head("", *SHOWN_TITLES)
     instance, group = ("instance", "evaluation"), ("group", "evaluation")
     renorm = ("renorm", "evaluation")
     asked: tuple[tuple[str, Callable[[str], earlier.Pooled]], ...] = (
@@ -187,7 +201,7 @@ def _earlier() -> str:
     )  # fmt: skip
     for title, ask in asked:
         cells = [_minus(f"{d.mean:+.3f} (p {_p(d.p)})") for d in map(ask, SHOWN)]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(_line(title, *cells))
     return _block(lines)
 
 
@@ -242,7 +256,7 @@ def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
     for quantity, said in (("mean", "error of the mean"), ("sd", "error of the standard deviation")):  # fmt: skip
         for how, where in (("window", "side by side"), ("scattered", "scattered")):
             cells = [f"{found['values', 'batch', 'core', c, f'{quantity}, {how}', 'end']:.2f}" for c in counts]  # fmt: skip
-            lines.append(f"| {said}, {where} | " + " | ".join(cells) + " |")
+            lines.append(_line(f"{said}, {where}", *cells))
     known = {"measured": _block(lines)}
     for layer, name in ((1, "first"), (8, "core")):
         known[f"values {name}"] = f"{found['images', 'batch', '', layer, 'values', 'end']:,.0f}"

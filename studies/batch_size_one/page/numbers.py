@@ -6,25 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from studies.batch_size_one import figures
-from studies.batch_size_one.figures import TITLES, momentum_way
+from studies.batch_size_one.figures import TITLES, kept, kept_blank
 from studies.batch_size_one.findings import (
     FAMILY,
     GROUP,
     OWN,
     V1,
     best_rates,
-    blank_shares,
     family,
     paired,
     seeds_said,
 )
+from studies.batch_size_one.logs import SETS
 from studies.batch_size_one.page import words
 from studies.batch_size_one.page.others import batch, mixed, over_rates, sizes
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
 from studies.batch_size_one.plan import MOMENTA, RATES, plan
-from studies.batch_size_one.score import PRIORS, UNLABELLED
-from studies.batch_size_one.statistics import Estimate, ratio
+from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
+from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
 
 
@@ -73,14 +72,14 @@ def _share(given: Estimate | None) -> Numbers | None:
 
 def trade_off(table: Table) -> list[Numbers]:
     """Shares of F1 that are kept: part A's five ways at every rate, D's depths and B's and F's norms."""
-    points: list[Numbers] = []
-    for point in figures.trade_off(table):
-        way = next((way for way in TITLES if way.name == point.way), None)
-        if way and point.blank:
-            kept = {"renders": _share(point.renders), "blank": _share(point.blank)}
-            points.append(_point(table, way, point.rate, kept, best=point.is_best))
-    asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
     rates = best_rates(table)
+    points = [
+        _point(table, way, rate, best=rate == rates[way.name])
+        for way in TITLES
+        for rate in RATES
+        if table.of(way, rate, "like")
+    ]
+    asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
     for part, norm, name, rate in sorted(asked):
         way = Way(norm, name, part)
         depth = int(name.rpartition(" ")[2]) if name.startswith("own first") else 0
@@ -89,42 +88,30 @@ def trade_off(table: Table) -> list[Numbers]:
             or way == Way("hybrid", "m0.1", "F")
             or (depth and rate == rates.get(V1.name))
         ):
-            points.append(_point(table, way, rate, _kept(table, way, rate), depth=depth))
+            points.append(_point(table, way, rate, depth=depth))
     return [point for point in points if point["renders"] and point["blank"]]
 
 
-def _kept(table: Table, way: Way, rate: float) -> dict[str, Numbers | None]:
-    """As figures.trade_off, for any way."""
-    if not all(table.of(way, rate, name) for name in ("like", "renders", "blank")):
-        return {"renders": None, "blank": None}
-    like, renders, blank = (table.scores(way, rate, name) for name in ("like", "renders", "blank"))
-    most = blank_shares(blank) >= 0.5
-    wells = [like.wells[i] for i in np.flatnonzero(most)]
-    return {
-        "renders": _share(ratio(renders.f1, like.f1, renders.wells, like.wells)),
-        "blank": _share(ratio(blank.f1[:, most], like.f1[:, most], wells, wells)),
-    }
-
-
-def _point(table: Table, way: Way, rate: float, kept: dict[str, Numbers | None], best: bool = False, depth: int = 0) -> Numbers:  # fmt: skip
-    label = (
-        f"own statistics in the first {depth} norms, running in the rest"
-        if depth
-        else words.title(way)
-    )
+def _point(table: Table, way: Way, rate: float, best: bool = False, depth: int = 0) -> Numbers:
+    of_depth = f"own statistics in the first {depth} norms, running in the rest"
     f1 = {
         name: round(float(np.nanmean(table.scores(way, rate, name).f1)), 4)
         for name in ("like", "renders", "blank")
         if table.of(way, rate, name)
     }
-    about = {
-        "label": label,
+    return {
+        "label": of_depth if depth else words.title(way),
         "short": words.SHORT.get(way, ""),
         "way": way.name,
         "part": way.part,
         "rate": rate,
+        "fixed": way in words.FIXED,
+        "best": best,
+        "depth": depth,
+        "f1": f1,
+        "renders": _share(kept(table, way, rate, "renders", "like")),
+        "blank": _share(kept_blank(table, way, rate)),
     }
-    return about | {"fixed": way in words.FIXED, "best": best, "depth": depth, "f1": f1} | kept
 
 
 def families(table: Table) -> list[Numbers]:
@@ -152,7 +139,7 @@ def pairs(table: Table) -> list[Numbers]:
     """Differences of one way of part A to another on each set: to the same weights with own statistics (against "own"),
     and to GroupNorm, each at its own best rate."""
     rates, found = best_rates(table), []
-    for name in figures.SET_TITLES:
+    for name in SETS:
         for way in TITLES:
             for against, other in (("own", OWN), ("group", GROUP)):
                 if way == GROUP or other == way or not {way.name, GROUP.name} <= rates.keys():
@@ -177,7 +164,6 @@ def momentum_map(table: Table) -> Numbers | None:
     if not steps or not table.seeds:
         return None
     stops = [(step, "constant") for step in steps] + [(steps[-1], "annealed")]
-    ways = {m: (momentum_way(m), momentum_way(m, True)) for m in MOMENTA}
     cells: dict[str, list[Any]] = {}
     for name in ("like", "renders"):
         for rate in RATES:
@@ -191,7 +177,7 @@ def momentum_map(table: Table) -> Numbers | None:
                     if table.of(GROUP, rate, name, **at)
                     else None
                 )
-                for way in (way for both in ways.values() for way in both):
+                for way in (Way(V1.norm, name) for name in BY_MOMENTUM):
                     if table.of(way, rate, name, **at):
                         running = table.scores(way, rate, name, **at)
                         d = paired(running, own)
