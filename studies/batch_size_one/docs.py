@@ -155,7 +155,7 @@ def _family(table: Table) -> str:
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
         weights = ", same weights" if h.rate_of else ""
-        what = f"{_title(h.a)} − {_title(h.b)}{weights}"
+        what = f"{SHORT[h.a]} − {SHORT[h.b]}{weights}"
         on = SHORT_SETS[h.set] + " (half and more)" * h.most_blank
         d, p, word = known.get(h.name, (None, math.nan, "to come"))
         cells = (_difference(d), f"{p:.4f}") if d else ("", "")
@@ -164,10 +164,6 @@ def _family(table: Table) -> str:
         lines.append(_line(h.name, what, on, *cells, h.expected, word))
     said = "The family of eight, with the only words that may be said of it:"
     return _block([said, "", *lines])
-
-
-def _title(way: findings.Way) -> str:
-    return "v1, 16 unlabelled renders (AdaBN)" if way == findings.ADABN else SHORT[way]
 
 
 def _lag(table: Table) -> str:

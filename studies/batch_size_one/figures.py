@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from studies.batch_size_one.findings import (
+    ADABN,
     CORRECTED,
     FASTER,
     GROUP,
@@ -33,6 +34,7 @@ SHORT = {
     FASTER: "0.1, running",
     OWN: "own (InstanceNorm)",
     GROUP: "GroupNorm",
+    ADABN: "v1, 16 unlabelled renders (AdaBN)",
 }
 SHORT_SETS = {
     "like": "like the training",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from studies.batch_size_one.figures import TITLES, kept, kept_blank
+from studies.batch_size_one.figures import SHORT, TITLES, kept, kept_blank
 from studies.batch_size_one.findings import (
     FAMILY,
     GROUP,
@@ -101,7 +101,7 @@ def _point(table: Table, way: Way, rate: float, best: bool = False, depth: int =
     }
     return {
         "label": of_depth if depth else words.title(way),
-        "short": words.SHORT.get(way, ""),
+        "short": SHORT.get(way, ""),
         "way": way.name,
         "part": way.part,
         "rate": rate,
@@ -123,8 +123,8 @@ def families(table: Table) -> list[Numbers]:
     for h in FAMILY:
         line: Numbers = {
             "name": h.name,
-            "a": words.short(h.a),
-            "b": words.short(h.b),
+            "a": SHORT[h.a],
+            "b": SHORT[h.b],
             "set": h.set,
             "expected": h.expected,
         }
@@ -148,7 +148,7 @@ def pairs(table: Table) -> list[Numbers]:
                 d = pair(table, way, other, name, rate, rate if other == OWN else rates[GROUP.name])
                 if d and name not in ("validation", "negative"):
                     about = {
-                        "label": words.SHORT[way],
+                        "label": SHORT[way],
                         "way": way.way,
                         "set": name,
                         "against": against,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from studies.batch_size_one.figures import SHORT
+from studies.batch_size_one.findings import V1
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page.pairs import Numbers, pair
-from studies.batch_size_one.page.words import MIXED, NORMS, SHORT
+from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.table import Table, Way
 
@@ -58,9 +60,7 @@ def sizes(table: Table) -> list[Numbers] | None:
             if {a.norm, b.norm} <= rates.keys() and (
                 d := pair(table, a, b, name, rates[a.norm], rates[b.norm])
             ):
-                found.append(
-                    {"set": name, "against": against, "label": next(iter(SHORT.values()))} | d
-                )
+                found.append({"set": name, "against": against, "label": SHORT[V1]} | d)
     return found or None
 
 
