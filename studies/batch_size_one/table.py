@@ -31,12 +31,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one way at one rate on one set: f1, dice and false_px (false centreline px a row) are (seeds, logs)."""
+    """Of one way at one rate on one set: f1 and false_px (false centreline px a row) are (seeds, logs)."""
 
     seeds: tuple[int, ...]
     names: tuple[str, ...]
     f1: Array
-    dice: Array
     false_px: Array
 
     @property
@@ -46,15 +45,13 @@ class Scores:
 
     def of_seeds(self, seeds: Collection[int]) -> Scores:
         keep = [i for i, seed in enumerate(self.seeds) if seed in seeds]
-        kept = (each[keep] for each in (self.f1, self.dice, self.false_px))
-        return Scores(tuple(self.seeds[i] for i in keep), self.names, *kept)
+        seeds = tuple(self.seeds[i] for i in keep)
+        return Scores(seeds, self.names, self.f1[keep], self.false_px[keep])
 
     def of_logs(self, keep: Array) -> Scores:
         """keep: bool (logs,), or a slice."""
         names = tuple(np.array(self.names, dtype=object)[keep])
-        return Scores(
-            self.seeds, names, self.f1[:, keep], self.dice[:, keep], self.false_px[:, keep]
-        )
+        return Scores(self.seeds, names, self.f1[:, keep], self.false_px[:, keep])
 
 
 class Table:
@@ -96,7 +93,7 @@ class Table:
         if len(names) != 1:
             said = "scored on unlike logs" if names else "no rows"
             raise ValueError(f"{said}: {way.name} at rate {rate:g} on {name}, {schedule}")
-        columns = ("f1", "dice", "false_px_per_row")
+        columns = ("f1", "false_px_per_row")
         values = [np.array([numbers(row[c]) for row in found.values()]) for c in columns]
         return Scores(tuple(found), tuple(names.pop().split(";")), *values)
 
