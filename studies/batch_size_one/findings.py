@@ -70,15 +70,19 @@ def best_rates(table: Table) -> dict[str, float]:
     return best
 
 
-def paired(a: Scores, b: Scores, keep: np.ndarray | None = None) -> Difference:
-    """a less b in F1, over the seeds that both have and the logs that have a curve."""
+def matched(a: Scores, b: Scores) -> tuple[Scores, Scores]:
+    """Of both the seeds that both have and the logs that have a curve."""
     if a.names != b.names:
         raise ValueError("scored on unlike logs")
     both = set(a.seeds) & set(b.seeds)
     a, b = a.of_seeds(both), b.of_seeds(both)
     scored = ~np.isnan(a.f1).any(0) & ~np.isnan(b.f1).any(0)
-    scored &= True if keep is None else keep
-    a, b = a.of_logs(scored), b.of_logs(scored)
+    return a.of_logs(scored), b.of_logs(scored)
+
+
+def paired(a: Scores, b: Scores) -> Difference:
+    """a less b in F1, over what `matched` leaves."""
+    a, b = matched(a, b)
     return difference(a.f1, b.f1, a.wells)
 
 
@@ -88,7 +92,9 @@ def compare(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> Di
         table.scores(way, rates[(hypothesis.rate_of or way).name], hypothesis.set)
         for way in (hypothesis.a, hypothesis.b)
     )
-    return paired(a, b, blank_shares(a) >= 0.5 if hypothesis.most_blank else None)
+    if hypothesis.most_blank:
+        a, b = (scores.of_logs(blank_shares(scores) >= 0.5) for scores in (a, b))
+    return paired(a, b)
 
 
 def blank_shares(scores: Scores) -> np.ndarray:
@@ -145,15 +151,7 @@ def _table(table: Table) -> Iterable[str]:
     means: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in table.rows:
         if row["schedule"] == "annealed" and row["set"] in sets:
-            about = (
-                row["part"],
-                row["norm"],
-                row["way"],
-                row["logs"],
-                row["freeze"],
-                row["data"],
-                row["rate"],
-            )
+            about = tuple(row[c] for c in ("part", "norm", "way", "logs", "freeze", "data", "rate"))
             means[about][row["set"]].append(float(np.nanmean(numbers(row["f1"]))))
     yield "| part, norm, way, logs, freeze, data | rate | " + " | ".join(sets) + " | seeds |"
     yield "|---" * (len(sets) + 3) + "|"

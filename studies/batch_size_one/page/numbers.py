@@ -139,20 +139,15 @@ def pairs(table: Table) -> list[Numbers]:
     """Differences of one way of part A to another on each set: to the same weights with own statistics (against "own"),
     and to GroupNorm, each at its own best rate."""
     rates, found = best_rates(table), []
-    for name in SETS:
+    for name in (name for name in SETS if name not in ("validation", "negative")):
         for way in TITLES:
             for against, other in (("own", OWN), ("group", GROUP)):
                 if way == GROUP or other == way or not {way.name, GROUP.name} <= rates.keys():
                     continue
                 rate = rates[way.name]
                 d = pair(table, way, other, name, rate, rate if other == OWN else rates[GROUP.name])
-                if d and name not in ("validation", "negative"):
-                    about = {
-                        "label": SHORT[way],
-                        "way": way.way,
-                        "set": name,
-                        "against": against,
-                    }
+                if d:
+                    about = {"label": SHORT[way], "way": way.way, "set": name, "against": against}
                     found.append(about | {"rate": rate} | d)
     return found
 
@@ -168,28 +163,23 @@ def momentum_map(table: Table) -> Numbers | None:
     for name in ("like", "renders"):
         for rate in RATES:
             for step, schedule in stops:
-                at = {"schedule": schedule, "step": None if step == steps[-1] else step}
-                if not table.of(OWN, rate, name, **at):
-                    continue
-                own = table.scores(OWN, rate, name, **at)
-                group = (
-                    table.scores(GROUP, rate, name, **at)
-                    if table.of(GROUP, rate, name, **at)
-                    else None
+                at = rate, name, schedule, None if step == steps[-1] else step
+                own, group = (
+                    table.scores(way, *at) if table.of(way, *at) else None for way in (OWN, GROUP)
                 )
-                for way in (Way(V1.norm, name) for name in BY_MOMENTUM):
-                    if table.of(way, rate, name, **at):
-                        running = table.scores(way, rate, name, **at)
+                for way in (Way(V1.norm, word) for word in BY_MOMENTUM):
+                    if own and table.of(way, *at):
+                        running = table.scores(way, *at)
                         d = paired(running, own)
                         means = [
                             float(np.nanmean(each.f1)) if each else None
                             for each in (running, own, group)
                         ]
-                        values = [
-                            x if x is None else round(x, 4) for x in (d.mean, d.low, d.high, *means)
-                        ]
                         cells[f"{name}|{rate:g}|{step} {schedule}|{way.way}"] = [
-                            *values,
+                            *(
+                                x if x is None else round(x, 4)
+                                for x in (d.mean, d.low, d.high, *means)
+                            ),
                             d.seeds,
                             len(own.names),
                         ]
@@ -200,35 +190,35 @@ def momentum_map(table: Table) -> Numbers | None:
 
 
 def depth(table: Table) -> Numbers | None:
-    """Own statistics in the first k norms less running statistics throughout, same weights; and one scalar a norm."""
+    """Own statistics in the first k norms less running statistics throughout, same weights; and one
+    scalar a norm."""
     rate, found = best_rates(table).get(V1.name), {}
-    for name in ("like", "renders", "blank"):
-        ways = {k: Way(V1.norm, f"own first {k}", "D") for k in range(1, 65)}
-        line = {
-            k: d
-            for k, way in ways.items()
-            if rate and (d := pair(table, way, V1, name, rate, rate))
-        }
-        if line and rate:
+    for name in ("like", "renders", "blank") if rate else ():
+        if line := _line(table, {k: f"own first {k}" for k in range(1, 65)}, name, rate):
             scalar = pair(table, Way(V1.norm, "one scalar", "D"), V1, name, rate, rate)
-            found[name] = {"x": list(line), "line": list(line.values()), "scalar": scalar}
+            found[name] = line | {"scalar": scalar}
     return found or None
 
 
 def unlabelled(table: Table) -> Numbers | None:
-    """Statistics of n unlabelled renders less running statistics, same weights, by prior; and own statistics."""
+    """Statistics of n unlabelled renders less running statistics, same weights, by prior; and own
+    statistics."""
     rate, found = best_rates(table).get(V1.name), {}
-    for name in ("renders", "real_colour"):
+    for name in ("renders", "real_colour") if rate else ():
         lines = {}
         for prior in PRIORS:
-            ways = {n: Way(V1.norm, f"unlabelled {n} prior {prior}", "D") for n in UNLABELLED}
-            line = {
-                n: d
-                for n, way in ways.items()
-                if rate and (d := pair(table, way, V1, name, rate, rate))
-            }
-            if line:
-                lines[str(prior)] = {"x": list(line), "line": list(line.values())}
-        if lines and rate:
+            ways = {n: f"unlabelled {n} prior {prior}" for n in UNLABELLED}
+            if line := _line(table, ways, name, rate):
+                lines[str(prior)] = line
+        if lines:
             found[name] = {"priors": lines, "own": pair(table, OWN, V1, name, rate, rate)}
     return found or None
+
+
+def _line(table: Table, ways: dict[int, str], name: str, rate: float) -> Numbers | None:
+    """Each of these ways of part D less running statistics of the same weights, by its number."""
+    found = {
+        n: pair(table, Way(V1.norm, way, "D"), V1, name, rate, rate) for n, way in ways.items()
+    }
+    there = {n: d for n, d in found.items() if d}
+    return {"x": list(there), "line": list(there.values())} if there else None
