@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from studies.batch_size_one.collect import ROWS
 from studies.batch_size_one.logs import Logs, StudyLog
 from studies.batch_size_one.norms import Together
 from studies.batch_size_one.plan import STEPS, Cell
-from studies.batch_size_one.recalibrate import running_norms
+from studies.batch_size_one.recalibrate import instead, running_norms
 from studies.batch_size_one.rows import made_here
 from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
 from studies.batch_size_one.train import build
@@ -92,26 +91,20 @@ def ink(log: StudyLog) -> Tensor:
     return to_ink(log.tensors[0])
 
 
-@contextmanager
-def inputs(net: nn.Module) -> Iterator[list[Tensor]]:
-    """What each norm with running statistics is given, in order, float64 (C, H, W); cleared by who reads."""
-    seen: list[Tensor] = []
-    hooks = [
-        norm.register_forward_pre_hook(lambda _, args: seen.append(args[0][0].double()))
-        for norm in running_norms(net)
-    ]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 @torch.no_grad()
 def maps(net: ResUNet, logs: Sequence[StudyLog], own: bool) -> Iterator[list[Tensor]]:
-    """Of each log what the norms are given; own: with the image's own statistics, as in training."""
+    """Of each log what each norm with running statistics is given, in order, float64 (C, H, W).
+
+    own: with the image's own statistics, as in training.
+    """
+    norms = running_norms(net)
     for log in logs:
-        with own_first(net, len(running_norms(net)) if own else 0), inputs(net) as seen:
+        seen: list[Tensor] = []
+
+        def note(_: nn.Module, x: Tensor, seen: list[Tensor] = seen) -> None:
+            seen.append(x[0].double())
+
+        with own_first(net, len(norms) * own), instead(norms, note):
             net(ink(log))
         yield seen
 

@@ -14,7 +14,7 @@ mode, whose earlier layers normalise every image by itself. Two remedies:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
             return scaled(x, *norm.scale_shift(mean, square / count))
         return None
 
-    with _evaluation(net), _instead(norms, measure):
+    with _evaluation(net), instead(norms, measure):
         # Norms whose training has other statistics than evaluation; the rest (frozen, online) stay as they are.
         own_statistics = {norm for norm in norms if norm.train().reads_image}
         net.eval()
@@ -69,7 +69,7 @@ def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
     if isinstance(images, Iterator):
         raise ValueError("the images are gone through several times: give a list, not an iterator")
     with _evaluation(net):
-        for norm in _in_order(net, images):
+        for norm in _running_norms(net):
             population: Moments | None = None
 
             def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
@@ -77,13 +77,12 @@ def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
                 population = _merged(population, moments_of_map(x))
                 raise _Enough
 
-            with _instead([norm], measure):
+            with instead([norm], measure):
                 for image in images:
-                    try:
+                    with suppress(_Enough):
                         net(image)
-                    except _Enough:
-                        pass
-            assert population
+            if population is None:
+                raise ValueError("recalibration needs at least one image")
             _set(norm, population)
 
 
@@ -105,21 +104,6 @@ def _running_norms(net: nn.Module) -> list[RunningNorm]:
     return norms
 
 
-def _in_order(net: nn.Module, images: Iterable[Tensor]) -> list[RunningNorm]:
-    """The norms in the order in which an image meets them."""
-    order: list[RunningNorm] = []
-
-    def note(norm: RunningNorm, x: Tensor) -> Tensor | None:
-        order.append(norm)
-        return None
-
-    with _instead(_running_norms(net), note):
-        for image in images:
-            net(image)
-            return order
-    raise ValueError("recalibration needs at least one image")
-
-
 @contextmanager
 def _evaluation(net: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in net.modules()}
@@ -132,7 +116,7 @@ def _evaluation(net: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _instead(
+def instead(
     norms: Iterable[RunningNorm], function: Callable[[Any, Tensor], Tensor | None]
 ) -> Iterator[None]:
     """Have function(norm, its input) called for each use of a norm; what it returns, if anything, is the output."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from studies.batch_size_one.logs import SETS, TALL, Logs, StudyLog
 from studies.batch_size_one.norms import BatchMomenta
 from studies.batch_size_one.plan import MOMENTA, Cell
-from studies.batch_size_one.recalibrate import layer_by_layer, precise, running_norms
+from studies.batch_size_one.recalibrate import instead, layer_by_layer, precise, running_norms
 from studies.batch_size_one.rows import KEY, Row, made_here
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
@@ -36,8 +36,7 @@ def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row
     """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the loss was no number."""
     losses = json.loads((folder / "losses.json").read_text())
     finite = bool(losses) and math.isfinite(sum(losses))
-    about = _about(cell) | {"status": "diverged" if _diverged(losses) else "ok"}
-    about |= made_here(device) | {"trained": _trained(folder)}
+    about = _about(cell, folder, losses, device)
     parts = np.array_split(losses, min(len(losses), LOSSES))
     end = {"schedule": "annealed", "step": cell.steps, "way": "training", "set": "training"}
     rows = [about | end | {"loss": [float(part.mean()) for part in parts]}]
@@ -114,13 +113,13 @@ def expected(cell: Cell) -> set[tuple[str, int, str, str]]:
     }
 
 
-def _about(cell: Cell) -> Row:
-    return {name: getattr(cell, name) for name in KEY[:8]}
-
-
-def _trained(folder: Path) -> str:
-    path = folder / "trained.json"
-    return " / ".join(json.loads(path.read_text())) if path.exists() else ""
+def _about(cell: Cell, folder: Path, losses: Sequence[float], device: str) -> Row:
+    """What all rows of a cell share."""
+    about = {name: getattr(cell, name) for name in KEY[:8]}
+    signed = folder / "trained.json"
+    trained = " / ".join(json.loads(signed.read_text())) if signed.exists() else ""
+    status = "diverged" if _diverged(losses) else "ok"
+    return about | made_here(device) | {"status": status, "trained": trained}
 
 
 def _diverged(losses: Sequence[float]) -> bool:
@@ -137,7 +136,7 @@ BY_MOMENTUM = {
     for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]
 }
 """Ways by running statistics: the momentum, and whether the buffers' start is taken out."""
-Use = Callable[[ResUNet], Any]
+Use = Callable[[ResUNet], AbstractContextManager[None]]
 
 
 def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
@@ -165,12 +164,10 @@ def own_first(net: ResUNet, many: int) -> Iterator[None]:
             norm.eval()
 
 
-@contextmanager
-def one_scalar(net: ResUNet) -> Iterator[None]:
+def one_scalar(net: ResUNet) -> AbstractContextManager[None]:
     """Each norm's running statistics times one number, by which the image's contrast differs in that layer."""
 
-    def rescale(norm: Any, args: tuple[Tensor]) -> Tensor:
-        x = args[0]
+    def rescaled(norm: Any, x: Tensor) -> Tensor:
         var = x.double().var((0, 2, 3), correction=0)
         running = norm.running_var.double()
         ratio = ((var + norm.eps).log() - (running + norm.eps).log()).mean().exp()
@@ -179,14 +176,7 @@ def one_scalar(net: ResUNet) -> Iterator[None]:
             x, mean, (running * ratio).to(x.dtype), norm.weight, norm.bias, eps=norm.eps
         )
 
-    hooks = [
-        n.register_forward_hook(lambda n, args, _: rescale(n, args)) for n in running_norms(net)
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return instead(running_norms(net), rescaled)
 
 
 @contextmanager
@@ -234,9 +224,8 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
     """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
     rows: list[Row] = []
     losses = json.loads((folder / "losses.json").read_text())
-    about = _about(cell) | {"part": "D", "status": "diverged" if _diverged(losses) else "ok"}
-    about |= made_here(device) | {"trained": _trained(folder)}
-    about |= {"schedule": "annealed", "step": cell.steps}
+    about = _about(cell, folder, losses, device)
+    about |= {"part": "D", "schedule": "annealed", "step": cell.steps}
 
     def restored() -> ResUNet:
         net = at_checkpoint(cell, folder / "annealed.pt", device)

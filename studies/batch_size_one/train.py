@@ -36,14 +36,11 @@ SAVE_EVERY = 200
 def build(cell: Cell) -> ResUNet:
     """The cell's network. Its convolutions start alike for every cell of a seed, for no norm draws anything."""
     torch.manual_seed(cell.seed)
-    net = ResUNet(
-        2, cell.widths, "batch_momenta" if cell.norm == "hybrid" else cell.norm, separable=False
-    )
+    norm = "batch_momenta" if cell.norm == "hybrid" else cell.norm
+    net = ResUNet(2, cell.widths, norm, separable=False)
     if cell.norm == "group_ws":
         standardise(net)
-    if (
-        cell.norm == "hybrid"
-    ):  # IBN-Net (Pan et al. 2018): what an image looks like is taken out early
+    if cell.norm == "hybrid":  # IBN-Net (Pan et al. 2018): an image's looks are taken out early
         for name in ("norm1", "norm2"):
             setattr(net.encoder[0], name, make_norm("instance", cell.widths[0]))
     for module in net.modules():

@@ -17,7 +17,6 @@ from torch import Tensor
 from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import Logs, StudyLog
 from studies.batch_size_one.measure import ink, maps
-from studies.batch_size_one.norms import BatchMomenta
 from studies.batch_size_one.plan import MOMENTA, STEPS, Cell
 from studies.batch_size_one.recalibrate import running_norms
 from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
@@ -50,7 +49,7 @@ def live(
         return None
     nets = {name: restored(cell, files[name]) for name, cell in cells.items()}
     batch = nets["batch"]
-    norms = [module for module in batch.modules() if isinstance(module, BatchMomenta)]
+    norms = running_norms(batch)
     buffers = [
         torch.cat([torch.cat([n.running_means[row], n.running_vars[row]]) for n in norms])
         for row in range(len(MOMENTA))
@@ -90,11 +89,10 @@ def restored(cell: Cell, path: Path) -> ResUNet:
 def about(net: ResUNet) -> dict[str, Any]:
     """What network.js asks for beside the numbers. groups: of each norm, None for BatchNorm."""
     norms = [module for module in net.modules() if isinstance(module, Norm)]
-    fixed = any(isinstance(norm, BatchMomenta) for norm in norms)
     return {
         "patch": net.patch,
         "widths": [getattr(net.encoder, str(i)).norm1.channels for i in range(len(net.encoder))],
-        "groups": None if fixed else [norm.groups for norm in norms],
+        "groups": None if running_norms(net) else [norm.groups for norm in norms],
         "tensors": [[name, value.numel()] for name, value in net.named_parameters()],
     }
 
