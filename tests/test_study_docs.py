@@ -14,6 +14,7 @@ from studies.batch_size_one.logs import StudyLog
 from studies.batch_size_one.plan import Cell
 from studies.batch_size_one.table import SEEDS, Table
 from wellseg.norms import make_norm
+from wellseg.scan.atomic import write_csv
 
 TEXT = docs.PAGE.read_text("utf-8")
 BARE = docs.PART.sub("", TEXT)
@@ -166,7 +167,7 @@ def test_gradients_leave_the_network_as_it_was(net, drawn):
 
 def test_measurements_are_signed_and_read_as_written(tmp_path):
     lines = [{"question": "q", "value": 1 / 3, "x": 2.0, "commit": "abc"}]
-    measure.write(tmp_path / "m.csv", lines)
+    write_csv(tmp_path / "m.csv", measure.COLUMNS, lines)
     (row,) = measure.measured(tmp_path / "m.csv")
     assert row["value"] == "0.33333" and row["commit"] == "abc"
     assert all(r["commit"] and r["corpus"] and r["machine"] for r in measure.measured())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,10 @@ class StudyLog(NamedTuple):
     name: str
     gray: Pixels
     truth: Pixels
+
+    @property
+    def has_curves(self) -> bool:
+        return bool((self.truth == 255).any())
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor]:
@@ -90,14 +94,8 @@ class Logs:
 
     def with_curves(self, kind: str, seed: int, many: int) -> list[StudyLog]:
         """The first so many that have a curve."""
-        logs: list[StudyLog] = []
-        for number in count():
-            if len(logs) == many:
-                break
-            log = self.drawn(kind, seed, number)
-            if (log.truth == 255).any():
-                logs.append(log)
-        return logs
+        drawn = (self.drawn(kind, seed, number) for number in count())
+        return list(islice((log for log in drawn if log.has_curves), many))
 
     def set(self, name: str) -> list[StudyLog]:
         """The logs of a set, see PREREGISTRATION.md; none of a set that is not there."""
@@ -108,16 +106,13 @@ class Logs:
         if name == "renders":
             return self.with_curves("colour", TEST_SEED, self.scored)
         if name == "blank":
-            like = self.with_curves("bilevel", TEST_SEED, self.scored)
-            return [
-                append_white(log, BLANK_SHARES[i % len(BLANK_SHARES)]) for i, log in enumerate(like)
-            ]
+            return [append_white(*each) for each in zip(self.set("like"), cycle(BLANK_SHARES))]
         if name == "unlabelled":
             return [self.drawn("colour", UNLABELLED_SEED, n) for n in range(self.scored)]
         if name in TALL:
             rows, columns = TALL[name]
             drawn = (self.drawn("bilevel", TEST_SEED, n, rows, columns) for n in count())
-            tall = (log for log in drawn if len(log.gray) == rows and (log.truth == 255).any())
+            tall = (log for log in drawn if len(log.gray) == rows and log.has_curves)
             return list(islice(tall, max(1, self.scored // 8)))
         root = self.pages if name == "pages" else self.real
         return _labelled(root, name) if root else []
@@ -160,11 +155,8 @@ def _labelled(root: Path, name: str) -> list[StudyLog]:
     logs = []
     for files in list_logs(root):
         truth = read_mask(files.mask)
-        has_curves = bool((truth == 255).any())
-        wanted = {"pages": True, "negative": not has_curves}.get(
-            name, has_curves and name == f"real_{files.kind or 'bilevel'}"
-        )
-        if wanted:
+        kind = f"real_{files.kind or 'bilevel'}" if (truth == 255).any() else "negative"
+        if name in ("pages", kind):
             with open_scan(files.image) as scan:
                 signed = f"{files.well}/{files.name}"
                 logs.append(StudyLog(signed, scan.read(0, scan.rows), truth))

@@ -30,7 +30,7 @@ from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
 from studies.batch_size_one.train import build
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_csv
 
 MEASURED = ROWS / "measured.csv"
 COLUMNS = ("question", "norm", "where", "x", "quantity", "value", "logs", "weights", "commit", "corpus", "machine")  # fmt: skip
@@ -77,7 +77,8 @@ def measure(
             found += [*contrast(net, like, "like"), *contrast(net, renders, "renders")]
         about = {"logs": logs, "weights": f"rate {rate:g}, seed {seed}, {name}"} | made_here()
         lines += [dict(zip(COLUMNS, each, strict=False)) | about for each in found]
-    write(out, lines)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(out, COLUMNS, lines)
 
 
 def load(cell: Cell, path: Path | None) -> ResUNet:
@@ -240,17 +241,6 @@ def _noise(norm: str, where: str, gradients: list[np.ndarray], logs: int = 1) ->
 
 
 # ---- the file ------------------------------------------------------------------------------------
-
-
-def write(path: Path, lines: Sequence[dict[str, object]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in line.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
 
 
 def measured(path: Path = MEASURED) -> list[dict[str, str]]:

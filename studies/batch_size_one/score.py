@@ -270,9 +270,8 @@ def score_set(
     cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
     for log in logs:
         if net is None:
-            has_curves = bool((log.truth == 255).any())
-            f1.append(0.0 if has_curves else math.nan)
-            dice.append(0.0 if has_curves else math.nan)
+            f1.append(0.0 if log.has_curves else math.nan)
+            dice.append(0.0 if log.has_curves else math.nan)
             false_px.append(math.nan)
             by_threshold.append([0.0] * len(cuts))
             continue
@@ -283,18 +282,13 @@ def score_set(
         false_px.append(scores.false_centreline_px_per_row)
         if sweep and scores.has_curves:
             rows = np.flatnonzero(((logits > cuts[0]) | (log.truth > 0)).any(1))
-            part = slice(
-                max(0, rows[0] - 8), rows[-1] + 9
-            )  # white paper adds nothing, and takes time
-            by_threshold.append(
-                [score_log(logits[part] > cut, log.truth[part]).f1_at_3px for cut in cuts]
+            # White paper adds nothing, and takes time.
+            inked, truth = (
+                each[max(0, rows[0] - 8) : rows[-1] + 9] for each in (logits, log.truth)
             )
-    found: Row = {
-        "f1": f1,
-        "dice": dice,
-        "false_px_per_row": false_px,
-        "names": [log.name for log in logs],
-    }
+            by_threshold.append([score_log(inked > cut, truth).f1_at_3px for cut in cuts])
+    names = [log.name for log in logs]
+    found: Row = {"f1": f1, "dice": dice, "false_px_per_row": false_px, "names": names}
     if sweep and by_threshold:
         found["f1_by_threshold"] = np.mean(by_threshold, 0).tolist()
     return found
