@@ -18,7 +18,7 @@ from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
 from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Difference, Estimate
-from studies.batch_size_one.table import SEEDS, Table
+from studies.batch_size_one.table import SEEDS, Table, Way
 from wellseg.norms.group import half_or_16
 from wellseg.scan.atomic import atomic_file
 
@@ -56,9 +56,14 @@ def filled(text: str, known: Mapping[str, str]) -> str:
 
 def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     """All that can be filled in, by name."""
-    known = {"state": _state(table), "atlas": _atlas(table), "kept": _kept(table), "pairs": _pairs(table)}  # fmt: skip
-    known |= {"family": _family(table), "lag": _lag(table), "earlier": _earlier()}
-    known |= _identities() | _shares_before() | _measured(measured)
+    tables = {"atlas": _atlas, "kept": _kept, "pairs": _pairs, "family": _family, "lag": _lag}
+    known = {name: of(table) if table.seeds else "" for name, of in tables.items()}
+    known |= (
+        {"state": _state(table), "earlier": _earlier()}
+        | _identities()
+        | _shares_before()
+        | _measured(measured)
+    )
     return known
 
 
@@ -88,8 +93,6 @@ def _head(*names: str) -> list[str]:
 
 
 def _atlas(table: Table) -> str:
-    if not table.seeds:
-        return ""
     rates = best_rates(table)
     false_px = "false px a row, no curve there"
     lines = _head("F1@3px, mean (95 %)", "rate", *SHOWN_TITLES, false_px)
@@ -109,8 +112,6 @@ def _range(found: Estimate | None, digits: int = 2) -> str:
 
 
 def _kept(table: Table) -> str:
-    if not table.seeds:
-        return ""
     rates = best_rates(table)
     shifts = ("renders", "like"), ("real_colour", "real_bilevel")
     lines = _head(
@@ -125,11 +126,9 @@ def _kept(table: Table) -> str:
 
 
 def _pairs(table: Table) -> str:
-    if not table.seeds:
-        return ""
     rates = best_rates(table)
 
-    def cell(a: findings.Way, b: findings.Way, name: str) -> str:
+    def cell(a: Way, b: Way, name: str) -> str:
         if not table.of(a, rates[a.name], name):
             return ""
         return _difference(paired(*(table.scores(way, rates[way.name], name) for way in (a, b))))
@@ -149,8 +148,6 @@ def _minus(text: str) -> str:
 
 
 def _family(table: Table) -> str:
-    if not table.seeds:
-        return ""
     lines = _head("", "difference", "on", "F1 (95 %)", "p (Holm)", "expected", "found")
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
@@ -167,8 +164,6 @@ def _family(table: Table) -> str:
 
 
 def _lag(table: Table) -> str:
-    if not table.seeds:
-        return ""
     start = f"start taken out, step {explanations.EARLY}", f"… step {STEPS['A']:,}"
     lag = "momentum 0.1 − 0.01, constant end", "loses less after annealing"
     lines = _head("rate", *lag, *start)
