@@ -60,8 +60,8 @@ def validation(table: Table, way: Way) -> dict[float, float]:
 
 
 def best_rates(table: Table) -> dict[str, float]:
-    """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs, over the seeds
-    that every rate has; ties: the lower rate."""
+    """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs,
+    over the seeds that every rate has; ties: the lower rate."""
     asked = sorted({(row["norm"], row["way"]) for row in table.rows if row["part"] == "A"})
     best = {}
     for way in (Way(*each) for each in asked):
@@ -103,7 +103,8 @@ def blank_shares(scores: Scores) -> np.ndarray:
 
 
 def family(table: Table) -> list[tuple[Hypothesis, Difference, float, str]]:
-    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim" before all seeds."""
+    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim"
+    before all seeds."""
     rates = best_rates(table)
     found = []
     for hypothesis in FAMILY:

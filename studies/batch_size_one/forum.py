@@ -22,8 +22,9 @@ VECTORS = (
 
 
 def scale_seen() -> dict[str, float]:
-    """How many times as long the second vector is as the first: before and after norms without learned parameters; and
-    the largest difference that LayerNorm leaves. Evaluation: running mean 0, variance the mean square of both."""
+    """How many times as long the second vector is as the first: before and after norms without
+    learned parameters; and the largest difference that LayerNorm leaves. Evaluation: running mean
+    0, variance the mean square of both."""
     x = torch.tensor(VECTORS, dtype=torch.float64)
     layer = nn.LayerNorm(32, elementwise_affine=False)(x)
     batch = nn.BatchNorm1d(32, affine=False).double().eval()

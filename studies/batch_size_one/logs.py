@@ -1,4 +1,4 @@
-"""The logs of the study: what is trained on, and what is like and unlike it. Drawn ones are kept on the disk."""
+"""The logs of the study: what is trained on, what is like and unlike it. Drawn ones are kept."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Pixels = NDArray[np.uint8]
 
 
 class StudyLog(NamedTuple):
-    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored. name: of a real one
-    with its well before a slash."""
+    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored.
+    name: of a real one with its well before a slash."""
 
     name: str
     gray: Pixels
@@ -60,8 +60,8 @@ class Logs:
     def training(self, cell: Cell, step: int) -> StudyLog:
         """What every cell of that seed and kind of data is shown at that step: each log once.
 
-        bilevel: 1-bit paper scans; renders are left to the sets that are unlike the training. mixed: a render at
-        every second step. tall: whole 1-bit logs of 3,200 x 480.
+        bilevel: 1-bit paper scans; renders are left to the sets that are unlike the training.
+        mixed: a render at every second step. tall: whole 1-bit logs of 3,200 x 480.
         """
         if cell.data == "mixed" and step % 2:
             return self.drawn("colour", cell.seed, step // 2)
@@ -72,7 +72,7 @@ class Logs:
     def drawn(
         self, kind: str, seed: int, number: int, rows: int | None = None, columns: int | None = None
     ) -> StudyLog:
-        """The number-th log of that kind ("bilevel", "colour") of a seed: a piece of a drawn log."""
+        """The number-th log of a kind ("bilevel", "colour") of a seed: a piece of a drawn log."""
         name = f"{kind}-{seed}-{number:05d}" + (f"-{rows}x{columns}" if rows else "")
         path = self.folder / f"{name}.npz"
         if not path.exists():
@@ -147,7 +147,8 @@ def _draw(seed: int, index: int, rows: int | None, columns: int | None) -> tuple
 
 
 def _labelled(root: Path, name: str) -> list[StudyLog]:
-    """Hand-labelled regions: with curves, by kind (real_bilevel, real_colour), without (negative), or all (pages)."""
+    """Hand-labelled regions: with curves, by kind (real_bilevel, real_colour), without (negative),
+    or all (pages)."""
     from wellseg.scan.reader import open_scan
     from wellseg.training.data_folder import list_logs
     from wellseg.training.masks import read_mask

@@ -1,11 +1,16 @@
 """Measurements that need no training, for the sources' open questions: minutes of one core.
 
-values    how far mean and standard deviation of a channel over few values are from those of its whole map
-images    how far an image's mean is from the population's, layer by layer: precise of an image, noisy of all
-contrast  what of an image's contrast arrives at each norm in evaluation, against the running statistics
-gradient  variance of the gradient between steps of one log, or of four with pooled statistics or without
+values    how far mean and standard deviation of a channel over few values are from those of its
+          whole map
+images    how far an image's mean is from the population's, layer by layer: precise of an image,
+          noisy of all
+contrast  what of an image's contrast arrives at each norm in evaluation, against the running
+          statistics
+gradient  variance of the gradient between steps of one log, or of four with pooled statistics or
+          without
 
-Rows: question, norm, where, x, quantity, value, over how many logs, of which weights, and commit, corpus, machine.
+Rows: question, norm, where, x, quantity, value, over how many logs, of which weights, and commit,
+corpus, machine.
 """
 
 from __future__ import annotations
@@ -82,7 +87,7 @@ def measure(
 
 
 def load(cell: Cell, path: Path | None) -> ResUNet:
-    """The network of a cell at a checkpoint, None: at its start; running statistics of momentum 0.1."""
+    """The network of a cell at a checkpoint, None: at its start; by statistics of momentum 0.1."""
     net = at_checkpoint(cell, path)
     use_momentum(net, 0.1)
     return net
@@ -114,8 +119,9 @@ def maps(net: ResUNet, logs: Sequence[StudyLog], own: bool) -> Iterator[list[Ten
 
 
 def values(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
-    """Root mean square error of mean and of standard deviation, both in the map's standard deviations, over windows and
-    over scattered values of a map, against the whole map's; x: how many values. One value has no spread: 1."""
+    """Root mean square error of mean and of standard deviation, both in the map's standard
+    deviations, over windows and over scattered values of a map, against the whole map's; x: how
+    many values. One value has no spread: 1."""
     draws = np.random.default_rng(0)
     errors: dict[tuple[str, str, int], list[np.ndarray]] = {}
     for seen in maps(net, logs, own=True):
@@ -145,8 +151,9 @@ def values(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
 
 
 def images(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
-    """Root mean square distance of an image's mean from the population's, in the population's standard deviations; x:
-    the norm's number, from 1. And how many values a channel's mean is over."""
+    """Root mean square distance of an image's mean from the population's, in the population's
+    standard deviations; x: the norm's number, from 1. And how many values a channel's mean is
+    over."""
     seen = list(maps(net, logs, own=True))
     for layer in range(len(seen[0])):
         means = torch.stack([each[layer].mean((1, 2)) for each in seen])
@@ -161,8 +168,9 @@ def images(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
 
 
 def contrast(net: ResUNet, logs: Sequence[StudyLog], kind: str) -> Found:
-    """In evaluation: standard deviation of a channel through the running one, geometric mean over channels, median over
-    logs; x: the norm's number. And how much of the squared log ratio is one factor for all channels."""
+    """In evaluation: standard deviation of a channel through the running one, geometric mean over
+    channels, median over logs; x: the norm's number. And how much of the squared log ratio is one
+    factor for all channels."""
     ratios: list[list[Tensor]] = [[] for _ in running_norms(net)]
     for seen in maps(net, logs, own=False):
         for layer, (norm, x) in enumerate(zip(running_norms(net), seen, strict=True)):
@@ -180,8 +188,9 @@ def contrast(net: ResUNet, logs: Sequence[StudyLog], kind: str) -> Found:
 
 
 def gradient(nets: dict[str, ResUNet], logs: Sequence[StudyLog]) -> Found:
-    """Noise of the gradient: its variance between steps through the square of its mean, both over all convolutions'
-    weights, unbiased; x: logs a step. where: own, running or pooled statistics."""
+    """Noise of the gradient: its variance between steps through the square of its mean, both over
+    all convolutions' weights, unbiased; x: logs a step. where: own, running or pooled
+    statistics."""
     batch, group = nets["batch_momenta"], nets["group"]
     yield from _noise("batch_momenta", "own", one_by_one(batch.train(), logs))
     yield from _noise("batch_momenta", "running", one_by_one(batch.eval(), logs))
@@ -223,8 +232,8 @@ def _gradient(net: ResUNet, loss: Callable[[], Tensor]) -> np.ndarray:
 
 
 def noise_to_signal(gradients: Sequence[np.ndarray]) -> float:
-    """Variance between gradients through the squared length of their expectation, which is that of the mean less the
-    mean's own variance. Infinite where the mean is within its own noise."""
+    """Variance between gradients through the squared length of their expectation, which is that of
+    the mean less the mean's own variance. Infinite where the mean is within its own noise."""
     stacked = np.stack(gradients)
     if len(stacked) < 2:
         raise ValueError("noise needs two gradients")

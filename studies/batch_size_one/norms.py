@@ -44,7 +44,7 @@ def groups8(channels: int, momentum: Momentum) -> Norm:
 
 @register("group_ws")
 def group_ws(channels: int, momentum: Momentum) -> Norm:
-    """GroupNorm by half_or_16; `train.build` has the convolutions before it standardise their weights."""
+    """GroupNorm by half_or_16; `train.build` standardises the weights before it."""
     return GroupNorm(channels, half_or_16(channels))
 
 

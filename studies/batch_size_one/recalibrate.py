@@ -1,14 +1,14 @@
-"""Running statistics of a trained BatchNorm, measured once more: over chosen images, with the final weights.
+"""Running statistics of a trained BatchNorm, measured once more with the final weights.
 
-In training the running statistics lag behind the weights, and they are those of networks in training
-mode, whose earlier layers normalise every image by itself. Two remedies:
+In training the running statistics lag behind the weights, and they are those of networks in
+training mode, whose earlier layers normalise every image by itself. Two remedies:
 
-* ``precise`` (PreciseBN: Wu and Johnson 2021, arXiv 2105.07576): the true statistics over the images,
-  with the variance between images, which a moving average of variances leaves out. One pass; but still
-  each layer's input is as in training mode, not as evaluation will give it.
-* ``layer_by_layer``: each layer's statistics are measured in evaluation mode, behind earlier layers that
-  have their new ones. So over those images every normalised channel has mean 0 and variance 1 in the
-  very mode that is used. A pass, on average through half of the network, for each norm.
+* ``precise`` (PreciseBN: Wu and Johnson 2021, arXiv 2105.07576): the true statistics over chosen
+  images, with the variance between images, which a moving average of variances leaves out. One
+  pass; but still each layer's input is as in training mode, not as evaluation will give it.
+* ``layer_by_layer``: each layer's statistics are measured in evaluation mode, behind earlier layers
+  that have their new ones. So over those images every normalised channel has mean 0 and variance 1
+  in the very mode that is used. A pass, on average through half of the network, for each norm.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ RunningNorm = BatchNorm | OnlineNorm | BatchMomenta
 def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
     """PreciseBN: set the running statistics of a network, in place, to those of these images.
 
-    images: ink (1, 1, H, W) in [0, 1], of any sizes. prior: so many images count as having the statistics
-    that are there (Schneider et al. 2020, arXiv 2006.16971; 0 is AdaBN). Raises ValueError for none, or a
-    network without running statistics.
+    images: ink (1, 1, H, W) in [0, 1], of any sizes. prior: so many images count as having the
+    statistics that are there (Schneider et al. 2020, arXiv 2006.16971; 0 is AdaBN). Raises
+    ValueError for none, or a network without running statistics.
     """
     norms = _running_norms(net)
     population: dict[RunningNorm, Moments] = {}
@@ -46,7 +46,7 @@ def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
         return None
 
     with _evaluation(net), instead(norms, measure):
-        # Norms whose training has other statistics than evaluation; the rest (frozen, online) stay as they are.
+        # Norms whose training has other statistics than evaluation; frozen, online ones stay.
         own_statistics = {norm for norm in norms if norm.train().reads_image}
         net.eval()
         for image in images:
@@ -64,7 +64,7 @@ def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
 def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
     """Set the running statistics of a network, in place, one norm after the other; see above.
 
-    images: as for ``precise``, gone through once for each norm: a list, or anything else that can be.
+    images: as for ``precise``, gone through once for each norm: a list, for instance.
     """
     if isinstance(images, Iterator):
         raise ValueError("the images are gone through several times: give a list, not an iterator")
@@ -119,7 +119,8 @@ def _evaluation(net: nn.Module) -> Iterator[None]:
 def instead(
     norms: Iterable[RunningNorm], function: Callable[[Any, Tensor], Tensor | None]
 ) -> Iterator[None]:
-    """Have function(norm, its input) called for each use of a norm; what it returns, if anything, is the output."""
+    """Have function(norm, its input) called for each use of a norm; what it returns, if anything,
+    is the output."""
     hooks = [
         norm.register_forward_hook(lambda norm, args, _: function(norm, args[0])) for norm in norms
     ]

@@ -100,7 +100,7 @@ class _Run:
                 self.do(cell, score, cell.name)
 
     def without_training(self, cell: Cell) -> None:
-        """Part D on the weights of a cell of A, which is trained once more where only its rows are there."""
+        """Part D on the weights of a cell of A; trained once more where only its rows are there."""
         name = f"D-of-{cell.name}"
         if name not in committed_cells(self.kept):
             if not (self.out / "checkpoints" / cell.name / "losses.json").exists():
@@ -130,8 +130,8 @@ class _Run:
 
 
 def _claim(out: Path, kept: str | None) -> None:
-    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or not that of the rows
-    in the repository."""
+    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or
+    not that of the rows in the repository."""
     note, here = out / "corpus.txt", fingerprint()
     out.mkdir(parents=True, exist_ok=True)
     for begun, what in (

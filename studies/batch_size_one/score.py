@@ -25,7 +25,7 @@ from wellseg.scores.masks import score_log
 
 THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))
 HEADLINE = ("m0.01", "m0.01 corrected", "m0.1", "own", "evaluation")
-"""Ways that are scored on all sets at the annealed end, at all thresholds; others on like, renders and validation."""
+"""Ways that are scored on all sets at the annealed end, at all thresholds; others see `sets_of`."""
 SNAPSHOT_LOGS = 16
 SWEPT = ("like", "renders", "blank")
 """Sets with all thresholds."""
@@ -33,7 +33,8 @@ LOSSES = 40
 
 
 def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
-    """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the loss was no number."""
+    """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the
+    loss was no number."""
     losses = json.loads((folder / "losses.json").read_text())
     finite = bool(losses) and math.isfinite(sum(losses))
     about = _about(cell, folder, losses, device)
@@ -77,8 +78,8 @@ def use_momentum(net: nn.Module, momentum: Momentum, corrected: bool = False) ->
 
 
 def _function(net: ResUNet) -> bytes:
-    """What of a network differs between ways: ways of the same statistics to the last bit are scored once. After
-    1,600 steps that is so of 0.03 and more, corrected and not."""
+    """What of a network differs between ways: ways of the same statistics to the last bit are
+    scored once. After 1,600 steps that is so of 0.03 and more, corrected and not."""
     norms = running_norms(net)
     buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
     return bytes(norm.training for norm in norms) + b"".join(
@@ -140,7 +141,7 @@ Use = Callable[[ResUNet], AbstractContextManager[None]]
 
 
 def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
-    """Names of the ways this network can be asked for a mask, and what has it answer so for a while."""
+    """Names of the ways to ask this network for a mask, and what has it answer so for a while."""
     if any(isinstance(module, BatchMomenta) for module in net.modules()):
         for name, chosen in BY_MOMENTUM.items():
             yield name, lambda net, chosen=chosen: nullcontext(use_momentum(net, *chosen))
@@ -152,7 +153,7 @@ def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
 
 @contextmanager
 def own_first(net: ResUNet, many: int) -> Iterator[None]:
-    """The first so many norms with running statistics divide by the image's own instead; nothing is observed."""
+    """The first so many norms with running statistics divide by the image's own; none observes."""
     chosen = running_norms(net)[:many]
     for norm in chosen:
         norm.train()
@@ -165,7 +166,8 @@ def own_first(net: ResUNet, many: int) -> Iterator[None]:
 
 
 def one_scalar(net: ResUNet) -> AbstractContextManager[None]:
-    """Each norm's running statistics times one number, by which the image's contrast differs in that layer."""
+    """Each norm's running statistics times one number, by which the image's contrast differs in
+    that layer."""
 
     def rescaled(norm: Any, x: Tensor) -> Tensor:
         var = x.double().var((0, 2, 3), correction=0)
@@ -197,7 +199,7 @@ SHIFTED, OWN_KIND = ("renders", "real_colour"), ("like", "real_bilevel")
 
 
 def without_training(norms: int, scored: int = 64) -> dict[str, tuple[str, ...]]:
-    """Part D's ways to get a mask from a network of so many norms, and the sets on which each is scored."""
+    """Part D's ways to get a mask from a network of so many norms, and the sets of each."""
     unlabelled = [many for many in UNLABELLED if many <= scored]
     asked = {f"unlabelled {many} prior {prior}": SHIFTED for many in unlabelled for prior in PRIORS}
     for many in _several(scored):
@@ -221,7 +223,8 @@ def expected_without_training(cell: Cell) -> set[tuple[str, int, str, str]]:
 
 
 def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
-    """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
+    """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one
+    number a layer."""
     rows: list[Row] = []
     losses = json.loads((folder / "losses.json").read_text())
     about = _about(cell, folder, losses, device)
@@ -265,7 +268,8 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
 def score_set(
     net: ResUNet | None, logs: Sequence[StudyLog], device: str, sweep: bool = False
 ) -> Row:
-    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too. None: a network that is no numbers."""
+    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too. None: a network that
+    is no numbers."""
     f1, dice, false_px, by_threshold = [], [], [], []
     cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
     for log in logs:

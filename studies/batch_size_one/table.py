@@ -17,8 +17,9 @@ SEEDS = 12
 
 @dataclass(frozen=True)
 class Way:
-    """A norm and how it is asked for a mask. norm "batch_momenta", way "own": the training is InstanceNorm's and
-    BatchNorm's at once, for at one log a step they are one function; the answer is InstanceNorm's."""
+    """A norm and how it is asked for a mask. norm "batch_momenta", way "own": the training is
+    InstanceNorm's and BatchNorm's at once, for at one log a step they are one function; the answer
+    is InstanceNorm's."""
 
     norm: str
     way: str
@@ -31,7 +32,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one way at one rate on one set: f1 and false_px (false centreline px a row) are (seeds, logs)."""
+    """Of one way at one rate on one set: f1 and false_px (centreline, a row) are (seeds, logs)."""
 
     seeds: tuple[int, ...]
     names: tuple[str, ...]
@@ -55,7 +56,8 @@ class Scores:
 
 
 class Table:
-    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that every rate and both norms have."""
+    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that every rate and both
+    norms have."""
 
     def __init__(self, rows: Iterable[dict[str, str]]) -> None:
         self.rows = list(rows)

@@ -26,7 +26,7 @@ def page(
     """Make the page of the study from the rows that there are.
 
     Args:
-        rows: Rows of a run (its folder rows) that are not in the repository yet, beside those that are.
+        rows: A run's folder of rows, for those that are not in the repository yet.
         out: The page; its links to rows and pre-registration are right in studies/batch_size_one/.
         checkpoints: Folder of the study's checkpoints; without it no network runs in the page.
         logs: Folder where drawn logs are kept; drawn anew if they are not there.

@@ -25,7 +25,7 @@ from wellseg.norms import Norm
 from wellseg.scores.masks import score_log
 
 MOST_PIXELS, LEAST_ROWS, LEAST_F1 = 110_000, 120, 0.3
-"""Of a log in the page: a second or so for each mask, room for a curve, and one network that finds it."""
+"""Of a log in the page: a second or so for each mask, room for a curve, which one network finds."""
 QUANTILES = {
     "strong": (0.9, "a strong case: with running statistics nine in ten of them lose less"),
     "typical": (0.5, "the middle one: with running statistics half of them lose more, half less"),
@@ -39,7 +39,7 @@ FIRST_RATE = 1e-3
 def live(
     checkpoints: Path, rates: dict[str, float], logs: Logs, seed: int = 0
 ) -> dict[str, Any] | None:
-    """None where weights of that seed are not there. rates: A's best ones; a way that has none yet has FIRST_RATE."""
+    """None where weights of that seed are not there. rates: A's best ones, else FIRST_RATE."""
     cells = {
         "batch": Cell("A", V1.norm, rates.get(V1.name, FIRST_RATE), seed, STEPS["A"]),
         "group": Cell("A", GROUP.norm, rates.get(GROUP.name, FIRST_RATE), seed, STEPS["A"]),
@@ -114,8 +114,9 @@ def own_moments(net: ResUNet, logs: Sequence[StudyLog]) -> Tensor:
 
 @torch.no_grad()
 def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
-    """Drawn logs, by rule: of the renders that are small enough, and that one network finds, those at three quantiles of
-    what running statistics cost; and the middle one of the logs like the training. f1: with the page's weights."""
+    """Drawn logs, by rule: of the renders that are small enough, and that one network finds, those
+    at three quantiles of what running statistics cost; and the middle one of the logs like the
+    training. f1: with the page's weights."""
     found = []
     for name, quantiles in (
         ("renders", QUANTILES),

@@ -1,4 +1,4 @@
-"""Every number of the page, from the rows. What is not in the rows yet is None, and the page says so."""
+"""Every number of the page, from the rows. What is not there yet is None, and the page says so."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _share(given: Estimate | None) -> Numbers | None:
 
 
 def trade_off(table: Table) -> list[Numbers]:
-    """Shares of F1 that are kept: part A's five ways at every rate, D's depths and B's and F's norms."""
+    """Shares of F1 that are kept: A's five ways at every rate, D's depths, norms of B and F."""
     rates = best_rates(table)
     points = [
         _point(table, way, rate, best=rate == rates[way.name])
@@ -115,8 +115,8 @@ def _point(table: Table, way: Way, rate: float, best: bool = False, depth: int =
 
 
 def families(table: Table) -> list[Numbers]:
-    """The eight pre-registered differences. p and words only once all eight have all seeds, for Holm's correction is
-    over eight."""
+    """The eight pre-registered differences. p and words only once all eight have all seeds, for
+    Holm's correction is over eight."""
     found = {h.name: (d, p, word) for h, d, p, word in family(table)}
     final = len(found) == len(FAMILY) and all(d.seeds == SEEDS for d, _, _ in found.values())
     lines = []
@@ -136,8 +136,8 @@ def families(table: Table) -> list[Numbers]:
 
 
 def pairs(table: Table) -> list[Numbers]:
-    """Differences of one way of part A to another on each set: to the same weights with own statistics (against "own"),
-    and to GroupNorm, each at its own best rate."""
+    """Differences of one way of part A to another on each set: to the same weights with own
+    statistics (against "own"), and to GroupNorm, each at its own best rate."""
     rates, found = best_rates(table), []
     for name in (name for name in SETS if name not in ("validation", "negative")):
         for way in TITLES:
@@ -153,8 +153,9 @@ def pairs(table: Table) -> list[Numbers]:
 
 
 def momentum_map(table: Table) -> Numbers | None:
-    """Running statistics less own ones of the same weights, by set, rate, stop of the training, momentum and whether the
-    start is taken out. Cells: mean, low, high, F1 of running, of own, of GroupNorm, seeds, logs."""
+    """Running statistics less own ones of the same weights, by set, rate, stop of the training,
+    momentum and whether the start is taken out. Cells: mean, low, high, F1 of running, of own, of
+    GroupNorm, seeds, logs."""
     steps = sorted({int(row["step"]) for row in table.rows if row["part"] == "A"})
     if not steps or not table.seeds:
         return None

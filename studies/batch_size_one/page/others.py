@@ -29,7 +29,7 @@ def over_rates(table: Table) -> Numbers | None:
 
 
 def batch(table: Table) -> Numbers | None:
-    """Part C: BatchNorm pooled over k logs a step less GroupNorm accumulated over the same k, at each rate."""
+    """Part C: BatchNorm pooled over k logs a step less GroupNorm over the same k, at each rate."""
     found = {}
     rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
     many = sorted({int(row["logs"]) for row in table.rows if row["part"] == "C"})
@@ -49,7 +49,8 @@ def _rates(table: Table, part: str) -> dict[str, float]:
 
 
 def sizes(table: Table) -> list[Numbers] | None:
-    """Part E: v1 less GroupNorm, both trained on whole logs, and less its own statistics, by the size of the log."""
+    """Part E: v1 less GroupNorm, both trained on whole logs, and less its own statistics, by the
+    size of the log."""
     rates, found = _rates(table, "E"), []
     a = Way("batch_momenta", "m0.01", "E")
     for name in ("like", "blank", *TALL):

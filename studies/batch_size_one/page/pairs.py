@@ -15,8 +15,8 @@ Numbers = dict[str, Any]
 def pair(
     table: Table, a: Way, b: Way, name: str, rate_a: float, rate_b: float, logs: int = 1
 ) -> Numbers | None:
-    """a less b on a set at the annealed end, over the seeds that both have; a and b: the mean F1 of each. None where
-    either was not scored."""
+    """a less b on a set at the annealed end, over the seeds that both have; a and b: the mean F1 of
+    each. None where either was not scored."""
     both = (a, rate_a), (b, rate_b)
     if not all(table.of(way, rate, name, logs=logs) for way, rate in both):
         return None
