@@ -124,9 +124,13 @@ def cell_of(row: dict[str, str]) -> Cell:
     """The training that a row is of; of part D's ways without training that of part A."""
     again = row["part"] == "D" and row["norm"] == "batch_momenta"
     return Cell(
-        "A" if again else row["part"], row["norm"], float(row["rate"]), int(row["seed"]), int(row["steps"]),
-        int(row["logs"]), float(row["freeze"]) if row["freeze"] else None, row["data"],  # type: ignore[arg-type]
-    )  # fmt: skip
+        "A" if again else row["part"],
+        row["norm"],
+        float(row["rate"]),
+        *(int(row[name]) for name in ("seed", "steps", "logs")),
+        float(row["freeze"]) if row["freeze"] else None,
+        row["data"],  # type: ignore[arg-type]
+    )
 
 
 def _names(rows: Sequence[dict[str, str]], folder: Path) -> dict[str, list[str]]:

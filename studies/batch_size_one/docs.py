@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from jsonargparse import auto_cli
@@ -74,10 +74,9 @@ def _state(table: Table) -> str:
     done = len(table.seeds)
     if done == SEEDS:
         return "All 12 seeds of part A are in."
-    said = f"**{findings.seeds_said(table).capitalize()}**: no result yet, and no word of the plan is used."
-    return said + " No seed has all rates of both norms; the tables come with the first." * (
-        not done
-    )
+    said = findings.seeds_said(table).capitalize()
+    none = " No seed has all rates of both norms; the tables come with the first." * (not done)
+    return f"**{said}**: no result yet, and no word of the plan is used.{none}"
 
 
 def _block(lines: list[str]) -> str:
@@ -172,7 +171,8 @@ def _lag(table: Table) -> str:
         lines.append(_line(f"{at.rate:g}", *map(_difference, found)))
     said = (
         "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the "
-        "start, the third is and the fourth is not (F1 on logs like the training, the same weights):"
+        "start, the third is and the fourth is not (F1 on logs like the training, "
+        "the same weights):"
     )
     return _block([said, "", *lines])
 
@@ -180,19 +180,28 @@ def _lag(table: Table) -> str:
 # ---- what needs no atlas -------------------------------------------------------------------------
 
 
+EARLIER = {
+    "instance": ("instance", "evaluation"),
+    "own": earlier.OWN,
+    "group": ("group", "evaluation"),
+    "v1": earlier.RUNNING,
+    "0.1": ("batch_0.1", "evaluation"),
+    "renorm": ("renorm", "evaluation"),
+}
+"""Arm and mode of the two earlier studies."""
+
+
 def _earlier() -> str:
     lines = _head("", *SHOWN_TITLES)
-    instance, group = ("instance", "evaluation"), ("group", "evaluation")
-    renorm = ("renorm", "evaluation")
-    asked: tuple[tuple[str, Callable[[str], earlier.Pooled]], ...] = (
-        ("v1: running − own statistics, the same weights, 12 seeds", lambda n: earlier.pooled(earlier.RUNNING, earlier.OWN, n)),
-        ("BatchNorm 0.1: the same, 3 seeds", lambda n: earlier.pooled(("batch_0.1", "evaluation"), instance, n, (400,))),
-        ("InstanceNorm − GroupNorm, one rate, 6 seeds", lambda n: earlier.pooled(instance, group, n, (400,))),
-        ("Batch Renorm − InstanceNorm, one rate, 6 seeds", lambda n: earlier.pooled(renorm, instance, n, (400,))),
-    )  # fmt: skip
-    for title, ask in asked:
-        cells = [_minus(f"{d.mean:+.3f} (p {_p(d.p)})") for d in map(ask, SHOWN)]
-        lines.append(_line(title, *cells))
+    asked = {
+        "v1: running − own statistics, the same weights, 12 seeds": ("v1", "own", (240, 400)),
+        "BatchNorm 0.1: the same, 3 seeds": ("0.1", "instance", (400,)),
+        "InstanceNorm − GroupNorm, one rate, 6 seeds": ("instance", "group", (400,)),
+        "Batch Renorm − InstanceNorm, one rate, 6 seeds": ("renorm", "instance", (400,)),
+    }
+    for title, (a, b, studies) in asked.items():
+        found = [earlier.pooled(EARLIER[a], EARLIER[b], name, studies) for name in SHOWN]
+        lines.append(_line(title, *(_minus(f"{d.mean:+.3f} (p {_p(d.p)})") for d in found)))
     return _block(lines)
 
 
@@ -201,17 +210,14 @@ def _p(p: float) -> str:
 
 
 def _shares_before() -> dict[str, str]:
-    arms = {"instance": ("instance", "evaluation"), "own": earlier.OWN, "group": ("group", "evaluation"),
-            "v1": earlier.RUNNING, "0.1": ("batch_0.1", "evaluation"), "renorm": ("renorm", "evaluation")}  # fmt: skip
     known = {}
-    for name, arm in arms.items():
+    for name, arm in EARLIER.items():
         for what, sets in {"renders": ("renders", "like"), "blank": ("blank", "like")}.items():
             known[f"earlier {name} {what}"] = f"{earlier.kept(*arm, *sets):.2f}"
-    constant = [earlier.by_seed(arm, mode, "like", 400).values() for mode in ("evaluation", "layerwise")
-                for arm in ("two_phase_constant", "two_phase")]  # fmt: skip
-    names = ("constant evaluation", "exact evaluation", "constant again", "exact again")
-    for name, scores in zip(names, constant, strict=True):
-        known[f"earlier {name}"] = f"{sum(s for _, s in scores) / len(scores):.2f}"
+    for mode, when in (("evaluation", "evaluation"), ("layerwise", "again")):
+        for arm, what in (("two_phase_constant", "constant"), ("two_phase", "exact")):
+            scores = earlier.by_seed(arm, mode, "like", 400).values()
+            known[f"earlier {what} {when}"] = f"{sum(s for _, s in scores) / len(scores):.2f}"
     return known
 
 
@@ -235,19 +241,20 @@ def _identities() -> dict[str, str]:
 
 
 def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
-    found = {(r["question"], r["norm"], r["where"], float(r["x"]), r["quantity"], r["weights"].rpartition(", ")[2]): float(r["value"]) for r in rows}  # fmt: skip
-    if not found:
+    if not rows:
         return {"measured": _block(["Not measured yet."])}
-
-    def one(*asked: object) -> float:
-        return next(value for key, value in found.items() if key[: len(asked)] == asked)
-
+    found: dict[tuple[str | float, ...], float] = {}
+    for r in rows:
+        weights, _, when = r["weights"].rpartition(", ")
+        asked = r["question"], r["norm"], r["where"], float(r["x"]), r["quantity"], when
+        found[asked] = float(r["value"])
     counts = sorted({key[3] for key in found if key[:3] == ("values", "batch", "core")})
     lines = _head("values of a channel", *(f"{count:.0f}" for count in counts))
-    for quantity, said in (("mean", "error of the mean"), ("sd", "error of the standard deviation")):  # fmt: skip
+    for quantity, said in (("mean", "mean"), ("sd", "standard deviation")):
         for how, where in (("window", "side by side"), ("scattered", "scattered")):
-            cells = [f"{found['values', 'batch', 'core', c, f'{quantity}, {how}', 'end']:.2f}" for c in counts]  # fmt: skip
-            lines.append(_line(f"{said}, {where}", *cells))
+            what = f"{quantity}, {how}"
+            errors = (found["values", "batch", "core", count, what, "end"] for count in counts)
+            lines.append(_line(f"error of the {said}, {where}", *map("{:.2f}".format, errors)))
     known = {"measured": _block(lines)}
     for layer, name in ((1, "first"), (8, "core")):
         known[f"values {name}"] = f"{found['images', 'batch', '', layer, 'values', 'end']:,.0f}"
@@ -255,17 +262,22 @@ def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
     known["images low"], known["images high"] = f"{min(away):.2f}", f"{max(away):.2f}"
     for kind in ("like", "renders"):
         for layer, name in ((1, "first"), (8, "core"), (14, "last")):
-            known[f"contrast {kind} {name}"] = f"{one('contrast', 'batch', kind, layer, 'sd ratio'):.2f}"  # fmt: skip
-    known["contrast common"] = f"{100 * one('contrast', 'batch', 'renders', 8, 'common share'):.0f} %"  # fmt: skip
+            sd = found["contrast", "batch", kind, layer, "sd ratio", "end"]
+            known[f"contrast {kind} {name}"] = f"{sd:.2f}"
+    common = found["contrast", "batch", "renders", 8, "common share", "end"]
+    known["contrast common"] = f"{100 * common:.0f} %"
     for norm, where, logs, name in (
-        ("batch_momenta", "own", 1, "own 1"), ("group", "own", 1, "group 1"), ("batch_momenta", "running", 1, "running 1"),
-        ("batch_momenta", "own", 4, "own 4"), ("pooled", "pooled", 4, "pooled 4"), ("group", "own", 4, "group 4"),
-    ):  # fmt: skip
+        ("batch_momenta", "own", 1, "own 1"),
+        ("group", "own", 1, "group 1"),
+        ("batch_momenta", "running", 1, "running 1"),
+        ("batch_momenta", "own", 4, "own 4"),
+        ("pooled", "pooled", 4, "pooled 4"),
+        ("group", "own", 4, "group 4"),
+    ):
         for when in ("step 0", "step 400", "end"):
             noise = found.get(("gradient", norm, where, logs, "noise", when))
             if noise is not None:
                 known[f"noise {name} {when}"] = f"{noise:.1f}" if math.isfinite(noise) else "∞"
-    weights = rows[0]["weights"].rpartition(", ")[0]
     return known | {"measured on": f"{weights}, {rows[0]['logs']} logs"}
 
 

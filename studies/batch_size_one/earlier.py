@@ -67,5 +67,8 @@ def pooled(
 
 def kept(arm: str, mode: str, shifted: str, known: str, steps: int = 400) -> float:
     """Mean score on one set through that on another."""
-    means = [np.mean([s for _, s in by_seed(arm, mode, n, steps).values()]) for n in (shifted, known)]  # fmt: skip
-    return float(means[0] / means[1])
+
+    def mean(name: str) -> float:
+        return float(np.mean([score for _, score in by_seed(arm, mode, name, steps).values()]))
+
+    return mean(shifted) / mean(known)

@@ -134,8 +134,8 @@ def summary(table: Table) -> str:
     ]
     for h, d, p, word in family(table):
         lines.append(
-            f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | {d.low:+.3f} to {d.high:+.3f} "
-            f"({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
+            f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | "
+            f"{d.low:+.3f} to {d.high:+.3f} ({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
         )
     lines += [
         "",
@@ -157,7 +157,6 @@ def _table(table: Table) -> Iterable[str]:
     yield "| part, norm, way, logs, freeze, data | rate | " + " | ".join(sets) + " | seeds |"
     yield "|---" * (len(sets) + 3) + "|"
     for about, found in sorted(means.items()):
-        scores_ = " | ".join(
-            f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets
-        )
-        yield f"| {' '.join(filter(None, about[:-1]))} | {about[-1]} | {scores_} | {len(found['like']) or ''} |"
+        scores = [f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets]
+        what, seeds = " ".join(filter(None, about[:-1])), str(len(found["like"]) or "")
+        yield f"| {' | '.join([what, about[-1], *scores, seeds])} |"

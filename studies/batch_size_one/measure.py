@@ -38,12 +38,13 @@ from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.scan.atomic import write_csv
 
 MEASURED = ROWS / "measured.csv"
-COLUMNS = ("question", "norm", "where", "x", "quantity", "value", "logs", "weights", "commit", "corpus", "machine")  # fmt: skip
+FOUND = ("question", "norm", "where", "x", "quantity", "value")
+COLUMNS = (*FOUND, "logs", "weights", "commit", "corpus", "machine")
 SIDES = (1, 2, 4, 8, 16, 32, 64)
 DRAWS = 16
 
 Found = Iterator[tuple[str, str, str, float, str, float]]
-"""question, norm, where, x, quantity, value."""
+"""FOUND of each."""
 
 
 def measure(
@@ -69,7 +70,8 @@ def measure(
     like, renders = given.set("like"), given.set("renders")
     cells = {n: Cell("A", n, rate, seed, STEPS["A"]) for n in ("batch_momenta", "group")}
     lines = []
-    for name, file in (("end", "annealed.pt"), ("step 0", None), ("step 400", "step-0400.pt")):  # fmt: skip
+    files = {"end": "annealed.pt", "step 0": None, "step 400": "step-0400.pt"}
+    for name, file in files.items():
         nets = {
             norm: load(cell, run / "checkpoints" / cell.name / file if file else None)
             for norm, cell in cells.items()
@@ -81,7 +83,7 @@ def measure(
             found += [*values(net, like), *images(net, like)]
             found += [*contrast(net, like, "like"), *contrast(net, renders, "renders")]
         about = {"logs": logs, "weights": f"rate {rate:g}, seed {seed}, {name}"} | made_here()
-        lines += [dict(zip(COLUMNS, each, strict=False)) | about for each in found]
+        lines += [dict(zip(FOUND, each, strict=True)) | about for each in found]
     out.parent.mkdir(parents=True, exist_ok=True)
     write_csv(out, COLUMNS, lines)
 
@@ -174,8 +176,8 @@ def contrast(net: ResUNet, logs: Sequence[StudyLog], kind: str) -> Found:
     ratios: list[list[Tensor]] = [[] for _ in running_norms(net)]
     for seen in maps(net, logs, own=False):
         for layer, (norm, x) in enumerate(zip(running_norms(net), seen, strict=True)):
-            var = x.var((1, 2), correction=0)
-            ratios[layer].append(((var + norm.eps) / (norm.running_var.double() + norm.eps)).log() / 2)  # fmt: skip
+            var, running = x.var((1, 2), correction=0), norm.running_var.double()
+            ratios[layer].append(((var + norm.eps) / (running + norm.eps)).log() / 2)
     for layer, found in enumerate(ratios):
         logarithms = torch.stack(found)
         common = logarithms.mean(1)

@@ -134,14 +134,12 @@ def _claim(out: Path, kept: str | None) -> None:
     not that of the rows in the repository."""
     note, here = out / "corpus.txt", fingerprint()
     out.mkdir(parents=True, exist_ok=True)
-    for begun, what in (
-        (note.read_text() if note.exists() else here, out),
-        (kept or here, "--rows"),
-    ):
+    there = note.read_text() if note.exists() else here
+    for begun, what in ((there, out), (kept or here, "--rows")):
         if begun != here:
             raise ValueError(
-                f"{what} was begun with corpus {begun}, this is {here}: check out the commit that the rows name, "
-                "or give another --out and --rows null"
+                f"{what} was begun with corpus {begun}, this is {here}: check out the commit that "
+                "the rows name, or give another --out and --rows null"
             )
     note.write_text(here)
 

@@ -82,13 +82,21 @@ class Table:
     ) -> dict[int, dict[str, str]]:
         """The row of each seed, in order; step None: the end. Empty where there are none."""
         step_of = "" if step is None else str(step)
-        key = (way.part, way.norm, way.way, f"{rate:g}", name, schedule, step_of, str(logs),
-               "" if freeze is None else f"{freeze:g}")  # fmt: skip
-        found = self._found.get(key, {})
+        freeze_of = "" if freeze is None else f"{freeze:g}"
+        about = way.part, way.norm, way.way, f"{rate:g}", name
+        found = self._found.get((*about, schedule, step_of, str(logs), freeze_of), {})
         return {s: found[s] for s in sorted(found) if way.part != "A" or s in self.seeds}
 
-    def scores(self, way: Way, rate: float, name: str, schedule: str = "annealed",
-               step: int | None = None, logs: int = 1, freeze: float | None = None) -> Scores:  # fmt: skip
+    def scores(
+        self,
+        way: Way,
+        rate: float,
+        name: str,
+        schedule: str = "annealed",
+        step: int | None = None,
+        logs: int = 1,
+        freeze: float | None = None,
+    ) -> Scores:
         """Raises ValueError where there are no rows, or seeds were scored on unlike logs."""
         found = self.of(way, rate, name, schedule, step, logs, freeze)
         names = {row["names"] for row in found.values()}
@@ -105,6 +113,6 @@ def numbers(text: str) -> list[float]:
 
 
 def _key(row: dict[str, str]) -> tuple[str, ...]:
-    at_end = row.get("step", "") in ("", row.get("steps", ""))
-    return (row["part"], row["norm"], row["way"], f"{float(row['rate']):g}", row["set"], row["schedule"],
-            "" if at_end else row["step"], row["logs"], row["freeze"])  # fmt: skip
+    step = "" if row.get("step", "") in ("", row.get("steps", "")) else row["step"]
+    about = row["part"], row["norm"], row["way"], f"{float(row['rate']):g}", row["set"]
+    return (*about, row["schedule"], step, row["logs"], row["freeze"])

@@ -118,10 +118,8 @@ def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
     at three quantiles of what running statistics cost; and the middle one of the logs like the
     training. f1: with the page's weights."""
     found = []
-    for name, quantiles in (
-        ("renders", QUANTILES),
-        ("like", {"like": (0.5, "a scan like the training, the middle one in what running statistics cost")}),
-    ):  # fmt: skip
+    middle = "a scan like the training, the middle one in what running statistics cost"
+    for name, quantiles in (("renders", QUANTILES), ("like", {"like": (0.5, middle)})):
         given = logs.set(name)
         small = [x for x in given if x.gray.size <= MOST_PIXELS and len(x.gray) >= LEAST_ROWS]
         scored = [(f1_of(nets, log), log) for log in small or given[:2]]

@@ -57,12 +57,10 @@ def parts(table: Table) -> list[Numbers]:
         if part == "D":  # what is scored without training is of A's weights
             cells = {cell for cell in cells if cell[-1]}
         seeds = table.seeds if part == "A" else {row["seed"] for row in here}
-        found.append(
-            {
-                "part": part, "title": said, "planned": len(planned), "scored": len(cells),
-                "seeds": len(seeds), "planned_seeds": SEEDS if part in "AD" else 6, "rows": len(here),
-            }
-        )  # fmt: skip
+        counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
+        planned_seeds = SEEDS if part in "AD" else 6
+        about = {"part": part, "title": said} | counts
+        found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})
     return found
 
 
@@ -176,18 +174,16 @@ def momentum_map(table: Table) -> Numbers | None:
                             float(np.nanmean(each.f1)) if each else None
                             for each in (running, own, group)
                         ]
-                        cells[f"{name}|{rate:g}|{step} {schedule}|{way.way}"] = [
-                            *(
-                                x if x is None else round(x, 4)
-                                for x in (d.mean, d.low, d.high, *means)
-                            ),
-                            d.seeds,
-                            len(own.names),
-                        ]
+                        values = (d.mean, d.low, d.high, *means)
+                        shown = [x if x is None else round(x, 4) for x in values]
+                        key = f"{name}|{rate:g}|{step} {schedule}|{way.way}"
+                        cells[key] = [*shown, d.seeds, len(own.names)]
     return {
-        "stops": [f"{step} {schedule}" for step, schedule in stops], "rates": [f"{r:g}" for r in RATES],
-        "momenta": [str(m) for m in MOMENTA], "cells": cells,
-    }  # fmt: skip
+        "stops": [f"{step} {schedule}" for step, schedule in stops],
+        "rates": [f"{r:g}" for r in RATES],
+        "momenta": [str(m) for m in MOMENTA],
+        "cells": cells,
+    }
 
 
 def depth(table: Table) -> Numbers | None:
