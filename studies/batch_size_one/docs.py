@@ -58,13 +58,8 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     """All that can be filled in, by name."""
     tables = {"atlas": _atlas, "kept": _kept, "pairs": _pairs, "family": _family, "lag": _lag}
     known = {name: of(table) if table.seeds else "" for name, of in tables.items()}
-    known |= (
-        {"state": _state(table), "earlier": _earlier()}
-        | _identities()
-        | _shares_before()
-        | _measured(measured)
-    )
-    return known
+    known |= {"state": _state(table), "earlier": _earlier()}
+    return known | _identities() | _shares_before() | _measured(measured)
 
 
 # ---- the atlas -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,22 +88,14 @@ class Table:
         found = self._found.get((*about, schedule, step_of, str(logs), freeze_of), {})
         return {s: found[s] for s in sorted(found) if way.part != "A" or s in self.seeds}
 
-    def scores(
-        self,
-        way: Way,
-        rate: float,
-        name: str,
-        schedule: str = "annealed",
-        step: int | None = None,
-        logs: int = 1,
-        freeze: float | None = None,
-    ) -> Scores:
-        """Raises ValueError where there are no rows, or seeds were scored on unlike logs."""
-        found = self.of(way, rate, name, schedule, step, logs, freeze)
+    def scores(self, way: Way, rate: float, name: str, *at: Any, **more: Any) -> Scores:
+        """Asked as `of`. Raises ValueError where there are no rows, or seeds were scored on unlike
+        logs."""
+        found = self.of(way, rate, name, *at, **more)
         names = {row["names"] for row in found.values()}
         if len(names) != 1:
             said = "scored on unlike logs" if names else "no rows"
-            raise ValueError(f"{said}: {way.name} at rate {rate:g} on {name}, {schedule}")
+            raise ValueError(f"{said}: {way.name} at rate {rate:g} on {name}")
         columns = ("f1", "false_px_per_row")
         values = [np.array([numbers(row[c]) for row in found.values()]) for c in columns]
         return Scores(tuple(found), tuple(names.pop().split(";")), *values)
