@@ -90,7 +90,7 @@ def test_a_run_goes_on_where_the_rows_end(tmp_path, rows, capsys, monkeypatch):
     (into / "corpus.txt").write_text("another")
     with pytest.raises(ValueError, match="--rows was begun with corpus another"):
         run.atlas(**asked)
-    assert findings.best_rates(Table(run._Run(tmp_path / "run", None, kept=into).rows()))
+    assert findings.best_rates(Table(collect.rows_of(tmp_path / "run" / "rows", into)))
 
 
 def test_what_is_in_the_repository_is_whole_and_signed():

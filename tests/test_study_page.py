@@ -16,7 +16,7 @@ from studies.batch_size_one.page.build import build
 from studies.batch_size_one.plan import Cell
 from studies.batch_size_one.recalibrate import precise, running_norms
 from studies.batch_size_one.rows import COLUMNS
-from studies.batch_size_one.score import _momentum, own_first
+from studies.batch_size_one.score import own_first, use_momentum
 from studies.batch_size_one.table import Table
 from studies.batch_size_one.train import Training
 from wellseg.net.resunet import to_ink
@@ -218,24 +218,21 @@ def test_the_network_of_the_page_is_pytorchs(browser, made):
 
         agree(nets["group"], {"name": "group"})
         for momentum, corrected in ((0.01, False), (0.1, True), ("cumulative", False)):
-            with _momentum(batch, momentum, corrected):
-                agree(batch, {"name": "running", "momentum": str(momentum), "corrected": corrected})
-        with _momentum(batch, 0.01, False):
-            for depth in (0, 3, 4, k):
-                with own_first(batch, depth):
-                    agree(batch, {"name": "own first", "k": depth})
+            use_momentum(batch, momentum, corrected)
+            agree(batch, {"name": "running", "momentum": str(momentum), "corrected": corrected})
+        use_momentum(batch, 0.01)
+        for depth in (0, 3, 4, k):
+            with own_first(batch, depth):
+                agree(batch, {"name": "own first", "k": depth})
         for n, prior in ((1, 0), (2, 4)):
             fresh = live.restored(
                 cells["batch_momenta"],
                 folder / "checkpoints" / cells["batch_momenta"].name / "annealed.pt",
             )
-            with _momentum(fresh, 0.01, False):
-                precise(
-                    fresh, [to_ink(log.tensors[0]) for log in logs.set("unlabelled")[:n]], prior
-                )
-                agree(
-                    fresh, {"name": "unlabelled", "n": n, "prior": prior}, within=1e-2
-                )  # moments in half precision
+            use_momentum(fresh, 0.01)
+            precise(fresh, [to_ink(log.tensors[0]) for log in logs.set("unlabelled")[:n]], prior)
+            how = {"name": "unlabelled", "n": n, "prior": prior}
+            agree(fresh, how, within=1e-2)  # moments in half precision
     assert page.said == []
     page.close()
 

@@ -1,4 +1,4 @@
 """The atlas of normalisation at batch size one: see README.md and PREREGISTRATION.md.
 
-plan (what is trained) -> train (checkpoints) -> score (rows) -> findings (differences, tests, words).
+plan (what is trained) -> train (checkpoints) -> score (rows) -> findings (tests, words).
 """

@@ -1,4 +1,4 @@
-"""Rows of finished cells, from a run's folder into the repository: a compressed CSV for each cell, names beside."""
+"""Rows of finished cells, from a run's folder into the repository: a compressed CSV for each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from studies.batch_size_one.score import SNAPSHOT_LOGS, expected, expected_witho
 from wellseg.scan.atomic import atomic_file
 
 ROWS = Path(__file__).parent / "rows"
-"""ROWS/CELL.csv.xz, ROWS/corpus.txt, and ROWS/sets/SET.txt: the names of a set's logs, one a line."""
+"""ROWS/CELL.csv.xz, ROWS/corpus.txt, and ROWS/sets/SET.txt: names of its logs, one a line."""
 
 
 def collect(out: Path = Path("runs/atlas"), rows: Path = ROWS) -> None:
-    """Take the rows of a run's finished cells into the repository; those that are there already stay.
+    """Take the rows of a run's finished cells into the repository; those that are there stay.
 
     Args:
         out: The run's folder.
@@ -38,8 +38,9 @@ def collect(out: Path = Path("runs/atlas"), rows: Path = ROWS) -> None:
 
 
 def take(path: Path, folder: Path) -> str:
-    """Take one file of rows; says what became of it. Raises ValueError, and writes nothing, for rows of another corpus,
-    unsigned, incomplete or other than planned, of unlike logs, or other than those that are there."""
+    """Take one file of rows; says what became of it. Raises ValueError, and writes nothing, for
+    rows of another corpus, unsigned, incomplete or other than planned, of unlike logs, or other
+    than those that are there."""
     rows = read_rows([path])
     missing = sum(not (row.get("commit") and row.get("machine")) for row in rows)
     if missing or not rows:
@@ -74,8 +75,15 @@ def committed(folder: Path | None = ROWS) -> list[dict[str, str]]:
     return rows
 
 
+def rows_of(run: Path | None, folder: Path | None = ROWS) -> list[dict[str, str]]:
+    """All rows in the repository, and of other cells those of a run's folder of rows."""
+    known = committed_cells(folder)
+    here = sorted(run.glob("*.csv")) if run else []
+    return committed(folder) + read_rows([path for path in here if path.stem not in known])
+
+
 def committed_cells(folder: Path | None = ROWS) -> set[str]:
-    """Names of the cells whose rows are in the repository ("D-of-..." for what is scored without training)."""
+    """Names of the cells whose rows are in the repository ("D-of-...": scored without training)."""
     return (
         {path.name.removesuffix(".csv.xz") for path in folder.glob("*.csv.xz")} if folder else set()
     )
@@ -116,13 +124,17 @@ def cell_of(row: dict[str, str]) -> Cell:
     """The training that a row is of; of part D's ways without training that of part A."""
     again = row["part"] == "D" and row["norm"] == "batch_momenta"
     return Cell(
-        "A" if again else row["part"], row["norm"], float(row["rate"]), int(row["seed"]), int(row["steps"]),
-        int(row["logs"]), float(row["freeze"]) if row["freeze"] else None, row["data"],  # type: ignore[arg-type]
-    )  # fmt: skip
+        "A" if again else row["part"],
+        row["norm"],
+        float(row["rate"]),
+        *(int(row[name]) for name in ("seed", "steps", "logs")),
+        float(row["freeze"]) if row["freeze"] else None,
+        row["data"],  # type: ignore[arg-type]
+    )
 
 
 def _names(rows: Sequence[dict[str, str]], folder: Path) -> dict[str, list[str]]:
-    """Of each set all its logs. Every row must be of the whole set, or of its first logs at a snapshot."""
+    """Of each set all its logs. A row must be of the whole set, or of its first at a snapshot."""
     sets: dict[str, list[str]] = {}
     for row in rows:
         if row["names"] and row["step"] == row["steps"]:

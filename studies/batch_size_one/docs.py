@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from jsonargparse import auto_cli
 
 from studies.batch_size_one import earlier, explanations, figures, findings, forum, measure
 from studies.batch_size_one.collect import committed
-from studies.batch_size_one.findings import GROUP, OWN, V1
+from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
+from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Difference, Estimate
-from studies.batch_size_one.table import SEEDS, Table
+from studies.batch_size_one.table import SEEDS, Table, Way
 from wellseg.norms.group import half_or_16
 from wellseg.scan.atomic import atomic_file
 
@@ -24,6 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "batch-size-one.md"
 PART = re.compile(r"(<!--=([\w. -]+)-->)(.*?)(<!--/-->)", re.DOTALL)
 
 SHOWN = ("like", "real_bilevel", "renders", "real_colour")
+SHOWN_TITLES = [SHORT_SETS[name] for name in SHOWN]
 
 
 def fill(page: Path = PAGE) -> None:
@@ -53,10 +56,10 @@ def filled(text: str, known: Mapping[str, str]) -> str:
 
 def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     """All that can be filled in, by name."""
-    known = {"state": _state(table), "atlas": _atlas(table), "kept": _kept(table), "pairs": _pairs(table)}  # fmt: skip
-    known |= {"family": _family(table), "lag": _lag(table), "earlier": _earlier()}
-    known |= _identities() | _shares_before() | _measured(measured)
-    return known
+    tables = {"atlas": _atlas, "kept": _kept, "pairs": _pairs, "family": _family, "lag": _lag}
+    known = {name: of(table) if table.seeds else "" for name, of in tables.items()}
+    known |= {"state": _state(table), "earlier": _earlier()}
+    return known | _identities() | _shares_before() | _measured(measured)
 
 
 # ---- the atlas -----------------------------------------------------------------------------------
@@ -66,32 +69,33 @@ def _state(table: Table) -> str:
     done = len(table.seeds)
     if done == SEEDS:
         return "All 12 seeds of part A are in."
-    said = f"**{findings.seeds_said(table).capitalize()}**: no result yet, and no word of the plan is used."
-    return said + " No seed has all rates of both norms; the tables come with the first." * (
-        not done
-    )
+    said = findings.seeds_said(table).capitalize()
+    none = " No seed has all rates of both norms; the tables come with the first." * (not done)
+    return f"**{said}**: no result yet, and no word of the plan is used.{none}"
 
 
 def _block(lines: list[str]) -> str:
     return "\n\n" + "\n".join(lines) + "\n\n"
 
 
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
 def _head(*names: str) -> list[str]:
-    return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    return [_line(*names), "|---" * len(names) + "|"]
 
 
 def _atlas(table: Table) -> str:
-    if not table.seeds:
-        return ""
-    best = {each.way: each for each in figures.best(table)}
-    f1 = {(p.way, p.set, p.rate): p.f1 for p in figures.rate_curves(table)}
-    false = {(p.way, p.rate): p.px for p in figures.false_pixels(table) if p.set == "negative"}
-    lines = _head("F1@3px, mean (95 %)", "rate", *(figures.SHORT_SETS[n] for n in SHOWN), "false px a row, no curve there")  # fmt: skip
-    for way, title in figures.SHORT.items():
-        rate = best[way.name].rate
-        cells = [_range(f1.get((way.name, name, rate))) for name in SHOWN]
-        edge = " (edge)" if best[way.name].at_edge else ""
-        lines.append(f"| {title} | {rate:g}{edge} | " + " | ".join([*cells, _range(false.get((way.name, rate)), 1)]) + " |")  # fmt: skip
+    rates = best_rates(table)
+    false_px = "false px a row, no curve there"
+    lines = _head("F1@3px, mean (95 %)", "rate", *SHOWN_TITLES, false_px)
+    for way in TITLES:
+        rate = rates[way.name]
+        edge = " (edge)" * (rate in (min(RATES), max(RATES)))
+        cells = [_range(figures.f1(table, way, rate, name)) for name in SHOWN]
+        cells.append(_range(figures.false_px(table, way, rate), 1))
+        lines.append(_line(SHORT[way], f"{rate:g}{edge}", *cells))
     return _block(lines)
 
 
@@ -102,28 +106,30 @@ def _range(found: Estimate | None, digits: int = 2) -> str:
 
 
 def _kept(table: Table) -> str:
-    if not table.seeds:
-        return ""
-    names = {way.name: title for way, title in figures.SHORT.items()}
+    rates = best_rates(table)
+    shifts = ("renders", "like"), ("real_colour", "real_bilevel")
     lines = _head(
         "share of its score that is kept", "renders", "real colour", "half and more blank"
     )
-    for point in figures.trade_off(table):
-        if point.is_best and point.way in names:
-            shares = [_range(each) for each in (point.renders, point.colour, point.blank)]
-            lines.append(f"| {names[point.way]} | " + " | ".join(shares) + " |")
+    for way in TITLES:
+        rate = rates[way.name]
+        shares = [figures.kept(table, way, rate, *sets) for sets in shifts]
+        shares.append(figures.kept_blank(table, way, rate))
+        lines.append(_line(SHORT[way], *map(_range, shares)))
     return _block(lines)
 
 
 def _pairs(table: Table) -> str:
-    if not table.seeds:
-        return ""
-    lines = _head("difference in F1 (95 %)", *(figures.SHORT_SETS[name] for name in SHOWN))
-    found = {(p.a, p.b, p.set): p for p in figures.pairs(table) if not p.one_rate}
+    rates = best_rates(table)
+
+    def cell(a: Way, b: Way, name: str) -> str:
+        if not table.of(a, rates[a.name], name):
+            return ""
+        return _difference(paired(*(table.scores(way, rates[way.name], name) for way in (a, b))))
+
+    lines = _head("difference in F1 (95 %)", *SHOWN_TITLES)
     for a, b in ((V1, GROUP), (OWN, GROUP), (OWN, V1)):
-        cells = [_difference(found[a.name, b.name, n].difference) if (a.name, b.name, n) in found else "" for n in SHOWN]  # fmt: skip
-        titles = f"{figures.SHORT[a]} − {figures.SHORT[b]}"
-        lines.append(f"| {titles} | " + " | ".join(cells) + " |")
+        lines.append(_line(f"{SHORT[a]} − {SHORT[b]}", *(cell(a, b, name) for name in SHOWN)))
     return _block(lines)
 
 
@@ -136,58 +142,61 @@ def _minus(text: str) -> str:
 
 
 def _family(table: Table) -> str:
-    if not table.seeds:
-        return ""
     lines = _head("", "difference", "on", "F1 (95 %)", "p (Holm)", "expected", "found")
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
         weights = ", same weights" if h.rate_of else ""
-        about = f"| {h.name} | {_title(h.a)} − {_title(h.b)}{weights} | {figures.SHORT_SETS[h.set]}{' (half and more)' * h.most_blank} | "  # fmt: skip
+        what = f"{SHORT[h.a]} − {SHORT[h.b]}{weights}"
+        on = SHORT_SETS[h.set] + " (half and more)" * h.most_blank
         d, p, word = known.get(h.name, (None, math.nan, "to come"))
         cells = (_difference(d), f"{p:.4f}") if d else ("", "")
         if d and d.seeds < SEEDS:
             cells = cells[0], "–"
-        lines.append(about + " | ".join([*cells, h.expected, word]) + " |")
+        lines.append(_line(h.name, what, on, *cells, h.expected, word))
     said = "The family of eight, with the only words that may be said of it:"
     return _block([said, "", *lines])
 
 
-def _title(way: findings.Way) -> str:
-    return "v1, 16 unlabelled renders (AdaBN)" if way == findings.ADABN else figures.SHORT[way]
-
-
 def _lag(table: Table) -> str:
-    if not table.seeds:
-        return ""
-    gains = {
-        (g.rate, g.schedule, g.step): g.gain for g in explanations.start(table) if g.set == "like"
-    }
-    last = max(step for *_, step in gains)
-    lines = _head("rate", "momentum 0.1 − 0.01, constant end", "loses less after annealing", "start taken out, step 200", f"… step {last:,}")  # fmt: skip
-    for test in explanations.lag_tests(table):
-        two = gains[test.rate, "constant", 200], gains[test.rate, "annealed", last]
-        cells = [_difference(d) for d in (test.by_momentum, test.by_annealing, *two)]
-        lines.append(f"| {test.rate:g} | " + " | ".join(cells) + " |")
-    said = "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the start, the third is and the fourth is not (F1 on logs like the training, the same weights):"
+    start = f"start taken out, step {explanations.EARLY}", f"… step {STEPS['A']:,}"
+    lag = "momentum 0.1 − 0.01, constant end", "loses less after annealing"
+    lines = _head("rate", *lag, *start)
+    for at in explanations.refutations(table):
+        found = at.by_momentum, at.by_annealing, at.early, at.late
+        lines.append(_line(f"{at.rate:g}", *map(_difference, found)))
+    said = (
+        "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the "
+        "start, the third is and the fourth is not (F1 on logs like the training, "
+        "the same weights):"
+    )
     return _block([said, "", *lines])
 
 
 # ---- what needs no atlas -------------------------------------------------------------------------
 
 
+EARLIER = {
+    "instance": ("instance", "evaluation"),
+    "own": earlier.OWN,
+    "group": ("group", "evaluation"),
+    "v1": earlier.RUNNING,
+    "0.1": ("batch_0.1", "evaluation"),
+    "renorm": ("renorm", "evaluation"),
+}
+"""Arm and mode of the two earlier studies."""
+
+
 def _earlier() -> str:
-    lines = _head("", *(figures.SHORT_SETS[name] for name in SHOWN))
-    instance, group = ("instance", "evaluation"), ("group", "evaluation")
-    renorm = ("renorm", "evaluation")
-    asked: tuple[tuple[str, Callable[[str], earlier.Pooled]], ...] = (
-        ("v1: running − own statistics, the same weights, 12 seeds", lambda n: earlier.pooled(earlier.RUNNING, earlier.OWN, n)),
-        ("BatchNorm 0.1: the same, 3 seeds", lambda n: earlier.pooled(("batch_0.1", "evaluation"), instance, n, (400,))),
-        ("InstanceNorm − GroupNorm, one rate, 6 seeds", lambda n: earlier.pooled(instance, group, n, (400,))),
-        ("Batch Renorm − InstanceNorm, one rate, 6 seeds", lambda n: earlier.pooled(renorm, instance, n, (400,))),
-    )  # fmt: skip
-    for title, ask in asked:
-        cells = [_minus(f"{d.mean:+.3f} (p {_p(d.p)})") for d in map(ask, SHOWN)]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    lines = _head("", *SHOWN_TITLES)
+    asked = {
+        "v1: running − own statistics, the same weights, 12 seeds": ("v1", "own", (240, 400)),
+        "BatchNorm 0.1: the same, 3 seeds": ("0.1", "instance", (400,)),
+        "InstanceNorm − GroupNorm, one rate, 6 seeds": ("instance", "group", (400,)),
+        "Batch Renorm − InstanceNorm, one rate, 6 seeds": ("renorm", "instance", (400,)),
+    }
+    for title, (a, b, studies) in asked.items():
+        found = [earlier.pooled(EARLIER[a], EARLIER[b], name, studies) for name in SHOWN]
+        lines.append(_line(title, *(_minus(f"{d.mean:+.3f} (p {_p(d.p)})") for d in found)))
     return _block(lines)
 
 
@@ -196,17 +205,14 @@ def _p(p: float) -> str:
 
 
 def _shares_before() -> dict[str, str]:
-    arms = {"instance": ("instance", "evaluation"), "own": earlier.OWN, "group": ("group", "evaluation"),
-            "v1": earlier.RUNNING, "0.1": ("batch_0.1", "evaluation"), "renorm": ("renorm", "evaluation")}  # fmt: skip
     known = {}
-    for name, arm in arms.items():
+    for name, arm in EARLIER.items():
         for what, sets in {"renders": ("renders", "like"), "blank": ("blank", "like")}.items():
             known[f"earlier {name} {what}"] = f"{earlier.kept(*arm, *sets):.2f}"
-    constant = [earlier.by_seed(arm, mode, "like", 400).values() for mode in ("evaluation", "layerwise")
-                for arm in ("two_phase_constant", "two_phase")]  # fmt: skip
-    names = ("constant evaluation", "exact evaluation", "constant again", "exact again")
-    for name, scores in zip(names, constant, strict=True):
-        known[f"earlier {name}"] = f"{sum(s for _, s in scores) / len(scores):.2f}"
+    for mode, when in (("evaluation", "evaluation"), ("layerwise", "again")):
+        for arm, what in (("two_phase_constant", "constant"), ("two_phase", "exact")):
+            scores = earlier.by_seed(arm, mode, "like", 400).values()
+            known[f"earlier {what} {when}"] = f"{sum(s for _, s in scores) / len(scores):.2f}"
     return known
 
 
@@ -230,19 +236,20 @@ def _identities() -> dict[str, str]:
 
 
 def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
-    found = {(r["question"], r["norm"], r["where"], float(r["x"]), r["quantity"], r["weights"].rpartition(", ")[2]): float(r["value"]) for r in rows}  # fmt: skip
-    if not found:
+    if not rows:
         return {"measured": _block(["Not measured yet."])}
-
-    def one(*asked: object) -> float:
-        return next(value for key, value in found.items() if key[: len(asked)] == asked)
-
+    found: dict[tuple[str | float, ...], float] = {}
+    for r in rows:
+        weights, _, when = r["weights"].rpartition(", ")
+        asked = r["question"], r["norm"], r["where"], float(r["x"]), r["quantity"], when
+        found[asked] = float(r["value"])
     counts = sorted({key[3] for key in found if key[:3] == ("values", "batch", "core")})
     lines = _head("values of a channel", *(f"{count:.0f}" for count in counts))
-    for quantity, said in (("mean", "error of the mean"), ("sd", "error of the standard deviation")):  # fmt: skip
+    for quantity, said in (("mean", "mean"), ("sd", "standard deviation")):
         for how, where in (("window", "side by side"), ("scattered", "scattered")):
-            cells = [f"{found['values', 'batch', 'core', c, f'{quantity}, {how}', 'end']:.2f}" for c in counts]  # fmt: skip
-            lines.append(f"| {said}, {where} | " + " | ".join(cells) + " |")
+            what = f"{quantity}, {how}"
+            errors = (found["values", "batch", "core", count, what, "end"] for count in counts)
+            lines.append(_line(f"error of the {said}, {where}", *map("{:.2f}".format, errors)))
     known = {"measured": _block(lines)}
     for layer, name in ((1, "first"), (8, "core")):
         known[f"values {name}"] = f"{found['images', 'batch', '', layer, 'values', 'end']:,.0f}"
@@ -250,17 +257,22 @@ def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
     known["images low"], known["images high"] = f"{min(away):.2f}", f"{max(away):.2f}"
     for kind in ("like", "renders"):
         for layer, name in ((1, "first"), (8, "core"), (14, "last")):
-            known[f"contrast {kind} {name}"] = f"{one('contrast', 'batch', kind, layer, 'sd ratio'):.2f}"  # fmt: skip
-    known["contrast common"] = f"{100 * one('contrast', 'batch', 'renders', 8, 'common share'):.0f} %"  # fmt: skip
+            sd = found["contrast", "batch", kind, layer, "sd ratio", "end"]
+            known[f"contrast {kind} {name}"] = f"{sd:.2f}"
+    common = found["contrast", "batch", "renders", 8, "common share", "end"]
+    known["contrast common"] = f"{100 * common:.0f} %"
     for norm, where, logs, name in (
-        ("batch_momenta", "own", 1, "own 1"), ("group", "own", 1, "group 1"), ("batch_momenta", "running", 1, "running 1"),
-        ("batch_momenta", "own", 4, "own 4"), ("pooled", "pooled", 4, "pooled 4"), ("group", "own", 4, "group 4"),
-    ):  # fmt: skip
+        ("batch_momenta", "own", 1, "own 1"),
+        ("group", "own", 1, "group 1"),
+        ("batch_momenta", "running", 1, "running 1"),
+        ("batch_momenta", "own", 4, "own 4"),
+        ("pooled", "pooled", 4, "pooled 4"),
+        ("group", "own", 4, "group 4"),
+    ):
         for when in ("step 0", "step 400", "end"):
             noise = found.get(("gradient", norm, where, logs, "noise", when))
             if noise is not None:
                 known[f"noise {name} {when}"] = f"{noise:.1f}" if math.isfinite(noise) else "∞"
-    weights = rows[0]["weights"].rpartition(", ")[0]
     return known | {"measured on": f"{weights}, {rows[0]['logs']} logs"}
 
 

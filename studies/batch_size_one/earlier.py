@@ -1,8 +1,9 @@
 """What two earlier studies measured, as far as both sides are the same weights or the same rate.
 
-earlier.csv.xz has their scores at the annealed end (240 steps, commit 0dd2a40; 400 steps, commit 6497c75), other corpora
-and eight test logs a set. They chose rates after 100 steps in evaluation mode, when a buffer of momentum 0.01 is still a
-third its initial value: every difference between norms at unlike rates is one of rates as well, and is left out here.
+earlier.csv.xz has their scores at the annealed end (240 steps, commit 0dd2a40; 400 steps, commit
+6497c75), other corpora and eight test logs a set. They chose rates after 100 steps in evaluation
+mode, when a buffer of momentum 0.01 is still a third its initial value: every difference between
+norms at unlike rates is one of rates as well, and is left out here.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def by_seed(arm: str, mode: str, name: str, steps: int) -> dict[int, tuple[str, 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Mean of the seeds' paired differences in F1, and p of the sign-flip test, not corrected for other comparisons."""
+    """Mean of the seeds' paired differences in F1, and p of the sign-flip test, not corrected for
+    other comparisons."""
 
     mean: float
     p: float
@@ -65,5 +67,8 @@ def pooled(
 
 def kept(arm: str, mode: str, shifted: str, known: str, steps: int = 400) -> float:
     """Mean score on one set through that on another."""
-    means = [np.mean([s for _, s in by_seed(arm, mode, n, steps).values()]) for n in (shifted, known)]  # fmt: skip
-    return float(means[0] / means[1])
+
+    def mean(name: str) -> float:
+        return float(np.mean([score for _, score in by_seed(arm, mode, name, steps).values()]))
+
+    return mean(shifted) / mean(known)

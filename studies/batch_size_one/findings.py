@@ -60,8 +60,8 @@ def validation(table: Table, way: Way) -> dict[float, float]:
 
 
 def best_rates(table: Table) -> dict[str, float]:
-    """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs, over the seeds
-    that every rate has; ties: the lower rate."""
+    """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs,
+    over the seeds that every rate has; ties: the lower rate."""
     asked = sorted({(row["norm"], row["way"]) for row in table.rows if row["part"] == "A"})
     best = {}
     for way in (Way(*each) for each in asked):
@@ -70,15 +70,19 @@ def best_rates(table: Table) -> dict[str, float]:
     return best
 
 
-def paired(a: Scores, b: Scores, keep: np.ndarray | None = None) -> Difference:
-    """a less b in F1, over the seeds that both have and the logs that have a curve."""
+def matched(a: Scores, b: Scores) -> tuple[Scores, Scores]:
+    """Of both the seeds that both have and the logs that have a curve."""
     if a.names != b.names:
         raise ValueError("scored on unlike logs")
     both = set(a.seeds) & set(b.seeds)
     a, b = a.of_seeds(both), b.of_seeds(both)
     scored = ~np.isnan(a.f1).any(0) & ~np.isnan(b.f1).any(0)
-    scored &= True if keep is None else keep
-    a, b = a.of_logs(scored), b.of_logs(scored)
+    return a.of_logs(scored), b.of_logs(scored)
+
+
+def paired(a: Scores, b: Scores) -> Difference:
+    """a less b in F1, over what `matched` leaves."""
+    a, b = matched(a, b)
     return difference(a.f1, b.f1, a.wells)
 
 
@@ -88,7 +92,9 @@ def compare(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> Di
         table.scores(way, rates[(hypothesis.rate_of or way).name], hypothesis.set)
         for way in (hypothesis.a, hypothesis.b)
     )
-    return paired(a, b, blank_shares(a) >= 0.5 if hypothesis.most_blank else None)
+    if hypothesis.most_blank:
+        a, b = (scores.of_logs(blank_shares(scores) >= 0.5) for scores in (a, b))
+    return paired(a, b)
 
 
 def blank_shares(scores: Scores) -> np.ndarray:
@@ -97,7 +103,8 @@ def blank_shares(scores: Scores) -> np.ndarray:
 
 
 def family(table: Table) -> list[tuple[Hypothesis, Difference, float, str]]:
-    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim" before all seeds."""
+    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim"
+    before all seeds."""
     rates = best_rates(table)
     found = []
     for hypothesis in FAMILY:
@@ -127,8 +134,8 @@ def summary(table: Table) -> str:
     ]
     for h, d, p, word in family(table):
         lines.append(
-            f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | {d.low:+.3f} to {d.high:+.3f} "
-            f"({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
+            f"| {h.name} | {h.a.name} − {h.b.name} | {h.set} | {d.mean:+.3f} | "
+            f"{d.low:+.3f} to {d.high:+.3f} ({d.seeds} seeds) | {p:.4f} | {word} | {h.expected} |"
         )
     lines += [
         "",
@@ -145,20 +152,11 @@ def _table(table: Table) -> Iterable[str]:
     means: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in table.rows:
         if row["schedule"] == "annealed" and row["set"] in sets:
-            about = (
-                row["part"],
-                row["norm"],
-                row["way"],
-                row["logs"],
-                row["freeze"],
-                row["data"],
-                row["rate"],
-            )
+            about = tuple(row[c] for c in ("part", "norm", "way", "logs", "freeze", "data", "rate"))
             means[about][row["set"]].append(float(np.nanmean(numbers(row["f1"]))))
     yield "| part, norm, way, logs, freeze, data | rate | " + " | ".join(sets) + " | seeds |"
     yield "|---" * (len(sets) + 3) + "|"
     for about, found in sorted(means.items()):
-        scores_ = " | ".join(
-            f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets
-        )
-        yield f"| {' '.join(filter(None, about[:-1]))} | {about[-1]} | {scores_} | {len(found['like']) or ''} |"
+        scores = [f"{np.mean(found[name]):.3f}" if name in found else "" for name in sets]
+        what, seeds = " ".join(filter(None, about[:-1])), str(len(found["like"]) or "")
+        yield f"| {' | '.join([what, about[-1], *scores, seeds])} |"

@@ -1,20 +1,12 @@
-"""The sources, where they are, and what can be answered by a line of arithmetic."""
+"""What can be answered by a line of arithmetic, of what the sources ask."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 
 from wellseg.net.resunet import ResUNet
-
-SOURCES = {
-    "forum-1": "https://discuss.pytorch.org/t/batch-norm-training-when-batch-size-1/102979",
-    "codemia": "https://codemia.io/knowledge-hub/path/batch_normalization_when_batch_size1",
-    "forum-2": "https://discuss.pytorch.org/t/normalization-with-small-batches/171562",
-    "forum-3": "https://discuss.pytorch.org/t/work-around-for-bn-with-small-batch-size/117091",
-    "article": "https://www.earthscan.io/insights/groupnorm-group-size-stability-batch-of-one",
-}
+from wellseg.norms import Norm
 
 VECTORS = (
     (1477.7378, 2719.6460, 1040.3798, 1215.5387, 3542.7241, 266.8930, 5944.8560, -2105.2986,
@@ -30,8 +22,9 @@ VECTORS = (
 
 
 def scale_seen() -> dict[str, float]:
-    """How many times as long the second vector is as the first: before and after norms without learned parameters; and
-    the largest difference that LayerNorm leaves. Evaluation: running mean 0, variance the mean square of both."""
+    """How many times as long the second vector is as the first: before and after norms without
+    learned parameters; and the largest difference that LayerNorm leaves. Evaluation: running mean
+    0, variance the mean square of both."""
     x = torch.tensor(VECTORS, dtype=torch.float64)
     layer = nn.LayerNorm(32, elementwise_affine=False)(x)
     batch = nn.BatchNorm1d(32, affine=False).double().eval()
@@ -60,10 +53,5 @@ def left_of_start(momentum: float, steps: int) -> float:
 
 def one_group_layers(widths: tuple[int, ...]) -> tuple[int, int]:
     """Of a network with half_or_16: norms that are one group, which is LayerNorm, and all norms."""
-    norms = [m for m in ResUNet(2, widths, norm="group").modules() if hasattr(m, "groups") and not isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]  # fmt: skip
+    norms = [m for m in ResUNet(2, widths, norm="group").modules() if isinstance(m, Norm)]
     return sum(norm.groups == 1 for norm in norms), len(norms)
-
-
-def expected_error(values: int) -> float:
-    """Of the mean of so many independent values, in their standard deviations."""
-    return float(1 / np.sqrt(values))

@@ -1,8 +1,8 @@
-"""The logs of the study: what is trained on, and what is like and unlike it. Drawn ones are kept on the disk."""
+"""The logs of the study: what is trained on, what is like and unlike it. Drawn ones are kept."""
 
 from __future__ import annotations
 
-from itertools import count, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +28,16 @@ Pixels = NDArray[np.uint8]
 
 
 class StudyLog(NamedTuple):
-    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored. name: of a real one
-    with its well before a slash."""
+    """gray and truth uint8 (rows, columns): 0 ink to 255 paper; 255 curve, 0 not, 128 not scored.
+    name: of a real one with its well before a slash."""
 
     name: str
     gray: Pixels
     truth: Pixels
+
+    @property
+    def has_curves(self) -> bool:
+        return bool((self.truth == 255).any())
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor]:
@@ -56,8 +60,8 @@ class Logs:
     def training(self, cell: Cell, step: int) -> StudyLog:
         """What every cell of that seed and kind of data is shown at that step: each log once.
 
-        bilevel: 1-bit paper scans; renders are left to the sets that are unlike the training. mixed: a render at
-        every second step. tall: whole 1-bit logs of 3,200 x 480.
+        bilevel: 1-bit paper scans; renders are left to the sets that are unlike the training.
+        mixed: a render at every second step. tall: whole 1-bit logs of 3,200 x 480.
         """
         if cell.data == "mixed" and step % 2:
             return self.drawn("colour", cell.seed, step // 2)
@@ -68,7 +72,7 @@ class Logs:
     def drawn(
         self, kind: str, seed: int, number: int, rows: int | None = None, columns: int | None = None
     ) -> StudyLog:
-        """The number-th log of that kind ("bilevel", "colour") of a seed: a piece of a drawn log."""
+        """The number-th log of a kind ("bilevel", "colour") of a seed: a piece of a drawn log."""
         name = f"{kind}-{seed}-{number:05d}" + (f"-{rows}x{columns}" if rows else "")
         path = self.folder / f"{name}.npz"
         if not path.exists():
@@ -90,14 +94,8 @@ class Logs:
 
     def with_curves(self, kind: str, seed: int, many: int) -> list[StudyLog]:
         """The first so many that have a curve."""
-        logs: list[StudyLog] = []
-        for number in count():
-            if len(logs) == many:
-                break
-            log = self.drawn(kind, seed, number)
-            if (log.truth == 255).any():
-                logs.append(log)
-        return logs
+        drawn = (self.drawn(kind, seed, number) for number in count())
+        return list(islice((log for log in drawn if log.has_curves), many))
 
     def set(self, name: str) -> list[StudyLog]:
         """The logs of a set, see PREREGISTRATION.md; none of a set that is not there."""
@@ -108,16 +106,13 @@ class Logs:
         if name == "renders":
             return self.with_curves("colour", TEST_SEED, self.scored)
         if name == "blank":
-            like = self.with_curves("bilevel", TEST_SEED, self.scored)
-            return [
-                append_white(log, BLANK_SHARES[i % len(BLANK_SHARES)]) for i, log in enumerate(like)
-            ]
+            return [append_white(*each) for each in zip(self.set("like"), cycle(BLANK_SHARES))]
         if name == "unlabelled":
             return [self.drawn("colour", UNLABELLED_SEED, n) for n in range(self.scored)]
         if name in TALL:
             rows, columns = TALL[name]
             drawn = (self.drawn("bilevel", TEST_SEED, n, rows, columns) for n in count())
-            tall = (log for log in drawn if len(log.gray) == rows and (log.truth == 255).any())
+            tall = (log for log in drawn if len(log.gray) == rows and log.has_curves)
             return list(islice(tall, max(1, self.scored // 8)))
         root = self.pages if name == "pages" else self.real
         return _labelled(root, name) if root else []
@@ -152,7 +147,8 @@ def _draw(seed: int, index: int, rows: int | None, columns: int | None) -> tuple
 
 
 def _labelled(root: Path, name: str) -> list[StudyLog]:
-    """Hand-labelled regions: with curves, by kind (real_bilevel, real_colour), without (negative), or all (pages)."""
+    """Hand-labelled regions: with curves, by kind (real_bilevel, real_colour), without (negative),
+    or all (pages)."""
     from wellseg.scan.reader import open_scan
     from wellseg.training.data_folder import list_logs
     from wellseg.training.masks import read_mask
@@ -160,11 +156,8 @@ def _labelled(root: Path, name: str) -> list[StudyLog]:
     logs = []
     for files in list_logs(root):
         truth = read_mask(files.mask)
-        has_curves = bool((truth == 255).any())
-        wanted = {"pages": True, "negative": not has_curves}.get(
-            name, has_curves and name == f"real_{files.kind or 'bilevel'}"
-        )
-        if wanted:
+        kind = f"real_{files.kind or 'bilevel'}" if (truth == 255).any() else "negative"
+        if name in ("pages", kind):
             with open_scan(files.image) as scan:
                 signed = f"{files.well}/{files.name}"
                 logs.append(StudyLog(signed, scan.read(0, scan.rows), truth))

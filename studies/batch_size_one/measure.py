@@ -1,11 +1,16 @@
 """Measurements that need no training, for the sources' open questions: minutes of one core.
 
-values    how far mean and standard deviation of a channel over few values are from those of its whole map
-images    how far an image's mean is from the population's, layer by layer: precise of an image, noisy of all
-contrast  what of an image's contrast arrives at each norm in evaluation, against the running statistics
-gradient  variance of the gradient between steps of one log, or of four with pooled statistics or without
+values    how far mean and standard deviation of a channel over few values are from those of its
+          whole map
+images    how far an image's mean is from the population's, layer by layer: precise of an image,
+          noisy of all
+contrast  what of an image's contrast arrives at each norm in evaluation, against the running
+          statistics
+gradient  variance of the gradient between steps of one log, or of four with pooled statistics or
+          without
 
-Rows: question, norm, where, x, quantity, value, over how many logs, of which weights, and commit, corpus, machine.
+Rows: question, norm, where, x, quantity, value, over how many logs, of which weights, and commit,
+corpus, machine.
 """
 
 from __future__ import annotations
@@ -13,7 +18,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +27,24 @@ from torch import Tensor, nn
 
 from studies.batch_size_one.collect import ROWS
 from studies.batch_size_one.logs import Logs, StudyLog
-from studies.batch_size_one.norms import BatchMomenta, Together
+from studies.batch_size_one.norms import Together
 from studies.batch_size_one.plan import STEPS, Cell
-from studies.batch_size_one.recalibrate import running_norms
+from studies.batch_size_one.recalibrate import instead, running_norms
 from studies.batch_size_one.rows import made_here
-from studies.batch_size_one.score import own_first
+from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
 from studies.batch_size_one.train import build
 from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_csv
 
 MEASURED = ROWS / "measured.csv"
-COLUMNS = ("question", "norm", "where", "x", "quantity", "value", "logs", "weights", "commit", "corpus", "machine")  # fmt: skip
+FOUND = ("question", "norm", "where", "x", "quantity", "value")
+COLUMNS = (*FOUND, "logs", "weights", "commit", "corpus", "machine")
 SIDES = (1, 2, 4, 8, 16, 32, 64)
 DRAWS = 16
 
 Found = Iterator[tuple[str, str, str, float, str, float]]
-"""question, norm, where, x, quantity, value."""
+"""FOUND of each."""
 
 
 def measure(
@@ -65,7 +70,8 @@ def measure(
     like, renders = given.set("like"), given.set("renders")
     cells = {n: Cell("A", n, rate, seed, STEPS["A"]) for n in ("batch_momenta", "group")}
     lines = []
-    for name, file in (("end", "annealed.pt"), ("step 0", None), ("step 400", "step-0400.pt")):  # fmt: skip
+    files = {"end": "annealed.pt", "step 0": None, "step 400": "step-0400.pt"}
+    for name, file in files.items():
         nets = {
             norm: load(cell, run / "checkpoints" / cell.name / file if file else None)
             for norm, cell in cells.items()
@@ -77,45 +83,36 @@ def measure(
             found += [*values(net, like), *images(net, like)]
             found += [*contrast(net, like, "like"), *contrast(net, renders, "renders")]
         about = {"logs": logs, "weights": f"rate {rate:g}, seed {seed}, {name}"} | made_here()
-        lines += [dict(zip(COLUMNS, each, strict=False)) | about for each in found]
-    write(out, lines)
+        lines += [dict(zip(FOUND, each, strict=True)) | about for each in found]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(out, COLUMNS, lines)
 
 
 def load(cell: Cell, path: Path | None) -> ResUNet:
-    """The network of a cell at a checkpoint, None: at its start; running statistics of momentum 0.1."""
-    net = build(cell)
-    if path:
-        net.load_state_dict(torch.load(path, weights_only=True))
-    for norm in net.modules():
-        if isinstance(norm, BatchMomenta):
-            norm.use(0.1, False)
-    return net.eval()
+    """The network of a cell at a checkpoint, None: at its start; by statistics of momentum 0.1."""
+    net = at_checkpoint(cell, path)
+    use_momentum(net, 0.1)
+    return net
 
 
 def ink(log: StudyLog) -> Tensor:
     return to_ink(log.tensors[0])
 
 
-@contextmanager
-def inputs(net: nn.Module) -> Iterator[list[Tensor]]:
-    """What each norm with running statistics is given, in order, float64 (C, H, W); cleared by who reads."""
-    seen: list[Tensor] = []
-    hooks = [
-        norm.register_forward_pre_hook(lambda _, args: seen.append(args[0][0].double()))
-        for norm in running_norms(net)
-    ]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 @torch.no_grad()
 def maps(net: ResUNet, logs: Sequence[StudyLog], own: bool) -> Iterator[list[Tensor]]:
-    """Of each log what the norms are given; own: with the image's own statistics, as in training."""
+    """Of each log what each norm with running statistics is given, in order, float64 (C, H, W).
+
+    own: with the image's own statistics, as in training.
+    """
+    norms = running_norms(net)
     for log in logs:
-        with own_first(net, len(running_norms(net)) if own else 0), inputs(net) as seen:
+        seen: list[Tensor] = []
+
+        def note(_: nn.Module, x: Tensor, seen: list[Tensor] = seen) -> None:
+            seen.append(x[0].double())
+
+        with own_first(net, len(norms) * own), instead(norms, note):
             net(ink(log))
         yield seen
 
@@ -124,8 +121,9 @@ def maps(net: ResUNet, logs: Sequence[StudyLog], own: bool) -> Iterator[list[Ten
 
 
 def values(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
-    """Root mean square error of mean and of standard deviation, both in the map's standard deviations, over windows and
-    over scattered values of a map, against the whole map's; x: how many values. One value has no spread: 1."""
+    """Root mean square error of mean and of standard deviation, both in the map's standard
+    deviations, over windows and over scattered values of a map, against the whole map's; x: how
+    many values. One value has no spread: 1."""
     draws = np.random.default_rng(0)
     errors: dict[tuple[str, str, int], list[np.ndarray]] = {}
     for seen in maps(net, logs, own=True):
@@ -155,8 +153,9 @@ def values(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
 
 
 def images(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
-    """Root mean square distance of an image's mean from the population's, in the population's standard deviations; x:
-    the norm's number, from 1. And how many values a channel's mean is over."""
+    """Root mean square distance of an image's mean from the population's, in the population's
+    standard deviations; x: the norm's number, from 1. And how many values a channel's mean is
+    over."""
     seen = list(maps(net, logs, own=True))
     for layer in range(len(seen[0])):
         means = torch.stack([each[layer].mean((1, 2)) for each in seen])
@@ -171,13 +170,14 @@ def images(net: ResUNet, logs: Sequence[StudyLog]) -> Found:
 
 
 def contrast(net: ResUNet, logs: Sequence[StudyLog], kind: str) -> Found:
-    """In evaluation: standard deviation of a channel through the running one, geometric mean over channels, median over
-    logs; x: the norm's number. And how much of the squared log ratio is one factor for all channels."""
+    """In evaluation: standard deviation of a channel through the running one, geometric mean over
+    channels, median over logs; x: the norm's number. And how much of the squared log ratio is one
+    factor for all channels."""
     ratios: list[list[Tensor]] = [[] for _ in running_norms(net)]
     for seen in maps(net, logs, own=False):
         for layer, (norm, x) in enumerate(zip(running_norms(net), seen, strict=True)):
-            var = x.var((1, 2), correction=0)
-            ratios[layer].append(((var + norm.eps) / (norm.running_var.double() + norm.eps)).log() / 2)  # fmt: skip
+            var, running = x.var((1, 2), correction=0), norm.running_var.double()
+            ratios[layer].append(((var + norm.eps) / (running + norm.eps)).log() / 2)
     for layer, found in enumerate(ratios):
         logarithms = torch.stack(found)
         common = logarithms.mean(1)
@@ -190,8 +190,9 @@ def contrast(net: ResUNet, logs: Sequence[StudyLog], kind: str) -> Found:
 
 
 def gradient(nets: dict[str, ResUNet], logs: Sequence[StudyLog]) -> Found:
-    """Noise of the gradient: its variance between steps through the square of its mean, both over all convolutions'
-    weights, unbiased; x: logs a step. where: own, running or pooled statistics."""
+    """Noise of the gradient: its variance between steps through the square of its mean, both over
+    all convolutions' weights, unbiased; x: logs a step. where: own, running or pooled
+    statistics."""
     batch, group = nets["batch_momenta"], nets["group"]
     yield from _noise("batch_momenta", "own", one_by_one(batch.train(), logs))
     yield from _noise("batch_momenta", "running", one_by_one(batch.eval(), logs))
@@ -233,8 +234,8 @@ def _gradient(net: ResUNet, loss: Callable[[], Tensor]) -> np.ndarray:
 
 
 def noise_to_signal(gradients: Sequence[np.ndarray]) -> float:
-    """Variance between gradients through the squared length of their expectation, which is that of the mean less the
-    mean's own variance. Infinite where the mean is within its own noise."""
+    """Variance between gradients through the squared length of their expectation, which is that of
+    the mean less the mean's own variance. Infinite where the mean is within its own noise."""
     stacked = np.stack(gradients)
     if len(stacked) < 2:
         raise ValueError("noise needs two gradients")
@@ -251,17 +252,6 @@ def _noise(norm: str, where: str, gradients: list[np.ndarray], logs: int = 1) ->
 
 
 # ---- the file ------------------------------------------------------------------------------------
-
-
-def write(path: Path, lines: Sequence[dict[str, object]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in line.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
 
 
 def measured(path: Path = MEASURED) -> list[dict[str, str]]:

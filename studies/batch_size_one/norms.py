@@ -3,13 +3,11 @@
 They take their gradients from PyTorch, by plain operations on whole maps: exact, but with more
 memory and time than those of ``wellseg.norms``. Those that change in the course of a training need
 ``set_progress`` before every step, those with statistics over several images ``Together``, and
-weight standardisation is put on a network by ``standardise`` and folded in for evaluation by
-``plain``.
+weight standardisation is put on a network by ``standardise``.
 """
 
 from __future__ import annotations
 
-import copy
 from math import gcd
 from typing import Any
 
@@ -46,23 +44,8 @@ def groups8(channels: int, momentum: Momentum) -> Norm:
 
 @register("group_ws")
 def group_ws(channels: int, momentum: Momentum) -> Norm:
-    """GroupNorm by half_or_16; `train.build` has the convolutions before it standardise their weights."""
+    """GroupNorm by half_or_16; `train.build` standardises the weights before it."""
     return GroupNorm(channels, half_or_16(channels))
-
-
-@register("layer_pixel")
-class LayerNormPixel(Norm):
-    """LayerNorm over the channels of each pixel by itself (ConvNeXt, arXiv 2201.03545)."""
-
-    reads_image = False
-
-    def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
-        super().__init__(channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        y = F.layer_norm(x.permute(0, 2, 3, 1), weight.shape, weight, bias, self.eps)
-        return y.permute(0, 3, 1, 2)
 
 
 # --- Variants of BatchNorm ------------------------------------------------------------------------
@@ -418,13 +401,3 @@ def standardise(net: nn.Module) -> None:
             last = conv[-1] if isinstance(conv, nn.Sequential) else conv
             if isinstance(last, nn.Conv2d):
                 last.__class__ = StandardisedConv2d
-
-
-def plain(net: nn.Module) -> nn.Module:
-    """A copy with plain convolutions that is the same function, for evaluation, also by rows."""
-    net = copy.deepcopy(net)
-    for module in net.modules():
-        if isinstance(module, StandardisedConv2d):
-            module.weight.data = module.used_weight().detach()
-            module.__class__ = nn.Conv2d
-    return net

@@ -10,7 +10,7 @@ RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 MOMENTA = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, "cumulative")
 SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
-"""Share of the steps after which the rate stays (constant) or goes down in a line to zero (annealed)."""
+"""Share of the steps after which the rate stays (constant) or goes down to zero (annealed)."""
 
 STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800}
 
@@ -21,8 +21,8 @@ Data = Literal["bilevel", "mixed", "tall"]
 class Cell:
     """One training: everything that decides its course.
 
-    norm: a word of `wellseg.norms` or of `norms.py`. logs: how many a step takes. freeze: share of the steps after
-    which running statistics stay. data: what it is shown, see `logs.training_log`.
+    norm: a word of `wellseg.norms` or of `norms.py`. logs: how many a step takes. freeze: share of
+    the steps after which running statistics stay. data: what it is shown, see `Logs.training`.
     """
 
     part: str
@@ -53,8 +53,9 @@ OTHER_NORMS = ("group16", "group8", "group4", "groups8", "layer", "renorm", "gro
 def plan(best: Mapping[str, float], parts: str = "ADFECB") -> list[Cell]:
     """All cells of these parts, a seed after the other within a part.
 
-    best: the rate of each way to get a mask ("batch_momenta m0.01", "group evaluation", ...) that A has found on its
-    validation logs. Without them A and B alone can be planned: the other parts wait for them.
+    best: the rate of each way to get a mask ("batch_momenta m0.01", "group evaluation", ...) that A
+    has found on its validation logs. Without them A and B alone can be planned: the other parts
+    wait for them.
     """
     cells: list[Cell] = []
     v1, group = best.get("batch_momenta m0.01"), best.get("group evaluation")

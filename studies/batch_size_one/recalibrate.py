@@ -1,20 +1,20 @@
-"""Running statistics of a trained BatchNorm, measured once more: over chosen images, with the final weights.
+"""Running statistics of a trained BatchNorm, measured once more with the final weights.
 
-In training the running statistics lag behind the weights, and they are those of networks in training
-mode, whose earlier layers normalise every image by itself. Two remedies:
+In training the running statistics lag behind the weights, and they are those of networks in
+training mode, whose earlier layers normalise every image by itself. Two remedies:
 
-* ``precise`` (PreciseBN: Wu and Johnson 2021, arXiv 2105.07576): the true statistics over the images,
-  with the variance between images, which a moving average of variances leaves out. One pass; but still
-  each layer's input is as in training mode, not as evaluation will give it.
-* ``layer_by_layer``: each layer's statistics are measured in evaluation mode, behind earlier layers that
-  have their new ones. So over those images every normalised channel has mean 0 and variance 1 in the
-  very mode that is used. A pass, on average through half of the network, for each norm.
+* ``precise`` (PreciseBN: Wu and Johnson 2021, arXiv 2105.07576): the true statistics over chosen
+  images, with the variance between images, which a moving average of variances leaves out. One
+  pass; but still each layer's input is as in training mode, not as evaluation will give it.
+* ``layer_by_layer``: each layer's statistics are measured in evaluation mode, behind earlier layers
+  that have their new ones. So over those images every normalised channel has mean 0 and variance 1
+  in the very mode that is used. A pass, on average through half of the network, for each norm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -31,9 +31,9 @@ RunningNorm = BatchNorm | OnlineNorm | BatchMomenta
 def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
     """PreciseBN: set the running statistics of a network, in place, to those of these images.
 
-    images: ink (1, 1, H, W) in [0, 1], of any sizes. prior: so many images count as having the statistics
-    that are there (Schneider et al. 2020, arXiv 2006.16971; 0 is AdaBN). Raises ValueError for none, or a
-    network without running statistics.
+    images: ink (1, 1, H, W) in [0, 1], of any sizes. prior: so many images count as having the
+    statistics that are there (Schneider et al. 2020, arXiv 2006.16971; 0 is AdaBN). Raises
+    ValueError for none, or a network without running statistics.
     """
     norms = _running_norms(net)
     population: dict[RunningNorm, Moments] = {}
@@ -45,8 +45,8 @@ def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
             return scaled(x, *norm.scale_shift(mean, square / count))
         return None
 
-    with _evaluation(net), _instead(norms, measure):
-        # Norms whose training has other statistics than evaluation; the rest (frozen, online) stay as they are.
+    with _evaluation(net), instead(norms, measure):
+        # Norms whose training has other statistics than evaluation; frozen, online ones stay.
         own_statistics = {norm for norm in norms if norm.train().reads_image}
         net.eval()
         for image in images:
@@ -64,12 +64,12 @@ def precise(net: nn.Module, images: Iterable[Tensor], prior: float = 0) -> None:
 def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
     """Set the running statistics of a network, in place, one norm after the other; see above.
 
-    images: as for ``precise``, gone through once for each norm: a list, or anything else that can be.
+    images: as for ``precise``, gone through once for each norm: a list, for instance.
     """
     if isinstance(images, Iterator):
         raise ValueError("the images are gone through several times: give a list, not an iterator")
     with _evaluation(net):
-        for norm in _in_order(net, images):
+        for norm in _running_norms(net):
             population: Moments | None = None
 
             def measure(norm: RunningNorm, x: Tensor) -> Tensor | None:
@@ -77,13 +77,12 @@ def layer_by_layer(net: nn.Module, images: Iterable[Tensor]) -> None:
                 population = _merged(population, moments_of_map(x))
                 raise _Enough
 
-            with _instead([norm], measure):
+            with instead([norm], measure):
                 for image in images:
-                    try:
+                    with suppress(_Enough):
                         net(image)
-                    except _Enough:
-                        pass
-            assert population
+            if population is None:
+                raise ValueError("recalibration needs at least one image")
             _set(norm, population)
 
 
@@ -105,21 +104,6 @@ def _running_norms(net: nn.Module) -> list[RunningNorm]:
     return norms
 
 
-def _in_order(net: nn.Module, images: Iterable[Tensor]) -> list[RunningNorm]:
-    """The norms in the order in which an image meets them."""
-    order: list[RunningNorm] = []
-
-    def note(norm: RunningNorm, x: Tensor) -> Tensor | None:
-        order.append(norm)
-        return None
-
-    with _instead(_running_norms(net), note):
-        for image in images:
-            net(image)
-            return order
-    raise ValueError("recalibration needs at least one image")
-
-
 @contextmanager
 def _evaluation(net: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in net.modules()}
@@ -132,10 +116,11 @@ def _evaluation(net: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _instead(
+def instead(
     norms: Iterable[RunningNorm], function: Callable[[Any, Tensor], Tensor | None]
 ) -> Iterator[None]:
-    """Have function(norm, its input) called for each use of a norm; what it returns, if anything, is the output."""
+    """Have function(norm, its input) called for each use of a norm; what it returns, if anything,
+    is the output."""
     hooks = [
         norm.register_forward_hook(lambda norm, args, _: function(norm, args[0])) for norm in norms
     ]

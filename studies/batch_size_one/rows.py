@@ -1,4 +1,5 @@
-"""Rows of the study as files: a line for each way to get a mask from a checkpoint, and each set of logs."""
+"""Rows of the study as files: a line for each way to get a mask from a checkpoint, and each set of
+logs."""
 
 from __future__ import annotations
 
@@ -45,8 +46,9 @@ COLUMNS = (
     *MADE,
     "names",
 )
-"""f1, dice, false_px_per_row: of each log, with semicolons, in the order of ``names``. f1_by_threshold: mean F1 of the
-set at each of score.THRESHOLDS. loss: in the row of way and set "training", the mean of each fortieth of the steps."""
+"""f1, dice, false_px_per_row: of each log, with semicolons, in the order of ``names``.
+f1_by_threshold: mean F1 of the set at each of score.THRESHOLDS. loss: in the row of way and set
+"training", the mean of each fortieth of the steps."""
 
 Row = dict[str, Any]
 
@@ -79,7 +81,8 @@ def _text(value: Any) -> str:
 
 @cache
 def made_here(device: str = "cpu") -> dict[str, str]:
-    """commit (with + if files were changed), corpus and machine of this process; asked first at its start."""
+    """commit (with + if files were changed), corpus and machine of this process; asked first at its
+    start."""
     return {"commit": _commit(), "corpus": fingerprint(), "machine": _machine(device)}
 
 

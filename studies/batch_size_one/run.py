@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,11 @@ import torch
 from filelock import FileLock, Timeout
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.collect import ROWS, committed, committed_cells, committed_corpus
+from studies.batch_size_one.collect import ROWS, committed_cells, committed_corpus, rows_of
 from studies.batch_size_one.findings import best_rates, seeds_said, summary
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.plan import Cell, plan
-from studies.batch_size_one.rows import Row, made_here, read_rows, write_rows
+from studies.batch_size_one.rows import Row, made_here, write_rows
 from studies.batch_size_one.score import score, score_without_training
 from studies.batch_size_one.table import SEEDS, Table
 from studies.batch_size_one.train import Training
@@ -89,10 +88,7 @@ class _Run:
     kept: Path | None = None
 
     def rows(self) -> list[dict[str, str]]:
-        """Those in the repository, and of other cells those of this folder."""
-        there = committed_cells(self.kept)
-        here = sorted((self.out / "rows").glob("*.csv"))
-        return committed(self.kept) + read_rows([p for p in here if p.stem not in there])
+        return rows_of(self.out / "rows", self.kept)
 
     def cells(self, cells: Sequence[Cell]) -> None:
         """Train and score what has no rows in the repository."""
@@ -104,7 +100,7 @@ class _Run:
                 self.do(cell, score, cell.name)
 
     def without_training(self, cell: Cell) -> None:
-        """Part D on the weights of a cell of A, which is trained once more where only its rows are there."""
+        """Part D on the weights of a cell of A; trained once more where only its rows are there."""
         name = f"D-of-{cell.name}"
         if name not in committed_cells(self.kept):
             if not (self.out / "checkpoints" / cell.name / "losses.json").exists():
@@ -122,9 +118,8 @@ class _Run:
                     training = Training(cell, self.logs, self.device)
                     try:
                         training.run(folder)
-                    except (
-                        FloatingPointError
-                    ) as error:  # PREREGISTRATION.md: scored 0, not left out
+                    # PREREGISTRATION.md: scored 0, not left out.
+                    except FloatingPointError as error:
                         print(f"{cell.name}: {error}", flush=True)
                         training.write_losses(folder)
                 if not rows.exists() and not self.score_later:
@@ -135,22 +130,19 @@ class _Run:
 
 
 def _claim(out: Path, kept: str | None) -> None:
-    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or not that of the rows
-    in the repository."""
+    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or
+    not that of the rows in the repository."""
     note, here = out / "corpus.txt", fingerprint()
     out.mkdir(parents=True, exist_ok=True)
-    for begun, what in (
-        (note.read_text() if note.exists() else here, out),
-        (kept or here, "--rows"),
-    ):
+    there = note.read_text() if note.exists() else here
+    for begun, what in ((there, out), (kept or here, "--rows")):
         if begun != here:
             raise ValueError(
-                f"{what} was begun with corpus {begun}, this is {here}: check out the commit that the rows name, "
-                "or give another --out and --rows null"
+                f"{what} was begun with corpus {begun}, this is {here}: check out the commit that "
+                "the rows name, or give another --out and --rows null"
             )
     note.write_text(here)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     auto_cli(atlas, as_positional=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,16 @@ from torch import Tensor, nn
 from studies.batch_size_one.logs import SETS, TALL, Logs, StudyLog
 from studies.batch_size_one.norms import BatchMomenta
 from studies.batch_size_one.plan import MOMENTA, Cell
-from studies.batch_size_one.recalibrate import (
-    layer_by_layer,
-    precise,
-    running_norms,
-)
+from studies.batch_size_one.recalibrate import instead, layer_by_layer, precise, running_norms
 from studies.batch_size_one.rows import KEY, Row, made_here
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.norms import Momentum
 from wellseg.scores.masks import score_log
 
 THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))
 HEADLINE = ("m0.01", "m0.01 corrected", "m0.1", "own", "evaluation")
-"""Ways that are scored on all sets at the annealed end, at all thresholds; others on like, renders and validation."""
+"""Ways that are scored on all sets at the annealed end, at all thresholds; others see `sets_of`."""
 SNAPSHOT_LOGS = 16
 SWEPT = ("like", "renders", "blank")
 """Sets with all thresholds."""
@@ -36,19 +33,16 @@ LOSSES = 40
 
 
 def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
-    """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the loss was no number."""
+    """All rows of a cell that was trained. Diverged: the scores as they are, or all F1 0 if the
+    loss was no number."""
     losses = json.loads((folder / "losses.json").read_text())
     finite = bool(losses) and math.isfinite(sum(losses))
-    about = _about(cell) | {"status": "diverged" if _diverged(losses) else "ok"}
-    about |= made_here(device) | {"trained": _trained(folder)}
+    about = _about(cell, folder, losses, device)
     parts = np.array_split(losses, min(len(losses), LOSSES))
     end = {"schedule": "annealed", "step": cell.steps, "way": "training", "set": "training"}
     rows = [about | end | {"loss": [float(part.mean()) for part in parts]}]
     for file, schedule, step in checkpoints(cell):
-        net = build(cell)
-        if finite:
-            net.load_state_dict(torch.load(folder / file, weights_only=True))
-        net.to(device).eval()
+        net = at_checkpoint(cell, folder / file if finite else None, device)
         known: dict[tuple[bytes, str], Row] = {}
         for way, use in ways(net):
             with use(net):
@@ -68,9 +62,24 @@ def score(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row
     return rows
 
 
+def at_checkpoint(cell: Cell, path: Path | None, device: str = "cpu") -> ResUNet:
+    """The network of a cell as it was then, None: at its start; in evaluation."""
+    net = build(cell)
+    if path:
+        net.load_state_dict(torch.load(path, weights_only=True))
+    return net.to(device).eval()
+
+
+def use_momentum(net: nn.Module, momentum: Momentum, corrected: bool = False) -> None:
+    """From now on evaluation is by the running statistics of that momentum (`BatchMomenta.use`)."""
+    for module in net.modules():
+        if isinstance(module, BatchMomenta):
+            module.use(momentum, corrected)
+
+
 def _function(net: ResUNet) -> bytes:
-    """What of a network differs between ways: ways of the same statistics to the last bit are scored once. After
-    1,600 steps that is so of 0.03 and more, corrected and not."""
+    """What of a network differs between ways: ways of the same statistics to the last bit are
+    scored once. After 1,600 steps that is so of 0.03 and more, corrected and not."""
     norms = running_norms(net)
     buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
     return bytes(norm.training for norm in norms) + b"".join(
@@ -105,13 +114,13 @@ def expected(cell: Cell) -> set[tuple[str, int, str, str]]:
     }
 
 
-def _about(cell: Cell) -> Row:
-    return {name: getattr(cell, name) for name in KEY[:8]}
-
-
-def _trained(folder: Path) -> str:
-    path = folder / "trained.json"
-    return " / ".join(json.loads(path.read_text())) if path.exists() else ""
+def _about(cell: Cell, folder: Path, losses: Sequence[float], device: str) -> Row:
+    """What all rows of a cell share."""
+    about = {name: getattr(cell, name) for name in KEY[:8]}
+    signed = folder / "trained.json"
+    trained = " / ".join(json.loads(signed.read_text())) if signed.exists() else ""
+    status = "diverged" if _diverged(losses) else "ok"
+    return about | made_here(device) | {"status": status, "trained": trained}
 
 
 def _diverged(losses: Sequence[float]) -> bool:
@@ -122,38 +131,29 @@ def _diverged(losses: Sequence[float]) -> bool:
     )
 
 
-Use = Callable[[ResUNet], Any]
+BY_MOMENTUM = {
+    f"m{momentum}" + " corrected" * corrected: (momentum, corrected)
+    for momentum in MOMENTA
+    for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]
+}
+"""Ways by running statistics: the momentum, and whether the buffers' start is taken out."""
+Use = Callable[[ResUNet], AbstractContextManager[None]]
 
 
 def ways(net: ResUNet) -> Iterator[tuple[str, Use]]:
-    """Names of the ways this network can be asked for a mask, and what has it answer so for a while."""
+    """Names of the ways to ask this network for a mask, and what has it answer so for a while."""
     if any(isinstance(module, BatchMomenta) for module in net.modules()):
-        for momentum in MOMENTA:
-            for corrected in (False, True)[: 1 + (momentum not in (1.0, "cumulative"))]:
-                name = f"m{momentum}" + " corrected" * corrected
-                yield name, lambda net, m=momentum, c=corrected: _momentum(net, m, c)
+        for name, chosen in BY_MOMENTUM.items():
+            yield name, lambda net, chosen=chosen: nullcontext(use_momentum(net, *chosen))
     else:
-        yield "evaluation", _as_it_is
+        yield "evaluation", nullcontext
     if running_norms(net):
         yield "own", lambda net: own_first(net, len(running_norms(net)))
 
 
 @contextmanager
-def _as_it_is(net: ResUNet) -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _momentum(net: ResUNet, momentum: Any, corrected: bool) -> Iterator[None]:
-    for module in net.modules():
-        if isinstance(module, BatchMomenta):
-            module.use(momentum, corrected)
-    yield
-
-
-@contextmanager
 def own_first(net: ResUNet, many: int) -> Iterator[None]:
-    """The first so many norms with running statistics divide by the image's own instead; nothing is observed."""
+    """The first so many norms with running statistics divide by the image's own; none observes."""
     chosen = running_norms(net)[:many]
     for norm in chosen:
         norm.train()
@@ -165,12 +165,11 @@ def own_first(net: ResUNet, many: int) -> Iterator[None]:
             norm.eval()
 
 
-@contextmanager
-def one_scalar(net: ResUNet) -> Iterator[None]:
-    """Each norm's running statistics times one number, by which the image's contrast differs in that layer."""
+def one_scalar(net: ResUNet) -> AbstractContextManager[None]:
+    """Each norm's running statistics times one number, by which the image's contrast differs in
+    that layer."""
 
-    def rescale(norm: Any, args: tuple[Tensor]) -> Tensor:
-        x = args[0]
+    def rescaled(norm: Any, x: Tensor) -> Tensor:
         var = x.double().var((0, 2, 3), correction=0)
         running = norm.running_var.double()
         ratio = ((var + norm.eps).log() - (running + norm.eps).log()).mean().exp()
@@ -179,14 +178,7 @@ def one_scalar(net: ResUNet) -> Iterator[None]:
             x, mean, (running * ratio).to(x.dtype), norm.weight, norm.bias, eps=norm.eps
         )
 
-    hooks = [
-        n.register_forward_hook(lambda n, args, _: rescale(n, args)) for n in running_norms(net)
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return instead(running_norms(net), rescaled)
 
 
 @contextmanager
@@ -207,7 +199,7 @@ SHIFTED, OWN_KIND = ("renders", "real_colour"), ("like", "real_bilevel")
 
 
 def without_training(norms: int, scored: int = 64) -> dict[str, tuple[str, ...]]:
-    """Part D's ways to get a mask from a network of so many norms, and the sets on which each is scored."""
+    """Part D's ways to get a mask from a network of so many norms, and the sets of each."""
     unlabelled = [many for many in UNLABELLED if many <= scored]
     asked = {f"unlabelled {many} prior {prior}": SHIFTED for many in unlabelled for prior in PRIORS}
     for many in _several(scored):
@@ -231,19 +223,17 @@ def expected_without_training(cell: Cell) -> set[tuple[str, int, str, str]]:
 
 
 def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "cpu") -> list[Row]:
-    """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one number a layer."""
+    """Part D on the annealed end of a cell of A: recalibrated, own statistics up to a depth, one
+    number a layer."""
     rows: list[Row] = []
     losses = json.loads((folder / "losses.json").read_text())
-    about = _about(cell) | {"part": "D", "status": "diverged" if _diverged(losses) else "ok"}
-    about |= made_here(device) | {"trained": _trained(folder)}
-    about |= {"schedule": "annealed", "step": cell.steps}
+    about = _about(cell, folder, losses, device)
+    about |= {"part": "D", "schedule": "annealed", "step": cell.steps}
 
     def restored() -> ResUNet:
-        net = build(cell)
-        net.load_state_dict(torch.load(folder / "annealed.pt", weights_only=True))
-        net.to(device).eval()
-        with _momentum(net, 0.01, False):
-            return net
+        net = at_checkpoint(cell, folder / "annealed.pt", device)
+        use_momentum(net, 0.01)
+        return net
 
     net = restored()
     asked = without_training(len(running_norms(net)), logs.scored)
@@ -278,14 +268,14 @@ def score_without_training(cell: Cell, folder: Path, logs: Logs, device: str = "
 def score_set(
     net: ResUNet | None, logs: Sequence[StudyLog], device: str, sweep: bool = False
 ) -> Row:
-    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too. None: a network that is no numbers."""
+    """Scores of each log, at threshold 0.5; sweep: F1 at all thresholds, too. None: a network that
+    is no numbers."""
     f1, dice, false_px, by_threshold = [], [], [], []
     cuts = [math.log(p / (1 - p)) for p in THRESHOLDS]
     for log in logs:
         if net is None:
-            has_curves = bool((log.truth == 255).any())
-            f1.append(0.0 if has_curves else math.nan)
-            dice.append(0.0 if has_curves else math.nan)
+            f1.append(0.0 if log.has_curves else math.nan)
+            dice.append(0.0 if log.has_curves else math.nan)
             false_px.append(math.nan)
             by_threshold.append([0.0] * len(cuts))
             continue
@@ -296,18 +286,13 @@ def score_set(
         false_px.append(scores.false_centreline_px_per_row)
         if sweep and scores.has_curves:
             rows = np.flatnonzero(((logits > cuts[0]) | (log.truth > 0)).any(1))
-            part = slice(
-                max(0, rows[0] - 8), rows[-1] + 9
-            )  # white paper adds nothing, and takes time
-            by_threshold.append(
-                [score_log(logits[part] > cut, log.truth[part]).f1_at_3px for cut in cuts]
+            # White paper adds nothing, and takes time.
+            inked, truth = (
+                each[max(0, rows[0] - 8) : rows[-1] + 9] for each in (logits, log.truth)
             )
-    found: Row = {
-        "f1": f1,
-        "dice": dice,
-        "false_px_per_row": false_px,
-        "names": [log.name for log in logs],
-    }
+            by_threshold.append([score_log(inked > cut, truth).f1_at_3px for cut in cuts])
+    names = [log.name for log in logs]
+    found: Row = {"f1": f1, "dice": dice, "false_px_per_row": false_px, "names": names}
     if sweep and by_threshold:
         found["f1_by_threshold"] = np.mean(by_threshold, 0).tolist()
     return found

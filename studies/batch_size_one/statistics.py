@@ -20,7 +20,8 @@ DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean paired difference, its 95 % interval, its 90 % interval, and p of the sign-flip test over seeds."""
+    """A mean paired difference, its 95 % interval, its 90 % interval, and p of the sign-flip test
+    over seeds."""
 
     mean: float
     low: float
@@ -32,8 +33,8 @@ class Difference:
 
 
 def difference(a: Array, b: Array, clusters: Sequence[str] | None = None) -> Difference:
-    """a less b, (seeds, logs) each, paired by seed and by log. clusters: the well of each log, where logs of a well
-    are drawn together."""
+    """a less b, (seeds, logs) each, paired by seed and by log. clusters: the well of each log,
+    where logs of a well are drawn together."""
     delta = a - b
     quantiles = bootstrap(delta, clusters)
     return Difference(float(delta.mean()), *quantiles, sign_flip_p(delta.mean(axis=1)), len(delta))
@@ -42,9 +43,10 @@ def difference(a: Array, b: Array, clusters: Sequence[str] | None = None) -> Dif
 def bootstrap(
     scores: Array, clusters: Sequence[str] | None = None, draws: int = DRAWS
 ) -> list[float]:
-    """Ends of the 95 % and the 90 % percentile interval of the mean of scores (seeds, logs), seeds and logs drawn anew.
+    """Ends of the 95 % and the 90 % percentile interval of the mean of scores (seeds, logs).
 
-    The logs are the same for every seed, so they are drawn once for all seeds (crossed, not nested).
+    Seeds and logs are drawn anew. The logs are the same for every seed, so they are drawn once for
+    all seeds (crossed, not nested).
     """
     by_seed, by_log = _weights(len(scores), tuple(clusters or _alone(scores)), draws)
     return _ends(_means(scores, by_seed, by_log))
@@ -70,8 +72,8 @@ def estimate(scores: Array, clusters: Sequence[str] | None = None) -> Estimate:
 def ratio(
     a: Array, b: Array, clusters: Sequence[str] | None = None, of_b: Sequence[str] | None = None
 ) -> Estimate:
-    """Mean of a through mean of b, (seeds, logs) each, the seeds the same. Logs are drawn together where the clusters'
-    names are the same, else by themselves."""
+    """Mean of a through mean of b, (seeds, logs) each, the seeds the same. Logs are drawn together
+    where the clusters' names are the same, else by themselves."""
     names_a, names_b = tuple(clusters or _alone(a)), tuple(of_b or _alone(b))
     by_seed, by_log = _weights(len(a), names_a, DRAWS)
     of_logs = by_log if names_a == names_b else _weights(len(b), names_b, DRAWS, stream=1)[1]
@@ -115,7 +117,7 @@ def _ends(means: Array) -> list[float]:
 
 
 def sign_flip_p(differences: Array) -> float:
-    """Two-sided p of the mean of one difference for each seed, exact over all 2**n signs (n up to 20)."""
+    """Two-sided p of the mean of one difference for each seed, exact over all 2**n signs."""
     n = len(differences)
     if n > 20:
         raise ValueError(f"exact over 2**n signs: at most 20 seeds, not {n}")
@@ -139,7 +141,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def words(found: Difference, corrected_p: float) -> str:
-    """better, worse, equivalent, both, or undecided: nothing else is said of a comparison in the family."""
+    """better, worse, equivalent, both, or undecided: no other word is used in the family."""
     said = []
     if corrected_p <= LEVEL and not found.low <= 0 <= found.high:
         said.append("better" if found.mean > 0 else "worse")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,9 @@ SEEDS = 12
 
 @dataclass(frozen=True)
 class Way:
-    """A norm and how it is asked for a mask. norm "batch_momenta", way "own": the training is InstanceNorm's and
-    BatchNorm's at once, for at one log a step they are one function; the answer is InstanceNorm's."""
+    """A norm and how it is asked for a mask. norm "batch_momenta", way "own": the training is
+    InstanceNorm's and BatchNorm's at once, for at one log a step they are one function; the answer
+    is InstanceNorm's."""
 
     norm: str
     way: str
@@ -31,12 +33,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one way at one rate on one set: f1, dice and false_px (false centreline px a row) are (seeds, logs)."""
+    """Of one way at one rate on one set: f1 and false_px (centreline, a row) are (seeds, logs)."""
 
     seeds: tuple[int, ...]
     names: tuple[str, ...]
     f1: Array
-    dice: Array
     false_px: Array
 
     @property
@@ -46,19 +47,18 @@ class Scores:
 
     def of_seeds(self, seeds: Collection[int]) -> Scores:
         keep = [i for i, seed in enumerate(self.seeds) if seed in seeds]
-        kept = (each[keep] for each in (self.f1, self.dice, self.false_px))
-        return Scores(tuple(self.seeds[i] for i in keep), self.names, *kept)
+        seeds = tuple(self.seeds[i] for i in keep)
+        return Scores(seeds, self.names, self.f1[keep], self.false_px[keep])
 
     def of_logs(self, keep: Array) -> Scores:
         """keep: bool (logs,), or a slice."""
         names = tuple(np.array(self.names, dtype=object)[keep])
-        return Scores(
-            self.seeds, names, self.f1[:, keep], self.dice[:, keep], self.false_px[:, keep]
-        )
+        return Scores(self.seeds, names, self.f1[:, keep], self.false_px[:, keep])
 
 
 class Table:
-    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that every rate and both norms have."""
+    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that every rate and both
+    norms have."""
 
     def __init__(self, rows: Iterable[dict[str, str]]) -> None:
         self.rows = list(rows)
@@ -83,20 +83,20 @@ class Table:
     ) -> dict[int, dict[str, str]]:
         """The row of each seed, in order; step None: the end. Empty where there are none."""
         step_of = "" if step is None else str(step)
-        key = (way.part, way.norm, way.way, f"{rate:g}", name, schedule, step_of, str(logs),
-               "" if freeze is None else f"{freeze:g}")  # fmt: skip
-        found = self._found.get(key, {})
+        freeze_of = "" if freeze is None else f"{freeze:g}"
+        about = way.part, way.norm, way.way, f"{rate:g}", name
+        found = self._found.get((*about, schedule, step_of, str(logs), freeze_of), {})
         return {s: found[s] for s in sorted(found) if way.part != "A" or s in self.seeds}
 
-    def scores(self, way: Way, rate: float, name: str, schedule: str = "annealed",
-               step: int | None = None, logs: int = 1, freeze: float | None = None) -> Scores:  # fmt: skip
-        """Raises ValueError where there are no rows, or seeds were scored on unlike logs."""
-        found = self.of(way, rate, name, schedule, step, logs, freeze)
+    def scores(self, way: Way, rate: float, name: str, *at: Any, **more: Any) -> Scores:
+        """Asked as `of`. Raises ValueError where there are no rows, or seeds were scored on unlike
+        logs."""
+        found = self.of(way, rate, name, *at, **more)
         names = {row["names"] for row in found.values()}
         if len(names) != 1:
             said = "scored on unlike logs" if names else "no rows"
-            raise ValueError(f"{said}: {way.name} at rate {rate:g} on {name}, {schedule}")
-        columns = ("f1", "dice", "false_px_per_row")
+            raise ValueError(f"{said}: {way.name} at rate {rate:g} on {name}")
+        columns = ("f1", "false_px_per_row")
         values = [np.array([numbers(row[c]) for row in found.values()]) for c in columns]
         return Scores(tuple(found), tuple(names.pop().split(";")), *values)
 
@@ -106,6 +106,6 @@ def numbers(text: str) -> list[float]:
 
 
 def _key(row: dict[str, str]) -> tuple[str, ...]:
-    at_end = row.get("step", "") in ("", row.get("steps", ""))
-    return (row["part"], row["norm"], row["way"], f"{float(row['rate']):g}", row["set"], row["schedule"],
-            "" if at_end else row["step"], row["logs"], row["freeze"])  # fmt: skip
+    step = "" if row.get("step", "") in ("", row.get("steps", "")) else row["step"]
+    about = row["part"], row["norm"], row["way"], f"{float(row['rate']):g}", row["set"]
+    return (*about, row["schedule"], step, row["logs"], row["freeze"])

@@ -1,4 +1,4 @@
-"""One training of the study: same logs, same initial convolutions, same steps for every cell of a seed."""
+"""One training: same logs, same initial convolutions, same steps for every cell of a seed."""
 
 from __future__ import annotations
 
@@ -34,16 +34,13 @@ SAVE_EVERY = 200
 
 
 def build(cell: Cell) -> ResUNet:
-    """The cell's network. Its convolutions start alike for every cell of a seed, for no norm draws anything."""
+    """The cell's network. Its convolutions start alike for all cells of a seed: no norm draws."""
     torch.manual_seed(cell.seed)
-    net = ResUNet(
-        2, cell.widths, "batch_momenta" if cell.norm == "hybrid" else cell.norm, separable=False
-    )
+    norm = "batch_momenta" if cell.norm == "hybrid" else cell.norm
+    net = ResUNet(2, cell.widths, norm, separable=False)
     if cell.norm == "group_ws":
         standardise(net)
-    if (
-        cell.norm == "hybrid"
-    ):  # IBN-Net (Pan et al. 2018): what an image looks like is taken out early
+    if cell.norm == "hybrid":  # IBN-Net (Pan et al. 2018): an image's looks are taken out early
         for name in ("norm1", "norm2"):
             setattr(net.encoder[0], name, make_norm("instance", cell.widths[0]))
     for module in net.modules():
@@ -55,8 +52,8 @@ def build(cell: Cell) -> ResUNet:
 class Training:
     """A cell on its way; ``run`` leaves its checkpoints in a folder.
 
-    step-N.pt: the network at a snapshot; constant.pt and annealed.pt: at both ends; losses.json: of every step; trained.json: by
-    which commits, on which machines.
+    step-N.pt: the network at a snapshot; constant.pt and annealed.pt: at both ends; losses.json: of
+    every step; trained.json: by which commits, on which machines.
     """
 
     def __init__(self, cell: Cell, logs: Logs, device: str = "cpu") -> None:

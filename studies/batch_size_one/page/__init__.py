@@ -1,1 +1,1 @@
-"""The page of the study: `python -m studies.batch_size_one.page --rows runs/atlas/rows --out report.html`."""
+"""The page of the study: `python -m studies.batch_size_one.page`, see README.md."""

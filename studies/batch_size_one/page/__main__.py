@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from jsonargparse import auto_cli
 
-from studies.batch_size_one.collect import committed, committed_cells
+from studies.batch_size_one.collect import rows_of
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page.build import build
 from studies.batch_size_one.page.live import live
 from studies.batch_size_one.page.numbers import numbers
-from studies.batch_size_one.rows import read_rows
 from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import atomic_file
 
@@ -28,7 +26,7 @@ def page(
     """Make the page of the study from the rows that there are.
 
     Args:
-        rows: Rows of a run (its folder rows) that are not in the repository yet, beside those that are.
+        rows: A run's folder of rows, for those that are not in the repository yet.
         out: The page; its links to rows and pre-registration are right in studies/batch_size_one/.
         checkpoints: Folder of the study's checkpoints; without it no network runs in the page.
         logs: Folder where drawn logs are kept; drawn anew if they are not there.
@@ -36,9 +34,7 @@ def page(
     """
     if rows and not rows.is_dir():
         sys.exit(f"{rows}: no such folder")
-    known = committed_cells()
-    here = [path for path in sorted(rows.glob("*.csv")) if path.stem not in known] if rows else []
-    table = Table(committed() + read_rows(here))
+    table = Table(rows_of(rows))
     if not table.rows and not checkpoints:
         sys.exit("no rows yet, and no --checkpoints: there is nothing to show")
     data = numbers(table)
@@ -48,7 +44,8 @@ def page(
         data["live"] = live(checkpoints, data["rates"], kept)
         if data["live"] is None:
             print(
-                f"{checkpoints}: no weights of seed 0 at the best rates, or at 0.001 before those are known; the page is without its network"
+                f"{checkpoints}: no weights of seed 0 at the best rates, or at 0.001 before those "
+                "are known; the page is without its network"
             )
     with atomic_file(out) as file:
         file.write(build(data).encode())
@@ -56,5 +53,4 @@ def page(
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     auto_cli(page, as_positional=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,16 @@ from torch import Tensor
 
 from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import Logs, StudyLog
-from studies.batch_size_one.norms import BatchMomenta
-from studies.batch_size_one.plan import MOMENTA, Cell
+from studies.batch_size_one.measure import ink, maps
+from studies.batch_size_one.plan import MOMENTA, STEPS, Cell
 from studies.batch_size_one.recalibrate import running_norms
-from studies.batch_size_one.score import _momentum, own_first
-from studies.batch_size_one.train import build
-from wellseg.net.resunet import ResUNet, to_ink
+from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
+from wellseg.net.resunet import ResUNet
 from wellseg.norms import Norm
-from wellseg.norms.moments import moments_of_map
 from wellseg.scores.masks import score_log
 
 MOST_PIXELS, LEAST_ROWS, LEAST_F1 = 110_000, 120, 0.3
-"""Of a log in the page: a second or so for each mask, room for a curve, and one network that finds it."""
+"""Of a log in the page: a second or so for each mask, room for a curve, which one network finds."""
 QUANTILES = {
     "strong": (0.9, "a strong case: with running statistics nine in ten of them lose less"),
     "typical": (0.5, "the middle one: with running statistics half of them lose more, half less"),
@@ -40,22 +39,22 @@ FIRST_RATE = 1e-3
 def live(
     checkpoints: Path, rates: dict[str, float], logs: Logs, seed: int = 0
 ) -> dict[str, Any] | None:
-    """None where weights of that seed are not there. rates: A's best ones; a way that has none yet has FIRST_RATE."""
+    """None where weights of that seed are not there. rates: A's best ones, else FIRST_RATE."""
     cells = {
-        "batch": Cell("A", V1.norm, rates.get(V1.name, FIRST_RATE), seed, 1600),
-        "group": Cell("A", GROUP.norm, rates.get(GROUP.name, FIRST_RATE), seed, 1600),
+        "batch": Cell("A", V1.norm, rates.get(V1.name, FIRST_RATE), seed, STEPS["A"]),
+        "group": Cell("A", GROUP.norm, rates.get(GROUP.name, FIRST_RATE), seed, STEPS["A"]),
     }
     files = {name: checkpoints / cell.name / "annealed.pt" for name, cell in cells.items()}
     if not all(file.exists() for file in files.values()):
         return None
     nets = {name: restored(cell, files[name]) for name, cell in cells.items()}
     batch = nets["batch"]
-    norms = [module for module in batch.modules() if isinstance(module, BatchMomenta)]
+    norms = running_norms(batch)
     buffers = [
         torch.cat([torch.cat([n.running_means[row], n.running_vars[row]]) for n in norms])
         for row in range(len(MOMENTA))
     ]
-    own = own_moments(batch, (log.tensors[0] for log in logs.set("unlabelled")))
+    own = own_moments(batch, logs.set("unlabelled"))
     return {
         "seed": seed,
         "rates": {name: cell.rate for name, cell in cells.items()},
@@ -81,24 +80,19 @@ def restored(cell: Cell, path: Path) -> ResUNet:
         for i in range(8)
         if f"encoder.{i}.norm1.weight" in state
     ]
-    net: ResUNet = build(
-        Cell(cell.part, cell.norm, cell.rate, cell.seed, cell.steps, widths=tuple(widths))
-    )
-    net.load_state_dict(state)
+    net = at_checkpoint(replace(cell, widths=tuple(widths)), path)
     for parameter in net.parameters():
         parameter.data = parameter.data.half().float()
-    net.eval()
     return net
 
 
 def about(net: ResUNet) -> dict[str, Any]:
     """What network.js asks for beside the numbers. groups: of each norm, None for BatchNorm."""
     norms = [module for module in net.modules() if isinstance(module, Norm)]
-    fixed = any(isinstance(norm, BatchMomenta) for norm in norms)
     return {
         "patch": net.patch,
         "widths": [getattr(net.encoder, str(i)).norm1.channels for i in range(len(net.encoder))],
-        "groups": None if fixed else [norm.groups for norm in norms],
+        "groups": None if running_norms(net) else [norm.groups for norm in norms],
         "tensors": [[name, value.numel()] for name, value in net.named_parameters()],
     }
 
@@ -107,41 +101,25 @@ def weights(net: ResUNet) -> Tensor:
     return torch.cat([value.detach().flatten() for _, value in net.named_parameters()])
 
 
-@torch.no_grad()
-def own_moments(net: ResUNet, grays: Iterable[Tensor]) -> Tensor:
-    """(logs, 2 x channels of all norms): of each norm the log's own means, then its standard deviations, as half
-    precision holds variances of any size badly. Of the first n of them the page makes what
-    `recalibrate.precise` does."""
-    found: list[Tensor] = []
-    norms = [module for module in net.modules() if isinstance(module, BatchMomenta)]
-    here: list[Tensor] = []
-
-    def note(norm: Any, args: tuple[Tensor], _: Tensor) -> None:
-        count, mean, square = moments_of_map(args[0])
-        here.extend([mean, (square / count).sqrt()])
-
-    hooks = [norm.register_forward_hook(note) for norm in norms]
-    try:
-        with own_first(net, len(norms)):
-            for gray in grays:
-                here.clear()
-                net(to_ink(gray))
-                found.append(torch.cat(here))
-    finally:
-        for hook in hooks:
-            hook.remove()
+def own_moments(net: ResUNet, logs: Sequence[StudyLog]) -> Tensor:
+    """(logs, 2 x channels of all norms): of each norm the log's own means, then its standard
+    deviations, as half precision holds variances of any size badly. Of the first n of them the page
+    makes what `recalibrate.precise` does."""
+    found = []
+    for seen in maps(net, logs, own=True):
+        both = [each for x in seen for each in (x.mean((1, 2)), x.std((1, 2), correction=0))]
+        found.append(torch.cat(both))
     return torch.stack(found)
 
 
 @torch.no_grad()
 def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
-    """Drawn logs, by rule: of the renders that are small enough, and that one network finds, those at three quantiles of
-    what running statistics cost; and the middle one of the logs like the training. f1: with the page's weights."""
+    """Drawn logs, by rule: of the renders that are small enough, and that one network finds, those
+    at three quantiles of what running statistics cost; and the middle one of the logs like the
+    training. f1: with the page's weights."""
     found = []
-    for name, quantiles in (
-        ("renders", QUANTILES),
-        ("like", {"like": (0.5, "a scan like the training, the middle one in what running statistics cost")}),
-    ):  # fmt: skip
+    middle = "a scan like the training, the middle one in what running statistics cost"
+    for name, quantiles in (("renders", QUANTILES), ("like", {"like": (0.5, middle)})):
         given = logs.set(name)
         small = [x for x in given if x.gray.size <= MOST_PIXELS and len(x.gray) >= LEAST_ROWS]
         scored = [(f1_of(nets, log), log) for log in small or given[:2]]
@@ -157,13 +135,13 @@ def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
 
 def f1_of(nets: dict[str, ResUNet], log: StudyLog) -> dict[str, float]:
     """F1@3px by running statistics of momentum 0.01, by the log's own, and by GroupNorm."""
-    batch, ink = nets["batch"], to_ink(log.tensors[0])
+    batch = nets["batch"]
 
     def score(net: ResUNet) -> float:
-        return round(float(score_log(net(ink)[0, 0].numpy() > 0, log.truth).f1_at_3px), 4)
+        return round(float(score_log(net(ink(log))[0, 0].numpy() > 0, log.truth).f1_at_3px), 4)
 
-    with _momentum(batch, 0.01, False):
-        running = score(batch)
+    use_momentum(batch, 0.01)
+    running = score(batch)
     with own_first(batch, len(running_norms(batch))):
         return {"running": running, "own": score(batch), "group": score(nets["group"])}
 

@@ -1,4 +1,4 @@
-"""Every number of the page, from the rows. What is not in the rows yet is None, and the page says so."""
+"""Every number of the page, from the rows. What is not there yet is None, and the page says so."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from studies.batch_size_one import figures
-from studies.batch_size_one.figures import TITLES, momentum_way
+from studies.batch_size_one.figures import SHORT, TITLES, kept, kept_blank
 from studies.batch_size_one.findings import (
     FAMILY,
     GROUP,
     OWN,
     V1,
     best_rates,
-    blank_shares,
     family,
     paired,
     seeds_said,
 )
+from studies.batch_size_one.logs import SETS
 from studies.batch_size_one.page import words
 from studies.batch_size_one.page.others import batch, mixed, over_rates, sizes
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
 from studies.batch_size_one.plan import MOMENTA, RATES, plan
-from studies.batch_size_one.score import PRIORS, UNLABELLED
-from studies.batch_size_one.statistics import Estimate, ratio
+from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
+from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
 
 
@@ -58,12 +57,10 @@ def parts(table: Table) -> list[Numbers]:
         if part == "D":  # what is scored without training is of A's weights
             cells = {cell for cell in cells if cell[-1]}
         seeds = table.seeds if part == "A" else {row["seed"] for row in here}
-        found.append(
-            {
-                "part": part, "title": said, "planned": len(planned), "scored": len(cells),
-                "seeds": len(seeds), "planned_seeds": SEEDS if part in "AD" else 6, "rows": len(here),
-            }
-        )  # fmt: skip
+        counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
+        planned_seeds = SEEDS if part in "AD" else 6
+        about = {"part": part, "title": said} | counts
+        found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})
     return found
 
 
@@ -72,15 +69,15 @@ def _share(given: Estimate | None) -> Numbers | None:
 
 
 def trade_off(table: Table) -> list[Numbers]:
-    """Shares of F1 that are kept: part A's five ways at every rate, D's depths and B's and F's norms."""
-    points: list[Numbers] = []
-    for point in figures.trade_off(table):
-        way = next((way for way in TITLES if way.name == point.way), None)
-        if way and point.blank:
-            kept = {"renders": _share(point.renders), "blank": _share(point.blank)}
-            points.append(_point(table, way, point.rate, kept, best=point.is_best))
-    asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
+    """Shares of F1 that are kept: A's five ways at every rate, D's depths, norms of B and F."""
     rates = best_rates(table)
+    points = [
+        _point(table, way, rate, best=rate == rates[way.name])
+        for way in TITLES
+        for rate in RATES
+        if table.of(way, rate, "like")
+    ]
+    asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
     for part, norm, name, rate in sorted(asked):
         way = Way(norm, name, part)
         depth = int(name.rpartition(" ")[2]) if name.startswith("own first") else 0
@@ -89,55 +86,43 @@ def trade_off(table: Table) -> list[Numbers]:
             or way == Way("hybrid", "m0.1", "F")
             or (depth and rate == rates.get(V1.name))
         ):
-            points.append(_point(table, way, rate, _kept(table, way, rate), depth=depth))
+            points.append(_point(table, way, rate, depth=depth))
     return [point for point in points if point["renders"] and point["blank"]]
 
 
-def _kept(table: Table, way: Way, rate: float) -> dict[str, Numbers | None]:
-    """As figures.trade_off, for any way."""
-    if not all(table.of(way, rate, name) for name in ("like", "renders", "blank")):
-        return {"renders": None, "blank": None}
-    like, renders, blank = (table.scores(way, rate, name) for name in ("like", "renders", "blank"))
-    most = blank_shares(blank) >= 0.5
-    wells = [like.wells[i] for i in np.flatnonzero(most)]
-    return {
-        "renders": _share(ratio(renders.f1, like.f1, renders.wells, like.wells)),
-        "blank": _share(ratio(blank.f1[:, most], like.f1[:, most], wells, wells)),
-    }
-
-
-def _point(table: Table, way: Way, rate: float, kept: dict[str, Numbers | None], best: bool = False, depth: int = 0) -> Numbers:  # fmt: skip
-    label = (
-        f"own statistics in the first {depth} norms, running in the rest"
-        if depth
-        else words.title(way)
-    )
+def _point(table: Table, way: Way, rate: float, best: bool = False, depth: int = 0) -> Numbers:
+    of_depth = f"own statistics in the first {depth} norms, running in the rest"
     f1 = {
         name: round(float(np.nanmean(table.scores(way, rate, name).f1)), 4)
         for name in ("like", "renders", "blank")
         if table.of(way, rate, name)
     }
-    about = {
-        "label": label,
-        "short": words.SHORT.get(way, ""),
+    return {
+        "label": of_depth if depth else words.title(way),
+        "short": SHORT.get(way, ""),
         "way": way.name,
         "part": way.part,
         "rate": rate,
+        "fixed": way in words.FIXED,
+        "best": best,
+        "depth": depth,
+        "f1": f1,
+        "renders": _share(kept(table, way, rate, "renders", "like")),
+        "blank": _share(kept_blank(table, way, rate)),
     }
-    return about | {"fixed": way in words.FIXED, "best": best, "depth": depth, "f1": f1} | kept
 
 
 def families(table: Table) -> list[Numbers]:
-    """The eight pre-registered differences. p and words only once all eight have all seeds, for Holm's correction is
-    over eight."""
+    """The eight pre-registered differences. p and words only once all eight have all seeds, for
+    Holm's correction is over eight."""
     found = {h.name: (d, p, word) for h, d, p, word in family(table)}
     final = len(found) == len(FAMILY) and all(d.seeds == SEEDS for d, _, _ in found.values())
     lines = []
     for h in FAMILY:
         line: Numbers = {
             "name": h.name,
-            "a": words.short(h.a),
-            "b": words.short(h.b),
+            "a": SHORT[h.a],
+            "b": SHORT[h.b],
             "set": h.set,
             "expected": h.expected,
         }
@@ -149,100 +134,88 @@ def families(table: Table) -> list[Numbers]:
 
 
 def pairs(table: Table) -> list[Numbers]:
-    """Differences of one way of part A to another on each set: to the same weights with own statistics (against "own"),
-    and to GroupNorm, each at its own best rate."""
+    """Differences of one way of part A to another on each set: to the same weights with own
+    statistics (against "own"), and to GroupNorm, each at its own best rate."""
     rates, found = best_rates(table), []
-    for name in figures.SET_TITLES:
+    for name in (name for name in SETS if name not in ("validation", "negative")):
         for way in TITLES:
             for against, other in (("own", OWN), ("group", GROUP)):
                 if way == GROUP or other == way or not {way.name, GROUP.name} <= rates.keys():
                     continue
                 rate = rates[way.name]
                 d = pair(table, way, other, name, rate, rate if other == OWN else rates[GROUP.name])
-                if d and name not in ("validation", "negative"):
-                    about = {
-                        "label": words.SHORT[way],
-                        "way": way.way,
-                        "set": name,
-                        "against": against,
-                    }
+                if d:
+                    about = {"label": SHORT[way], "way": way.way, "set": name, "against": against}
                     found.append(about | {"rate": rate} | d)
     return found
 
 
 def momentum_map(table: Table) -> Numbers | None:
-    """Running statistics less own ones of the same weights, by set, rate, stop of the training, momentum and whether the
-    start is taken out. Cells: mean, low, high, F1 of running, of own, of GroupNorm, seeds, logs."""
+    """Running statistics less own ones of the same weights, by set, rate, stop of the training,
+    momentum and whether the start is taken out. Cells: mean, low, high, F1 of running, of own, of
+    GroupNorm, seeds, logs."""
     steps = sorted({int(row["step"]) for row in table.rows if row["part"] == "A"})
     if not steps or not table.seeds:
         return None
     stops = [(step, "constant") for step in steps] + [(steps[-1], "annealed")]
-    ways = {m: (momentum_way(m), momentum_way(m, True)) for m in MOMENTA}
     cells: dict[str, list[Any]] = {}
     for name in ("like", "renders"):
         for rate in RATES:
             for step, schedule in stops:
-                at = {"schedule": schedule, "step": None if step == steps[-1] else step}
-                if not table.of(OWN, rate, name, **at):
-                    continue
-                own = table.scores(OWN, rate, name, **at)
-                group = (
-                    table.scores(GROUP, rate, name, **at)
-                    if table.of(GROUP, rate, name, **at)
-                    else None
+                at = rate, name, schedule, None if step == steps[-1] else step
+                own, group = (
+                    table.scores(way, *at) if table.of(way, *at) else None for way in (OWN, GROUP)
                 )
-                for way in (way for both in ways.values() for way in both):
-                    if table.of(way, rate, name, **at):
-                        running = table.scores(way, rate, name, **at)
+                for way in (Way(V1.norm, word) for word in BY_MOMENTUM):
+                    if own and table.of(way, *at):
+                        running = table.scores(way, *at)
                         d = paired(running, own)
                         means = [
                             float(np.nanmean(each.f1)) if each else None
                             for each in (running, own, group)
                         ]
-                        values = [
-                            x if x is None else round(x, 4) for x in (d.mean, d.low, d.high, *means)
-                        ]
-                        cells[f"{name}|{rate:g}|{step} {schedule}|{way.way}"] = [
-                            *values,
-                            d.seeds,
-                            len(own.names),
-                        ]
+                        values = (d.mean, d.low, d.high, *means)
+                        shown = [x if x is None else round(x, 4) for x in values]
+                        key = f"{name}|{rate:g}|{step} {schedule}|{way.way}"
+                        cells[key] = [*shown, d.seeds, len(own.names)]
     return {
-        "stops": [f"{step} {schedule}" for step, schedule in stops], "rates": [f"{r:g}" for r in RATES],
-        "momenta": [str(m) for m in MOMENTA], "cells": cells,
-    }  # fmt: skip
+        "stops": [f"{step} {schedule}" for step, schedule in stops],
+        "rates": [f"{r:g}" for r in RATES],
+        "momenta": [str(m) for m in MOMENTA],
+        "cells": cells,
+    }
 
 
 def depth(table: Table) -> Numbers | None:
-    """Own statistics in the first k norms less running statistics throughout, same weights; and one scalar a norm."""
+    """Own statistics in the first k norms less running statistics throughout, same weights; and one
+    scalar a norm."""
     rate, found = best_rates(table).get(V1.name), {}
-    for name in ("like", "renders", "blank"):
-        ways = {k: Way(V1.norm, f"own first {k}", "D") for k in range(1, 65)}
-        line = {
-            k: d
-            for k, way in ways.items()
-            if rate and (d := pair(table, way, V1, name, rate, rate))
-        }
-        if line and rate:
+    for name in ("like", "renders", "blank") if rate else ():
+        if line := _line(table, {k: f"own first {k}" for k in range(1, 65)}, name, rate):
             scalar = pair(table, Way(V1.norm, "one scalar", "D"), V1, name, rate, rate)
-            found[name] = {"x": list(line), "line": list(line.values()), "scalar": scalar}
+            found[name] = line | {"scalar": scalar}
     return found or None
 
 
 def unlabelled(table: Table) -> Numbers | None:
-    """Statistics of n unlabelled renders less running statistics, same weights, by prior; and own statistics."""
+    """Statistics of n unlabelled renders less running statistics, same weights, by prior; and own
+    statistics."""
     rate, found = best_rates(table).get(V1.name), {}
-    for name in ("renders", "real_colour"):
+    for name in ("renders", "real_colour") if rate else ():
         lines = {}
         for prior in PRIORS:
-            ways = {n: Way(V1.norm, f"unlabelled {n} prior {prior}", "D") for n in UNLABELLED}
-            line = {
-                n: d
-                for n, way in ways.items()
-                if rate and (d := pair(table, way, V1, name, rate, rate))
-            }
-            if line:
-                lines[str(prior)] = {"x": list(line), "line": list(line.values())}
-        if lines and rate:
+            ways = {n: f"unlabelled {n} prior {prior}" for n in UNLABELLED}
+            if line := _line(table, ways, name, rate):
+                lines[str(prior)] = line
+        if lines:
             found[name] = {"priors": lines, "own": pair(table, OWN, V1, name, rate, rate)}
     return found or None
+
+
+def _line(table: Table, ways: dict[int, str], name: str, rate: float) -> Numbers | None:
+    """Each of these ways of part D less running statistics of the same weights, by its number."""
+    found = {
+        n: pair(table, Way(V1.norm, way, "D"), V1, name, rate, rate) for n, way in ways.items()
+    }
+    there = {n: d for n, d in found.items() if d}
+    return {"x": list(there), "line": list(there.values())} if there else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from studies.batch_size_one.figures import SHORT
+from studies.batch_size_one.findings import V1
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page.pairs import Numbers, pair
-from studies.batch_size_one.page.words import MIXED, NORMS, SHORT
+from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.table import Table, Way
 
@@ -27,7 +29,7 @@ def over_rates(table: Table) -> Numbers | None:
 
 
 def batch(table: Table) -> Numbers | None:
-    """Part C: BatchNorm pooled over k logs a step less GroupNorm accumulated over the same k, at each rate."""
+    """Part C: BatchNorm pooled over k logs a step less GroupNorm over the same k, at each rate."""
     found = {}
     rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
     many = sorted({int(row["logs"]) for row in table.rows if row["part"] == "C"})
@@ -47,7 +49,8 @@ def _rates(table: Table, part: str) -> dict[str, float]:
 
 
 def sizes(table: Table) -> list[Numbers] | None:
-    """Part E: v1 less GroupNorm, both trained on whole logs, and less its own statistics, by the size of the log."""
+    """Part E: v1 less GroupNorm, both trained on whole logs, and less its own statistics, by the
+    size of the log."""
     rates, found = _rates(table, "E"), []
     a = Way("batch_momenta", "m0.01", "E")
     for name in ("like", "blank", *TALL):
@@ -58,9 +61,7 @@ def sizes(table: Table) -> list[Numbers] | None:
             if {a.norm, b.norm} <= rates.keys() and (
                 d := pair(table, a, b, name, rates[a.norm], rates[b.norm])
             ):
-                found.append(
-                    {"set": name, "against": against, "label": next(iter(SHORT.values()))} | d
-                )
+                found.append({"set": name, "against": against, "label": SHORT[V1]} | d)
     return found or None
 
 

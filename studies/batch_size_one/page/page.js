@@ -10,7 +10,7 @@ const FIVE = [
     "Fixed statistics describe the training, whatever comes.",
     (data) => {
       const kept = data.tradeoff.filter((p) => p.best).map((p) => `${p.short} ${percent(p.renders.mean)}`);
-      return kept.length ? `Of the F1, kept on renders: ${kept.join(", ")}.` : null;
+      return kept.length ? `Of the F1, kept on renders: ${kept.join("; ")}.` : null;
     }],
   ["If your pictures are all of one kind and mostly blank, fixed statistics are the safer ones. Else cut the blank away, or predict by windows.",
     "Blank paper changes what a norm that reads the picture divides by.",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from studies.batch_size_one.findings import paired
+from studies.batch_size_one.findings import matched, paired
 from studies.batch_size_one.statistics import Difference, Estimate
 from studies.batch_size_one.table import Table, Way
 
@@ -17,24 +15,16 @@ Numbers = dict[str, Any]
 def pair(
     table: Table, a: Way, b: Way, name: str, rate_a: float, rate_b: float, logs: int = 1
 ) -> Numbers | None:
-    """a less b on a set at the annealed end, over the seeds that both have; a and b: the mean F1 of each. None where
-    either was not scored."""
-    seeds = set(table.of(a, rate_a, name, logs=logs)) & set(table.of(b, rate_b, name, logs=logs))
-    if not seeds:
+    """a less b on a set at the annealed end, over the seeds that both have; a and b: the mean F1 of
+    each. None where either was not scored."""
+    both = (a, rate_a), (b, rate_b)
+    if not all(table.of(way, rate, name, logs=logs) for way, rate in both):
         return None
-    first, second = (
-        table.scores(way, rate, name, logs=logs).of_seeds(seeds)
-        for way, rate in ((a, rate_a), (b, rate_b))
-    )
-    scored = ~np.isnan(first.f1).any(0) & ~np.isnan(second.f1).any(0)
-    if not scored.any():
+    first, second = matched(*(table.scores(way, rate, name, logs=logs) for way, rate in both))
+    if not first.f1.size:
         return None
-    means = {
-        "a": float(first.f1[:, scored].mean()),
-        "b": float(second.f1[:, scored].mean()),
-        "logs": int(scored.sum()),
-    }
-    return numbers_of(paired(first, second)) | {k: round(v, 4) for k, v in means.items()}
+    means = {"a": round(float(first.f1.mean()), 4), "b": round(float(second.f1.mean()), 4)}
+    return numbers_of(paired(first, second)) | means | {"logs": len(first.names)}
 
 
 def numbers_of(found: Difference | Estimate) -> Numbers:

@@ -1,16 +1,9 @@
-"""Words for what the code calls by short names, beyond those of `figures.TITLES`."""
+"""Words for what the code calls by short names, beyond those of `figures`."""
 
 from studies.batch_size_one.figures import TITLES
-from studies.batch_size_one.findings import ADABN, CORRECTED, FASTER, GROUP, OWN, V1
+from studies.batch_size_one.findings import CORRECTED, FASTER, OWN, V1
 from studies.batch_size_one.table import Way
 
-SHORT = {
-    V1: "BatchNorm v1",
-    CORRECTED: "v1, start taken out",
-    FASTER: "BatchNorm 0.1",
-    OWN: "own statistics",
-    GROUP: "GroupNorm",
-}
 NORMS = {
     "group16": "GroupNorm, groups of 16",
     "group8": "GroupNorm, groups of 8",
@@ -42,7 +35,3 @@ PARTS = {
 
 def title(way: Way) -> str:
     return TITLES.get(way) or NORMS.get(way.norm) or MIXED[way]
-
-
-def short(way: Way) -> str:
-    return "v1, statistics of 16 renders" if way == ADABN else SHORT[way]
