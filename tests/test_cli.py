@@ -191,6 +191,8 @@ def test_a_wrong_key_in_the_file_is_named(
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, PredictConfig, "--tracks", "1-2", "scan.tif")
     assert "give scans, before the options" in line
+    line = refused(capsys, PredictConfig, "--scans", "scan.tif")
+    assert "there is no option --scans: it stands alone" in line
     line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "22780:3300", "9=9")
     assert "'22780:3300' is not ROW=DEPTH" in line
 

@@ -33,6 +33,8 @@ class _Parser(argparse.ArgumentParser):
             name = unknown[1].replace("-", "_")
             near = get_close_matches(name, [action.dest for action in self._actions], 1)
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
+            if near == [unknown[1]]:
+                advice = "it stands alone, before the options"
             if name.rpartition(".")[2] in OF_OTHER_PROGRAMS:
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
@@ -183,7 +185,5 @@ def _flat(options: Any, key: str = "--") -> dict[str, Any]:
     """{"model": {"norm": "batch"}} -> {"--model.norm": "batch"}."""
     if not isinstance(options, dict):
         return {key.rstrip("."): options}
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        flat |= _flat(value, f"{key}{name}.")
-    return flat
+    inner = (_flat(value, f"{key}{name}.") for name, value in options.items())
+    return {name: value for each in inner for name, value in each.items()}
