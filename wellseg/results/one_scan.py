@@ -102,16 +102,8 @@ def mask_scan(
                 view.curves = curves.shown
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None
-        evaluation = RowEvaluation(
-            net,
-            scan.rows,
-            scan.columns,
-            precision=config.precision,
-            device=config.device,
-            memory=config.memory,
-            window_rows=config.window_rows,
-            scratch=config.scratch,
-        )
+        asked = ("precision", "device", "memory", "window_rows", "scratch")
+        evaluation = RowEvaluation(net, *size, **{name: getattr(config, name) for name in asked})
         if spill_gb := evaluation.spill_bytes / 1e9:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")

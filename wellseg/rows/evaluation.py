@@ -30,7 +30,7 @@ from wellseg.net.options import parse_bytes
 from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
-from wellseg.rows.store import Block, RowStore, disk_full
+from wellseg.rows.store import Block, RowStore, disk_full, give_back_memory
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
@@ -145,6 +145,7 @@ class RowEvaluation:
                     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                         strips = self.output.advance()
                     torch.set_num_threads(threads)  # for whoever takes them
+                    give_back_memory()
                     for strip in strips:
                         yield first_row, strip.to(torch.promote_types(self.dtype, torch.float32))
                         first_row += strip.shape[2]

@@ -1,7 +1,9 @@
 """Where rows are kept: in memory within a budget, else in a temporary file."""
 
+import ctypes
 import errno
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from mmap import mmap
@@ -112,3 +114,9 @@ def disk_full(folder: Path, needed_bytes: int, free_bytes: int = 0) -> ScratchFu
 
 def _bytes_of(tensor: Tensor) -> memoryview:
     return memoryview(tensor.view(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
+
+
+def give_back_memory() -> None:
+    """What is free in the heap goes back to the system: 1 GB of holes in a scan of 628 Mpx."""
+    with suppress(OSError, TypeError, AttributeError):  # only glibc waits to be asked
+        ctypes.CDLL(None).malloc_trim(0)
