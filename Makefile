@@ -1,4 +1,4 @@
-# make train: set up, train a small model, mask the sample scan.  make test: set up, run the tests.
+# make train: set up, train the bundled weights on drawn logs, mask the sample scan.  make test: set up, run the tests.
 VENV   ?= .venv
 PYTHON ?= python3.11
 BIN    := $(VENV)/bin
