@@ -19,7 +19,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 def shared() -> Path:
     """Real scans and oddities, beside the checkout on the developers' machines only."""
     if not SHARED.is_dir():
-        pytest.skip("no ../shared here")
+        pytest.skip("no shared scans")
     return SHARED
 
 

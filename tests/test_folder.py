@@ -250,7 +250,7 @@ def test_progress_is_weighed_by_bytes():
 
 
 def test_a_pool_that_cannot_start_is_one_line(folder, weights, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "_end_with_parent", os.abort)  # of every worker, before a scan
+    monkeypatch.setattr(engines, "end_with_parent", os.abort)  # of every worker, before a scan
     run(folder, "--weights", weights, "--jobs", 2, status=2)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and "no worker process stays alive" in said[0]
@@ -259,7 +259,7 @@ def test_a_pool_that_cannot_start_is_one_line(folder, weights, monkeypatch, caps
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
     config = PredictConfig([str(folder)], memory="1GB", device="cpu")
-    shared, jobs = engines._share_out(Settings(config, {}), 3, Screen([], 0))
+    shared, jobs = engines.share_out(Settings(config, {}), 3, Screen([], 0))
     said = "1 at a time on 16 cores, as --memory is 1GB: --memory 3GB would allow 3"
     assert jobs == 1 and shared.config.memory < 1e9 and said in capsys.readouterr().err
 

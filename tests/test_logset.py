@@ -185,7 +185,7 @@ def test_read_mask_png(tmp_path: Path) -> None:
         read_mask(tmp_path / "none.png")
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared scans are not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no shared scans")
 def test_the_labelled_regions() -> None:
     logs = list_logs(SHARED / "real" / "labelled")
     assert len(logs) == 28

@@ -33,7 +33,7 @@ truth = torch.zeros(1, 1, rows, columns, dtype=torch.uint8)
 truth[..., ::50] = 255
 optimizer = torch.optim.AdamW(segmenter.net.parameters())
 for _ in range(2):
-    loss, logits = segmenter._step(Sample(255 - truth, truth, "x"), "train")
+    loss, logits = segmenter.loss_of(Sample(255 - truth, truth, "x"), "train")
     del logits
     loss.backward()
     optimizer.step()

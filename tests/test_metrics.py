@@ -278,7 +278,7 @@ def test_the_baseline_of_plain_paper_is_empty(tone: int) -> None:
     assert not baseline_mask(np.full((300, 200), tone, np.uint8)).any()
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the shared scans are not here")
+@pytest.mark.skipif(not REAL.is_dir(), reason="no shared scans")
 def test_agreement_with_an_independent_scorer() -> None:
     """Another implementation's scores of the same masks, written with four digits."""
     with open(REAL / "reference" / "scores.csv", newline="") as file:

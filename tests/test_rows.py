@@ -486,7 +486,7 @@ def test_what_is_spilled_comes_back_as_it_was(
     net, ink = randomised(ResUNet(**SMALL)), random_ink(90, 50, dtype=torch.float32)
     options = {"precision": precision, "strip_rows": 16, "device": device}
     in_memory = by_rows(net, ink, **options)
-    monkeypatch.setattr(evaluation, "_store_budget", lambda *_: 0)
+    monkeypatch.setattr(evaluation, "store_budget", lambda *_: 0)
     assert torch.equal(by_rows(net, ink, **options), in_memory)
 
 
@@ -505,7 +505,7 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
         (200_000, True, True),
         (PLENTY, True, False),
     ):
-        monkeypatch.setattr(evaluation, "_store_budget", lambda *_, budget=budget: budget)
+        monkeypatch.setattr(evaluation, "store_budget", lambda *_, budget=budget: budget)
         planned = RowEvaluation(ResUNet(**SMALL).eval(), 200, 64, memory=PLENTY, strip_rows=32)
         for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass

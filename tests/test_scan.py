@@ -1060,7 +1060,7 @@ def test_big_masks_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(tifffile, "TiffWriter", writer)
     for rows in (1000, 500_000):
         mask = MaskWriter(rows, 10_000)
-        mask._taken = rows
+        mask.taken = rows
         with pytest.raises(Stop):
             mask.write(tmp_path / "mask.tif")
     assert seen == [False, True]

@@ -77,7 +77,7 @@ def test_a_run_goes_on_where_the_rows_end(tmp_path, rows, capsys, monkeypatch):
     into = tmp_path / "rows"
     collect.collect(tmp_path / "first", into)
     done = []
-    monkeypatch.setattr(run._Run, "do", lambda self, cell, scored, name: done.append(name))
+    monkeypatch.setattr(run.Run, "do", lambda self, cell, scored, name: done.append(name))
     asked = {"out": tmp_path / "run", "parts": "AD", "rows": into, "device": "cpu"}
     run.atlas(**asked, seeds=1)
     assert done[0] == "D-batch_frozen-0.001-s0-f0.05" and done[-1] == f"D-of-{NAME}"
@@ -113,6 +113,6 @@ def test_a_real_cell_is_taken(tmp_path, monkeypatch):
     )
     logs.real = logs.pages = tmp_path
     torch.set_num_threads(1)
-    run._Run(tmp_path, logs).cells([cell])
+    run.Run(tmp_path, logs).cells([cell])
     collect.collect(tmp_path, tmp_path / "rows-kept")
     assert len(collect.committed(tmp_path / "rows-kept")) == 2 + 8 + 1

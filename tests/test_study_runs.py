@@ -101,7 +101,7 @@ def test_own_statistics_are_instance_norm_and_scoring_changes_no_weights(tmp_pat
 def test_a_run_whose_loss_is_no_number_scores_0_and_is_not_left_out(tmp_path, logs, monkeypatch):
     monkeypatch.setattr("studies.batch_size_one.train.curve_loss", lambda z, _: z.sum() * np.nan)
     monkeypatch.setattr("studies.batch_size_one.score.THRESHOLDS", (0.5,))
-    run._Run(tmp_path, logs).cells([TINY])
+    run.Run(tmp_path, logs).cells([TINY])
     rows = read_rows([tmp_path / "rows" / f"{TINY.name}.csv"])
     assert {row["status"] for row in rows} == {"diverged"}
     assert {row["f1"] for row in rows if row["set"] == "like"} == {"0.0000;0.0000"}

@@ -52,7 +52,7 @@ def atlas(
     torch.set_num_threads(threads)
     chosen = str(pick_device(device))
     made_here(chosen)  # before the first row, for others may commit meanwhile
-    run = _Run(out, Logs(out / "logs", real, pages, 4 if tiny else 64), chosen, score_later)
+    run = Run(out, Logs(out / "logs", real, pages, 4 if tiny else 64), chosen, score_later)
     run.kept = None if tiny else rows
     _claim(out, committed_corpus(run.kept))
     for part in parts:
@@ -78,7 +78,7 @@ def _cells(planned: Sequence[Cell], seeds: int, tiny: bool) -> list[Cell]:
 
 
 @dataclass
-class _Run:
+class Run:
     """A start of the study. kept: the folder of rows that are in the repository."""
 
     out: Path

@@ -127,12 +127,12 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 
     Raises ValueError for what is wrong with all scans.
     """
-    settings, jobs = _share_out(settings, len(tasks), screen)
+    settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
     # and typing.py there shadows Python's (opencv/opencv#28766). Not forked: a child that inherits
     # thread pools without their threads hangs.
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPool(jobs, initializer=_end_with_parent, context=spawn)
+    pool = ProcessPool(jobs, initializer=end_with_parent, context=spawn)
     try:
         put = partial(pool.schedule, _mask)
         same = os.getcwd(), settings
@@ -154,7 +154,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
         clear(tasks)
 
 
-def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
+def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
     """Cores and memory of each worker, and how many workers."""
     config, cores = settings.config, os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
@@ -173,7 +173,7 @@ def _share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A worker whose parent has gone, killed perhaps, has nobody to report to."""
     parent: Any = multiprocessing.parent_process()
     threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()

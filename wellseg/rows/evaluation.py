@@ -90,7 +90,7 @@ class RowEvaluation:
             strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (8 * WORKING_STRIPS))
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
-        self.budget_bytes = _store_budget(parse_bytes(memory), working_bytes, self.device)
+        self.budget_bytes = store_budget(parse_bytes(memory), working_bytes, self.device)
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
         self.ram_bytes, self.spill_bytes = self.store.peak_ram_bytes, self.store.disk_bytes
@@ -290,7 +290,7 @@ def select_rows(
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
 
 
-def _store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
+def store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
     """What may be kept in memory: all but what the process has and what strips at work take."""
     if device.type == "cuda":
         return int(0.8 * free_bytes(device)) - working_bytes

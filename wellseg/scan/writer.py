@@ -21,7 +21,7 @@ class MaskWriter:
     """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self.rows, self.columns, self._taken = rows, columns, 0
+        self.rows, self.columns, self.taken = rows, columns, 0
         self._strips: list[bytes] = []
         self._waiting = np.empty((0, columns), np.uint8)
 
@@ -29,9 +29,9 @@ class MaskWriter:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
         if band.dtype != np.uint8 or band.shape != (len(band), self.columns):
             raise ScanError(f"{band.dtype} {band.shape} is not uint8 (rows, {self.columns})")
-        self._taken += len(band)
+        self.taken += len(band)
         rows = np.concatenate([self._waiting, band])
-        while len(rows) >= STRIP_ROWS or (self._taken == self.rows and len(rows)):
+        while len(rows) >= STRIP_ROWS or (self.taken == self.rows and len(rows)):
             self._strips.append(zlib.compress(rows[:STRIP_ROWS].tobytes(), 6))
             rows = rows[STRIP_ROWS:]
         self._waiting = rows
@@ -42,8 +42,8 @@ class MaskWriter:
         Raises ScanError if the bands do not add up to rows x columns, and OSError.
         """
         size = f"{self.rows} x {self.columns}"
-        if self._taken != self.rows or not self.rows * self.columns:
-            raise ScanError(f"{path}: bands of {self._taken} rows are no mask of {size} pixels")
+        if self.taken != self.rows or not self.rows * self.columns:
+            raise ScanError(f"{path}: bands of {self.taken} rows are no mask of {size} pixels")
         tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         if resolution is not None:
             tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}

@@ -76,7 +76,7 @@ class Segmenter(LightningModule):
         fits = step_bytes(self.model, sample.gray.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
-    def _step(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
+    def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         self.skipped.update(sample.skipped)
         logits = self.net(to_ink(sample.gray))
@@ -85,7 +85,7 @@ class Segmenter(LightningModule):
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
-        loss, _ = self._step(sample, "train")
+        loss, _ = self.loss_of(sample, "train")
         self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         if not torch.isfinite(loss):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
@@ -94,7 +94,7 @@ class Segmenter(LightningModule):
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:
-        _, logits = self._step(sample, "val")
+        _, logits = self.loss_of(sample, "val")
         target = torch.where(sample.truth == 255, 1, sample.truth.long())
         self.dice.update((logits > 0).long(), target)
         self.log("val/dice", self.dice, batch_size=1)
