@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,8 @@ def test_coordinates_lie_on_the_page(path):
     for runs in page["runs"]:
         assert len(runs) % 2 == 0 and runs == sorted(set(runs))
         assert not runs or (0 <= runs[0] and runs[-1] <= page["columns"])
-    assert (pages.mask_of(page) == 255).mean() < 0.2
+    share = (pages.mask_of(page) == 255).mean()
+    assert 0 < share < 0.2 or (share == 0 and re.search("no curve|without curves", page["note"]))
 
 
 def test_the_metadata_describe_what_is_there():

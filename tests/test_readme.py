@@ -64,8 +64,6 @@ def test_commands_of_the_documents_run_word_for_word(
                 if folder and folder.exists():
                     continue  # of another document: a run there goes on with --resume only
                 words += short
-                if "runs/before/model.safetensors" in words:
-                    words[words.index("runs/before/model.safetensors")] = "paper-logs-12"
             ran = subprocess.run(
                 [sys.executable, "-m", "wellseg", *words],
                 cwd=tmp_path,

@@ -70,10 +70,8 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int,
             mask, header = paper_mask(gray, probability, dpi, header, config.curves)
             if (mask == 128).mean() <= MOST_UNKNOWN:
                 yield row, gray, mask
-        if header and left > config.crops // 2:
-            row += height
-        else:
-            row += max(height, (scan.rows - height - row) // max(1, left))
+        spread = max(height, (scan.rows - height - row) // max(1, left))
+        row += height if header and left > config.crops // 2 else spread
         if row + height > scan.rows:
             return
 

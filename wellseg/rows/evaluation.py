@@ -39,8 +39,8 @@ KEEP_ABOVE_WORK = 100
 to write a value to disk and read it again takes about as long."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
-"""Size of a strip of the widest map. A few of them fit in a CPU's cache together; a GPU that gets
-little at a time waits for Python. So does a CPU, with 2 MB."""
+"""Of a strip of the widest map. A few of them fit in a CPU's cache together. Of smaller ones, 2 MB
+on a CPU, there are so many that Python takes the time."""
 
 WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 432 << 20, 1.1
 """Strips side by side at most. Each takes so many of the widest map, and so much more is resident:
@@ -90,7 +90,9 @@ class RowEvaluation:
             strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (8 * WORKING_STRIPS))
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
-        self.budget_bytes = store_budget(parse_bytes(memory), working_bytes, self.device)
+        memory_bytes = parse_bytes(memory)
+        self.budget_bytes = store_budget(memory_bytes, working_bytes, self.device)
+        self.crowded_bytes = memory_bytes - working_bytes  # the next strips may take the rest
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
         self.ram_bytes, self.spill_bytes = self.store.peak_ram_bytes, self.store.disk_bytes
@@ -145,7 +147,8 @@ class RowEvaluation:
                     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                         strips = self.output.advance()
                     torch.set_num_threads(threads)  # for whoever takes them
-                    give_back_memory()
+                    if resident_bytes() > self.crowded_bytes:  # it takes a tenth of the time
+                        give_back_memory()
                     for strip in strips:
                         yield first_row, strip.to(torch.promote_types(self.dtype, torch.float32))
                         first_row += strip.shape[2]
