@@ -55,9 +55,7 @@ def curves(config: CurvesConfig) -> None:
                 in_colour = open_scan(scan, gray.page, colour=True, invert=invert)
                 colours = files.enter_context(in_colour)
         else:
-            print(
-                f"{given.name}: without the scan (--scan) no colours, and tracks by --tracks alone"
-            )
+            print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title, options = str(report.get("scan", scan.name or name)), config.curve_options()
         writer = CurveWriter(out / name, title, rows, columns, gray.dpi, options, config.scratch)
         files.enter_context(writer)

@@ -28,6 +28,8 @@ from wellseg.scan.writer import MaskWriter
 if TYPE_CHECKING:
     from torch import nn
 
+OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
+
 
 def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
     """What stands beside NAME.json, the report, when a scan is done with these options."""
@@ -150,13 +152,7 @@ def mask_scan(
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
-        "rows": scan.rows,
-        "columns": scan.columns,
-        "dpi": scan.dpi,
-        "kind": scan.kind,
-        "page": scan.page,
-        "pages": scan.pages,
-        "mostly_black": scan.mostly_black,
+        **{name: getattr(scan, name) for name in OF_THE_SCAN},
         "curve_share": curve_px / (scan.rows * scan.columns),
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
         **(curves.quality() | {"scan_path": str(Path(task.scan).absolute())} if curves else {}),

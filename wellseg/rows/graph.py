@@ -17,6 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
+from wellseg.norms import Norm
+
 Rows = tuple[int, int]  # first, past the last
 Ints = tuple[int, ...] | list[int]
 aten = torch.ops.aten
@@ -64,7 +66,7 @@ class Step:
     rule: Rule
     inputs: list["Step"]
     meta: Tensor  # (1, channels, rows, columns) in the evaluation's dtype, without data
-    norm: nn.Module | None = None  # of a norm that must have seen all rows of its input first
+    norm: Norm | None = None  # of a norm that must have seen all rows of its input first
     users: list["Step"] = field(default_factory=list)
 
     @property
@@ -138,8 +140,8 @@ class _Recorder(TorchDispatchMode):
         """Stands for the ``forward`` of a norm, which is one step."""
         source = self.step_of[_memory(x)]
         meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
-        reads_image = getattr(norm, "reads_image", False)
-        return self._add(Step(Rule(forward), [source], meta, norm if reads_image else None))
+        reader = norm if isinstance(norm, Norm) and norm.reads_image else None
+        return self._add(Step(Rule(forward), [source], meta, reader))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -2,11 +2,11 @@
 
 import math
 from functools import reduce
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from wellseg.norms import Norm
 from wellseg.norms.moments import Moments, block_moments, merge_moments
 
 BLOCK_VALUES = 1 << 18  # of a bf16 map scaled in float32 at a time: 1 MB, which stays in the cache
@@ -76,12 +76,11 @@ class DepthStatistics:
         return means[0] + mean, weights @ (variances + away.square()) - mean.square()
 
 
-def scale_and_shift(x: Tensor, norm: nn.Module, statistics: DepthStatistics, start: int) -> Tensor:
+def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: int) -> Tensor:
     """A norm that reads the image, on rows of its input from ``start`` on, (1, C, h, W) in
     channels_last order, once their statistics are known."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
-    function: Any = norm.scale_shift
-    both = torch.stack(function(*statistics.of_rows(start, start + height))).to(wide)
+    both = torch.stack(norm.scale_shift(*statistics.of_rows(start, start + height))).to(wide)
     scale, shift = both[:, :, None].expand(-1, height, -1, -1)
     rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
     if x.dtype == wide:
@@ -89,6 +88,9 @@ def scale_and_shift(x: Tensor, norm: nn.Module, statistics: DepthStatistics, sta
     else:
         given = torch.empty_like(rows)
         block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
-        for part in (slice(first, first + block) for first in range(0, height, block)):
-            given[part] = torch.addcmul(shift[part], rows[part].to(wide), scale[part])
+        buffer = torch.empty_like(rows[:block], dtype=wide)
+        blocks = (each.split(block) for each in (given, rows, shift, scale))
+        for out, of, up, by in zip(*blocks, strict=True):
+            part = buffer[: len(of)].copy_(of)
+            out.copy_(torch.addcmul(up, part, by, out=part))
     return given[None].permute(0, 3, 1, 2)
