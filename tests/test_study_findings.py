@@ -103,3 +103,15 @@ def test_lag_and_start_as_registered(table):
     assert found[0].by_annealing.mean == pytest.approx(0, abs=1e-9)
     assert found[1].early.mean == pytest.approx(0.3)
     assert found[1].late.mean == pytest.approx(0, abs=1e-9)
+
+
+def test_seeds_without_the_higher_rates_count_and_the_rate_is_of_those_that_all_have():
+    """As the deviations say: three seeds have four rates, the others the two lower ones."""
+    few = atlas_rows(seeds=5)
+    kept = [r for r in few if float(r["rate"]) <= 1e-3 or int(r["seed"]) < 3]
+    table = Table(kept)
+    assert table.seeds == (0, 1, 2, 3, 4)
+    assert set(findings.best_rates(table).values()) <= set(plan.RATES[:2])
+    assert table.scores(V1, 3e-3, "like").f1.shape == (3, 10)
+    lacks = [r for r in kept if (r["seed"], r["rate"]) != ("4", "0.0003")]
+    assert Table(lacks).seeds == (0, 1, 2, 3)

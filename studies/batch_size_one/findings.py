@@ -50,18 +50,19 @@ def seeds_said(table: Table) -> str:
 
 
 def validation(table: Table, way: Way) -> dict[float, float]:
-    """Mean F1 of a way of part A on the validation logs at the annealed end, at each rate."""
+    """Mean F1 of a way of part A on the validation logs at the annealed end, at each rate that all
+    seeds have."""
     found = {rate: table.of(way, rate, "validation") for rate in plan.RATES}
     return {
         rate: float(np.mean([np.nanmean(numbers(row["f1"])) for row in rows.values()]))
         for rate, rows in found.items()
-        if rows
+        if rows and len(rows) == len(table.seeds)
     }
 
 
 def best_rates(table: Table) -> dict[str, float]:
     """Of each way of part A, by its name, the rate with the highest mean F1 on the validation logs,
-    over the seeds that every rate has; ties: the lower rate."""
+    of the rates that all seeds have; ties: the lower."""
     asked = sorted({(row["norm"], row["way"]) for row in table.rows if row["part"] == "A"})
     best = {}
     for way in (Way(*each) for each in asked):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,8 @@ class Scores:
 
 
 class Table:
-    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that every rate and both
-    norms have."""
+    """Rows, as `rows.read_rows` gives them. Of part A only the seeds count that have all their
+    rates with both norms."""
 
     def __init__(self, rows: Iterable[dict[str, str]]) -> None:
         self.rows = list(rows)
@@ -67,9 +68,11 @@ class Table:
         for row in self.rows:
             self._found[_key(row)][int(row["seed"])] = row
             if row["part"] == "A" and (row["schedule"], row["set"]) == ("annealed", "validation"):
-                have[row["norm"], float(row["rate"])].add(int(row["seed"]))
-        wanted = [(norm, rate) for norm in ("batch_momenta", "group") for rate in plan.RATES]
-        self.seeds = tuple(sorted(set.intersection(*(have[each] for each in wanted))))
+                have[int(row["seed"])].add((row["norm"], float(row["rate"])))
+        norms = "batch_momenta", "group"
+        self.seeds = tuple(
+            s for s in sorted(have) if have[s] >= {*product(norms, plan.rates_of(s))}
+        )
 
     def of(
         self,

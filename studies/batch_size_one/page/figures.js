@@ -58,7 +58,7 @@ function tradeoff(box, data) {
   const kindOf = (p) => (p.depth || p.part === "F" ? "mixed" : p.fixed ? "running" : p.short === "GroupNorm" ? "group" : "own");
   const say = (p) => says.replaceChildren(h("b", { class: kindOf(p) }, p.label), h("br"),
     `${percent(p.renders.mean)} kept on renders (F1 ${plain(p.f1.like)} → ${plain(p.f1.renders)}), `,
-    `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "A" || p.part === "D" ? 12 : 6), ".");
+    `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "D" || (p.part === "A" && p.rate <= 0.001) ? 12 : 3), ".");
   const path = points.filter((p) => p.depth).sort((a, b) => a.depth - b.depth);
   const main = points.filter((p) => p.best);
   chart(plot, (width) => {
@@ -110,7 +110,7 @@ function family(data) {
   }));
   $("family-state").textContent = final
     ? "All eight have all twelve seeds: words as pre-registered."
-    : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that every rate has."
+    : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that has all its rates."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
   forest($("family"), lines, { label: "The eight pre-registered differences", left: 430,
     xTitle: "difference of F1; bar: 95 % interval" });

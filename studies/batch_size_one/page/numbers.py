@@ -21,7 +21,7 @@ from studies.batch_size_one.logs import SETS
 from studies.batch_size_one.page import words
 from studies.batch_size_one.page.others import batch, mixed, over_rates, sizes
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
-from studies.batch_size_one.plan import MOMENTA, RATES, plan
+from studies.batch_size_one.plan import FIRST_SEEDS, MOMENTA, RATES, plan
 from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
 from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -58,7 +58,7 @@ def parts(table: Table) -> list[Numbers]:
             cells = {cell for cell in cells if cell[-1]}
         seeds = table.seeds if part == "A" else {row["seed"] for row in here}
         counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
-        planned_seeds = SEEDS if part in "AD" else 6
+        planned_seeds = SEEDS if part in "AD" else FIRST_SEEDS
         about = {"part": part, "title": said} | counts
         found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})
     return found
