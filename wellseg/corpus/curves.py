@@ -191,8 +191,8 @@ class Plot:
         x = track.left + how.at * track.width
         coloured = len(set(pen.colour)) > 1
         if (coloured or collars) and how.on_line:
-            borders = [track.left, track.right]
-            x = draws.one_of(borders if how.on_border else self.columns.tolist()) + how.line_px
+            inner = [] if how.on_border else self.columns.tolist()
+            x = draws.one_of(inner or [track.left, track.right]) + how.line_px
         elif pen.style == "solid" and not coloured:
             near = np.abs(self.columns - x).min(initial=99) < how.off_line_px
             x += how.off_line_px if near else 0
