@@ -47,6 +47,17 @@ def test_a_bounce_is_no_crossing():
     assert scores.touches == {"bounces": 1, "bounces right": 1}
 
 
+def test_a_neighbour_within_tolerance_takes_no_touch_away():
+    """A third curve 4 px beside lies on the same printed one in every row, as its own does."""
+    one, other = 200 - abs(ROWS - 200) * 0.5, 202 + abs(ROWS - 200) * 0.5
+    followed = [(0, one - 4), (0, one), (0, other)]
+    for order in (followed, followed[::-1]):
+        assert score_identity(label(one, other), SHAPE, order).touches["bounces right"] == 1
+    away = np.where(ROWS < 200, one, np.nan)  # nobody goes on where it leaves
+    broken = score_identity(label(one, other), SHAPE, [(0, away), (0, other)])
+    assert broken.touches == {"bounces": 1, "bounces right": 0}
+
+
 def test_pieces_and_strays_are_edits():
     curve = np.full(400, 100.0)
     parts = [(0, curve[:150]), (150, curve[150:]), (20, np.full(60, 400.0))]

@@ -148,18 +148,15 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
                 continue
             kind = "crossings" if side[up - 1] != side[down] else "bounces"
             count[kind] += 1
-            above = _who(hit[[one, other], :, up - CLEAR_ROWS : up])
-            below = _who(hit[[one, other], :, down : down + CLEAR_ROWS])
-            count[kind + " right"] += above is not None and above == below
+            above = hit[[one, other], :, up - CLEAR_ROWS : up].sum(2)
+            below = hit[[one, other], :, down : down + CLEAR_ROWS].sum(2)
+            # Those that are on each in most rows, above and below: of neighbours two may be.
+            most = (above > 0) & (above == above.max(1, keepdims=True, initial=0))
+            most &= (below > 0) & (below == below.max(1, keepdims=True, initial=0))
+            chosen = linear_sum_assignment(~most)
+            right = len(chosen[0]) == 2 and most[chosen].all()
+            count[kind + " right"] += bool(right)
     return count
-
-
-def _who(hit: Flags) -> list[int] | None:
-    """The followed curves that are on each printed one in most of some rows; None where none is, or
-    the same on two."""
-    hits = hit.sum(2)
-    found = hits.argmax(1).tolist() if hits.size and hits.max(1).all() else []
-    return found if len(set(found)) == len(hit) else None
 
 
 def _snr(low: Floats, high: Floats, column: Floats) -> float:
