@@ -332,6 +332,19 @@ def test_white_ink_on_black(tmp_path: Path, page: np.ndarray) -> None:
         assert not scan.mostly_black
 
 
+def test_colours_on_black_are_ink(tmp_path: Path) -> None:
+    """Inverted first, then turned to gray: green, cyan and yellow on black were white paper."""
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(
+        path, np.array([[[0, 0, 0], [0, 255, 0], [0, 255, 255], [255, 255, 0]]], np.uint8)
+    )
+    with open_scan(path, invert=True) as scan:
+        gray = scan.read(0, 1)[0]
+    assert gray[0] == 255 and gray[1:].max() < 80
+    with open_scan(path, colour=True, invert=True) as scan:
+        assert np.array_equal(scan.read(0, 1)[0, 1], [255, 0, 255])
+
+
 def test_cmyk(tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, COLUMNS).astype(np.uint8)
     stored = np.zeros((4, COLUMNS, 4), np.uint8)

@@ -165,6 +165,7 @@ def score_files(
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
+    from wellseg.scan.pictures import to_gray
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
     from wellseg.scores.masks import score_log
@@ -174,21 +175,20 @@ def score_files(
     scores = score_log(mask, read_mask(log.mask), label=label)
     if probability is None or not label or not label.curves:
         return scores, None
-    with open_scan(log.image) as scan:
-        colours = [_read(log.image, colour=True)] if scan.kind == "colour" else []
-        dpi, gray = scan.dpi, scan.read(0, scan.rows)
+    with open_scan(log.image, colour=True) as scan:
+        dpi, picture = scan.dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower.at(dpi) as follower:
-        follower.add(gray, pixels, sure, *colours)
+        follower.add(to_gray(picture), pixels, sure, *([picture] if picture.ndim == 3 else []))
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves)
 
 
-def _read(path: Path, colour: bool = False) -> NDArray[np.uint8]:
+def _read(path: Path) -> NDArray[np.uint8]:
     from wellseg.scan.reader import open_scan
 
-    with open_scan(path, colour=colour) as scan:
+    with open_scan(path) as scan:
         return scan.read(0, scan.rows)
 
 

@@ -23,7 +23,7 @@ def curves(config: CurvesConfig) -> None:
     import numpy as np  # not above: --help is quick
 
     from wellseg.curves.files import CurveWriter
-    from wellseg.scan.pictures import is_sideways
+    from wellseg.scan.pictures import is_sideways, to_gray
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
@@ -40,33 +40,29 @@ def curves(config: CurvesConfig) -> None:
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
-        probabilities = gray = files.enter_context(open_scan(given))
+        probabilities = seen = files.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
-        colours = None
         if scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
-            gray = files.enter_context(open_scan(scan, page, invert=invert))
-            if (gray.rows, gray.columns) != (rows, columns) or is_sideways(gray.orientation):
+            seen = files.enter_context(open_scan(scan, page, colour=True, invert=invert))
+            if (seen.rows, seen.columns) != (rows, columns) or is_sideways(seen.orientation):
                 raise ValueError(
                     f"{scan.name} is stored sideways or not {rows:,} x {columns:,} pixels, as "
                     f"{given.name} is: turn it, or name the scan with --scan"
                 )
-            if gray.kind == "colour":
-                in_colour = open_scan(scan, gray.page, colour=True, invert=invert)
-                colours = files.enter_context(in_colour)
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title, options = str(report.get("scan", scan.name or name)), config.curve_options()
-        writer = CurveWriter(out / name, title, rows, columns, gray.dpi, options, config.scratch)
+        writer = CurveWriter(out / name, title, rows, columns, seen.dpi, options, config.scratch)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
             probability = probabilities.read(row, stop)
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
-            paper = 255 - probability if gray is probabilities else gray.read(row, stop)
-            seen = [colours.read(row, stop)] if colours else []
-            writer.put(paper, mask, probability, *seen)
+            picture = 255 - probability if seen is probabilities else seen.read(row, stop)
+            colours = [picture] if seen.kind == "colour" else []
+            writer.put(to_gray(picture), mask, probability, *colours)
     for note in writer.notes:
         print(f"{given.name}: {note}")
     stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""

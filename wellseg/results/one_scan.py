@@ -21,7 +21,7 @@ from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import Task
-from wellseg.scan.pictures import encode_png, is_sideways
+from wellseg.scan.pictures import encode_png, is_sideways, to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 
@@ -67,11 +67,8 @@ def mask_scan(
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:
-        scan = opened.enter_context(open_scan(task.scan, task.page, invert=config.invert))
-        colours = view = curves = None
-        if scan.kind == "colour":
-            in_colour = open_scan(task.scan, scan.page, colour=True, invert=config.invert)
-            colours = opened.enter_context(in_colour)
+        opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
+        scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
         # Rows of the file are not those that a person sees where it is turned.
         depth = config.curve_options().depth if scan.orientation in (1, 2) else None
@@ -109,13 +106,10 @@ def mask_scan(
         if spill_gb := evaluation.spill_bytes / 1e9:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
-        row = 0
-        for gray, logits in scan_bands(evaluation, scan, progress):
+        for picture, logits in scan_bands(evaluation, scan, progress):
             mask = np.where(logits > limits[0], np.uint8(255), np.uint8(0))
             counts += [np.count_nonzero(logits > limit) for limit in limits]
             masks.put(mask)
-            picture = colours.read(row, row + len(mask)) if colours else gray
-            row += len(mask)
             page.add(picture, mask)
             if probabilities or view or curves:
                 probability = to_8_bit(logits, mask, config.threshold)
@@ -124,7 +118,8 @@ def mask_scan(
             if view:
                 view.put(picture, probability)
             if curves:
-                curves.put(gray, mask, probability, *([picture] if colours else []))
+                colours = [picture] if scan.kind == "colour" else []
+                curves.put(to_gray(picture), mask, probability, *colours)
         # What an earlier run left, with other weights perhaps, does not hold for what appears now.
         stale = {".json", ".probability.tif", ".curves.csv"}.difference(endings(config, left_out))
         for ending in stale:

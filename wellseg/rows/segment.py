@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
 
 
@@ -33,6 +34,7 @@ def segment(
     if isinstance(scan, np.ndarray):
         if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
             raise ValueError(f"a scan is gray uint8, rows x columns, not {scan.dtype} {scan.shape}")
+        scan = np.ascontiguousarray(scan)  # torch reads no array backwards
         rows, columns = scan.shape
         read = lambda start, stop: scan[start:stop]  # noqa: E731
         opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, read=read))
@@ -51,11 +53,11 @@ def segment(
 def scan_bands(
     evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """The scan from top to bottom, each row once: gray and logits, both (rows, columns)."""
+    """The scan from top to bottom, each row once, as it is read; and logits (rows, columns)."""
 
     def read_ink(start: int, stop: int) -> Tensor:
-        return to_ink(torch.from_numpy(scan.read(start, stop))[None, None])
+        return to_ink(torch.from_numpy(to_gray(scan.read(start, stop)))[None, None])
 
     for first, logits in evaluation.bands(read_ink, progress):
-        gray = scan.read(first, first + logits.shape[2])
-        yield gray, logits[0, 0].float().cpu().numpy()
+        picture = scan.read(first, first + logits.shape[2])
+        yield picture, logits[0, 0].float().cpu().numpy()

@@ -22,7 +22,7 @@ from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan.errors import ScanError as ScanError
 from wellseg.scan.errors import one_line
-from wellseg.scan.pictures import Gray
+from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
@@ -124,7 +124,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold.
         """
-        self.path, self._invert = Path(path), invert
+        self.path, self._invert, self._as_gray = Path(path), invert, not colour
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
@@ -141,7 +141,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             elif not head.startswith(TIFFS):
                 hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
-            super().__init__(self._choose_page(tiff, page), tiff, colour)
+            # Inverted are colours: green on black is magenta on white, and its gray another.
+            super().__init__(self._choose_page(tiff, page), tiff, colour or invert)
             self._opened = opened.pop_all()
 
     def _choose_page(self, file: BinaryIO, wanted: int | None) -> Any:
@@ -175,7 +176,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
-        gray = np.empty((stop - start, self.columns, *(3,) * self._colour), np.uint8)
+        shown = np.empty((stop - start, self.columns, *(3,) * self._colour), np.uint8)
         row = start
         while row < stop:
             with _named(self.path, f"damaged at row {row}"):
@@ -187,14 +188,14 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 samples = self._band.samples[at:until]
                 if not len(samples):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
-                gray[row - start : row - start + len(samples)] = self._show(samples)
+                shown[row - start : row - start + len(samples)] = self._show(samples)
                 row += len(samples)
         if self._invert:
-            np.subtract(255, gray, out=gray)
-        self._values_read += gray.size
-        self._sum_read += sum(cv2.sumElems(gray)) if gray.size else 0.0
+            np.subtract(255, shown, out=shown)
+        self._values_read += shown.size
+        self._sum_read += sum(cv2.sumElems(shown)) if shown.size else 0.0
         self.mostly_black = self._sum_read < MOSTLY_BLACK * self._values_read
-        return gray
+        return to_gray(shown) if self._as_gray else shown
 
     def __exit__(self, *_: object) -> None:
         self._band = None
