@@ -66,10 +66,10 @@ def test_every_module_that_is_a_command_is_listed() -> None:
 def helps() -> dict[str, str]:
     """What --help of each command says, in a process in which nothing else was imported."""
     program = (
-        "import sys; from importlib import import_module\n"
+        "import sys; from wellseg.__main__ import main\n"
         f"for name in {list(COMMANDS)}:\n"
         "    print('\\0', end='')\n"
-        "    try: import_module('wellseg.' + name).main(['--help'])\n"
+        "    try: main([name, '--help'])\n"
         "    except SystemExit as ended: assert not ended.code\n"
         f"print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
     )

@@ -115,7 +115,7 @@ def test_a_step_longer_than_the_log_is_one_line(tmp_path):
 
 def test_files_of_earlier_logs_go_and_those_of_another_scan_stay(tmp_path):
     for name in ("log.1.las", "log.2.las", "log.2.curves.csv", "log.30.las"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("of wellseg")
     write(tmp_path, draw(sine(90)))
     assert {path.name for path in tmp_path.glob("*.las")} == {"log.las", "log.2.las"}
     remove_las(tmp_path / "log")
@@ -195,7 +195,7 @@ def test_wrong_rows_and_steps_are_refused():
     for rows in ("5", "9-5", "a-b", "-5"):
         with pytest.raises(ValueError, match="is not FROM-TO"):
             PredictConfig(["log.tif"], curves=True, rows=rows)
-    for options, message in (({"step": 0.5}, "give --depth"), ({"rows": "1-2"}, "give both")):
+    for options, message in (({"step": 0.5}, "give --depth"), ({"rows": "1-2"}, "give that, too")):
         with pytest.raises(ValueError, match=message):
             PredictConfig(["log.tif"], curves="step" in options, **options)
 

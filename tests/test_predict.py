@@ -388,3 +388,29 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
     overlay = cv2.imread(str(tmp_path / "log.overlay.png"), cv2.IMREAD_GRAYSCALE)
     overlay = overlay[HEAD_PX:][:80, :60]
     np.testing.assert_array_equal(overlay < 200, upright == 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "lost", "refused"),
+    [
+        ([], ["scan.las", "scan.1.las", "scan.html", "scan.curves.csv"], False),
+        (["--curves"], ["scan.las"], True),
+        (["--view"], ["scan.html"], True),
+    ],
+)
+def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, capsys):
+    """A log's LAS of the scan's name stands beside it in every archive."""
+    from wellseg import predict
+
+    scan = tmp_path / "scan.tif"
+    tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
+    for name in lost:
+        (tmp_path / name).write_text("~Version information\n VERS. 2.0: of a vendor\n")
+    with pytest.raises(SystemExit) as ended:
+        predict.main([str(scan), "--overwrite", *flags])
+    assert bool(ended.value.code) == refused
+    for name in lost:
+        assert "of a vendor" in (tmp_path / name).read_text()
+    if refused:
+        assert f"{lost[0]} is not wellseg's: name a folder" in capsys.readouterr().err
+        assert not (tmp_path / "scan.mask.tif").exists()

@@ -280,5 +280,5 @@ def test_a_curve_is_of_the_track_in_which_most_of_it_lies():
 def test_wrong_tracks_are_refused(tracks):
     with pytest.raises(ValueError, match="is not LEFT-RIGHT"):
         PredictConfig(["log.tif"], curves=True, tracks=tracks)
-    with pytest.raises(ValueError, match="give both"):
+    with pytest.raises(ValueError, match="give that, too"):
         PredictConfig(["log.tif"], tracks=["1-2"])

@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)
         raise SystemExit(2)
     else:
-        import_module(f"wellseg.{words[0]}").main(words[1:])
+        name = "curves.__main__" if words[0] == "curves" else words[0]
+        import_module(f"wellseg.{name}").main(words[1:])
 
 
 if __name__ == "__main__":

@@ -211,8 +211,7 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
 
 
 def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
-    """Markdown: each norm and mode at its rate, its scores, and in words its difference from the
-    last norm."""
+    """Markdown: each norm and mode at its rate: scores, and how it differs from the last norm."""
     rates = choose_rates(rows)
     scores: dict[Any, dict[Any, float]] = defaultdict(dict)
     for row in rows:

@@ -79,5 +79,5 @@ class PredictConfig(MaskOptions, CurveFileOptions):
         for flag in ("depth", "tracks", "rows", "step"):
             needed = "--curves or --view" if flag == "depth" else "--curves"
             if getattr(self, flag) and not (self.curves or (flag == "depth" and self.view)):
-                raise ValueError(f"--{flag} is for what {needed} writes: give both")
+                raise ValueError(f"--{flag} is for what {needed} writes: give that, too")
         self.curve_options()

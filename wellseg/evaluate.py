@@ -71,9 +71,13 @@ def evaluate(config: EvaluateConfig) -> int:
     from wellseg.scan.errors import ScanError
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scores.tables import badness, make_tables
-    from wellseg.training.masks import read_mask
+    from wellseg.training.masks import check_size, read_mask
 
-    logs = choose_logs(config.data, config.split)
+    logs = list_logs(config.data, config.split)
+    if not logs:
+        raise DataError(f"{config.data}: no logs in split {config.split}; choose another --split")
+    for log in logs:
+        check_size(log.mask, log.image)
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows: dict[LogFiles, Row] = {}
@@ -109,18 +113,6 @@ def evaluate(config: EvaluateConfig) -> int:
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")
     return SOME_FAILED if failed else 0
-
-
-def choose_logs(root: str | Path, split: str) -> list[LogFiles]:
-    """Logs of a data set, with masks of their images' sizes. Raises DataError: else, or none."""
-    from wellseg.training.masks import check_size
-
-    logs = list_logs(root, split)
-    if not logs:
-        raise DataError(f"{root}: no logs in split {split}; choose another --split")
-    for log in logs:
-        check_size(log.mask, log.image)
-    return logs
 
 
 def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[LogFiles], Any]:

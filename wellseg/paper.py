@@ -47,8 +47,7 @@ class PaperConfig(InferenceOptions):
     rows: int = 1400
     """Of a crop; it is as wide as the scan."""
     curves: bool = False
-    """Take the curves that the weights are sure of for truth (255), so that training learns from
-    real ones, too."""
+    """Take curves that the weights are sure of for truth (255): training learns from them, too."""
 
     def __post_init__(self) -> None:
         at_least(1, crops=self.crops)

@@ -29,8 +29,7 @@ class SynthConfig:
     seed: int = 0
     """Log number i is a pure function of (seed, i)."""
     preset: Preset = "quick"
-    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
-    3,200 x 480 and more; tiny: for tests."""
+    """Sizes. quick: 1,300 x 700; train: real widths, 1 to 1.6 Mpx; full: whole logs; tiny."""
 
     def __post_init__(self) -> None:
         at_least(1, count=self.count)
@@ -52,18 +51,20 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     """Draw the logs of these numbers that are not there yet, list all with their splits in
     split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
-    from wellseg.training.data_folder import claim, write_log, write_split
+    from wellseg.scan.atomic import write_csv
+    from wellseg.training.data_folder import claim, write_log
 
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        lines.append(f"{name},{split},{name},{kind_of(seed, number, preset)}")
+        kind = kind_of(seed, number, preset)
+        lines.append({"name": name, "split": split, "well": name, "kind": kind})
         if not (out / "images" / f"{name}.tif").exists():
             log = draw_log(seed, number, preset)
             write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore
             drawn += 1
-    write_split(out, "name,split,well,kind", lines)
+    write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
     return drawn
 
 

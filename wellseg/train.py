@@ -66,6 +66,10 @@ def train(
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
     model, optim = asdict(config.model), asdict(config.optim)
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
+    if resumed:
+        begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
+        if json.dumps(begun) != json.dumps(model):
+            raise ValueError(f"{config.out} was begun with --model {begun}: --resume with the same")
     if config.weights:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows

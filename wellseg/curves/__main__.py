@@ -9,6 +9,7 @@ Writes NAME.curves.csv and NAME.las anew. Exit status: 0 done, 2 not.
 
 import json
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from wellseg.cli import program
@@ -36,6 +37,9 @@ def curves(config: CurvesConfig) -> None:
     scan = config.scan or Path(report.get("scan_path", ""))
     if config.scan and not scan.is_file():
         raise ValueError(f"--scan {scan}: no such file")
+    if not config.depth and report.get("depth"):  # of predict, as the threshold
+        names = "depth", "depth_unit", "step"
+        config = replace(config, **{name: report[name] for name in names if report.get(name)})
     limit = 255 * (config.threshold or report.get("threshold", 0.5))
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)

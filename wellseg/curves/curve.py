@@ -49,9 +49,8 @@ class CurveFollower:
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 
     def add(self, *planes: NDArray[np.uint8]) -> None:
-        """The next rows, uint8 (rows, columns): gray 0 black to 255 white, mask 255 curve and 0
-        not, probability 255 for certainty; with a colour scan its red, green and blue (rows,
-        columns, 3)."""
+        """The next rows, uint8 (rows, columns): gray, 255 white; mask, 255 curve and 0 not;
+        probability, 255 certain; of a colour scan red, green and blue (rows, columns, 3)."""
         for row in range(0, len(planes[0]), BLOCK_ROWS):  # a block copies what waits
             self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
             self._have += len(self._parts[-1][0])

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg import __version__
-from wellseg.curves import remove_las
+from wellseg.curves import las_of, remove_las
 from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.tracks import TrackFinder, Tracks
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import atomic_file, refuse_foreign
 from wellseg.scan.reader import ScanError
 
 MOST_CURVES = 60
@@ -55,7 +55,8 @@ class CurveWriter:
 
     stem: the path of the files up to their endings. scan: the name of its file; rows, columns, dpi:
     of the scan, which is stored upright. scratch: folder for temporary data.
-    Raises ScanError if the scan has none of the rows that the options ask for.
+    Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
+    files of these names are there that are not wellseg's.
     """
 
     def __init__(
@@ -75,6 +76,12 @@ class CurveWriter:
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
+        logs = self._options.depth.logs if self._options.depth else ()
+        if beyond := [row for log in logs for row, _ in log.points if row >= rows]:
+            raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
+        if beyond := [right for _, right in self._options.tracks if right > columns]:
+            raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
+        refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
         given = self._options.tracks
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._finder = TrackFinder(columns, dpi)
@@ -185,7 +192,8 @@ class CurveWriter:
         apart = np.diff(index)
         if step:
             begin = math.ceil(index[0] / step)
-            steps = np.arange(begin, max(begin + 1, index[-1] / step)) * step  # one at least
+            end = max(begin, math.floor(index[-1] / step + 1e-9)) + 1  # one line at least
+            steps = np.arange(begin, end) * step
             rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
         elif np.ptp(apart) < 1e-6:
             step = round(float(apart[0]), 6)
@@ -207,7 +215,7 @@ class CurveWriter:
                 las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
         notes = [self._said, LAS_NOTE, *self.notes]
         if depth:
-            points = ", ".join(f"row {row:g} = {at:g} {unit}" for row, at in log.points)
+            points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).

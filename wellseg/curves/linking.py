@@ -46,8 +46,7 @@ REMEMBERED_ROWS = 400.0
 SIDEWAYS = 0.25
 """A column of a strand counts as so many rows."""
 WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
-"""What it costs if a stroke becomes e times as wide; a solid one loses all its ink; a channel
-changes from 0 to 255."""
+"""Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255."""
 LEAP = 0.3
 """For each pixel of a gap without ink; of one with ink a fifth of it."""
 SHORT = 20.0

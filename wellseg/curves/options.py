@@ -89,8 +89,7 @@ class CurveFileOptions:
     step: float | None = None
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: they
-    are looked for."""
+    """LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: looked for."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
     scratch: Path | None = None
@@ -108,8 +107,7 @@ class CurvesConfig(CurveFileOptions):
     probability: str
     """NAME.probability.tif, as wellseg predict --curves leaves it."""
     scan: Path | None = None
-    """The scan, for its colours and its grid. Default: where it was; without it, there are no
-    colours, and tracks only with --tracks."""
+    """The scan, for colours and grid. Default: where it was. Without: no tracks but --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher. Default: that of predict."""
     out: Path | None = None
@@ -122,8 +120,7 @@ class CurvesConfig(CurveFileOptions):
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:
-    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490", "7000-9000=3000-3250"] are
-    two. Raises ValueError."""
+    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490"] too. Raises ValueError."""
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
         ranges = [_numbers("--depth", word, f"{RANGE}={RANGE}", what) for word in given]

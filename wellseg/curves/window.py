@@ -20,8 +20,7 @@ END = 25.0
 LONGEST_GAP = 60
 """... the longest gap in rows, at 200 dpi and less."""
 MOST_STRANDS = 1000
-"""Of a window, so many are looked at, the longest: a mask of noise would take hours. Four dotted
-curves have half of that."""
+"""Of a window, the longest: noise would take hours. Four dotted curves have half of that."""
 SURE = 2.0
 """Decisions that would cost so little more the other way are uncertain."""
 NEVER = 1e6
@@ -41,8 +40,7 @@ class Window:
         self._from = -(10**9)  # strands that begin above this row are decided
 
     def decide(self, new: list[Chain], stop: int, ink: NDArray[np.uint8], ink_row: int) -> None:
-        """Decide all strands that begin above row ``stop``. ink: probability of the rows from
-        ``ink_row`` on."""
+        """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
         strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._from)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, filterfalse
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal, NamedTuple
@@ -64,7 +64,9 @@ def list_tasks(
     tasks: dict[str, Task] = {}
     not_read: dict[Task, Outcome] = {}
     folders = []
-    for given in (place for pattern in scans for place in files.expand(pattern)):
+    places = [place for pattern in scans for place in files.expand(pattern)]
+    # *.tif has the masks of the last time, too; who names one file alone means it.
+    for given in places if len(places) == 1 else filterfalse(is_result, places):
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place, _is_wanted)
         readable = [file for file in found if not is_folder or is_scan_file(file.name)]
@@ -141,8 +143,7 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
 
 
 def clear(tasks: Iterable[Task]) -> None:
-    """Remove the hidden files and folders (.wellseg-0123abcd-RESULT) that killed runs left, not
-    what a living run writes."""
+    """Remove what killed runs left, .wellseg-0123abcd-RESULT, not what a living run writes."""
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):

@@ -7,7 +7,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_las
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import atomic_file, is_foreign, refuse_foreign
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways, to_gray
 from wellseg.scan.reader import open_scan
@@ -28,6 +28,7 @@ from wellseg.scan.writer import MaskWriter
 if TYPE_CHECKING:
     from torch import nn
 
+OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 
 
@@ -66,6 +67,7 @@ def mask_scan(
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
+    refuse_foreign(*([task.result(".html")] if config.view else []))
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -88,14 +90,9 @@ def mask_scan(
             left_out = {"curves_left_out": why}
             notes.append(f"{why}; the mask is made without them")
         elif config.curves:
-            curves = CurveWriter(
-                Path(task.stem),
-                Path(task.scan).name,
-                *size,
-                dpi=scan.dpi,
-                options=config.curve_options(),
-                scratch=config.scratch,
-            )
+            name, curve_options = Path(task.scan).name, config.curve_options()
+            planned = Path(task.stem), name, *size, scan.dpi, curve_options, config.scratch
+            curves = CurveWriter(*planned)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
@@ -103,7 +100,7 @@ def mask_scan(
         probabilities = MaskWriter(*size) if config.probability else None
         asked = ("precision", "device", "memory", "window_rows", "scratch")
         evaluation = RowEvaluation(net, *size, **{name: getattr(config, name) for name in asked})
-        if spill_gb := evaluation.spill_bytes / 1e9:
+        if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
         for picture, logits in scan_bands(evaluation, scan, progress):
@@ -120,20 +117,23 @@ def mask_scan(
             if curves:
                 colours = [picture] if scan.kind == "colour" else []
                 curves.put(to_gray(picture), mask, probability, *colours)
-        # What an earlier run left, with other weights perhaps, does not hold for what appears now.
-        stale = {".json", ".probability.tif", ".curves.csv"}.difference(endings(config, left_out))
-        for ending in stale:
-            Path(task.result(ending)).unlink(missing_ok=True)
-        if not view:
+        # What an earlier run left does not hold for another mask than it had.
+        is_same = _same_mask(task, options)
+        stale = {".json"} if is_same else {".json", ".probability.tif", ".curves.csv"}
+        stale = stale.difference(endings(config, left_out))
+        for path in map(Path, map(task.result, stale)):
+            if path.suffix != ".csv" or not is_foreign(path):
+                path.unlink(missing_ok=True)
+        if not view and not is_same:
             remove_view(Path(task.result(".html")))
-        if not curves:
+        if not curves and not is_same:
             remove_las(Path(task.stem))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:
             probabilities.write(task.result(".probability.tif"), scan.resolution)
     if scan.mostly_black:
-        remedy = "leave --invert out" if config.invert else "try --invert"
-        notes.append(f"most of it is black: does it show white ink on black? {remedy}")
+        asks = "does it show white ink on black? try --invert"
+        notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
@@ -160,6 +160,14 @@ def mask_scan(
     with atomic_file(task.result(".json")) as file:
         file.write(json.dumps(report, indent=1).encode())
     return report
+
+
+def _same_mask(task: Task, options: dict[str, Any]) -> bool:
+    """Whether the report that is there is of the very mask that these options give."""
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
+        report = json.loads(Path(task.result(".json")).read_text("utf-8"))
+        return all(report.get(name) == options[name] for name in OF_THE_MASK)
+    return False
 
 
 def to_8_bit(

@@ -47,8 +47,7 @@ class FoldedPage:
         self._small: list[Pixels] = []
 
     def add(self, picture: Pixels, mask: Pixels) -> None:
-        """The next rows of the scan, uint8 (rows, columns) or (rows, columns, 3), and of its mask,
-        uint8 (rows, columns)."""
+        """The next rows, uint8: gray (rows, columns) or colours (rows, columns, 3), and mask."""
         for strip in self._cut.add(picture, mask):
             self._reduce(*strip)
 

@@ -23,7 +23,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
 from wellseg.results.overlay import Pixels, Strips, reduce
-from wellseg.scan.atomic import atomic_file, hidden_name
+from wellseg.scan.atomic import atomic_file, hidden_name, is_foreign
 from wellseg.scan.pictures import is_sideways, paint, upright
 from wellseg.scan.reader import Scan
 
@@ -178,8 +178,7 @@ class ViewWriter:
         (self.folder / self.page.name).rename(self.page)
 
     def _places(self) -> list[tuple[int, int, float]]:
-        """Those of most doubt, from top to bottom: first and last row, and the share in doubt of
-        the pixels that may be curve."""
+        """Those of most doubt, downwards: first and last row, share of possible curve in doubt."""
         doubtful, possible = np.concatenate(self._doubt).T
         share = np.where(doubtful >= LEAST_DOUBTFUL, doubtful / np.maximum(1, possible), 0)
         worst = np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()
@@ -201,13 +200,14 @@ class ViewWriter:
 
 def remove_view(page: Path) -> None:
     """Remove a view, of a scan that gets another mask. ``page``: the path of NAME.html."""
+    if is_foreign(page):
+        return
     page.unlink(missing_ok=True)
     shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
 
 
 def encode_paper(picture: Pixels) -> tuple[str, bytes]:
-    """Gray (rows, columns), or R, G, B (rows, columns, 3) -> "png" of 1 bit where it is black and
-    white alone, else "jpg"; and its bytes."""
+    """Gray, or R, G, B -> "png" of 1 bit where it is black and white alone, else "jpg"; bytes."""
     if picture.ndim == 3 or np.any((picture > 0) & (picture < 255)):
         shown = picture[..., ::-1] if picture.ndim == 3 else picture
         options = [cv2.IMWRITE_JPEG_QUALITY, 82]  # whole chroma: thin curves have colours

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,6 +49,19 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
             raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
         raise
+
+
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
+    with suppress(OSError), open(path, "rb") as file:
+        return b"wellseg" not in file.read(1 << 14)  # our LAS, CSV and HTML say so
+    return False
+
+
+def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
+    """Raises ValueError for the first of the results-to-be that would replace another's file."""
+    for path in filter(is_foreign, paths):
+        raise ValueError(f"{path} is not wellseg's: name a folder for the results (--out)")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

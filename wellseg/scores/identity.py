@@ -35,8 +35,7 @@ class IdentityScores:
     curves: int
     whole: int
     touches: Counter[str]
-    """crossings and bounces of two printed curves; how many are ... right, both followed through.
-    """
+    """crossings and bounces of two printed curves; how many are ... right: both go through."""
     edits: int  # cuts, joins and deletions that would turn the followed curves into the printed
     depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
@@ -113,8 +112,7 @@ IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "edits/1000 rows"]
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
-    """Cells of a table with `IDENTITY_HEADINGS`, of one log or of several: the mean of IDF1, sums,
-    and medians of SNR, error and edits."""
+    """Of one log or of several: mean IDF1, sums, and medians of SNR, error and edits."""
     touches = sum((log.touches for log in logs), Counter[str]())
     pairs = [f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")]
     snr = [each for log in logs for each in log.snr_db]

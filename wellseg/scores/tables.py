@@ -37,8 +37,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
 def make_tables(
     logs: Sequence[Row], followed: Mapping[str, IdentityScores | None]
 ) -> Iterator[Table]:
-    """Of the logs with curves and of those without, with means of their groups; of whole curves,
-    where labels have them."""
+    """Of logs with curves and without, with means of groups; of whole curves, where labelled."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
         chosen = [log for log in logs if (F1 in log) == has_curves]
         if not chosen:

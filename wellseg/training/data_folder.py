@@ -14,7 +14,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,9 +182,3 @@ def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> Non
         (root / part).mkdir(parents=True, exist_ok=True)
         bilevel = part == "images"
         write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)
-
-
-def write_split(root: Path, columns: str, rows: Iterable[str]) -> None:
-    """split.csv, of lines with commas."""
-    with atomic_file(root / "split.csv") as file:
-        file.write("\n".join([columns, *rows, ""]).encode())

@@ -76,7 +76,7 @@ def _add_curves(sheet: Sheet, gray: Array, mask: Array) -> int:
     curves = draw_curves(sheet, truth, draw_tracks(sheet), lines, first, stop)
     image, drawn = develop(sheet, truth)
     np.minimum(gray, to_gray(image), out=gray)
-    mask[drawn > 0] = 255
+    mask[drawn > 0] = drawn[drawn > 0]  # 128 where nothing is left of it
     return curves
 
 
