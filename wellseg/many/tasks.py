@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, filterfalse
+from itertools import filterfalse
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal, NamedTuple
@@ -30,6 +30,7 @@ KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
+RESULT = r"\.(mask\.tif|probability\.tif|overlay\.png|json|html|view|curves\.csv|las|lock)$"
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,8 @@ def clear(tasks: Iterable[Task]) -> None:
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):
             result = re.sub(r"^\.wellseg-([0-9a-f]{8}-)?", "", rest.name)
-            starts = accumulate(result.split("."), "{}.{}".format)
-            owners = (stems.get(os.path.join(folder, start)) for start in starts)
-            if owner := next(filter(None, owners), None):
+            name = os.path.join(folder, re.sub(RESULT, "", result))
+            if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):
                 with suppress(OSError), files.claim(owner) as is_mine:
                     if is_mine:
                         rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
