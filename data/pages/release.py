@@ -26,9 +26,10 @@ import numpy as np
 import pages
 import torch
 
-from wellseg.evaluate import choose_logs, score_files
+from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import ScanError, open_scan
+from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
@@ -67,7 +68,7 @@ def calibrate(weights: Path, data: Path, out: Path) -> float:
     """Copy the weights with the bias at which 0.5 is the best threshold of the validation split;
     returns the threshold that it was."""
     model = load_model(str(weights))
-    logs = choose_logs(data, "val")
+    logs = list_logs(data, "val")
     means = {threshold: 0.0 for threshold in THRESHOLDS}
     for log in logs:
         probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
