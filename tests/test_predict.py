@@ -414,3 +414,39 @@ def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, ca
     if refused:
         assert f"{lost[0]} is not wellseg's: name a folder" in capsys.readouterr().err
         assert not (tmp_path / "scan.mask.tif").exists()
+
+
+def test_view_and_curves_stay_while_the_mask_is_the_same(tmp_path):
+    """As the README has them, one after the other; with another threshold they go."""
+    scan = tmp_path / "scan.tif"
+    tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
+    there = lambda: {path.name for path in tmp_path.iterdir()}  # noqa: E731
+    for flags, kept in (
+        (["--view"], {"scan.html", "scan.view"}),
+        (["--curves"], {"scan.html", "scan.view", "scan.las", "scan.curves.csv"}),
+        (["--view"], {"scan.html", "scan.las", "scan.curves.csv", "scan.probability.tif"}),
+    ):
+        with pytest.raises(SystemExit, match="0"):
+            main([str(scan), *flags])
+        assert there() >= kept
+    with pytest.raises(SystemExit, match="0"):
+        main([str(scan), "--threshold", "0.4"])
+    assert not there() & {"scan.html", "scan.view", "scan.las", "scan.curves.csv"}
+    with pytest.raises(SystemExit, match="0"):  # a pattern: the masks of the last time are no scans
+        main([str(tmp_path / "*.tif"), "--threshold", "0.4"])
+    assert "scan.mask.mask.tif" not in there()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--depth", "1=100", "64=200"], "--depth of row 64: the scan has 64 rows"),
+        (["--tracks", "10-65"], "--tracks to 65: it has 64 columns"),
+    ],
+)
+def test_depths_and_tracks_beyond_the_scan_are_refused(tmp_path, flags, said, capsys):
+    scan = tmp_path / "scan.tif"
+    tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
+    with pytest.raises(SystemExit, match="1"):
+        main([str(scan), "--curves", *flags])
+    assert said in capsys.readouterr().err and not (tmp_path / "scan.mask.tif").exists()

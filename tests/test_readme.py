@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 
@@ -53,8 +54,9 @@ def test_commands_of_the_documents_run_word_for_word(
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     sample = tifffile.imread(ROOT / "data" / "sample" / "sample.tif")[600:1000]
     (tmp_path / "scans").mkdir()
-    for name in ("scan.tif", "scans/a.tif", "scans/b.tif"):
-        tifffile.imwrite(tmp_path / name, sample, photometric="miniswhite", resolution=(200, 200))
+    tall = np.pad(sample, ((0, 9_600), (0, 0)))  # the documents have depths of row 9,800
+    for name, pixels in (("scan.tif", tall), ("scans/a.tif", sample), ("scans/b.tif", sample)):
+        tifffile.imwrite(tmp_path / name, pixels, photometric="miniswhite", resolution=(200, 200))
     short = ["--steps", "2", "--val_every", "1", "--data.val_count", "2", "--data.workers", "0"]
     for document in ("README.md", "data/README.md", "wellseg/pretrained/README.md"):
         for line in commands(document):
