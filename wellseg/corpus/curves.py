@@ -184,15 +184,14 @@ class Plot:
     def _still(self, pen: Table, collars: bool) -> Array:
         """A reading that never changes, ruled straight down; a collar locator's kicks.
 
-        A solid one as gray as the grid, without kicks, keeps off its lines: nobody could tell it.
+        A solid one as gray as the grid keeps off its lines, for on them nobody could tell it.
         """
         draws, track = self.sheet.draws, self.track
         how = self.sheet.table("still")
         x = track.left + how.at * track.width
         coloured = len(set(pen.colour)) > 1
-        if (coloured or collars) and how.on_line:
-            inner = [] if how.on_border else self.columns.tolist()
-            x = draws.one_of(inner or [track.left, track.right]) + how.line_px
+        if coloured and how.on_line and len(self.columns):
+            x = draws.one_of(self.columns.tolist()) + how.line_px
         elif pen.style == "solid" and not coloured:
             near = np.abs(self.columns - x).min(initial=99) < how.off_line_px
             x += how.off_line_px if near else 0
