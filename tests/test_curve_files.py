@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from wellseg.config import PredictConfig
-from wellseg.curves import remove_las
+from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions, CurvesConfig, DepthScale, parse_depth
@@ -118,7 +118,7 @@ def test_files_of_earlier_logs_go_and_those_of_another_scan_stay(tmp_path):
         (tmp_path / name).write_text("of wellseg")
     write(tmp_path, draw(sine(90)))
     assert {path.name for path in tmp_path.glob("*.las")} == {"log.las", "log.2.las"}
-    remove_las(tmp_path / "log")
+    remove_curves(tmp_path / "log")
     assert {path.name for path in tmp_path.glob("*.las")} == {"log.2.las"}
 
 

@@ -24,7 +24,7 @@ from wellseg.net.options import parse_bytes
 from wellseg.net.resunet import to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage
-from wellseg.weights import change_header, read_header
+from wellseg.weights import load_model, read_header, save_weights
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_statistics_of_windows(scan, weights):
     # Not asked: whole, or what the weights ask for.
     run(scan, "--weights", weights, "--precision", "fp32")
     assert json.loads(scan.with_name("log.json").read_text())["window_rows"] == 0
-    change_header(weights, {**read_header(weights), "window_rows": 256}, weights)
+    save_weights(weights, load_model(weights), {**read_header(weights), "window_rows": 256})
     from_python = wellseg.segment(wellseg.load_model(weights), scan, precision="fp32")
     np.testing.assert_array_equal(from_python, windows)
     run(scan, "--weights", weights, "--precision", "fp32")
@@ -400,14 +400,12 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
 )
 def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, capsys):
     """A log's LAS of the scan's name stands beside it in every archive."""
-    from wellseg import predict
-
     scan = tmp_path / "scan.tif"
     tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
     for name in lost:
         (tmp_path / name).write_text("~Version information\n VERS. 2.0: of a vendor\n")
     with pytest.raises(SystemExit) as ended:
-        predict.main([str(scan), "--overwrite", *flags])
+        main([str(scan), "--overwrite", *flags])
     assert bool(ended.value.code) == refused
     for name in lost:
         assert "of a vendor" in (tmp_path / name).read_text()

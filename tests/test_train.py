@@ -23,7 +23,7 @@ from wellseg.train import main, train
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
-from wellseg.weights import change_header, load_model, read_header
+from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
@@ -214,7 +214,7 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
     run(*few, "--model.widths", "[8,24]", "--out", first)
     weights = first / "model.safetensors"
-    change_header(weights, {**read_header(weights), "window_rows": 300}, weights)
+    save_weights(weights, load_model(weights), {**read_header(weights), "window_rows": 300})
     run(*few, "--weights", weights, "--optim.lr", 1e-12, "--out", second)
     assert read_header(second / "model.safetensors")["window_rows"] == 300
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")

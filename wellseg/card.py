@@ -70,7 +70,7 @@ def card(name: str, header: dict[str, Any]) -> str:
 
 def show(config: CardConfig) -> None:
     """Print the card of weights, and write them with what is new in their header."""
-    from wellseg.weights import change_header, read_header, weights_path
+    from wellseg.weights import load_model, read_header, save_weights, weights_path
 
     path = weights_path(config.weights)
     header = read_header(path)
@@ -79,7 +79,7 @@ def show(config: CardConfig) -> None:
     if config.header:
         header |= json.loads(config.header.read_text("utf-8"))
     if config.out:
-        change_header(path, header, config.out)
+        save_weights(config.out, load_model(path), header)
         path = config.out
     print(card(path.stem, header), end="")
 

@@ -29,7 +29,8 @@ class SynthConfig:
     seed: int = 0
     """Log number i is a pure function of (seed, i)."""
     preset: Preset = "quick"
-    """Sizes. quick: 1,300 x 700; train: real widths, 1 to 1.6 Mpx; full: whole logs; tiny."""
+    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
+    3,200 x 480 and more; tiny: for tests."""
 
     def __post_init__(self) -> None:
         at_least(1, count=self.count)

@@ -50,11 +50,6 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
         file.write(data)
 
 
-def change_header(path: Path, header: dict[str, Any], out: Path) -> None:
-    """Write the tensors of a weights file with another header; out may be the file itself."""
-    save_weights(out, load_model(path), header)
-
-
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a weights file. Raises WeightsError for a file that is not ours."""
     from safetensors import SafetensorError, safe_open

@@ -14,8 +14,8 @@ def las_of(stem: Path) -> Iterator[Path]:
             yield Path(f"{one}.las")
 
 
-def remove_las(stem: Path, written: Collection[str] = ()) -> None:
-    """Remove those of an earlier run, but for those that are written now."""
-    for las in las_of(stem):
-        if str(las) not in written and not is_foreign(las):
-            las.unlink(missing_ok=True)
+def remove_curves(stem: Path, written: Collection[str] = ()) -> None:
+    """Remove NAME.curves.csv and LAS of an earlier run, but for those that are written now."""
+    for path in (Path(f"{stem}.curves.csv"), *las_of(stem)):
+        if str(path) not in written and not is_foreign(path):
+            path.unlink(missing_ok=True)

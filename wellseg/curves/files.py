@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg import __version__
-from wellseg.curves import las_of, remove_las
+from wellseg.curves import las_of, remove_curves
 from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.tracks import TrackFinder, Tracks
@@ -175,7 +175,8 @@ class CurveWriter:
             start = min(max(first, low), high - 1)
             rows = np.arange(start, max(min(last, high), start + 1) + 1)
             self._write_log(f"{self._stem}{number}.las", log, rows, kept)
-        remove_las(self._stem, [f"{self._stem}{number}.las" for number in numbers])
+        written = [".curves.csv", *(f"{number}.las" for number in numbers)]
+        remove_curves(self._stem, [f"{self._stem}{ending}" for ending in written])
         away = sum(depth.at(row) is None for row in range(first, last + 1)) if depth and kept else 0
         if away:
             self.notes.append(

@@ -107,7 +107,8 @@ class CurvesConfig(CurveFileOptions):
     probability: str
     """NAME.probability.tif, as wellseg predict --curves leaves it."""
     scan: Path | None = None
-    """The scan, for colours and grid. Default: where it was. Without: no tracks but --tracks."""
+    """The scan, for its colours and its grid. Default: where it was; without it, there are no
+    colours, and tracks only with --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher. Default: that of predict."""
     out: Path | None = None
@@ -120,7 +121,8 @@ class CurvesConfig(CurveFileOptions):
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:
-    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490"] too. Raises ValueError."""
+    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490", "7000-9000=3000-3250"] are
+    two. Raises ValueError."""
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
         ranges = [_numbers("--depth", word, f"{RANGE}={RANGE}", what) for word in given]

@@ -82,6 +82,8 @@ def list_tasks(
             scan = join(place, file.name) if is_folder else place
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)
             tasks.setdefault(scan, Task(file.name, scan, stem, file.version, file.size_bytes))
+    if not tasks and not not_read:
+        raise ValueError(f"{scans[0]}: only masks of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == 1 else None
     stems = Counter(task.stem for task in tasks.values())
     stems.update([join(folder, "index")] if folder else [])  # its page is that of all scans

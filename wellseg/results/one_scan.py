@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.config import PredictConfig
-from wellseg.curves import remove_las
+from wellseg.curves import remove_curves
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
-from wellseg.scan.atomic import atomic_file, is_foreign, refuse_foreign
+from wellseg.scan.atomic import atomic_file, refuse_foreign
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways, to_gray
 from wellseg.scan.reader import open_scan
@@ -68,6 +68,7 @@ def mask_scan(
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_foreign(*([task.result(".html")] if config.view else []))
+    is_same = _same_mask(task, options)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -90,9 +91,8 @@ def mask_scan(
             left_out = {"curves_left_out": why}
             notes.append(f"{why}; the mask is made without them")
         elif config.curves:
-            name, curve_options = Path(task.scan).name, config.curve_options()
-            planned = Path(task.stem), name, *size, scan.dpi, curve_options, config.scratch
-            curves = CurveWriter(*planned)
+            name, given = Path(task.scan).name, config.curve_options()
+            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, given, config.scratch)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
@@ -117,17 +117,14 @@ def mask_scan(
             if curves:
                 colours = [picture] if scan.kind == "colour" else []
                 curves.put(to_gray(picture), mask, probability, *colours)
-        # What an earlier run left does not hold for another mask than it had.
-        is_same = _same_mask(task, options)
-        stale = {".json"} if is_same else {".json", ".probability.tif", ".curves.csv"}
-        stale = stale.difference(endings(config, left_out))
-        for path in map(Path, map(task.result, stale)):
-            if path.suffix != ".csv" or not is_foreign(path):
-                path.unlink(missing_ok=True)
-        if not view and not is_same:
-            remove_view(Path(task.result(".html")))
-        if not curves and not is_same:
-            remove_las(Path(task.stem))
+        Path(task.result(".json")).unlink(missing_ok=True)
+        if not is_same:  # what an earlier run left does not hold for another mask than it had
+            if not probabilities:
+                Path(task.result(".probability.tif")).unlink(missing_ok=True)
+            if not view:
+                remove_view(Path(task.result(".html")))
+            if not curves:
+                remove_curves(Path(task.stem))
         masks.write(task.result(".mask.tif"), scan.resolution)
         if probabilities:
             probabilities.write(task.result(".probability.tif"), scan.resolution)

@@ -100,7 +100,7 @@ def record(
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
         fixed = isinstance(module, _BatchNorm) and not module.training
-        if (fixed and module.track_running_stats) or hasattr(module, "reads_image"):
+        if (fixed and module.track_running_stats) or isinstance(module, Norm):
             module.forward = partial(recorder.norm, module, module.forward)
     with torch.no_grad(), recorder:
         output = recorder.find(net(ink.meta))

@@ -112,7 +112,7 @@ IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "edits/1000 rows"]
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
-    """Of one log or of several: mean IDF1, sums, and medians of SNR, error and edits."""
+    """Cells of a table: of one log or several mean IDF1, sums, medians of SNR, error, edits."""
     touches = sum((log.touches for log in logs), Counter[str]())
     pairs = [f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")]
     snr = [each for log in logs for each in log.snr_db]
@@ -152,8 +152,7 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
             most = (above > 0) & (above == above.max(1, keepdims=True, initial=0))
             most &= (below > 0) & (below == below.max(1, keepdims=True, initial=0))
             chosen = linear_sum_assignment(~most)
-            right = len(chosen[0]) == 2 and most[chosen].all()
-            count[kind + " right"] += bool(right)
+            count[kind + " right"] += bool(len(chosen[0]) == 2 and most[chosen].all())
     return count
 
 
