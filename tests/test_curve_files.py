@@ -91,6 +91,22 @@ def test_a_missing_value_is_missing(tmp_path):
     assert "-999.25" in (tmp_path / "log.las").read_text()
 
 
+def test_a_curve_out_of_sight_for_long_is_one_column_without_values_there(tmp_path):
+    curve = sine(100)
+    curve[600:800] = np.nan
+    lines, writer = write(tmp_path, draw(curve), tracks=["50-150"])
+    assert {line["curve"] for line in lines} == {"T1_C1_SOLID"}
+    rows = np.array([int(line["row"]) for line in lines])
+    assert not np.any((rows > 605) & (rows < 795))
+    values = las_of(tmp_path / "log.las")["T1_C1_SOLID"]
+    assert np.isnan(values[610:790]).all()
+    assert not np.isnan(values[:590]).any()
+    (shown,) = writer.shown
+    above, below = (np.array(line)[1::2] for line in shown["lines"])
+    assert above.max() < 606 < 794 < below.min()
+    assert "0 % bridged" in shown["about"]
+
+
 def test_depth_of_several_logs_and_a_step(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0-700=1000-1070", "900-1500=1020-1080"], step=0.5)
     first, second = (las_of(tmp_path / f"log.{number}.las") for number in (1, 2))

@@ -129,6 +129,33 @@ def test_two_of_one_course_that_bounce_are_told_apart_by_colour():
     assert {curve.colour for curve, _ in found} == {(220, 0, 0), (0, 0, 220)}
 
 
+def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_values_between():
+    red, green = sine(300, 20, 500), sine(330, 20, 500)
+    red[600:800] = green[640:760] = np.nan  # no bridge is longer than 60 rows
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    colours[draw(red, columns=800) > 0] = 230, 20, 20
+    colours[draw(green, columns=800) > 0] = 20, 150, 20
+    found = follow(draw(red, green), colours)
+    is_each(found, [red, green])
+    for curve, points in found:
+        ((start, stop),) = curve.hidden
+        assert stop - start == pytest.approx(200 if curve.colour[0] > 200 else 120, abs=6)
+        missing = np.isnan(points.column)
+        assert missing.sum() == stop - start
+        assert missing[start - curve.first_row : stop - curve.first_row].all()
+        assert not points.flags[missing].any()
+        assert not points.confidence[missing].any()
+
+
+def test_another_ink_below_and_what_is_far_is_another_curve():
+    upper, lower, far = sine(300, 20, 500), sine(300, 20, 500), sine(300, 20, 500)
+    upper[400:], lower[:550], lower[700:], far[:1350] = (np.nan,) * 4
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    colours[draw(upper, far) > 0] = 230, 20, 20
+    colours[draw(lower) > 0] = 20, 150, 20
+    is_each(follow(draw(upper, lower, far), colours), [upper, lower, far])
+
+
 def test_a_stroke_of_dots_in_many_colours_is_one_curve():
     curves = [sine(250, 60, 400), sine(550, 60, 300)]
     mask, rng = draw(*curves, width=3), np.random.default_rng(0)

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.curves.joining import join
 from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -41,7 +42,7 @@ class CurveFollower:
     ) -> None:
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
-        self.least_rows = least_rows
+        self.least_rows, self._gap_rows = least_rows, gap_rows
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(gap_rows, self._spill)
@@ -75,6 +76,8 @@ class CurveFollower:
         if self._have:
             self._block(self._have - self._above, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
+        ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
+        self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._gap_rows)
         for curve in self.curves:
             curve.style = curve.style_of(self.points(curve))
         self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))

@@ -28,7 +28,7 @@ CSV_HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost.
 # left, right: its span. confidence: mean probability. flags: 1 bridged gap, 4 may be another curve.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of
-# the scan). Not calibrated. Rows above its first and below its last are left out.
+# the scan). Not calibrated. Rows above its first, below its last and in longer gaps are left out.
 row,curve,track,column,left,right,value,confidence,flags
 """
 LAS_NOTE = """\
@@ -132,32 +132,37 @@ class CurveWriter:
                 facts = points.right, one.values, points.confidence, points.flags
                 table = np.stack([*place, *facts], 1)
                 form = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d"
-                np.savetxt(file, table, form)
+                np.savetxt(file, table[~np.isnan(points.column)], form)
         self.shown += [one.shown for one in found]
         self._write_las(found)
 
     def _found(self, curve: Curve) -> Found:
         points, rows = self._follower.points(curve), _rows(curve)
         left, right, track = np.float64(0), np.float64(self._size[1]), 0
-        if self._tracks and (track := self._tracks.of(rows, points.column + 0.5)):
+        seen = ~np.isnan(points.column)
+        path = np.stack([points.column, rows - rows[0]], 1).astype(np.float32)[seen]
+        if self._tracks and (track := self._tracks.of(rows[seen], path[:, 0] + 0.5)):
             left, right = self._tracks.at(rows)[:, track - 1].T
         values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
-        on_ink = points.flags & BRIDGED == 0
-        confidence = float(points.confidence[on_ink].mean()) if on_ink.any() else 0.0
+        on_ink = points.flags[seen] & BRIDGED == 0
+        confidence = float(points.confidence[seen][on_ink].mean()) if on_ink.any() else 0.0
         about = [f"{curve.width_px:.0f} px"]
         about += ["#{:02x}{:02x}{:02x}".format(*curve.colour)] if curve.colour else []
         about += [f"confidence {confidence:.2f}", f"{100 * (~on_ink).mean():.0f} % bridged"]
-        line = np.stack([points.column, rows - rows[0]], 1).astype(np.float32)[:, None]
-        line = cv2.approxPolyDP(line, 0.8, False)[:, 0] + (0.5, rows[0])  # within a pixel
+        parts = np.split(path[:, None], np.flatnonzero(np.diff(path[:, 1]) > 1) + 1)
+        lines = []
+        for part in parts:
+            line = cv2.approxPolyDP(part, 0.8, False)[:, 0] + np.array([0.5, rows[0]])
+            lines.append(np.rint(line).astype(int).ravel().tolist())  # within a pixel
         shown = {
             "style": curve.style,
             "rows": rows[[0, -1]].tolist(),
             "confidence": round(confidence, 2),
             "about": ", ".join(about),
             "uncertain": curve.uncertain,
-            "lines": [np.rint(line).astype(int).ravel().tolist()],
+            "lines": lines,
         }
-        return Found(curve, track, float(np.median(points.column)), values, shown)
+        return Found(curve, track, float(np.median(path[:, 0])), values, shown)
 
     def _write_las(self, found: list[Found]) -> None:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ..."""

@@ -23,7 +23,8 @@ class Points:
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
     column: Floats
-    """Centre of the stroke; 0.0 is the middle of the leftmost pixel."""
+    """Centre of the stroke; 0.0 is the middle of the leftmost pixel. NaN, as left and right are, in
+    gaps too long to bridge."""
     left: Floats
     """Leftmost pixel of the stroke in this row: a spike is a span."""
     right: Floats
@@ -49,6 +50,8 @@ class Curve:
     """As linking.py has it: half its width, its colour."""
     chunks: array[int] = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
+    hidden: list[tuple[int, int]] = field(default_factory=list)
+    """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
     shared_from: int | None = None
     """It lies on a strand together with another from this row on."""
 
@@ -67,7 +70,7 @@ class Curve:
     def points(self, records: Floats) -> Points:
         """Row by row. records: (any, 6): row, column, left, right, confidence, inked, in the order
         in which they were found: of a row the first has the column, all together the span. Without
-        a column they only add to the span. Rows without any are bridged."""
+        a column they only add to the span. Rows without any are bridged, or hidden."""
         place = records[:, 0].astype(int) - self.first_row
         inside = (place >= 0) & (place < self.rows)
         place, records = place[inside], records[inside, 1:]
@@ -84,6 +87,9 @@ class Curve:
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
         flags = np.where(gap, np.uint8(BRIDGED), np.uint8(0))
+        for start, stop in self.hidden:
+            hidden = slice(start - self.first_row, stop - self.first_row)
+            table[hidden], flags[hidden] = (np.nan, np.nan, np.nan, 0, 0), 0
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(column, left, right, confidence, flags, inked > 0)
@@ -91,7 +97,7 @@ class Curve:
     def style_of(self, points: Points) -> Style:
         """How its stroke is drawn."""
         ink = int(np.count_nonzero(points.inked))
-        if ink >= SOLID * self.rows:
+        if ink >= SOLID * np.count_nonzero(~np.isnan(points.column)):
             return "solid"
         dashes = np.count_nonzero(np.diff(points.inked.astype(np.int8)) > 0) + 1
         return "dotted" if ink / dashes < DOT * max(1.0, self.width_px) else "dashed"
