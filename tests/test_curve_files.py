@@ -107,6 +107,24 @@ def test_a_curve_out_of_sight_for_long_is_one_column_without_values_there(tmp_pa
     assert "0 % bridged" in shown["about"]
 
 
+def test_a_curve_off_its_scale_is_one_column_that_goes_on_beyond_its_track(tmp_path):
+    true = sine(180, -50, 400)  # the track ends at column 200: beyond, it is printed from 60 on
+    true[1400:] = np.nan
+    printed = np.where(true > 200, true - 140, true)
+    cut = printed.copy()
+    cut[np.abs(np.diff(printed, prepend=printed[0])) > 100] = np.nan
+    lines, _ = write(tmp_path, draw(cut), tracks=["60-200"])
+    assert {line["curve"] for line in lines} == {"T1_C1_SOLID"}
+    rows = np.array([int(line["row"]) for line in lines])
+    column, value, flags = (
+        np.array([float(line[name]) for line in lines]) for name in ("column", "value", "flags")
+    )
+    off = flags.astype(int) & 2 > 0
+    assert np.mean(off == (true[rows] > 200)) > 0.97
+    assert np.abs(column - printed[rows])[off].mean() < 2
+    assert np.abs(value - (true[rows] + 0.5 - 60) / 140).mean() < 0.02
+
+
 def test_depth_of_several_logs_and_a_step(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0-700=1000-1070", "900-1500=1020-1080"], step=0.5)
     first, second = (las_of(tmp_path / f"log.{number}.las") for number in (1, 2))

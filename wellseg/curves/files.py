@@ -26,7 +26,8 @@ API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 CSV_HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost.
-# left, right: its span. confidence: mean probability. flags: 1 bridged gap, 4 may be another curve.
+# left, right: its span. confidence: mean probability. flags, added up: 1 bridged gap, 2 off its
+# scale and printed a track too far to one side, which value makes up for, 4 may be another curve.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of
 # the scan). Not calibrated. Rows above its first, below its last and in longer gaps are left out.
 row,curve,track,column,left,right,value,confidence,flags
@@ -143,7 +144,8 @@ class CurveWriter:
         path = np.stack([points.column, rows - rows[0]], 1).astype(np.float32)[seen]
         if self._tracks and (track := self._tracks.of(rows[seen], path[:, 0] + 0.5)):
             left, right = self._tracks.at(rows)[:, track - 1].T
-        values = ((points.column + 0.5 - left) / (right - left)).astype(np.float32)
+        printed = points.column + curve.set_back()
+        values = ((printed + 0.5 - left) / (right - left)).astype(np.float32)
         on_ink = points.flags[seen] & BRIDGED == 0
         confidence = float(points.confidence[seen][on_ink].mean()) if on_ink.any() else 0.0
         about = [f"{curve.width_px:.0f} px"]

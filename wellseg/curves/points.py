@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-BRIDGED, UNCERTAIN = 1, 4
-"""Flags of a row: in a bridged gap; it may belong to another curve."""
+BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
+"""Flags of a row: in a bridged gap; off its scale, set back by a track; it may belong to another
+curve."""
 SOLID, DOT = 0.93, 4.0
 """Share of ink from which on a curve is solid; the longest dot, in widths."""
 
@@ -32,7 +33,7 @@ class Points:
     confidence: Floats
     """Mean probability of the pixels, in [0, 1]; 0 where it is bridged."""
     flags: NDArray[np.uint8]
-    """Of BRIDGED and UNCERTAIN."""
+    """Of BRIDGED, WRAPPED and UNCERTAIN."""
     inked: NDArray[np.bool_]
     """Whether there is ink on the scan."""
 
@@ -52,6 +53,9 @@ class Curve:
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
+    off_scale: list[tuple[int, int, float]] = field(default_factory=list)
+    """Where it is printed a track too far to one side: first row, past the last, and how many
+    pixels it is set back to the left."""
     shared_from: int | None = None
     """It lies on a strand together with another from this row on."""
 
@@ -87,12 +91,20 @@ class Curve:
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
         flags = np.where(gap, np.uint8(BRIDGED), np.uint8(0))
+        flags[self.set_back() != 0] |= WRAPPED
         for start, stop in self.hidden:
             hidden = slice(start - self.first_row, stop - self.first_row)
             table[hidden], flags[hidden] = (np.nan, np.nan, np.nan, 0, 0), 0
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(column, left, right, confidence, flags, inked > 0)
+
+    def set_back(self) -> Floats:
+        """By how many pixels its stroke is set back to the left in each row."""
+        back = np.zeros(self.rows, np.float32)
+        for start, stop, pixels in self.off_scale:
+            back[start - self.first_row : stop - self.first_row] = pixels
+        return back
 
     def style_of(self, points: Points) -> Style:
         """How its stroke is drawn."""
