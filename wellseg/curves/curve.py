@@ -79,7 +79,7 @@ class CurveFollower:
         ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._gap_rows)
         for curve in self.curves:
-            curve.style = curve.style_of(self.points(curve))
+            curve.style = curve.style_of(self.points(curve), self._gap_rows)
         self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:

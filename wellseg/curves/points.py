@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; it may belong to another
 curve."""
-SOLID, DOT = 0.93, 4.0
-"""Share of ink from which on a curve is solid; the longest dot, in widths."""
+SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
+"""Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
+tenths of an inch, for a solid curve has gaps too, where lettering or others lie over it. The last
+was chosen on the labelled regions."""
 
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]
@@ -106,10 +108,12 @@ class Curve:
             back[start - self.first_row : stop - self.first_row] = pixels
         return back
 
-    def style_of(self, points: Points) -> Style:
-        """How its stroke is drawn."""
-        ink = int(np.count_nonzero(points.inked))
-        if ink >= SOLID * np.count_nonzero(~np.isnan(points.column)):
+    def style_of(self, points: Points, tenth_rows: float) -> Style:
+        """How its stroke is drawn. tenth_rows: of a tenth of an inch."""
+        ink = points.inked[~np.isnan(points.column)]
+        edges = np.flatnonzero(np.diff(np.pad(ink.astype(np.int8), 1)))
+        dashes = edges[1::2] - edges[::2]
+        usual = np.median(np.repeat(dashes, dashes)) if len(dashes) else 0  # of a row with ink
+        if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
             return "solid"
-        dashes = np.count_nonzero(np.diff(points.inked.astype(np.int8)) > 0) + 1
-        return "dotted" if ink / dashes < DOT * max(1.0, self.width_px) else "dashed"
+        return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"
