@@ -269,16 +269,17 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 
 
-def test_of_a_sideways_scan_the_mask_is_made_and_the_curves_are_left_out(weights, tmp_path, capsys):
+@pytest.mark.parametrize("words", [[], ["--curves"]])
+def test_of_a_sideways_scan_the_mask_is_made_and_doubts_are_told(weights, tmp_path, capsys, words):
     tags = [(274, 3, 1, 6, True)]
     gray, _ = draw_waves(203, 117, phase=0)
     tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
-    run(tmp_path / "log.tif", "--weights", weights, "--curves")
+    run(tmp_path / "log.tif", "--weights", weights, *words)
     said = capsys.readouterr().err
-    assert "stored sideways (orientation 6)" in said and "turn the file for --curves" in said
+    assert "stored sideways (orientation 6): few curves are found so" in said
     assert tifffile.imread(tmp_path / "log.mask.tif").shape == gray.shape
     assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.csv"))
-    run(tmp_path / "log.tif", "--weights", weights, "--curves")
+    run(tmp_path / "log.tif", "--weights", weights, *words)
     assert "done already" in capsys.readouterr().err
 
 

@@ -86,10 +86,10 @@ def mask_scan(
             }
             view = opened.enter_context(ViewWriter(Path(task.result(".html")), scan, config, about))
         left_out = {}
-        if config.curves and is_sideways(scan.orientation):
-            why = f"stored sideways (orientation {scan.orientation}): turn the file for --curves"
-            left_out = {"curves_left_out": why}
-            notes.append(f"{why}; the mask is made without them")
+        if is_sideways(scan.orientation):
+            why = f"stored sideways (orientation {scan.orientation})"
+            left_out = {"curves_left_out": why} if config.curves else {}
+            notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
             name, given = Path(task.scan).name, config.curve_options()
             curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, given, config.scratch)
