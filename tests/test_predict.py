@@ -397,6 +397,7 @@ def test_the_overlay_is_upright_and_the_mask_as_stored(orientation, weights, tmp
         ([], ["scan.las", "scan.1.las", "scan.html", "scan.curves.csv"], False),
         (["--curves"], ["scan.las"], True),
         (["--view"], ["scan.html"], True),
+        ([], ["scan.json"], True),
     ],
 )
 def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, capsys):
@@ -404,7 +405,7 @@ def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, ca
     scan = tmp_path / "scan.tif"
     tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
     for name in lost:
-        (tmp_path / name).write_text("~Version information\n VERS. 2.0: of a vendor\n")
+        (tmp_path / name).write_text('{"VERS": "2.0: of a vendor"}\n')
     with pytest.raises(SystemExit) as ended:
         main([str(scan), "--overwrite", *flags])
     assert bool(ended.value.code) == refused
@@ -413,6 +414,24 @@ def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, ca
     if refused:
         assert f"{lost[0]} is not wellseg's: name a folder" in capsys.readouterr().err
         assert not (tmp_path / "scan.mask.tif").exists()
+
+
+@pytest.mark.parametrize("lost", ["summary.csv", "index.html"])
+def test_the_summary_of_a_folder_replaces_no_file_of_others(tmp_path, lost, capsys):
+    tifffile.imwrite(tmp_path / "scan.tif", np.full((64, 64), 255, np.uint8))
+    (tmp_path / lost).write_text("well,operator\n")
+    for _ in range(2):  # nor later
+        with pytest.raises(SystemExit) as ended:
+            main([str(tmp_path)])
+        assert ended.value.code
+        assert f"{lost} is not wellseg's: name a folder" in capsys.readouterr().err
+        assert (tmp_path / lost).read_text() == "well,operator\n"
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not ended.value.code
+    with pytest.raises(SystemExit) as ended:  # its own are replaced
+        main([str(tmp_path), "--out", str(tmp_path / "out"), "--overwrite"])
+    assert not ended.value.code
 
 
 def test_view_and_curves_stay_while_the_mask_is_the_same(tmp_path):

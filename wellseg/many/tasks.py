@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 from wellseg.config import PredictConfig
 from wellseg.results.one_scan import endings, is_result
 from wellseg.scan import files
-from wellseg.scan.atomic import HIDDEN
+from wellseg.scan.atomic import HIDDEN, refuse_foreign
 from wellseg.scan.files import REPORT, Task, is_url, join, split
 from wellseg.scan.reader import is_scan_file, other_kind
 
@@ -85,6 +85,8 @@ def list_tasks(
     if not tasks and not not_read:
         raise ValueError(f"{scans[0]}: only masks of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == 1 else None
+    if folder and not is_url(folder):
+        refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     stems = Counter(task.stem for task in tasks.values())
     stems.update([join(folder, "index")] if folder else [])  # its page is that of all scans
     named: dict[str, Task] = {}

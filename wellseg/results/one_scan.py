@@ -19,7 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
-from wellseg.scan.atomic import atomic_file, refuse_foreign
+from wellseg.scan.atomic import NOT_OURS, atomic_file, refuse_foreign
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways, to_gray
 from wellseg.scan.reader import open_scan
@@ -68,7 +68,8 @@ def mask_scan(
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_foreign(*([task.result(".html")] if config.view else []))
-    is_same = _same_mask(task, options)
+    before = _report_of(task)
+    is_same = all(before.get(name) == options[name] for name in OF_THE_MASK)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -159,12 +160,19 @@ def mask_scan(
     return report
 
 
-def _same_mask(task: Task, options: dict[str, Any]) -> bool:
-    """Whether the report that is there is of the very mask that these options give."""
-    with suppress(OSError, ValueError, AttributeError, RecursionError):
+def _report_of(task: Task) -> dict[str, Any]:
+    """The report that is there, of these or other options; empty if none is, or a damaged one.
+
+    Raises ValueError for a NAME.json of another program.
+    """
+    report = None
+    with suppress(OSError, ValueError, RecursionError):
         report = json.loads(Path(task.result(".json")).read_text("utf-8"))
-        return all(report.get(name) == options[name] for name in OF_THE_MASK)
-    return False
+    if not isinstance(report, dict):
+        return {}
+    if report and "rows" not in report:
+        raise ValueError(f"{task.result('.json')} {NOT_OURS}")
+    return report
 
 
 def to_8_bit(

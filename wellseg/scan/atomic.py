@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
+OURS = b"wellseg", b"scan,status,"
+"""What our LAS, curves and pages have near their beginning, or our summaries."""
+NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
 RETRY_AFTER_S = (0.1, 0.4, 1.0)
 """Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
 
@@ -54,14 +57,15 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def is_foreign(path: str | os.PathLike[str]) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     with suppress(OSError), open(path, "rb") as file:
-        return b"wellseg" not in file.read(1 << 14)  # our LAS, CSV and HTML say so
+        begin = file.read(1 << 14)
+        return begin != b"" and not any(mark in begin for mark in OURS)
     return False
 
 
 def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
     """Raises ValueError for the first of the results-to-be that would replace another's file."""
     for path in filter(is_foreign, paths):
-        raise ValueError(f"{path} is not wellseg's: name a folder for the results (--out)")
+        raise ValueError(f"{path} {NOT_OURS}")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
