@@ -229,7 +229,13 @@ def test_wrong_rows_and_steps_are_refused():
     for rows in ("5", "9-5", "a-b", "-5"):
         with pytest.raises(ValueError, match="is not FROM-TO"):
             PredictConfig(["log.tif"], curves=True, rows=rows)
-    for options, message in (({"step": 0.5}, "give --depth"), ({"rows": "1-2"}, "give that, too")):
+    CurveOptions(["0=1000", "1000=1100"], step=0.002)
+    wrong = (
+        ({"step": 0.5}, "give --depth"),
+        ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
+        ({"rows": "1-2"}, "give that, too"),
+    )
+    for options, message in wrong:
         with pytest.raises(ValueError, match=message):
             PredictConfig(["log.tif"], curves="step" in options, **options)
 
