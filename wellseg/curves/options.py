@@ -69,9 +69,9 @@ class CurveOptions:
         if step is not None and not (depth and step > 0):
             raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
         self.depth = DepthScale(parse_depth(depth), depth_unit) if depth else None
-        for log in self.depth.logs if self.depth and step else ():
+        for log in self.depth.logs if self.depth else ():
             (row, top), (last_row, bottom) = log.points[0], log.points[-1]
-            if bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
+            if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
                 raise ValueError(f"--step {step:g} {depth_unit}: over 100 lines for each row")
         self.step = step
         what = "LEFT-RIGHT in columns, as in 230-740"
