@@ -10,6 +10,7 @@ too. The two borders are known by such pairs of ends: they lie above each other 
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from wellseg.curves.linking import Floats, both, unlike
 from wellseg.curves.points import Curve
@@ -43,9 +44,12 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     later = (first[b] > first[a]) & (last[b] > last[a])
     a, b = a[later], b[later]
     gap, aside = np.maximum(first[b] - last[a], 0), np.abs(columns[b, 0] - columns[a, 1])
-    cost = unlike(look[a], look[b]) + (DOWN * gap + ASIDE * aside) / tenth_rows
     wraps = _wraps(columns[a, 1], columns[b, 0], first[b] - last[a], tenth_rows)
-    cost[wraps] -= ASIDE * aside[wraps] / tenth_rows
+    cost = (DOWN * gap + ASIDE * aside * ~wraps) / tenth_rows
+    near = cost < MOST + SURE
+    a, b, gap, aside, wraps = a[near], b[near], gap[near], aside[near], wraps[near]
+    cost = cost[near] + unlike(look[a], look[b])
+    rival = np.minimum(_cheapest_other(a, cost), _cheapest_other(b, cost))
     below: dict[int, int] = {}
     moved: dict[int, float] = {}
     taken = set()
@@ -54,8 +58,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         if upper not in below and lower not in taken:
             below[upper] = lower
             taken.add(lower)
-            rivals = ((a == upper) ^ (b == lower)) & (cost < cost[pair] + SURE)
-            if rivals.any():
+            if rival[pair] < cost[pair] + SURE:
                 curves[upper].uncertain.append(int(last[upper]))
             if wraps[pair]:
                 moved[upper] = float(columns[upper, 1] - columns[lower, 0])
@@ -80,10 +83,24 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     return [curve for i, curve in enumerate(curves) if i not in taken]
 
 
+def _cheapest_other(ends: Indices, cost: Floats) -> Floats:
+    """Of each pair the cost of the cheapest other one with the same end; inf: there is none."""
+    order = np.lexsort((cost, ends))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    cheapest = np.searchsorted(ends[order], ends)
+    other = np.where(rank == cheapest, cheapest + 1, cheapest)
+    same = np.append(ends[order], -1)[other] == ends
+    return np.where(same, np.append(cost[order], np.inf)[other], np.inf)
+
+
 def _wraps(out: Floats, back: Floats, rows: Indices, tenth_rows: float) -> NDArray[np.bool_]:
     """Which pairs of ends, so many rows apart, in these columns, are at a track's two borders."""
     astray = ASTRAY * tenth_rows
-    sides = np.sort([out, back], 0)
-    near = (np.abs(rows) <= astray) & (sides[1] - sides[0] > WIDE * tenth_rows)
-    alike = np.abs(sides[:, :, None] - sides[:, None, near]).max(0) <= astray
-    return near & (alike.sum(1) >= LEAST_WRAPS)
+    sides = np.sort([out, back], 0).T
+    wraps = (np.abs(rows) <= astray) & (np.ptp(sides, 1) > WIDE * tenth_rows)
+    if wraps.any():
+        places = KDTree(sides[wraps])
+        alike = places.query_ball_point(sides[wraps], astray, np.inf, return_length=True)
+        wraps[wraps] = alike >= LEAST_WRAPS
+    return wraps
