@@ -109,7 +109,7 @@ def compare(config: CompareConfig) -> None:
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
-    from wellseg.scan.atomic import atomic_file, write_csv
+    from wellseg.scan.atomic import write_csv, write_file
     from wellseg.training.data_folder import claim, list_logs
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
@@ -140,8 +140,7 @@ def compare(config: CompareConfig) -> None:
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
     lines += [*report([row for folder in runs for row in rows[folder]], norms), str(about)]
-    with atomic_file(out / "report.md") as file:
-        file.write("\n".join([*lines, ""]).encode())
+    write_file(out / "report.md", "\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
 
 
@@ -167,7 +166,7 @@ def run_job(
     folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
 ) -> None:
     """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
-    from wellseg.scan.atomic import atomic_file
+    from wellseg.scan.atomic import write_file
     from wellseg.train import train
 
     config = TrainConfig(
@@ -187,8 +186,7 @@ def run_job(
         rows = []
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
-    with atomic_file(folder / "scores.json") as file:
-        file.write(json.dumps(rows).encode())
+    write_file(folder / "scores.json", json.dumps(rows).encode())
 
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:

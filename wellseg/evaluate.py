@@ -67,7 +67,7 @@ def evaluate(config: EvaluateConfig) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from wellseg.scan.atomic import atomic_file, write_csv
+    from wellseg.scan.atomic import write_csv, write_file
     from wellseg.scan.errors import ScanError
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scores.tables import badness, make_tables
@@ -105,10 +105,8 @@ def evaluate(config: EvaluateConfig) -> int:
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
-            picture.parent.mkdir(exist_ok=True)
             mask, truth = predict(log) > config.threshold, read_mask(log.mask)
-            with atomic_file(picture) as file:
-                file.write(encode_png(draw_errors(_read(log.image), mask, truth)))
+            write_file(picture, encode_png(draw_errors(_read(log.image), mask, truth)))
             print(f"worst: {picture}")
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")

@@ -23,7 +23,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
 from wellseg.results.overlay import Pixels, Strips, reduce
-from wellseg.scan.atomic import atomic_file, hidden_name, is_foreign
+from wellseg.scan.atomic import hidden_name, is_foreign, write_file
 from wellseg.scan.pictures import is_sideways, paint, upright
 from wellseg.scan.reader import Scan
 
@@ -169,8 +169,7 @@ class ViewWriter:
             "places": self._places(),
         }
         page = fill("view.html", str(self._about["scan"]), data)
-        with atomic_file(self._hidden / self.page.name) as file:
-            file.write(page)
+        write_file(self._hidden / self.page.name, page)
         # Nothing is written any more: from here on no disk can be full. No page stands with another
         # view's pictures, or before its own.
         remove_view(self.page)

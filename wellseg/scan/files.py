@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from wellseg.scan.atomic import HIDDEN, atomic_file
+from wellseg.scan.atomic import HIDDEN, write_file
 from wellseg.scan.errors import one_line
 
 REPORT = ".json"
@@ -138,10 +138,8 @@ def write_whole(place: str, data: bytes) -> None:
             path.write_bytes(data)
             fs, target = _filesystem(place)
             fs.put_file(str(path), target)
-        return
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(place) as file:
-        file.write(data)
+    else:
+        write_file(place, data)
 
 
 @contextmanager

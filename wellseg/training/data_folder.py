@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_file
 
 if TYPE_CHECKING:
     from wellseg.scan.pictures import Gray
@@ -165,11 +165,9 @@ def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
 
     Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path, text = folder / note, json.dumps(about, indent=1)
     if not path.exists():
-        with atomic_file(path) as file:
-            file.write(text.encode())
+        write_file(path, text.encode())
     elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
         raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
 

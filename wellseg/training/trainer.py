@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from wellseg.device import pick_device, pick_dtype
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_file
 from wellseg.training.options import TrainConfig
 
 # What Lightning tells of itself at every start; its other warnings stay.
@@ -30,8 +30,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
         torch.save(checkpoint, buffer)
-        with atomic_file(path) as file:
-            file.write(buffer.getbuffer())
+        write_file(path, buffer.getbuffer())
 
 
 class Checkpoint(ModelCheckpoint):
