@@ -55,7 +55,7 @@ class CurveWriter:
     at all.
 
     stem: the path of the files up to their endings. scan: the name of its file; rows, columns, dpi:
-    of the scan, which is stored upright. scratch: folder for temporary data.
+    of the scan, which is stored upright.
     Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
     files of these names are there that are not wellseg's.
     """
@@ -68,25 +68,25 @@ class CurveWriter:
         columns: int,
         dpi: float | None = None,
         options: CurveOptions | None = None,
-        scratch: Path | None = None,
     ) -> None:
         self._stem, self._scan, self._size = stem, scan, (rows, columns)
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels."
         self._options = options or CurveOptions()
-        self._first, stop = self._options.rows or (0, rows)
+        self._first, stop = self._options.row_range or (0, rows)
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
-        logs = self._options.depth.logs if self._options.depth else ()
+        depth = self._options.depth_scale
+        logs = depth.logs if depth else ()
         if beyond := [row for log in logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
-        if beyond := [right for _, right in self._options.tracks if right > columns]:
+        if beyond := [right for _, right in self._options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
-        given = self._options.tracks
+        given = self._options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._finder = TrackFinder(columns, dpi)
-        self._follower = CurveFollower.at(dpi, scratch, self._first)
+        self._follower = CurveFollower.at(dpi, self._options.scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
@@ -174,7 +174,7 @@ class CurveWriter:
             self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         first, last = int(np.min(spans)), int(np.max(spans))
-        depth = self._options.depth
+        depth = self._options.depth_scale
         logs = depth.logs if depth else [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
         for number, log in zip(numbers, logs, strict=True):
@@ -195,7 +195,7 @@ class CurveWriter:
         """A LAS 2.0 of these rows of the scan."""
         import lasio
 
-        depth, step = self._options.depth, self._options.step
+        depth, step = self._options.depth_scale, self._options.step
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart = np.diff(index)
         if step:

@@ -52,33 +52,12 @@ class DepthScale:
         return next(known, None)
 
 
-class CurveOptions:
-    """From the words of the command line. Raises ValueError, which names the option.
-
-    depth: None: by row. step: of the LAS, in depth; None: every row. tracks: left and right column
-    of each; none: they are looked for. rows: first and last row (exclusive); None: all."""
-
-    def __init__(
-        self,
-        depth: Sequence[str] = (),
-        depth_unit: str = "ft",
-        tracks: Sequence[str] = (),
-        rows: str | None = None,
-        step: float | None = None,
-    ) -> None:
-        if step is not None and not (depth and step > 0):
-            raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
-        self.depth = DepthScale(parse_depth(depth), depth_unit) if depth else None
-        self.step = step
-        what = "LEFT-RIGHT in columns, as in 230-740"
-        self.tracks = sorted(_numbers("--tracks", word, RANGE, what) for word in tracks)
-        span = _numbers("--rows", rows, RANGE, "FROM-TO, as in 1200-37000") if rows else None
-        self.rows = span and (int(span[0]), int(span[1]) + 1)
-
-
 @dataclass(kw_only=True)
-class CurveFileOptions:
-    """What is said of one scan's curves."""
+class CurveOptions:
+    """What is said of one scan's curves. Raises ValueError, which names the option.
+
+    depth_scale: None: by row. track_sides: left and right column of each; none: they are looked
+    for. row_range: first row and past the last; None: all."""
 
     depth: list[str] = field(default_factory=list)
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
@@ -95,13 +74,20 @@ class CurveFileOptions:
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
 
-    def curve_options(self) -> CurveOptions:
-        """What was said of the scan's curves. Raises ValueError."""
-        return CurveOptions(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
+    def __post_init__(self) -> None:
+        if (step := self.step) is not None and not (self.depth and step > 0):
+            raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
+        logs = parse_depth(self.depth) if self.depth else []
+        self.depth_scale = DepthScale(logs, self.depth_unit) if logs else None
+        what = "LEFT-RIGHT in columns, as in 230-740"
+        self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
+        what = "FROM-TO, as in 1200-37000"
+        span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
+        self.row_range = span and (int(span[0]), int(span[1]) + 1)
 
 
 @dataclass
-class CurvesConfig(CurveFileOptions):
+class CurvesConfig(CurveOptions):
     """Curve files again, without the network."""
 
     probability: str
@@ -115,9 +101,9 @@ class CurvesConfig(CurveFileOptions):
     """Folder for the files. Default: beside NAME.probability.tif."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        self.curve_options()
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -19,7 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
-from wellseg.scan.atomic import atomic_file, refuse_foreign
+from wellseg.scan.atomic import refuse_foreign, write_file
 from wellseg.scan.files import Task
 from wellseg.scan.pictures import encode_png, is_sideways, to_gray
 from wellseg.scan.reader import open_scan
@@ -74,7 +74,7 @@ def mask_scan(
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
         # Rows of the file are not those that a person sees where it is turned.
-        depth = config.curve_options().depth if scan.orientation in (1, 2) else None
+        depth = config.depth_scale if scan.orientation in (1, 2) else None
         page = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {
@@ -91,8 +91,8 @@ def mask_scan(
             left_out = {"curves_left_out": why} if config.curves else {}
             notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
-            name, given = Path(task.scan).name, config.curve_options()
-            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, given, config.scratch)
+            name = Path(task.scan).name
+            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, config)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
@@ -139,8 +139,7 @@ def mask_scan(
             return f"row {row:,}"
         return f"row {row:,} = {known:,.1f} {depth.unit}"
 
-    with atomic_file(task.result(".overlay.png")) as file:
-        file.write(encode_png(page.picture(head)))
+    write_file(task.result(".overlay.png"), encode_png(page.picture(head)))
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
@@ -154,8 +153,7 @@ def mask_scan(
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
-    with atomic_file(task.result(".json")) as file:
-        file.write(json.dumps(report, indent=1).encode())
+    write_file(task.result(".json"), json.dumps(report, indent=1).encode())
     return report
 
 
