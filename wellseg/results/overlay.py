@@ -29,8 +29,8 @@ class FoldedPage:
 
     def add(self, picture: Gray, mask: Gray) -> None:
         """The next rows, uint8: gray (rows, columns) or colours (rows, columns, 3), and mask."""
-        for strip in self._cut.add(picture, mask):
-            self._small.append(paint(*reduce(*strip, self.reduction)))
+        for strip, its_mask in self._cut.add(picture, mask):
+            self._small.append(paint(*reduce(strip, its_mask, self.reduction)))
 
     def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Gray:
         """The page, RGB uint8. head: what stands above the column that begins at a row."""
