@@ -81,7 +81,7 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.scan.atomic import write_file
     from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.scan.reader import ScanError, open_scan
-    from wellseg.training.data_folder import write_log
+    from wellseg.training.masks import write_log
     from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]

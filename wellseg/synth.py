@@ -53,7 +53,8 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
     from wellseg.scan.atomic import write_csv
-    from wellseg.training.data_folder import claim, write_log
+    from wellseg.training.data_folder import claim
+    from wellseg.training.masks import write_log
 
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0

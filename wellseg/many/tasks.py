@@ -4,6 +4,7 @@ The truth about a scan is its report, NAME.json, which is written last: a run lo
 first and hands out the rest. summary.csv only repeats it, so that losing it loses nothing.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN
 from wellseg.scan.files import REPORT, Task, is_url, join, split
 from wellseg.scan.reader import is_scan_file, other_kind
+from wellseg.weights import read_header, weights_path
 
 MASK = ".mask.tif"
 READERS = 16  # of small files at once: on a network each takes long and little
@@ -52,6 +54,20 @@ class Settings(NamedTuple):
 
     config: PredictConfig
     options: dict[str, Any]  # what each report says of its making
+
+
+def settle(config: PredictConfig) -> Settings:
+    """Settings of these options: with the windows and the digest of their weights."""
+    weights = weights_path(config.weights)
+    if config.window_rows is None:  # 0: the whole scan
+        config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
+    names = ["threshold", "precision", "window_rows", "invert"]
+    names += ["tracks", "step"] if config.curves else []
+    names += ["depth", "depth_unit"] if config.curves or config.view else []
+    options = {name: getattr(config, name) for name in names}
+    options |= {"curve_rows": config.rows} if config.curves else {}
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 
 
 def list_tasks(
