@@ -30,7 +30,7 @@ from wellseg.net.options import parse_bytes
 from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
-from wellseg.rows.store import Block, RowStore, disk_full, give_back_memory
+from wellseg.rows.store import Block, RowStore, ScratchFull, give_back_memory
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
@@ -133,7 +133,7 @@ class RowEvaluation:
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free
         if self.spill_bytes > free:
-            raise disk_full(self.store.scratch, self.spill_bytes, free)
+            raise ScratchFull(self.store.scratch, self.spill_bytes, free)
         first_row, rows, threads = 0, self.output.step.rows, torch.get_num_threads()
         each = (max(1, threads // self.workers),)
         with ThreadPoolExecutor(self.workers, "rows", torch.set_num_threads, each) as self.pool:
