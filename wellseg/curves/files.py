@@ -18,6 +18,7 @@ from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan.atomic import atomic_file, refuse_foreign
+from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.reader import ScanError
 
 MOST_CURVES = 60
@@ -92,13 +93,15 @@ class CurveWriter:
         self.shown: list[dict[str, Any]] = []
         """The curves for the view, when the block has ended."""
 
-    def put(self, *planes: NDArray[np.uint8]) -> None:
-        """The next rows: gray, mask, probability and, if any, colours, as ``CurveFollower.add``."""
+    def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
+        """The next rows, uint8: the scan, gray (rows, columns) or colours (rows, columns, 3); mask
+        and probability as `CurveFollower.add` takes them."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
-        self._row += len(planes[0])
-        self._follower.add(*(plane[part] for plane in planes))
+        self._row += len(picture)
+        gray, colours = to_gray(picture[part]), [picture[part]] if picture.ndim == 3 else []
+        self._follower.add(gray, mask[part], probability[part], *colours)
         if not self._tracks:
-            self._finder.add(planes[0][part])
+            self._finder.add(gray)
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""

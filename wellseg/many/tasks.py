@@ -5,7 +5,6 @@ first and hands out the rest. summary.csv only repeats it, so that losing it los
 """
 
 import hashlib
-import json
 import os
 import re
 from collections import Counter
@@ -19,10 +18,9 @@ from shutil import rmtree
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
-from wellseg.results.one_scan import endings, is_result
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN
-from wellseg.scan.files import REPORT, Task, is_url, join, split
+from wellseg.scan.files import REPORT, Task, is_url, join, read_report, split
 from wellseg.scan.reader import is_scan_file, other_kind
 from wellseg.weights import read_header, weights_path
 
@@ -115,6 +113,11 @@ def list_tasks(
     return [*named.values()], folder, not_read
 
 
+def is_result(name: str) -> bool:
+    """By its name: a file or folder that was written by wellseg, and no scan."""
+    return name.endswith((MASK, ".probability.tif", ".overlay.png", ".view"))
+
+
 def _is_wanted(name: str, is_folder: bool) -> bool:
     if name.startswith(".") or is_result(name):
         return False
@@ -126,17 +129,21 @@ def count_kinds(names: Iterable[str]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(map(other_kind, names)).items())
 
 
+def endings(config: PredictConfig, report: Mapping[str, Any]) -> list[str]:
+    """What stands beside NAME.json, the report, when a scan is done with these options."""
+    curves = config.curves and not report.get("curves_left_out")
+    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
+    return [MASK, ".overlay.png", *filter(asked.get, asked)]
+
+
 def is_done(
     task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. there: whether a path or URL exists."""
-    report: Any = None
-    with suppress(ValueError, RecursionError):  # of a damaged one
-        if there(task.result(REPORT)):
-            report = json.loads(files.read_file(task.result(REPORT)))
+    report = read_report(task.result(REPORT)) if there(task.result(REPORT)) else {}
     expected = {**settings.options, "scan_version": task.version}
-    if not isinstance(report, dict) or any(report.get(k) != v for k, v in expected.items()):
+    if any(report.get(key) != value for key, value in expected.items()):
         return None
     pages = [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
     whole = all(there(task.result(e)) for e in (*endings(settings.config, report), *pages))

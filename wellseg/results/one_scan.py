@@ -1,47 +1,35 @@
 """One scan masked: rows through the network, results on disk."""
 
-from __future__ import annotations
-
 import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
+from wellseg.curves.files import CurveWriter
+from wellseg.device import resident_bytes
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
+from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.segment import scan_bands
 from wellseg.scan.atomic import refuse_foreign, write_file
-from wellseg.scan.files import Task
-from wellseg.scan.pictures import encode_png, is_sideways, to_gray
+from wellseg.scan.files import REPORT, Task, read_report
+from wellseg.scan.pictures import encode_png, is_sideways
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 
-if TYPE_CHECKING:
-    from torch import nn
-
 OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
-
-
-def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
-    """What stands beside NAME.json, the report, when a scan is done with these options."""
-    curves = config.curves and not (report or {}).get("curves_left_out")
-    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
-    return [".mask.tif", ".overlay.png", *filter(asked.get, asked)]
-
-
-def is_result(name: str) -> bool:
-    """By its name: a file or folder that was written by wellseg, and no scan."""
-    return name.endswith((".mask.tif", ".probability.tif", ".overlay.png", ".view"))
 
 
 def mask_scan(
@@ -57,18 +45,14 @@ def mask_scan(
     The report is written last: where it stands, the other results are whole. ``progress`` is told
     the share done, ``say`` what the user should know.
     """
-    from wellseg.curves.files import CurveWriter
-    from wellseg.device import resident_bytes  # torch, which only workers load
-    from wellseg.rows.evaluation import RowEvaluation
-    from wellseg.rows.segment import scan_bands
-
     started = time.monotonic()
     notes: list[str] = []
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_foreign(*([task.result(".html")] if config.view else []))
-    is_same = _same_mask(task, options)
+    earlier = read_report(task.result(REPORT))
+    is_same = all(earlier.get(name) == options[name] for name in OF_THE_MASK)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -115,8 +99,7 @@ def mask_scan(
             if view:
                 view.put(picture, probability)
             if curves:
-                colours = [picture] if scan.kind == "colour" else []
-                curves.put(to_gray(picture), mask, probability, *colours)
+                curves.put(picture, mask, probability)
         Path(task.result(".json")).unlink(missing_ok=True)
         if not is_same:  # what an earlier run left does not hold for another mask than it had
             if not probabilities:
@@ -155,14 +138,6 @@ def mask_scan(
     }
     write_file(task.result(".json"), json.dumps(report, indent=1).encode())
     return report
-
-
-def _same_mask(task: Task, options: dict[str, Any]) -> bool:
-    """Whether the report that is there is of the very mask that these options give."""
-    with suppress(OSError, ValueError, AttributeError, RecursionError):
-        report = json.loads(Path(task.result(".json")).read_text("utf-8"))
-        return all(report.get(name) == options[name] for name in OF_THE_MASK)
-    return False
 
 
 def to_8_bit(

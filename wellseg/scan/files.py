@@ -6,6 +6,7 @@ is fetched, masked in a temporary folder, and its results are put, the report la
 """
 
 import glob
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -120,13 +121,13 @@ def exists(place: str) -> bool:
     return bool(fs.exists(path))
 
 
-def read_file(place: str) -> bytes:
-    """A small file's content; nothing if it is not there or cannot be read."""
+def read_report(place: str) -> dict[str, Any]:
+    """A scan's report, NAME.json; nothing if it is not there, damaged or cannot be read."""
     fs, path = _filesystem(place)
-    try:
-        return bytes(fs.cat_file(path))
-    except OSError:
-        return b""
+    with suppress(OSError, ValueError, RecursionError):
+        if isinstance(report := json.loads(fs.cat_file(path)), dict):
+            return report
+    return {}
 
 
 def write_whole(place: str, data: bytes) -> None:
