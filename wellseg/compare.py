@@ -25,11 +25,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
+from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least, check_norm
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.synth import draw_logs
+from wellseg.training.data_folder import claim, list_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
+from wellseg.weights import load_model
 
 Row = dict[str, Any]
 SCORES = ("f1", "dice", "false_px_per_row")
@@ -109,8 +113,6 @@ def compare(config: CompareConfig) -> None:
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
-    from wellseg.scan.atomic import write_csv, write_file
-    from wellseg.training.data_folder import claim, list_logs
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
@@ -166,9 +168,6 @@ def run_job(
     folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
 ) -> None:
     """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
-    from wellseg.scan.atomic import write_file
-    from wellseg.train import train
-
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size.widths),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
@@ -181,7 +180,7 @@ def run_job(
         resume=True,
     )
     try:
-        rows = [{**job, **row} for row in score_modes(train(config, quiet=True), root)]
+        rows = [{**job, **row} for row in score_modes(train.train(config, quiet=True), root)]
     except FloatingPointError:
         rows = []
     except SystemExit:  # Lightning's answer to Ctrl-C
@@ -192,8 +191,6 @@ def run_job(
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
     from wellseg.rows.segment import segment
-    from wellseg.training.data_folder import list_logs
-    from wellseg.weights import load_model
 
     nets = {"evaluation": load_model(weights)}
     if any(name.endswith("running_mean") for name, _ in nets["evaluation"].named_buffers()):

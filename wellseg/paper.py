@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
+from wellseg.scan import ScanError
+from wellseg.scan.atomic import write_file
+from wellseg.weights import load_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,11 +81,9 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int,
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
     from wellseg.many.tasks import list_tasks
-    from wellseg.scan.atomic import write_file
     from wellseg.scan.pictures import HIT, encode_png, paint
-    from wellseg.scan.reader import ScanError, open_scan
+    from wellseg.scan.reader import open_scan
     from wellseg.training.masks import write_log
-    from wellseg.weights import load_model
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
     net, previews = load_model(config.weights), config.out / "previews"

@@ -20,7 +20,9 @@ from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
+from wellseg.scan import ScanError
 from wellseg.training.options import TrainConfig
+from wellseg.weights import load_model, read_header, weights_path
 
 FREE = ("norm", "momentum")
 """Model options that may differ from those of --weights: the tensors are the same."""
@@ -43,7 +45,6 @@ def train(
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
     from wellseg.training.trainer import export, make_trainer, read_metrics
-    from wellseg.weights import load_model
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -107,8 +108,6 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
 
     Raises ValueError where another option asks for another network.
     """
-    from wellseg.weights import read_header, weights_path
-
     if config.weights is None:
         return config.model
     theirs = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
@@ -125,8 +124,6 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, given = parse(TrainConfig, "train", __doc__, argv)
-    from wellseg.scan.errors import ScanError
-
     try:
         train(config, asked=given.get("model", {}))
     except (ScanError, ValueError, OSError, FloatingPointError) as error:

@@ -29,7 +29,7 @@ from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
-from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.files import Task, claim, local_copy
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from wellseg.scan import one_line
 from wellseg.scan.atomic import HIDDEN, write_file
-from wellseg.scan.errors import one_line
 
 REPORT = ".json"
 SCRATCH = "wellseg-scan-"
@@ -157,17 +157,15 @@ def claim(task: Task) -> Iterator[bool]:
     folder, name = split(task.stem)
     os.makedirs(folder or ".", exist_ok=True)
     lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
-    try:
+    with suppress(Timeout):
         lock.acquire()
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
-        with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
-            os.unlink(lock.lock_file)
-        lock.release()
+        if lock.is_locked:
+            with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
+                os.unlink(lock.lock_file)
+            lock.release()
 
 
 @contextmanager

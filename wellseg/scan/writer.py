@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from wellseg.scan import ScanError
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.errors import ScanError
 from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
