@@ -77,9 +77,8 @@ class CurveWriter:
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
-        depth = self._options.depth_scale
-        logs = depth.logs if depth else ()
-        if beyond := [row for log in logs for row, _ in log.points if row >= rows]:
+        known = [row for log in self._options.logs for row, _ in log.points]
+        if beyond := [row for row in known if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
         if beyond := [right for _, right in self._options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
@@ -177,8 +176,8 @@ class CurveWriter:
             self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         first, last = int(np.min(spans)), int(np.max(spans))
-        depth = self._options.depth_scale
-        logs = depth.logs if depth else [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
+        depths = self._options.logs
+        logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
         for number, log in zip(numbers, logs, strict=True):
             low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
@@ -187,8 +186,8 @@ class CurveWriter:
             self._write_log(f"{self._stem}{number}.las", log, rows, kept)
         written = [".curves.csv", *(f"{number}.las" for number in numbers)]
         remove_curves(self._stem, [f"{self._stem}{ending}" for ending in written])
-        away = sum(depth.at(row) is None for row in range(first, last + 1)) if depth and kept else 0
-        if away:
+        there = range(first, last + 1) if depths and kept else ()
+        if away := sum(self._options.depth_at(row) is None for row in there):
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
                 "give --depth of rows nearer to the ends"
@@ -198,7 +197,7 @@ class CurveWriter:
         """A LAS 2.0 of these rows of the scan."""
         import lasio
 
-        depth, step = self._options.depth_scale, self._options.step
+        depth, step = self._options.logs, self._options.step
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart = np.diff(index)
         if step:
@@ -209,7 +208,9 @@ class CurveWriter:
         elif np.ptp(apart) < 1e-6:
             step = round(float(apart[0]), 6)
         las = lasio.LASFile()
-        unit, what = (depth.unit, "depth") if depth else ("row", "row of the scan, from 0")
+        unit, what = "row", "row of the scan, from 0"
+        if depth:
+            unit, what = self._options.depth_unit, "depth"
         las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
         for one in found:  # linear between two rows; missing where one of them is
             values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)

@@ -39,25 +39,12 @@ class Interval:
         return y0 + (row - x0) * (y1 - y0) / (x1 - x0)
 
 
-@dataclass(frozen=True)
-class DepthScale:
-    """Depths of a scan's rows, by one or several logs from top to bottom. unit: ft or m."""
-
-    logs: Sequence[Interval]
-    unit: str = "ft"
-
-    def at(self, row: float) -> float | None:
-        """Depth of a row; None where it is not known."""
-        known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
-        return next(known, None)
-
-
 @dataclass(kw_only=True)
 class CurveOptions:
     """What is said of one scan's curves. Raises ValueError, which names the option.
 
-    depth_scale: None: by row. track_sides: left and right column of each; none: they are looked
-    for. row_range: first row and past the last; None: all."""
+    logs: from top to bottom; none: depth is the row. track_sides: left and right column of each;
+    none: they are looked for. row_range: first row and past the last; None: all."""
 
     depth: list[str] = field(default_factory=list)
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
@@ -77,13 +64,17 @@ class CurveOptions:
     def __post_init__(self) -> None:
         if (step := self.step) is not None and not (self.depth and step > 0):
             raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
-        logs = parse_depth(self.depth) if self.depth else []
-        self.depth_scale = DepthScale(logs, self.depth_unit) if logs else None
+        self.logs = parse_depth(self.depth) if self.depth else []
         what = "LEFT-RIGHT in columns, as in 230-740"
         self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
         what = "FROM-TO, as in 1200-37000"
         span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
         self.row_range = span and (int(span[0]), int(span[1]) + 1)
+
+    def depth_at(self, row: float) -> float | None:
+        """Depth of a row; None where it is not known."""
+        known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
+        return next(known, None)
 
 
 @dataclass

@@ -58,15 +58,15 @@ def mask_scan(
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
         # Rows of the file are not those that a person sees where it is turned.
-        depth = config.depth_scale if scan.orientation in (1, 2) else None
+        logs = config.logs if scan.orientation in (1, 2) else []
         page = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {
                 "scan": Path(task.scan).name,
                 "dpi": scan.dpi,
                 "weights": options["weights"],
-                "depth": [asdict(log) for log in depth.logs] if depth else [],
-                "depth_unit": depth.unit if depth else "",
+                "depth": [asdict(log) for log in logs],
+                "depth_unit": config.depth_unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.result(".html")), scan, config, about))
         left_out = {}
@@ -118,9 +118,9 @@ def mask_scan(
         say(f"{task.scan}: {note}")
 
     def head(row: int) -> str:
-        if depth is None or (known := depth.at(row)) is None:
+        if not logs or (known := config.depth_at(row)) is None:
             return f"row {row:,}"
-        return f"row {row:,} = {known:,.1f} {depth.unit}"
+        return f"row {row:,} = {known:,.1f} {config.depth_unit}"
 
     write_file(task.result(".overlay.png"), encode_png(page.picture(head)))
     curve_px, possible_px, sure_px = counts.tolist()
