@@ -69,23 +69,17 @@ class CompareConfig:
     """results.csv, report.md and the runs; a comparison that is there already goes on."""
 
     def __post_init__(self) -> None:
+        self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
         for norm in self.norm_list:
             check_norm(norm)
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
         with suppress(ValueError):
-            if min(self.rate_list) > 0:
+            self.rate_list = sorted({float(each) for each in self.rates.split(",")})
+            if self.rate_list[0] > 0:
                 return
         raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
-
-    @property
-    def norm_list(self) -> list[str]:
-        return list(dict.fromkeys(re.findall(r"\w+", self.norms)))
-
-    @property
-    def rate_list(self) -> list[float]:
-        return sorted({float(each) for each in self.rates.split(",")})
 
 
 class Size(NamedTuple):

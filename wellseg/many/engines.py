@@ -220,7 +220,6 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         memory_bytes = parse_bytes(settings.config.memory)
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
         mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
-
         have: Any = ray.cluster_resources
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)

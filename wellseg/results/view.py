@@ -197,10 +197,9 @@ class ViewWriter:
 
 def remove_view(page: Path) -> None:
     """Remove a view, of a scan that gets another mask. ``page``: the path of NAME.html."""
-    if is_foreign(page):
-        return
-    page.unlink(missing_ok=True)
-    shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
+    if not is_foreign(page):
+        page.unlink(missing_ok=True)
+        shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
 
 
 def encode_paper(picture: Gray) -> tuple[str, bytes]:
