@@ -5,7 +5,7 @@ followed down for as long as it touches exactly one run in the next row, and tha
 Where strokes meet or part, chains end: they are numbered, and know their neighbours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from skimage.morphology import skeletonize as untyped
+from skimage.morphology import skeletonize
 
 from wellseg.curves.points import Curve
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
-
-skeletonize: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = untyped
 
 MARGIN_ROWS = 24
 """Rows above and below a block that thinning looks at."""
