@@ -19,8 +19,6 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE = f"({NUMBER})-({NUMBER})"
 
-Pair = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -29,8 +27,8 @@ class Interval:
     points: (row, depth), two or more, both rising. reach: first and last row that have a depth.
     """
 
-    points: Sequence[Pair]
-    reach: Pair
+    points: Sequence[tuple[float, float]]
+    reach: tuple[float, float]
 
     def at(self, row: float) -> float:
         """Depth of a row; nobody should believe it beyond ``reach``."""

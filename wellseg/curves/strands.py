@@ -31,6 +31,8 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 scan; half the width, across it, of its stroke; mean colour; layer of colour; row."""
 KEPT_ROWS = 256
 """Of a long chain, when more come: its course and looks ask for no more."""
+SIDEWAYS = 0.25
+"""A column of a strand counts as so many rows."""
 DARK_INK = 128
 """Gray below is ink."""
 CHROMA = 60
@@ -77,6 +79,17 @@ class Chain:
     def add(self, runs: Floats) -> None:
         self.runs = np.concatenate([self.runs[-KEPT_ROWS:], runs])
         self.rows += len(runs)
+
+    def look(self) -> NDArray[np.floating[Any]]:
+        """What its stroke looks like, as linking.py has it."""
+        duty = (self.runs[:, DUTY] > 0.5).mean()
+        half, *paint = np.median(self.runs[:, HALF : BLUE + 1], axis=0)
+        return np.array([len(self.runs), max(half, 0.7), duty, *paint])
+
+    def worth(self) -> float:
+        """What it costs to leave it out."""
+        wide = self.runs[:, STOP].max() - self.runs[:, START].min()
+        return float((self.rows + SIDEWAYS * wide) * self.runs[:, CONFIDENCE].mean())
 
 
 class ChainFinder:

@@ -24,7 +24,7 @@ from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
 from wellseg.scan.atomic import refuse_foreign, write_file
 from wellseg.scan.files import REPORT, Task, read_report
-from wellseg.scan.pictures import encode_png, is_sideways
+from wellseg.scan.pictures import Gray, encode_png, is_sideways
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 
@@ -140,9 +140,7 @@ def mask_scan(
     return report
 
 
-def to_8_bit(
-    logits: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
-) -> NDArray[np.uint8]:
+def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
     """Probabilities, 255 for certainty, rounded so that those above 255 x threshold are a mask."""
     odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
