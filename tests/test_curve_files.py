@@ -13,7 +13,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
-from wellseg.curves.options import CurveOptions, CurvesConfig, DepthScale, parse_depth
+from wellseg.curves.options import CurveOptions, CurvesConfig, parse_depth
 from wellseg.scan.reader import ScanError
 from wellseg.scan.writer import MaskWriter
 
@@ -166,9 +166,9 @@ def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_pat
 
 
 def test_depth_bends_at_known_rows_and_ends_between_two_logs():
-    scale = DepthScale(parse_depth(["1,000=100", "2000=200.5", "3000=400"]))
-    assert [scale.at(row) for row in (1000, 1500, 2500)] == [100, 150.25, 300.25]
-    assert scale.at(700) is None and scale.at(800) == pytest.approx(79.9)
+    scale = CurveOptions(depth=["1,000=100", "2000=200.5", "3000=400"])
+    assert [scale.depth_at(row) for row in (1000, 1500, 2500)] == [100, 150.25, 300.25]
+    assert scale.depth_at(700) is None and scale.depth_at(800) == pytest.approx(79.9)
     first, second = parse_depth(["900-2000=100-300", "2100-3000=200-300"])
     assert first.reach == (790, 2050) and second.reach == (2050, 3090)
 
@@ -229,7 +229,7 @@ def test_wrong_rows_and_steps_are_refused():
     for rows in ("5", "9-5", "a-b", "-5"):
         with pytest.raises(ValueError, match="is not FROM-TO"):
             PredictConfig(["log.tif"], curves=True, rows=rows)
-    CurveOptions(["0=1000", "1000=1100"], step=0.002)
+    CurveOptions(depth=["0=1000", "1000=1100"], step=0.002)
     wrong = (
         ({"step": 0.5}, "give --depth"),
         ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from wellseg.cli import program
 from wellseg.scores import F1, HEADINGS, Row
+from wellseg.weights import BUNDLED, load_model, read_header, save_weights, weights_path
 
 
 @dataclass
@@ -61,8 +62,6 @@ def card(name: str, header: dict[str, Any]) -> str:
     """The model card, Markdown, from nothing but the header."""
     from jinja2 import Template
 
-    from wellseg.weights import BUNDLED
-
     text = (BUNDLED / "card.md.jinja").read_text("utf-8")
     template = Template(text, trim_blocks=True, keep_trailing_newline=True)
     return str(template.render(name=name, headings=HEADINGS, **header))
@@ -70,8 +69,6 @@ def card(name: str, header: dict[str, Any]) -> str:
 
 def show(config: CardConfig) -> None:
     """Print the card of weights, and write them with what is new in their header."""
-    from wellseg.weights import load_model, read_header, save_weights, weights_path
-
     path = weights_path(config.weights)
     header = read_header(path)
     if config.scores:

@@ -16,7 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
 
 from wellseg import __version__
-from wellseg.scan.errors import ScanError
+from wellseg.scan import ScanError
 
 Options = TypeVar("Options")
 

@@ -25,11 +25,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
+from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least, check_norm
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.synth import draw_logs
+from wellseg.training.data_folder import claim, list_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
+from wellseg.weights import load_model
 
 Row = dict[str, Any]
 SCORES = ("f1", "dice", "false_px_per_row")
@@ -65,23 +69,17 @@ class CompareConfig:
     """results.csv, report.md and the runs; a comparison that is there already goes on."""
 
     def __post_init__(self) -> None:
+        self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
         for norm in self.norm_list:
             check_norm(norm)
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
         with suppress(ValueError):
-            if min(self.rate_list) > 0:
+            self.rate_list = sorted({float(each) for each in self.rates.split(",")})
+            if self.rate_list[0] > 0:
                 return
         raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
-
-    @property
-    def norm_list(self) -> list[str]:
-        return list(dict.fromkeys(re.findall(r"\w+", self.norms)))
-
-    @property
-    def rate_list(self) -> list[float]:
-        return sorted({float(each) for each in self.rates.split(",")})
 
 
 class Size(NamedTuple):
@@ -109,8 +107,6 @@ def compare(config: CompareConfig) -> None:
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
-    from wellseg.scan.atomic import atomic_file, write_csv
-    from wellseg.training.data_folder import claim, list_logs
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
@@ -140,8 +136,7 @@ def compare(config: CompareConfig) -> None:
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
     lines += [*report([row for folder in runs for row in rows[folder]], norms), str(about)]
-    with atomic_file(out / "report.md") as file:
-        file.write("\n".join([*lines, ""]).encode())
+    write_file(out / "report.md", "\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
 
 
@@ -167,9 +162,6 @@ def run_job(
     folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
 ) -> None:
     """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
-    from wellseg.scan.atomic import atomic_file
-    from wellseg.train import train
-
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size.widths),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
@@ -182,20 +174,17 @@ def run_job(
         resume=True,
     )
     try:
-        rows = [{**job, **row} for row in score_modes(train(config, quiet=True), root)]
+        rows = [{**job, **row} for row in score_modes(train.train(config, quiet=True), root)]
     except FloatingPointError:
         rows = []
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
-    with atomic_file(folder / "scores.json") as file:
-        file.write(json.dumps(rows).encode())
+    write_file(folder / "scores.json", json.dumps(rows).encode())
 
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
     from wellseg.rows.segment import segment
-    from wellseg.training.data_folder import list_logs
-    from wellseg.weights import load_model
 
     nets = {"evaluation": load_model(weights)}
     if any(name.endswith("running_mean") for name, _ in nets["evaluation"].named_buffers()):

@@ -6,7 +6,7 @@ Plain dataclasses and no heavy import, also not for type checking: --help is to 
 from dataclasses import dataclass
 from typing import Literal
 
-from wellseg.curves.options import CurveFileOptions
+from wellseg.curves.options import CurveOptions
 from wellseg.net.options import at_least, parse_bytes
 
 
@@ -43,7 +43,7 @@ class MaskOptions(InferenceOptions):
 
 
 @dataclass
-class PredictConfig(MaskOptions, CurveFileOptions):
+class PredictConfig(MaskOptions, CurveOptions):
     """Masks of scans."""
 
     scans: list[str]
@@ -69,7 +69,7 @@ class PredictConfig(MaskOptions, CurveFileOptions):
     """Do scans again that are done already with these weights and options."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        MaskOptions.__post_init__(self)
         at_least(1, jobs=self.jobs, threads=self.threads)
         if self.engine == "ray" and self.jobs:
             raise ValueError("--jobs is of --engine local: with ray, --threads and --memory say it")
@@ -80,4 +80,4 @@ class PredictConfig(MaskOptions, CurveFileOptions):
             needed = "--curves or --view" if flag == "depth" else "--curves"
             if getattr(self, flag) and not (self.curves or (flag == "depth" and self.view)):
                 raise ValueError(f"--{flag} is for what {needed} writes: give that, too")
-        self.curve_options()
+        CurveOptions.__post_init__(self)

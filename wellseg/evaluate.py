@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
+from wellseg.scan import ScanError
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1, HEADINGS, Row
 from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
+from wellseg.weights import load_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +70,6 @@ def evaluate(config: EvaluateConfig) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from wellseg.scan.atomic import atomic_file, write_csv
-    from wellseg.scan.errors import ScanError
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scores.tables import badness, make_tables
     from wellseg.training.masks import check_size, read_mask
@@ -105,10 +106,8 @@ def evaluate(config: EvaluateConfig) -> int:
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
-            picture.parent.mkdir(exist_ok=True)
             mask, truth = predict(log) > config.threshold, read_mask(log.mask)
-            with atomic_file(picture) as file:
-                file.write(encode_png(draw_errors(_read(log.image), mask, truth)))
+            write_file(picture, encode_png(draw_errors(_read(log.image), mask, truth)))
             print(f"worst: {picture}")
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")
@@ -140,7 +139,6 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
 
     from wellseg.device import pick_device
     from wellseg.rows.segment import segment
-    from wellseg.weights import load_model
 
     pick_device(config.device)
     model = load_model(config.weights)

@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
+from wellseg.scan import ScanError
+from wellseg.scan.atomic import write_file
+from wellseg.weights import load_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,15 +81,12 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int,
 def mine_all(config: PaperConfig) -> int:
     """Crops of every scan; returns the exit status."""
     from wellseg.many.tasks import list_tasks
-    from wellseg.scan.atomic import atomic_file
     from wellseg.scan.pictures import HIT, encode_png, paint
-    from wellseg.scan.reader import ScanError, open_scan
-    from wellseg.training.data_folder import write_log
-    from wellseg.weights import load_model
+    from wellseg.scan.reader import open_scan
+    from wellseg.training.masks import write_log
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
     net, previews = load_model(config.weights), config.out / "previews"
-    previews.mkdir(parents=True, exist_ok=True)
     failed = total = 0
     for number, path in enumerate(scans, 1):
         found = 0
@@ -97,8 +97,7 @@ def mine_all(config: PaperConfig) -> int:
                     write_log(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
                     picture = paint(gray, mask)
                     picture[mask == 255] = HIT
-                    with atomic_file(previews / f"{name}.png") as file:
-                        file.write(encode_png(picture))
+                    write_file(previews / f"{name}.png", encode_png(picture))
                     found += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)

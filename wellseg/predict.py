@@ -11,23 +11,14 @@ folder of results. Exit status: 0 all done, 1 some scans failed (each with one l
 are left (to another run, or the disk was full), 2 wrong usage.
 """
 
-from __future__ import annotations
-
-import hashlib
 import time
 from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import PredictConfig
-
-if TYPE_CHECKING:
-    from wellseg.many.engines import Outcomes
-    from wellseg.many.summary import Screen
-    from wellseg.many.tasks import Settings
-    from wellseg.scan.files import Task
 
 EVERY_S = 30.0  # summary.csv and index.html are written: of 140,000 scans they have tens of MB
 
@@ -35,14 +26,14 @@ EVERY_S = 30.0  # summary.csv and index.html are written: of 140,000 scans they 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks
+    from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks, settle
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
     for flag in ("depth", "step", "tracks", "rows") if count > 1 else ():
         if getattr(config, flag):
             raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
-    settings = _settings(config)
+    settings = settle(config)
     clear(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
@@ -82,30 +73,12 @@ def predict(config: PredictConfig) -> int:
     return SOME_FAILED if failed or left else 0
 
 
-def _run(rest: list[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """What becomes of the scans that are not done."""
+def _run(rest: list[Any], *given: Any) -> Generator[Any]:
+    """What becomes of the scans that are not done, as `engines.run` tells; for none, no torch."""
     if rest:
-        from wellseg.many.engines import run_here, run_pool, run_ray  # and torch
+        from wellseg.many.engines import run
 
-        local = run_here if len(rest) == 1 and not settings.config.jobs else run_pool
-        yield from (run_ray if settings.config.engine == "ray" else local)(rest, settings, screen)
-
-
-def _settings(config: PredictConfig) -> Settings:
-    """What is the same for all scans."""
-    from wellseg.many.tasks import Settings
-    from wellseg.weights import read_header, weights_path
-
-    weights = weights_path(config.weights)
-    if config.window_rows is None:  # 0: the whole scan
-        config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
-    names = ["threshold", "precision", "window_rows", "invert"]
-    names += ["tracks", "step"] if config.curves else []
-    names += ["depth", "depth_unit"] if config.curves or config.view else []
-    options = {name: getattr(config, name) for name in names}
-    options |= {"curve_rows": config.rows} if config.curves else {}
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
+        yield from run(rest, *given)
 
 
 KEPT = "finished scans are kept, those under way left nothing"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.net.options import at_least
+from wellseg.scan.atomic import write_csv
+from wellseg.training.data_folder import claim
 from wellseg.training.options import Preset
 
 NOTE = "corpus.json"
@@ -52,8 +54,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     """Draw the logs of these numbers that are not there yet, list all with their splits in
     split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
-    from wellseg.scan.atomic import write_csv
-    from wellseg.training.data_folder import claim, write_log
+    from wellseg.training.masks import write_log
 
     claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0

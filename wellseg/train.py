@@ -8,8 +8,6 @@ Leaves model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoi
 validation logs in the run's folder.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -18,16 +16,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
-from wellseg.training.options import DataConfig, TrainConfig
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
-
-    from wellseg.training.segmenter import Segmenter
+from wellseg.scan import ScanError
+from wellseg.training.options import TrainConfig
+from wellseg.weights import load_model, read_header, weights_path
 
 FREE = ("norm", "momentum")
 """Model options that may differ from those of --weights: the tensors are the same."""
@@ -49,8 +44,7 @@ def train(
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import make_trainer, read_metrics
-    from wellseg.weights import load_model
+    from wellseg.training.trainer import export, make_trainer, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -114,8 +108,6 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
 
     Raises ValueError where another option asks for another network.
     """
-    from wellseg.weights import read_header, weights_path
-
     if config.weights is None:
         return config.model
     theirs = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
@@ -130,36 +122,8 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
     return ModelConfig(**{**theirs, **asked})
 
 
-def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
-    """Write model.safetensors of the state that --keep names; gives the file and that step."""
-    import torch
-
-    from wellseg.corpus import fingerprint
-    from wellseg.weights import save_weights
-
-    best, path = config.out / "checkpoints" / "best.ckpt", config.out / "model.safetensors"
-    step = trainer.global_step
-    if config.keep == "best" and best.exists():
-        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
-        segmenter.load_state_dict(checkpoint["state_dict"])
-        step = checkpoint["global_step"]
-    default = asdict(DataConfig())
-    data = [f"{name} {it}" for name, it in asdict(config.data).items() if it != default[name]]
-    if config.data.drawn_share or not config.data.root:
-        data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
-    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
-    training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
-    if trainer.is_global_zero:
-        header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
-        window_rows = getattr(segmenter.net, "window_rows", None) or 0  # those of the start
-        save_weights(path, segmenter.net, {**header, "window_rows": window_rows})
-    return path, step
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     config, given = parse(TrainConfig, "train", __doc__, argv)
-    from wellseg.scan.errors import ScanError
-
     try:
         train(config, asked=given.get("model", {}))
     except (ScanError, ValueError, OSError, FloatingPointError) as error:

@@ -7,8 +7,7 @@
 Writes NAME.curves.csv and NAME.las anew. Exit status: 0 done, 2 not.
 """
 
-import json
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,16 +23,15 @@ def curves(config: CurvesConfig) -> None:
     import numpy as np  # not above: --help is quick
 
     from wellseg.curves.files import CurveWriter
-    from wellseg.scan.pictures import is_sideways, to_gray
+    from wellseg.scan.files import read_report
+    from wellseg.scan.pictures import is_sideways
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
     if not given.name.endswith(ENDING):
         raise ValueError(f"{given.name} is not NAME{ENDING}, which wellseg predict --curves leaves")
     name = given.name.removesuffix(ENDING)
-    report = {}
-    with suppress(OSError, ValueError):
-        report = json.loads(given.with_name(f"{name}.json").read_text("utf-8"))
+    report = read_report(str(given.with_name(f"{name}.json")))
     scan = config.scan or Path(report.get("scan_path", ""))
     if config.scan and not scan.is_file():
         raise ValueError(f"--scan {scan}: no such file")
@@ -56,8 +54,8 @@ def curves(config: CurvesConfig) -> None:
                 )
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
-        title, options = str(report.get("scan", scan.name or name)), config.curve_options()
-        writer = CurveWriter(out / name, title, rows, columns, seen.dpi, options, config.scratch)
+        title = str(report.get("scan", scan.name or name))
+        writer = CurveWriter(out / name, title, rows, columns, seen.dpi, config)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
@@ -65,8 +63,7 @@ def curves(config: CurvesConfig) -> None:
             probability = probabilities.read(row, stop)
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
-            colours = [picture] if seen.kind == "colour" else []
-            writer.put(to_gray(picture), mask, probability, *colours)
+            writer.put(picture, mask, probability)
     for note in writer.notes:
         print(f"{given.name}: {note}")
     stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""

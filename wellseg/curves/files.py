@@ -18,6 +18,7 @@ from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan.atomic import atomic_file, refuse_foreign
+from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.reader import ScanError
 
 MOST_CURVES = 60
@@ -55,7 +56,7 @@ class CurveWriter:
     at all.
 
     stem: the path of the files up to their endings. scan: the name of its file; rows, columns, dpi:
-    of the scan, which is stored upright. scratch: folder for temporary data.
+    of the scan, which is stored upright.
     Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
     files of these names are there that are not wellseg's.
     """
@@ -68,37 +69,38 @@ class CurveWriter:
         columns: int,
         dpi: float | None = None,
         options: CurveOptions | None = None,
-        scratch: Path | None = None,
     ) -> None:
         self._stem, self._scan, self._size = stem, scan, (rows, columns)
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels."
         self._options = options or CurveOptions()
-        self._first, stop = self._options.rows or (0, rows)
+        self._first, stop = self._options.row_range or (0, rows)
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
-        logs = self._options.depth.logs if self._options.depth else ()
-        if beyond := [row for log in logs for row, _ in log.points if row >= rows]:
+        known = [row for log in self._options.logs for row, _ in log.points]
+        if beyond := [row for row in known if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
-        if beyond := [right for _, right in self._options.tracks if right > columns]:
+        if beyond := [right for _, right in self._options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
-        given = self._options.tracks
+        given = self._options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._finder = TrackFinder(columns, dpi)
-        self._follower = CurveFollower.at(dpi, scratch, self._first)
+        self._follower = CurveFollower.at(dpi, self._options.scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
         """The curves for the view, when the block has ended."""
 
-    def put(self, *planes: NDArray[np.uint8]) -> None:
-        """The next rows: gray, mask, probability and, if any, colours, as ``CurveFollower.add``."""
+    def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
+        """The next rows, uint8: the scan, gray (rows, columns) or colours (rows, columns, 3); mask
+        and probability as `CurveFollower.add` takes them."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
-        self._row += len(planes[0])
-        self._follower.add(*(plane[part] for plane in planes))
+        self._row += len(picture)
+        gray, colours = to_gray(picture[part]), [picture[part]] if picture.ndim == 3 else []
+        self._follower.add(gray, mask[part], probability[part], *colours)
         if not self._tracks:
-            self._finder.add(planes[0][part])
+            self._finder.add(gray)
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
@@ -174,8 +176,8 @@ class CurveWriter:
             self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         first, last = int(np.min(spans)), int(np.max(spans))
-        depth = self._options.depth
-        logs = depth.logs if depth else [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
+        depths = self._options.logs
+        logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
         for number, log in zip(numbers, logs, strict=True):
             low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
@@ -184,8 +186,8 @@ class CurveWriter:
             self._write_log(f"{self._stem}{number}.las", log, rows, kept)
         written = [".curves.csv", *(f"{number}.las" for number in numbers)]
         remove_curves(self._stem, [f"{self._stem}{ending}" for ending in written])
-        away = sum(depth.at(row) is None for row in range(first, last + 1)) if depth and kept else 0
-        if away:
+        there = range(first, last + 1) if depths and kept else ()
+        if away := sum(self._options.depth_at(row) is None for row in there):
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
                 "give --depth of rows nearer to the ends"
@@ -195,7 +197,7 @@ class CurveWriter:
         """A LAS 2.0 of these rows of the scan."""
         import lasio
 
-        depth, step = self._options.depth, self._options.step
+        depth, step = self._options.logs, self._options.step
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart = np.diff(index)
         if step:
@@ -206,7 +208,9 @@ class CurveWriter:
         elif np.ptp(apart) < 1e-6:
             step = round(float(apart[0]), 6)
         las = lasio.LASFile()
-        unit, what = (depth.unit, "depth") if depth else ("row", "row of the scan, from 0")
+        unit, what = "row", "row of the scan, from 0"
+        if depth:
+            unit, what = self._options.depth_unit, "depth"
         las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
         for one in found:  # linear between two rows; missing where one of them is
             values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)

@@ -20,17 +20,7 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.strands import (
-    BLUE,
-    CONFIDENCE,
-    DUTY,
-    HALF,
-    START,
-    STOP,
-    Chain,
-    Indices,
-    pairs_between,
-)
+from wellseg.curves.strands import START, STOP, Chain, Indices, pairs_between
 
 Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.complexfloating[Any]]
@@ -43,8 +33,6 @@ COURSE_PX = 14
 SURE_ROWS = 30
 """So many rows say what a curve looks like."""
 REMEMBERED_ROWS = 400.0
-SIDEWAYS = 0.25
-"""A column of a strand counts as so many rows."""
 WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 """Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255."""
 LEAP = 0.3
@@ -120,8 +108,8 @@ def link(
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
-    look = np.array([_look(c.runs) for c in strands])
-    worth = np.array([_worth(c) for c in strands])
+    look = np.array([c.look() for c in strands])
+    worth = np.array([c.worth() for c in strands])
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -187,18 +175,6 @@ def _end(runs: NDArray[np.float32], row: int, sign: int) -> tuple[complex, compl
     middle = _middle(runs[-COURSE_ROWS:])
     course = complex(sign * float(middle[-1] - middle[0]), len(middle) - 1)
     return complex(middle[-1], row), course / max(abs(course), COURSE_PX)
-
-
-def _look(runs: NDArray[np.float32]) -> Floats:
-    duty = (runs[:, DUTY] > 0.5).mean()
-    half, *paint = np.median(runs[:, HALF : BLUE + 1], axis=0)
-    return np.array([len(runs), max(half, 0.7), duty, *paint])
-
-
-def _worth(chain: Chain) -> float:
-    """What it costs to leave it out."""
-    wide = chain.runs[:, STOP].max() - chain.runs[:, START].min()
-    return float((chain.rows + SIDEWAYS * wide) * chain.runs[:, CONFIDENCE].mean())
 
 
 def _angle(one: Places, other: Places) -> Floats:

@@ -19,8 +19,6 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE = f"({NUMBER})-({NUMBER})"
 
-Pair = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -29,8 +27,8 @@ class Interval:
     points: (row, depth), two or more, both rising. reach: first and last row that have a depth.
     """
 
-    points: Sequence[Pair]
-    reach: Pair
+    points: Sequence[tuple[float, float]]
+    reach: tuple[float, float]
 
     def at(self, row: float) -> float:
         """Depth of a row; nobody should believe it beyond ``reach``."""
@@ -39,50 +37,12 @@ class Interval:
         return y0 + (row - x0) * (y1 - y0) / (x1 - x0)
 
 
-@dataclass(frozen=True)
-class DepthScale:
-    """Depths of a scan's rows, by one or several logs from top to bottom. unit: ft or m."""
-
-    logs: Sequence[Interval]
-    unit: str = "ft"
-
-    def at(self, row: float) -> float | None:
-        """Depth of a row; None where it is not known."""
-        known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
-        return next(known, None)
-
-
-class CurveOptions:
-    """From the words of the command line. Raises ValueError, which names the option.
-
-    depth: None: by row. step: of the LAS, in depth; None: every row. tracks: left and right column
-    of each; none: they are looked for. rows: first and last row (exclusive); None: all."""
-
-    def __init__(
-        self,
-        depth: Sequence[str] = (),
-        depth_unit: str = "ft",
-        tracks: Sequence[str] = (),
-        rows: str | None = None,
-        step: float | None = None,
-    ) -> None:
-        if step is not None and not (depth and step > 0):
-            raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
-        self.depth = DepthScale(parse_depth(depth), depth_unit) if depth else None
-        for log in self.depth.logs if self.depth else ():
-            (row, top), (last_row, bottom) = log.points[0], log.points[-1]
-            if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
-                raise ValueError(f"--step {step:g} {depth_unit}: over 100 lines for each row")
-        self.step = step
-        what = "LEFT-RIGHT in columns, as in 230-740"
-        self.tracks = sorted(_numbers("--tracks", word, RANGE, what) for word in tracks)
-        span = _numbers("--rows", rows, RANGE, "FROM-TO, as in 1200-37000") if rows else None
-        self.rows = span and (int(span[0]), int(span[1]) + 1)
-
-
 @dataclass(kw_only=True)
-class CurveFileOptions:
-    """What is said of one scan's curves."""
+class CurveOptions:
+    """What is said of one scan's curves. Raises ValueError, which names the option.
+
+    logs: from top to bottom; none: depth is the row. track_sides: left and right column of each;
+    none: they are looked for. row_range: first row and past the last; None: all."""
 
     depth: list[str] = field(default_factory=list)
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
@@ -99,13 +59,28 @@ class CurveFileOptions:
     scratch: Path | None = None
     """Folder for temporary data. Default: the system's."""
 
-    def curve_options(self) -> CurveOptions:
-        """What was said of the scan's curves. Raises ValueError."""
-        return CurveOptions(self.depth, self.depth_unit, self.tracks, self.rows, self.step)
+    def __post_init__(self) -> None:
+        if (step := self.step) is not None and not (self.depth and step > 0):
+            raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
+        self.logs = parse_depth(self.depth) if self.depth else []
+        for log in self.logs:
+            (row, top), (last_row, bottom) = log.points[0], log.points[-1]
+            if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
+                raise ValueError(f"--step {step:g} {self.depth_unit}: over 100 lines for each row")
+        what = "LEFT-RIGHT in columns, as in 230-740"
+        self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
+        what = "FROM-TO, as in 1200-37000"
+        span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
+        self.row_range = span and (int(span[0]), int(span[1]) + 1)
+
+    def depth_at(self, row: float) -> float | None:
+        """Depth of a row; None where it is not known."""
+        known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
+        return next(known, None)
 
 
 @dataclass
-class CurvesConfig(CurveFileOptions):
+class CurvesConfig(CurveOptions):
     """Curve files again, without the network."""
 
     probability: str
@@ -119,9 +94,9 @@ class CurvesConfig(CurveFileOptions):
     """Folder for the files. Default: beside NAME.probability.tif."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        self.curve_options()
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import find_peaks
 
+from wellseg.scan.pictures import Gray
+from wellseg.scan.writer import Strips
+
 BLOCK_INCHES, PARTS = 1.5, 5
 """Rows that are looked at together: a dozen lines of the usual grid. Lines down are looked at in
 parts of it, in which those of a skewed sheet hardly move."""
@@ -41,7 +44,6 @@ of such a track agree with a comb at least."""
 PANEL = 0.7
 """What a panel of grid is worth at least: its lines agree with combs, its borders are drawn."""
 
-Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
 
@@ -82,22 +84,19 @@ class TrackFinder:
     def __init__(self, columns: int, dpi: float | None) -> None:
         self.columns, self.dpi = columns, dpi if dpi and 50 <= dpi <= 1200 else 200.0
         self.block_rows = self._px(BLOCK_INCHES)
-        self._rest = np.empty((0, columns), np.uint8)
-        self._across: list[Bytes] = []  # lines across in each block and column
-        self._down: list[Bytes] = []  # lines down in each part: 255 throughout
+        self._cut = Strips(self.block_rows)
+        self._across: list[Gray] = []  # lines across in each block and column
+        self._down: list[Gray] = []  # lines down in each part: 255 throughout
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
 
-    def add(self, gray: Bytes) -> None:
+    def add(self, gray: Gray) -> None:
         """The next rows, uint8 (rows, columns): 0 black to 255 white."""
-        gray = np.concatenate([self._rest, gray]) if len(self._rest) else gray
-        whole = len(gray) // self.block_rows * self.block_rows
-        for start in range(0, whole, self.block_rows):
-            self._look(gray[start : start + self.block_rows])
-        self._rest = gray[whole:].copy()
+        for (block,) in self._cut.add(gray):
+            self._look(block)
 
-    def _look(self, gray: Bytes) -> None:
+    def _look(self, gray: Gray) -> None:
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         paper = float(np.percentile(gray[::8, ::8], 75))
         ink = (gray < paper - INK).view(np.uint8)

@@ -29,7 +29,7 @@ from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
-from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.files import Task, claim, local_copy
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
@@ -98,6 +98,12 @@ class Worker:
         left_out = [f"page {page + 1} is a reduced copy" for page in copies]
         options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
         return mask_scan(self.net, task, self.config, options, progress, say)
+
+
+def run(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
+    """By the engine that the options name; a single scan in this process, if nobody says --jobs."""
+    local = run_here if len(tasks) == 1 and not settings.config.jobs else run_pool
+    return (run_ray if settings.config.engine == "ray" else local)(tasks, settings, screen)
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
@@ -214,7 +220,6 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         memory_bytes = parse_bytes(settings.config.memory)
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
         mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
-
         have: Any = ray.cluster_resources
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)

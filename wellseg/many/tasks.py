@@ -4,7 +4,7 @@ The truth about a scan is its report, NAME.json, which is written last: a run lo
 first and hands out the rest. summary.csv only repeats it, so that losing it loses nothing.
 """
 
-import json
+import hashlib
 import os
 import re
 from collections import Counter
@@ -18,11 +18,11 @@ from shutil import rmtree
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
-from wellseg.results.one_scan import endings, is_result
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN, refuse_foreign
-from wellseg.scan.files import REPORT, Task, is_url, join, split
+from wellseg.scan.files import REPORT, Task, is_url, join, read_report, split
 from wellseg.scan.reader import is_scan_file, other_kind
+from wellseg.weights import read_header, weights_path
 
 MASK = ".mask.tif"
 READERS = 16  # of small files at once: on a network each takes long and little
@@ -52,6 +52,20 @@ class Settings(NamedTuple):
 
     config: PredictConfig
     options: dict[str, Any]  # what each report says of its making
+
+
+def settle(config: PredictConfig) -> Settings:
+    """Settings of these options: with the windows and the digest of their weights."""
+    weights = weights_path(config.weights)
+    if config.window_rows is None:  # 0: the whole scan
+        config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
+    names = ["threshold", "precision", "window_rows", "invert"]
+    names += ["tracks", "step"] if config.curves else []
+    names += ["depth", "depth_unit"] if config.curves or config.view else []
+    options = {name: getattr(config, name) for name in names}
+    options |= {"curve_rows": config.rows} if config.curves else {}
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 
 
 def list_tasks(
@@ -101,6 +115,11 @@ def list_tasks(
     return [*named.values()], folder, not_read
 
 
+def is_result(name: str) -> bool:
+    """By its name: a file or folder that was written by wellseg, and no scan."""
+    return name.endswith((MASK, ".probability.tif", ".overlay.png", ".view"))
+
+
 def _is_wanted(name: str, is_folder: bool) -> bool:
     if name.startswith(".") or is_result(name):
         return False
@@ -112,17 +131,21 @@ def count_kinds(names: Iterable[str]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(map(other_kind, names)).items())
 
 
+def endings(config: PredictConfig, report: Mapping[str, Any]) -> list[str]:
+    """What stands beside NAME.json, the report, when a scan is done with these options."""
+    curves = config.curves and not report.get("curves_left_out")
+    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
+    return [MASK, ".overlay.png", *filter(asked.get, asked)]
+
+
 def is_done(
     task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. there: whether a path or URL exists."""
-    report: Any = None
-    with suppress(ValueError, RecursionError):  # of a damaged one
-        if there(task.result(REPORT)):
-            report = json.loads(files.read_file(task.result(REPORT)))
+    report = read_report(task.result(REPORT)) if there(task.result(REPORT)) else {}
     expected = {**settings.options, "scan_version": task.version}
-    if not isinstance(report, dict) or any(report.get(k) != v for k, v in expected.items()):
+    if any(report.get(key) != value for key, value in expected.items()):
         return None
     pages = [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
     whole = all(there(task.result(e)) for e in (*endings(settings.config, report), *pages))

@@ -1,47 +1,35 @@
 """One scan masked: rows through the network, results on disk."""
 
-from __future__ import annotations
-
 import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
+from wellseg.curves.files import CurveWriter
+from wellseg.device import resident_bytes
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
-from wellseg.scan.atomic import NOT_OURS, atomic_file, refuse_foreign
-from wellseg.scan.files import Task
-from wellseg.scan.pictures import encode_png, is_sideways, to_gray
+from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.segment import scan_bands
+from wellseg.scan.atomic import NOT_OURS, refuse_foreign, write_file
+from wellseg.scan.files import REPORT, Task, read_report
+from wellseg.scan.pictures import Gray, encode_png, is_sideways
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 
-if TYPE_CHECKING:
-    from torch import nn
-
 OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
-
-
-def endings(config: PredictConfig, report: Mapping[str, Any] | None = None) -> list[str]:
-    """What stands beside NAME.json, the report, when a scan is done with these options."""
-    curves = config.curves and not (report or {}).get("curves_left_out")
-    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
-    return [".mask.tif", ".overlay.png", *filter(asked.get, asked)]
-
-
-def is_result(name: str) -> bool:
-    """By its name: a file or folder that was written by wellseg, and no scan."""
-    return name.endswith((".mask.tif", ".probability.tif", ".overlay.png", ".view"))
 
 
 def mask_scan(
@@ -57,33 +45,30 @@ def mask_scan(
     The report is written last: where it stands, the other results are whole. ``progress`` is told
     the share done, ``say`` what the user should know.
     """
-    from wellseg.curves.files import CurveWriter
-    from wellseg.device import resident_bytes  # torch, which only workers load
-    from wellseg.rows.evaluation import RowEvaluation
-    from wellseg.rows.segment import scan_bands
-
     started = time.monotonic()
     notes: list[str] = []
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_foreign(*([task.result(".html")] if config.view else []))
-    before = _report_of(task)
-    is_same = all(before.get(name) == options[name] for name in OF_THE_MASK)
+    earlier = read_report(task.result(REPORT))
+    if earlier and "rows" not in earlier:
+        raise ValueError(f"{task.result(REPORT)} {NOT_OURS}")
+    is_same = all(earlier.get(name) == options[name] for name in OF_THE_MASK)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
         # Rows of the file are not those that a person sees where it is turned.
-        depth = config.curve_options().depth if scan.orientation in (1, 2) else None
+        logs = config.logs if scan.orientation in (1, 2) else []
         page = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {
                 "scan": Path(task.scan).name,
                 "dpi": scan.dpi,
                 "weights": options["weights"],
-                "depth": [asdict(log) for log in depth.logs] if depth else [],
-                "depth_unit": depth.unit if depth else "",
+                "depth": [asdict(log) for log in logs],
+                "depth_unit": config.depth_unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.result(".html")), scan, config, about))
         left_out = {}
@@ -92,8 +77,8 @@ def mask_scan(
             left_out = {"curves_left_out": why} if config.curves else {}
             notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
-            name, given = Path(task.scan).name, config.curve_options()
-            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, given, config.scratch)
+            name = Path(task.scan).name
+            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, config)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
@@ -116,8 +101,7 @@ def mask_scan(
             if view:
                 view.put(picture, probability)
             if curves:
-                colours = [picture] if scan.kind == "colour" else []
-                curves.put(to_gray(picture), mask, probability, *colours)
+                curves.put(picture, mask, probability)
         Path(task.result(".json")).unlink(missing_ok=True)
         if not is_same:  # what an earlier run left does not hold for another mask than it had
             if not probabilities:
@@ -136,12 +120,11 @@ def mask_scan(
         say(f"{task.scan}: {note}")
 
     def head(row: int) -> str:
-        if depth is None or (known := depth.at(row)) is None:
+        if not logs or (known := config.depth_at(row)) is None:
             return f"row {row:,}"
-        return f"row {row:,} = {known:,.1f} {depth.unit}"
+        return f"row {row:,} = {known:,.1f} {config.depth_unit}"
 
-    with atomic_file(task.result(".overlay.png")) as file:
-        file.write(encode_png(page.picture(head)))
+    write_file(task.result(".overlay.png"), encode_png(page.picture(head)))
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
@@ -155,29 +138,11 @@ def mask_scan(
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
-    with atomic_file(task.result(".json")) as file:
-        file.write(json.dumps(report, indent=1).encode())
+    write_file(task.result(".json"), json.dumps(report, indent=1).encode())
     return report
 
 
-def _report_of(task: Task) -> dict[str, Any]:
-    """The report that is there, of these or other options; empty if none is, or a damaged one.
-
-    Raises ValueError for a NAME.json of another program.
-    """
-    report = None
-    with suppress(OSError, ValueError, RecursionError):
-        report = json.loads(Path(task.result(".json")).read_text("utf-8"))
-    if not isinstance(report, dict):
-        return {}
-    if report and "rows" not in report:
-        raise ValueError(f"{task.result('.json')} {NOT_OURS}")
-    return report
-
-
-def to_8_bit(
-    logits: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
-) -> NDArray[np.uint8]:
+def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
     """Probabilities, 255 for certainty, rounded so that those above 255 x threshold are a mask."""
     odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)

@@ -1,36 +1,17 @@
 """A whole scan with its curves painted, reduced and folded into one page."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from wellseg.scan.pictures import is_sideways, paint, upright
+from wellseg.scan.pictures import Gray, is_sideways, paint, upright
+from wellseg.scan.writer import Strips
 
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36
-
-Pixels = NDArray[np.uint8]
-
-
-class Strips:
-    """Makes of bands of any number of rows strips of ``rows`` rows. What is left is ``rest``."""
-
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
-        self.rest: list[Pixels] = []
-
-    def add(self, *parts: Pixels) -> Iterator[list[Pixels]]:
-        """The next rows of some pictures, (rows, ...), that belong together."""
-        if self.rest:
-            parts = tuple(np.concatenate(pair) for pair in zip(self.rest, parts, strict=True))
-        count = len(parts[0]) // self.rows * self.rows
-        self.rest = [part[count:] for part in parts]
-        for start in range(0, count, self.rows):
-            yield [part[start : start + self.rows] for part in parts]
 
 
 class FoldedPage:
@@ -43,21 +24,16 @@ class FoldedPage:
         by_area = math.ceil(math.sqrt(rows * columns / PAGE_PIXELS))
         self.reduction = max(1, by_area, math.ceil(width / 1600))
         self._orientation = orientation
-        self._cut = Strips(16 * self.reduction)
-        self._small: list[Pixels] = []
+        self._cut = Strips(16 * self.reduction, rows)
+        self._small: list[Gray] = []
 
-    def add(self, picture: Pixels, mask: Pixels) -> None:
+    def add(self, picture: Gray, mask: Gray) -> None:
         """The next rows, uint8: gray (rows, columns) or colours (rows, columns, 3), and mask."""
-        for strip in self._cut.add(picture, mask):
-            self._reduce(*strip)
+        for strip, its_mask in self._cut.add(picture, mask):
+            self._small.append(paint(*reduce(strip, its_mask, self.reduction)))
 
-    def _reduce(self, picture: Pixels, mask: Pixels) -> None:
-        self._small.append(paint(*reduce(picture, mask, self.reduction)))
-
-    def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Pixels:
+    def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Gray:
         """The page, RGB uint8. head: what stands above the column that begins at a row."""
-        if len(self._cut.rest[0]):
-            self._reduce(*self._cut.rest)
         log = upright(np.concatenate(self._small), self._orientation)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
@@ -73,7 +49,7 @@ class FoldedPage:
         return page
 
 
-def reduce(picture: Pixels, values: Pixels, step: int) -> tuple[Pixels, Pixels]:
+def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
     """Both step times smaller: a picture, (rows, columns) or (rows, columns, 3), by its mean; the
     mask or probability of a curve by its maximum, so that no thin curve is lost."""
     if step == 1:

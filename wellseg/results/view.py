@@ -22,10 +22,11 @@ from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
-from wellseg.results.overlay import Pixels, Strips, reduce
-from wellseg.scan.atomic import atomic_file, hidden_name, is_foreign
-from wellseg.scan.pictures import is_sideways, paint, upright
+from wellseg.results.overlay import reduce
+from wellseg.scan.atomic import hidden_name, is_foreign, write_file
+from wellseg.scan.pictures import Gray, is_sideways, paint, upright
 from wellseg.scan.reader import Scan
+from wellseg.scan.writer import Strips
 
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096
@@ -64,13 +65,14 @@ class ViewWriter:
             self.rows, self.columns = scan.columns, scan.rows
         # A turned scan waits for its last row, which may be shown first.
         self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
-        self._levels = [Strips(TILE_ROWS), Strips(TILE_ROWS)]  # whole and reduced
+        sizes = self.rows, -(-self.rows // SMALL)  # whole and reduced
+        self._levels = [Strips(TILE_ROWS, rows) for rows in sizes]
         self._written = [0, 0]
         self._jpegs: list[str] = []
         # Of each strip's beginning: how many curve pixels, and its picture.
-        self._thumbs: list[tuple[int, Pixels]] = []
+        self._thumbs: list[tuple[int, Gray]] = []
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
-        self._map: list[Pixels] = []  # paper, rows with a curve: (2, lines, cells)
+        self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
         self.curves: list[dict[str, Any]] = []
         """Whole curves, as CurveWriter.shown has them; may be filled until the block ends."""
@@ -79,7 +81,7 @@ class ViewWriter:
         self._hidden.mkdir(parents=True)
         return self
 
-    def put(self, picture: Pixels, probability: Pixels) -> None:
+    def put(self, picture: Gray, probability: Gray) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
         (rows, columns, 3) R, G, B; and uint8 (rows, columns), 255 for certainly curve."""
         if self._file:
@@ -88,7 +90,7 @@ class ViewWriter:
         for strip in self._levels[0].add(picture, probability):
             self._write(*strip)
 
-    def _write(self, picture: Pixels, probability: Pixels) -> None:
+    def _write(self, picture: Gray, probability: Gray) -> None:
         """The tiles of a strip, and what it adds to the page."""
         self._write_tiles(0, picture, probability)
         for small in self._levels[1].add(*reduce(picture, probability, SMALL)):
@@ -114,7 +116,7 @@ class ViewWriter:
         )
         self._doubt.append(np.stack([possible - sure, possible], 1))
 
-    def _write_tiles(self, level: int, picture: Pixels, probability: Pixels) -> None:
+    def _write_tiles(self, level: int, picture: Gray, probability: Gray) -> None:
         unseen = probability < min(LEAST, 255 * self._threshold)
         probability = np.where(unseen, np.uint8(0), probability)
         for column, left in enumerate(range(0, probability.shape[1], TILE_COLUMNS)):
@@ -137,10 +139,6 @@ class ViewWriter:
             for start in range(0, self.rows, TILE_ROWS):
                 rows = slice(start, start + TILE_ROWS)
                 self._write(*map(np.ascontiguousarray, (picture[rows], turned[rows][..., -1])))
-        elif len(self._levels[0].rest[0]):
-            self._write(*self._levels[0].rest)
-        if len(self._levels[1].rest[0]):
-            self._write_tiles(1, *self._levels[1].rest)
         # One of median curve pixels among those that have some: neither a header nor a blotch.
         thumbs = [thumb for thumb in self._thumbs if thumb[0]] or self._thumbs
         thumb = sorted(thumbs, key=lambda thumb: thumb[0])[len(thumbs) // 2][1]
@@ -169,8 +167,7 @@ class ViewWriter:
             "places": self._places(),
         }
         page = fill("view.html", str(self._about["scan"]), data)
-        with atomic_file(self._hidden / self.page.name) as file:
-            file.write(page)
+        write_file(self._hidden / self.page.name, page)
         # Nothing is written any more: from here on no disk can be full. No page stands with another
         # view's pictures, or before its own.
         remove_view(self.page)
@@ -200,13 +197,12 @@ class ViewWriter:
 
 def remove_view(page: Path) -> None:
     """Remove a view, of a scan that gets another mask. ``page``: the path of NAME.html."""
-    if is_foreign(page):
-        return
-    page.unlink(missing_ok=True)
-    shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
+    if not is_foreign(page):
+        page.unlink(missing_ok=True)
+        shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
 
 
-def encode_paper(picture: Pixels) -> tuple[str, bytes]:
+def encode_paper(picture: Gray) -> tuple[str, bytes]:
     """Gray, or R, G, B -> "png" of 1 bit where it is black and white alone, else "jpg"; bytes."""
     if picture.ndim == 3 or np.any((picture > 0) & (picture < 255)):
         shown = picture[..., ::-1] if picture.ndim == 3 else picture

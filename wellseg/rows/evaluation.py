@@ -30,7 +30,7 @@ from wellseg.net.options import parse_bytes
 from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
-from wellseg.rows.store import Block, RowStore, disk_full, give_back_memory
+from wellseg.rows.store import Block, RowStore, ScratchFull, give_back_memory
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
@@ -132,7 +132,7 @@ class RowEvaluation:
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free
         if self.spill_bytes > free:
-            raise disk_full(self.store.scratch, self.spill_bytes, free)
+            raise ScratchFull(self.store.scratch, self.spill_bytes, free)
         return self._bands()
 
     @torch.no_grad()

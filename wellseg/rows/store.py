@@ -64,7 +64,7 @@ class RowStore:
                         data = data[self._file.write(data) :]
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise disk_full(self.scratch, len(data)) from error
+                    raise ScratchFull(self.scratch, len(data)) from error
                 raise
             return Block(nbytes, None, offset, rows.shape, rows.dtype)
         return Block(nbytes, None, offset)
@@ -102,14 +102,13 @@ class RowStore:
 class ScratchFull(OSError):
     """No room for temporary files; there may be some for results."""
 
-
-def disk_full(folder: Path, needed_bytes: int, free_bytes: int = 0) -> ScratchFull:
-    return ScratchFull(
-        errno.ENOSPC,
-        f"{folder} has {free_bytes / 1e9:.1f} GB free and the temporary files need "
-        f"{needed_bytes / 1e9:.1f} GB: free some space, name another folder (--scratch) or allow "
-        "more memory (--memory)",
-    )
+    def __init__(self, folder: Path, needed_bytes: int, free_bytes: int = 0) -> None:
+        super().__init__(
+            errno.ENOSPC,
+            f"{folder} has {free_bytes / 1e9:.1f} GB free and the temporary files need "
+            f"{needed_bytes / 1e9:.1f} GB: free some space, name another folder (--scratch) or "
+            "allow more memory (--memory)",
+        )
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:

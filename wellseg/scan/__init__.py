@@ -1,1 +1,10 @@
 """Files of many kinds to gray rows on demand; masks to TIFF, whole or not at all."""
+
+
+class ScanError(Exception):
+    """One line saying what is wrong with which scan, and what to do."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception of a library says, in one line, not too long."""
+    return " ".join(str(error).split())[:500] or type(error).__name__

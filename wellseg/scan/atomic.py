@@ -54,6 +54,13 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def write_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """A file of these bytes, as `atomic_file`; its folder is made if it is not there."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        file.write(data)
+
+
 def is_foreign(path: str | os.PathLike[str]) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     with suppress(OSError), open(path, "rb") as file:
@@ -76,8 +83,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     for row in rows:
         shown = {key: f"{it:.5g}" if isinstance(it, float) else it for key, it in row.items()}
         writer.writerow(shown)
-    with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
+    write_file(path, text.getvalue().encode())
 
 
 def _replace(hidden: Path, target: Path) -> None:

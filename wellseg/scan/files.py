@@ -6,6 +6,7 @@ is fetched, masked in a temporary folder, and its results are put, the report la
 """
 
 import glob
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from wellseg.scan.atomic import HIDDEN, atomic_file
-from wellseg.scan.errors import one_line
+from wellseg.scan import one_line
+from wellseg.scan.atomic import HIDDEN, write_file
 
 REPORT = ".json"
 SCRATCH = "wellseg-scan-"
@@ -120,13 +121,13 @@ def exists(place: str) -> bool:
     return bool(fs.exists(path))
 
 
-def read_file(place: str) -> bytes:
-    """A small file's content; nothing if it is not there or cannot be read."""
+def read_report(place: str) -> dict[str, Any]:
+    """A scan's report, NAME.json; nothing if it is not there, damaged or cannot be read."""
     fs, path = _filesystem(place)
-    try:
-        return bytes(fs.cat_file(path))
-    except OSError:
-        return b""
+    with suppress(OSError, ValueError, RecursionError):
+        if isinstance(report := json.loads(fs.cat_file(path)), dict):
+            return report
+    return {}
 
 
 def write_whole(place: str, data: bytes) -> None:
@@ -138,10 +139,8 @@ def write_whole(place: str, data: bytes) -> None:
             path.write_bytes(data)
             fs, target = _filesystem(place)
             fs.put_file(str(path), target)
-        return
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(place) as file:
-        file.write(data)
+    else:
+        write_file(place, data)
 
 
 @contextmanager
@@ -158,17 +157,15 @@ def claim(task: Task) -> Iterator[bool]:
     folder, name = split(task.stem)
     os.makedirs(folder or ".", exist_ok=True)
     lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
-    try:
+    with suppress(Timeout):
         lock.acquire()
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
-        with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
-            os.unlink(lock.lock_file)
-        lock.release()
+        if lock.is_locked:
+            with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
+                os.unlink(lock.lock_file)
+            lock.release()
 
 
 @contextmanager

@@ -20,8 +20,8 @@ import numpy as np
 import tifffile
 from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan.errors import ScanError as ScanError
-from wellseg.scan.errors import one_line
+from wellseg.scan import ScanError as ScanError
+from wellseg.scan import one_line
 from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan.errors import ScanError, one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import Gray, scale, to_gray
 
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8

@@ -1,14 +1,16 @@
 """Masks and gray pictures to TIFF, whole or not at all, without holding the picture."""
 
+import math
 import os
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tifffile
 
+from wellseg.scan import ScanError
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.errors import ScanError
 from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
@@ -17,24 +19,39 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 """XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
 
 
+class Strips:
+    """Makes of bands of any number of rows strips of ``rows`` rows, the last of ``total`` rows of
+    what is left."""
+
+    def __init__(self, rows: int, total: float = math.inf) -> None:
+        self._rows, self._missing = rows, total
+        self._rest: list[Gray] = []
+
+    def add(self, *parts: Gray) -> Iterator[list[Gray]]:
+        """The next rows of some pictures, (rows, ...), that belong together."""
+        self._missing -= len(parts[0])
+        if self._rest:
+            parts = tuple(np.concatenate(pair) for pair in zip(self._rest, parts, strict=True))
+        count = len(parts[0]) // self._rows * self._rows if self._missing else len(parts[0])
+        self._rest = [part[count:] for part in parts]
+        for start in range(0, count, self._rows):
+            yield [part[start : start + self._rows] for part in parts]
+
+
 class MaskWriter:
     """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self.rows, self.columns, self.taken = rows, columns, 0
+        self._cut = Strips(STRIP_ROWS, rows)
         self._strips: list[bytes] = []
-        self._waiting = np.empty((0, columns), np.uint8)
 
     def put(self, band: Gray) -> None:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
         if band.dtype != np.uint8 or band.shape != (len(band), self.columns):
             raise ScanError(f"{band.dtype} {band.shape} is not uint8 (rows, {self.columns})")
         self.taken += len(band)
-        rows = np.concatenate([self._waiting, band])
-        while len(rows) >= STRIP_ROWS or (self.taken == self.rows and len(rows)):
-            self._strips.append(zlib.compress(rows[:STRIP_ROWS].tobytes(), 6))
-            rows = rows[STRIP_ROWS:]
-        self._waiting = rows
+        self._strips += [zlib.compress(rows.tobytes(), 6) for (rows,) in self._cut.add(band)]
 
     def write(self, path: str | os.PathLike[str], resolution: Resolution | None = None) -> None:
         """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips); resolution: the scan's.

@@ -8,8 +8,6 @@
 Only names are looked at here; nothing is decoded, so listing a large folder takes no time.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json
@@ -17,12 +15,8 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wellseg.scan.atomic import atomic_file
-
-if TYPE_CHECKING:
-    from wellseg.scan.pictures import Gray
+from wellseg.scan.atomic import write_file
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -165,20 +159,8 @@ def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
 
     Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path, text = folder / note, json.dumps(about, indent=1)
     if not path.exists():
-        with atomic_file(path) as file:
-            file.write(text.encode())
+        write_file(path, text.encode())
     elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
         raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
-
-
-def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> None:
-    """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
-    from wellseg.scan.writer import write_picture  # heavy: --help is to be quick
-
-    for part, pixels in (("masks", mask), ("images", image)):
-        (root / part).mkdir(parents=True, exist_ok=True)
-        bilevel = part == "images"
-        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan.writer import write_picture
 from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import DataError, LogFiles
 
@@ -83,6 +85,14 @@ def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return "; ".join(names[:NAMED]) + more
+
+
+def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> None:
+    """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
+    for part, pixels in (("masks", mask), ("images", image)):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        bilevel = part == "images"
+        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)
 
 
 def _look(log: LogFiles) -> NDArray[np.int64]:

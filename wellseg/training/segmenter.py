@@ -14,7 +14,7 @@ from wellseg.device import free_bytes
 from wellseg.net.losses import IGNORE, curve_loss
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_file
 from wellseg.scan.pictures import draw_errors, encode_png
 from wellseg.scores.masks import score_log
 from wellseg.training.dataset import Sample
@@ -104,11 +104,9 @@ class Segmenter(LightningModule):
             f1 = score_log(mask, truth).f1_at_3px
             self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
         if index < PICTURES and self.trainer.is_global_zero:
-            picture = draw_errors(gray, mask, truth)
-            folder = Path(self.trainer.default_root_dir, "pictures")
-            folder.mkdir(exist_ok=True)
-            with atomic_file(folder / f"step-{self.global_step:06d}-{sample.name}.png") as file:
-                file.write(encode_png(picture))
+            name = f"step-{self.global_step:06d}-{sample.name}.png"
+            path = Path(self.trainer.default_root_dir, "pictures", name)
+            write_file(path, encode_png(draw_errors(gray, mask, truth)))
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.net, self.optim)

@@ -5,6 +5,7 @@ import io
 import logging
 import time
 import warnings
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
-from wellseg.scan.atomic import atomic_file
-from wellseg.training.options import TrainConfig
+from wellseg.scan.atomic import write_file
+from wellseg.training.options import DataConfig, TrainConfig
+from wellseg.training.segmenter import Segmenter
+from wellseg.weights import save_weights
 
 # What Lightning tells of itself at every start; its other warnings stay.
 TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Checkpoint directory)"
@@ -30,8 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
         torch.save(checkpoint, buffer)
-        with atomic_file(path) as file:
-            file.write(buffer.getbuffer())
+        write_file(path, buffer.getbuffer())
 
 
 class Checkpoint(ModelCheckpoint):
@@ -118,6 +121,27 @@ def make_trainer(config: TrainConfig) -> Trainer:
         return Trainer(**options)
     except (TypeError, MisconfigurationException) as error:
         raise ValueError(f"--trainer: {error}") from None
+
+
+def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
+    """Write model.safetensors of the state that --keep names; gives the file and that step."""
+    best, path = config.out / "checkpoints" / "best.ckpt", config.out / "model.safetensors"
+    step = trainer.global_step
+    if config.keep == "best" and best.exists():
+        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+        segmenter.load_state_dict(checkpoint["state_dict"])
+        step = checkpoint["global_step"]
+    default = asdict(DataConfig())
+    data = [f"{name} {it}" for name, it in asdict(config.data).items() if it != default[name]]
+    if config.data.drawn_share or not config.data.root:
+        data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
+    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
+    training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
+    if trainer.is_global_zero:
+        header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
+        window_rows = getattr(segmenter.net, "window_rows", None) or 0  # those of the start
+        save_weights(path, segmenter.net, {**header, "window_rows": window_rows})
+    return path, step
 
 
 def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
