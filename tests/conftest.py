@@ -53,7 +53,8 @@ def data_set(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _chromium() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
+    """One for all tests of a process: a second Playwright beside it is refused."""
     sync_api = pytest.importorskip("playwright.sync_api")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
@@ -73,7 +74,7 @@ def _chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
+def browser_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Opens a local file in Chromium: page(path, width). The test fails if the page says an error,
     with may_miss_files another one than that a file is not there."""
     said: list[str] = []
@@ -82,7 +83,7 @@ def browser_page(_chromium: Any) -> Iterator[Callable[..., Any]]:
     def opened(
         path: Path, width: int = 1440, height: int = 900, may_miss_files: bool = False
     ) -> Any:
-        context = _chromium.new_context(viewport={"width": width, "height": height})
+        context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from studies.batch_size_one.table import Table
 from studies.batch_size_one.train import Training
 from wellseg.net.resunet import to_ink
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LOGS = 3
 
 
@@ -137,19 +135,8 @@ def test_a_page_of_no_rows_says_so():
     assert "</script><" not in json.dumps(data) and build(data).count("<script") == 3
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def opened(browser, made, width=1280, scheme="light"):
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def opened(chromium, made, width=1280, scheme="light"):
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(60_000)
     page.said = []
     page.on("console", lambda message: page.said.append(message.text))
@@ -167,8 +154,8 @@ def opened(browser, made, width=1280, scheme="light"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light")])
-def test_it_opens_without_a_word_in_the_console(browser, made, width, scheme):
-    page = opened(browser, made, width, scheme)
+def test_it_opens_without_a_word_in_the_console(chromium, made, width, scheme):
+    page = opened(chromium, made, width, scheme)
     assert page.said == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("svg").count() >= 9
@@ -191,10 +178,10 @@ def logits_of_page(page, how, key):
 
 
 @pytest.mark.slow
-def test_the_network_of_the_page_is_pytorchs(browser, made):
+def test_the_network_of_the_page_is_pytorchs(chromium, made):
     folder, table, data = made
     rates, logs = best_rates(table), Logs(folder / "logs", scored=2)
-    page = opened(browser, made)
+    page = opened(chromium, made)
     cells = {
         norm: Cell("A", norm, rates[way], 0, 8)
         for norm, way in (("batch_momenta", "batch_momenta m0.01"), ("group", "group evaluation"))
@@ -238,8 +225,8 @@ def test_the_network_of_the_page_is_pytorchs(browser, made):
 
 
 @pytest.mark.slow
-def test_the_switch_changes_the_mask_and_keys_move_the_sliders(browser, made):
-    page = opened(browser, made)
+def test_the_switch_changes_the_mask_and_keys_move_the_sliders(chromium, made):
+    page = opened(chromium, made)
     canvas = "document.querySelector('#hero canvas').toDataURL()"
     own = page.evaluate(canvas)
     page.locator("#hero-how input").first.focus()
@@ -263,10 +250,10 @@ def test_the_switch_changes_the_mask_and_keys_move_the_sliders(browser, made):
     page.close()
 
 
-def test_the_rule_of_the_page_is_the_products(browser, made):
+def test_the_rule_of_the_page_is_the_products(chromium, made):
     from wellseg.norms.group import half_or_16
 
-    page = opened(browser, made)
+    page = opened(chromium, made)
     found = page.evaluate("Array.from({ length: 512 }, (_, i) => halfOr16(i + 1))")
     assert found == [half_or_16(c) for c in range(1, 513)]
     page.close()
