@@ -9,7 +9,7 @@ import pytest
 
 from wellseg.curves.curve import BRIDGED, CurveFollower
 from wellseg.curves.linking import solve
-from wellseg.curves.strands import Chain
+from wellseg.curves.strands import Chain, split_colours
 
 ROWS = np.arange(1500)
 
@@ -184,6 +184,18 @@ def test_two_of_one_course_are_told_apart_by_width():
     is_each(found, curves)
     thin, thick = sorted(curve.width_px for curve, _ in found)
     assert 2 < thin < 5 and 8 < thick < 11
+
+
+def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
+    colours = np.full((500, 60, 3), 255, np.uint8)
+    colours[:, 20:23] = 0
+    specks = colours.copy()
+    colours[:, 30:33] = specks[::12, 23:26] = specks[1::12, 23:26] = 220, 0, 0
+    for pages, layer in (([specks], 1), ([colours, specks], 2)):  # alone, they are black's edge
+        inks = []
+        for page in pages:
+            layers = split_colours(page.min(2) < 128, page, inks)
+        assert set(layers[::12, 24]) == {layer} and set(layers[:, 21]) == {1}
 
 
 def test_dots_dashes_and_solid_strokes_have_their_styles():

@@ -45,11 +45,21 @@ LEAST_PIXELS = 40
 """A new ink has so many pixels in a block of rows."""
 PATCH_PIXELS, PATCHY = 120, 0.55
 """Prints mix their colours of dots, and a thin stroke is of many. A patch has fewer pixels; an ink
-of which more than this share is patches beside others is no layer, but goes with black."""
+of which more than this share is patches beside others, of all so far, is no layer, but goes with
+black."""
 REACH_PX = 8
 """A pixel farther than this from every clear one goes with black."""
 
 BLACK, FIRST_INK = np.uint8(1), 2
+
+
+@dataclass
+class Ink:
+    """A printing colour. pixels: of it so far; patches: those of them beside other inks."""
+
+    hue: int
+    pixels: int = 0
+    patches: int = 0
 
 
 @dataclass(eq=False)
@@ -98,7 +108,7 @@ class ChainFinder:
     def __init__(self, first_row: int) -> None:
         self.row = first_row
         """The next one."""
-        self._hues: list[int] = []
+        self._inks: list[Ink] = []
         self._count = 0
         self._open: list[Chain] = []
         self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
@@ -106,7 +116,7 @@ class ChainFinder:
     def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
         """New chains of the rows ``keep``; those from before that go on are prolonged. planes:
         gray, mask, probability and, if there are, colours. last: no rows follow."""
-        new = _runs(planes, self._hues, keep, self.row)
+        new = _runs(planes, self._inks, keep, self.row)
         self.row += keep.stop - keep.start
         return self._join(np.concatenate([self._last, new]), last)
 
@@ -156,12 +166,12 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     return one, other
 
 
-def _runs(planes: Sequence[Bytes], hues: list[int], keep: slice, first_row: int) -> Floats:
+def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
-    layers = split_colours(mask > 127, colours[0] if colours else None, hues)
+    layers = split_colours(mask > 127, colours[0] if colours else None, inks)
     ink = cv2.erode(gray, np.ones((3, 3), np.uint8)) < DARK_INK
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
@@ -187,9 +197,9 @@ def _runs(planes: Sequence[Bytes], hues: list[int], keep: slice, first_row: int)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, hues: list[int]) -> Bytes:
+def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink]) -> Bytes:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
-    RGB, or None: one layer. hues: those of the scan's inks; new ones are added.
+    RGB, or None: one layer. inks: those of the scan so far; new ones are added.
 
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
     by side without being taken for each other. The mask of a stroke is wider than its ink, and its
@@ -204,12 +214,13 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, hues: list[int
     layer = (~coloured & (bright < DARK)) * BLACK
     count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
     while True:
-        count[_away(hues).min(0, initial=90) <= HUE_APART] = 0
+        away = _away(inks)
+        count[away.min(0, initial=90) <= HUE_APART] = 0
         if count.max() < LEAST_PIXELS:
             break
-        hues.append(int(count.argmax()))
-    if hues:
-        layer[coloured] = FIRST_INK + _away(hues).argmin(0)[hue[coloured]]
+        inks.append(Ink(int(count.argmax())))
+    if inks:
+        layer[coloured] = FIRST_INK + away.argmin(0)[hue[coloured]]
     clear = np.zeros(mask.shape, np.uint8)
     clear[mask] = layer
     distance, nearest = cv2.distanceTransformWithLabels(
@@ -218,21 +229,26 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, hues: list[int
     of_label = np.zeros(nearest.max() + 1, np.uint8)
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
-    inks = range(FIRST_INK, FIRST_INK + len(hues))
-    patchy = [ink for ink in inks if _is_patchy(layers, ink)]
+    patchy = []
+    for number, ink in enumerate(inks, FIRST_INK):
+        own = layers == number
+        ink.pixels += int(np.count_nonzero(own))
+        ink.patches += _patches(own, layers)
+        if ink.patches > PATCHY * ink.pixels:
+            patchy.append(number)
     return np.where(np.isin(layers, patchy), BLACK, layers)
 
 
-def _is_patchy(layers: Bytes, ink: int) -> bool:
-    """Whether an ink has no strokes of its own: most of it is small patches beside other inks."""
-    own = layers == ink
+def _patches(own: NDArray[np.bool_], layers: Bytes) -> int:
+    """How many pixels of an ink are small patches beside other inks: they are no strokes."""
     _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
     beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
     size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
-    return bool(size[size < PATCH_PIXELS].sum() > PATCHY * np.count_nonzero(own))
+    return int(size[size < PATCH_PIXELS].sum())
 
 
-def _away(hues: list[int]) -> NDArray[np.int64]:
-    """How far each hue is from each of these, (hues, 180), at most 90."""
+def _away(inks: list[Ink]) -> NDArray[np.int64]:
+    """How far each hue is from each of these, (inks, 180), at most 90."""
+    hues = np.array([ink.hue for ink in inks], int)
     away: NDArray[np.int64] = np.abs(np.subtract.outer(hues, np.arange(180)))
     return np.minimum(away, 180 - away)
