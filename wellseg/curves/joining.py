@@ -2,7 +2,7 @@
 
 Lettering lies over a curve, and of several at rest a colour scan shows the uppermost alone. Nobody
 bridges such a gap: its rows stay without values. But what goes on below in the same ink, near by,
-is the same curve, unless another fits better.
+is the same curve, unless another fits better. Each such place is marked uncertain.
 
 A curve that leaves its track at one border and comes back at the other, off its scale, is one curve
 too. The two borders are known by such pairs of ends: they lie above each other all along the scan.
@@ -25,9 +25,8 @@ look like are linking.py's."""
 ASTRAY, WIDE, LEAST_WRAPS = 0.4, 5.0, 3
 """A curve wraps where at least so many pairs of ends have the same two columns, give or take ASTRAY
 tenths of an inch, at least WIDE apart and in rows as near."""
-MOST, SURE = 9.0, 2.0
-"""Pieces that would cost more are two curves. It is uncertain where another costs so little more.
-All these were chosen by eye on five scans."""
+MOST = 9.0
+"""Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
 
 
 def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -> list[Curve]:
@@ -46,10 +45,9 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     gap, aside = np.maximum(first[b] - last[a], 0), np.abs(columns[b, 0] - columns[a, 1])
     wraps = _wraps(columns[a, 1], columns[b, 0], first[b] - last[a], tenth_rows)
     cost = (DOWN * gap + ASIDE * aside * ~wraps) / tenth_rows
-    near = cost < MOST + SURE
+    near = cost < MOST
     a, b, gap, aside, wraps = a[near], b[near], gap[near], aside[near], wraps[near]
     cost = cost[near] + unlike(look[a], look[b])
-    rival = np.minimum(_cheapest_other(a, cost), _cheapest_other(b, cost))
     below: dict[int, int] = {}
     moved: dict[int, float] = {}
     taken = set()
@@ -58,8 +56,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         if upper not in below and lower not in taken:
             below[upper] = lower
             taken.add(lower)
-            if rival[pair] < cost[pair] + SURE:
-                curves[upper].uncertain.append(int(last[upper]))
+            curves[upper].uncertain.append(int(last[upper]))
             if wraps[pair]:
                 moved[upper] = float(columns[upper, 1] - columns[lower, 0])
             far = gap[pair] > BRIDGED * tenth_rows or aside[pair] > gap[pair] + tenth_rows
@@ -81,17 +78,6 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         curve.uncertain += piece.uncertain
         curve.chunks += piece.chunks
     return [curve for i, curve in enumerate(curves) if i not in taken]
-
-
-def _cheapest_other(ends: Indices, cost: Floats) -> Floats:
-    """Of each pair the cost of the cheapest other one with the same end; inf: there is none."""
-    order = np.lexsort((cost, ends))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    cheapest = np.searchsorted(ends[order], ends)
-    other = np.where(rank == cheapest, cheapest + 1, cheapest)
-    same = np.append(ends[order], -1)[other] == ends
-    return np.where(same, np.append(cost[order], np.inf)[other], np.inf)
 
 
 def _wraps(out: Floats, back: Floats, rows: Indices, tenth_rows: float) -> NDArray[np.bool_]:
