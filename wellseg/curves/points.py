@@ -113,7 +113,8 @@ class Curve:
         ink = points.inked[~np.isnan(points.column)]
         edges = np.flatnonzero(np.diff(np.pad(ink.astype(np.int8), 1)))
         dashes = edges[1::2] - edges[::2]
-        usual = np.median(np.repeat(dashes, dashes)) if len(dashes) else 0  # of a row with ink
-        if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
+        if not len(dashes) or ink.mean() >= SOLID:
+            return "solid"
+        if np.median(np.repeat(dashes, dashes)) > LONGEST_DASH * tenth_rows:  # where its ink is
             return "solid"
         return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"
