@@ -88,8 +88,8 @@ def parse(
             if name not in known:
                 parser.error(f"unrecognized arguments: {name}")
             if value is not None:  # argparse reads a default that is a word as if it were given
-                alone = known[name].nargs == "+" and not isinstance(value, list)
-                value = [str(value)] if alone else value
+                if known[name].nargs == "+" and not isinstance(value, list):
+                    value = [str(value)]
                 known[name].default = str(value) if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
             group, _, last = name.rpartition(".")

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from wellseg.scan.reader import Scan
 
-DEFAULT_DPI = 200.0
-"""Of a scan that does not say: most of the archive is."""
+DEFAULT_DPI = 200.0  # of a scan that does not say: most of the archive is
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
 

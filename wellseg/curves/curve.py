@@ -16,10 +16,8 @@ __all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points"]
 
 USUAL_DPI = 200.0
 """Of a scan that does not say, or says what no scanner does."""
-LEAST_INCHES = 0.25
-"""Of paper. Shorter curves are left out."""
-GAP_INCHES = 0.1
-"""Half a dash."""
+LEAST_INCHES, GAP_INCHES = 0.25, 0.1
+"""Of paper: shorter curves are left out; half a dash."""
 BLOCK_ROWS = 512
 
 
@@ -80,7 +78,6 @@ class CurveFollower:
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._gap_rows)
         for curve in self.curves:
             curve.style = curve.style_of(self.points(curve), self._gap_rows)
-        self.curves.sort(key=lambda curve: (curve.first_row, self.points(curve).column[0]))
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
         """Write records to the end of the temporary file; where they are."""

@@ -35,8 +35,9 @@ row,curve,track,column,left,right,value,confidence,flags
 """
 LAS_NOTE = """\
 Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
-in that row. T0: curves in no track, in fractions of the scan's width. Nothing is calibrated.
-Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and has columns in pixels."""
+in that row; beyond, it is off its scale. T0: curves in no track, in fractions of the scan's width.
+Nothing is calibrated. Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and
+has columns in pixels."""
 
 
 @dataclass
@@ -77,8 +78,7 @@ class CurveWriter:
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
-        known = [row for log in self._options.logs for row, _ in log.points]
-        if beyond := [row for row in known if row >= rows]:
+        if beyond := [row for log in self._options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
         if beyond := [right for _, right in self._options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
@@ -208,9 +208,8 @@ class CurveWriter:
         elif np.ptp(apart) < 1e-6:
             step = round(float(apart[0]), 6)
         las = lasio.LASFile()
-        unit, what = "row", "row of the scan, from 0"
-        if depth:
-            unit, what = self._options.depth_unit, "depth"
+        unit = self._options.depth_unit if depth else "row"
+        what = "depth" if depth else "row of the scan, from 0"
         las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
         for one in found:  # linear between two rows; missing where one of them is
             values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)

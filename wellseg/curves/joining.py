@@ -30,7 +30,7 @@ MOST = 9.0
 
 
 def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -> list[Curve]:
-    """The curves that remain, each with the pieces that go on in it.
+    """The curves that remain, each with the pieces that go on in it; by first row, then column.
 
     columns: (curves, 2), in the first and in the last row of each. tenth_rows: of a tenth of an
     inch.

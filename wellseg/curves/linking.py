@@ -25,26 +25,19 @@ from wellseg.curves.strands import START, STOP, Chain, Indices, pairs_between
 Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.complexfloating[Any]]
 
-STRAND_ROWS = 3
-"""A shorter chain that touches others is part of a knot."""
-COURSE_ROWS = 10
-COURSE_PX = 14
+STRAND_ROWS = 3  # a shorter chain that touches others is part of a knot
+COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they go so far."""
-SURE_ROWS = 30
-"""So many rows say what a curve looks like."""
+SURE_ROWS = 30  # so many say what a curve looks like
 REMEMBERED_ROWS = 400.0
 WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 """Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255."""
-LEAP = 0.3
-"""For each pixel of a gap without ink; of one with ink a fifth of it."""
-SHORT = 20.0
-"""Gaps of so many pixels cost half of that, shorter ones less: dots and dashes."""
-TURN = 6.0
-"""For a turn by 90 degrees."""
-SHARE = 0.06
-"""For each row of a strand on which a second curve lies."""
-UP_ROWS = 24
-"""A stroke may run back up so far."""
+LEAP, SHORT = 0.3, 20.0
+"""For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
+half of that, shorter ones less: dots and dashes."""
+TURN, SHARE = 6.0, 0.06
+"""For a turn by 90 degrees; for each row of a strand on which a second curve lies."""
+UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40
 """A strand of fewer rows at a knot may be a loop of another's stroke: worth less."""
 

@@ -92,11 +92,10 @@ class Curve:
         left[gap] = np.fmin(left, column - half)[gap]
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
-        flags = np.where(gap, np.uint8(BRIDGED), np.uint8(0))
-        flags[self.set_back() != 0] |= WRAPPED
         for start, stop in self.hidden:
-            hidden = slice(start - self.first_row, stop - self.first_row)
-            table[hidden], flags[hidden] = (np.nan, np.nan, np.nan, 0, 0), 0
+            table[start - self.first_row : stop - self.first_row, :3] = np.nan
+        flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
+        flags[self.set_back() != 0] |= WRAPPED
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(column, left, right, confidence, flags, inked > 0)
@@ -113,8 +112,7 @@ class Curve:
         ink = points.inked[~np.isnan(points.column)]
         edges = np.flatnonzero(np.diff(np.pad(ink.astype(np.int8), 1)))
         dashes = edges[1::2] - edges[::2]
-        if not len(dashes) or ink.mean() >= SOLID:
-            return "solid"
-        if np.median(np.repeat(dashes, dashes)) > LONGEST_DASH * tenth_rows:  # where its ink is
+        usual = np.median(np.repeat(dashes, dashes)) if len(dashes) else np.inf  # of rows with ink
+        if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
             return "solid"
         return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"

@@ -31,18 +31,13 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 scan; half the width, across it, of its stroke; mean colour; layer of colour; row."""
 KEPT_ROWS = 256
 """Of a long chain, when more come: its course and looks ask for no more."""
-SIDEWAYS = 0.25
-"""A column of a strand counts as so many rows."""
-DARK_INK = 128
-"""Gray below is ink."""
-CHROMA = 60
-"""Largest less smallest channel from which on a pixel has a hue."""
-DARK = 110
-"""Without a hue, and no channel above: black ink. Paler is a grid, or the edge of a stroke."""
-HUE_APART = 14
-"""Hues (0 to 179) so far from a known ink's are another ink."""
-LEAST_PIXELS = 40
-"""A new ink has so many pixels in a block of rows."""
+SIDEWAYS = 0.25  # of a row counts a column of a strand
+DARK_INK = 128  # gray below is ink
+CHROMA, DARK = 60, 110
+"""Largest less smallest channel from which on a pixel has a hue. Without one, and no channel above
+the other: black ink. Paler is a grid, or the edge of a stroke."""
+HUE_APART, LEAST_PIXELS = 14, 40
+"""Hues (0 to 179) so far from a known ink's are another ink, of so many pixels in a block."""
 PATCH_PIXELS, PATCHY = 120, 0.55
 """Prints mix their colours of dots, and a thin stroke is of many. A patch has fewer pixels; an ink
 of which more than this share is patches beside others, of all so far, is no layer, but goes with
@@ -214,7 +209,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
     layer = (~coloured & (bright < DARK)) * BLACK
     count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
     while True:
-        away = _away(inks)
+        apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
+        away = np.minimum(apart, 180 - apart)
         count[away.min(0, initial=90) <= HUE_APART] = 0
         if count.max() < LEAST_PIXELS:
             break
@@ -233,22 +229,10 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
     for number, ink in enumerate(inks, FIRST_INK):
         own = layers == number
         ink.pixels += int(np.count_nonzero(own))
-        ink.patches += _patches(own, layers)
+        _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
+        beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
+        size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
+        ink.patches += int(size[size < PATCH_PIXELS].sum())
         if ink.patches > PATCHY * ink.pixels:
             patchy.append(number)
     return np.where(np.isin(layers, patchy), BLACK, layers)
-
-
-def _patches(own: NDArray[np.bool_], layers: Bytes) -> int:
-    """How many pixels of an ink are small patches beside other inks: they are no strokes."""
-    _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
-    beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
-    size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
-    return int(size[size < PATCH_PIXELS].sum())
-
-
-def _away(inks: list[Ink]) -> NDArray[np.int64]:
-    """How far each hue is from each of these, (inks, 180), at most 90."""
-    hues = np.array([ink.hue for ink in inks], int)
-    away: NDArray[np.int64] = np.abs(np.subtract.outer(hues, np.arange(180)))
-    return np.minimum(away, 180 - away)

@@ -15,10 +15,8 @@ from wellseg.curves.points import Curve
 from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
 
 LOOK_ROWS = 160
-END = 25.0
-"""What the beginning and the end of a curve cost each, and ..."""
-LONGEST_GAP = 60
-"""... the longest gap in rows, at 200 dpi and less."""
+END, LONGEST_GAP = 25.0, 60
+"""What a curve's beginning and its end cost each, and the longest gap in rows: up to 200 dpi."""
 MOST_STRANDS = 1000
 """Of a window, the longest: noise would take hours. Four dotted curves have half of that."""
 SURE = 2.0

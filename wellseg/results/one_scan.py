@@ -77,8 +77,7 @@ def mask_scan(
             left_out = {"curves_left_out": why} if config.curves else {}
             notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
-            name = Path(task.scan).name
-            curves = CurveWriter(Path(task.stem), name, *size, scan.dpi, config)
+            curves = CurveWriter(Path(task.stem), scan.path.name, *size, scan.dpi, config)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
