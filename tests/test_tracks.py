@@ -107,14 +107,12 @@ def test_a_border_that_is_worn_away_for_a_while_goes_on():
     np.testing.assert_allclose(look(worn).at(rows), look(gray).at(rows), atol=3)
 
 
-@pytest.mark.parametrize(
-    ("divisions", "tracks"),
-    [(8, [(80, 300), (380, 600), (600, 820)]), (10, [(80, 300), (380, 820)])],
-)
-def test_two_tracks_that_share_a_border_are_two_where_their_grids_differ(divisions, tracks):
+@pytest.mark.parametrize("divisions", [8, 10])
+def test_two_tracks_that_share_a_border_are_two(divisions):
     layout = ((80, 300), (380, 600), (600, 820, divisions))
     gray, _, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout)
-    np.testing.assert_allclose(np.median(look(gray).borders, axis=0), tracks, atol=3)
+    borders = np.median(look(gray).borders, axis=0)
+    np.testing.assert_allclose(borders, [(80, 300), (380, 600), (600, 820)], atol=3)
 
 
 def test_a_narrow_track_beside_a_wider_one_ends_at_its_own_last_line():
@@ -211,7 +209,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
     truths = json.loads(Path(__file__).with_name("tracks.json").read_text())
     wrong, count = [], 0
     for name, truth in truths.items():
-        with open_scan(SCANS / name, 0) as scan:
+        with open_scan(SCANS / name.split("@")[0], 0) as scan:
             if scan.rows * scan.columns > 4e7:
                 continue
             finder = TrackFinder(scan.columns, scan.dpi)
@@ -220,7 +218,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
         found = tracks.at(np.array([truth["row"]]))[0] if tracks else np.empty((0, 2))
         if not right(truth, found):
             wrong.append(name)
-    assert count >= 20 and len(wrong) <= 0.2 * count, wrong
+    assert count >= 50 and len(wrong) <= 0.1 * count, wrong
 
 
 # ---- the files -----------------------------------------------------------------------------------------

@@ -24,25 +24,20 @@ BLOCK_INCHES, PARTS = 1.5, 5
 parts of it, in which those of a skewed sheet hardly move."""
 LINE_INCHES = 0.2
 """Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
-BIN_INCHES = 0.02
-INK = 35
+INK, BIN_INCHES = 35, 0.02
 """Levels of gray below paper that are ink: many renders have a pale grid."""
 WANDER, ALIGN_INCHES = 0.2, 0.1
 """So much of the scan's width a log may wander to each side, and a part from its block."""
 SPANS, STAY = 10, 0.2
 """Of the width, that move a little by themselves; and what holds back one with few lines."""
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
-"""From -1 to 1: blocks that agree so well with the layout have it; of which there are so many at
-least, and which say so far around where it holds."""
-TRACK_INCHES, FADE_INCHES = 0.5, 1.0
-"""The narrowest panel; in how much a worn panel has to end."""
-NEAR_INCHES, FAR, DRAWN = 0.12, 0.3, 0.15
-"""So far from where the lines across end a border may lie, and costs FAR; one drawn earns."""
-LEAST_INCHES, GAIN, AGREES = 1.2, 0.13, 0.6
-"""The narrowest track that shares a border; what such a border has to gain; and how well the lines
-of such a track agree with a comb at least."""
-PANEL = 0.7
-"""What a panel of grid is worth at least: its lines agree with combs, its borders are drawn."""
+"""Blocks agree so well, from -1 to 1, with the layout, so many at least; one says so far around."""
+TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
+"""The narrowest panel, and track that shares a border; in how much a worn panel has to end."""
+NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
+"""So far from where the lines across end a border may lie, and so far one that is drawn."""
+FAR, DRAWN, GAIN, PANEL = 0.3, 0.2, 0.13, 0.7
+"""What lying so far costs, a drawn border earns, a shared one has to gain, a grid has at least."""
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -72,7 +67,7 @@ class Tracks:
         borders = self.at(rows)
         inside = (borders[..., 0] <= columns[:, None]) & (columns[:, None] <= borders[..., 1])
         counts = (inside & near[:, None]).sum(0)
-        return int(counts.argmax()) + 1 if 2 * counts.max() > len(columns) else 0
+        return int(counts.argmax()) + 1 if 2 * counts.sum() > len(columns) else 0
 
 
 class TrackFinder:
@@ -98,11 +93,10 @@ class TrackFinder:
 
     def _look(self, gray: Gray) -> None:
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
-        paper = float(np.percentile(gray[::8, ::8], 75))
-        ink = (gray < paper - INK).view(np.uint8)
-        # Lines of a skewed sheet go on in the next row, or the next column.
-        across = cv2.dilate(ink, np.ones((3, 1), np.uint8))
-        across = cv2.morphologyEx(across, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
+        ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
+        # A skewed sheet's lines go on in the next row or column, where a hatch's dots fill no gaps.
+        across = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
+        across = cv2.dilate(across, np.ones((3, 1), np.uint8))
         across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
         # How many lines, not how much ink: black bands and photographs have few.
         begun = cv2.subtract(across[1:], across[:-1])
@@ -113,8 +107,7 @@ class TrackFinder:
         down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
         down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
         for part in np.array_split(255 * down * ink, PARTS):
-            mean = cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
-            self._down.append(mean.astype(np.uint8))
+            self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
@@ -154,18 +147,25 @@ class TrackFinder:
         tracks: list[tuple[int, int]] = []
         panels = np.flatnonzero(np.diff(page > 0, prepend=False, append=False)).reshape(-1, 2)
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
-            left = self.columns - self._end(page[::-1], self.columns - left)
-            tracks += pairwise(_borders(ruled, left, self._end(page, right), self.dpi))
+            before = self._off(page[::-1], self.columns - left)[::-1]
+            tracks += pairwise(_borders(ruled, before, self._off(page, right), self.dpi))
         if not tracks:
             return None
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
 
-    def _end(self, page: Floats, end: int) -> int:
-        """Where a panel's lines across end, of which fewer and fewer may go on from ``end``."""
+    def _off(self, page: Floats, end: int) -> Floats:
+        """How far each column lies from where a panel's lines across end, of which fewer and fewer
+        may go on from ``end``: where some go on beyond, it is less far. inf: too far."""
         fade = self._px(FADE_INCHES)
         top, beyond = page[max(0, end - fade) : end].max(), page[end - 1 : end + fade]
-        return end - 1 + int((beyond < beyond.min() + 0.3 * (top - beyond.min())).argmax())
+        level = 0.7 * beyond.min() + 0.3 * top
+        end += int((beyond < level).argmax()) - 1
+        off = np.ones(len(page))
+        off[end:] = np.clip((level - page[end:]) / max(1e-6, level - beyond.min()), 0, 1)
+        off, far = np.abs(off.cumsum() - off[: end + 1].sum()), np.arange(len(page)) - end
+        reach = (far > -self._px(INSIDE_INCHES)) & (far < self._px(OUTSIDE_INCHES))
+        return np.where(reach, off, np.inf)
 
 
 def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indices:
@@ -198,47 +198,47 @@ def _decades(start: int, count: int) -> Floats:
     return np.log10(values[(values >= 1) & (values <= 10.0**count)]) / count
 
 
-COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(2, 31)]
-"""Where lines lie in [0, 1]: up to 30 equal parts; up to five decades from 1 or from 2."""
+COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(4, 31)]
 COMBS += [_decades(start, count) for start, count in product((1, 2), range(1, 6))]
 NODES = np.concatenate(COMBS)
 COUNTS = np.array([len(comb) for comb in COMBS])
-STARTS = COUNTS.cumsum() - COUNTS
+STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
+"""Where lines lie in [0, 1]: equal parts, most often ten; up to five decades from 1 or from 2."""
 
 
-def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
-    """Of the tracks of a panel whose lines across end at ``left`` and ``right``, from left to
-    right; none where it is no grid. ruled: how much of a line down is drawn in each column."""
+def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
+    """Of a panel's tracks, left to right; none: no grid. before, after: ``_off`` of its ends."""
+    left, right = int(before.argmin()), int(after.argmin())
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     peaks = find_peaks(height, 0.02)[0]
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # most may be no lines, but faint
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
     peaks = peaks[height[peaks] > 0.15]
-    near = cv2.dilate(height[None], np.ones((1, 2 * round(dpi / 80) + 1)))[0]
+    slack = round(dpi / 80)  # a line a little off its place is one, but less so
+    near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
     count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
-
-    reach, least = round(NEAR_INCHES * dpi), LEAST_INCHES * dpi
-    starts = np.arange(max(0, left - reach), left + reach + 1)
-    ends = np.arange(right - reach, min(len(ruled) - 1, right + reach) + 1)
+    reach, drawn = NEAR_INCHES * dpi, np.isin(np.arange(len(ruled)), peaks)
+    starts = np.flatnonzero((before <= reach) | (drawn & (before < np.inf)))
+    ends = np.flatnonzero((after <= reach) | (drawn & (after < np.inf)))
     inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]
     at = np.concatenate([starts, inner, ends])
     first, last = len(starts), len(starts) + len(inner)
-    off = np.concatenate([starts - left, np.zeros(len(inner)), ends - right])
+    off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
     # The best way from a start to an end, and what it is worth up to each column.
-    worth = DRAWN * height[at] - FAR * (off / reach) ** 2
+    worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
     worth[first:last] = -GAIN
     came = np.zeros(len(at), int)
     for k in range(first, len(at)):
-        before = at[: min(k, last)]
-        width = at[k] - before
-        nodes = np.rint(before[:, None] + NODES * width[:, None]).astype(int)
-        hits = np.add.reduceat(near[nodes], STARTS, axis=1)
-        agree = (2 * hits / (COUNTS + (count[at[k] + 3] - count[before])[:, None])).max(1)
-        total = np.where((agree < AGREES) | (width < least), -9, agree * width / (right - left))
+        begun = at[: min(k, last)]
+        width = at[k] - begun
+        nodes = np.rint(begun[:, None] + NODES * width[:, None]).astype(int)
+        hits = USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
+        agree = (2 * hits / (COUNTS + (count[at[k] + 3] - count[begun])[:, None])).max(1)
+        total = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))
         if k >= last:
             total[:first] = agree[:first]
-        total += worth[: len(before)]
+        total += worth[: len(begun)]
         came[k] = total.argmax()
         worth[k] += total.max()
     path = [last + int(worth[last:].argmax())]
@@ -249,8 +249,8 @@ def _borders(ruled: Floats, left: int, right: int, dpi: float) -> list[int]:
         near_by = peaks[abs(peaks - borders[end]) <= 0.02 * dpi].tolist()
         borders[end] = max(near_by, key=lambda peak: height[peak], default=borders[end])
     # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
-    edge, inside = max(6, 0.04 * dpi), len(ruled) - borders[-1]
-    begun, goes_on = left < edge < borders[0], len(ruled) - right < edge < inside
-    if begun or goes_on:
-        return [0 if begun else borders[0], len(ruled) if goes_on else borders[-1]]
+    edge, end = max(6, 0.04 * dpi), len(ruled)
+    cut = left < edge < borders[0], end - right < edge < end - borders[-1]
+    if any(cut):
+        return [0 if cut[0] else borders[0], end if cut[1] else borders[-1]]
     return borders if worth[path[0]] >= PANEL else []
