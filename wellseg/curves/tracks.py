@@ -36,7 +36,7 @@ TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
 """The narrowest panel, and track that shares a border; in how much a worn panel has to end."""
 NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
 """So far from where the lines across end a border may lie, and so far one that is drawn."""
-FAR, DRAWN, GAIN, PANEL = 0.3, 0.2, 0.13, 0.7
+FAR, DRAWN, GAIN, PANEL = 0.3, 0.2, 0.13, 0.65
 """What lying so far costs, a drawn border earns, a shared one has to gain, a grid has at least."""
 
 Floats = NDArray[np.floating[Any]]
