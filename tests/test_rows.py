@@ -461,7 +461,7 @@ def test_windows_need_no_more_memory_for_taller_scans() -> None:
     few, many = (
         planned(ResUNet(widths=(32, 64)), rows, window_rows=256) for rows in (4_096, 16_384)
     )
-    assert few == many
+    assert many < 1.05 * few  # places in memory do not always fit
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -509,21 +509,26 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
         planned = RowEvaluation(ResUNet(**SMALL).eval(), 200, 64, memory=PLENTY, strip_rows=32)
         for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass
-        taken = stores[-1].peak_ram_bytes, stores[-1].disk_bytes
+        taken = stores[-1].ram_bytes, stores[-1].disk_bytes
         assert taken == (planned.ram_bytes, planned.spill_bytes)
         assert (taken[0] > 0, taken[1] > 0) == (in_ram, on_disk)
-        assert stores[-1].ram_bytes == 0, "all is freed at the end"
+        whole = stores[-1].reserve(stores[-1].budget_bytes)
+        assert not whole.offset, "all is freed at the end"
 
 
-def test_places_on_disk_are_used_again(tmp_path: Path) -> None:
-    kept = store.RowStore(0, tmp_path)
-    rows = [torch.full((3, 4, 2), float(number)) for number in range(20)]
-    waiting = deque(kept.put(each.nbytes, each) for each in rows[:2])
-    for number in range(2, 20):
-        assert torch.equal(kept.read(waiting[0], 1, 3), rows[number - 2][1:])
-        kept.drop(waiting.popleft())
-        waiting.append(kept.put(rows[number].nbytes, rows[number]))
-    assert kept.disk_bytes == 2 * rows[0].nbytes
+@pytest.mark.parametrize("budget_bytes", [0, 400, 10_000])
+def test_places_are_used_again(budget_bytes: int, tmp_path: Path) -> None:
+    kept = store.RowStore(budget_bytes, tmp_path)
+    rows = [torch.full((3, 4, 5 + number % 2), float(number)) for number in range(20)]
+    waiting: deque[store.Block] = deque()
+    for number, each in enumerate(rows):
+        if number > 2:
+            for before in (1, 2, 3):
+                assert torch.equal(kept.read(waiting[-before], 1, 3), rows[number - before][1:])
+            kept.drop(waiting.popleft())
+        waiting.append(kept.reserve(each.nbytes))
+        kept.write(waiting[-1], each)
+    assert kept.ram_bytes <= budget_bytes and kept.ram_bytes + kept.disk_bytes <= 6 * 320
     kept.close()
     assert not list(tmp_path.iterdir())
 
@@ -537,7 +542,7 @@ def planned(net: nn.Module, rows: int, **options: int) -> int:
 def test_a_net_without_image_statistics_holds_a_few_strips_at_any_height() -> None:
     net = ResUNet(norm="batch").eval()
     few, many = (planned(net, rows) for rows in (2_000, 10_000))
-    assert few == many
+    assert many < 1.05 * few
     assert few < planned(ResUNet(), 2_000) / 2
 
 

@@ -95,7 +95,8 @@ class RowEvaluation:
         self.crowded_bytes = memory_bytes - working_bytes  # the next strips may take the rest
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
-        self.ram_bytes, self.spill_bytes = self.store.peak_ram_bytes, self.store.disk_bytes
+        self.ram_bytes, self.spill_bytes = self.store.ram_bytes, self.store.disk_bytes
+        self.budget_bytes = self.ram_bytes  # no more than the rehearsal took
 
     def _start(
         self, read_ink: Callable[[int, int], Tensor] | None, progress: Callable[[float], None]
@@ -158,8 +159,8 @@ class RowEvaluation:
                 self.store.close()
 
 
-_Strip = tuple[Tensor, list[tuple[int, Moments]], Tensor | None]
-"""Rows (1, C, rows, W); their moments by part of the depth; what of them is kept."""
+_Strip = tuple[Tensor, list[tuple[int, Moments]]]
+"""Rows (1, C, rows, W), and their moments by part of the depth."""
 
 
 class _Sweep:
@@ -196,14 +197,12 @@ class _Sweep:
             source.advance_to(wanted[-1][source.step][1])
             source.drop_before(wanted[0][source.step][0], self)
         do = run.pool.map if run.read_ink and self.step.inputs else map
+        places = [self._reserve(*ranges[self.step]) for ranges in wanted]
         strips = []
-        for ranges, (strip, moments, kept) in zip(wanted, do(self._strip, wanted), strict=True):
+        for ranges, (strip, moments) in zip(wanted, do(self._strip, wanted, places), strict=True):
             start, self.next_row = ranges[self.step]
             strips.append(strip)
             self.statistics.add(moments)
-            if self.readers:
-                nbytes = self.step.meta.nbytes // rows * (self.next_row - start)
-                self.blocks.append((start, self.next_row, run.store.put(nbytes, kept)))
             run.done_work += self.work * (self.next_row - start) / rows
         if self.next_row == rows:
             for source in self.sources:
@@ -211,17 +210,26 @@ class _Sweep:
         run.progress(min(1.0, run.done_work / run.total_work))
         return strips
 
+    def _reserve(self, start: int, stop: int) -> Block | None:
+        """A place for these rows, if anybody will read them."""
+        if not self.readers:
+            return None
+        nbytes = self.step.meta.nbytes // self.step.rows * (stop - start)
+        self.blocks.append((start, stop, self.run.store.reserve(nbytes)))
+        return self.blocks[-1][2]
+
     @torch.no_grad()
-    def _strip(self, ranges: dict[Step, Rows]) -> _Strip:
+    def _strip(self, ranges: dict[Step, Rows], place: Block | None) -> _Strip:
         run, rows = self.run, ranges[self.step]
         if not run.read_ink:
-            return self.step.meta, [], None
+            return self.step.meta, []
         if self.step.inputs:
             strip = self._compute(ranges)
         else:
             strip = run.read_ink(*rows).to(run.device, run.dtype)
-        moments = self.statistics.of_strip(rows[0], strip) if self.is_measured else []
-        return strip, moments, strip[0].permute(1, 2, 0).contiguous() if self.readers else None
+        if place:
+            run.store.write(place, strip[0].permute(1, 2, 0))
+        return strip, self.statistics.of_strip(rows[0], strip) if self.is_measured else []
 
     def advance_to(self, row: int) -> None:
         """Have all rows above that one."""

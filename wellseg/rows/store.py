@@ -16,17 +16,20 @@ from torch import Tensor
 
 @dataclass
 class Block:
-    """Kept rows (rows, width, channels)."""
+    """A place for rows (rows, width, channels)."""
 
+    offset: int
     nbytes: int
-    rows: Tensor | None  # in memory; else not even a meta tensor, which would split up the heap
-    offset: int | None = None  # in the temporary file
-    size: tuple[int, ...] = ()
+    rows: Tensor | None = None  # in memory
+    size: tuple[int, ...] = ()  # in the file
     dtype: torch.dtype | None = None
 
 
 class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
+
+    Places are bytes of one long line: up to ``budget_bytes`` in memory, beyond in a file. A place
+    is used again, and so are its pages: new ones take as long as a convolution.
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
     scratch: folder for the temporary file (None: the system's), which the system removes however
@@ -34,49 +37,62 @@ class RowStore:
     """
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
-        self.budget_bytes, self.scratch = budget_bytes, Path(scratch or tempfile.gettempdir())
-        self.ram_bytes = self.peak_ram_bytes = 0
-        self.disk_bytes = 0  # the length of the file: places are used again, never given back
-        self._free = [(0, 1 << 62)]  # places in it, first byte and past the last, in order
+        self.budget_bytes = budget_bytes = max(0, budget_bytes)
+        self.scratch = Path(scratch or tempfile.gettempdir())
+        self.ram_bytes = self.disk_bytes = 0  # of memory and file, up to the last place in use
+        self._free = [(0, budget_bytes), (budget_bytes, 1 << 62)]  # first byte and past the last
+        self._memory: mmap | None = None
         self._file: FileIO | None = None
-        self._place = Lock()  # in the file, where several threads read and one writes
+        self._place = Lock()  # in the file, which several threads read and write
 
-    def put(self, nbytes: int, rows: Tensor | None) -> Block:
-        """Keep those rows; None only takes their place. Raises ScratchFull."""
-        if self.ram_bytes + nbytes <= self.budget_bytes:
-            self.ram_bytes += nbytes
-            self.peak_ram_bytes = max(self.peak_ram_bytes, self.ram_bytes)
-            if rows is not None and not rows.is_cuda:
-                block = mmap(-1, nbytes)  # beside the heap, where it would leave a hole
-                rows = torch.frombuffer(block, dtype=rows.dtype).view_as(rows).copy_(rows)
-            return Block(nbytes, rows)
-        number = next(i for i, (start, stop) in enumerate(self._free) if stop - start >= nbytes)
-        offset, stop = self._free[number]
-        self._free[number] = offset + nbytes, stop
-        self.disk_bytes = max(self.disk_bytes, offset + nbytes)
-        if rows is not None:
-            self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
-            data = _bytes_of(rows.cpu())
-            try:
-                with self._place:
-                    self._file.seek(offset)
-                    while data:
-                        data = data[self._file.write(data) :]
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise ScratchFull(self.scratch, len(data)) from error
-                raise
-            return Block(nbytes, None, offset, rows.shape, rows.dtype)
-        return Block(nbytes, None, offset)
+    def reserve(self, nbytes: int) -> Block:
+        """A place for rows that will be written."""
+        nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
+        # The smallest that is large enough, in memory before the file.
+        gaps = [(a >= self.budget_bytes, b - a, a, b) for a, b in self._free if b - a >= nbytes]
+        *_, offset, stop = min(gaps)
+        self._free.remove((offset, stop))
+        if offset + nbytes < stop:
+            self._free.append((offset + nbytes, stop))
+        if offset < self.budget_bytes:
+            self.ram_bytes = max(self.ram_bytes, offset + nbytes)
+        else:
+            self.disk_bytes = max(self.disk_bytes, offset + nbytes - self.budget_bytes)
+        return Block(offset, nbytes)
+
+    def write(self, block: Block, rows: Tensor) -> None:
+        """Keep these rows in that place. Raises ScratchFull."""
+        block.size, block.dtype = rows.shape, rows.dtype
+        if block.offset < self.budget_bytes:
+            if not rows.is_cuda:
+                with self._place:  # memory beside the heap, where it would leave holes
+                    self._memory = self._memory or mmap(-1, self.budget_bytes)
+                at, count, dtype = block.offset, rows.numel(), rows.dtype
+                place = torch.frombuffer(self._memory, dtype=dtype, count=count, offset=at)
+                rows = place.view_as(rows).copy_(rows)
+            block.rows = rows
+            return
+        data = _bytes_of(rows.cpu().contiguous())
+        try:
+            with self._place:
+                self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
+                self._file.seek(block.offset - self.budget_bytes)
+                while data:
+                    data = data[self._file.write(data) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise ScratchFull(self.scratch, len(data)) from error
+            raise
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
-        """Rows [start, stop) of a block; of the temporary file, on the CPU."""
+        """Rows [start, stop) of a block, which hold until it is dropped; of the temporary file, on
+        the CPU."""
         if block.rows is not None:
             return block.rows[start:stop]
-        assert self._file and block.offset is not None
+        assert self._file
         rows = torch.empty((stop - start, *block.size[1:]), dtype=block.dtype)
         with self._place:
-            self._file.seek(block.offset + start * rows[0].nbytes)
+            self._file.seek(block.offset - self.budget_bytes + start * rows[0].nbytes)
             # Read, not mapped: mapped pages count as resident memory.
             if self._file.readinto(_bytes_of(rows)) != rows.nbytes:
                 raise OSError(errno.EIO, f"temporary file in {self.scratch} ends early")
@@ -84,12 +100,10 @@ class RowStore:
 
     def drop(self, block: Block) -> None:
         """Forget the rows; their place is free for others."""
-        if block.offset is None:
-            self.ram_bytes -= block.nbytes
-            return
+        block.rows = None
         places, self._free = [*self._free, (block.offset, block.offset + block.nbytes)], []
         for start, stop in sorted(places):
-            if self._free and self._free[-1][1] == start:
+            if self._free and self._free[-1][1] == start != self.budget_bytes:
                 start, _ = self._free.pop()
             self._free.append((start, stop))
 
