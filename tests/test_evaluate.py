@@ -107,11 +107,6 @@ def test_split(data: Path, masks: Path, tmp_path: Path) -> None:
     assert list(read_scores(tmp_path)) == ["c"]
 
 
-def test_baseline(data: Path, tmp_path: Path) -> None:
-    assert run(data, "--baseline", "--out", tmp_path) == 0
-    assert len(read_scores(tmp_path)) == 3
-
-
 def test_a_network(data: Path, tmp_path: Path) -> None:
     """Masks are `segment` > threshold, of the weights that were named."""
     import torch
@@ -276,7 +271,7 @@ def test_wrong_usage(
     assert "--threshold lies between 0 and 1" in refused(data, "--threshold", 2)
     assert "--worst is at least 0" in refused(data, "--worst", -1)
     assert "unrecognized arguments: " in refused(data, data)
-    assert "only one of --masks and --baseline" in refused(data, "--baseline", "--masks", masks)
+    assert "only one of --weights and --masks" in refused(data, "--weights", "a", "--masks", masks)
     assert "--memory" in refused(data, "--memory", "much")
     assert "no weights 'none-such'" in refused(data, "--weights", "none-such")
     assert "unknown device" in refused(data, "--device", "abacus")
@@ -290,8 +285,8 @@ def test_wrong_usage(
     assert "no mask b.mask.tif, b.tif or b.png" in line and "wellseg.predict" in line
 
     save(data / "masks" / "a.tif", page(20, rows=110))
-    line = refused(data, "--baseline")
+    line = refused(data)
     assert "a.tif: has 110 x 90 pixels" in line and "120 x 90" in line
     (data / "masks" / "a.tif").unlink()
-    assert "a.tif: no such mask" in refused(data, "--baseline")
+    assert "a.tif: no such mask" in refused(data)
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wellseg.scores.masks import Label, Scores, baseline_mask, score_log, widen
+from wellseg.scores.masks import Label, Scores, score_log, widen
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_label, read_mask
 
@@ -258,24 +258,6 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
 def test_wrong_arguments(prediction: Mask, truth: NDArray[np.uint8], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score_log(prediction, truth)
-
-
-def test_the_baseline_sees_through_a_plain_grid() -> None:
-    truth = wave(800, 400)
-    gray = np.full(truth.shape, 255, np.uint8)
-    gray[::40] = gray[:, ::40] = 0  # hairlines
-    gray[::200, :] = gray[1::200] = gray[2::200] = 0  # bold ones
-    gray[truth] = 0
-    specks = np.random.default_rng(0).random(truth.shape) < 0.0005
-    gray[specks] = 0
-    scores = score_log(baseline_mask(gray), truth_of(truth))
-    assert scores.f1_at_3px > 0.95
-    assert score_log(gray == 0, truth_of(truth)).f1_at_3px < 0.5
-
-
-@pytest.mark.parametrize("tone", [0, 100, 255])
-def test_the_baseline_of_plain_paper_is_empty(tone: int) -> None:
-    assert not baseline_mask(np.full((300, 200), tone, np.uint8)).any()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no shared scans")

@@ -3,7 +3,6 @@
     wellseg evaluate mine/                          # the bundled weights
     wellseg evaluate mine/ --weights runs/a/model.safetensors --worst 5
     wellseg evaluate mine/ --masks masks/           # masks that are there already
-    wellseg evaluate mine/ --baseline               # threshold and morphology
 
 Leaves scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
 missed blue) in --out. Prints them, their means, means of the worst tenth, and the share of logs
@@ -29,7 +28,6 @@ from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_ma
 from wellseg.weights import load_model
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from wellseg.scores.identity import IdentityScores
@@ -46,8 +44,6 @@ class EvaluateConfig(MaskOptions):
     """Which logs. With all, each split is averaged by itself, too."""
     masks: Path | None = None
     """Score the masks in this folder: NAME.mask.tif, NAME.tif or NAME.png."""
-    baseline: bool = False
-    """Score threshold and morphology: what a network has to beat."""
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0
@@ -56,10 +52,8 @@ class EvaluateConfig(MaskOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, worst=self.worst)
-        sources = {"--weights": self.weights, "--masks": self.masks, "--baseline": self.baseline}
-        given = [flag for flag, value in sources.items() if value]
-        if len(given) > 1:
-            raise ValueError(f"give only one of {' and '.join(given)}: they are different masks")
+        if self.weights and self.masks:
+            raise ValueError("give only one of --weights and --masks: they are different masks")
 
 
 def evaluate(config: EvaluateConfig) -> int:
@@ -71,6 +65,7 @@ def evaluate(config: EvaluateConfig) -> int:
     from rich.progress import track
 
     from wellseg.scan.pictures import draw_errors, encode_png
+    from wellseg.scan.reader import open_scan
     from wellseg.scores.tables import badness, make_tables
     from wellseg.training.masks import check_size, read_mask
 
@@ -107,7 +102,9 @@ def evaluate(config: EvaluateConfig) -> int:
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
             mask, truth = predict(log) > config.threshold, read_mask(log.mask)
-            write_file(picture, encode_png(draw_errors(_read(log.image), mask, truth)))
+            with open_scan(log.image) as scan:
+                shown = draw_errors(scan.read(0, scan.rows), mask, truth)
+            write_file(picture, encode_png(shown))
             print(f"worst: {picture}")
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")
@@ -131,11 +128,6 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
                 raise DataError(f"{config.masks}: {said}")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
-
-    if config.baseline:
-        from wellseg.scores.masks import baseline_mask
-
-        return lambda log: baseline_mask(_read(log.image))
 
     from wellseg.device import pick_device
     from wellseg.rows.segment import segment
@@ -173,13 +165,6 @@ def score_files(
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves)
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    from wellseg.scan.reader import open_scan
-
-    with open_scan(path) as scan:
-        return scan.read(0, scan.rows)
 
 
 main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")

@@ -21,8 +21,6 @@ Mask = NDArray[np.bool_]
 TALL_ROWS = 50
 """Where only a mask is there, a connected piece of its centreline as tall as that is a curve."""
 NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))  # what is within 3 px
-RUN_PX, GAP_PX, LENGTH_PX = 90, 9, 40
-"""Of the baseline: best of some hundred combinations on 28 labelled regions, no straw man."""
 
 
 @dataclass(frozen=True)
@@ -146,24 +144,3 @@ def _share(part: Mask, whole: Mask, other: Mask) -> float:
     """part / whole; of nothing 1 where the other side has nothing either, else 0."""
     pixels = np.count_nonzero(whole)
     return float(np.count_nonzero(part) / pixels if pixels else not other.any())
-
-
-def baseline_mask(gray: NDArray[np.uint8]) -> Mask:
-    """Curves of a scan, uint8 (rows, columns) from 0 ink to 255 paper, as bool, True on curves.
-
-    Ink is darker than Otsu's threshold; runs of 90 px along a row or column are grid and go; the
-    gaps that leaves in curves are closed; specks go, and of the rest all that spans 40 px in either
-    direction stays.
-    """
-    level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
-    ink = (gray <= level).view(np.uint8)
-    across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, RUN_PX), np.uint8))
-    down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((RUN_PX, 1), np.uint8))
-    ink[(across > 0) | (down > 0)] = 0
-    gap = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (GAP_PX, GAP_PX))
-    strokes = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, gap)
-    strokes = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    long = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= LENGTH_PX
-    long[0] = False  # the background
-    return np.asarray(long[labels])
