@@ -31,7 +31,13 @@ def weights(tmp_path: Path) -> Path:
     save_weights(
         path,
         ResUNet(2, (8, 16)),
-        {"model": MODEL, "training": {"steps": 7}, "licence": "Apache-2.0"},
+        {
+            "model": MODEL,
+            "training": {"steps": 7},
+            "licence": "Apache-2.0",
+            "limits": ["Headers.", "Blots."],
+            "window_rows": 600,
+        },
     )
     return path
 
@@ -52,16 +58,14 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(
     tmp_path: Path, weights: Path, capsys
 ) -> None:
     (tmp_path / "scores.csv").write_text(SCORES)
-    more = tmp_path / "more.json"
-    more.write_text('{"limits": ["Headers.", "Blots."], "window_rows": 600}')
     out = tmp_path / "best.safetensors"
-    given = ["--scores", tmp_path / "scores.csv", "--header", more, "--out", out]
+    given = ["--scores", tmp_path / "scores.csv", "--out", out]
     main(["--weights", str(weights), *map(str, given)])
     printed = capsys.readouterr().out
     assert printed == card("best", read_header(out))
     for part in ("# best", "| steps | 7 |", "0.800", "0.250", "* Blots.", "Apache-2.0"):
         assert part in printed
-    assert load_model(out).window_rows == 600
+    assert load_model(out).window_rows == 600  # and all else in the header
     ink = torch.rand(1, 1, 20, 20)
     assert torch.equal(load_model(out)(ink), load_model(weights)(ink))
 
@@ -71,6 +75,8 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(
     [
         (["--scores", "nope.csv", "--out", "o"], "nope.csv: not the scores.csv"),
         (["--scores", "a.csv"], "--out"),
+        (["--out", "b.safetensors"], "--scores"),
+        (["--header", "more.json"], "no option --header"),
     ],
 )
 def test_wrong_use_is_one_line(given: list[str], said: str, capsys) -> None:

@@ -9,7 +9,6 @@ for each kind of log. Exit status: 0 done, 2 wrong usage.
 """
 
 import csv
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +26,13 @@ class CardConfig:
     weights: str | None = None
     """A bundled name or a .safetensors file. Default: the bundled weights."""
     scores: Path | None = None
-    """Scores for the header: the scores.csv of wellseg.evaluate."""
-    header: Path | None = None
-    """More for the header, a JSON object: limits, a list; window_rows, those of predict."""
+    """Keep these in the header: the scores.csv of wellseg evaluate."""
     out: Path | None = None
-    """Write the weights with this header: a .safetensors file."""
+    """Write the weights with these scores in their header: a .safetensors file."""
 
     def __post_init__(self) -> None:
-        if (self.scores or self.header) and not self.out:
-            raise ValueError("say with --out where to write the weights with this header")
+        if bool(self.scores) != bool(self.out):
+            raise ValueError("--scores and --out go together: what to keep, and in which file")
 
 
 def average(path: Path) -> dict[str, dict[str, float]]:
@@ -68,14 +65,11 @@ def card(name: str, header: dict[str, Any]) -> str:
 
 
 def show(config: CardConfig) -> None:
-    """Print the card of weights, and write them with what is new in their header."""
+    """Print the card of weights, and write them with scores in their header."""
     path = weights_path(config.weights)
     header = read_header(path)
-    if config.scores:
+    if config.scores and config.out:
         header["scores"] = average(config.scores)
-    if config.header:
-        header |= json.loads(config.header.read_text("utf-8"))
-    if config.out:
         save_weights(config.out, load_model(path), header)
         path = config.out
     print(card(path.stem, header), end="")
