@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wellseg.scan import atomic
-from wellseg.scan.atomic import FileInUse, atomic_file
+from wellseg.scan.atomic import atomic_file
 
 
 def test_appears_whole_and_only_at_the_end(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_file_that_stays_open_elsewhere_is_named(
     refuse(monkeypatch, times=9)
     (tmp_path / "out.csv").write_bytes(b"old")
     with (
-        pytest.raises(FileInUse, match=r"open in another program.*out\.csv"),
+        pytest.raises(PermissionError, match=r"open in another program.*out\.csv"),
         atomic_file(tmp_path / "out.csv") as file,
     ):
         file.write(b"new")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wellseg.net.options import ModelConfig
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import write_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,22 +20,18 @@ INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyon
 """The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 
 
-class WeightsError(ValueError):
-    """What is wrong with which weights, and what to do."""
-
-
 def bundled_names() -> list[str]:
     return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
 
 
 def weights_path(name_or_path: str | Path | None = None) -> Path:
-    """The file of bundled weights, or the path itself. Raises WeightsError where there is none."""
+    """The file of bundled weights, or the path itself. Raises ValueError where there is none."""
     name = str(name_or_path or DEFAULT)
     for path in (BUNDLED / f"{name}.safetensors", Path(name)):
         if path.is_file():
             return path
     known = f"a .safetensors file or one of the bundled names: {', '.join(bundled_names())}"
-    raise WeightsError(f"no weights {name!r}: give {known}")
+    raise ValueError(f"no weights {name!r}: give {known}")
 
 
 def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
@@ -45,13 +41,11 @@ def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
 
     text = json.dumps({"format": FORMAT, "input": INPUT, **header}, sort_keys=True)
     tensors = {name: it.detach().cpu().contiguous() for name, it in net.state_dict().items()}
-    data = save(tensors, metadata={HEADER_KEY: text})
-    with atomic_file(path) as file:
-        file.write(data)
+    write_file(path, save(tensors, metadata={HEADER_KEY: text}))
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file. Raises WeightsError for a file that is not ours."""
+    """The JSON header of a weights file. Raises ValueError for a file that is not ours."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -59,21 +53,19 @@ def read_header(path: Path) -> dict[str, Any]:
             text = (file.metadata() or {}).get(HEADER_KEY)
     except (SafetensorError, OSError, ValueError) as error:
         fault = f"not a readable safetensors file ({error})"
-        raise WeightsError(
-            f"{path}: {fault}; use the model.safetensors of a training run"
-        ) from None
+        raise ValueError(f"{path}: {fault}; use the model.safetensors of a training run") from None
     if text is None:
-        raise WeightsError(f"{path}: not written by wellseg: it has no {HEADER_KEY!r} header")
+        raise ValueError(f"{path}: not written by wellseg: it has no {HEADER_KEY!r} header")
     try:
         header: dict[str, Any] = json.loads(text)
         ModelConfig(**header["model"])
     except TypeError as error:
         fault = f"of another version of wellseg ({error.args[0].partition(') ')[2]}); train anew"
-        raise WeightsError(f"{path}: weights {fault}") from None
+        raise ValueError(f"{path}: weights {fault}") from None
     except (ValueError, KeyError) as error:
-        raise WeightsError(f"{path}: the header of these weights is damaged ({error})") from None
+        raise ValueError(f"{path}: the header of these weights is damaged ({error})") from None
     if (known := header.get("format")) != FORMAT:
-        raise WeightsError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
+        raise ValueError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
     return header
 
 
@@ -81,7 +73,7 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits.
 
     Its ``window_rows``, an int or None, is the header's: the rows of the windows that norms take
-    their statistics from in prediction. None: the default weights. Raises WeightsError.
+    their statistics from in prediction. None: the default weights. Raises ValueError.
     """
     import torch
     from safetensors import SafetensorError
@@ -96,6 +88,6 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
         fault = f"the tensors do not fit the network of their header: {str(error).splitlines()[0]}"
-        raise WeightsError(f"{path}: {fault}") from None
+        raise ValueError(f"{path}: {fault}") from None
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -19,10 +19,6 @@ RETRY_AFTER_S = (0.1, 0.4, 1.0)
 """Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
 
 
-class FileInUse(PermissionError):
-    """The output is open in another program and cannot be replaced."""
-
-
 def hidden_name(target: Path) -> Path:
     """A new name beside ``target`` for what is to become it."""
     return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{target.name}")
@@ -34,7 +30,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
     raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
-    Raises OSError, naming ``path``; FileInUse, if another program has it open (on Windows).
+    Raises OSError, naming ``path``; on Windows also where another program has it open.
     """
     target = Path(path)
     hidden = hidden_name(target)
@@ -93,5 +89,5 @@ def _replace(hidden: Path, target: Path) -> None:
         except PermissionError as error:
             if wait_s is None:
                 text = "cannot be replaced: it is open in another program (close it there)"
-                raise FileInUse(error.errno, text, str(target)) from error
+                raise PermissionError(error.errno, text, str(target)) from error
             time.sleep(wait_s)
