@@ -179,8 +179,9 @@ def test_a_share_of_the_samples_is_on_paper_and_the_others_stay(paper):
     def draws(logs):
         return [logs[1, i].gray.numpy().tobytes() for i in range(20)]
 
-    plain = draws(Samples(3, drawn=20, preset="tiny"))
-    some = draws(Samples(3, drawn=20, preset="tiny", paper=list_logs(paper), paper_share=0.5))
+    options = DataConfig(preset="tiny", augment=False)
+    plain = draws(Samples(3, options, 20))
+    some = draws(Samples(3, options, 20, paper=list_logs(paper)))
     assert 5 < sum(a == b for a, b in zip(plain, some, strict=True)) < 15
 
 

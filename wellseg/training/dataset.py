@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -42,21 +42,14 @@ class Sample(NamedTuple):
 
 @dataclass(eq=False)
 class Samples(Dataset[Sample]):
-    """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch.
-
-    paper: crops that ``paper_share`` of the drawn logs is drawn on.
-    """
+    """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch;
+    a share of these on crops of paper."""
 
     seed: int
-    preset: str = "quick"
-    medium: str = "all"
-    drawn: int = 0
+    options: DataConfig
+    drawn: int
     files: Sequence[LogFiles] = ()
     paper: Sequence[LogFiles] = ()
-    paper_share: float = 0.0
-    crop_rows: int | None = None
-    augment: bool = False
-    on_error: str = "stop"
 
     def __len__(self) -> int:
         return len(self.files) + self.drawn
@@ -70,37 +63,38 @@ class Samples(Dataset[Sample]):
                 sample = self._read(epoch, (index + further) % len(self))
                 return sample._replace(skipped=tuple(skipped))
             except (ScanError, OSError) as error:
-                if self.on_error == "stop":
+                if self.options.on_error == "stop":
                     raise
                 skipped.append(str(error))
         raise DataError(f"none of the {len(self)} logs can be read; {skipped[0]}")
 
     def _read(self, epoch: int, index: int) -> Sample:
-        draws = np.random.default_rng((self.seed, epoch, index))
+        draws, options = np.random.default_rng((self.seed, epoch, index)), self.options
         if index < len(self.files):
             log = self.files[index]
             name, truth = log.name, read_mask(log.mask)
-            start, stop = pick_crop(truth, self.crop_rows, draws)
+            start, stop = pick_crop(truth, options.crop_rows, draws)
             with open_scan(log.image) as scan:
                 gray = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
-            if self.medium != "all":  # 64 logs are never all of the other one
+            preset, medium = options.preset, options.medium
+            if medium != "all":  # 64 logs are never all of the other one
                 near = range(64 * number, 64 * (number + 1))
-                number = next(n for n in near if kind_of(self.seed, n, self.preset) == self.medium)
-            name, (image, truth, _) = f"{self.preset}{self.seed}-{number:06d}", self._draw(number)
-            start, stop = pick_crop(truth, self.crop_rows, draws)
+                number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
+            name, (image, truth, _) = f"{preset}{self.seed}-{number:06d}", self._draw(number)
+            start, stop = pick_crop(truth, options.crop_rows, draws)
             gray = to_gray(image[start:stop])
         truth = truth[start:stop]
-        if self.augment:
+        if options.augment:
             gray, truth = augment(gray, truth, int(draws.integers(2**31)))
         return Sample(torch.from_numpy(gray)[None, None], torch.from_numpy(truth)[None, None], name)
 
     def _draw(self, number: int) -> Log:
         turn = np.random.default_rng((self.seed, number, TURN))  # draw_log's draws stay its own
-        if self.paper and turn.random() < self.paper_share:
-            return draw_on_paper(self.seed, number, self.preset, self.paper)
-        return draw_log(self.seed, number, self.preset)
+        if self.paper and turn.random() < self.options.background_share:
+            return draw_on_paper(self.seed, number, self.options.preset, self.paper)
+        return draw_log(self.seed, number, self.options.preset)
 
 
 def pick_crop(
@@ -150,13 +144,12 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
 
     Raises DataError: masks that cannot be used, a split without curves.
     """
-    train = Samples(seed, options.preset, options.medium, options.count)
-    train.crop_rows, train.augment = options.crop_rows, options.augment
-    val = Samples(seed + VALIDATION_SEED, options.preset, options.medium, options.val_count)
-    train.on_error = val.on_error = options.on_error
+    as_they_are = replace(options, crop_rows=None, augment=False)
+    train = Samples(seed, options, options.count)
+    val = Samples(seed + VALIDATION_SEED, as_they_are, options.val_count)
     warnings: list[str] = []
     if options.backgrounds:
-        train.paper, train.paper_share = list_logs(options.backgrounds), options.background_share
+        train.paper = list_logs(options.backgrounds)
         check_masks(train.paper, "stop")
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
