@@ -250,7 +250,7 @@ def test_strands_far_above_are_forgotten():
 @pytest.mark.parametrize("columns", [1, 60])
 def test_a_black_area_has_no_endless_width(columns):
     black = np.zeros((900, columns), np.uint8)
-    with CurveFollower.at(1.0) as follower:  # no scanner's dpi
+    with CurveFollower.at(None) as follower:
         follower.add(black, ~black, ~black)
         follower.finish()
         assert follower.least_rows == 50

@@ -26,7 +26,7 @@ from wellseg.scan.reader import (
     other_kind,
     pages_of,
 )
-from wellseg.scan.writer import MaskWriter
+from wellseg.scan.writer import MaskWriter, write_picture
 
 ROWS, COLUMNS = 101, 83
 
@@ -598,6 +598,13 @@ def test_every_page_is_a_scan_of_its_own(tmp_path: Path, colours: np.ndarray) ->
         pages_of(tmp_path / "missing.tif")
 
 
+@pytest.mark.parametrize("dpi", [1, 2400])
+def test_what_no_scanner_does_is_no_resolution(tmp_path: Path, dpi: int) -> None:
+    write_picture(tmp_path / "a.tif", np.full((9, 9), 255, np.uint8), dpi=dpi)
+    with open_scan(tmp_path / "a.tif") as scan:
+        assert scan.dpi is None and scan.resolution == ((dpi, 1), (dpi, 1), 2)
+
+
 @pytest.mark.parametrize("unit, dpi", [("inch", 400), ("centimeter", 1016), ("none", None)])
 def test_resolution_survives_in_the_mask(tmp_path: Path, unit: str, dpi: float | None) -> None:
     source, mask = tmp_path / "scan.tif", tmp_path / "scan.mask.tif"
@@ -1045,7 +1052,7 @@ def test_writing_holds_no_picture(tmp_path: Path) -> None:
     code = """
 import resource, sys
 import numpy as np
-from wellseg.scan.writer import MaskWriter
+from wellseg.scan.writer import MaskWriter, write_picture
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 band = np.zeros((256, 4000), np.uint8)
 writer = MaskWriter(12_800, 4000)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
-from wellseg.scan import ScanError
+from wellseg.scan import USUAL_DPI, ScanError
 from wellseg.scan.atomic import write_file
 from wellseg.weights import load_model
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from wellseg.scan.reader import Scan
 
-DEFAULT_DPI = 200.0  # of a scan that does not say: most of the archive is
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
 
@@ -62,7 +61,7 @@ def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int,
     from wellseg.rows.segment import segment
     from wellseg.training.paper_mask import paper_mask
 
-    height, dpi = min(config.rows, scan.rows), scan.dpi or DEFAULT_DPI
+    height, dpi = min(config.rows, scan.rows), scan.dpi or USUAL_DPI
     header, row = True, 0
     for left in reversed(range(config.crops)):
         gray = scan.read(row, row + height)
@@ -93,7 +92,7 @@ def mine_all(config: PaperConfig) -> int:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config):
                     name = f"{path.stem}-{row:06d}"
-                    write_log(config.out, name, gray, mask, scan.dpi or DEFAULT_DPI)
+                    write_log(config.out, name, gray, mask, scan.dpi or USUAL_DPI)
                     picture = paint(gray, mask)
                     picture[mask == 255] = HIT
                     write_file(previews / f"{name}.png", encode_png(picture))

@@ -11,11 +11,10 @@ from wellseg.curves.joining import join
 from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.window import LOOK_ROWS, Window
+from wellseg.scan import USUAL_DPI
 
 __all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points"]
 
-USUAL_DPI = 200.0
-"""Of a scan that does not say, or says what no scanner does."""
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
 """Of paper: shorter curves are left out; half a dash."""
 BLOCK_ROWS = 512
@@ -32,7 +31,7 @@ class CurveFollower:
     @classmethod
     def at(cls, dpi: float | None, scratch: Path | None = None, first_row: int = 0) -> Self:
         """For a scan of that many dots per inch, if it says."""
-        dpi = dpi if dpi and 50 <= dpi <= 1200 else USUAL_DPI
+        dpi = dpi or USUAL_DPI
         return cls(round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi), scratch, first_row)
 
     def __init__(

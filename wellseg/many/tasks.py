@@ -30,7 +30,8 @@ KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
-RESULT = r"\.(mask\.tif|probability\.tif|overlay\.png|json|html|view|curves\.csv|las|lock)$"
+RESULTS = MASK, ".probability.tif", ".overlay.png", REPORT, ".html", ".view", ".curves.csv", ".las"
+"""How the names of files and folders end that predict leaves for a scan."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def list_tasks(
 
 def is_result(name: str) -> bool:
     """By its name: a file or folder that was written by wellseg, and no scan."""
-    return name.endswith((MASK, ".probability.tif", ".overlay.png", ".view"))
+    return name.endswith(RESULTS)
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
@@ -176,7 +177,8 @@ def clear(tasks: Iterable[Task]) -> None:
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):
             result = re.sub(r"^\.wellseg-([0-9a-f]{8}-)?", "", rest.name)
-            name = os.path.join(folder, re.sub(RESULT, "", result))
+            ending = next(filter(result.endswith, (*RESULTS, ".lock")), "")
+            name = os.path.join(folder, result.removesuffix(ending))
             if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):
                 with suppress(OSError), files.claim(owner) as is_mine:
                     if is_mine:

@@ -39,6 +39,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
+LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -105,7 +106,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     page, pages: which page this is, from 0, and how many there are. rows, columns: as stored.
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
     mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
-    dpi: pixels per inch, across; None if unknown. kind: "1-bit", "gray" or "colour".
+    dpi: pixels per inch, across; None if the file says nothing, or what no scanner does.
+    kind: "1-bit", "gray" or "colour".
     mostly_black: whether most of what was read so far is: it may be white ink on black.
     """
 
@@ -163,7 +165,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
             self.resolution = x, y, unit
-            self.dpi = None if unit == 1 else x[0] / x[1] * (2.54 if unit == 3 else 1.0)
+            dpi = x[0] / x[1] * (0.0, 0.0, 1.0, 2.54)[unit]
+            self.dpi = dpi if LEAST_DPI <= dpi <= MOST_DPI else None
         return pages[wanted]
 
     def read(self, start: int, stop: int) -> Gray:

@@ -14,6 +14,7 @@ from wellseg.corpus.grid import Track, draw_tracks
 from wellseg.corpus.page import Log, draw_size
 from wellseg.corpus.recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
 from wellseg.corpus.sheet import Sheet, new_sheet
+from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import LogFiles
@@ -57,7 +58,7 @@ def _cut(draws: Draws, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Ar
         gray, truth = image.read(y, y + rows), mask.read(y, y + rows)
         x = draws.of([0, image.columns - columns])
         part = np.s_[:, x : x + columns]
-        return gray[part].copy(), truth[part].copy(), image.dpi or 200.0
+        return gray[part].copy(), truth[part].copy(), image.dpi or USUAL_DPI
 
 
 def _add_curves(sheet: Sheet, gray: Array, mask: Array) -> int:
