@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,29 @@ def test_scans_that_would_share_results_keep_their_suffix_in_them(folder, tmp_pa
     assert stems == {name: os.path.join("out", stem) for name, stem in expected.items()}
     with pytest.raises(ValueError, match=r"other.a.tif: has the same results as .*a.tif.mask.tif"):
         list_tasks([str(folder / "a.tif"), str(folder / "other" / "a.tif")], "out")
+
+
+def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, capsys, monkeypatch):
+    """Of a.tif by a.png, or by the a.tif of another folder; but where a scan was moved or changed."""
+    first, second, out = folder / "a.tif", tmp_path / "other" / "a.tif", tmp_path / "out"
+    run(first, "--weights", weights, "--out", out)
+    made = (out / "a.mask.tif").read_bytes()
+    second.parent.mkdir()
+    shutil.copy2(first, second)  # of the same size and time
+    shutil.copy2(first, third := first.with_suffix(".tiff"))
+    for path in (second, third):
+        run(path, "--weights", weights, "--out", out, status=1)
+        assert f"a.json and what belongs to it are of {first}: name" in capsys.readouterr().err
+        assert (out / "a.mask.tif").read_bytes() == made
+    monkeypatch.chdir(folder)
+    (tmp_path / "link").symlink_to(folder)
+    for same in ("a.tif", tmp_path / "link" / "a.tif"):
+        run(same, "--weights", weights, "--out", out, "--overwrite")
+    write_scan(first, rows=80)
+    run("a.tif", "--weights", weights, "--out", out)
+    first.unlink()
+    run(second, "--weights", weights, "--out", out)
+    assert (out / "a.mask.tif").read_bytes() == made
 
 
 def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):

@@ -26,11 +26,11 @@ from pebble import ProcessExpired, ProcessPool
 
 from wellseg.device import pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, clear, is_done, outcome_of
+from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.files import Task, claim, local_copy
+from wellseg.scan.files import REPORT, Task, absolute, claim, local_copy, read_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -68,8 +68,12 @@ class Worker:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="masked by another run meanwhile")
+                if other := other_scan(task, read_report(task.result(REPORT))):
+                    said = f"{task.result(REPORT)} and what belongs to it are of {other}"
+                    raise ValueError(f"{said}: name another folder for the results (--out)")
+                options = {"scan_version": task.version, "scan_path": absolute(task.scan)}
                 with local_copy(task, self.config.scratch) as here:
-                    return outcome_of(self._mask_pages(here, progress, say))
+                    return outcome_of(self._mask_pages(here, options, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
@@ -80,11 +84,11 @@ class Worker:
             is_full = type(error) is OSError and error.errno in (errno.ENOSPC, errno.EDQUOT)
             return Outcome("failed", reason, disk_full=is_full)
 
-    def _mask_pages(self, task: Task, progress: Any, say: Any) -> dict[str, Any]:
+    def _mask_pages(self, task: Task, options: Any, progress: Any, say: Any) -> dict[str, Any]:
         """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
         where it stands, all results are whole."""
         _, others, copies = pages_of(task.scan)
-        options = self.settings.options | {"scan_version": task.version}
+        options = self.settings.options | options
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):

@@ -146,11 +146,20 @@ def is_done(
     weights and options; else None. there: whether a path or URL exists."""
     report = read_report(task.result(REPORT)) if there(task.result(REPORT)) else {}
     expected = {**settings.options, "scan_version": task.version}
-    if any(report.get(key) != value for key, value in expected.items()):
+    if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     pages = [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
     whole = all(there(task.result(e)) for e in (*endings(settings.config, report), *pages))
     return outcome_of(report) if whole and not report.get("failed_pages") else None
+
+
+def other_scan(task: Task, report: Mapping[str, Any]) -> str:
+    """The other scan, if it is still there, that the report where the task's is to go is of: a.tif
+    for a.png, or the a.tif of another folder; else ""."""
+    own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
+    if other in ("", own) or not files.exists(other):
+        return ""
+    return other if os.path.realpath(other) != os.path.realpath(own) else ""
 
 
 def outcome_of(report: dict[str, Any]) -> Outcome:

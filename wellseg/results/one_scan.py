@@ -130,7 +130,7 @@ def mask_scan(
         **{name: getattr(scan, name) for name in OF_THE_SCAN},
         "curve_share": curve_px / (scan.rows * scan.columns),
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
-        **(curves.quality() | {"scan_path": str(Path(task.scan).absolute())} if curves else {}),
+        **(curves.quality() if curves else {}),
         **left_out,
         **options,
         "seconds": round(time.monotonic() - started, 2),

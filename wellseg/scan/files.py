@@ -63,6 +63,10 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
+def absolute(place: str) -> str:
+    return place if is_url(place) else os.path.abspath(place)
+
+
 def expand(place: str) -> list[str]:
     """What a pattern (*.tif) stands for, where the shell has not said so; else the place itself."""
     if not glob.has_magic(place) or os.path.lexists(place):
@@ -207,9 +211,7 @@ def _filesystem(place: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     try:
-        fs, path = url_to_fs(
-            place if is_url(place) else os.path.abspath(place), use_listings_cache=False
-        )
+        fs, path = url_to_fs(absolute(place), use_listings_cache=False)
     except (ImportError, ValueError) as error:
         hint = " (pip install 'wellseg[ray]' brings s3fs)" if isinstance(error, ImportError) else ""
         raise ValueError(f"{place}: {one_line(error)}{hint}") from error
