@@ -654,6 +654,32 @@ def test_jpeg(tmp_path: Path) -> None:
     assert np.abs(read(tmp_path / "scan.jpg") - in_gray(colours)).mean() < 2
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_what_a_picture_says_of_its_resolution_and_orientation(tmp_path: Path, suffix: str) -> None:
+    """Rows stay as stored, as those of a TIFF; the mask has the resolution."""
+    image = pytest.importorskip("PIL.Image")
+    pixels, mask = np.full((40, 30), 200, np.uint8), tmp_path / "a.mask.tif"
+    for at, (exif, own, dpi) in enumerate(
+        ((0, 0, None), (300, 0, 300), (0, 400, 400), (72, 200, 200))
+    ):
+        path, tags = tmp_path / f"{at}{suffix}", image.Exif()
+        tags[274] = 6
+        tags.update({282: float(exif), 283: float(exif), 296: 2} if exif else {})
+        image.fromarray(pixels).save(path, exif=tags, **({"dpi": (own, own)} if own else {}))
+        with open_scan(path) as scan:
+            assert (scan.rows, scan.columns, scan.orientation, scan.dpi) == (40, 30, 6, dpi)
+            assert np.abs(scan.read(0, 40) - 200.0).max() < 2
+            write_mask(mask, [pixels], 40, 30, scan.resolution)
+        with open_scan(mask) as written:
+            assert written.dpi == dpi
+    data = bytearray(path.read_bytes())  # damaged is what it says, not its pixels
+    for at in re.finditer(rb"MM\0\*", bytes(data)):
+        data[at.end() : at.end() + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    with open_scan(path) as scan:
+        assert (scan.orientation, scan.dpi) == (1, 200)
+
+
 def test_png_chunk_that_claims_too_much(tmp_path: Path, colours: np.ndarray) -> None:
     """Found by fuzzing: OpenCV takes memory for as much as a chunk's length says, here 2 GB."""
     resource = pytest.importorskip("resource")

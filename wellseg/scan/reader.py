@@ -8,8 +8,9 @@ this room knows of TIFF, polarity, depth or palettes: everywhere else a scan is 
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,6 +41,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 MOSTLY_BLACK = 85
 """The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
+HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -138,16 +140,18 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             tiff.seek(0)
             if not head:
                 raise ScanError("the file is empty")
+            told: dict[int, Any] = {}
             if decoders := [PICTURES[begins] for begins in PICTURES if head.startswith(begins)]:
-                tiff = _as_tiff(tiff.read(), decoders[0])
+                data = tiff.read()
+                tiff, told = _as_tiff(data, decoders[0]), _tags_of(data[:HEAD_BYTES])
             elif not head.startswith(TIFFS):
                 hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
             # Inverted are colours: green on black is magenta on white, and its gray another.
-            super().__init__(self._choose_page(tiff, page), tiff, colour or invert)
+            super().__init__(self._choose_page(tiff, page, told), tiff, colour or invert)
             self._opened = opened.pop_all()
 
-    def _choose_page(self, file: BinaryIO, wanted: int | None) -> Any:
+    def _choose_page(self, file: BinaryIO, wanted: int | None, told: dict[int, Any]) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
         pages: Any = tifffile.TiffFile(file, name=self.path.name).pages
         self._tiff_pages, self.pages = pages, len(pages)
@@ -159,14 +163,14 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page, tags = wanted, pages[wanted].tags
-        if tags.valueof(274) in range(1, 9):
-            self.orientation = int(tags.valueof(274))
-        x, y, unit = tags.valueof(282), tags.valueof(283), tags.valueof(296, 2)
+        turned, x, y, unit = (told.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
+        if turned in range(1, 9):
+            self.orientation = int(turned)
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
             self.resolution = x, y, unit
             dpi = x[0] / x[1] * (0.0, 0.0, 1.0, 2.54)[unit]
-            self.dpi = dpi if LEAST_DPI <= dpi <= MOST_DPI else None
+            self.dpi = round(dpi, 2) if LEAST_DPI <= dpi <= MOST_DPI else None
         return pages[wanted]
 
     def read(self, start: int, stop: int) -> Gray:
@@ -206,6 +210,22 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
 
 
 open_scan = Scan
+
+
+def _tags_of(head: bytes) -> dict[int, Any]:
+    """What a PNG or JPEG says, as it begins, of its resolution and orientation, by the numbers of
+    TIFF's tags. Exif is a TIFF without pixels; a density of the format's own goes first."""
+    told: dict[int, Any] = {}
+    if exif := re.search(rb"Exif\0\0|eXIf", head):
+        with suppress(Exception):  # it is damaged, and the pixels may not be
+            page: Any = tifffile.TiffFile(io.BytesIO(head[exif.end() :])).pages[0]
+            told = {tag.code: tag.value for tag in page.tags}
+    jfif = re.match(rb".{6}JFIF\0..([\x01\x02])(..)(..)", head, re.DOTALL)
+    if found := jfif or re.search(rb"\0\0\0\x09pHYs()(.{4})(.{4})\x01", head, re.DOTALL):
+        unit, x, y = map(int.from_bytes, found.groups())
+        share = 1 if unit else 100  # of a PNG pixels per metre
+        told |= {282: (x, share), 283: (y, share), 296: 1 + unit if unit else 3}
+    return told
 
 
 def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
