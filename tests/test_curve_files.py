@@ -125,6 +125,21 @@ def test_a_curve_off_its_scale_is_one_column_that_goes_on_beyond_its_track(tmp_p
     assert np.abs(value - (true[rows] + 0.5 - 60) / 140).mean() < 0.02
 
 
+def test_the_csv_has_depths_where_they_are_known(tmp_path):
+    lines, _ = write(tmp_path, draw(sine(90)), depth=["200=1000", "1200=1100"])
+    assert list(lines[0])[-2:] == ["flags", "depth_ft"]
+    depths = {int(line["row"]): line["depth_ft"] for line in lines}
+    assert depths[90] == "" and depths[1310] == "" and len(depths) > 1500
+    for row in (105, 200, 705, 1295):
+        assert float(depths[row]) == pytest.approx(1000 + (row - 200) / 10)
+    assert las_of(tmp_path / "log.las")["DEPT"][0] == float(depths[100])
+    given = {"depth": ["0-700=100-170", "900-1500=20-80"], "depth_unit": "m"}
+    lines, _ = write(tmp_path, draw(sine(90)), **given)  # two logs
+    depths = {int(line["row"]): line["depth_m"] for line in lines}
+    assert (depths[650], depths[950]) == ("165.0000", "25.0000")
+    assert list(write(tmp_path, draw(sine(90)))[0][0])[-1] == "flags"
+
+
 def test_depth_of_several_logs_and_a_step(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0-700=1000-1070", "900-1500=1020-1080"], step=0.5)
     first, second = (las_of(tmp_path / f"log.{number}.las") for number in (1, 2))

@@ -31,8 +31,8 @@ CSV_HEAD = """\
 # scale and printed a track too far to one side, which value makes up for, 4 may be another curve.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of
 # the scan). Not calibrated. Rows above its first, below its last and in longer gaps are left out.
-row,curve,track,column,left,right,value,confidence,flags
-"""
+# With --depth there is depth_ft or depth_m, too: empty too far from the rows that were given.
+row,curve,track,column,left,right,value,confidence,flags"""
 LAS_NOTE = """\
 Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; beyond, it is off its scale. T0: curves in no track, in fractions of the scan's width.
@@ -124,18 +124,22 @@ class CurveWriter:
         found = [self._found(curve) for curve in self._follower.curves]
         found.sort(key=lambda one: (one.track, one.middle))
         orders: Counter[int] = Counter()
+        logs, depth = self._options.logs, map(self._options.depth_at, range(self._size[0]))
+        depths = np.array([list(depth)], float)[: len(logs)]  # one line; none without --depth
+        head, form = (f",depth_{self._options.depth_unit}", ",%.4f") if logs else ("", "")
         with atomic_file(f"{self._stem}.curves.csv") as file:
-            file.write(f"# {self._said}\n{CSV_HEAD}".encode("utf-8", "replace"))
+            file.write(f"# {self._said}\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
             for one in found:
                 orders[one.track] += 1
                 name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
                 one.shown["name"] = name
-                points = self._follower.points(one.curve)
-                place: list[NDArray[Any]] = [_rows(one.curve), points.column, points.left]
-                facts = points.right, one.values, points.confidence, points.flags
-                table = np.stack([*place, *facts], 1)
-                form = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d"
-                np.savetxt(file, table[~np.isnan(points.column)], form)
+                points, rows = self._follower.points(one.curve), _rows(one.curve)
+                place: list[NDArray[Any]] = [rows, points.column, points.left, points.right]
+                facts = one.values, points.confidence, points.flags, *depths[:, rows]
+                table = np.stack([*place, *facts], 1)[~np.isnan(points.column)]
+                line = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
+                text = "".join(line % tuple(row) for row in table).replace("nan\n", "\n")
+                file.write(text.encode())
         self.shown += [one.shown for one in found]
         self._write_las(found)
 
