@@ -73,7 +73,7 @@ def test_scores_go_into_the_header_and_leave_the_tensors_alone(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--scores", "nope.csv", "--out", "o"], "nope.csv: not the scores.csv"),
+        (["--scores", "nope.csv", "--out", "o"], "nope.csv: No such file"),
         (["--scores", "a.csv"], "--out"),
         (["--out", "b.safetensors"], "--scores"),
         (["--header", "more.json"], "no option --header"),

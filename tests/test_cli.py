@@ -108,6 +108,32 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == [__version__] * 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["synth", "FILE/out", "--count", "1"],
+        ["compare", "--out", "FILE/out"],
+        ["train", "--data.preset", "tiny", "--data.count", "3", "--out", "FILE/out"],
+        ["paper", "data/sample/sample.tif", "--out", "FILE/out", "--crops", "1", "--rows", "64"],
+        ["predict", "data/sample/sample.tif", "--out", "FILE/out"],
+        ["curves", "none.probability.tif", "--out", "FILE/out"],
+        ["card", "--scores", "FILE/scores.csv", "--out", "a.safetensors"],
+    ],
+)
+def test_what_the_system_says_is_told_in_words(
+    words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"[12]"):
+        main([word.replace("FILE", str(tmp_path / "file")) for word in words])
+    said = capsys.readouterr().err
+    assert "Not a directory" in said and "Errno" not in said and "Error(" not in said, said
+
+
 def test_a_command_through_the_program_is_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     by_module = run("-m", "wellseg.synth", "nowhere", "--count", "0")
     with pytest.raises(SystemExit, match="2"):
@@ -177,7 +203,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--model.widths", "3,a"], "--model.widths"),
         (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
         (["--resume=maybe"], "--resume takes true or false, not maybe"),
-        (["--config", "nope.yaml"], "No such file or directory: 'nope.yaml'"),
+        (["--config", "nope.yaml"], "nope.yaml: No such file or directory"),
     ],
 )
 def test_a_wrong_option_is_one_plain_line(

@@ -37,7 +37,7 @@ class CardConfig:
 
 def average(path: Path) -> dict[str, dict[str, float]]:
     """Means of ``evaluate``'s scores.csv: {"bilevel": {"logs": 15, "f1_at_3px": ..},
-    "bilevel without curves": {"logs": 4, ..}}. Raises ValueError where it is no such table."""
+    "bilevel without curves": {"logs": 4, ..}}. Raises ValueError for another table, and OSError."""
     from wellseg.scores.tables import summarise
 
     kinds: dict[str, list[Row]] = defaultdict(list)
@@ -46,7 +46,7 @@ def average(path: Path) -> dict[str, dict[str, float]]:
             for row in csv.DictReader(file):
                 scores = {name: float(row[name]) for name in HEADINGS if row[name]}
                 kinds[row["kind"] + " without curves" * (F1 not in scores)].append(scores)
-    except (OSError, KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not the scores.csv of wellseg.evaluate ({error!r})") from None
     return {
         kind: {"logs": len(rows)}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
-from wellseg.scan import ScanError
+from wellseg.scan import ScanError, in_words
 from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1, HEADINGS, Row
 from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
@@ -87,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> int:
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
         except (ScanError, ValueError, OSError) as error:
-            errors.print(f"wellseg.evaluate: {log.name}: {error}", markup=False)
+            errors.print(f"wellseg.evaluate: {log.name}: {in_words(error)}", markup=False)
 
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout.isatty() else Console(width=180)

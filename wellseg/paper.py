@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
 from wellseg.net.options import at_least
-from wellseg.scan import USUAL_DPI, ScanError
+from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import write_file
 from wellseg.weights import load_model
 
@@ -98,7 +98,7 @@ def mine_all(config: PaperConfig) -> int:
                     write_file(previews / f"{name}.png", encode_png(picture))
                     found += 1
         except (ScanError, OSError) as error:
-            print(f"wellseg.paper: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"wellseg.paper: {one_line(error)}", file=sys.stderr)
         print(f"{number}/{len(scans)} {path.name}: {found} crops", flush=True)
         failed += not found
         total += found

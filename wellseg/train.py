@@ -20,7 +20,7 @@ from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
-from wellseg.scan import ScanError
+from wellseg.scan import ScanError, in_words
 from wellseg.training.options import TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         train(config, asked=given.get("model", {}))
     except (ScanError, ValueError, OSError, FloatingPointError) as error:
-        said = str(error)
+        said = in_words(error)
         if "DataLoader worker" in said:  # it puts its traceback before the message
             said = re.sub(r"^[\w.]+: ", "", said.strip().splitlines()[-1])
         if isinstance(error, ScanError):

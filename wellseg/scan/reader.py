@@ -93,7 +93,7 @@ def _named(path: Path, what: str) -> Iterator[None]:
         if isinstance(error, ScanError):
             reason = str(error)
         elif isinstance(error, OSError):
-            reason = str(error.strerror).lower()
+            reason = (error.strerror or str(error)).lower()
         elif isinstance(error, MemoryError):
             reason = "not enough memory to decode it"
         raise ScanError(f"{path}: {reason}") from error

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
+from wellseg.scan import in_words
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.augment import augment
@@ -65,7 +66,7 @@ class Samples(Dataset[Sample]):
             except (ScanError, OSError) as error:
                 if self.options.on_error == "stop":
                     raise
-                skipped.append(str(error))
+                skipped.append(in_words(error))
         raise DataError(f"none of the {len(self)} logs can be read; {skipped[0]}")
 
     def _read(self, epoch: int, index: int) -> Sample:
