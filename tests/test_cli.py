@@ -49,6 +49,18 @@ def test_a_wrong_command_says_which_there_are(capsys: pytest.CaptureFixture[str]
     assert "pedict" in said.err and all(name in said.err for name in COMMANDS)
 
 
+def test_ctrl_c_before_a_command_is_there_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wellseg.__main__.import_module", stop)
+    with pytest.raises(SystemExit, match="130"):
+        main(["train"])
+    assert capsys.readouterr().err == "wellseg.train: error: stopped\n"
+
+
 def test_modules_that_are_no_commands_say_so() -> None:
     ran = run("-m", "wellseg.rows.segment")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and not ran.stdout

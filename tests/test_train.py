@@ -161,6 +161,28 @@ def _step_of(checkpoint):
         return -1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no groups of processes")
+def test_ctrl_c_before_the_first_step_is_one_line(data_set, tmp_path):
+    """A terminal sends it to the workers, too, which have only just begun to import."""
+    words = ["-u", "-m", "wellseg.train", "--data.root", data_set, "--out", tmp_path / "run"]
+    process = subprocess.Popen(
+        [sys.executable, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Which a shell has ignored by what it starts in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert "logs an epoch" in process.stdout.readline()
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 130 and "stopped before the first step" in said[-1], said
+    assert all(line.startswith("wellseg.train: ") for line in said), said
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_ctrl_c_leaves_usable_weights(data_set, tmp_path, capsys):
     best = tmp_path / "run" / "checkpoints" / "best.ckpt"
 

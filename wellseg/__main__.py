@@ -32,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(2)
     else:
         name = "curves.__main__" if words[0] == "curves" else words[0]
-        import_module(f"wellseg.{name}").main(words[1:])
+        try:
+            import_module(f"wellseg.{name}").main(words[1:])
+        except KeyboardInterrupt:  # the command was not there yet to say so itself
+            print(f"wellseg.{words[0]}: error: stopped", file=sys.stderr)
+            raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def train(
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
+        if not segmenter.free_bytes:  # before the first step
+            raise KeyboardInterrupt from None
         weights, _ = export(config, segmenter, trainer)
         say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
         raise SystemExit(INTERRUPTED) from None
@@ -126,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     config, given = parse(TrainConfig, "train", __doc__, argv)
     try:
         train(config, asked=given.get("model", {}))
+    except KeyboardInterrupt:
+        fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ScanError, ValueError, OSError, FloatingPointError) as error:
         said = in_words(error)
         if "DataLoader worker" in said:  # it puts its traceback before the message

@@ -1,8 +1,10 @@
 """Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
 
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import NamedTuple
 
 import cv2
@@ -175,6 +177,16 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
     return train, val, warnings
 
 
+class _Workers(SpawnContext):
+    """Not forked: a child with OpenCV's thread pool but not its threads waits for ever."""
+
+    class Process(SpawnProcess):
+        def start(self) -> None:
+            answer = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a worker inherits that
+            super().start()
+            signal.signal(signal.SIGINT, answer)  # of Ctrl-C this process has to speak
+
+
 def load(
     train: Samples, val: Samples, workers: int, trainer: Trainer
 ) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
@@ -184,8 +196,7 @@ def load(
         batch_size=None,
         sampler=VisitSampler(len(train), train.seed, trainer),
         num_workers=workers,
-        # Not forked: a child with OpenCV's thread pool but not its threads waits for ever.
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=_Workers() if workers else None,
         persistent_workers=workers > 0,
         worker_init_fn=_one_thread,
     )

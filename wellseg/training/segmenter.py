@@ -62,7 +62,7 @@ class Segmenter(LightningModule):
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.skipped: Counter[str] = Counter()
-        self.free_bytes = 0  # at the first step; later what is kept for the next counts as taken
+        self.free_bytes = 0  # before the first step; at later ones much is kept for the next
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["skipped"] = dict(self.skipped)

@@ -47,8 +47,9 @@ class Checkpoint(ModelCheckpoint):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
-        # Not weights that give no number, and not onto a disk that has just failed.
-        if not isinstance(error, FloatingPointError | OSError):
+        # Not weights that give no number, not onto a disk that has just failed, and not before the
+        # first step: Lightning's loaders are not there yet.
+        if not isinstance(error, FloatingPointError | OSError) and module.free_bytes:
             super().on_exception(trainer, module, error)
 
 
