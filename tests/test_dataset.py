@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader
 
 from wellseg.corpus import kind_of
 from wellseg.training.augment import augment
-from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import VisitSampler, open_logs
 from wellseg.training.options import DataConfig
 
@@ -150,7 +149,7 @@ def test_drawn_logs_never_repeat_and_validation_is_apart():
 
 def test_a_mask_of_another_size_is_named(data_set):
     tifffile.imwrite(data_set / "masks" / "well2_a.tif", np.zeros((98, 77), np.uint8))
-    with pytest.raises(DataError, match=r"masks/well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
+    with pytest.raises(ValueError, match=r"masks/well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
         train_logs(root=data_set)
 
 

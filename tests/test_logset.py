@@ -10,7 +10,6 @@ import pytest
 
 from wellseg.scan.reader import ScanError
 from wellseg.training.data_folder import (
-    DataError,
     list_logs,
     list_masks,
     split_wells,
@@ -117,7 +116,7 @@ def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
         (tmp_path / file).touch()
     found = {name: path.name for name, path in list_masks(tmp_path).items()}
     assert found == {"a": "a.mask.tif", "a.mask": "a.mask.tif", "b": "b.png", "c": "c.tif"}
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         list_masks(tmp_path / "nowhere")
 
 
@@ -135,7 +134,7 @@ def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
 )
 def test_a_split_csv_that_does_not_fit(tmp_path: Path, table: str, message: str) -> None:
     root = make(tmp_path, "x_1", "y_1", table=table)
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         list_logs(root)
     assert "split.csv" in str(caught.value)
 
@@ -146,29 +145,29 @@ def test_guessed_wells_do_not_overrule_a_written_split(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         list_logs(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="images: no such folder"):
+    with pytest.raises(ValueError, match="images: no such folder"):
         list_logs(tmp_path)
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="no images in it"):
+    with pytest.raises(ValueError, match="no images in it"):
         list_logs(tmp_path)
     (tmp_path / "images" / "x.tif").touch()
-    with pytest.raises(DataError, match="masks: no such folder"):
+    with pytest.raises(ValueError, match="masks: no such folder"):
         list_logs(tmp_path)
     (tmp_path / "masks").mkdir()
-    with pytest.raises(DataError, match="masks: no images in it"):
+    with pytest.raises(ValueError, match="masks: no images in it"):
         list_logs(tmp_path)
     (tmp_path / "masks" / "y.tif").touch()
-    with pytest.raises(DataError, match=r"masks/x\.tif: no such mask"):
+    with pytest.raises(ValueError, match=r"masks/x\.tif: no such mask"):
         list_logs(tmp_path)
     (tmp_path / "masks" / "x.tif").touch()
     with pytest.raises(
-        DataError, match="unknown split 'Test': choose one of train, val, test, all"
+        ValueError, match="unknown split 'Test': choose one of train, val, test, all"
     ):
         list_logs(tmp_path, "Test")
     (tmp_path / "images" / "x.tiff").touch()
-    with pytest.raises(DataError, match=r"both x\.tif and x\.tiff"):
+    with pytest.raises(ValueError, match=r"both x\.tif and x\.tiff"):
         list_logs(tmp_path)
 
 
@@ -179,7 +178,7 @@ def test_read_mask_png(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(path), mask)
 
     cv2.imwrite(str(path), mask // 255)
-    with pytest.raises(DataError, match="values 0 and 1: multiply by 255"):
+    with pytest.raises(ValueError, match="values 0 and 1: multiply by 255"):
         read_mask(path)
     with pytest.raises(ScanError, match=r"none\.png: .*no such file"):
         read_mask(tmp_path / "none.png")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import open_logs, pick_crop
 from wellseg.training.options import DataConfig
 
@@ -38,7 +37,7 @@ FAULTS = {
 def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
     change(data_set, FAULTS[said], "well1")
     with pytest.raises(
-        DataError, match=r"^1 of 6 masks cannot be used: \S*masks/well1_a\.tif: "
+        ValueError, match=r"^1 of 6 masks cannot be used: \S*masks/well1_a\.tif: "
     ) as error:
         open_data(data_set)
     assert said in str(error.value) and "\n" not in str(error.value)
@@ -49,7 +48,7 @@ def test_all_bad_masks_are_named_at_once(data_set):
     for number, fault in enumerate(FAULTS.values(), 1):
         change(data_set, fault, f"well{number}")
     change(data_set, FAULTS["values 0 and 1: multiply by 255"], "well0")
-    with pytest.raises(DataError, match=r"^6 of 6 masks cannot be used: ") as error:
+    with pytest.raises(ValueError, match=r"^6 of 6 masks cannot be used: ") as error:
         open_data(data_set)
     said = str(error.value)
     assert all(f"well{number}_a.tif" in said for number in range(6))
@@ -59,7 +58,7 @@ def test_all_bad_masks_are_named_at_once(data_set):
 def test_a_damaged_mask_ends_a_run_before_it_begins_unless_it_may_be_skipped(data_set):
     path = data_set / "masks" / "well1_a.tif"
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(DataError, match=r"well1_a\.tif: damaged .*--data\.on_error skip"):
+    with pytest.raises(ValueError, match=r"well1_a\.tif: damaged .*--data\.on_error skip"):
         open_data(data_set)
     assert len(open_data(data_set, on_error="skip")[0]) == 5
 
@@ -77,7 +76,7 @@ TRAINED = [f"well{number}" for number in range(5)]
 )
 def test_a_split_without_curves_is_refused(data_set, value, names, said):
     change(data_set, lambda mask: np.full_like(mask, value), *names)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(ValueError, match=said):
         open_data(data_set)
 
 

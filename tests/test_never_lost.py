@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file
 
 from wellseg.train import main
-from wellseg.training.data_folder import DataError
 from wellseg.training.dataset import open_logs
 from wellseg.training.options import DataConfig
 from wellseg.training.trainer import read_metrics
@@ -102,7 +101,7 @@ def test_no_log_left_to_read_ends_the_run(data_set):
     for path in (data_set / "images").iterdir():
         damage(path)
     samples = open_logs(DataConfig(data_set, on_error="skip"), 0)[0]
-    with pytest.raises(DataError, match=r"none of the 5 logs can be read; .*well0_a.tif: damaged"):
+    with pytest.raises(ValueError, match=r"none of the 5 logs can be read; .*well0_a.tif: damaged"):
         samples[0, 0]
 
 

@@ -11,7 +11,7 @@ from wellseg.paper import main
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.train import main as train
-from wellseg.training.data_folder import DataError, list_logs
+from wellseg.training.data_folder import list_logs
 from wellseg.training.dataset import Samples, open_logs
 from wellseg.training.on_paper import draw_on_paper, medium_of
 from wellseg.training.options import DataConfig
@@ -192,7 +192,7 @@ def test_backgrounds_go_with_drawn_logs_and_are_never_validated_with(paper, tmp_
         DataConfig(root=tmp_path, backgrounds=paper)
     with pytest.raises(ValueError, match=r"background_share lies in \(0, 1\], not 0"):
         DataConfig(backgrounds=paper, background_share=0)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         open_logs(DataConfig(backgrounds=tmp_path / "none"), seed=0)
 
 

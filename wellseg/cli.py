@@ -16,7 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
 
 from wellseg import __version__
-from wellseg.scan import ScanError, in_words
+from wellseg.scan import ScanError, one_line
 
 Options = TypeVar("Options")
 
@@ -99,7 +99,7 @@ def parse(
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
         return options(**given | groups), given
     except (ValueError, OSError, yaml.YAMLError) as error:
-        parser.error(in_words(error))
+        parser.error(one_line(error))
 
 
 def program(
@@ -118,7 +118,7 @@ def program(
         try:
             status = do(config)
         except (ValueError, OSError, ScanError) as error:
-            fail(command, in_words(error), WRONG_USAGE)
+            fail(command, one_line(error), WRONG_USAGE)
         except KeyboardInterrupt:
             fail(command, f"stopped; {stopped}", INTERRUPTED)
         if status is not None:

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
-from wellseg.scan import ScanError, in_words
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import write_csv, write_file
-from wellseg.scores import F1, HEADINGS, Row
-from wellseg.training.data_folder import DataError, LogFiles, list_logs, list_masks
+from wellseg.scores import F1, FALSE, HEADINGS, Row
+from wellseg.training.data_folder import LogFiles, list_logs, list_masks
 from wellseg.weights import load_model
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def evaluate(config: EvaluateConfig) -> int:
 
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scan.reader import open_scan
-    from wellseg.scores.tables import badness, make_tables
+    from wellseg.scores.tables import make_tables
     from wellseg.training.masks import check_size, read_mask
 
     logs = list_logs(config.data, config.split)
     if not logs:
-        raise DataError(f"{config.data}: no logs in split {config.split}; choose another --split")
+        raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
     predict = make_predictor(config, logs)
@@ -87,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> int:
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
         except (ScanError, ValueError, OSError) as error:
-            errors.print(f"wellseg.evaluate: {log.name}: {in_words(error)}", markup=False)
+            errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
 
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout.isatty() else Console(width=180)
@@ -97,7 +97,8 @@ def evaluate(config: EvaluateConfig) -> int:
     write_csv(config.out / "scores.csv", columns, rows.values())
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     for kind in ("curves", "no-curves"):
-        bad = {log: badness(row) for log, row in rows.items() if (F1 in row) == (kind == "curves")}
+        chosen = {log: row for log, row in rows.items() if (F1 in row) == (kind == "curves")}
+        bad = {log: 1 - row[F1] if F1 in row else row[FALSE] for log, row in chosen.items()}
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
@@ -125,7 +126,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
             if log.name not in masks:
                 names = f"{log.name}.mask.tif, {log.name}.tif or {log.name}.png"
                 said = f"no mask {names} for {log.image}; make it with wellseg.predict"
-                raise DataError(f"{config.masks}: {said}")
+                raise ValueError(f"{config.masks}: {said}")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 

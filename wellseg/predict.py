@@ -73,12 +73,15 @@ def predict(config: PredictConfig) -> int:
     return SOME_FAILED if failed or left else 0
 
 
-def _run(rest: list[Any], *given: Any) -> Generator[Any]:
-    """What becomes of the scans that are not done, as `engines.run` tells; for none, no torch."""
-    if rest:
-        from wellseg.many.engines import run
+def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
+    """What becomes of the scans that are not done, by the engine that the options name."""
+    if rest:  # or torch is not loaded
+        from wellseg.many import engines
 
-        yield from run(rest, *given)
+        config = settings.config
+        local = engines.run_here if len(rest) == 1 and not config.jobs else engines.run_pool
+        run = engines.run_ray if config.engine == "ray" else local
+        yield from run(rest, settings, screen)
 
 
 KEPT = "finished scans are kept, those under way left nothing"

@@ -20,7 +20,7 @@ from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
-from wellseg.scan import ScanError, in_words
+from wellseg.scan import ScanError, one_line
 from wellseg.training.options import TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
@@ -131,9 +131,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ScanError, ValueError, OSError, FloatingPointError) as error:
-        said = in_words(error)
+        said = one_line(error)
         if "DataLoader worker" in said:  # it puts its traceback before the message
-            said = re.sub(r"^[\w.]+: ", "", said.strip().splitlines()[-1])
+            said = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
         if isinstance(error, ScanError):
             said += "; mend it, then --resume, or leave such logs out: --data.on_error skip"
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wellseg.net.options import ModelConfig
-from wellseg.scan import in_words
+from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(HEADER_KEY)
     except (SafetensorError, OSError, ValueError) as error:
-        fault = f"not a readable safetensors file ({in_words(error)})"
+        fault = f"not a readable safetensors file ({one_line(error)})"
         raise ValueError(f"{path}: {fault}; use the model.safetensors of a training run") from None
     if text is None:
         raise ValueError(f"{path}: not written by wellseg: it has no {HEADER_KEY!r} header")

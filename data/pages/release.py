@@ -29,7 +29,7 @@ import torch
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import ScanError, open_scan
-from wellseg.training.data_folder import DataError, list_logs
+from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
@@ -70,7 +70,7 @@ def calibrate(weights: Path, data: Path, out: Path) -> float:
     model = load_model(str(weights))
     logs = list_logs(data, "val")
     if not logs:
-        raise DataError(f"{data}: none of the scans has a page of the validation split")
+        raise ValueError(f"{data}: none of the scans has a page of the validation split")
     means = {threshold: 0.0 for threshold in THRESHOLDS}
     for log in logs:
         probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))

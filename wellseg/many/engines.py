@@ -104,12 +104,6 @@ class Worker:
         return mask_scan(self.net, task, self.config, options, progress, say)
 
 
-def run(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """By the engine that the options name; a single scan in this process, if nobody says --jobs."""
-    local = run_here if len(tasks) == 1 and not settings.config.jobs else run_pool
-    return (run_ray if settings.config.engine == "ray" else local)(tasks, settings, screen)
-
-
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
     """One after another in this process: no second PyTorch has to start for a single scan."""
     worker = Worker(settings)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from wellseg.many.tasks import KNOWN, MASK, Outcome
 from wellseg.results.view import fill, link
-from wellseg.scan import in_words
+from wellseg.scan import one_line
 from wellseg.scan.files import Task, is_url, join, write_whole
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel computes it
@@ -77,7 +77,7 @@ def write_summary(
             write_whole(join(folder, name), data)
         except OSError as error:
             if say:
-                say(f"{in_words(error)}: mend it and start again")
+                say(f"{one_line(error)}: mend it and start again")
 
 
 def _row(task: Task, outcome: Outcome) -> dict[str, Any]:

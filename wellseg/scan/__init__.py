@@ -7,13 +7,9 @@ class ScanError(Exception):
     """One line saying what is wrong with which scan, and what to do."""
 
 
-def in_words(error: BaseException) -> str:
-    """What an exception says; the system's as "file: reason", without their number."""
-    if not isinstance(error, OSError) or not error.strerror:
-        return str(error)
-    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-
-
 def one_line(error: BaseException) -> str:
-    """What an exception of a library says, in one line, not too long."""
-    return " ".join(in_words(error).split())[:500] or type(error).__name__
+    """What an exception says, not at any length; the system's as "file: reason", not by number."""
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(said.split())[:2000] or type(error).__name__

@@ -13,11 +13,6 @@ from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_
 GOOD_F1 = 0.95  # from which a page counts as good
 
 
-def badness(log: Row) -> float:
-    """What logs are ranked by, 0 best: 1 - F1, or without curves false px per row."""
-    return float(1 - log[F1] if F1 in log else log[FALSE])
-
-
 def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Of logs with curves, or of logs without: means, means of the worst tenth (rounded up) by each
     score, and the share of logs whose F1 is good."""

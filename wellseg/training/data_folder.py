@@ -23,10 +23,6 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 
-class DataError(ValueError):
-    """A data set that cannot be used as it is; the message says which file and what to do."""
-
-
 @dataclass(frozen=True)
 class LogFiles:
     """One log of a data set: its image's file name without suffix, the scan, and its truth.
@@ -49,20 +45,20 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     The split is the one in split.csv; where that file or its column `split` is missing, it is
     made from the wells' names, see `split_wells`. Wells are those of split.csv, or of `well_of`.
 
-    Raises DataError: an unknown split, an incomplete folder, a split.csv that does not fit.
+    Raises ValueError: an unknown split, an incomplete folder, a split.csv that does not fit.
     """
     root = Path(root)
     if split not in (*SPLITS, "all"):
-        raise DataError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
+        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
     found = _visible_files(root / "images", IMAGE_SUFFIXES)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
     if twice := [path for path in found if images[path.stem] != path]:
         both = f"both {twice[0].name} and {images[twice[0].stem].name}"
-        raise DataError(f"{root / 'images'}: {both}; keep one")
+        raise ValueError(f"{root / 'images'}: {both}; keep one")
     if missing := [name for name in images if name not in masks]:
         said = f"no such mask, nor .png, as for {len(missing)} of {len(images)} images"
-        raise DataError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
+        raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
@@ -78,7 +74,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
         # Guessed wells are not held against a split that somebody wrote down.
         if "well" in row and other.split != side:
             said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
-            raise DataError(f"{table}: well {well} is in two splits, {said}")
+            raise ValueError(f"{table}: well {well} is in two splits, {said}")
     return [log for log in logs if split in ("all", log.split)]
 
 
@@ -108,7 +104,7 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
 
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
-    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises DataError: no such folder.
+    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder.
     """
     found = _visible_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
@@ -119,12 +115,12 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
 
 def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; a data set has images/ and masks/")
+        raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
     paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     found = sorted(path for path in paths if path.suffix.lower() in suffixes)
     if not found:
-        raise DataError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
+        raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
     return found
 
 
@@ -135,11 +131,11 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), restval="")
         lines = [{str(key).strip(): str(it).strip() for key, it in line.items()} for line in reader]
     except (ValueError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
     for number, row in enumerate(lines, 2):
         if "name" not in row:
-            raise DataError(f"{path}: no column name; its first line has {list(row)}")
+            raise ValueError(f"{path}: no column name; its first line has {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
         fault = f"{name} again" if name in rows else ""
         if name not in images:
@@ -147,10 +143,10 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         if split not in SPLITS:
             fault = f"{name} has the split {split!r}, not train, val, test"
         if fault:
-            raise DataError(f"{path}, line {number}: {fault}")
+            raise ValueError(f"{path}, line {number}: {fault}")
         rows[name] = row
     if missing := images.keys() - rows.keys():
-        raise DataError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
+        raise ValueError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
     return rows
 
 

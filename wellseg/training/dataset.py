@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
-from wellseg.scan import in_words
+from wellseg.scan import one_line
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.augment import augment
-from wellseg.training.data_folder import DataError, LogFiles, list_logs
+from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, read_mask
 from wellseg.training.on_paper import draw_on_paper
 from wellseg.training.options import DataConfig
@@ -68,8 +68,8 @@ class Samples(Dataset[Sample]):
             except (ScanError, OSError) as error:
                 if self.options.on_error == "stop":
                     raise
-                skipped.append(in_words(error))
-        raise DataError(f"none of the {len(self)} logs can be read; {skipped[0]}")
+                skipped.append(one_line(error))
+        raise ValueError(f"none of the {len(self)} logs can be read; {skipped[0]}")
 
     def _read(self, epoch: int, index: int) -> Sample:
         draws, options = np.random.default_rng((self.seed, epoch, index)), self.options
@@ -145,7 +145,7 @@ class VisitSampler(Sampler[Visit]):
 def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[str]]:
     """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
 
-    Raises DataError: masks that cannot be used, a split without curves.
+    Raises ValueError: masks that cannot be used, a split without curves.
     """
     as_they_are = replace(options, crop_rows=None, augment=False)
     train = Samples(seed, options, options.count)
@@ -163,7 +163,7 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):
                 said = f"no curve (255) in the masks of all {len(files)} logs; add logs of another"
-                raise DataError(f"{options.root}, split {split}: {said} well, or a split.csv")
+                raise ValueError(f"{options.root}, split {split}: {said} well, or a split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0

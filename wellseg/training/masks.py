@@ -16,7 +16,7 @@ from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.scores.masks import Label, Mask
-from wellseg.training.data_folder import DataError, LogFiles
+from wellseg.training.data_folder import LogFiles
 
 BLOCK_ROWS = 4096  # read at a time, so that a mask of any height takes little memory
 THREADS = 8  # decoders release Python's lock; on a network each file waits
@@ -26,7 +26,7 @@ NAMED = 10  # of masks with a fault
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
 
-    Raises DataError: it has other values. ScanError: it cannot be read.
+    Raises ValueError: it has other values. ScanError: it cannot be read.
     """
     with open_scan(path) as scan:
         mask = scan.read(0, scan.rows)
@@ -56,28 +56,28 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
 
 
 def check_size(mask: Path, image: Path) -> None:
-    """Raise DataError where a mask is not of its image's size; files that cannot be read pass."""
+    """Raise ValueError where a mask is not of its image's size; files that cannot be read pass."""
     with suppress(ScanError), open_scan(mask) as one, open_scan(image) as other:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
-            raise DataError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
+            raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
 
 
 def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, NDArray[np.int64]]:
     """Read every mask once; gives the counts of its 256 values, by the logs' names.
 
     on_error: stop takes what cannot be read for a fault; skip leaves it out of the answer.
-    Raises DataError, which names the masks that cannot be used, and says why.
+    Raises ValueError, which names the masks that cannot be used, and says why.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
     unread = {name: it for name, it in found.items() if isinstance(it.exception(), ScanError)}
-    faults = [str(e) for it in found.values() if isinstance(e := it.exception(), DataError)]
+    faults = [str(e) for it in found.values() if isinstance(e := it.exception(), ValueError)]
     if on_error == "stop":
         advice = "; or leave such logs out: --data.on_error skip"
         faults += [f"{it.exception()}{advice}" for it in unread.values()]
     if faults:
-        raise DataError(f"{len(faults)} of {len(logs)} masks cannot be used: {listed(faults)}")
+        raise ValueError(f"{len(faults)} of {len(logs)} masks cannot be used: {listed(faults)}")
     return {name: it.result() for name, it in found.items() if name not in unread}
 
 
@@ -102,11 +102,11 @@ def _look(log: LogFiles) -> NDArray[np.int64]:
         for first in range(0, mask.rows, BLOCK_ROWS):
             rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
             if rows.ndim == 3 and np.ptp(rows, axis=2).any():
-                raise DataError(f"{log.mask}: in colour; save it as gray, its curves white")
+                raise ValueError(f"{log.mask}: in colour; save it as gray, its curves white")
             counts += _count_values(rows[..., 0] if rows.ndim == 3 else rows)
     _check_values(log.mask, counts)
     if counts[255] > counts[0]:
-        raise DataError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
+        raise ValueError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
     return counts
 
 
@@ -117,7 +117,7 @@ def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if odd == [1] and not counts[255]:
-        raise DataError(f"{path}: values 0 and 1: multiply by 255")
+        raise ValueError(f"{path}: values 0 and 1: multiply by 255")
     if odd:
         rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this also"
-        raise DataError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
+        raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
