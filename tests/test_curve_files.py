@@ -39,7 +39,7 @@ def draw(*curves):
 def write(folder, mask, name="log.tif", **options):
     """The CSV's lines, and the CurveWriter."""
     given = CurveOptions(**options)
-    writer = CurveWriter(folder / "log", name, ROWS, COLUMNS, options=given)
+    writer = CurveWriter(folder / "log", name, (ROWS, COLUMNS), None, given)
     with writer:
         for start in range(0, ROWS, 700):
             part = mask[start : start + 700]
@@ -214,7 +214,10 @@ def test_lines_of_the_view_stay_within_a_pixel(tmp_path):
 
 
 def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), CurveWriter(tmp_path / "log", "log.tif", 10, 10):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        CurveWriter(tmp_path / "log", "log.tif", (10, 10), None, CurveOptions()),
+    ):
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 

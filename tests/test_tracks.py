@@ -226,7 +226,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
 
 def write(folder, gray, mask, **options):
     options = CurveOptions(**options)
-    with CurveWriter(folder / "log", "log.tif", *mask.shape, dpi=DPI, options=options) as writer:
+    with CurveWriter(folder / "log", "log.tif", mask.shape, DPI, options) as writer:
         for start in range(0, len(mask), 700):
             part = slice(start, start + 700)
             writer.put(gray[part], mask[part], mask[part])

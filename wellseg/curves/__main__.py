@@ -55,7 +55,7 @@ def curves(config: CurvesConfig) -> None:
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", scan.name or name))
-        writer = CurveWriter(out / name, title, rows, columns, seen.dpi, config)
+        writer = CurveWriter(out / name, title, (rows, columns), seen.dpi, config)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):

@@ -56,37 +56,31 @@ class CurveWriter:
     """Follows the curves of one scan and writes the files when the block ends well, whole or not
     at all.
 
-    stem: the path of the files up to their endings. scan: the name of its file; rows, columns, dpi:
-    of the scan, which is stored upright.
+    stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
+    columns of the scan, which is stored upright, and its resolution.
     Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
     files of these names are there that are not wellseg's.
     """
 
     def __init__(
-        self,
-        stem: Path,
-        scan: str,
-        rows: int,
-        columns: int,
-        dpi: float | None = None,
-        options: CurveOptions | None = None,
+        self, stem: Path, scan: str, size: tuple[int, int], dpi: float | None, options: CurveOptions
     ) -> None:
-        self._stem, self._scan, self._size = stem, scan, (rows, columns)
+        self._stem, self._scan, self._size, self._options = stem, scan, size, options
+        rows, columns = size
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels."
-        self._options = options or CurveOptions()
-        self._first, stop = self._options.row_range or (0, rows)
+        self._first, stop = options.row_range or (0, rows)
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
-        if beyond := [row for log in self._options.logs for row, _ in log.points if row >= rows]:
+        if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
-        if beyond := [right for _, right in self._options.track_sides if right > columns]:
+        if beyond := [right for _, right in options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
-        given = self._options.track_sides
+        given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._finder = TrackFinder(columns, dpi)
-        self._follower = CurveFollower.at(dpi, self._options.scratch, self._first)
+        self._follower = CurveFollower.at(dpi, options.scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []

@@ -77,7 +77,7 @@ def mask_scan(
             left_out = {"curves_left_out": why} if config.curves else {}
             notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
-            curves = CurveWriter(Path(task.stem), scan.path.name, *size, scan.dpi, config)
+            curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
                 view.curves = curves.shown
@@ -118,12 +118,7 @@ def mask_scan(
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
-    def head(row: int) -> str:
-        if not logs or (known := config.depth_at(row)) is None:
-            return f"row {row:,}"
-        return f"row {row:,} = {known:,.1f} {config.depth_unit}"
-
-    write_file(task.result(".overlay.png"), encode_png(page.picture(head)))
+    write_file(task.result(".overlay.png"), encode_png(page.picture()))
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,

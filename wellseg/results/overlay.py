@@ -1,7 +1,6 @@
 """A whole scan with its curves painted, reduced and folded into one page."""
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -32,8 +31,8 @@ class FoldedPage:
         for strip, its_mask in self._cut.add(picture, mask):
             self._small.append(paint(*reduce(strip, its_mask, self.reduction)))
 
-    def picture(self, head: Callable[[int], str] = "row {:,}".format) -> Gray:
-        """The page, RGB uint8. head: what stands above the column that begins at a row."""
+    def picture(self) -> Gray:
+        """The page, RGB uint8."""
         log = upright(np.concatenate(self._small), self._orientation)
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
@@ -43,7 +42,7 @@ class FoldedPage:
             part = log[fold * rows : (fold + 1) * rows]
             column = slice(fold * (width + GUTTER_PX), fold * (width + GUTTER_PX) + width)
             page[HEAD_PX : HEAD_PX + len(part), column] = part
-            text, at = head(fold * rows * self.reduction), (2, HEAD_PX - 11)
+            text, at = f"row {fold * rows * self.reduction:,}", (2, HEAD_PX - 11)
             box = page[:HEAD_PX, column]
             cv2.putText(box, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
         return page
