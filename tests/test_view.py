@@ -377,6 +377,22 @@ def test_two_fingers_zoom_around_their_middle(tmp_path, browser_page):
     assert page.evaluate("middle()") == pytest.approx(3000, abs=4)
 
 
+def test_the_place_of_doubt_that_is_gone_to_is_counted(tmp_path, browser_page):
+    """Also where others are in view, and at the ends, where none can be in the middle."""
+    gray, probability = draw_waves(12_000, 200, phase=0)
+    for row in (0, 1024, 1536, 6144, 6656, 11_520):
+        probability[row : row + 256] //= 2
+    page = browser_page(write_view(tmp_path, gray, probability))
+    for key, numbers in (("n", (1, 2, 3, 4, 5, 6)), ("p", (5, 4, 3, 2, 1))):
+        for number in numbers:
+            page.keyboard.press(key)
+            page.wait_for_function("() => !asked")
+            assert f"doubt {number} of 6" in page.locator("#rows").inner_text()
+    assert page.locator("#before").is_disabled() and page.locator("#next").is_enabled()
+    page.evaluate("scroller.scrollTop = 1664 - scroller.clientHeight / 2 + 20")
+    page.wait_for_function("() => $('#rows').textContent.includes('doubt 3 of 6')")
+
+
 def test_the_end_of_the_places_of_doubt_is_said_and_the_list_leads_to_each(tmp_path, browser_page):
     gray, probability = with_doubt()
     page = browser_page(write_view(tmp_path, gray, probability))

@@ -190,7 +190,9 @@ function frame() {
   const top = between(0, scroller.scrollTop / state.zoom, rows);
   const bottom = Math.min(rows, top + scroller.clientHeight / state.zoom);
   const share = percent(state.zoom);
-  const place = DATA.places.findIndex(([first, last]) => first < bottom && last > top);
+  const row = lookedAt(), off = ([first, last]) => Math.abs((first + last) / 2 - row);
+  const seen = DATA.places.filter(([first, last]) => first < bottom && last > top);
+  const place = DATA.places.indexOf(seen.sort((a, b) => off(a) - off(b))[0]);
   const doubt = place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
   const depths = [depth(top), depth(bottom)].filter(Boolean).join(" to ").replace(/ \w+ to/, " to");
   $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
@@ -275,7 +277,20 @@ function drawMap() {
   }
 }
 
-function goTo(row) { scroller.scrollTop = row * state.zoom - scroller.clientHeight / 2; }
+let aim = null;  // the row that was last gone to, and how far down that has led
+
+function goTo(row) {
+  scroller.scrollTop = row * state.zoom - scroller.clientHeight / 2;
+  aim = { row, top: scroller.scrollTop };
+  soon();
+}
+
+// The row that is looked at: near the ends of the scan it is not in the middle.
+function lookedAt() {
+  if (aim && Math.abs(scroller.scrollTop - aim.top) < 2) return aim.row;
+  if (scroller.scrollTop <= 0) return 0;
+  return scroller.scrollTop >= scroller.scrollHeight - scroller.clientHeight - 1 ? rows : middle();
+}
 
 function pointed(event) {
   if (event.buttons & 1) goTo(((event.clientY - map.getBoundingClientRect().top) / map.clientHeight) * rows);
@@ -287,9 +302,8 @@ map.onpointermove = pointed;
 function beyond(direction) {
   const slack = 2 / state.zoom;  // scroll positions are rounded
   const centres = DATA.places.map(([first, last]) => (first + last) / 2);
-  if (direction < 0) return centres.findLast((row) => row < middle() - slack);
-  const atEnd = scroller.scrollTop >= scroller.scrollHeight - scroller.clientHeight - 1;
-  return atEnd ? undefined : centres.find((row) => row > middle() + slack);
+  const here = lookedAt();
+  return direction < 0 ? centres.findLast((row) => row < here - slack) : centres.find((row) => row > here + slack);
 }
 
 function jump(direction) {
