@@ -13,7 +13,6 @@ from wellseg.training.data_folder import (
     list_logs,
     list_masks,
     split_wells,
-    well_of,
 )
 from wellseg.training.masks import read_mask
 
@@ -105,10 +104,13 @@ def test_one_well_is_train_and_none_is_nothing() -> None:
     assert split_wells([]) == {}
 
 
-def test_well_of() -> None:
-    assert well_of("42-123-45678_0005") == "42-123-45678"
-    assert well_of("ABC") == "ABC"
-    assert well_of("_x") == "_x"
+def test_the_well_is_what_a_name_has_before_its_first_underscore(tmp_path: Path) -> None:
+    wells = {"42-123-45678_0005_1": "42-123-45678", "ABC": "ABC", "_x": "_x"}
+    for name in wells:
+        for part in ("images", "masks"):
+            (tmp_path / part).mkdir(exist_ok=True)
+            (tmp_path / part / f"{name}.tif").touch()
+    assert {log.name: log.well for log in list_logs(tmp_path)} == wells
 
 
 def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:

@@ -21,17 +21,14 @@ INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyon
 """The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 
 
-def bundled_names() -> list[str]:
-    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
-
-
 def weights_path(name_or_path: str | Path | None = None) -> Path:
     """The file of bundled weights, or the path itself. Raises ValueError where there is none."""
     name = str(name_or_path or DEFAULT)
     for path in (BUNDLED / f"{name}.safetensors", Path(name)):
         if path.is_file():
             return path
-    known = f"a .safetensors file or one of the bundled names: {', '.join(bundled_names())}"
+    bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.safetensors")))
+    known = f"a .safetensors file or one of the bundled names: {bundled}"
     raise ValueError(f"no weights {name!r}: give {known}")
 
 

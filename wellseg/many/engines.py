@@ -68,8 +68,8 @@ class Worker:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="masked by another run meanwhile")
-                if other := other_scan(task, read_report(task.result(REPORT))):
-                    said = f"{task.result(REPORT)} and what belongs to it are of {other}"
+                if other := other_scan(task, read_report(task.stem + REPORT)):
+                    said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
                 options = {"scan_version": task.version, "scan_path": absolute(task.scan)}
                 with local_copy(task, self.config.scratch) as here:
@@ -92,7 +92,7 @@ class Worker:
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):
-            page = replace(task, page=number - 1, stem=task.result(f".p{number}"))
+            page = replace(task, page=number - 1, stem=task.stem + f".p{number}")
             config = replace(self.config, depth=[], step=None, tracks=[], rows=None)
             try:
                 mask_scan(self.net, page, config, options, lambda share: None, say)

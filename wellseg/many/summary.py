@@ -50,8 +50,8 @@ class Screen(Progress):
         if outcome.status == "done":
             rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))
             speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
-            line = f"{number}{task.result(MASK)}: {rows} x {columns} pixels, {speed}"
-            look = f"look at {task.result(self._look_at)}"
+            line = f"{number}{task.stem}{MASK}: {rows} x {columns} pixels, {speed}"
+            look = f"look at {task.stem}{self._look_at}"
             self.say("; ".join(filter(None, [line, look, outcome.reason])))
         else:
             self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}")

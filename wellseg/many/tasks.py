@@ -111,7 +111,7 @@ def list_tasks(
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         other = named.setdefault(task.stem, task)
         if other is not task:
-            same = f"has the same results as {other.scan}, {task.result(MASK)}"
+            same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{scan}: {same}: mask one of them apart")
     return [*named.values()], folder, not_read
 
@@ -144,12 +144,12 @@ def is_done(
 ) -> Outcome | None:
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. there: whether a path or URL exists."""
-    report = read_report(task.result(REPORT)) if there(task.result(REPORT)) else {}
+    report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
     expected = {**settings.options, "scan_version": task.version}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     pages = [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
-    whole = all(there(task.result(e)) for e in (*endings(settings.config, report), *pages))
+    whole = all(there(task.stem + e) for e in (*endings(settings.config, report), *pages))
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
 

@@ -50,10 +50,10 @@ def mask_scan(
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
-    refuse_foreign(*([task.result(".html")] if config.view else []))
-    earlier = read_report(task.result(REPORT))
+    refuse_foreign(*([task.stem + ".html"] if config.view else []))
+    earlier = read_report(task.stem + REPORT)
     if earlier and "rows" not in earlier:
-        raise ValueError(f"{task.result(REPORT)} {NOT_OURS}")
+        raise ValueError(f"{task.stem}{REPORT} {NOT_OURS}")
     is_same = all(earlier.get(name) == options[name] for name in OF_THE_MASK)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
@@ -70,7 +70,7 @@ def mask_scan(
                 "depth": [asdict(log) for log in logs],
                 "depth_unit": config.depth_unit if logs else "",
             }
-            view = opened.enter_context(ViewWriter(Path(task.result(".html")), scan, config, about))
+            view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
         left_out = {}
         if is_sideways(scan.orientation):
             why = f"stored sideways (orientation {scan.orientation})"
@@ -101,24 +101,24 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(picture, mask, probability)
-        Path(task.result(".json")).unlink(missing_ok=True)
+        Path(task.stem + ".json").unlink(missing_ok=True)
         if not is_same:  # what an earlier run left does not hold for another mask than it had
             if not probabilities:
-                Path(task.result(".probability.tif")).unlink(missing_ok=True)
+                Path(task.stem + ".probability.tif").unlink(missing_ok=True)
             if not view:
-                remove_view(Path(task.result(".html")))
+                remove_view(Path(task.stem + ".html"))
             if not curves:
                 remove_curves(Path(task.stem))
-        masks.write(task.result(".mask.tif"), scan.resolution)
+        masks.write(task.stem + ".mask.tif", scan.resolution)
         if probabilities:
-            probabilities.write(task.result(".probability.tif"), scan.resolution)
+            probabilities.write(task.stem + ".probability.tif", scan.resolution)
     if scan.mostly_black:
         asks = "does it show white ink on black? try --invert"
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
-    write_file(task.result(".overlay.png"), encode_png(page.picture()))
+    write_file(task.stem + ".overlay.png", encode_png(page.picture()))
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "scan": Path(task.scan).name,
@@ -132,7 +132,7 @@ def mask_scan(
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
-    write_file(task.result(".json"), json.dumps(report, indent=1).encode())
+    write_file(task.stem + ".json", json.dumps(report, indent=1).encode())
     return report
 
 

@@ -45,9 +45,6 @@ class Task:
     size_bytes: int = 0
     page: int | None = None
 
-    def result(self, ending: str) -> str:
-        return self.stem + ending
-
 
 class File(NamedTuple):
     name: str  # below the folder
@@ -197,11 +194,11 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         yield here
         if here.stem == task.stem:
             return
-        fs, report = _filesystem(task.result(REPORT))
+        fs, report = _filesystem(task.stem + REPORT)
         if fs.exists(report):  # what is about to be replaced does not hold any more
             fs.rm_file(report)
         made = [result for result in results.rglob("*") if result.is_file()]
-        for result in sorted(made, key=lambda result: result == Path(here.result(REPORT))):
+        for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
             target = PurePosixPath(report).parent / result.relative_to(results).as_posix()
             fs.put_file(str(result), str(target))
 

@@ -43,7 +43,8 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
-    made from the wells' names, see `split_wells`. Wells are those of split.csv, or of `well_of`.
+    made from the wells' names, see `split_wells`. Wells are those of split.csv, or what the names
+    have before their first "_": "42123" of "42123_gr".
 
     Raises ValueError: an unknown split, an incomplete folder, a split.csv that does not fit.
     """
@@ -61,7 +62,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
         raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
-    wells = {name: rows[name].get("well") or well_of(name) for name in images}
+    wells = {name: rows[name].get("well") or name.split("_", 1)[0] or name for name in images}
     by_well = split_wells(wells.values())
     logs: list[LogFiles] = []
     first_of: dict[str, LogFiles] = {}
@@ -76,11 +77,6 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
             said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
             raise ValueError(f"{table}: well {well} is in two splits, {said}")
     return [log for log in logs if split in ("all", log.split)]
-
-
-def well_of(name: str) -> str:
-    """The well that a log's name stands for, all before the first "_": "42123_gr" -> "42123"."""
-    return name.split("_", 1)[0] or name
 
 
 def split_wells(wells: Collection[str]) -> dict[str, str]:

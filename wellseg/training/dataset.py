@@ -206,5 +206,4 @@ def load(
 
 def _one_thread(_worker: int) -> None:
     # Else each worker starts a thread per core, beside those of the training step.
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    cv2.setNumThreads(1)  # PyTorch's is one there
