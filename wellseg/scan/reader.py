@@ -109,7 +109,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
     mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
     dpi: pixels per inch, across; None if the file says nothing, or what no scanner does.
-    kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far, perhaps inverted.
+    kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far is black.
     """
 
     def __init__(
