@@ -178,7 +178,9 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
         assert (out / "a.mask.tif").read_bytes() == made
     monkeypatch.chdir(folder)
     (tmp_path / "link").symlink_to(folder)
-    for same in ("a.tif", tmp_path / "link" / "a.tif"):
+    (tmp_path / "mounted").mkdir()  # elsewhere, too
+    os.link(first, tmp_path / "mounted" / "a.tif")
+    for same in ("a.tif", tmp_path / "link" / "a.tif", tmp_path / "mounted" / "a.tif"):
         run(same, "--weights", weights, "--out", out, "--overwrite")
     write_scan(first, rows=80)
     run("a.tif", "--weights", weights, "--out", out)

@@ -159,7 +159,9 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
     if other in ("", own) or not files.exists(other):
         return ""
-    return other if os.path.realpath(other) != os.path.realpath(own) else ""
+    with suppress(OSError):  # behind URLs
+        return "" if os.path.samefile(own, other) else other
+    return other
 
 
 def outcome_of(report: dict[str, Any]) -> Outcome:

@@ -38,8 +38,7 @@ PICTURES = {
 """How files begin, and what decodes them."""
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
-MOSTLY_BLACK = 85
-"""The mean gray below which two thirds of a 1-bit scan are black; the darkest of paper has more."""
+MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small

@@ -205,5 +205,4 @@ def load(
 
 
 def _one_thread(_worker: int) -> None:
-    # Else each worker starts a thread per core, beside those of the training step.
-    cv2.setNumThreads(1)  # PyTorch's is one there
+    cv2.setNumThreads(1)  # or one a core, beside those of the training step; PyTorch's is one
