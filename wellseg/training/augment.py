@@ -20,7 +20,8 @@ def augment(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
 
-    image, mask: uint8 (rows, columns) -> the same, of the same size; a 1-bit log stays one.
+    image, mask: uint8 (rows, columns), or (rows, columns, 3) -> the same, of the same size; a 1-bit
+    log stays one.
     Raises ValueError where the log has 32,767 rows or more.
     """
     if max(image.shape) > WARP_LIMIT:
@@ -53,6 +54,7 @@ def _pipeline(bilevel: bool) -> A.Compose:
         A.PixelDropout(dropout_prob=0.0005, drop_value=0, p=0.2),
     ]
     tone = [
+        A.ChannelShuffle(p=0.5),  # no ink has a colour of its own; gray stays
         A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.25, p=0.5),
         A.GaussNoise(std_range=(0.005, 0.04), p=0.3),
         A.ImageCompression(quality_range=(40, 95), p=0.2),
