@@ -1,5 +1,6 @@
 """Logs one at a time: sizes kept, draws reproducible, order resumable."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,16 @@ def test_every_log_keeps_its_own_size(data_set):
     samples = train_logs(root=data_set)
     sizes = [samples[0, i].gray.shape for i in range(len(samples))]
     assert sizes == [(1, 1, 72 + 13 * i, 64 + 7 * i) for i in range(5)]
+
+
+def test_a_coloured_log_has_its_colours_beside_its_ink(data_set):
+    rgb = np.full((72, 64, 3), 255, np.uint8)
+    rgb[:, 30:33] = 255, 0, 0
+    tifffile.imwrite(next((data_set / "images").glob("*")), rgb, photometric="rgb")
+    for varied in (False, True):
+        samples = train_logs(root=data_set, augment=varied)
+        counts = Counter(samples[0, i].gray.shape[1] for i in range(len(samples)))
+        assert counts == {1: 4, 3: 1}
 
 
 def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wellseg.scan.pictures import encode_png, is_sideways, paint, upright
+from wellseg.scan.pictures import encode_png, is_sideways, paint, to_channels, to_gray, upright
 
 SEEN = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
@@ -37,3 +37,14 @@ def test_curves_are_painted_and_png_keeps_the_colours() -> None:
     assert plain[0, 1].tolist() == plain[0, 3].tolist() != plain[0, 2].tolist()
     read = cv2.imdecode(np.frombuffer(encode_png(plain), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.array_equal(read, plain)
+
+
+def test_a_network_sees_gray_and_of_colours_two_differences() -> None:
+    gray = np.array([[0, 100, 255]], np.uint8)
+    assert np.array_equal(to_channels(gray), gray[None])
+    inks = [(120, 120, 120), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
+    rgb = np.array([inks], np.uint8)
+    ink, red, yellow = to_channels(rgb)
+    assert np.array_equal(ink, to_gray(rgb))
+    assert np.allclose(red, [[128, 255, 0, 128, 128]], atol=1)
+    assert np.allclose(yellow, [[128, 192, 192, 0, 255]], atol=1)

@@ -21,9 +21,10 @@ from conftest import draw_waves
 import wellseg
 from wellseg.many.engines import run_here
 from wellseg.net.options import parse_bytes
-from wellseg.net.resunet import to_ink
+from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.predict import main
 from wellseg.results.overlay import HEAD_PX, FoldedPage
+from wellseg.scan.pictures import to_channels, to_gray
 from wellseg.weights import load_model, read_header, save_weights
 
 
@@ -80,6 +81,23 @@ def test_the_mask_is_what_segment_says_and_segment_what_the_net_says(scan, weigh
     np.testing.assert_array_equal(
         tifffile.imread(scan.with_name("log.mask.tif")) > 0, from_file > 0.4
     )
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_network_that_knows_colours_sees_them(tmp_path, colour):
+    torch.manual_seed(1)
+    net = ResUNet(2, (8, 16), colour=colour).eval()
+    gray, _ = draw_waves(90, 70, phase=0)
+    rgb = np.dstack([gray, gray // 2 + 127, gray])  # green ink
+    tifffile.imwrite(tmp_path / "log.tif", rgb, photometric="rgb")
+    seen = torch.from_numpy(to_channels(rgb))[None, : 3 if colour else 1]
+    with torch.no_grad():
+        whole = net(to_ink(seen)).sigmoid()[0, 0].numpy()
+    for given in (tmp_path / "log.tif", rgb):
+        found = wellseg.segment(net, given, precision="fp32")
+        np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
+    as_gray = wellseg.segment(net, to_gray(rgb), precision="fp32")
+    assert (np.abs(as_gray - whole).max() > 1e-3) == colour
 
 
 def test_statistics_of_windows(scan, weights):

@@ -139,3 +139,18 @@ def test_recomputed_stages_keep_a_fraction(separable):
     all_kept = kept_values(net, ink)
     net.recompute = True
     assert kept_values(net, ink) < 0.6 * all_kept
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_scans_with_colours_have_weights_of_their_own(patch):
+    torch.manual_seed(3)
+    plain = ResUNet(patch, (6, 8))
+    torch.manual_seed(3)
+    net = ResUNet(patch, (6, 8), colour=True)
+    ink = torch.rand(1, 1, 40, 30)
+    assert torch.equal(net(ink), plain(ink)), "the same seed gives the same weights for ink"
+    net.recompute = True
+    net(torch.cat([ink, torch.rand(1, 2, 40, 30) - 0.5], 1)).square().mean().backward()
+    taught = {name.split(".")[0] for name, each in net.named_parameters() if each.grad is not None}
+    assert taught == {"of_colour"}
+    assert all(each.grad.abs().sum() > 0 for each in net.of_colour.parameters())

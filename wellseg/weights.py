@@ -17,7 +17,10 @@ BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT = "paper-logs-13"
 HEADER_KEY = "wellseg"
 FORMAT = 1
-INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyond 96"
+INPUT = (
+    "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyond 96; with colour also "
+    "(R - G)/256 and (R + G - 2B)/512"
+)
 """The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 
 
@@ -68,7 +71,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
-    """A network with trained weights, in evaluation mode: ink (1, 1, H, W) float32 -> logits.
+    """A network with trained weights, in evaluation mode: `to_ink`'s (1, C, H, W) -> logits.
 
     Its ``window_rows``, an int or None, is the header's: the rows of the windows that norms take
     their statistics from in prediction. None: the default weights. Raises ValueError.

@@ -46,6 +46,9 @@ class ModelConfig:
     separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds."""
 
+    colour: bool = False
+    """Weights of their own for scans with colours, which see these and not their ink alone."""
+
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")

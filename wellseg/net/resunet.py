@@ -1,4 +1,4 @@
-"""Residual UNet for one-channel images of any size. Torch only: no Lightning, no files."""
+"""Residual UNet for images of any size. Torch only: no Lightning, no files."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,20 +12,24 @@ from wellseg.norms import Momentum, make_norm
 from wellseg.norms.moments import KeptStatistics
 
 Maps = Callable[[Tensor], Tensor]
+Norms = Callable[[int], nn.Module]
 
 
 def to_ink(gray: Tensor) -> Tensor:
-    """uint8 gray, 0 black to 255 white paper -> float ink in [0, 1], paper 0: every net's input.
+    """uint8 (N, 1 or 3, H, W) of ``scan.pictures.to_channels`` -> each net's input, 0 on paper: ink
+    in [0, 1], 1 black, and of colours two differences in [-1, 1].
 
     float32, or autocast's dtype, to which the first convolution would round it anyway.
     """
     ink = 1 - gray.float() / 255
+    if gray.ndim == 4:
+        ink[:, 1:] = gray[:, 1:].float() / 128 - 1
     device = gray.device.type
     return ink.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else ink
 
 
 class ResUNet(nn.Module):
-    """Ink (N, 1, H, W) in [0, 1], 0 paper and 1 ink -> logits (N, 1, H, W); any H and W.
+    """Input of ``to_ink`` (N, 1 or ``channels``, H, W) -> logits (N, 1, H, W); any H and W.
 
     An encoder and a decoder of residual blocks (He et al. 2016, Ronneberger et al. 2015) with skips
     that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b), so a sum costs half the convolution
@@ -36,6 +40,9 @@ class ResUNet(nn.Module):
     widths: channels of each stage, each at half the resolution of the one before.
     norm, momentum: see ``wellseg.norms.make_norm``.
     separable: 3x3 convolutions of each channel by itself, then 1x1 across (arXiv 1704.04861).
+    colour: scans with colours have weights of their own, ``of_colour``: to tell a print's colours
+        is another task than to tell worn black from black, and one network does both less well.
+    channels: of the input.
     """
 
     recompute = False
@@ -49,12 +56,16 @@ class ResUNet(nn.Module):
         norm: str = "group",
         momentum: Momentum = 0.01,
         separable: bool = True,
+        colour: bool = False,
+        channels: int = 1,
     ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.channels = patch, 3 if colour else channels
         self.multiple = patch * 2 ** (len(widths) - 1)
-        block = partial(ResidualBlock, norm=norm, momentum=momentum, separable=separable)
-        self.encoder = nn.ModuleList(map(block, (patch * patch, *widths[:-1]), widths))
+        norms = partial(make_norm, norm, momentum=momentum)
+        block = partial(ResidualBlock, norm=norms, separable=separable)
+        first = block(channels * patch * patch, widths[0], first=True)
+        self.encoder = nn.ModuleList([first, *map(block, widths[:-1], widths[1:])])
         below, here = widths[:0:-1], widths[-2::-1]  # deepest stage first
         self.lateral = nn.ModuleList(
             nn.Conv2d(c_in, c_out, 1, bias=False) for c_in, c_out in zip(below, here, strict=True)
@@ -62,8 +73,13 @@ class ResUNet(nn.Module):
         self.decoder = nn.ModuleList(map(block, here, here))
         self.head = nn.Conv2d(widths[0], patch * patch, 1)
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % are curve
+        if colour:  # drawn last: the others stay as they are without it
+            self.of_colour = ResUNet(patch, widths, norm, momentum, separable, channels=3)
 
     def forward(self, ink: Tensor) -> Tensor:
+        if ink.shape[1] > 1 and "of_colour" in self._modules:
+            self.of_colour.recompute = self.recompute
+            return self.of_colour(ink)
         height, width = ink.shape[2:]
         # Blank paper fills the last rows and columns up to a whole number of the coarsest cells. It
         # enters the statistics of GroupNorm, so training and every prediction must pad alike: here.
@@ -100,14 +116,15 @@ def up(block: Maps, x: Tensor, lateral: Maps, skip: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised convolutions around a shortcut, which is 1x1 where widths differ."""
+    """Two normalised convolutions around a shortcut, which is 1x1 where widths differ. first: of a
+    scan, whose channels are neighbouring pixels."""
 
-    def __init__(self, c_in: int, c_out: int, norm: str, momentum: Momentum, separable: bool):
+    def __init__(self, c_in: int, c_out: int, norm: Norms, separable: bool, first: bool = False):
         super().__init__()
-        self.conv1 = conv3x3(c_in, c_out, separable)
-        self.norm1 = make_norm(norm, c_out, momentum=momentum)
+        self.conv1 = conv3x3(c_in, c_out, separable and not first)
+        self.norm1 = norm(c_out)
         self.conv2 = conv3x3(c_out, c_out, separable)
-        self.norm2 = make_norm(norm, c_out, momentum=momentum)
+        self.norm2 = norm(c_out)
         self.shortcut = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,7 +136,7 @@ class ResidualBlock(nn.Module):
 
 def conv3x3(c_in: int, c_out: int, separable: bool) -> nn.Module:
     """A 3x3 convolution before a norm, of maps that stay of one size."""
-    if separable and c_in > 4:  # not of the ink, whose 4 channels are neighbouring pixels
+    if separable:
         across = nn.Conv2d(c_in, c_out, 1, bias=False)
         each = nn.Conv2d(c_in, c_in, 3, padding=1, groups=c_in, bias=False)
         return nn.Sequential(each, across)

@@ -84,7 +84,8 @@ def mask_scan(
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None
         asked = ("precision", "device", "memory", "window_rows", "scratch")
-        evaluation = RowEvaluation(net, *size, **{name: getattr(config, name) for name in asked})
+        how = {name: getattr(config, name) for name in asked}
+        evaluation = RowEvaluation(net, *size, colour=scan.kind == "colour", **how)
         if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")

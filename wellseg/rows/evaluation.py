@@ -48,11 +48,11 @@ what libraries take at their first use, and holes in the heap. 7 strips and 120 
 
 
 class RowEvaluation:
-    """A network on an image (1, 1, rows, columns), which ``bands`` computes.
+    """A network on an image (1, channels, rows, columns), which ``bands`` computes.
 
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
-    net: from ink (1, 1, H, W) to logits (1, 1, H, W). It stays as it is.
+    net: from input (1, channels, H, W) to logits (1, 1, H, W). It stays as it is.
     precision: of maps and convolutions, bf16, fp32 or fp64; statistics are float64 always. auto is
         bf16 where the machine multiplies it in hardware, else fp32.
     device: auto (the GPU where there is one), cpu, cuda or cuda:N.
@@ -62,6 +62,7 @@ class RowEvaluation:
         rows, which slide along the depth (``statistics``). 0: from the whole image. None: as the
         weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
+    colour: the image has colours, which a network of several ``channels`` sees.
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError.
     """
 
@@ -77,10 +78,12 @@ class RowEvaluation:
         window_rows: int | None = None,
         scratch: Path | None = None,
         strip_rows: int | None = None,
+        colour: bool = False,
     ) -> None:
         self.rows, self.scratch, self.device = rows, scratch, pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
-        self.steps = record(net, rows, columns, self.dtype, self.device)
+        self.channels = getattr(net, "channels", 1) if colour else 1
+        self.steps = record(net, (self.channels, rows, columns), self.dtype, self.device)
         window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
         self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
@@ -126,7 +129,7 @@ class RowEvaluation:
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
-        read_ink: gives rows [a, b) of ink in [0, 1], (1, 1, b - a, columns); each row once.
+        read_ink: gives rows [a, b) of the input, (1, channels, b - a, columns); each row once.
         progress: is told the share of the work done, in [0, 1].
         Raises OSError if the disk has no room, before anything is computed.
         """

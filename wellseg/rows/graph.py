@@ -89,14 +89,14 @@ def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) ->
 
 
 def record(
-    net: nn.Module, rows: int, columns: int, dtype: torch.dtype, device: torch.device
+    net: nn.Module, size: tuple[int, ...], dtype: torch.dtype, device: torch.device
 ) -> list[Step]:
-    """The steps of that network on an image (1, 1, rows, columns), from its ink to its output."""
+    """The steps of that network, from an image of size (channels, rows, columns) to its output."""
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
     net = copy.deepcopy(net).to(device, wide)
     nothing = Rule(_same)
-    ink = Step(nothing, [], torch.empty((1, 1, rows, columns), dtype=wide, device="meta"))
+    ink = Step(nothing, [], torch.empty((1, *size), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
         fixed = isinstance(module, _BatchNorm) and not module.training

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.scan.pictures import to_gray
+from wellseg.scan.pictures import to_channels
 from wellseg.scan.reader import Scan, open_scan
 
 
@@ -26,21 +26,25 @@ def segment(
     it is also what ``model(ink)`` on the whole scan would give, without its activations in memory.
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
-    scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper.
+    scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper, or RGB uint8 (rows,
+        columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
     """
     opening: Any
     if isinstance(scan, np.ndarray):
-        if scan.dtype != np.uint8 or scan.ndim != 2 or not scan.size:
-            raise ValueError(f"a scan is gray uint8, rows x columns, not {scan.dtype} {scan.shape}")
+        rows, columns, *colours = scan.shape
+        if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size:
+            what = "RGB or gray uint8, rows x columns"
+            raise ValueError(f"a scan is {what}, not {scan.dtype} {scan.shape}")
         scan = np.ascontiguousarray(scan)  # torch reads no array backwards
-        rows, columns = scan.shape
         read = lambda start, stop: scan[start:stop]  # noqa: E731
-        opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, read=read))
+        kind = "colour" if colours else "gray"
+        opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, kind=kind, read=read))
     else:
-        opening = open_scan(scan)
+        opening = open_scan(scan, colour=True)
     with opening as opened:
+        options["colour"] = opened.kind == "colour"
         evaluation = RowEvaluation(model, opened.rows, opened.columns, **options)
         probability = np.empty((opened.rows, opened.columns), np.float32)
         left = probability
@@ -56,7 +60,8 @@ def scan_bands(
     """The scan from top to bottom, each row once, as it is read; and logits (rows, columns)."""
 
     def read_ink(start: int, stop: int) -> Tensor:
-        return to_ink(torch.from_numpy(to_gray(scan.read(start, stop)))[None, None])
+        channels = to_channels(scan.read(start, stop))[: evaluation.channels]
+        return to_ink(torch.from_numpy(channels)[None])
 
     for first, logits in evaluation.bands(read_ink, progress):
         picture = scan.read(first, first + logits.shape[2])

@@ -31,6 +31,19 @@ def to_gray(pixels: Gray) -> Gray:
     return np.asarray(cv2.subtract(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), strong), np.uint8)
 
 
+def to_channels(pixels: Gray) -> Gray:
+    """What a network sees: uint8 (1, rows, columns) of gray, (3, rows, columns) of RGB.
+
+    The first is `to_gray`. Of RGB, the others are how much more red there is than green, and more
+    of both than blue: half the difference, 128 where there is none (opponent colours).
+    """
+    if pixels.ndim == 2:
+        return pixels[None]
+    differences = np.array([[0.5, -0.5, 0, 128], [0.25, 0.25, -0.5, 128]])
+    colours = cv2.transform(np.ascontiguousarray(pixels), differences)
+    return np.stack([to_gray(pixels), *cv2.split(colours)])
+
+
 def scale(values: NDArray[Any], black: float, white: float) -> Gray:
     """From black..white to 0..255; what is no number is 255."""
     if values.dtype == np.uint8 and (black, white) == (0, 255):

@@ -20,7 +20,8 @@ def augment(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
 
-    image, mask: uint8 (rows, columns) -> the same, of the same size; a 1-bit log stays one.
+    image, mask: uint8 (rows, columns), of images in colours (rows, columns, 3) -> the same, of the
+    same size; a 1-bit log stays one.
     """
     bilevel = not ((image > 0) & (image < 255)).any()
     pipeline = _pipeline(bilevel, max(image.shape) <= JPEG_ROWS)
@@ -50,6 +51,7 @@ def _pipeline(bilevel: bool, fits_jpeg: bool) -> A.Compose:
         A.PixelDropout(dropout_prob=0.0005, drop_value=0, p=0.2),
     ]
     tone = [
+        A.ChannelShuffle(p=0.5),  # no ink has a colour of its own; gray stays
         A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.25, p=0.5),
         A.GaussNoise(std_range=(0.005, 0.04), p=0.3),
         A.ImageCompression(quality_range=(40, 95), p=0.2 * fits_jpeg),

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
 from wellseg.scan import one_line
-from wellseg.scan.pictures import to_gray
+from wellseg.scan.pictures import to_channels
 from wellseg.scan.reader import ScanError, open_scan
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import LogFiles, list_logs
@@ -32,7 +32,8 @@ FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
 class Sample(NamedTuple):
-    """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, and mask uint8 of the same shape.
+    """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, or with colours (1, 3, H, W) as
+    `to_channels` has them; and mask uint8 (1, 1, H, W).
 
     skipped: what was wrong with the logs that it stands in for.
     """
@@ -77,8 +78,8 @@ class Samples(Dataset[Sample]):
             log = self.files[index]
             name, truth = log.name, read_mask(log.mask)
             start, stop = pick_crop(truth, options.crop_rows, draws)
-            with open_scan(log.image) as scan:
-                gray = scan.read(start, stop)
+            with open_scan(log.image, colour=True) as scan:
+                image = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
             preset, medium = options.preset, options.medium
@@ -87,11 +88,12 @@ class Samples(Dataset[Sample]):
                 number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
             name, (image, truth, _) = f"{preset}{self.seed}-{number:06d}", self._draw(number)
             start, stop = pick_crop(truth, options.crop_rows, draws)
-            gray = to_gray(image[start:stop])
+            image = image[start:stop]
         truth = truth[start:stop]
         if options.augment:
-            gray, truth = augment(gray, truth, int(draws.integers(2**31)))
-        return Sample(torch.from_numpy(gray)[None, None], torch.from_numpy(truth)[None, None], name)
+            image, truth = augment(image, truth, int(draws.integers(2**31)))
+        gray, mask = map(torch.from_numpy, (to_channels(image), truth))
+        return Sample(gray[None], mask[None, None], name)
 
     def _draw(self, number: int) -> Log:
         turn = np.random.default_rng((self.seed, number, TURN))  # draw_log's draws stay its own

@@ -73,13 +73,13 @@ class Segmenter(LightningModule):
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
         self.free_bytes = self.free_bytes or free_bytes(self.device)
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
-        fits = step_bytes(self.model, sample.gray.numel(), dtype) <= FREE_SHARE * self.free_bytes
+        fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
         self.skipped.update(sample.skipped)
-        logits = self.net(to_ink(sample.gray))
+        logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
         loss = curve_loss(logits, sample.truth)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
