@@ -16,6 +16,7 @@ from wellseg.config import PredictConfig
 from wellseg.training.options import TrainConfig
 
 ROOT = Path(__file__).parents[1]
+RUNS = re.compile(r'^(main = program\(|if __name__ == "__main__")', re.MULTILINE)
 HEAVY = {"torch", "numpy", "cv2", "lightning", "tifffile", "lasio"}
 
 
@@ -69,7 +70,7 @@ def test_modules_that_are_no_commands_say_so() -> None:
 
 def test_every_module_that_is_a_command_is_listed() -> None:
     modules = [*(ROOT / "wellseg").glob("*.py"), *(ROOT / "wellseg").glob("*/__main__.py")]
-    runs = [path for path in modules if '__name__ == "__main__"' in path.read_text("utf-8")]
+    runs = [path for path in modules if RUNS.search(path.read_text("utf-8"))]
     names = {path.parent.name if path.stem == "__main__" else path.stem for path in runs}
     assert names - {"wellseg"} == set(COMMANDS)
 

@@ -76,6 +76,3 @@ def show(config: CardConfig) -> None:
 
 
 main = program(show, CardConfig, "card", __doc__)
-
-if __name__ == "__main__":
-    main()

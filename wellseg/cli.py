@@ -111,7 +111,8 @@ def program(
     stopped: str = "nothing was written",
 ) -> Callable[..., None]:
     """The ``main`` of a command: parse, do, and end with the status that it returns; what a user
-    can mend is one line, and so is what Ctrl-C leaves (stopped)."""
+    can mend is one line, and so is what Ctrl-C leaves (stopped). Run at once where ``do`` is of
+    the module that Python was started with (python -m wellseg.COMMAND)."""
 
     def main(argv: Sequence[str] | None = None) -> None:
         config, _ = parse(options, command, doc or "", argv, positional)
@@ -124,6 +125,8 @@ def program(
         if status is not None:
             raise SystemExit(status)
 
+    if do.__module__ == "__main__":
+        main()
     return main
 
 

@@ -256,6 +256,3 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
 
 
 main = program(compare, CompareConfig, "compare", __doc__, None, "the same command goes on")
-
-if __name__ == "__main__":
-    main()

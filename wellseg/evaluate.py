@@ -169,6 +169,3 @@ def score_files(
 
 
 main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")
-
-if __name__ == "__main__":
-    main()

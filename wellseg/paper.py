@@ -108,6 +108,3 @@ def mine_all(config: PaperConfig) -> int:
 
 
 main = program(mine_all, PaperConfig, "paper", __doc__, "scans", "crops written so far are whole")
-
-if __name__ == "__main__":
-    main()

@@ -86,6 +86,3 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
 
 KEPT = "finished scans are kept, those under way left nothing"
 main = program(predict, PredictConfig, "predict", __doc__, "scans", stopped=KEPT)
-
-if __name__ == "__main__":
-    main()

@@ -71,6 +71,3 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
 
 
 main = program(synth, SynthConfig, "synth", __doc__, "out", "the same command goes on")
-
-if __name__ == "__main__":
-    main()

@@ -71,6 +71,3 @@ def curves(config: CurvesConfig) -> None:
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")
-
-if __name__ == "__main__":
-    main()
