@@ -27,10 +27,10 @@ def draw(*curves, columns=800, width=5):
     return mask
 
 
-def follow(mask, colours=None, least_rows=40, strip=257, **options):
+def follow(mask, colours=None, strip=257):
     """(curve, points) of each curve."""
     gray = 255 - mask
-    with CurveFollower(least_rows, **options) as follower:
+    with CurveFollower() as follower:
         for start in range(0, len(mask), strip):
             part = slice(start, start + strip)
             follower.add(
@@ -69,7 +69,7 @@ def test_two_that_cross_go_on_their_course():
 
 def test_nothing_gives_nothing():
     assert follow(np.zeros((700, 100), np.uint8)) == []
-    with CurveFollower(40) as follower:
+    with CurveFollower() as follower:
         follower.finish()
         assert follower.curves == []
 
@@ -222,7 +222,7 @@ def test_long_curves_wait_in_a_file():
     curve = sine(60, 30, 800, rows=rows)
     mask = draw(curve, columns=120)
     gc.collect()
-    with CurveFollower(40) as follower:
+    with CurveFollower() as follower:
         for start in range(0, len(mask), 1000):
             part = mask[start : start + 1000]
             follower.add(255 - part, part, part)
@@ -238,7 +238,7 @@ def test_long_curves_wait_in_a_file():
 def test_strands_far_above_are_forgotten():
     rows = np.arange(6000)
     mask = draw(*(sine(100, 80, 250, phase, rows) for phase in (0, 2, 4)), columns=200, width=3)
-    with CurveFollower(40) as follower:
+    with CurveFollower() as follower:
         counts = []
         for start in range(0, len(mask), 1500):
             part = mask[start : start + 1500]
@@ -250,7 +250,7 @@ def test_strands_far_above_are_forgotten():
 @pytest.mark.parametrize("columns", [1, 60])
 def test_a_black_area_has_no_endless_width(columns):
     black = np.zeros((900, columns), np.uint8)
-    with CurveFollower.at(None) as follower:
+    with CurveFollower() as follower:
         follower.add(black, ~black, ~black)
         follower.finish()
         assert follower.least_rows == 50

@@ -161,7 +161,7 @@ def score_files(
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
-    with CurveFollower.at(dpi) as follower:
+    with CurveFollower(dpi) as follower:
         follower.add(to_gray(picture), pixels, sure, *([picture] if picture.ndim == 3 else []))
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]

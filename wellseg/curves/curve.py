@@ -16,33 +16,27 @@ from wellseg.scan import USUAL_DPI
 __all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points"]
 
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
-"""Of paper: shorter curves are left out; half a dash."""
+"""Of paper: a shorter curve that nothing continues is a letter, a speck or a bit of grid; half a
+dash."""
 BLOCK_ROWS = 512
 
 
 class CurveFollower:
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    least_rows: shorter ones that nothing continues are letters, specks and bits of grid.
-    gap_rows: half a dash, for the scan's dpi.
-    first_row: the number of the first row that it is fed.
+    first_row: the number of the first row that it is fed. dpi: what the scan says.
     """
 
-    @classmethod
-    def at(cls, dpi: float | None, scratch: Path | None = None, first_row: int = 0) -> Self:
-        """For a scan of that many dots per inch, if it says."""
-        dpi = dpi or USUAL_DPI
-        return cls(round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi), scratch, first_row)
-
     def __init__(
-        self, least_rows: int, gap_rows: int = 20, scratch: Path | None = None, first_row: int = 0
+        self, dpi: float | None = None, scratch: Path | None = None, first_row: int = 0
     ) -> None:
+        dpi = dpi or USUAL_DPI
+        self.least_rows, self._gap_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
-        self.least_rows, self._gap_rows = least_rows, gap_rows
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
-        self._window = Window(gap_rows, self._spill)
+        self._window = Window(self._gap_rows, self._spill)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 

@@ -80,7 +80,7 @@ class CurveWriter:
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._finder = TrackFinder(columns, dpi)
-        self._follower = CurveFollower.at(dpi, options.scratch, self._first)
+        self._follower = CurveFollower(dpi, options.scratch, self._first)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
