@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from wellseg.curves.curve import BRIDGED, CurveFollower
+from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
+from wellseg.curves.points import BRIDGED
 from wellseg.curves.strands import Chain, split_colours
 
 ROWS = np.arange(1500)

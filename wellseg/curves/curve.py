@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.joining import join
-from wellseg.curves.points import BRIDGED, UNCERTAIN, Curve, Points
+from wellseg.curves.points import Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
-
-__all__ = ["BRIDGED", "UNCERTAIN", "Curve", "CurveFollower", "Points"]
 
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
 """Of paper: a shorter curve that nothing continues is a letter, a speck or a bit of grid; half a

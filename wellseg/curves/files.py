@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from wellseg import __version__
 from wellseg.curves import las_of, remove_curves
-from wellseg.curves.curve import BRIDGED, Curve, CurveFollower
+from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
+from wellseg.curves.points import BRIDGED, Curve
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan.atomic import atomic_file, refuse_foreign
 from wellseg.scan.pictures import Gray, to_gray
