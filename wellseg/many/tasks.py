@@ -132,13 +132,6 @@ def count_kinds(names: Iterable[str]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(map(other_kind, names)).items())
 
 
-def endings(config: PredictConfig, report: Mapping[str, Any]) -> list[str]:
-    """What stands beside NAME.json, the report, when a scan is done with these options."""
-    curves = config.curves and not report.get("curves_left_out")
-    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
-    return [MASK, ".overlay.png", *filter(asked.get, asked)]
-
-
 def is_done(
     task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
@@ -148,8 +141,12 @@ def is_done(
     expected = {**settings.options, "scan_version": task.version}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    pages = [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
-    whole = all(there(task.stem + e) for e in (*endings(settings.config, report), *pages))
+    config = settings.config
+    curves = config.curves and not report.get("curves_left_out")
+    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
+    ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
+    ends += [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
+    whole = all(there(task.stem + end) for end in ends)
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
 
