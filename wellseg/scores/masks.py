@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.morphology import skeletonize
 
 from wellseg.scores import FALSE, HEADINGS
 
@@ -96,7 +97,7 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
 
     box = np.s_[top : top + height, left : left + width]
     predicted, scored, true = prediction[box], truth[box] != 128, truth[box] == 255
-    skeleton, true_skeleton = thin(predicted) & scored, thin(true)
+    skeleton, true_skeleton = skeletonize(predicted) & scored, skeletonize(true)
     centre = label.centreline[box] & scored if label else true_skeleton
     near_true, near = widen(true), widen(predicted)
     count = np.count_nonzero
@@ -126,13 +127,6 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
         false_centreline_px_per_row=count(skeleton & ~near_true) / count(scored.any(axis=1)),
     )
-
-
-def thin(mask: Mask) -> Mask:
-    """Thin strokes to their skeletons, bool (rows, columns): a variant of Zhang-Suen."""
-    from skimage.morphology import skeletonize
-
-    return np.asarray(skeletonize(mask))
 
 
 def widen(mask: Mask) -> Mask:
