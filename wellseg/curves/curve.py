@@ -1,8 +1,8 @@
 """Curves followed through a scan, from its top to its bottom."""
 
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ dash."""
 BLOCK_ROWS = 512
 
 
-class CurveFollower:
+class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
     first_row: the number of the first row that it is fed. dpi: what the scan says.
@@ -83,9 +83,6 @@ class CurveFollower:
             self._file.seek(at)
             parts.append(self._file.read(size))
         return curve.points(np.frombuffer(b"".join(parts), np.float32).reshape(-1, 6))
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()

@@ -4,9 +4,10 @@ import io
 import math
 import re
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,7 @@ class Found:
     shown: dict[str, Any]
 
 
-class CurveWriter:
+class CurveWriter(AbstractContextManager["CurveWriter"]):
     """Follows the curves of one scan and writes the files when the block ends well, whole or not
     at all.
 
@@ -101,9 +102,6 @@ class CurveWriter:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
         tracks = self._tracks.borders.shape[1] if self._tracks else 0
         return {"curves": len(self._follower.curves), "tracks_found": tracks}
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._follower:
