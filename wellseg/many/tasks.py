@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import filterfalse
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal, NamedTuple
@@ -81,8 +80,9 @@ def list_tasks(
     not_read: dict[Task, Outcome] = {}
     folders = []
     places = [place for pattern in scans for place in files.expand(pattern)]
-    # *.tif has the masks of the last time, too; who names one file alone means it.
-    for given in places if len(places) == 1 else filterfalse(is_result, places):
+    if len(places) > 1:  # *.tif has the masks of the last time, too; who names one alone means it
+        places = [place for place in places if not place.endswith(RESULTS)]
+    for given in places:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place, _is_wanted)
         readable = [file for file in found if not is_folder or is_scan_file(file.name)]
@@ -116,13 +116,8 @@ def list_tasks(
     return [*named.values()], folder, not_read
 
 
-def is_result(name: str) -> bool:
-    """By its name: a file or folder that was written by wellseg, and no scan."""
-    return name.endswith(RESULTS)
-
-
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    if name.startswith(".") or is_result(name):
+    if name.startswith(".") or name.endswith(RESULTS):
         return False
     return is_folder or is_scan_file(name) or other_kind(name) != ""
 
