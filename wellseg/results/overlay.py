@@ -51,8 +51,6 @@ class FoldedPage:
 def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
     """Both step times smaller: a picture, (rows, columns) or (rows, columns, 3), by its mean; the
     mask or probability of a curve by its maximum, so that no thin curve is lost."""
-    if step == 1:
-        return picture, values
     rows, columns = (math.ceil(side / step) for side in values.shape)
     below, right = rows * step - values.shape[0], columns * step - values.shape[1]
     padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
