@@ -11,13 +11,11 @@ weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import InferenceOptions
@@ -25,11 +23,6 @@ from wellseg.net.options import at_least
 from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import write_file
 from wellseg.weights import load_model
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from wellseg.scan.reader import Scan
 
 MOST_UNKNOWN, LEAST_INK, MOST_INK = 0.6, 0.003, 0.5
 """Crops of another share of unscored pixels, or of ink, are of no use."""
@@ -55,9 +48,9 @@ class PaperConfig(InferenceOptions):
         at_least(64, rows=self.rows)
 
 
-def mine(net: nn.Module, scan: Scan, config: PaperConfig) -> Iterator[tuple[int, Any, Any]]:
-    """The crops of one scan, its header from the top, then pieces evenly spread over the rest: the
-    first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns)."""
+def mine(net: Any, scan: Any, config: PaperConfig) -> Iterator[tuple[int, Any, Any]]:
+    """The crops of one open scan, its header from the top, then pieces evenly spread over the rest:
+    the first row of each, its gray and its mask (0, 128 or 255), both uint8 (rows, columns)."""
     from wellseg.rows.segment import segment
     from wellseg.training.paper_mask import paper_mask
 
