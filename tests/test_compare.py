@@ -294,7 +294,7 @@ def test_the_report_has_a_line_for_each_norm_and_mode():
     [
         (["--norms", "batch,grup"], "unknown norm 'grup'"),
         (["--norms", "batch"], "two norms at least"),
-        (["--rates", "1e-3,fast"], "--rates are positive numbers"),
+        (["--rates", "1e-3,fast"], "--rates takes numbers with commas, not 1e-3,fast"),
         (["--rates", "0"], "--rates are positive numbers"),
         (["--seeds", "0"], "--seeds is at least 1"),
     ],

@@ -22,7 +22,7 @@ Options = TypeVar("Options")
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
-KINDS[tuple[int, ...]] = "whole numbers with commas"
+KINDS |= {tuple[int, ...]: "whole numbers with commas", tuple[float, ...]: "numbers with commas"}
 OF_OTHER_PROGRAMS = {"epochs", "max_epochs", "batch_size"}
 
 
@@ -180,7 +180,7 @@ def _read(hint: Any, word: str) -> Any:
             if get_origin(kind) is Literal:
                 return get_args(kind)[get_args(kind).index(word)]
             if get_origin(kind) is tuple:
-                return tuple(int(number) for number in word.strip("[]").split(","))
+                return tuple(map(get_args(kind)[0], word.strip("[]").split(",")))
             return {"true": True, "false": False}[word.lower()] if kind is bool else kind(word)
     takes = (KINDS.get(kind) or f"one of {', '.join(get_args(kind))}" for kind in kinds)
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")

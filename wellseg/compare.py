@@ -18,7 +18,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 from pathlib import Path
@@ -56,7 +55,7 @@ class CompareConfig:
 
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
-    rates: str = "1e-3,3e-3,1e-2"
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     """Learning rates, with commas: of all, each norm has the one that validates best."""
     seeds: int | None = None
     """Initial weights and orders; 6 or more tell small differences. Default: the preset's."""
@@ -75,11 +74,8 @@ class CompareConfig:
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
-        with suppress(ValueError):
-            self.rate_list = sorted({float(each) for each in self.rates.split(",")})
-            if self.rate_list[0] > 0:
-                return
-        raise ValueError(f"--rates are positive numbers with commas, not {self.rates!r}")
+        if not min(self.rates) > 0:
+            raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
 class Size(NamedTuple):
@@ -116,7 +112,7 @@ def compare(config: CompareConfig) -> None:
     runs = {
         out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
         for seed in range(size.seeds)  # a comparison cut short has whole seeds
-        for rate in config.rate_list
+        for rate in sorted({*config.rates})
         for norm in norms
     }
     out.mkdir(parents=True, exist_ok=True)
