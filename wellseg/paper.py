@@ -78,9 +78,8 @@ def mine_all(config: PaperConfig) -> int:
 
     scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
     net, previews = load_model(config.weights), config.out / "previews"
-    failed = total = 0
+    found = dict.fromkeys(scans, 0)
     for number, path in enumerate(scans, 1):
-        found = 0
         try:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config):
@@ -89,15 +88,13 @@ def mine_all(config: PaperConfig) -> int:
                     picture = paint(gray, mask)
                     picture[mask == 255] = HIT
                     write_file(previews / f"{name}.png", encode_png(picture))
-                    found += 1
+                    found[path] += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {one_line(error)}", file=sys.stderr)
-        print(f"{number}/{len(scans)} {path.name}: {found} crops", flush=True)
-        failed += not found
-        total += found
+        print(f"{number}/{len(scans)} {path.name}: {found[path]} crops", flush=True)
     look = "red is not scored, green is curve, all else is no curve"
-    print(f"{total} crops in {config.out}; look at {previews}: {look}")
-    return SOME_FAILED if failed else 0
+    print(f"{sum(found.values())} crops in {config.out}; look at {previews}: {look}")
+    return 0 if all(found.values()) else SOME_FAILED
 
 
 main = program(mine_all, PaperConfig, "paper", __doc__, "scans", "crops written so far are whole")
