@@ -111,11 +111,8 @@ class ChainFinder:
     def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
         """New chains of the rows ``keep``; those from before that go on are prolonged. planes:
         gray, mask, probability and, if there are, colours. last: no rows follow."""
-        new = _runs(planes, self._inks, keep, self.row)
+        runs = np.concatenate([self._last, _runs(planes, self._inks, keep, self.row)])
         self.row += keep.stop - keep.start
-        return self._join(np.concatenate([self._last, new]), last)
-
-    def _join(self, runs: Floats, last: bool) -> list[Chain]:
         tail, head = _touching(runs)
         down, up = (np.bincount(ends, minlength=len(runs)) for ends in (tail, head))
         alone = (down[tail] == 1) & (up[head] == 1)
