@@ -24,9 +24,6 @@ from wellseg.scan import ScanError, one_line
 from wellseg.training.options import TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
-FREE = ("norm", "momentum")
-"""Model options that may differ from those of --weights: the tensors are the same."""
-
 
 def train(
     config: TrainConfig, *, asked: Mapping[str, Any] | None = None, quiet: bool = False
@@ -117,8 +114,8 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
         default = asdict(ModelConfig())
         asked = {name: it for name, it in asdict(config.model).items() if it != default[name]}
     for name, value in asked.items():
-        # As JSON: lists and tuples are the same.
-        if name not in FREE and json.dumps(value) != json.dumps(theirs[name]):
+        # Of another norm or momentum the tensors are the same; as JSON lists and tuples are.
+        if name not in ("norm", "momentum") and json.dumps(value) != json.dumps(theirs[name]):
             said = f"--model.{name} {value} contradicts --weights {config.weights}"
             raise ValueError(f"{said}, whose network has {theirs[name]}; leave one of them out")
     return ModelConfig(**{**theirs, **asked})
