@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import find_peaks
 
+from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
 
@@ -73,11 +74,11 @@ class Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps six bytes a column of each block of rows, and the rows of one block. dpi: None: 200.
+    Keeps six bytes a column of each block of rows, and the rows of one block.
     """
 
     def __init__(self, columns: int, dpi: float | None) -> None:
-        self.columns, self.dpi = columns, dpi if dpi and 50 <= dpi <= 1200 else 200.0
+        self.columns, self.dpi = columns, dpi or USUAL_DPI
         self.block_rows = self._px(BLOCK_INCHES)
         self._cut = Strips(self.block_rows)
         self._across: list[Gray] = []  # lines across in each block and column
