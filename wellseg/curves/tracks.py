@@ -13,9 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d, grey_closing, median_filter
 from scipy.signal import find_peaks
 
+from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
 
@@ -36,8 +37,8 @@ TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
 """The narrowest panel, and track that shares a border; in how much a worn panel has to end."""
 NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
 """So far from where the lines across end a border may lie, and so far one that is drawn."""
-FAR, DRAWN, GAIN, PANEL = 0.3, 0.2, 0.13, 0.65
-"""What lying so far costs, a drawn border earns, a shared one has to gain, a grid has at least."""
+FAR, CUT, DRAWN, GAIN, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
+"""What lying far and a cut cost, a drawn border earns, a shared one gains, a grid has at least."""
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -73,11 +74,11 @@ class Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps six bytes a column of each block of rows, and the rows of one block. dpi: None: 200.
+    Keeps six bytes a column of each block of rows, and the rows of one block.
     """
 
     def __init__(self, columns: int, dpi: float | None) -> None:
-        self.columns, self.dpi = columns, dpi if dpi and 50 <= dpi <= 1200 else 200.0
+        self.columns, self.dpi = columns, dpi or USUAL_DPI
         self.block_rows = self._px(BLOCK_INCHES)
         self._cut = Strips(self.block_rows)
         self._across: list[Gray] = []  # lines across in each block and column
@@ -144,11 +145,15 @@ class TrackFinder:
         shifts = shift[:, None] + np.rint(moves).astype(np.int64)
         ruled = _moved(down, shifts[:, :-1]).mean(0)
         page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
+        # Dirt and spikes may fill a narrow gap with lines across, but with fewer than the panels.
+        grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
+        panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
         tracks: list[tuple[int, int]] = []
-        panels = np.flatnonzero(np.diff(page > 0, prepend=False, append=False)).reshape(-1, 2)
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
             before = self._off(page[::-1], self.columns - left)[::-1]
-            tracks += pairwise(_borders(ruled, before, self._off(page, right), self.dpi))
+            found = _borders(ruled, before, self._off(page, right), self.dpi)
+            if found and found[0] >= max(tracks, default=(0, 0))[1]:
+                tracks += pairwise(found)
         if not tracks:
             return None
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
@@ -200,10 +205,11 @@ def _decades(start: int, count: int) -> Floats:
 
 COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(4, 31)]
 COMBS += [_decades(start, count) for start, count in product((1, 2), range(1, 6))]
+COMBS += [np.r_[0, (np.arange(count) + np.log10(5)) / count, 1] for count in range(3, 6)]
 NODES = np.concatenate(COMBS)
 COUNTS = np.array([len(comb) for comb in COMBS])
 STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
-"""Where lines lie in [0, 1]: equal parts, most often ten; up to five decades from 1 or from 2."""
+"""Where lines lie in [0, 1]: equal parts, most often ten; decades from 1 or 2; their bold lines."""
 
 
 def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
@@ -214,31 +220,37 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
     peaks = find_peaks(height, 0.02)[0]
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # most may be no lines, but faint
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
-    peaks = peaks[height[peaks] > 0.15]
+    peaks = peaks[height[peaks] > 0.2]
     slack = round(dpi / 80)  # a line a little off its place is one, but less so
     near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
     count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
-    reach, drawn = NEAR_INCHES * dpi, np.isin(np.arange(len(ruled)), peaks)
+    reach, drawn = round(NEAR_INCHES * dpi), np.isin(np.arange(len(ruled)), peaks)
     starts = np.flatnonzero((before <= reach) | (drawn & (before < np.inf)))
     ends = np.flatnonzero((after <= reach) | (drawn & (after < np.inf)))
     inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]
     at = np.concatenate([starts, inner, ends])
     first, last = len(starts), len(starts) + len(inner)
     off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
+    # Where paper is cut, and lines across end at once, the comb may end at the sheet's last line.
+    comb = np.arange(len(at))
+    if before[max(0, left - reach)] > reach / 2:
+        comb[:first] = np.clip(np.searchsorted(at, min(peaks, default=0)), comb[:first], last)
+    if after[min(right + reach, len(after) - 1)] > reach / 2:
+        comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(peaks, default=0)))
     # The best way from a start to an end, and what it is worth up to each column.
     worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
     worth[first:last] = -GAIN
-    came = np.zeros(len(at), int)
+    came, agree = np.zeros(len(at), int), np.zeros((len(at), len(at)))
     for k in range(first, len(at)):
-        begun = at[: min(k, last)]
-        width = at[k] - begun
-        nodes = np.rint(begun[:, None] + NODES * width[:, None]).astype(int)
-        hits = USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
-        agree = (2 * hits / (COUNTS + (count[at[k] + 3] - count[begun])[:, None])).max(1)
-        total = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))
+        width = at[k] - at
+        nodes = np.rint(at[:k, None] + NODES * width[:k, None]).astype(int)
+        hits = 2 * USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
+        agree[:k, k] = (hits / (COUNTS + (count[at[k] + 3] - count[at[:k]])[:, None])).max(1)
+        agree[:, k] = np.maximum(agree[:, k], agree[comb, comb[k]] - CUT)
+        total = np.where(width < LEAST_INCHES * dpi, -9, agree[:, k] * width / (right - left))
         if k >= last:
-            total[:first] = agree[:first]
-        total += worth[: len(begun)]
+            total[:first] = agree[:first, k]
+        total += worth
         came[k] = total.argmax()
         worth[k] += total.max()
     path = [last + int(worth[last:].argmax())]
