@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
-DEFAULT = "paper-logs-13"
+DEFAULT = "paper-logs-14"
 HEADER_KEY = "wellseg"
 FORMAT = 1
 INPUT = (

@@ -77,7 +77,7 @@ class ResUNet(nn.Module):
             self.of_colour = ResUNet(patch, widths, norm, momentum, separable, channels=3)
 
     def forward(self, ink: Tensor) -> Tensor:
-        if ink.shape[1] > 1 and "of_colour" in self._modules:
+        if "of_colour" in self._modules and ink.shape[1] > 1:
             self.of_colour.recompute = self.recompute
             return self.of_colour(ink)
         height, width = ink.shape[2:]
