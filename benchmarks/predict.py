@@ -123,7 +123,7 @@ def roofline(model: torch.nn.Module, rows: int, columns: int, dtype: torch.dtype
         model(torch.zeros(1, 1, 256, 256))
     macs = counter.get_total_flops() / 2 / 256**2 * rows * columns
     # As if no map stayed in the cache: each operation reads its inputs and writes its output.
-    steps = record(model, rows, columns, dtype, torch.device("cpu"))
+    steps = record(model, (1, rows, columns), dtype, torch.device("cpu"))
     moved = sum(each.meta.nbytes for step in steps for each in (step, *step.inputs))
     a, b = torch.rand(2, 1024, 1024).to(dtype)
     here, there = torch.rand(2, 1 << 24).to(dtype)
