@@ -9,8 +9,9 @@ import pytest
 
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
-from wellseg.curves.points import BRIDGED
+from wellseg.curves.points import BRIDGED, WRAPPED, Curve
 from wellseg.curves.strands import Chain, split_colours
+from wellseg.curves.tracks import Tracks
 
 ROWS = np.arange(1500)
 
@@ -28,10 +29,10 @@ def draw(*curves, columns=800, width=5):
     return mask
 
 
-def follow(mask, colours=None, strip=257):
+def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     """(curve, points) of each curve."""
-    gray = 255 - mask
-    with CurveFollower() as follower:
+    gray = 255 - mask if gray is None else gray
+    with CurveFollower(tracks=tracks) as follower:
         for start in range(0, len(mask), strip):
             part = slice(start, start + strip)
             follower.add(
@@ -92,6 +93,58 @@ def test_dashes_are_one_curve_and_its_gaps_are_marked():
     is_each(found, [curve])
     marked = (points.flags & BRIDGED) > 0
     assert 0.15 < marked.mean() < 0.5
+
+
+LEFT, RIGHT = 100, 500
+
+
+def wrapping(rows, dash=1):
+    """A curve that leaves its track to the right, thrice, for less than a quarter of an inch the
+    first time, and comes back at the left border; its mask, and the scan with the track's grid."""
+    values = 0.75 + np.interp(rows % 800, (100, 300, 500), (0, 0.35, 0)) * (1 - 0.2 * (rows < 800))
+    printed = LEFT + (RIGHT - LEFT) * (values % 1)
+    jumps = np.abs(np.diff(values // 1, append=0)) > 0
+    mask = draw(np.where(jumps | (rows % 12 >= 12 * dash), np.nan, printed), columns=600, width=3)
+    gray = 255 - mask
+    gray[::20, LEFT : RIGHT + 1] = gray[:, LEFT : RIGHT + 1 : 40] = 0
+    gray[:, [LEFT, RIGHT]] = 0
+    return values, mask, gray
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("dash", [1, 0.6])
+def test_a_curve_that_wraps_is_one_and_is_set_back(given, dash):
+    rows = np.arange(3200)
+    values, mask, gray = wrapping(rows, dash)
+    tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf) if given else None
+    ((curve, points),) = follow(mask, gray=gray, tracks=tracks)
+    assert len(curve.wraps) == 8 and len(curve.off_scale) == 4
+    unrolled = (points.column + curve.set_back() - LEFT) / (RIGHT - LEFT)
+    assert np.nanmedian(np.abs(unrolled - values[curve.first_row :][: curve.rows])) < 0.01
+    assert np.nanmax(np.abs(unrolled - values[curve.first_row :][: curve.rows])) < 0.05
+    np.testing.assert_array_equal(points.flags & WRAPPED > 0, curve.set_back() > 0)
+    assert np.isnan(points.column).mean() < 0.02
+    assert not ((points.right - points.left) > 100).any()  # no span goes from border to border
+
+
+def test_strips_of_any_height_give_the_same_wraps():
+    _, mask, gray = wrapping(np.arange(3200))
+    (one, a), (other, b) = (follow(mask, gray=gray, strip=strip)[0] for strip in (13, 3200))
+    assert one.wraps == other.wraps
+    np.testing.assert_array_equal(a.column, b.column)
+
+
+def test_without_a_track_nothing_wraps():
+    found = follow(wrapping(np.arange(1600))[1])
+    assert not any(curve.wraps for curve, _ in found)
+
+
+def test_a_scale_is_left_over_the_border_over_which_it_is_left_for_fewer_rows():
+    curve = Curve(0, 5000)
+    curve.wraps = [(1000, 9.0), (1100, -9.0), (1150, 9.0), (1250, -9.0), (3000, 9.0), (3900, -9.0)]
+    curve.leave_scale(300)
+    assert sorted(curve.off_scale) == [(1000, 1100, 9.0), (1150, 1250, 9.0)]
+    assert curve.set_back()[[999, 1000, 1099, 1100, 3500]].tolist() == [0, 9, 9, 0, 0]
 
 
 def test_specks_and_letters_are_no_curves():

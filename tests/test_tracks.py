@@ -74,7 +74,7 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
 
 
 def look(gray, band_rows=517, dpi=DPI):
-    finder = TrackFinder(gray.shape[1], dpi)
+    finder = TrackFinder(dpi)
     for start in range(0, len(gray), band_rows):
         finder.add(gray[start : start + band_rows])
     return finder.find()
@@ -212,7 +212,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
         with open_scan(SCANS / name.split("@")[0], 0) as scan:
             if scan.rows * scan.columns > 4e7:
                 continue
-            finder = TrackFinder(scan.columns, scan.dpi)
+            finder = TrackFinder(scan.dpi)
             finder.add(scan.read(0, scan.rows))
         tracks, count = finder.find(), count + 1
         found = tracks.at(np.array([truth["row"]]))[0] if tracks else np.empty((0, 2))

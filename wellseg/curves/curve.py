@@ -2,14 +2,16 @@
 
 import tempfile
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.joining import join
+from wellseg.curves.joining import LONGEST, join
 from wellseg.curves.points import Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
+from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 
@@ -17,21 +19,31 @@ LEAST_INCHES, GAP_INCHES = 0.25, 0.1
 """Of paper: a shorter curve that nothing continues is a letter, a speck or a bit of grid; half a
 dash."""
 BLOCK_ROWS = 512
+HELD_ROWS, LOOK_AGAIN = 5 * BLOCK_ROWS, 1.25
+"""So many rows wait for the tracks; these are looked for again in that many times the rows."""
 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: the number of the first row that it is fed. dpi: what the scan says.
+    first_row: the number of the first row that it is fed. dpi: what the scan says. tracks: those of
+    the scan; None: they are looked for.
     """
 
     def __init__(
-        self, dpi: float | None = None, scratch: Path | None = None, first_row: int = 0
+        self,
+        dpi: float | None = None,
+        scratch: Path | None = None,
+        first_row: int = 0,
+        tracks: Tracks | None = None,
     ) -> None:
         dpi = dpi or USUAL_DPI
         self.least_rows, self._gap_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
+        self.tracks = tracks  # after ``finish`` those of all rows, if any were found
+        self._finder = None if tracks else TrackFinder(dpi)
+        self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(self._gap_rows, self._spill)
@@ -41,11 +53,25 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
     def add(self, *planes: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (rows, columns): gray, 255 white; mask, 255 curve and 0 not;
         probability, 255 certain; of a colour scan red, green and blue (rows, columns, 3)."""
-        for row in range(0, len(planes[0]), BLOCK_ROWS):  # a block copies what waits
-            self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
-            self._have += len(self._parts[-1][0])
-            while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
-                self._block(BLOCK_ROWS, last=False)
+        while len(planes[0]):
+            rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change between blocks alone
+            part, planes = [plane[:rows] for plane in planes], tuple(p[rows:] for p in planes)
+            self._parts.append(part)
+            self._have, self._seen = self._have + len(part[0]), self._seen + len(part[0])
+            if not self._finder or self._seen > HELD_ROWS:
+                self._follow()
+            if self._finder:
+                self._finder.add(part[0])
+                if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
+                    self._find_tracks(self._finder)
+
+    def _find_tracks(self, finder: TrackFinder) -> None:
+        self._look_at, found = LOOK_AGAIN * self._seen, finder.find()
+        self.tracks = found and replace(found, rows=found.rows + self._first_row)
+
+    def _follow(self) -> None:
+        while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
+            self._block(BLOCK_ROWS, last=False)
 
     def _block(self, rows: int, last: bool) -> None:
         """Follow that many rows."""
@@ -55,13 +81,16 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         near = [plane[begin : known + MARGIN_ROWS] for plane in planes]
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
-        self._window.decide(new, stop, planes[2][:known], self._chains.row - known)
+        self._window.decide(new, stop, planes[2][:known], self._chains.row - known, self.tracks)
         drop = max(0, known - BLOCK_ROWS)
         self._parts = [[plane[drop:] for plane in planes]]
         self._have, self._above = self._have - drop, known - drop
 
     def finish(self) -> None:
         """After the last row: ``curves`` is complete."""
+        if self._finder:
+            self._find_tracks(self._finder)
+        self._follow()
         if self._have:
             self._block(self._have - self._above, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
@@ -69,6 +98,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._gap_rows)
         for curve in self.curves:
             curve.style = curve.style_of(self.points(curve), self._gap_rows)
+            curve.leave_scale(LONGEST * self._gap_rows)
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
         """Write records to the end of the temporary file; where they are."""

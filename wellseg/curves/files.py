@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from wellseg.curves import las_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
-from wellseg.curves.tracks import TrackFinder, Tracks
+from wellseg.curves.tracks import Tracks
 from wellseg.scan.atomic import atomic_file, refuse_foreign
 from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.reader import ScanError
@@ -81,8 +81,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
-        self._finder = TrackFinder(columns, dpi)
-        self._follower = CurveFollower(dpi, options.scratch, self._first)
+        self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
@@ -95,8 +94,6 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         self._row += len(picture)
         gray, colours = to_gray(picture[part]), [picture[part]] if picture.ndim == 3 else []
         self._follower.add(gray, mask[part], probability[part], *colours)
-        if not self._tracks:
-            self._finder.add(gray)
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
@@ -110,8 +107,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
     def _finish(self) -> None:
         self._follower.finish()
-        if not self._tracks and (tracks := self._finder.find()):
-            self._tracks = replace(tracks, rows=tracks.rows + self._first)
+        self._tracks = self._follower.tracks
         if not self._tracks:
             self.notes.append("no printed tracks found: values are fractions of the scan's width")
         found = [self._found(curve) for curve in self._follower.curves]
@@ -150,7 +146,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         about = [f"{curve.width_px:.0f} px"]
         about += ["#{:02x}{:02x}{:02x}".format(*curve.colour)] if curve.colour else []
         about += [f"confidence {confidence:.2f}", f"{100 * (~on_ink).mean():.0f} % bridged"]
-        parts = np.split(path[:, None], np.flatnonzero(np.diff(path[:, 1]) > 1) + 1)
+        apart = np.isin(path[1:, 1] + rows[0], [row for row, _ in curve.wraps])
+        parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
         lines = []
         for part in parts:
             line = cv2.approxPolyDP(part, 0.8, False)[:, 0] + np.array([0.5, rows[0]])

@@ -21,6 +21,7 @@ from scipy.sparse import block_array, coo_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.strands import START, STOP, Chain, Indices, pairs_between
+from wellseg.curves.tracks import Tracks
 
 Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.complexfloating[Any]]
@@ -35,6 +36,9 @@ WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 LEAP, SHORT = 0.3, 20.0
 """For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
 half of that, shorter ones less: dots and dashes."""
+WRAP, ASTRAY, APART = 4.0, 0.4, 0.6
+"""For leaving a track at one border and coming back at the other; how far from a border, and how
+many rows from each other, these ends may lie, in tenths of an inch, and 3 pixels at least."""
 TURN, SHARE = 6.0, 0.06
 """For a turn by 90 degrees; for each row of a strand on which a second curve lies."""
 UP_ROWS = 24  # a stroke may run back up so far
@@ -52,6 +56,8 @@ class Scene:
     look: Floats
     cost: dict[tuple[int, int], float]
     """Of each possible link (upper strand, lower strand)."""
+    set_back: dict[tuple[int, int], float]
+    """Of links from one border of a track to the other: see `_set_back`."""
     out: list[list[int]]
     """Where the curves of each go on; twice the same for two curves."""
     reach: list[list[int]]
@@ -93,11 +99,14 @@ def link(
     strands: list[Chain],
     end_cost: float,
     gap_rows: int,
+    tenth_rows: int,
     ink: NDArray[np.uint8],
     ink_row: int,
+    tracks: Tracks | None,
 ) -> Scene:
     """How curves go through a window. chains: all of it; strands: those of them that can carry
-    curves, sorted by first row. ink: probability of the rows from ``ink_row`` on."""
+    curves, sorted by first row. tenth_rows: of a tenth of an inch. ink: probability of the rows
+    from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
@@ -110,22 +119,31 @@ def link(
 
     a, s = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
-    near = (np.abs(gap.real) <= 2 * gap_rows) & (gap.imag > -3) & (layer[s] == layer[a])
-    possible = (joined | near) & closed[a] & new[s] & (a < s)
+    possible = (joined | (layer[s] == layer[a])) & closed[a] & new[s] & (a < s)
     a, s, joined, gap = a[possible], s[possible], joined[possible], gap[possible]
+    runs = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
+    set_back = np.zeros(len(a))
+    if tracks:
+        ends = np.flatnonzero(~joined & (np.abs(gap.imag) <= max(3, APART * tenth_rows)))
+        one, other, borders = runs[a[ends], 0], runs[s[ends], 1], tracks.at(bottom[a[ends]].imag)
+        set_back[ends], beside = _set_back(one, other, borders, max(3, ASTRAY * tenth_rows))
+        gap.real[ends] = np.where(set_back[ends], beside, gap.real[ends])
+    near = joined | (np.abs(gap.real) <= 2 * gap_rows) & ((gap.imag > -3) | (set_back != 0))
+    a, s, joined, gap, set_back = (of[near] for of in (a, s, joined, gap, set_back))
 
     far = np.abs(gap)
     between = bottom[a, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
     at = between.imag - ink_row, between.real
     inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
     strokes = coo_array((joined[joined], (a[joined], s[joined])), shape=(len(strands),) * 2)
-    inked[np.isfinite(dijkstra(strokes)[a, s])] = 0  # the ink of others: it can lie on these
+    inked[np.isfinite(dijkstra(strokes)[a, s]) | (set_back != 0)] = 0  # it can lie on others' ink
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
     turn = _angle(course_down[a], gap) + _angle(gap, course_up[s])
-    cost = leap + TURN * turn / 2 * far / (far + 5) + unlike(look[a], look[s])
+    cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
+    cost += unlike(look[a], look[s])
     cheap = cost < 1.8 * end_cost
-    a, s, joined, cost = a[cheap], s[cheap], joined[cheap], cost[cheap]
+    a, s, joined, cost, set_back = (of[cheap] for of in (a, s, joined, cost, set_back))
     at_knot = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
     worth[at_knot & (rows < LOOP_ROWS)] *= LOOP
     flow, births = solve(worth, rows, given, (a, s), cost, end_cost, ~closed)
@@ -149,13 +167,25 @@ def link(
             nearest = np.abs(bottom[near_by, None] - middle).min(1).argmin()
             spurs[near_by[nearest]].append(chain)
     costs = dict(zip(pairs, cost.tolist(), strict=True))
+    wraps = {pairs[i]: float(set_back[i]) for i in np.flatnonzero(set_back)}
     knots = knot_down.tolist(), knot_up.tolist()
     into = np.bincount(s, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[out[i][0]])
-    return Scene(strands, top, bottom, look, costs, out, reach, births, knots, spurs, ahead)
+    return Scene(strands, top, bottom, look, costs, wraps, out, reach, births, knots, spurs, ahead)
+
+
+def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
+    """Of pairs of runs, (pairs, 2), one at a border of a track, (pairs, tracks, 2), and the other
+    at its other border: how many columns to the left of where the one would go on the other is
+    printed, and by how many they miss each other. 0 and 0 for other pairs."""
+    one, other = (np.clip(borders, *runs.T[..., None, None]) - borders for runs in (out, back))
+    other = other[..., ::-1]
+    wraps = np.maximum(abs(one), abs(other)) <= astray
+    columns = (wraps * [-1, 1] * np.diff(borders)).sum((1, 2))
+    return columns, (wraps * (other - one)).sum((1, 2))
 
 
 def _middle(runs: NDArray[np.float32]) -> Floats:

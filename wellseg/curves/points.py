@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +56,9 @@ class Curve:
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
+    wraps: list[tuple[int, float]] = field(default_factory=list)
+    """Where it leaves its track at one border and comes back at the other: first row, and how many
+    pixels it is set back to the left from there on."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track too far to one side: first row, past the last, and how many
     pixels it is set back to the left."""
@@ -99,6 +103,17 @@ class Curve:
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(column, left, right, confidence, flags, inked > 0)
+
+    def leave_scale(self, longest: float) -> None:
+        """Set ``off_scale``: it is left between two wraps, there and back, in so many rows at most;
+        rather over the border over which it is for fewer rows altogether, and for short."""
+        pairs = [(*one, *other) for one, other in pairwise(self.wraps)]
+        rows = {over: sum(p[2] - p[0] for p in pairs if (p[1] > 0) == over) for over in (0, 1)}
+        taken: set[int] = set()
+        for start, out, stop, back in sorted(pairs, key=lambda p: (rows[p[1] > 0], p[2] - p[0])):
+            if out * back < 0 and stop - start <= longest and not taken & {start, stop}:
+                taken |= {start, stop}
+                self.off_scale.append((start, stop, out))
 
     def set_back(self) -> Floats:
         """By how many pixels its stroke is set back to the left in each row."""

@@ -77,8 +77,8 @@ class TrackFinder:
     Keeps six bytes a column of each block of rows, and the rows of one block.
     """
 
-    def __init__(self, columns: int, dpi: float | None) -> None:
-        self.columns, self.dpi = columns, dpi or USUAL_DPI
+    def __init__(self, dpi: float | None) -> None:
+        self.dpi = dpi or USUAL_DPI
         self.block_rows = self._px(BLOCK_INCHES)
         self._cut = Strips(self.block_rows)
         self._across: list[Gray] = []  # lines across in each block and column
@@ -112,14 +112,17 @@ class TrackFinder:
 
     def find(self) -> Tracks | None:
         """The tracks; None if there is no grid with clear ends."""
-        across = np.reshape(self._across, (-1, self.columns)).astype(np.float32)
+        if len(self._across) < LEAST_BLOCKS:
+            return None
+        across = np.stack(self._across).astype(np.float32)
+        columns = across.shape[1]
         usual = np.percentile(across, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)
         if len(like) < LEAST_BLOCKS:
             return None
         lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
         step = self._px(BIN_INCHES)
-        bins = range(0, self.columns, step)
+        bins = range(0, columns, step)
         grid: Floats = np.add.reduceat(lines, bins, 1) / step
         shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
         grid = _moved(grid, shift, -1)
@@ -138,10 +141,10 @@ class TrackFinder:
         shift += overlay(_moved(sharp, shift), reach)
         # Sheets of one log are not printed alike: each span of the width moves by itself, too.
         sharp = _moved(sharp, shift)
-        wide = self.columns // SPANS + 1
-        middles = range(wide // 2, self.columns, wide)
+        wide = columns // SPANS + 1
+        middles = range(wide // 2, columns, wide)
         spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
-        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (self.columns + 1, len(rows)))
+        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (columns + 1, len(rows)))
         shifts = shift[:, None] + np.rint(moves).astype(np.int64)
         ruled = _moved(down, shifts[:, :-1]).mean(0)
         page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
@@ -150,7 +153,7 @@ class TrackFinder:
         panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
         tracks: list[tuple[int, int]] = []
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
-            before = self._off(page[::-1], self.columns - left)[::-1]
+            before = self._off(page[::-1], columns - left)[::-1]
             found = _borders(ruled, before, self._off(page, right), self.dpi)
             if found and found[0] >= max(tracks, default=(0, 0))[1]:
                 tracks += pairwise(found)

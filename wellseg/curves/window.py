@@ -12,7 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, both, is_strand, link, unlike
 from wellseg.curves.points import Curve
-from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
+from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Bytes, Chain
+from wellseg.curves.tracks import Tracks
 
 LOOK_ROWS = 160
 END, LONGEST_GAP = 25.0, 60
@@ -33,11 +34,14 @@ class Window:
         self._write = write
         scale = max(1.0, gap_rows / 20)  # renders are coarse, but no curve is thinner than a pixel
         self.end_cost, self.gap_rows = END * scale, round(LONGEST_GAP * scale)
+        self._scale = self.end_cost, self.gap_rows, gap_rows
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
         self._from = -(10**9)  # strands that begin above this row are decided
 
-    def decide(self, new: list[Chain], stop: int, ink: NDArray[np.uint8], ink_row: int) -> None:
+    def decide(
+        self, new: list[Chain], stop: int, ink: Bytes, ink_row: int, tracks: Tracks | None
+    ) -> None:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
@@ -45,7 +49,7 @@ class Window:
         strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
         strands = sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number))
         if strands:
-            scene = link(self._chains, strands, self.end_cost, self.gap_rows, ink, ink_row)
+            scene = link(self._chains, strands, *self._scale, ink, ink_row, tracks)
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
                     self._begin(scene, number)
@@ -84,7 +88,13 @@ class Window:
             upper.waiting.remove(curve)
             scene.out[i].remove(number)
             chain.curves.append(curve)
-            if scene.knots[0][i] == scene.knots[1][number]:
+            if columns := scene.set_back.get((i, number)):
+                left = upper.last_row + 1
+                chain.written_rows = max(0, left - chain.first_row)  # a row has one place
+                curve.wraps.append((max(left, chain.first_row), columns))
+                if left < chain.first_row:
+                    curve.hidden.append((left, chain.first_row))
+            elif scene.knots[0][i] == scene.knots[1][number]:
                 self._pass_knot(curve, scene, i, number)
         chain.curves += [Curve(chain.first_row) for _ in range(scene.births[number])]
         for curve in chain.curves:
