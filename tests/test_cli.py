@@ -130,7 +130,6 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ["paper", "data/sample/sample.tif", "--out", "FILE/out", "--crops", "1", "--rows", "64"],
         ["predict", "data/sample/sample.tif", "--out", "FILE/out"],
         ["curves", "none.probability.tif", "--out", "FILE/out"],
-        ["card", "--scores", "FILE/scores.csv", "--out", "a.safetensors"],
     ],
 )
 def test_what_the_system_says_is_told_in_words(

@@ -9,15 +9,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from wellseg.net.resunet import ResUNet
 from wellseg.scan.writer import write_picture
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
+from wellseg.weights import load_model, save_weights
 
 FOLDER = Path(__file__).parents[1] / "data" / "pages"
 SPEC = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
 pages = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(pages)
+SCORES = """\
+name,split,kind,f1_at_3px,precision,recall,dice,iou,cldice,whole_curves,half_curves,false_centreline_px_per_row
+a,test,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,0.5,1,0.1
+b,val,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,0,0.5,0.3
+c,test,colour,,,,,,,,,0.25
+"""
 FILES = sorted(FOLDER.glob("*_*.json"))
 
 
@@ -101,3 +110,21 @@ def test_a_damaged_scan_ends_no_release(release, tmp_path, monkeypatch):
     monkeypatch.setattr(release, "run", lambda *words: asked.extend(words))
     release.mine(tmp_path, tmp_path / "w", tmp_path / "out")
     assert tmp_path / "a.tif" in asked and tmp_path / "b.tif" not in asked
+
+
+def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path):
+    (tmp_path / "scores.csv").write_text(SCORES)
+    scores = release.average(tmp_path / "scores.csv")
+    assert scores["bilevel"]["f1_at_3px"] == pytest.approx(0.8) and scores["bilevel"]["logs"] == 2
+    assert scores["bilevel"]["whole_curves"] == 0.25
+    assert scores["bilevel"]["false_centreline_px_per_row"] == pytest.approx(0.2)
+    assert scores["colour without curves"] == {"logs": 1, "false_centreline_px_per_row": 0.25}
+    header = {"model": {"patch": 2, "widths": [8, 16]}, "limits": ["Blots."], "window_rows": 600}
+    weights, out = tmp_path / "mine.safetensors", tmp_path / "best.safetensors"
+    save_weights(weights, ResUNet(2, (8, 16)), header)
+    release.keep_scores(weights, tmp_path / "scores.csv", out)
+    card = out.with_suffix(".md").read_text()
+    assert all(part in card for part in ("# best", "0.800", "0.250", "* Blots."))
+    assert load_model(out).window_rows == 600
+    ink = torch.rand(1, 1, 20, 20)
+    assert torch.equal(load_model(out)(ink), load_model(weights)(ink))

@@ -589,11 +589,11 @@ def test_every_page_is_a_scan_of_its_own(tmp_path: Path, colours: np.ndarray) ->
             (gray[:60] > 99, 4),  # a mask
         ):
             writer.write(np.repeat(pixels, 3, axis=0), photometric="minisblack", subfiletype=kind)
-    assert pages_of(path) == (0, [4], [1, 2, 3, 5])
+    assert pages_of(path) == ([4], [1, 2, 3, 5])
     with open_scan(path, page=4) as scan:
         assert np.array_equal(scan.read(0, 150), np.repeat(gray[:50, ::-1], 3, axis=0))
     cv2.imwrite(str(tmp_path / "scan.png"), gray)
-    assert pages_of(tmp_path / "scan.png") == (0, [], [])
+    assert pages_of(tmp_path / "scan.png") == ([], [])
     with pytest.raises(ScanError, match="no such file"):
         pages_of(tmp_path / "missing.tif")
 

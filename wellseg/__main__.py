@@ -14,7 +14,7 @@ COMMANDS = {
     "paper": "cut crops of real paper out of unlabelled scans, to draw curves on",
     "synth": "draw logs with exact masks",
     "compare": "compare normalisations for training at one log a step",
-    "card": "show the model card of weights, and keep scores in it",
+    "card": "show the model card of weights",
 }
 
 

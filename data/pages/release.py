@@ -8,7 +8,8 @@
 4. It is trained on, on the same pages, half of the drawn logs on that paper.
 5. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
    is the best one there.
-6. The test split is scored; its scores go into the header of OUT/release.safetensors.
+6. The test split is scored; its scores go into the header of OUT/release.safetensors,
+   and the model card is OUT/release.md.
 
 Each step is left out whose result is there, and a training goes on where it was stopped: start the
 same command again.
@@ -17,6 +18,7 @@ same command again.
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 import subprocess
 import sys
@@ -26,9 +28,12 @@ import numpy as np
 import pages
 import torch
 
+from wellseg.card import card
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scores import F1, HEADINGS
+from wellseg.scores.tables import summarise
 from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
@@ -89,6 +94,30 @@ def calibrate(weights: Path, data: Path, out: Path) -> float:
     return best
 
 
+def average(table: Path) -> dict[str, dict[str, float]]:
+    """Means of evaluate's scores.csv: {"bilevel": {"logs": 15, "f1_at_3px": ..},
+    "bilevel without curves": {"logs": 4, ..}}."""
+    kinds: dict[str, list[dict[str, float]]] = {}
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            scores = {name: float(row[name]) for name in HEADINGS if row[name]}
+            kinds.setdefault(row["kind"] + " without curves" * (F1 not in scores), []).append(
+                scores
+            )
+    return {
+        kind: {"logs": len(rows)}
+        | {name: round(it, 4) for name, it in summarise(rows)["mean"].items()}
+        for kind, rows in sorted(kinds.items())
+    }
+
+
+def keep_scores(weights: Path, table: Path, out: Path) -> None:
+    """Copy the weights with the scores in their header, and leave the model card beside them."""
+    header = read_header(weights) | {"scores": average(table)}
+    save_weights(out, load_model(weights), header)
+    out.with_suffix(".md").write_text(card(out.stem, read_header(out)), "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -114,8 +143,7 @@ def main() -> None:
     run("train", *common, *rate, "--weights", first, *real, "--out", second.parent)
     print("threshold:", calibrate(second, data, weights))
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
-    scores = out / "scores" / "scores.csv"
-    run("card", "--weights", weights, "--scores", scores, "--out", out / "release.safetensors")
+    keep_scores(weights, out / "scores" / "scores.csv", out / "release.safetensors")
 
 
 if __name__ == "__main__":

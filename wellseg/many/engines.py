@@ -87,7 +87,7 @@ class Worker:
     def _mask_pages(self, task: Task, options: Any, progress: Any, say: Any) -> dict[str, Any]:
         """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
         where it stands, all results are whole."""
-        _, others, copies = pages_of(task.scan)
+        others, copies = pages_of(task.scan)
         options = self.settings.options | options
         masked: list[int] = []
         failed: list[str] = []

@@ -45,7 +45,6 @@ class ModelConfig:
     """Channels of each stage; each stage halves the resolution."""
     separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds."""
-
     colour: bool = False
     """Weights of their own for scans with colours, which see these and not their ink alone."""
 
