@@ -104,8 +104,8 @@ def blank_shares(scores: Scores) -> np.ndarray:
 
 
 def family(table: Table) -> list[tuple[Hypothesis, Difference, float, str]]:
-    """Every line whose rows are there: the difference, Holm's p, and the word it allows, "interim"
-    before all seeds."""
+    """Every line whose rows are there: the difference, Holm's p among all lines of the family, and
+    the word it allows, "interim" before all seeds."""
     rates = best_rates(table)
     found = []
     for hypothesis in FAMILY:
@@ -113,10 +113,11 @@ def family(table: Table) -> list[tuple[Hypothesis, Difference, float, str]]:
             found.append((hypothesis, compare(table, hypothesis, rates)))
         except (ValueError, KeyError):
             continue
-    corrected = holm([each.p for _, each in found])
+    missing = [1.0] * (len(FAMILY) - len(found))
+    corrected = holm([each.p for _, each in found] + missing)
     return [
         (h, each, p, words(each, p) if each.seeds == SEEDS else "interim")
-        for (h, each), p in zip(found, corrected, strict=True)
+        for (h, each), p in zip(found, corrected, strict=False)
     ]
 
 
