@@ -73,11 +73,11 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     return moved[0], moved[1], shift
 
 
-def look(gray, band_rows=517, dpi=DPI):
+def look(gray, band_rows=517, dpi=DPI, blocks=0):
     finder = TrackFinder(dpi)
     for start in range(0, len(gray), band_rows):
         finder.add(gray[start : start + band_rows])
-    return finder.find()
+    return finder.find(blocks)
 
 
 @pytest.mark.parametrize("ruling", RULINGS)
@@ -97,6 +97,13 @@ def test_any_bands_give_the_same():
     one, other = look(gray, 64), look(gray, ROWS)
     np.testing.assert_array_equal(one.borders, other.borders)
     np.testing.assert_array_equal(one.rows, other.rows)
+
+
+def test_of_the_last_blocks_alone_are_the_tracks_of_these_rows():
+    gray, _, _ = draw_sheet(wander_px=35)
+    all_rows, last = look(gray), look(gray, blocks=7)
+    assert last.rows[0] > all_rows.rows[-1] - 7 * 1.5 * DPI and last.rows[-1] == all_rows.rows[-1]
+    np.testing.assert_allclose(last.borders, all_rows.at(last.rows), atol=3)
 
 
 def test_a_border_that_is_worn_away_for_a_while_goes_on():

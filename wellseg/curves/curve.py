@@ -19,8 +19,9 @@ LEAST_INCHES, GAP_INCHES = 0.25, 0.1
 """Of paper: a shorter curve that nothing continues is a letter, a speck or a bit of grid; half a
 dash."""
 BLOCK_ROWS = 512
-HELD_ROWS, LOOK_AGAIN = 5 * BLOCK_ROWS, 1.25
-"""So many rows wait for the tracks; these are looked for again in that many times the rows."""
+HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
+"""So many rows wait for the tracks; these are looked for again in that many times the rows, or half
+as many blocks of grid as are looked at: of a tall scan all would be slow, and large in memory."""
 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
@@ -63,10 +64,11 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             if self._finder:
                 self._finder.add(part[0])
                 if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
-                    self._find_tracks(self._finder)
+                    self._find_tracks(self._finder, LOOK_BLOCKS)
 
-    def _find_tracks(self, finder: TrackFinder) -> None:
-        self._look_at, found = LOOK_AGAIN * self._seen, finder.find()
+    def _find_tracks(self, finder: TrackFinder, blocks: int = 0) -> None:
+        soon = self._seen + LOOK_BLOCKS / 2 * finder.block_rows
+        self._look_at, found = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
         self.tracks = found and replace(found, rows=found.rows + self._first_row)
 
     def _follow(self) -> None:

@@ -36,9 +36,9 @@ WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 LEAP, SHORT = 0.3, 20.0
 """For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
 half of that, shorter ones less: dots and dashes."""
-WRAP, ASTRAY, APART = 4.0, 0.4, 0.6
-"""For leaving a track at one border and coming back at the other; how far from a border, and how
-many rows from each other, these ends may lie, in tenths of an inch, and 3 pixels at least."""
+WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
+"""For leaving a track at one border and coming back at the other; how far from a border, and in
+rows from each other, these ends may lie, in tenths of an inch, and at least."""
 TURN, SHARE = 6.0, 0.06
 """For a turn by 90 degrees; for each row of a strand on which a second curve lies."""
 UP_ROWS = 24  # a stroke may run back up so far
@@ -105,8 +105,7 @@ def link(
     tracks: Tracks | None,
 ) -> Scene:
     """How curves go through a window. chains: all of it; strands: those of them that can carry
-    curves, sorted by first row. tenth_rows: of a tenth of an inch. ink: probability of the rows
-    from ``ink_row`` on."""
+    curves, sorted by first row. tenth_rows: of 0.1 inch. ink: probability from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
@@ -124,9 +123,10 @@ def link(
     runs = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
     set_back = np.zeros(len(a))
     if tracks:
-        ends = np.flatnonzero(~joined & (np.abs(gap.imag) <= max(3, APART * tenth_rows)))
+        astray = max(ASTRAY_PX, ASTRAY * tenth_rows)
+        ends = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
         one, other, borders = runs[a[ends], 0], runs[s[ends], 1], tracks.at(bottom[a[ends]].imag)
-        set_back[ends], beside = _set_back(one, other, borders, max(3, ASTRAY * tenth_rows))
+        set_back[ends], beside = _set_back(one, other, borders, astray)
         gap.real[ends] = np.where(set_back[ends], beside, gap.real[ends])
     near = joined | (np.abs(gap.real) <= 2 * gap_rows) & ((gap.imag > -3) | (set_back != 0))
     a, s, joined, gap, set_back = (of[near] for of in (a, s, joined, gap, set_back))

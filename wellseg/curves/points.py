@@ -57,8 +57,7 @@ class Curve:
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
     wraps: list[tuple[int, float]] = field(default_factory=list)
-    """Where it leaves its track at one border and comes back at the other: first row, and how many
-    pixels it is set back to the left from there on."""
+    """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track too far to one side: first row, past the last, and how many
     pixels it is set back to the left."""

@@ -110,11 +110,12 @@ class TrackFinder:
         for part in np.array_split(255 * down * ink, PARTS):
             self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
 
-    def find(self) -> Tracks | None:
-        """The tracks; None if there is no grid with clear ends."""
+    def find(self, blocks: int = 0) -> Tracks | None:
+        """The tracks, of the last so many blocks or of all; None: no grid with clear ends."""
         if len(self._across) < LEAST_BLOCKS:
             return None
-        across = np.stack(self._across).astype(np.float32)
+        across = np.stack(self._across[-blocks:]).astype(np.float32)
+        first_row = (len(self._across) - len(across)) * self.block_rows
         columns = across.shape[1]
         usual = np.percentile(across, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)
@@ -132,11 +133,11 @@ class TrackFinder:
             return None
         # From here on only blocks that have the layout, laid over each other.
         parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
-        rows = (parts + 0.5) * (self.block_rows / PARTS)
+        rows = (parts + 0.5) * (self.block_rows / PARTS) + first_row
         middle = slice(PARTS // 2, None, PARTS)
         shift = np.rint(np.interp(rows, rows[middle], shift[fits] * step)).astype(np.int64)
         reach = self._px(ALIGN_INCHES)
-        down = np.stack(self._down)[parts] / np.float32(255)
+        down = np.stack(self._down[-blocks * PARTS :])[parts] / np.float32(255)
         sharp = down - cv2.blur(down, (reach | 1, 1))
         shift += overlay(_moved(sharp, shift), reach)
         # Sheets of one log are not printed alike: each span of the width moves by itself, too.
