@@ -73,7 +73,7 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     return moved[0], moved[1], shift
 
 
-def look(gray, band_rows=517, dpi=DPI, blocks=0):
+def look(gray, band_rows=517, dpi=DPI, blocks=10**9):
     finder = TrackFinder(dpi)
     for start in range(0, len(gray), band_rows):
         finder.add(gray[start : start + band_rows])

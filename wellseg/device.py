@@ -22,10 +22,8 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
 def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
     """auto: bf16 where the machine multiplies it in hardware, else fp32, which is faster there."""
     if precision == "auto":
-        if device.type == "cuda":
-            fast = torch.cuda.is_bf16_supported()
-        else:
-            fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        on_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else on_cpu
         precision = "bf16" if fast else "fp32"
     dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp64": torch.float64}
     if precision not in dtypes:

@@ -66,7 +66,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
                 if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
                     self._find_tracks(self._finder, LOOK_BLOCKS)
 
-    def _find_tracks(self, finder: TrackFinder, blocks: int = 0) -> None:
+    def _find_tracks(self, finder: TrackFinder, blocks: int = 10**9) -> None:
         soon = self._seen + LOOK_BLOCKS / 2 * finder.block_rows
         self._look_at, found = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
         self.tracks = found and replace(found, rows=found.rows + self._first_row)

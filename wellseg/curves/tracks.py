@@ -110,15 +110,13 @@ class TrackFinder:
         for part in np.array_split(255 * down * ink, PARTS):
             self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
 
-    def find(self, blocks: int = 0) -> Tracks | None:
+    def find(self, blocks: int = 10**9) -> Tracks | None:
         """The tracks, of the last so many blocks or of all; None: no grid with clear ends."""
-        if len(self._across) < LEAST_BLOCKS:
-            return None
-        across = np.stack(self._across[-blocks:]).astype(np.float32)
-        first_row = (len(self._across) - len(across)) * self.block_rows
+        across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         columns = across.shape[1]
         usual = np.percentile(across, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)
+        like = like[like >= len(usual) - blocks]
         if len(like) < LEAST_BLOCKS:
             return None
         lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
@@ -133,11 +131,11 @@ class TrackFinder:
             return None
         # From here on only blocks that have the layout, laid over each other.
         parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
-        rows = (parts + 0.5) * (self.block_rows / PARTS) + first_row
+        rows = (parts + 0.5) * (self.block_rows / PARTS)
         middle = slice(PARTS // 2, None, PARTS)
         shift = np.rint(np.interp(rows, rows[middle], shift[fits] * step)).astype(np.int64)
         reach = self._px(ALIGN_INCHES)
-        down = np.stack(self._down[-blocks * PARTS :])[parts] / np.float32(255)
+        down = np.stack(self._down)[parts] / np.float32(255)
         sharp = down - cv2.blur(down, (reach | 1, 1))
         shift += overlay(_moved(sharp, shift), reach)
         # Sheets of one log are not printed alike: each span of the width moves by itself, too.
@@ -146,7 +144,8 @@ class TrackFinder:
         middles = range(wide // 2, columns, wide)
         spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
         moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (columns + 1, len(rows)))
-        shifts = shift[:, None] + np.rint(moves).astype(np.int64)
+        moves += shift[:, None]
+        shifts = np.rint(moves).astype(np.int16)
         ruled = _moved(down, shifts[:, :-1]).mean(0)
         page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
         # Dirt and spikes may fill a narrow gap with lines across, but with fewer than the panels.
@@ -193,12 +192,15 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
     return shift
 
 
-def _moved(rows: Floats, shift: Indices, empty: float = 0) -> Floats:
+def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
     """Each row moved to the left by its shift, or its column's."""
     shift = shift.reshape(len(rows), -1)
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
-    return np.take_along_axis(padded, most + shift + np.arange(rows.shape[1]), 1)
+    place, moved = most + np.arange(rows.shape[1]), np.empty_like(rows)
+    for i, by in enumerate(shift):  # a tall scan has thousands: an index of all would be large
+        moved[i] = padded[i, place + by]
+    return moved
 
 
 def _decades(start: int, count: int) -> Floats:

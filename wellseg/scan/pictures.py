@@ -52,8 +52,7 @@ def scale(values: NDArray[Any], black: float, white: float) -> Gray:
     scaled: NDArray[Any] = values.astype(np.float32 if values.itemsize < 4 else float)
     scaled -= black
     scaled *= 255 / (white - black or 1.0)
-    gray: Gray = np.clip(np.rint(np.nan_to_num(scaled, nan=255.0)), 0, 255).astype(np.uint8)
-    return gray
+    return np.clip(np.rint(np.nan_to_num(scaled, nan=255.0)), 0, 255).astype(np.uint8)
 
 
 def is_sideways(orientation: int) -> bool:

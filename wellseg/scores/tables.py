@@ -24,8 +24,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
         "worst tenth": {name: fmean(of[:tenth]) for name, of in values.items()},
     }
     if F1 in values:
-        share = fmean(f1 >= GOOD_F1 for f1 in values[F1])
-        found[f"share of F1 >= {GOOD_F1}"] = {F1: share}
+        found[f"share of F1 >= {GOOD_F1}"] = {F1: fmean(f1 >= GOOD_F1 for f1 in values[F1])}
     return found
 
 
