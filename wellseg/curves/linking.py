@@ -38,7 +38,7 @@ LEAP, SHORT = 0.3, 20.0
 half of that, shorter ones less: dots and dashes."""
 WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
 """For leaving a track at one border and coming back at the other; how far from a border, and in
-rows from each other, such ends may lie: tenths of an inch, pixels at least. By eye on five scans."""
+rows from each other, such ends may lie: tenths of an inch, pixels at least. By eye on 5 scans."""
 TURN, SHARE = 6.0, 0.06
 """For a turn by 90 degrees; for each row of a strand on which a second curve lies."""
 UP_ROWS = 24  # a stroke may run back up so far
