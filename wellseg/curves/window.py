@@ -33,8 +33,8 @@ class Window:
     ) -> None:
         self._write = write
         scale = max(1.0, gap_rows / 20)  # renders are coarse, but no curve is thinner than a pixel
-        self.end_cost, self.gap_rows = END * scale, round(LONGEST_GAP * scale)
-        self._scale = self.end_cost, self.gap_rows, gap_rows
+        self.gap_rows = round(LONGEST_GAP * scale)
+        self._scale = END * scale, self.gap_rows, gap_rows  # as `link` takes them
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
         self._from = -(10**9)  # strands that begin above this row are decided
