@@ -52,10 +52,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tm
 
 def test_a_run_goes_on_as_the_network_that_it_began_with(data_set, tmp_path, capsys):
     options = ["--data.root", data_set, "--steps", 2, "--val_every", 2, "--out", tmp_path / "run"]
-    run(*options, "--model.norm", "instance")
+    run(*options, "--model.norm", "group")
     with pytest.raises(SystemExit, match="2"):
         run(*options, "--steps", 4, "--resume")
-    assert "was begun with --model {'norm': 'instance'" in capsys.readouterr().err
+    assert "was begun with --model {'norm': 'group'" in capsys.readouterr().err
 
 
 def test_a_cut_row_of_metrics_is_left_out(tmp_path):

@@ -59,7 +59,8 @@ def test_the_legacy_layer_has_the_articles_momentum():
 
 
 def test_group_norm_follows_half_or_16_at_every_width():
-    layers = [m for m in ResUNet(1, (16, 32, 64, 128)).modules() if isinstance(m, GroupNorm)]
+    net = ResUNet(1, (16, 32, 64, 128), norm="group")
+    layers = [m for m in net.modules() if isinstance(m, GroupNorm)]
     groups = {(layer.channels, layer.groups) for layer in layers}
     assert groups == {(16, 1), (32, 2), (64, 4), (128, 8)}
 

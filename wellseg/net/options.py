@@ -33,9 +33,9 @@ def check_norm(word: str) -> None:
 class ModelConfig:
     """The network."""
 
-    norm: str = "group"
-    """Normalisation, a word registered in wellseg.norms: group (half_or_16), instance, layer, or
-    batch (the legacy v1 layer, with running statistics)."""
+    norm: str = "instance"
+    """Normalisation, a word registered in wellseg.norms: instance (docs/batch-size-one.md says
+    why), group (half_or_16), layer, or batch (the legacy v1 layer, with running statistics)."""
     momentum: float | Literal["cumulative"] = 0.01
     """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
     1 - m momentum). cumulative: the plain mean of all observed."""

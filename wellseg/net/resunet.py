@@ -53,7 +53,7 @@ class ResUNet(nn.Module):
         self,
         patch: int = 2,
         widths: Sequence[int] = (32, 64, 128, 128, 128),
-        norm: str = "group",
+        norm: str = "instance",
         momentum: Momentum = 0.01,
         separable: bool = True,
         colour: bool = False,

@@ -141,7 +141,8 @@ function heat(value) {
 function momentumMap(data) {
   const map = data.map;
   if (!map) return notRun($("map"), "A", data);
-  const now = { set: "like", rate: map.rates.includes("0.001") ? "0.001" : map.rates[0], corrected: false,
+  const best = String(data.rates["batch_momenta m0.01"]);
+  const now = { set: "like", rate: map.rates.includes(best) ? best : map.rates[0], corrected: false,
     momentum: 1, stop: Math.min(2, map.stops.length - 1) };
   const wayOf = (m) => `m${map.momenta[m]}` + (now.corrected && !["1.0", "cumulative"].includes(map.momenta[m]) ? " corrected" : "");
   const cellOf = (m, s) => map.cells[`${now.set}|${now.rate}|${map.stops[s]}|${wayOf(m)}`];

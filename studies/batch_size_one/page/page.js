@@ -6,8 +6,8 @@ const FIVE = [
   ["Score the same weights twice before you blame them: with running statistics, and with each picture’s own.",
     "net.eval(), then norm.train() for each BatchNorm, one picture at a time. If the second is better, the weights are fine.",
     (data) => difference(data, "m0.01", "own", "renders", "On renders, running less own: ")],
-  ["If you will predict on pictures unlike the training, use a norm that reads the picture: InstanceNorm, or GroupNorm by half_or_16.",
-    "Fixed statistics describe the training, whatever comes.",
+  ["If you will predict on pictures unlike the training, divide by each picture’s own statistics: InstanceNorm.",
+    "Fixed statistics describe the training, whatever comes. GroupNorm by half_or_16 reads the picture, too, but sixteen channels together.",
     (data) => {
       const kept = data.tradeoff.filter((p) => p.best).map((p) => `${p.short} ${percent(p.renders.mean)}`);
       return kept.length ? `Of the F1, kept on renders: ${kept.join("; ")}.` : null;
