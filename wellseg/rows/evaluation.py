@@ -42,9 +42,9 @@ STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Of a strip of the widest map. A few of them fit in a CPU's cache together. Of smaller ones, 2 MB
 on a CPU, there are so many that Python takes the time."""
 
-WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 480 << 20, 1.1
+WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
 """Strips side by side at most. Each takes so many of the widest map, and so much more is resident:
-what libraries take at their first use, and holes in the heap. 7 strips and 120 MB were seen."""
+libraries at their first use, holes in the heap, who follows curves. 7 strips, 400 MB were seen."""
 
 
 class RowEvaluation:

@@ -108,9 +108,11 @@ class RowStore:
             self._free.append((start, stop))
 
     def close(self) -> None:
-        """Remove the temporary file."""
+        """Remove the temporary file, and give the memory back: results are written yet."""
+        self._memory = None
         if self._file:
             self._file.close()
+        give_back_memory()
 
 
 class ScratchFull(OSError):
