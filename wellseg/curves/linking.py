@@ -20,13 +20,15 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.strands import START, STOP, Chain, Indices, pairs_between
+from wellseg.curves.strands import HALF, START, STOP, Chain, Indices, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.complexfloating[Any]]
 
-STRAND_ROWS = 3  # a shorter chain that touches others is part of a knot
+STRAND_ROWS, STRAND_WIDE = 3, 14
+"""A chain of fewer rows that touches others is part of a knot, if it is not so many halves of its
+stroke wide: nearly horizontal. The last was chosen on drawn logs and labelled regions."""
 COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they go so far."""
 SURE_ROWS = 30  # so many say what a curve looks like
@@ -73,7 +75,8 @@ class Scene:
 
 
 def is_strand(chain: Chain) -> bool:
-    return chain.rows >= STRAND_ROWS or not (chain.above or chain.below)
+    is_wide = chain.wide() >= STRAND_WIDE * chain.runs[:, HALF].max()
+    return chain.rows >= STRAND_ROWS or is_wide or not (chain.above or chain.below)
 
 
 def both(one: Floats, other: Floats) -> Floats:

@@ -91,10 +91,12 @@ class Chain:
         half, *paint = np.median(self.runs[:, HALF : BLUE + 1], axis=0)
         return np.array([len(self.runs), max(half, 0.7), duty, *paint])
 
+    def wide(self) -> float:
+        return float(self.runs[:, STOP].max() - self.runs[:, START].min())
+
     def worth(self) -> float:
         """What it costs to leave it out."""
-        wide = self.runs[:, STOP].max() - self.runs[:, START].min()
-        return float((self.rows + SIDEWAYS * wide) * self.runs[:, CONFIDENCE].mean())
+        return (self.rows + SIDEWAYS * self.wide()) * float(self.runs[:, CONFIDENCE].mean())
 
 
 class ChainFinder:
