@@ -38,7 +38,7 @@ CHROMA, DARK = 60, 110
 the other: black ink. Paler is a grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
 """Hues (0 to 179) so far from a known ink's are another ink, of so many pixels in a block."""
-PATCH_PIXELS, PATCHY = 120, 0.55
+PATCH_PIXELS, PATCHY = 120, 0.62
 """Prints mix their colours of dots, and a thin stroke is of many. A patch has fewer pixels; an ink
 of which more than this share is patches beside others, of all so far, is no layer, but goes with
 black."""
