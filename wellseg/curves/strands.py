@@ -39,9 +39,8 @@ the other: black ink. Paler is a grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
 """Hues (0 to 179) so far from a known ink's are another ink, of so many pixels in a block."""
 PATCH_PIXELS, PATCHY = 120, 0.62
-"""Prints mix their colours of dots, and a thin stroke is of many. A patch has fewer pixels; an ink
-of which more than this share is patches beside others, of all so far, is no layer, but goes with
-black."""
+"""Prints mix their colours of dots. A patch has fewer pixels; an ink of which more than this share
+so far is patches beside others is no layer, but goes with black. Chosen on drawn logs."""
 REACH_PX = 8
 """A pixel farther than this from every clear one goes with black."""
 
@@ -91,12 +90,10 @@ class Chain:
         half, *paint = np.median(self.runs[:, HALF : BLUE + 1], axis=0)
         return np.array([len(self.runs), max(half, 0.7), duty, *paint])
 
-    def wide(self) -> float:
-        return float(self.runs[:, STOP].max() - self.runs[:, START].min())
-
     def worth(self) -> float:
         """What it costs to leave it out."""
-        return (self.rows + SIDEWAYS * self.wide()) * float(self.runs[:, CONFIDENCE].mean())
+        wide = np.ptp(self.runs[:, : STOP + 1])
+        return float((self.rows + SIDEWAYS * wide) * self.runs[:, CONFIDENCE].mean())
 
 
 class ChainFinder:

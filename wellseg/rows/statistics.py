@@ -69,11 +69,10 @@ class DepthStatistics:
         means, variances = map(torch.stack, zip(*map(self.windows.get, numbers), strict=True))
         if self.parts == 1:
             return means, variances
-        weights = 1 - (position[:, None] - torch.tensor(numbers)).abs()
-        weights, away = weights.clamp(min=0).to(means.device), means - means[0]
+        weights = (1 - (position[:, None] - torch.tensor(numbers)).abs()).clamp(min=0).to(means)
         # The variance of a mixture has a term between its parts, as in merge_moments.
-        mean = weights @ away
-        return means[0] + mean, weights @ (variances + away.square()) - mean.square()
+        between = weights[:, 1:] * weights[:, :-1] @ means.diff(dim=0).square()
+        return weights @ means, weights @ variances + between
 
 
 def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: int) -> Tensor:
