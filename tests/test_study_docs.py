@@ -5,14 +5,16 @@ import re
 import numpy as np
 import pytest
 import torch
-from study_rows import atlas_rows
+from study_rows import atlas_rows, names_of
 from torch import nn
 
-from studies.batch_size_one import docs, earlier, findings, forum, measure
+from studies.batch_size_one import docs, docs_parts, earlier, findings, forum, measure, score
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog
-from studies.batch_size_one.plan import Cell
-from studies.batch_size_one.table import SEEDS, Table
+from studies.batch_size_one.page.pairs import pair
+from studies.batch_size_one.plan import Cell, plan
+from studies.batch_size_one.rows import COLUMNS, KEY
+from studies.batch_size_one.table import SEEDS, Table, Way
 from wellseg.norms import make_norm
 from wellseg.scan.atomic import write_csv
 
@@ -55,6 +57,52 @@ def test_the_page_grows_tables_with_the_first_seed():
     assert "| 0.0003 | +0.100 (" in known["lag"]
 
 
+def other_rows(best):
+    """Made-up rows of parts B to F: v1, and groups of 16, score 0.8, all others 0.7."""
+    ways, found = {}, []
+    for cell in plan(best, "BCDEF"):
+        kind = cell.part, cell.norm
+        if kind not in ways:
+            ways[kind] = [asked for asked in score.expected(cell) if asked[0] == "annealed"]
+        for schedule, step, way, name in ways[kind]:
+            row = dict.fromkeys(COLUMNS, "")
+            row |= {key: str(getattr(cell, key)).replace("None", "") for key in KEY[:8]}
+            row |= {
+                "rate": f"{cell.rate:g}",
+                "schedule": schedule,
+                "step": str(step),
+                "way": way,
+                "set": name,
+            }
+            better = cell.norm == "group16" or way == "m0.01"
+            names = names_of(name.replace("tall", ""), 5)
+            row |= {
+                "names": ";".join(names),
+                "f1": ";".join(["0.8" if better else "0.7"] * len(names)),
+            }
+            found.append(row | {"false_px_per_row": row["f1"]})
+    return found
+
+
+def test_the_page_grows_tables_with_each_part():
+    rows = atlas_rows(12, logs=5)
+    best = findings.best_rates(Table(rows))
+    assert not any(docs_parts.tables(Table(rows)).values())
+    assert "part B (0 of 48 trainings)" in docs_parts.waiting(Table(rows))
+    rows += other_rows(best)
+    tables = docs_parts.tables(Table(rows))
+    assert [name for name, lines in tables.items() if not lines] == ["repairs"]
+    assert docs_parts.waiting(Table(rows)) == ""
+    lines = {line.split(" | ")[0].strip("| "): line for table in tables.values() for line in table}
+    assert "−0.100 (−0.100 to −0.100)" in lines["LayerNorm"]
+    assert "+0.100 (+0.100 to +0.100)" in lines["BatchNorm v1, running statistics"]
+    assert lines["5 %"] == "| 5 % | 0.70 | 0.70 | 0.70 |"
+    assert lines["3,200 × 480"].count("+0.100 (") == 2
+    assert sum("exact" in line for line in tables["batch"]) == 2 * len({best["group evaluation"], best["batch_momenta m0.01"]})  # fmt: skip
+    less = [row for row in rows if (row["part"], row["norm"], row["seed"]) != ("F", "hybrid", "2")]
+    assert not docs_parts.tables(Table(less))["mixed"], "a part that lacks a training"
+
+
 def test_the_page_links_every_source_and_its_own_files():
     for url in SOURCES:
         assert f"]: {url}\n" in TEXT
@@ -65,6 +113,25 @@ def test_the_page_links_every_source_and_its_own_files():
 
 
 # ---- claims --------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_other_statistics_for_the_same_weights():
+    table = Table(committed())
+    rate = findings.best_rates(table)[findings.V1.name]
+
+    def gained(way, name="renders"):
+        return pair(table, Way("batch_momenta", way, "D"), findings.V1, name, rate, rate)
+
+    own = gained("own first 14")["mean"]
+    assert gained("one scalar")["mean"] > own / 2, "one number a layer brings back most of it"
+    assert 0.4 < gained("own first 2")["mean"] / own < 0.6, "the first stage half"
+    for name in ("like", "renders"):
+        assert gained("training 200 layer by layer", name)["low"] > 0, (
+            "PreciseBN layer by layer helps"
+        )
+        at_once = gained("training 200 at once", name)
+        assert at_once["low"] < 0 < at_once["high"], "PreciseBN at once does not"
+    assert gained("unlabelled 16 prior 16")["mean"] < gained("unlabelled 16 prior 0")["mean"]
 
 
 def test_the_bold_claim():

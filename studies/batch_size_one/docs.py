@@ -12,7 +12,15 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
-from studies.batch_size_one import earlier, explanations, figures, findings, forum, measure
+from studies.batch_size_one import (
+    docs_parts,
+    earlier,
+    explanations,
+    figures,
+    findings,
+    forum,
+    measure,
+)
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
 from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates, paired
@@ -58,7 +66,9 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     """All that can be filled in, by name."""
     tables = {"atlas": _atlas, "kept": _kept, "pairs": _pairs, "family": _family, "lag": _lag}
     known = {name: of(table) if table.seeds else "" for name, of in tables.items()}
-    known |= {"state": _state(table), "earlier": _earlier()}
+    known |= {"state": _state(table), "earlier": _earlier(), "parts": docs_parts.waiting(table)}
+    for name, lines in docs_parts.tables(table).items():
+        known[name] = _block(lines) if lines else ""
     return known | _identities() | _shares_before() | _measured(measured)
 
 

@@ -49,6 +49,7 @@ def numbers(table: Table) -> dict[str, Any]:
 def parts(table: Table) -> list[Numbers]:
     """Of each part: trainings scored and planned, and seeds with a row."""
     some = dict.fromkeys((V1.name, GROUP.name, OWN.name, "batch_momenta m0.1"), RATES[1])
+    some |= best_rates(table)
     found = []
     for part, said in words.PARTS.items():
         planned = plan(some, part)

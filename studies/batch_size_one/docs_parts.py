@@ -1,0 +1,122 @@
+"""Tables of parts B to F for docs/batch-size-one.md. A part is shown when all of it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from studies.batch_size_one.figures import SHORT_SETS
+from studies.batch_size_one.findings import V1, best_rates
+from studies.batch_size_one.logs import TALL
+from studies.batch_size_one.page import others
+from studies.batch_size_one.page.numbers import parts
+from studies.batch_size_one.page.pairs import Numbers, pair
+from studies.batch_size_one.plan import RATES
+from studies.batch_size_one.table import SEEDS, Table, Way
+
+REPAIRS = {
+    "own statistics in the first stage": "own first 2",
+    "… down to the core": "own first 8",
+    "… in all 14 norms": "own first 14",
+    "one number a layer": "one scalar",
+    "statistics of 1 unlabelled render": "unlabelled 1 prior 0",
+    "… of 16 (AdaBN)": "unlabelled 16 prior 0",
+    "… of 16, the old ones counted as 16 more": "unlabelled 16 prior 16",
+    "… of 64": "unlabelled 64 prior 0",
+    "of 200 training logs, at once (PreciseBN)": "training 200 at once",
+    "… layer by layer": "training 200 layer by layer",
+}
+"""Part D's ways that the document shows."""
+REPAIRED = ("like", "renders", "blank", "real_colour")
+Lines = Iterable[tuple[str, ...]]
+
+
+def tables(table: Table) -> dict[str, list[str]]:
+    """Markdown of each table by its name in the document; none where the part is not whole."""
+    whole = {part["part"] for part in parts(table) if part["scored"] == part["planned"]}
+    rows_of = {"freezing": _freezing, "mixed": _mixed, "sizes": _sizes, "batch": _batch}
+    part_of = {"freezing": "D", "mixed": "F", "sizes": "E", "batch": "C", "norms": "B"}
+    rows_of |= {"norms": _norms, "repairs": _repairs}
+    scored = {row["seed"] for row in table.rows if row["way"] == "one scalar"}
+    shown = {name: part in whole for name, part in part_of.items()}
+    shown["repairs"] = len(scored) == SEEDS
+    return {name: _markdown(of(table)) if shown[name] else [] for name, of in rows_of.items()}
+
+
+def waiting(table: Table) -> str:
+    """What is not in yet."""
+    left = [
+        f"{part['part']}{', freezing' * (part['part'] == 'D')} ({part['scored']} of {part['planned']} trainings)"
+        for part in parts(table)
+        if part["scored"] < part["planned"]
+    ]
+    return f"To come, and no word of it is here: part {'; '.join(left)}." if left else ""
+
+
+def _markdown(lines: Lines) -> list[str]:
+    head, *rest = lines
+    return [f"| {' | '.join(line)} |" for line in (head, ("---",) * len(head), *rest)]
+
+
+def _cell(found: Numbers | None) -> str:
+    if not found:
+        return ""
+    said = f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+    return said.replace("-", "−")
+
+
+def _repairs(table: Table) -> Lines:
+    rate = best_rates(table)[V1.name]
+    yield "v1's weights with …, less running statistics", *(SHORT_SETS[name] for name in REPAIRED)
+    for said, way in REPAIRS.items():
+        asked = Way(V1.norm, way, "D")
+        yield said, *(_cell(pair(table, asked, V1, name, rate, rate)) for name in REPAIRED)
+
+
+def _freezing(table: Table) -> Lines:
+    frozen = {(float(r["freeze"]), float(r["rate"])) for r in table.rows if r["freeze"]}
+    yield "statistics frozen after … of the steps, F1", "like the training", "renders", "own: like"
+    for share, rate in sorted(frozen):
+        means = [
+            np.nanmean(table.scores(Way("batch_frozen", way, "D"), rate, name, freeze=share).f1)
+            for way, name in (("evaluation", "like"), ("evaluation", "renders"), ("own", "like"))
+        ]
+        yield f"{100 * share:g} %", *map("{:.2f}".format, means)
+
+
+def _norms(table: Table) -> Lines:
+    found = others.over_rates(table) or {}
+    lines = [found[name]["lines"] for name in ("like", "renders")]
+    heads = [f"{SHORT_SETS[s]}, {rate:g}" for s in ("like", "renders") for rate in RATES[:2]]
+    yield "less GroupNorm with groups of 16", *heads
+    for norm in lines[0]:
+        yield norm, *(_cell(d) for line in lines for d in line[norm][:2])
+
+
+def _batch(table: Table) -> Lines:
+    found = others.batch(table) or {}
+    many = next(iter(found.values()))["x"]
+    yield "pooled BatchNorm − GroupNorm, logs a step", *map(str, many)
+    gradient = {"pooled": "exact", "pooled_constant": "constant statistics"}
+    for key, line in found.items():
+        name, rate, norm = key.split("|")
+        yield f"{SHORT_SETS[name]}, {rate}, {gradient[norm]}", *map(_cell, line["line"])
+
+
+def _sizes(table: Table) -> Lines:
+    found = others.sizes(table) or []
+    yield "trained on 3,200 × 480: v1, running, less", "GroupNorm", "its own statistics"
+    for name in dict.fromkeys(line["set"] for line in found):
+        both = {line["against"]: line for line in found if line["set"] == name}
+        size = "{:,} × {}".format(*TALL[name]) if name in TALL else ""
+        yield size or SHORT_SETS[name], _cell(both.get("group")), _cell(both.get("own"))
+
+
+def _mixed(table: Table) -> Lines:
+    found = others.mixed(table) or []
+    sets = list(dict.fromkeys(line["set"] for line in found))
+    yield "trained on both kinds, less GroupNorm", *(SHORT_SETS[name] for name in sets)
+    for label in dict.fromkeys(line["label"] for line in found):
+        by_set = {line["set"]: line for line in found if line["label"] == label}
+        yield label, *(_cell(by_set.get(s)) for s in sets)
