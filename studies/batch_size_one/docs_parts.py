@@ -47,7 +47,8 @@ def tables(table: Table) -> dict[str, list[str]]:
 def waiting(table: Table) -> str:
     """What is not in yet."""
     left = [
-        f"{part['part']}{', freezing' * (part['part'] == 'D')} ({part['scored']} of {part['planned']} trainings)"
+        f"{part['part']}{', freezing' * (part['part'] == 'D')} "
+        f"({part['scored']} of {part['planned']} trainings)"
         for part in parts(table)
         if part["scored"] < part["planned"]
     ]

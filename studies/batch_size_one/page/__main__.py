@@ -9,7 +9,7 @@ from jsonargparse import auto_cli
 
 from studies.batch_size_one.collect import rows_of
 from studies.batch_size_one.logs import Logs
-from studies.batch_size_one.page.build import build
+from studies.batch_size_one.page.build import block_of, build
 from studies.batch_size_one.page.live import live
 from studies.batch_size_one.page.numbers import numbers
 from studies.batch_size_one.table import Table
@@ -28,7 +28,8 @@ def page(
     Args:
         rows: A run's folder of rows, for those that are not in the repository yet.
         out: The page; its links to rows and pre-registration are right in studies/batch_size_one/.
-        checkpoints: Folder of the study's checkpoints; without it no network runs in the page.
+        checkpoints: Folder of the study's checkpoints; without it the network that the page has
+            already stays in it, if any.
         logs: Folder where drawn logs are kept; drawn anew if they are not there.
         scored: Drawn logs of a set.
     """
@@ -38,7 +39,7 @@ def page(
     if not table.rows and not checkpoints:
         sys.exit("no rows yet, and no --checkpoints: there is nothing to show")
     data = numbers(table)
-    data["live"] = None
+    data["live"] = block_of(out)["live"] if out.exists() else None
     if checkpoints:
         kept = Logs(logs, scored=scored)
         data["live"] = live(checkpoints, data["rates"], kept)

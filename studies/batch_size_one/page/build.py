@@ -28,3 +28,10 @@ def build(data: dict[str, Any]) -> str:
         before, after = page.split(mark, 1)
         page = before + text + after
     return page
+
+
+def block_of(page: Path) -> dict[str, Any]:
+    """The data that a page was built from."""
+    _, after = page.read_text("utf-8").split('<script type="application/json" id="data">', 1)
+    found: dict[str, Any] = json.loads(after.split("</script>", 1)[0])
+    return found

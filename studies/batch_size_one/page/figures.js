@@ -104,8 +104,9 @@ function family(data) {
   const final = data.family.every((f) => f.word);
   const lines = data.family.map((f) => ({
     label: `${f.a} − ${f.b}`,
-    note: `${f.name}, ${f.name === "H7" ? "half and more blank" : SETS[f.set]}; expected: ${f.expected}`,
-    more: f.word ? `found: ${f.word} (Holm p ${f.p.toFixed(4)})` : f.seeds ? seedsOf(f.seeds, 12) : null,
+    note: `${f.name}, ${f.name === "H7" ? "half and more blank" : SETS[f.set]}` +
+      (f.word ? `: ${f.word} (expected ${f.expected})` : `; expected: ${f.expected}`),
+    more: f.word ? `Holm p ${f.p.toFixed(4)}` : f.seeds ? seedsOf(f.seeds, 12) : null,
     dots: f.seeds ? [{ d: f, hollow: !final }] : [],
   }));
   $("family-state").textContent = final
