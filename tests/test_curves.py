@@ -86,6 +86,20 @@ def test_a_spike_is_a_span_and_breaks_nothing():
     assert points.right[298:308].max() > 490 and points.left[298:308].min() < 202
 
 
+def test_a_spike_of_nearly_horizontal_strokes_is_followed():
+    """A network leaves their edges ragged: thinned, they are many chains of one row or two."""
+    mask = np.zeros((400, 400), np.uint8)
+    path = np.array([(300, 0), (300, 150), (60, 159.25), (300, 168.5), (300, 399)])
+    cv2.polylines(mask, [np.rint(16 * path).astype(np.int32)], False, 255, 2, shift=4)
+    edge = (cv2.dilate(mask, np.ones((3, 1), np.uint8)) > 0) & (mask == 0)
+    mask[edge & (np.random.default_rng(0).random(mask.shape) < 0.25)] = 255
+    with CurveFollower(100.0) as follower:
+        follower.add(255 - mask, mask, mask)
+        follower.finish()
+        (curve,) = follower.curves
+        assert np.nanmin(follower.points(curve).column) < 100
+
+
 def test_dashes_are_one_curve_and_its_gaps_are_marked():
     curve = sine(300, 60, 500)
     dashes = np.where(ROWS % 40 < 26, curve, np.nan)

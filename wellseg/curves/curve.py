@@ -16,8 +16,7 @@ from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
-"""Of paper: a shorter curve that nothing continues is a letter, a speck or a bit of grid; half a
-dash."""
+"""Of paper: a shorter curve that nothing continues is a letter or a speck; half a dash."""
 BLOCK_ROWS = 512
 HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
 """So many rows wait for the tracks; these are looked for again in that many times the rows, or half

@@ -74,8 +74,9 @@ class Scene:
 
 
 def is_strand(chain: Chain) -> bool:
-    wide = np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max()
-    return bool(chain.rows >= STRAND_ROWS or wide or not (chain.above or chain.below))
+    runs, alone = chain.runs, not (chain.above or chain.below)
+    is_clear = alone or chain.rows >= STRAND_ROWS
+    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
 
 
 def both(one: Floats, other: Floats) -> Floats:

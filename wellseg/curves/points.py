@@ -15,8 +15,7 @@ BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 curve."""
 SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 """Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
-tenths of an inch, for a solid curve has gaps too, where lettering or others lie over it. The last
-was chosen on the labelled regions."""
+tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]

@@ -41,8 +41,7 @@ HUE_APART, LEAST_PIXELS = 14, 40
 PATCH_PIXELS, PATCHY = 120, 0.62
 """Prints mix their colours of dots. A patch has fewer pixels; an ink of which more than this share
 so far is patches beside others is no layer, but goes with black. Chosen on drawn logs."""
-REACH_PX = 8
-"""A pixel farther than this from every clear one goes with black."""
+REACH_PX = 8  # a pixel farther than this from every clear one goes with black
 
 BLACK, FIRST_INK = np.uint8(1), 2
 
@@ -223,10 +222,12 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
     patchy = []
     for number, ink in enumerate(inks, FIRST_INK):
-        own = layers == number
+        x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
+        near = layers[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
+        own = near == number
         ink.pixels += int(np.count_nonzero(own))
         _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
-        beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
+        beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
         ink.patches += int(size[size < PATCH_PIXELS].sum())
         if ink.patches > PATCHY * ink.pixels:
