@@ -131,6 +131,10 @@ def test_what_is_said_of_other_statistics_for_the_same_weights():
         )
         at_once = gained("training 200 at once", name)
         assert at_once["low"] < 0 < at_once["high"], "PreciseBN at once does not"
+    for share in (0.05, 0.25, 0.5, 0.75):
+        both = [Way("batch_frozen", way, "D") for way in ("evaluation", "own")]
+        frozen, own_of = (table.scores(way, rate, "like", freeze=share).f1 for way in both)
+        assert np.nanmean(own_of) - np.nanmean(frozen) > 0.1, "frozen early or late"
     assert gained("unlabelled 16 prior 16")["mean"] < gained("unlabelled 16 prior 0")["mean"]
 
 

@@ -31,7 +31,7 @@ STRAND_ROWS, STRAND_WIDE = 3, 14
 stroke wide: nearly horizontal. The last was chosen on drawn logs and labelled regions."""
 COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they go so far."""
-SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # so many say what a curve looks like; at most
+SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # that say what a curve looks like: enough; at most
 WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
 """Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255."""
 LEAP, SHORT = 0.3, 20.0
