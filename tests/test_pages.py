@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -110,6 +111,26 @@ def test_a_damaged_scan_ends_no_release(release, tmp_path, monkeypatch):
     monkeypatch.setattr(release, "run", lambda *words: asked.extend(words))
     release.mine(tmp_path, tmp_path / "w", tmp_path / "out")
     assert tmp_path / "a.tif" in asked and tmp_path / "b.tif" not in asked
+
+
+def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release, tmp_path):
+    """Networks that say 0.25 and 0.65 everywhere: all is curve on ink, nothing on colours."""
+    net = ResUNet(2, (8, 16), colour=True)
+    for head, probability in ((net.head, 0.25), (net.of_colour.head, 0.65)):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.constant_(head.bias, math.log(probability / (1 - probability)))
+    ink = np.full((64, 64), 255, np.uint8)
+    red = np.full((64, 64, 3), (255, 0, 0), np.uint8)
+    for name, image, truth in (("a", ink, 255), ("b", red, 0)):
+        for folder, picture in (("images", image), ("masks", np.full((64, 64), truth, np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_picture(tmp_path / folder / f"{name}.tif", picture, dpi=100)
+    (tmp_path / "split.csv").write_text("name,split,well\na,val,1\nb,val,2\n")
+    weights, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
+    save_weights(weights, net, {"model": {"patch": 2, "widths": [8, 16], "colour": True}})
+    assert release.calibrate(weights, tmp_path, out) == {"ink": 0.2, "colour": 0.7}
+    after = load_model(out)
+    assert after.head.bias[0].sigmoid() > 0.5 and after.of_colour.head.bias[0].sigmoid() < 0.5
 
 
 def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path):

@@ -7,7 +7,7 @@
 3. With it, paper is mined from the scans of the training split's wells (self-training).
 4. It is trained on, on the same pages, half of the drawn logs on that paper.
 5. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
-   is the best one there.
+   is the best one there, of each of the two sets of weights on what it sees.
 6. The test split is scored; its scores go into the header of OUT/release.safetensors,
    and the model card is OUT/release.md.
 
@@ -69,25 +69,28 @@ def mine(scans: Path, weights: Path, out: Path) -> None:
             run("paper", *chosen, *curves, "--crops", 4, "--weights", weights, "--out", out)
 
 
-def calibrate(weights: Path, data: Path, out: Path) -> float:
-    """Copy the weights with the bias at which 0.5 is the best threshold of the validation split;
-    returns the threshold that it was."""
+def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
+    """Copy the weights with the biases at which 0.5 is the best threshold of the validation split;
+    returns the thresholds that it was, of logs seen in their colours and of others."""
     model = load_model(str(weights))
+    heads = {"ink": model.head, "colour": model.of_colour.head} if model.channels > 1 else {}
     logs = list_logs(data, "val")
     if not logs:
         raise ValueError(f"{data}: none of the scans has a page of the validation split")
-    means = {threshold: 0.0 for threshold in THRESHOLDS}
+    means: dict[str, dict[float, float]] = {}
     for log in logs:
+        with open_scan(log.image, colour=True) as scan:
+            seen = "colour" if heads and scan.kind == "colour" else "ink"
+        mean = means.setdefault(seen, dict.fromkeys(THRESHOLDS, 0.0))
         probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
         for threshold in THRESHOLDS:
             scores, _ = score_files(log, probability > threshold)
-            means[threshold] += scores.f1_at_3px / len(logs)
-    best = max(THRESHOLDS, key=lambda threshold: means[threshold])
-    print("mean F1 by threshold:", {key: round(value, 4) for key, value in means.items()})
-    *_, last = (layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d))
-    assert last.bias is not None
+            mean[threshold] += scores.f1_at_3px
+    print("sums of F1 by threshold:", means)
+    best = {seen: max(THRESHOLDS, key=mean.__getitem__) for seen, mean in means.items()}
     with torch.no_grad():
-        last.bias -= math.log(best / (1 - best))
+        for seen, threshold in best.items():
+            heads.get(seen, model.head).bias -= math.log(threshold / (1 - threshold))
     header = read_header(weights)
     header["window_rows"] = WINDOW_ROWS
     save_weights(out, model, header)
@@ -141,7 +144,7 @@ def main() -> None:
     rate = ["--optim.lr", 1e-3]
     real = ["--data.backgrounds", paper] if any((paper / "images").iterdir()) else []
     run("train", *common, *rate, "--weights", first, *real, "--out", second.parent)
-    print("threshold:", calibrate(second, data, weights))
+    print("thresholds:", calibrate(second, data, weights))
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
     keep_scores(weights, out / "scores" / "scores.csv", out / "release.safetensors")
 
