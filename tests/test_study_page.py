@@ -2,16 +2,18 @@
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from study_rows import atlas_rows
 
+from studies.batch_size_one.collect import committed
 from studies.batch_size_one.findings import best_rates
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page import live, numbers
-from studies.batch_size_one.page.build import build
+from studies.batch_size_one.page.build import block_of, build
 from studies.batch_size_one.plan import Cell
 from studies.batch_size_one.recalibrate import precise, running_norms
 from studies.batch_size_one.rows import COLUMNS
@@ -121,6 +123,14 @@ def test_every_number_of_the_page_comes_from_the_rows(made):
     assert [d["mean"] for d in data["unlabelled"]["renders"]["priors"]["0"]["line"]] == [0, 0]
     for name in ("over_rates", "batch", "sizes", "mixed"):
         assert data[name] is None
+
+
+def test_the_page_in_the_repository_is_that_of_the_rows():
+    page = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
+    data = numbers.numbers(Table(committed())) | {"live": block_of(page)["live"]}
+    assert data["live"] and build(data) == page.read_text("utf-8"), (
+        "run: python -m studies.batch_size_one.page"
+    )
 
 
 def test_words_only_when_all_is_done():
