@@ -10,7 +10,7 @@ from studies.batch_size_one.figures import SHORT_SETS
 from studies.batch_size_one.findings import V1, best_rates
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page import others
-from studies.batch_size_one.page.numbers import parts
+from studies.batch_size_one.page.numbers import parts, whole_parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -34,7 +34,7 @@ Lines = Iterable[tuple[str, ...]]
 
 def tables(table: Table) -> dict[str, list[str]]:
     """Markdown of each table by its name in the document; none where the part is not whole."""
-    whole = {part["part"] for part in parts(table) if part["scored"] == part["planned"]}
+    whole = whole_parts(table)
     rows_of = {"freezing": _freezing, "mixed": _mixed, "sizes": _sizes, "batch": _batch}
     part_of = {"freezing": "D", "mixed": "F", "sizes": "E", "batch": "C", "norms": "B"}
     rows_of |= {"norms": _norms, "repairs": _repairs}

@@ -28,7 +28,10 @@ from studies.batch_size_one.table import SEEDS, Table, Way
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """The page's data block."""
+    """The page's data block. Parts B, C, E and F are shown when all of their trainings are in."""
+    later = {"over_rates": ("B", over_rates), "batch": ("C", batch)}
+    later |= {"sizes": ("E", sizes), "mixed": ("F", mixed)}
+    whole = whole_parts(table)
     return {
         "seeds": seeds_said(table),
         "parts": parts(table),
@@ -39,11 +42,13 @@ def numbers(table: Table) -> dict[str, Any]:
         "map": momentum_map(table),
         "depth": depth(table),
         "unlabelled": unlabelled(table),
-        "over_rates": over_rates(table),
-        "batch": batch(table),
-        "sizes": sizes(table),
-        "mixed": mixed(table),
+        **{name: of(table) if part in whole else None for name, (part, of) in later.items()},
     }
+
+
+def whole_parts(table: Table) -> set[str]:
+    """Those of which every planned training is scored."""
+    return {part["part"] for part in parts(table) if part["scored"] == part["planned"]}
 
 
 def parts(table: Table) -> list[Numbers]:
