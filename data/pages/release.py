@@ -23,6 +23,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pages
@@ -77,16 +78,18 @@ def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
     logs = list_logs(data, "val")
     if not logs:
         raise ValueError(f"{data}: none of the scans has a page of the validation split")
-    means: dict[str, dict[float, float]] = {}
+    f1: dict[str, dict[float, list[float]]] = {}
     for log in logs:
         with open_scan(log.image, colour=True) as scan:
             seen = "colour" if heads and scan.kind == "colour" else "ink"
-        mean = means.setdefault(seen, dict.fromkeys(THRESHOLDS, 0.0))
+        here = f1.setdefault(seen, {threshold: [] for threshold in THRESHOLDS})
         probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
         for threshold in THRESHOLDS:
             scores, _ = score_files(log, probability > threshold)
-            mean[threshold] += scores.f1_at_3px
-    print("sums of F1 by threshold:", means)
+            here[threshold].append(scores.f1_at_3px)
+    means = {seen: {t: fmean(of) for t, of in here.items()} for seen, here in f1.items()}
+    for seen, mean in means.items():
+        print(f"mean F1 of {seen} by threshold:", {t: round(it, 4) for t, it in mean.items()})
     best = {seen: max(THRESHOLDS, key=mean.__getitem__) for seen, mean in means.items()}
     with torch.no_grad():
         for seen, threshold in best.items():

@@ -215,16 +215,16 @@ def _knots(
     """The knot at the upper and at the lower end of each strand: ends that are connected by ink
     through short chains have the same. And these chains, of each knot."""
     place = {chain: number for number, chain in enumerate(chains)}
-    ends = [(2 * place[c], 2 * place[c] + 1) for c in chains if not is_strand(c)]
+    loose = [chain for chain in chains if not is_strand(chain)]
+    ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]
     ends += [(2 * place[c] + 1, 2 * place[to]) for c in chains for to in c.below if to in place]
     one, other = np.array(ends, int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(chains),) * 2)
     _, knot = connected_components(graph, directed=False)
     of = np.array([place[chain] for chain in strands])
     short: dict[int, list[Chain]] = {}
-    for chain in chains:
-        if not is_strand(chain):
-            short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
+    for chain in loose:
+        short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
     return knot[2 * of], knot[2 * of + 1], short
 
 

@@ -108,7 +108,7 @@ class RowStore:
             self._free.append((start, stop))
 
     def close(self) -> None:
-        """Remove the temporary file, and give the memory back: results are written yet."""
+        """Remove the temporary file and give the memory back: writing the results needs some."""
         self._memory = None
         if self._file:
             self._file.close()

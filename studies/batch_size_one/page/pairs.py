@@ -28,4 +28,4 @@ def pair(
 
 
 def numbers_of(found: Difference | Estimate) -> Numbers:
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(found).items()}
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(found).items()}
