@@ -524,6 +524,25 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_while_workers_begin_is_one_line(tall, weights, tmp_path):
+    """A terminal sends it to them, too, and they are importing."""
+    start = command(tall, "--out", tmp_path / "out", "--weights", weights, "--jobs", 2)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
+    ) as process:
+        while len(workers := below(process.pid)) < 3:  # two, and multiprocessing's own
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[1].splitlines()
+    assert process.returncode == 130 and len(said) == 1 and "stopped" in said[0], said
+    assert_gone(workers)
+
+
 def test_files_that_may_not_grow_fail_their_scan_alone(no_pool, folder, weights, tmp_path, capsys):
     """EFBIG, of a real limit: a mask that does not fit is not there in part."""
     resource = pytest.importorskip("resource")

@@ -126,6 +126,7 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set
     for name, tensor in expected.items():
         torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
     assert _metrics_of(killed) == _metrics_of(whole)
+    assert read_header(whole / "model.safetensors")["window_rows"] == 0  # trained on whole logs
 
 
 def _metrics_of(out):
@@ -234,10 +235,14 @@ def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
 def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
-    run(*few, "--model.widths", "[8,24]", "--out", first)
+    run(*few, "--model.widths", "[8,24]", "--data.crop_rows", 40, "--out", first)
     weights = first / "model.safetensors"
+    assert read_header(weights)["window_rows"] == 2000
     save_weights(weights, load_model(weights), {**read_header(weights), "window_rows": 300})
     run(*few, "--weights", weights, "--optim.lr", 1e-12, "--out", second)
+    run(
+        *few, "--model.widths", "[8,24]", "--resume", "--out", second
+    )  # without --weights, at its end
     assert read_header(second / "model.safetensors")["window_rows"] == 300
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():

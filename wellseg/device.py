@@ -1,6 +1,8 @@
-"""Which device and number format this machine is good at, and how much memory it has."""
+"""What this machine is good at, how much memory it has, and how other processes begin on it."""
 
+import signal
 from contextlib import suppress
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 import psutil
@@ -43,6 +45,19 @@ def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> i
         droppable = (cgroup / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
         free = min(free, int(limit) - int(used) + int(droppable))
     return free
+
+
+class Workers(SpawnContext):
+    """Begins processes that leave Ctrl-C to this one (POSIX): while they import, each would answer
+    with a traceback. Not forked: a child with thread pools but not their threads waits for ever."""
+
+    class Process(SpawnProcess):
+        def start(self) -> None:
+            if not hasattr(signal, "pthread_sigmask"):  # Windows
+                return super().start()
+            heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            super().start()  # a child inherits what its parent's thread does not hear
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def resident_bytes(peak: bool = False) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
-from wellseg.training.options import TrainConfig
+from wellseg.training.options import WINDOW_ROWS, TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
 
@@ -61,9 +61,10 @@ def train(
         begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
         if json.dumps(begun) != json.dumps(model):
             raise ValueError(f"{config.out} was begun with --model {begun}: --resume with the same")
+    segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     if config.weights:
         start = load_model(config.weights)
-        segmenter.net.window_rows = start.window_rows
+        segmenter.net.window_rows = start.window_rows or 0
         try:
             segmenter.net.load_state_dict(start.state_dict())
         except RuntimeError:

@@ -39,8 +39,6 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
-WINDOW_ROWS = 2000
-"""Of the windows of the norms' statistics: benchmarks/README.md, "Statistics of windows"."""
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -83,7 +81,7 @@ def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
         with open_scan(log.image, colour=True) as scan:
             seen = "colour" if heads and scan.kind == "colour" else "ink"
         here = f1.setdefault(seen, {threshold: [] for threshold in THRESHOLDS})
-        probability = np.asarray(segment(model, log.image, window_rows=WINDOW_ROWS))
+        probability = np.asarray(segment(model, log.image))
         for threshold in THRESHOLDS:
             scores, _ = score_files(log, probability > threshold)
             here[threshold].append(scores.f1_at_3px)
@@ -94,9 +92,7 @@ def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
     with torch.no_grad():
         for seen, threshold in best.items():
             heads.get(seen, model.head).bias -= math.log(threshold / (1 - threshold))
-    header = read_header(weights)
-    header["window_rows"] = WINDOW_ROWS
-    save_weights(out, model, header)
+    save_weights(out, model, read_header(weights))
     return best
 
 

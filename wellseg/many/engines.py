@@ -24,7 +24,7 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from wellseg.device import pick_device
+from wellseg.device import Workers, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
@@ -133,10 +133,8 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
     """
     settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
-    # and typing.py there shadows Python's (opencv/opencv#28766). Not forked: a child that inherits
-    # thread pools without their threads hangs.
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPool(jobs, initializer=end_with_parent, context=spawn)
+    # and typing.py there shadows Python's (opencv/opencv#28766).
+    pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
     try:
         put = partial(pool.schedule, _mask)
         same = os.getcwd(), settings

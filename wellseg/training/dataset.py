@@ -1,10 +1,8 @@
 """Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
 
 import math
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
+from wellseg.device import Workers
 from wellseg.scan import one_line
 from wellseg.scan.pictures import to_channels
 from wellseg.scan.reader import ScanError, open_scan
@@ -179,16 +178,6 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
     return train, val, warnings
 
 
-class _Workers(SpawnContext):
-    """Not forked: a child with OpenCV's thread pool but not its threads waits for ever."""
-
-    class Process(SpawnProcess):
-        def start(self) -> None:
-            answer = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a worker inherits that
-            super().start()
-            signal.signal(signal.SIGINT, answer)  # of Ctrl-C this process has to speak
-
-
 def load(
     train: Samples, val: Samples, workers: int, trainer: Trainer
 ) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
@@ -198,7 +187,7 @@ def load(
         batch_size=None,
         sampler=VisitSampler(len(train), train.seed, trainer),
         num_workers=workers,
-        multiprocessing_context=_Workers() if workers else None,
+        multiprocessing_context=Workers() if workers else None,
         persistent_workers=workers > 0,
         worker_init_fn=_one_thread,
     )

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from wellseg.net.options import ModelConfig, at_least, check_norm
 
+WINDOW_ROWS = 2_000
+"""Of weights trained on crops: benchmarks/README.md, "Statistics of windows"."""
 Preset = Literal["tiny", "quick", "train", "full"]
 
 
@@ -33,7 +35,8 @@ class DataConfig:
     background_share: float = 0.5
     """Of the drawn training logs, how many are drawn on --data.backgrounds."""
     crop_rows: int | None = None
-    """Train on that many rows of a log at a time, full width. Default: whole logs."""
+    """Train on that many rows of a log at a time, full width; in prediction norms then take their
+    statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans."""
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
     on_error: Literal["stop", "skip"] = "stop"

@@ -48,7 +48,8 @@ class Segmenter(LightningModule):
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
     with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``.
-    skipped: how often which log could not be read, also before a resumption.
+    skipped: how often which log could not be read, also before a resumption; ``net.window_rows``
+    is kept alike.
     """
 
     def __init__(
@@ -59,16 +60,18 @@ class Segmenter(LightningModule):
         self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
         self.steps, self.checkpoint = steps, checkpoint
         self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore
+        self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.skipped: Counter[str] = Counter()
         self.free_bytes = 0  # before the first step; at later ones much is kept for the next
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["skipped"] = dict(self.skipped)
+        checkpoint |= {"skipped": dict(self.skipped), "window_rows": self.net.window_rows}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.skipped.update(checkpoint["skipped"])
+        self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # or older
 
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
         self.free_bytes = self.free_bytes or free_bytes(self.device)

@@ -140,8 +140,7 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
-        window_rows = getattr(segmenter.net, "window_rows", None) or 0  # those of the start
-        save_weights(path, segmenter.net, {**header, "window_rows": window_rows})
+        save_weights(path, segmenter.net, {**header, "window_rows": segmenter.net.window_rows})
     return path, step
 
 
