@@ -359,14 +359,13 @@ def test_a_wrong_array_is_refused(weights):
         ("1.5 GiB", 1_610_612_736),
         ("500mb", 500_000_000),
         (77, 77),
-        ("5", 5),
     ],
 )
 def test_sizes_are_read(text, size):
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-2GB", "0", "2 GBs", "1.2.3MB"])
+@pytest.mark.parametrize("text", ["", "GB", "-2GB", "0", "2", "2 GBs", "1.2.3MB"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ValueError, match="is not a size"):
         parse_bytes(text)

@@ -13,13 +13,14 @@ def at_least(least: int, group: str = "", **options: int | None) -> None:
 
 
 def parse_bytes(size: str | int) -> int:
-    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError."""
-    text = r"\s*(\d+\.?\d*)\s*([KMGT]?)(i?)B?\s*"
-    match = re.fullmatch(text, str(size), re.IGNORECASE)
+    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError, for "2", too."""
+    if isinstance(size, int):
+        return size
+    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([KMGT])(i?)B?\s*", size, re.IGNORECASE)
     if not match or not float(match[1]):
         raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
     number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
-    return int(number * base ** " KMGT".index(prefix or " "))
+    return int(number * base ** " KMGT".index(prefix))
 
 
 def check_norm(word: str) -> None:
