@@ -16,7 +16,6 @@ from torch import nn
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
-from wellseg.curves.files import CurveWriter
 from wellseg.device import resident_bytes
 from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
@@ -77,6 +76,8 @@ def mask_scan(
             left_out = {"curves_left_out": why} if config.curves else {}
             notes.append(f"{why}: few curves are found so, and none followed; save it upright")
         elif config.curves:
+            from wellseg.curves.files import CurveWriter  # scipy takes a second
+
             curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
             opened.enter_context(curves)
             if view and scan.orientation == 1:
