@@ -11,7 +11,9 @@ from torch import nn
 from studies.batch_size_one import docs, docs_parts, earlier, findings, forum, measure, score
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog
+from studies.batch_size_one.page import others
 from studies.batch_size_one.page.pairs import pair
+from studies.batch_size_one.page.words import MIXED
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -136,6 +138,18 @@ def test_what_is_said_of_other_statistics_for_the_same_weights():
         frozen, own_of = (table.scores(way, rate, "like", freeze=share).f1 for way in both)
         assert np.nanmean(own_of) - np.nanmean(frozen) > 0.1, "frozen early or late"
     assert gained("unlabelled 16 prior 16")["mean"] < gained("unlabelled 16 prior 0")["mean"]
+
+
+def test_what_is_said_of_training_on_both_kinds():
+    found = {(line["label"], line["set"]): line for line in others.mixed(Table(committed())) or ()}
+    v1, own, _, hybrid = MIXED.values()
+    assert found[v1, "renders"]["high"] < 0, "one set of running statistics: below GroupNorm"
+    for label in (own, hybrid):
+        assert found[label, "renders"]["low"] > 0, "and what reads the log above it"
+        assert found[label, "renders"]["mean"] > found[label, "like"]["mean"]
+        assert found[label, "blank"]["mean"] > 0, "white paper costs nothing"
+    near = found[own, "renders"]["mean"] - found[hybrid, "renders"]["mean"]
+    assert abs(near) < 0.03, "the hybrid is nearly as good"
 
 
 def test_the_bold_claim():
