@@ -159,7 +159,7 @@ def test_depth_of_several_logs_and_a_step(tmp_path):
 
 def test_a_step_longer_than_the_log_is_one_line(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1002"], step=50)
-    assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1050]
+    assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1001]  # not beyond it
 
 
 def test_files_of_earlier_logs_go_and_those_of_another_scan_stay(tmp_path):
@@ -279,25 +279,37 @@ def test_the_command_makes_the_files_again(kept, capsys):
     main([probability, "--tracks", "0-200", "200-400", "--depth", "0=100", "1500=250"])
     assert {line["track"] for line in read(kept / "log.curves.csv")} == {"1", "2"}
     assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
-    assert capsys.readouterr().out.endswith("log.curves.csv and .las: 2 curves\n")
+    assert capsys.readouterr().out.endswith("log.las: 2 curves\n")
+    main([probability, "--depth", "0=100", "150=110", "--step", "500"])  # none of it is there
+    las = las_of(kept / "log.las")
+    assert len(las.index) == 1 and 100 <= las.index[0] <= 110
+    main([probability, "--depth", "0-700=100-150", "900-1500=100-150"])
+    assert capsys.readouterr().out.endswith(
+        "log.1.las and {}: 2 curves\n".format(kept / "log.2.las")
+    )
     (kept / "log.html").touch()
     main([probability])
     assert capsys.readouterr().out.endswith("2 curves; log.html shows the curves from before\n")
     main([probability, "--threshold", "0.6", "--out", str(kept / "other")])
     assert read(kept / "other" / "log.curves.csv") == []
+    report = json.loads((kept / "log.json").read_text()) | {"depth": ["0=100", "900=200"]}
+    (kept / "log.json").write_text(json.dumps(report | {"depth_unit": "ft"}))
+    main([probability, "--depth_unit", "m"])
+    assert las_of(kept / "log.las").curves[0].unit == "M"
     (kept / "log.tif").unlink()
     main([probability, "--rows", "300-900"])
     assert "without the scan" in capsys.readouterr().out
     assert len(read(kept / "log.curves.csv")) > 1000
 
 
-def test_a_scan_that_is_stored_sideways_is_refused(kept, capsys):
-    tifffile.imwrite(
-        kept / "log.tif", np.zeros((ROWS, COLUMNS), np.uint8), extratags=[(274, 3, 1, 6, True)]
-    )
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_a_scan_that_is_stored_turned_is_refused(kept, capsys, orientation):
+    """Its rows, or its columns, are not those that the view shows."""
+    tags = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(kept / "log.tif", np.zeros((ROWS, COLUMNS), np.uint8), extratags=tags)
     with pytest.raises(SystemExit):
         main([str(kept / "log.probability.tif")])
-    assert "stored sideways" in capsys.readouterr().err
+    assert "stored turned" in capsys.readouterr().err
     assert not (kept / "log.curves.csv").exists()
 
 

@@ -110,6 +110,18 @@ def test_image_and_mask_move_together():
         assert (ink == (varied > 0)).mean() > 0.97 and ink.any()
 
 
+def test_a_piece_may_slant_as_some_scans_do_and_a_whole_log_less():
+    def slants(rows):
+        mask = np.zeros((rows, 400), np.uint8)
+        mask[:, 195:205] = 255
+        for seed in range(60):
+            varied = augment(np.uint8(255) - mask, mask, seed)[1]
+            top, bottom = (np.flatnonzero(varied[row]).mean() for row in (rows // 4, 3 * rows // 4))
+            yield abs(np.degrees(np.arctan(2 * (bottom - top) / rows)))
+
+    assert 2 < max(slants(400)) < 3.6 and max(slants(1200)) < 1.2
+
+
 @pytest.mark.parametrize("paper", [255, 240])
 def test_the_tallest_logs_are_varied_like_others(paper):
     """OpenCV's remap takes sides shorter than 32,767 pixels, and its JPEG up to 65,500."""

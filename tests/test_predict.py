@@ -287,6 +287,17 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 
 
+def test_of_an_upside_down_scan_no_curves_are_followed(weights, tmp_path, capsys):
+    """Its rows are counted from the other end than a person sees them."""
+    gray, _ = draw_waves(203, 117, phase=0)
+    tags = [(274, 3, 1, 3, True)]
+    tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
+    run(tmp_path, "--weights", weights, "--curves")
+    assert "(orientation 3): no curves are followed" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.curves.csv"))
+    assert "orientation 3" in (tmp_path / "summary.csv").read_text()
+
+
 @pytest.mark.parametrize("words", [[], ["--curves"]])
 def test_of_a_sideways_scan_the_mask_is_made_and_doubts_are_told(weights, tmp_path, capsys, words):
     tags = [(274, 3, 1, 6, True)]

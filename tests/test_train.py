@@ -129,6 +129,26 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set
     assert read_header(whole / "model.safetensors")["window_rows"] == 0  # trained on whole logs
 
 
+def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rate(
+    data_set, tmp_path, capsys
+):
+    few = [*SMALL, *SMALL_TRAINER, "--val_every", 2, "--optim.lr", 0.03]
+    run(*few, "--data.root", data_set, "--steps", 4, "--out", tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    best = tmp_path / "moved" / "checkpoints" / "best.ckpt"
+    before = torch.load(best, weights_only=True)["state_dict"]
+    more = [*few[:-1], 1e-9, "--steps", 8, "--out", tmp_path / "moved", "--resume"]
+    run(*more, status=2)
+    assert "was begun with --data.root" in capsys.readouterr().err
+    run(*more, "--data.root", data_set)
+    after = torch.load(tmp_path / "moved" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert after["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-9
+    scores = [it for it in after["callbacks"].values() if it["monitor"]]
+    assert scores[0]["best_model_path"] == str(best) and len(scores[0]["best_k_models"]) == 1
+    kept = torch.load(best, weights_only=True)
+    assert kept["global_step"] <= 8 and before.keys() == kept["state_dict"].keys()
+
+
 def _metrics_of(out):
     with (out / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -90,7 +90,8 @@ def parse(
             if value is not None:  # argparse reads a default that is a word as if it were given
                 if known[name].nargs == "+" and not isinstance(value, list):
                     value = [str(value)]
-                known[name].default = str(value) if known[name].nargs is None else value
+                words_of = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+                known[name].default = words_of if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
             group, _, last = name.rpartition(".")
             (given.setdefault(group, {}) if group else given)[last] = value

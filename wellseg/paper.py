@@ -11,6 +11,7 @@ weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,14 +77,15 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.scan.reader import open_scan
     from wellseg.training.masks import write_log
 
-    scans = [Path(task.scan) for task in list_tasks(config.scans, None)[0]]
+    tasks = {Path(task.scan): task for task in list_tasks(config.scans, None)[0]}
     net, previews = load_model(config.weights), config.out / "previews"
-    found = dict.fromkeys(scans, 0)
-    for number, path in enumerate(scans, 1):
+    found = dict.fromkeys(tasks, 0)
+    for number, (path, task) in enumerate(tasks.items(), 1):
+        stem = re.sub(r"[\\/]", "-", task.name).removesuffix(path.suffix)
         try:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config):
-                    name = f"{path.stem}-{row:06d}"
+                    name = f"{stem}-{row:06d}"
                     write_log(config.out, name, gray, mask, scan.dpi or USUAL_DPI)
                     picture = paint(gray, mask)
                     picture[mask == 255] = HIT
@@ -91,7 +93,7 @@ def mine_all(config: PaperConfig) -> int:
                     found[path] += 1
         except (ScanError, OSError) as error:
             print(f"wellseg.paper: {one_line(error)}", file=sys.stderr)
-        print(f"{number}/{len(scans)} {path.name}: {found[path]} crops", flush=True)
+        print(f"{number}/{len(tasks)} {path.name}: {found[path]} crops", flush=True)
     look = "red is not scored, green is curve, all else is no curve"
     print(f"{sum(found.values())} crops in {config.out}; look at {previews}: {look}")
     return 0 if all(found.values()) else SOME_FAILED

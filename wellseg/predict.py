@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from wellseg.cli import SOME_FAILED, program
@@ -27,6 +28,7 @@ def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
     from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks, settle
+    from wellseg.scan.files import is_url
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
@@ -34,6 +36,8 @@ def predict(config: PredictConfig) -> int:
         if getattr(config, flag):
             raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
     settings = settle(config)
+    if config.out and not is_url(config.out):
+        Path(config.out).mkdir(parents=True, exist_ok=True)
     clear(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]

@@ -21,6 +21,7 @@ from typing import Any
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
+from wellseg.scan.atomic import write_file
 from wellseg.training.options import WINDOW_ROWS, TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
@@ -61,6 +62,9 @@ def train(
         begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
         if json.dumps(begun) != json.dumps(model):
             raise ValueError(f"{config.out} was begun with --model {begun}: --resume with the same")
+        root = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))["data"]["root"]
+        if root != (config.data.root and str(config.data.root)):
+            raise ValueError(f"{config.out} was begun with --data.root {root}: give it again, too")
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     if config.weights:
         start = load_model(config.weights)
@@ -75,7 +79,9 @@ def train(
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         plain = json.loads(json.dumps(asdict(config), default=str))
-        (config.out / "config.yaml").write_text(yaml.safe_dump(plain, sort_keys=False), "utf-8")
+        write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
+        if not resumed:  # of a run that was killed before its first validation
+            (last.parent / "best.ckpt").unlink(missing_ok=True)
         earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
         for warning in warnings:

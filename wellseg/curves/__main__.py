@@ -22,21 +22,21 @@ def curves(config: CurvesConfig) -> None:
     """Write the files. Raises OSError, and ValueError for wrong usage."""
     import numpy as np  # not above: --help is quick
 
+    from wellseg.curves import las_of
     from wellseg.curves.files import CurveWriter
     from wellseg.scan.files import read_report
-    from wellseg.scan.pictures import is_sideways
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
     if not given.name.endswith(ENDING):
-        raise ValueError(f"{given.name} is not NAME{ENDING}, which wellseg predict --curves leaves")
+        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves leaves")
     name = given.name.removesuffix(ENDING)
     report = read_report(str(given.with_name(f"{name}.json")))
     scan = config.scan or Path(report.get("scan_path", ""))
     if config.scan and not scan.is_file():
         raise ValueError(f"--scan {scan}: no such file")
     if not config.depth and report.get("depth"):  # of predict, as the threshold
-        names = "depth", "depth_unit", "step"
+        names = ["depth", "step"] + ["depth_unit"] * (config.depth_unit == "ft")  # if not said now
         config = replace(config, **{name: report[name] for name in names if report.get(name)})
     limit = 255 * (config.threshold or report.get("threshold", 0.5))
     out = config.out or given.parent
@@ -47,9 +47,9 @@ def curves(config: CurvesConfig) -> None:
         if scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
             seen = files.enter_context(open_scan(scan, page, colour=True, invert=invert))
-            if (seen.rows, seen.columns) != (rows, columns) or is_sideways(seen.orientation):
+            if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:
                 raise ValueError(
-                    f"{scan.name} is stored sideways or not {rows:,} x {columns:,} pixels, as "
+                    f"{scan.name} is stored turned or not {rows:,} x {columns:,} pixels, as "
                     f"{given.name} is: turn it, or name the scan with --scan"
                 )
         else:
@@ -67,7 +67,8 @@ def curves(config: CurvesConfig) -> None:
     for note in writer.notes:
         print(f"{given.name}: {note}")
     stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""
-    print(f"{out / name}.curves.csv and .las: {len(writer.shown):,} curves{stale}")
+    written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
+    print(f"{out / name}.curves.csv and {written}: {len(writer.shown):,} curves{stale}")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

@@ -195,9 +195,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart = np.diff(index)
         if step:
-            begin = math.ceil(index[0] / step)
-            end = max(begin, math.floor(index[-1] / step + 1e-9)) + 1  # one line at least
-            steps = np.arange(begin, end) * step
+            begin, end = math.ceil(index[0] / step), math.floor(index[-1] / step + 1e-9) + 1
+            steps = np.arange(begin, end) * step if begin < end else index[:1]
             rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
         elif np.ptp(apart) < 1e-6:
             step = round(float(apart[0]), 6)

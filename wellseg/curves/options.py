@@ -47,7 +47,7 @@ class CurveOptions:
     depth: list[str] = field(default_factory=list)
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
     and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
-    1200-9000=3300-4200 12000-18000=3250-3600."""
+    1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
     depth_unit: Literal["ft", "m"] = "ft"
     """Of --depth and --step."""
     step: float | None = None

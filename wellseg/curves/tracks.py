@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, median_filter
 from scipy.signal import find_peaks
 
-from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
 
@@ -77,8 +76,8 @@ class TrackFinder:
     Keeps six bytes a column of each block of rows, and the rows of one block.
     """
 
-    def __init__(self, dpi: float | None) -> None:
-        self.dpi = dpi or USUAL_DPI
+    def __init__(self, dpi: float) -> None:
+        self.dpi = dpi
         self.block_rows = self._px(BLOCK_INCHES)
         self._cut = Strips(self.block_rows)
         self._across: list[Gray] = []  # lines across in each block and column

@@ -89,13 +89,14 @@ class Worker:
         where it stands, all results are whole."""
         others, copies = pages_of(task.scan)
         options = self.settings.options | options
+        of_one = options | {"depth": [], "step": None, "tracks": [], "curve_rows": None}
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):
             page = replace(task, page=number - 1, stem=task.stem + f".p{number}")
             config = replace(self.config, depth=[], step=None, tracks=[], rows=None)
             try:
-                mask_scan(self.net, page, config, options, lambda share: None, say)
+                mask_scan(self.net, page, config, of_one, lambda share: None, say)
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
@@ -181,20 +182,18 @@ def end_with_parent() -> None:
     threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
 
 
-_workers: dict[str, Worker] = {}
+_worker: list[Worker] = []
 
 
 def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
     """In a process of an engine, which loads the network once for many scans."""
-    key = repr(settings)
-    if key not in _workers:
+    if not _worker:
         with suppress(OSError):  # from where relative paths lead; behind URLs it may not be there
             os.chdir(folder)
-        _workers.clear()
-        _workers[key] = Worker(settings)
+        _worker.append(Worker(settings))
     over_the_bar = "\r\033[2K" if sys.stderr.isatty() else ""
     say = partial(print, over_the_bar, sep="", file=sys.stderr)
-    return _workers[key].mask(task, lambda share: None, say)
+    return _worker[0].mask(task, lambda share: None, say)
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:

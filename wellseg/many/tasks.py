@@ -159,7 +159,11 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
 def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
-    reason = "; ".join([*failed, *pages, *report.get("left_out_pages", [])])
+    why = report.get("curves_left_out")
+    notes = [f"{why}: no curves followed"] if why else []
+    if report.get("mostly_black") and not report.get("invert"):
+        notes.append("most of it is black (--invert?)")
+    reason = "; ".join([*failed, *pages, *report.get("left_out_pages", []), *notes])
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 

@@ -71,16 +71,19 @@ def mask_scan(
             }
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
         left_out = {}
-        if is_sideways(scan.orientation):
-            why = f"stored sideways (orientation {scan.orientation})"
+        if scan.orientation != 1 and (config.curves or is_sideways(scan.orientation)):
+            way, so = "turned or mirrored", "no curves are followed"
+            if is_sideways(scan.orientation):
+                way, so = "sideways", "few curves are found so, and none followed"
+            why = f"stored {way} (orientation {scan.orientation})"
             left_out = {"curves_left_out": why} if config.curves else {}
-            notes.append(f"{why}: few curves are found so, and none followed; save it upright")
+            notes.append(f"{why}: {so}; save it upright")
         elif config.curves:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
             curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
             opened.enter_context(curves)
-            if view and scan.orientation == 1:
+            if view:
                 view.curves = curves.shown
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None

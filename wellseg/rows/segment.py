@@ -33,11 +33,11 @@ def segment(
     """
     opening: Any
     if isinstance(scan, np.ndarray):
-        rows, columns, *colours = scan.shape
-        if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size:
+        rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
+        if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
             what = "RGB or gray uint8, rows x columns"
             raise ValueError(f"a scan is {what}, not {scan.dtype} {scan.shape}")
-        scan = np.ascontiguousarray(scan)  # torch reads no array backwards
+        scan = np.require(scan, requirements=["C", "W"])  # as torch wants them
         read = lambda start, stop: scan[start:stop]  # noqa: E731
         kind = "colour" if colours else "gray"
         opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, kind=kind, read=read))

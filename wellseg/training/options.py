@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from wellseg.net.options import ModelConfig, at_least, check_norm
 
-WINDOW_ROWS = 2_000
-"""Of weights trained on crops: benchmarks/README.md, "Statistics of windows"."""
+WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/README.md, "Statistics of windows"
 Preset = Literal["tiny", "quick", "train", "full"]
 
 

@@ -48,8 +48,7 @@ class Segmenter(LightningModule):
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
     with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``.
-    skipped: how often which log could not be read, also before a resumption; ``net.window_rows``
-    is kept alike.
+    skipped: how often which log could not be read, also before a resumption.
     """
 
     def __init__(
@@ -72,6 +71,13 @@ class Segmenter(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.skipped.update(checkpoint["skipped"])
         self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # or older
+        for optimizer in checkpoint["optimizer_states"]:  # what is asked for now holds
+            for group in optimizer["param_groups"]:
+                group["lr"] *= self.optim.lr / group["initial_lr"]
+                group["initial_lr"] = self.optim.lr
+            optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
+        for schedule in checkpoint["lr_schedulers"]:
+            schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
         self.free_bytes = self.free_bytes or free_bytes(self.device)

@@ -40,6 +40,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Checkpoint(ModelCheckpoint):
     """Also keeps the best of what ``trainer.validate`` scores; not what a failing run ends with."""
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Of a run whose folder was moved or copied, too: Lightning would forget which was best."""
+        was, here = str(state["dirpath"]), str(self.dirpath)
+        moved = {key: it.replace(was, here) for key, it in state.items() if isinstance(it, str)}
+        best = {path.replace(was, here): it for path, it in state["best_k_models"].items()}
+        super().load_state_dict({**state, **moved, "best_k_models": best})
+
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.state.fn == "fit":
             super().on_validation_end(trainer, module)
