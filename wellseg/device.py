@@ -17,7 +17,7 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     except RuntimeError:
         raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", found) or (device.index or 0) >= (torch.cuda.device_count() or 1):
-        raise ValueError(f"--device {name}: this PyTorch sees no CUDA GPU of that name; use --device cpu")
+        raise ValueError(f"--device {name}: this PyTorch sees no CUDA GPU there; use --device cpu")
     return device
 
 
