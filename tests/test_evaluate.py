@@ -170,6 +170,8 @@ def test_worst_pictures(data: Path, masks: Path, tmp_path: Path) -> None:
     assert run(data, "--masks", masks, "--out", tmp_path / "3", "--worst", 2) == 0
     names = sorted(path.name for path in (tmp_path / "3" / "worst").glob("curves*"))
     assert names == ["curves-01-b.png", "curves-02-a.png"]
+    assert run(data, "--masks", masks, "--out", tmp_path / "3", "--worst", 1) == 0
+    assert not (tmp_path / "3" / "worst" / "curves-02-a.png").exists()  # of the run before
     picture = cv2.imread(str(tmp_path / "worst" / "curves-01-b.png"))
     assert picture is not None and picture.shape == (ROWS, COLUMNS, 3)
 

@@ -129,6 +129,26 @@ def test_reports_are_read_where_all_results_are(memory):
     assert not find_done(tasks, Settings(config, {"x": 2}))
 
 
+def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"scan")
+    config = PredictConfig([str(tmp_path)], curves=True, view=True)
+    (task,) = list_tasks(config.scans, None)[0]
+    report = {"rows": 3, "columns": 4, "seconds": 1, "scan_version": task.version}
+    (tmp_path / "a.json").write_text(json.dumps(report))
+    ends = [".mask.tif", ".overlay.png", ".probability.tif", ".curves.csv", ".las", ".html"]
+    for end in ends:
+        (tmp_path / f"a{end}").touch()
+    (tmp_path / "a.view").mkdir()
+    settings = Settings(config, {})
+    assert find_done([task], settings)
+    for end in [*ends, ".view"]:
+        (tmp_path / f"a{end}").rename(tmp_path / "elsewhere")
+        assert not find_done([task], settings), end
+        (tmp_path / "elsewhere").rename(tmp_path / f"a{end}")
+    (tmp_path / "a.las").rename(tmp_path / "a.1.las")  # wellseg curves made two logs of it
+    assert find_done([task], settings)
+
+
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
     memory.pipe("/s/a.tif", b"scan")
     task = Task("a.tif", "memory://s/a.tif", "memory://o/a")
@@ -289,6 +309,12 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     wrong = subprocess.run([*start, "--device", "cuda:0"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "sees no CUDA GPU" in wrong.stderr, wrong.stderr
     assert len(wrong.stderr.splitlines()) == 1
+
+    large = [*start, "--memory", "64GB"]
+    with subprocess.Popen(large, stderr=subprocess.PIPE, text=True) as process:
+        waits = "no machine of the cluster has 1 cores (--threads) and 64GB (--memory)"
+        assert waits in process.stderr.readline()
+        process.kill()
 
     with subprocess.Popen(start, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: s3.glob("archive/masks/*.json"), process)

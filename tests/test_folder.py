@@ -201,6 +201,13 @@ def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):
     assert tasks[2].stem == os.path.join("out", "deep", "c")
 
 
+def test_a_page_of_all_scans_stands_where_all_results_lie(folder, tmp_path):
+    (alone := tmp_path / "alone.tif").write_bytes(b"scan")
+    assert list_tasks([f"{folder}/"], None)[1] == str(folder)
+    assert list_tasks([str(folder), str(alone)], None)[1] is None
+    assert list_tasks([str(folder), str(alone)], "out")[1] == "out"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
 def test_names_that_are_not_utf_8(no_pool, tmp_path, weights, capsys):
     name = os.fsdecode(b"caf\xe9, 1\n2.tif")

@@ -140,7 +140,7 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     more = [*few[:-1], 1e-9, "--steps", 8, "--out", tmp_path / "moved", "--resume"]
     run(*more, status=2)
     assert "was begun with --data.root" in capsys.readouterr().err
-    run(*more, "--data.root", data_set)
+    run(*more, "--data.root", data_set.rename(tmp_path / "own"))  # it moved, too
     after = torch.load(tmp_path / "moved" / "checkpoints" / "last.ckpt", weights_only=True)
     assert after["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-9
     scores = [it for it in after["callbacks"].values() if it["monitor"]]
@@ -260,9 +260,8 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     assert read_header(weights)["window_rows"] == 2000
     save_weights(weights, load_model(weights), {**read_header(weights), "window_rows": 300})
     run(*few, "--weights", weights, "--optim.lr", 1e-12, "--out", second)
-    run(
-        *few, "--model.widths", "[8,24]", "--resume", "--out", second
-    )  # without --weights, at its end
+    # Without --weights, at its end.
+    run(*few, "--model.widths", "[8,24]", "--resume", "--out", second)
     assert read_header(second / "model.safetensors")["window_rows"] == 300
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():
@@ -371,6 +370,7 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
         (["--data.root", "nowhere"], "nowhere"),
         (["--weights", "nothing"], "no weights 'nothing'"),
         (["--trainer.devicez", "2"], "devicez"),
+        (["--trainer.devices.all", "2"], "devices.all"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):

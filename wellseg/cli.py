@@ -93,8 +93,8 @@ def parse(
                 words_of = ",".join(map(str, value)) if isinstance(value, list) else str(value)
                 known[name].default = words_of if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
-            group, _, last = name.rpartition(".")
-            (given.setdefault(group, {}) if group else given)[last] = value
+            *group, last = name.split(".", 1)
+            (given.setdefault(*group, {}) if group else given)[last] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}

@@ -96,6 +96,8 @@ def evaluate(config: EvaluateConfig) -> int:
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     write_csv(config.out / "scores.csv", columns, rows.values())
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
+    for earlier in (config.out / "worst").glob("*curves-*.png"):
+        earlier.unlink()
     for kind in ("curves", "no-curves"):
         chosen = {log: row for log, row in rows.items() if (F1 in row) == (kind == "curves")}
         bad = {log: 1 - row[F1] if F1 in row else row[FALSE] for log, row in chosen.items()}

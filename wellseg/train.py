@@ -63,7 +63,7 @@ def train(
         if json.dumps(begun) != json.dumps(model):
             raise ValueError(f"{config.out} was begun with --model {begun}: --resume with the same")
         root = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))["data"]["root"]
-        if root != (config.data.root and str(config.data.root)):
+        if root and not config.data.root:  # the folder itself may have moved
             raise ValueError(f"{config.out} was begun with --data.root {root}: give it again, too")
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     if config.weights:

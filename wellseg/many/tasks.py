@@ -99,7 +99,7 @@ def list_tasks(
             tasks.setdefault(scan, Task(file.name, scan, stem, file.version, file.size_bytes))
     if not tasks and not not_read:
         raise ValueError(f"{scans[0]}: only masks of wellseg, no scan")
-    folder = out if folders and out else folders[0] if len(folders) == 1 else None
+    folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     stems = Counter(task.stem for task in tasks.values())
@@ -138,7 +138,9 @@ def is_done(
         return None
     config = settings.config
     curves = config.curves and not report.get("curves_left_out")
-    asked = {".probability.tif": config.probability, ".html": config.view, ".curves.csv": curves}
+    las = ".1.las" if there(task.stem + ".1.las") else ".las"
+    asked = {".probability.tif": config.probability, ".curves.csv": curves, las: curves}
+    asked |= dict.fromkeys((".html", ".view"), config.view)
     ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
     ends += [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
     whole = all(there(task.stem + end) for end in ends)
