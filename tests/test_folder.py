@@ -297,6 +297,15 @@ def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
     assert jobs == 1 and shared.config.memory < 1e9 and said in capsys.readouterr().err
 
 
+def test_a_container_has_the_cores_that_its_quota_is_worth(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
+    quota = tmp_path / "cpu.max"
+    for text, cores in (("350000 100000", 4), ("20000 100000", 1), ("max 100000", 16), ("", 16)):
+        quota.write_text(text)
+        assert engines.count_cores(quota) == cores
+    assert engines.count_cores(tmp_path / "none") == 16
+
+
 # What is not a scan, or more than one
 
 

@@ -93,8 +93,8 @@ def parse(
                 words_of = ",".join(map(str, value)) if isinstance(value, list) else str(value)
                 known[name].default = words_of if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
-            *group, last = name.split(".", 1)
-            (given.setdefault(*group, {}) if group else given)[last] = value
+            group, _, last = name.partition(".")
+            (given.setdefault(group, {}) if last else given)[last or group] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -47,9 +48,9 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.config = settings, settings.config
-        if self.config.threads:
-            torch.set_num_threads(self.config.threads)
-            cv2.setNumThreads(self.config.threads)
+        threads = self.config.threads or min(torch.get_num_threads(), count_cores())
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
         pick_device(self.config.device)  # or every scan would fail for it
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
@@ -159,9 +160,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
     """Cores and memory of each worker, and how many workers."""
-    config, cores = settings.config, os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
-        cores = len(os.sched_getaffinity(0))
+    config, cores = settings.config, count_cores()
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
@@ -174,6 +173,18 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)
     each_bytes = max(1, (memory_bytes - PARENT_BYTES) // jobs)
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
+
+
+def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Those that this process may use; of a container (cgroup v2) as many as its share of time is
+    worth, which PyTorch does not know: of more threads, all are stopped for a part of it."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
+        cores = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):  # no container, or one that may take all ("max")
+        time, period = map(int, quota.read_text().split())
+        cores = min(cores, max(1, round(time / period)))
+    return cores
 
 
 def end_with_parent() -> None:
@@ -216,7 +227,8 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
         mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
         have: Any = ray.cluster_resources
-        each = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes: Any = ray.nodes
+        each = [node["Resources"] for node in nodes() if node["Alive"]]
         if not any(threads <= n.get("CPU", 0) and memory_bytes <= n["memory"] for n in each):
             needs = f"{threads} cores (--threads) and {settings.config.memory} (--memory)"
             screen.say(f"no machine of the cluster has {needs}: waiting for one")
