@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from wellseg import compare
-from wellseg.compare import choose_rates, report, verdict
 from wellseg.net.options import ModelConfig
+from wellseg.scores.tables import choose_rates, report, verdict
 from wellseg.training.options import OptimConfig
 
 TINY = compare.Size((8, 16), 3, 1, "tiny", 16)

@@ -164,10 +164,6 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"masks/x\.tif: no such mask"):
         list_logs(tmp_path)
     (tmp_path / "masks" / "x.tif").touch()
-    with pytest.raises(
-        ValueError, match="unknown split 'Test': choose one of train, val, test, all"
-    ):
-        list_logs(tmp_path, "Test")
     (tmp_path / "images" / "x.tiff").touch()
     with pytest.raises(ValueError, match=r"both x\.tif and x\.tiff"):
         list_logs(tmp_path)

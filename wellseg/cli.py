@@ -15,7 +15,6 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
 
-from wellseg import __version__
 from wellseg.scan import ScanError, one_line
 
 Options = TypeVar("Options")
@@ -64,7 +63,6 @@ def parse(
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=__version__, help="Show it.")
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options, positional)
     words = list(sys.argv[1:] if argv is None else argv)

@@ -16,12 +16,10 @@ has the best mean F1@3px on the validation logs: to choose it by the other would
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from wellseg import train
@@ -29,14 +27,11 @@ from wellseg.cli import program
 from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least, check_norm
 from wellseg.scan.atomic import write_csv, write_file
-from wellseg.synth import draw_logs
-from wellseg.training.data_folder import claim, list_logs
+from wellseg.scores import Row
+from wellseg.synth import claim, draw_logs
+from wellseg.training.data_folder import list_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
 from wellseg.weights import load_model
-
-Row = dict[str, Any]
-SCORES = ("f1", "dice", "false_px_per_row")
-"""The first two of logs with a curve, the last (false centreline pixels) of those without."""
 
 
 @dataclass
@@ -103,6 +98,7 @@ def compare(config: CompareConfig) -> None:
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
+    from wellseg.scores.tables import SCORES, report
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
@@ -193,62 +189,6 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
             if not scores.has_curves:
                 found = {"false_px_per_row": scores.false_centreline_px_per_row}
             yield {"set": test_set, "mode": mode, "log": log.name, **found}
-
-
-def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
-    """Markdown: each norm and mode at its rate: scores, and how it differs from the last norm."""
-    rates = choose_rates(rows)
-    scores: dict[Any, dict[Any, float]] = defaultdict(dict)
-    for row in rows:
-        way = row["norm"], row["mode"]
-        for score in row.keys() & SCORES if rates.get(way) == row["rate"] else ():
-            scores[*way, row["set"], score][row["seed"], row["log"]] = row[score]
-    for test_set in sorted({row["set"] for row in rows} - {"validation"}):
-        yield f"## {test_set}\n"
-        yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | less {norms[-1]} |"
-        yield "|---|---|---|---|---|---|"
-        last = scores[norms[-1], "evaluation", test_set, "f1"]
-        for way in sorted(rates, key=lambda way: (norms.index(way[0]), way[1])):
-            f1, false = scores[*way, test_set, "f1"], scores[*way, test_set, "false_px_per_row"]
-            columns = scores[*way, "validation", "f1"], f1, false
-            cells = [f"{fmean(of.values()):.3f}" if of else "" for of in columns]
-            cells.append(verdict(f1, last) if f1 is not last else "")
-            name = way[0] + ", own statistics" * (way[1] == "own")
-            yield f"| {name} | {rates[way]:g} | {' | '.join(cells)} |"
-        yield ""
-
-
-def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
-    """Of each norm and mode the rate with the best mean F1@3px of the validation logs.
-
-    Of rates with the most seeds alone: at the others a run diverged or is not done yet.
-    """
-    f1 = defaultdict(list)
-    for row in rows:
-        if row["set"] == "validation" and "f1" in row:
-            f1[row["norm"], row["mode"], row["rate"]].append(row["f1"])
-    best_last = sorted(f1, key=lambda key: (len(f1[key]), fmean(f1[key]), -key[2]))
-    return {(norm, mode): rate for norm, mode, rate in best_last}
-
-
-def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
-    """A difference in words, paired by seed and log, with Student's 95 % interval over seeds.
-
-    first, second: scores by (seed, log).
-    """
-    from scipy import stats
-
-    by_seed = defaultdict(list)
-    for seed, log in first.keys() & second.keys():
-        by_seed[seed].append(first[seed, log] - second[seed, log])
-    deltas = [fmean(each) for each in by_seed.values()]
-    if len(deltas) < 2:
-        return f"{deltas[0]:+.3f}, of one seed" if deltas else "nothing to compare"
-    found = stats.ttest_1samp(deltas, 0)
-    low, high = found.confidence_interval()
-    said = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-    interval = f"95 % {low:+.3f} to {high:+.3f}, p {found.pvalue:.3f}, {len(deltas)} seeds"
-    return f"{said}: {fmean(deltas):+.3f} ({interval})"
 
 
 main = program(compare, CompareConfig, "compare", __doc__, None, "the same command goes on")

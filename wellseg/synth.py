@@ -7,14 +7,14 @@ The same seed gives the same logs on any machine. Logs that are there are not dr
 interrupted run goes on, and a larger count adds to it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.net.options import at_least
-from wellseg.scan.atomic import write_csv
-from wellseg.training.data_folder import claim
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.training.options import Preset
 
 NOTE = "corpus.json"
@@ -68,6 +68,18 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
             drawn += 1
     write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
     return drawn
+
+
+def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
+    """Leave a note of what a folder is for, or find that very note in it.
+
+    Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
+    """
+    path, text = folder / note, json.dumps(about, indent=1)
+    if not path.exists():
+        write_file(path, text.encode())
+    elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
+        raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
 
 
 main = program(synth, SynthConfig, "synth", __doc__, "out", "the same command goes on")

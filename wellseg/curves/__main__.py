@@ -33,8 +33,6 @@ def curves(config: CurvesConfig) -> None:
     name = given.name.removesuffix(ENDING)
     report = read_report(str(given.with_name(f"{name}.json")))
     scan = config.scan or Path(report.get("scan_path", ""))
-    if config.scan and not scan.is_file():
-        raise ValueError(f"--scan {scan}: no such file")
     if not config.depth and report.get("depth"):  # of predict, as the threshold
         names = ["depth", "step"] + ["depth_unit"] * (config.depth_unit == "ft")  # if not said now
         config = replace(config, **{name: report[name] for name in names if report.get(name)})
@@ -44,7 +42,7 @@ def curves(config: CurvesConfig) -> None:
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
-        if scan.is_file():
+        if config.scan or scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
             seen = files.enter_context(open_scan(scan, page, colour=True, invert=invert))
             if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:

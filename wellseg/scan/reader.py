@@ -73,8 +73,7 @@ def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:
 
 
 def _is_own_scan(page: Any, largest: "Scan") -> Any:
-    # NewSubfileType (254) is 1 for a reduced copy, 4 for a mask; SubfileType (255) 2 for a copy.
-    if int(page.tags.valueof(254) or 0) & 5 or page.tags.valueof(255) == 2:
+    if page.is_reduced or page.is_mask:  # as its tags have it
         return False
     down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
     shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)

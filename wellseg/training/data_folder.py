@@ -10,13 +10,10 @@ Only names are looked at here; nothing is decoded, so listing a large folder tak
 
 import csv
 import hashlib
-import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from wellseg.scan.atomic import write_file
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -46,11 +43,9 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     made from the wells' names, see `split_wells`. Wells are those of split.csv, or what the names
     have before their first "_": "42123" of "42123_gr".
 
-    Raises ValueError: an unknown split, an incomplete folder, a split.csv that does not fit.
+    Raises ValueError: an incomplete folder, a split.csv that does not fit.
     """
     root = Path(root)
-    if split not in (*SPLITS, "all"):
-        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
     found = _visible_files(root / "images", IMAGE_SUFFIXES)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
@@ -144,15 +139,3 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     if missing := images.keys() - rows.keys():
         raise ValueError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
     return rows
-
-
-def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
-    """Leave a note of what a folder is for, or find that very note in it.
-
-    Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
-    """
-    path, text = folder / note, json.dumps(about, indent=1)
-    if not path.exists():
-        write_file(path, text.encode())
-    elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
-        raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
