@@ -32,8 +32,9 @@ stroke wide: nearly horizontal. The last was chosen on drawn logs and labelled r
 COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they go so far."""
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # that say what a curve looks like: enough; at most
-WIDTH, STYLE, COLOUR = 8.0, 12.0, 25.0
-"""Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255."""
+WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
+"""Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255. The
+second was chosen on drawn logs."""
 LEAP, SHORT = 0.3, 20.0
 """For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
 half of that, shorter ones less: dots and dashes."""

@@ -162,7 +162,7 @@ def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int)
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
-    ink = cv2.erode(gray, np.ones((3, 3), np.uint8)) < DARK_INK
+    ink = cv2.erode(gray, np.ones((1, 3), np.uint8)) < DARK_INK  # not down: dots are close
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         stroke = (layers == layer).view(np.uint8)
