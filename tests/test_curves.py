@@ -277,6 +277,14 @@ def test_dots_dashes_and_solid_strokes_have_their_styles():
     assert found == ["dotted", "dashed", "solid", "solid"]
 
 
+def test_gaps_of_two_rows_tell_a_dotted_curve_from_a_solid_one():
+    solid, dotted = sine(300, 60, 700), sine(300, 60, 500, 2)
+    ink = draw(solid) | np.where(ROWS[:, None] % 5 < 3, draw(dotted), np.uint8(0))
+    found = follow(draw(solid, dotted), gray=255 - ink)
+    assert sorted(curve.style for curve, _ in found) == ["dotted", "solid"]
+    is_each(found, [solid, dotted])
+
+
 def test_a_curve_behind_another_ends_where_they_met():
     long, short = sine(300, 40, 900), 200 + ROWS * 0.25
     met = int(np.argmax(short > long - 2))
