@@ -119,6 +119,8 @@ class Window:
         curves = [(i, curve) for i in uppers for curve in scene.strands[i].waiting]
         if not mine or not curves:
             return []
+        if len(curves) == len(slots) == 1:
+            return curves
         looks = np.array([curve.look for _, curve in curves])
         cost = unlike(looks[:, None], scene.ahead[[j for _, j in slots]])
         cost += [[scene.cost.get((i, j), NEVER) for _, j in slots] for i, _ in curves]
