@@ -256,7 +256,9 @@ def solve(
     ends = np.full(count, end_cost)
     price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
     wanted = np.concatenate([-np.maximum(given, 0), free])
-    answer = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
+    answer = linprog(
+        price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False}
+    )
     if answer.x is None:
         raise RuntimeError(f"no assignment of strands: {answer.message}")
     curves: Indices = np.rint(answer.x).astype(np.int64)
