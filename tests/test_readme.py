@@ -12,6 +12,7 @@ import tifffile
 
 from wellseg.__main__ import COMMANDS, main
 from wellseg.training.options import TrainConfig
+from wellseg.weights import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/batch-size-one.md"]
@@ -106,3 +107,12 @@ def test_the_version_stands_in_the_changelog() -> None:
     from wellseg import __version__
 
     assert f"## [{__version__.partition('.dev')[0]}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("document", ["README.md", "benchmarks/README.md"])
+def test_the_scores_are_those_of_the_bundled_weights(document: str) -> None:
+    card = (ROOT / f"wellseg/pretrained/{DEFAULT}.md").read_text("utf-8")
+    pages = re.findall(r"^\| pages, \S+ \|(?: [\d.]+ \|){3} ([\d.]+) \|", card, re.MULTILINE)
+    assert len(pages) == 2
+    text = (ROOT / document).read_text("utf-8")
+    assert all(score in text for score in pages), pages
