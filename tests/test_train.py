@@ -106,6 +106,25 @@ def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
     assert (out / "model.safetensors").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_cluster_that_ends_all_processes_of_a_job_loses_nothing(data_set, tmp_path):
+    """SIGTERM to the training and to the workers that read its logs."""
+    common = ["--data.root", data_set, "--steps", 100_000, "--val_every", 2, "--out", tmp_path]
+    words = [str(word) for word in [*SMALL, *common, *SMALL_TRAINER, "--data.workers", 1]]
+    command = [sys.executable, "-m", "wellseg.train", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        last = tmp_path / "checkpoints" / "last.ckpt"
+        while _step_of(last) < 4:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGTERM)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "--resume goes on" in said and "Traceback" not in errors
+
+
 def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path):
     """SIGKILL at any moment: data order, optimiser, schedule and norm buffers go on."""
     common = ["--data.root", data_set, "--steps", 24, "--val_every", 4, "--model.norm", "batch"]

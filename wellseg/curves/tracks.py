@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, median_filter
 from scipy.signal import find_peaks
@@ -196,6 +197,9 @@ def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
     shift = shift.reshape(len(rows), -1)
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
+    if shift.shape[1] == 1:  # slices: several times as fast as an index of each column
+        windows = sliding_window_view(padded, rows.shape[1], 1)
+        return windows[np.arange(len(rows)), most + shift[:, 0]]
     place, moved = most + np.arange(rows.shape[1]), np.empty_like(rows)
     for i, by in enumerate(shift):  # a tall scan has thousands: an index of all would be large
         moved[i] = padded[i, place + by]

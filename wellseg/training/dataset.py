@@ -1,6 +1,7 @@
 """Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
 
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -189,11 +190,13 @@ def load(
         num_workers=workers,
         multiprocessing_context=Workers() if workers else None,
         persistent_workers=workers > 0,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin,
     )
     # In this process: reading a log takes a tenth of the time that evaluating it does.
     return loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])
 
 
-def _one_thread(_worker: int) -> None:
+def _begin(_worker: int) -> None:
     cv2.setNumThreads(1)  # or one a core, beside those of the training step; PyTorch's is one
+    # A cluster ends all of a job: the training then saves its last step, and ends its workers.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
