@@ -22,10 +22,11 @@ from studies.batch_size_one import (
     measure,
 )
 from studies.batch_size_one.collect import committed
+from studies.batch_size_one.docs_parts import difference_said
 from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
-from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.findings import CORRECTED, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.plan import RATES, STEPS
-from studies.batch_size_one.statistics import Difference, Estimate
+from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
 from wellseg.norms.group import half_or_16
 from wellseg.scan.atomic import atomic_file
@@ -33,6 +34,7 @@ from wellseg.scan.atomic import atomic_file
 PAGE = Path(__file__).parents[2] / "docs" / "batch-size-one.md"
 PART = re.compile(r"(<!--=([\w. -]+)-->)(.*?)(<!--/-->)", re.DOTALL)
 
+WAYS = [way for way in TITLES if way != CORRECTED]  # which equals v1 to four digits: table "lag"
 SHOWN = ("like", "real_bilevel", "renders", "real_colour")
 SHOWN_TITLES = [SHORT_SETS[name] for name in SHOWN]
 
@@ -69,6 +71,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     known |= {"state": _state(table), "earlier": _earlier(), "parts": docs_parts.waiting(table)}
     for name, lines in docs_parts.tables(table).items():
         known[name] = _block(lines) if lines else ""
+    known |= docs_parts.sentences(table)
     return known | _identities() | _shares_before() | _measured(measured)
 
 
@@ -100,7 +103,7 @@ def _atlas(table: Table) -> str:
     rates = best_rates(table)
     false_px = "false px a row, no curve there"
     lines = _head("F1@3px, mean (95 %)", "rate", *SHOWN_TITLES, false_px)
-    for way in TITLES:
+    for way in WAYS:
         rate = rates[way.name]
         edge = " (edge)" * (rate in (min(RATES), max(RATES)))
         cells = [_range(figures.f1(table, way, rate, name)) for name in SHOWN]
@@ -121,7 +124,7 @@ def _kept(table: Table) -> str:
     lines = _head(
         "share of its score that is kept", "renders", "real colour", "half and more blank"
     )
-    for way in TITLES:
+    for way in WAYS:
         rate = rates[way.name]
         shares = [figures.kept(table, way, rate, *sets) for sets in shifts]
         shares.append(figures.kept_blank(table, way, rate))
@@ -135,16 +138,14 @@ def _pairs(table: Table) -> str:
     def cell(a: Way, b: Way, name: str) -> str:
         if not table.of(a, rates[a.name], name):
             return ""
-        return _difference(paired(*(table.scores(way, rates[way.name], name) for way in (a, b))))
+        return difference_said(
+            paired(*(table.scores(way, rates[way.name], name) for way in (a, b)))
+        )
 
     lines = _head("difference in F1 (95 %)", *SHOWN_TITLES)
     for a, b in ((V1, GROUP), (OWN, GROUP), (OWN, V1)):
         lines.append(_line(f"{SHORT[a]} − {SHORT[b]}", *(cell(a, b, name) for name in SHOWN)))
     return _block(lines)
-
-
-def _difference(found: Difference) -> str:
-    return _minus(f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
 
 
 def _minus(text: str) -> str:
@@ -159,7 +160,7 @@ def _family(table: Table) -> str:
         what = f"{SHORT[h.a]} − {SHORT[h.b]}{weights}"
         on = SHORT_SETS[h.set] + " (half and more)" * h.most_blank
         d, p, word = known.get(h.name, (None, math.nan, "to come"))
-        cells = (_difference(d), f"{p:.4f}") if d else ("", "")
+        cells = (difference_said(d), f"{p:.4f}") if d else ("", "")
         if d and d.seeds < SEEDS:
             cells = cells[0], "–"
         lines.append(_line(h.name, what, on, *cells, h.expected, word))
@@ -173,13 +174,8 @@ def _lag(table: Table) -> str:
     lines = _head("rate", *lag, *start)
     for at in explanations.refutations(table):
         found = at.by_momentum, at.by_annealing, at.early, at.late
-        lines.append(_line(f"{at.rate:g}", *map(_difference, found)))
-    said = (
-        "Is it lag, is it the buffers' start? If lag, the first two columns are above zero; if the "
-        "start, the third is and the fourth is not (F1 on logs like the training, "
-        "the same weights):"
-    )
-    return _block([said, "", *lines])
+        lines.append(_line(f"{at.rate:g}", *map(difference_said, found)))
+    return _block(lines)
 
 
 # ---- what needs no atlas -------------------------------------------------------------------------

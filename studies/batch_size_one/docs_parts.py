@@ -1,18 +1,22 @@
-"""Tables of parts B to F for docs/batch-size-one.md. A part is shown when all of it is in."""
+"""Tables of parts B to F for docs/batch-size-one.md, and the numbers in its sentences. A part is
+shown when all of it is in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 
 import numpy as np
 
-from studies.batch_size_one.figures import SHORT_SETS
-from studies.batch_size_one.findings import V1, best_rates
+from studies.batch_size_one.explanations import best_threshold
+from studies.batch_size_one.figures import SHORT_SETS, cost_of_blank, kept
+from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import parts, whole_parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.plan import RATES
+from studies.batch_size_one.statistics import Difference
 from studies.batch_size_one.table import SEEDS, Table, Way
 
 REPAIRS = {
@@ -68,10 +72,40 @@ def _markdown(lines: Lines) -> list[str]:
 
 
 def _cell(found: Numbers | None) -> str:
-    if not found:
-        return ""
-    said = f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
-    return said.replace("-", "−")
+    return difference_said(Difference(**{k: found[k] for k in KEYS})) if found else ""
+
+
+KEYS = [field.name for field in fields(Difference)]
+
+
+def difference_said(found: Difference) -> str:
+    """Mean and 95 % interval."""
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})".replace("-", "−")
+
+
+def sentences(table: Table) -> dict[str, str]:
+    """Numbers of sentences about parts A and B, by name; none before all seeds are in."""
+    if len(table.seeds) < SEEDS:
+        return {}
+    rates = best_rates(table)
+    known = {}
+    for rate in RATES[:2]:
+        both = (table.scores(way, rate, "like") for way in (V1, GROUP))
+        known[f"equal {rate:g}"] = difference_said(paired(*both))
+    for word in ("m0.003", "m0.01", "m0.03", "m1.0"):
+        both = (table.scores(way, rates[V1.name], "like") for way in (Way(V1.norm, word), FASTER))
+        known[word] = difference_said(paired(*both))
+    for name, way in {"v1": V1, "own": OWN, "group": GROUP}.items():
+        f1, threshold = best_threshold(table, way, rates[way.name], "renders")
+        known[f"best {name}"] = f"{f1:.2f} at {threshold:g}"
+        cost = cost_of_blank(table, way, rates[way.name])
+        known[f"cost {name}"] = difference_said(cost) if cost else ""
+    if "B" in whole_parts(table):
+        for norm in ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws"):
+            way = Way(norm, "evaluation", "B")
+            shares = (kept(table, way, rate, "renders", "like") for rate in RATES[:2])
+            known[f"kept {norm}"] = " and ".join(f"{s.mean:.2f}" for s in shares if s)
+    return known
 
 
 def _repairs(table: Table) -> Lines:
@@ -84,13 +118,14 @@ def _repairs(table: Table) -> Lines:
 
 def _freezing(table: Table) -> Lines:
     frozen = {(float(r["freeze"]), float(r["rate"])) for r in table.rows if r["freeze"]}
-    yield "statistics frozen after … of the steps, F1", "like the training", "renders", "own: like"
+    head = "statistics frozen after … of the steps, F1 of each seed"
+    yield head, "like the training", "renders", "own: like"
     for share, rate in sorted(frozen):
-        means = [
-            np.nanmean(table.scores(Way("batch_frozen", way, "D"), rate, name, freeze=share).f1)
+        seeds = [
+            np.nanmean(table.scores(Way("batch_frozen", way, "D"), rate, name, freeze=share).f1, 1)
             for way, name in (("evaluation", "like"), ("evaluation", "renders"), ("own", "like"))
         ]
-        yield f"{100 * share:g} %", *map("{:.2f}".format, means)
+        yield f"{100 * share:g} %", *(", ".join(map("{:.2f}".format, each)) for each in seeds)
 
 
 def _norms(table: Table) -> Lines:

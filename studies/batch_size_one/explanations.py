@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from studies.batch_size_one import plan
 from studies.batch_size_one.findings import CORRECTED, FASTER, OWN, V1, paired
+from studies.batch_size_one.score import THRESHOLDS
 from studies.batch_size_one.statistics import Difference
-from studies.batch_size_one.table import Scores, Table, Way
+from studies.batch_size_one.table import Scores, Table, Way, numbers
 
 EARLY = 200
 """A step at which the buffers' start should still cost."""
@@ -51,3 +54,11 @@ def refutations(table: Table) -> list[Refutation]:
             early, late = start("constant", EARLY), start("annealed")
             found.append(Refutation(rate, by_momentum, by_annealing, early, late))
     return found
+
+
+def best_threshold(table: Table, way: Way, rate: float, name: str) -> tuple[float, float]:
+    """The highest mean F1 of a way on a set over the thresholds, and at which: chosen on the very
+    logs, so the most that another threshold could give."""
+    rows = table.of(way, rate, name).values()
+    curve = np.mean([numbers(row["f1_by_threshold"]) for row in rows], axis=0)
+    return float(curve.max()), THRESHOLDS[int(curve.argmax())]

@@ -17,24 +17,24 @@ from studies.batch_size_one.findings import (
     V1,
     blank_shares,
 )
-from studies.batch_size_one.statistics import Estimate, estimate, ratio
+from studies.batch_size_one.statistics import Difference, Estimate, difference, estimate, ratio
 from studies.batch_size_one.table import Scores, Table, Way
 
 TITLES = {
-    V1: "BatchNorm v1, running statistics",
-    CORRECTED: "BatchNorm v1, running statistics, start taken out",
+    V1: "BatchNorm 0.01 (v1), running statistics",
+    CORRECTED: "BatchNorm 0.01 (v1), running statistics, start taken out",
     FASTER: "BatchNorm 0.1, running statistics",
     OWN: "each image's own statistics (InstanceNorm)",
     GROUP: "GroupNorm, half_or_16",
 }
 """In the order in which they are shown."""
 SHORT = {
-    V1: "v1, running",
-    CORRECTED: "v1, running, start taken out",
-    FASTER: "0.1, running",
+    V1: "BatchNorm 0.01, running",
+    CORRECTED: "BatchNorm 0.01, running, start taken out",
+    FASTER: "BatchNorm 0.1, running",
     OWN: "own (InstanceNorm)",
     GROUP: "GroupNorm",
-    ADABN: "v1, 16 unlabelled renders (AdaBN)",
+    ADABN: "AdaBN, 16 renders",
 }
 SHORT_SETS = {
     "like": "like the training",
@@ -42,6 +42,7 @@ SHORT_SETS = {
     "blank": "white paper below",
     "real_bilevel": "real 1-bit",
     "real_colour": "real colour",
+    "blank_cost": "what white paper costs",
 }
 
 
@@ -67,11 +68,22 @@ def kept(table: Table, way: Way, rate: float, shifted: str, known: str) -> Estim
 
 def kept_blank(table: Table, way: Way, rate: float) -> Estimate | None:
     """F1 on half and more of white paper through F1 on the same logs without it."""
+    both = _most_blank(table, way, rate)
+    return both and ratio(both[0].f1, both[1].f1, both[1].wells, both[1].wells)
+
+
+def cost_of_blank(table: Table, way: Way, rate: float) -> Difference | None:
+    """F1 on half and more of white paper less F1 on the same logs without it."""
+    both = _most_blank(table, way, rate)
+    return both and difference(both[0].f1, both[1].f1)
+
+
+def _most_blank(table: Table, way: Way, rate: float) -> tuple[Scores, Scores] | None:
+    """The logs of which half or more is white paper, and the same without it."""
     padded, like = (_with_curves(table, way, rate, name) for name in ("blank", "like"))
     if not padded or not like or not (most := blank_shares(padded) >= 0.5).any():
         return None
-    padded, like = padded.of_logs(most), like.of_logs(most)
-    return ratio(padded.f1, like.f1, like.wells, like.wells)
+    return padded.of_logs(most), like.of_logs(most)
 
 
 def _with_curves(table: Table, way: Way, rate: float, name: str) -> Scores | None:

@@ -15,8 +15,11 @@ function h(tag, about = {}, ...children) {
   return element;
 }
 
-const signed = (x, digits = 2) =>
-  x === null || x === undefined ? "–" : (x < 0 ? "−" : x > 0 ? "+" : "±") + Math.abs(x).toFixed(digits);
+const signed = (x, digits = 2) => {
+  if (x === null || x === undefined) return "–";
+  const said = Math.abs(x).toFixed(digits);
+  return Number(said) === 0 ? said : (x < 0 ? "−" : "+") + said;
+};
 const plain = (x, digits = 2) => (x === null || x === undefined ? "–" : x.toFixed(digits).replace("-", "−"));
 const percent = (x) => (x === null || x === undefined ? "–" : `${Math.round(100 * x)} %`);
 const interval = (d) => `${signed(d.low)} to ${signed(d.high)}`;
@@ -114,13 +117,13 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
     const x = linear(range(rows.flatMap(({ dots }) => dots.map(({ d }) => d)), 0.08), [x0, x1]);
     if (margin) svg.append(h("rect", {
       class: "margin", x: x(-margin), width: x(margin) - x(-margin), y: 0, height: bottom }));
-    const zero = (v) => signed(v, Math.abs(v * 10 - Math.round(v * 10)) > 1e-6 ? 2 : 1).replace(/±0.0+/, "0");
+    const zero = (v) => signed(v, Math.abs(v * 10 - Math.round(v * 10)) > 1e-6 ? 2 : 1).replace(/^0.0+$/, "0");
     xAxis(svg, x, bottom, ticks(...x.domain, narrow ? 4 : 6), zero, xTitle, { grid: bottom });
-    svg.append(h("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: bottom }));
     let top = 0;
     rows.forEach(({ label: words, note, more, dots }, i) => {
       const head = narrow ? (note ? 42 : 26) : 0, room = heights[i] - head;
       if (i) svg.append(h("line", { class: "grid", x1: 0, x2: width, y1: top, y2: top }));
+      svg.append(h("line", { class: "zero", x1: x(0), x2: x(0), y1: top + head, y2: top + heights[i] }));
       const lineY = narrow ? top + 18 : top + heights[i] / 2 + (note ? -3 : 4);
       svg.append(text(0, lineY, words, { class: "row" }));
       if (note) svg.append(text(0, lineY + 16, narrow || !more ? note : `${note}; ${more}`, { class: "tick" }));
@@ -131,7 +134,10 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
         if (d.low !== null)
           svg.append(h("line", { class: `whisker ${kind} ${faint || ""}`, x1: x(d.low), x2: x(d.high), y1: y, y2: y }));
         svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""} ${faint || ""}`, cx: x(d.mean), cy: y, r: 4.5 }, about));
-        if (!narrow) svg.append(text(x1 + 12, y + 4, `${signed(d.mean)}  [${interval(d)}]`, { class: "tick number" }));
+        // On a phone the number stands where there is room, beside the bar.
+        const at = narrow ? (x(d.mean) < width / 2 ? [width, "end"] : [0, "start"]) : [x1 + 12, "start"];
+        const said = narrow ? signed(d.mean) : `${signed(d.mean)}  [${interval(d)}]`;
+        svg.append(text(at[0], y + 4, said, { class: "tick number", "text-anchor": at[1] }));
       });
       top += heights[i];
     });

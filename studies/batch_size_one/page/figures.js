@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const SETS = {
   like: "scans like the training", renders: "renders", blank: "partly blank scans",
-  real_bilevel: "real 1-bit scans", real_colour: "real colour logs", pages: "whole real pages",
+  real_bilevel: "real 1-bit scans", real_colour: "real colour logs", blank_cost: "what white paper costs", pages: "whole real pages",
   tall3200: "3,200 × 480", tall6400: "6,400 × 560", tall12800: "12,800 × 640",
 };
 const notRun = (box, part, data) => {
@@ -46,10 +46,13 @@ function fact(data) {
   const parts = [];
   for (const set of ["like", "renders"]) {
     const d = data.pairs.find((p) => p.way === "m0.01" && p.against === "own" && p.set === set);
-    if (d) parts.push(`on ${d.logs} ${set === "like" ? "drawn scans like the training" : "drawn renders"} `,
-      h("b", { class: "own" }, plain(d.b)), " with the log’s own, ", h("b", { class: "running" }, plain(d.a)), set === "like" ? " with running ones; " : "");
+    const group = data.pairs.find((p) => p.way === "own" && p.against === "group" && p.set === set);
+    if (d && group) parts.push(set === "like" ? " on drawn scans like the training " : "; on drawn renders ",
+      h("b", { class: "own" }, plain(d.b)), " / ", h("b", { class: "running" }, plain(d.a)), " / ", h("b", { class: "group" }, plain(group.b)));
   }
-  if (parts.length) $("fact").append("F1 ", ...parts, ` (${data.seeds}).`);
+  if (parts.length) $("fact").append("F1 within 3 pixels, the log’s own / running / GroupNorm:", ...parts, ` (${data.seeds}).`);
+  const blank = data.family.find((f) => f.name === "H7");
+  if (blank && blank.seeds) $("blank-fact").append(`Over all logs of which half and more is blank, own less running: ${signed(blank.mean)} (95 % ${interval(blank)}).`);
 }
 
 function tradeoff(box, data) {
@@ -64,9 +67,12 @@ function tradeoff(box, data) {
   chart(plot, (width) => {
     const height = Math.min(430, Math.max(300, width * 0.8)), left = 48, bottom = height - 46;
     const svg = frame(width, height, "Share of F1 kept on renders against share kept on blank paper");
-    const ends = (name, of) => of.flatMap((p) => [p[name].mean, ...(p.best ? [p[name].low, p[name].high] : [])]);
-    const x = linear([0, Math.max(0.8, ...ends("renders", points)) * 1.04], [left, width - 10]);
-    const y = linear([Math.min(0.9, ...ends("blank", points)) - 0.03, Math.max(1.02, ...ends("blank", points)) + 0.02], [bottom, 18]);
+    // Some pale points have few seeds and little to keep: the frame is that of the others.
+    const framing = points.filter((p) => p.best || p.depth);
+    const ends = (name) => framing.flatMap((p) => [p[name].mean, ...(p.best ? [p[name].low, p[name].high] : [])]);
+    const x = linear([0, Math.max(0.8, ...ends("renders")) * 1.04], [left, width - 10]);
+    const y = linear([Math.min(0.9, ...ends("blank")) - 0.03, Math.max(1.02, ...ends("blank")) + 0.02], [bottom, 18]);
+    const outside = (p) => p.renders.mean > x.domain[1] || p.blank.mean < y.domain[0] || p.blank.mean > y.domain[1];
     yAxis(svg, y, left, width - 10, ticks(...y.domain, 5), percent);
     xAxis(svg, x, bottom, ticks(...x.domain, 5), percent, "of F1 kept on renders", { grid: bottom - 18 });
     svg.append(text(left, 8, "of F1 kept on blank paper", { class: "axis" }));
@@ -74,7 +80,7 @@ function tradeoff(box, data) {
       const all = [...main.filter((p) => p.way.endsWith(" m0.01")), ...path];
       svg.append(h("path", { class: "line mixed", d: all.map((p, i) => `${i ? "L" : "M"}${x(p.renders.mean)},${y(p.blank.mean)}`).join("") }));
     }
-    for (const p of [...points].sort((a, b) => a.best - b.best)) {
+    for (const p of points.filter((p) => !outside(p)).sort((a, b) => a.best - b.best)) {
       const kind = kindOf(p), cx = x(p.renders.mean), cy = y(p.blank.mean);
       if (p.best) {
         svg.append(h("line", { class: `whisker ${kind}`, x1: x(p.renders.low), x2: x(p.renders.high), y1: cy, y2: cy }));
@@ -95,7 +101,8 @@ function tradeoff(box, data) {
   });
   say(main.find((p) => !p.fixed) || points[0]);
   $("tradeoff-note").textContent = "Large: the best learning rate; pale: the other rates" + (points.some((p) => p.part === "B") ? " and other norms" : "") +
-    (path.length ? "; violet line: own statistics in the first 1, 2, 3 … norms." : ".");
+    (path.length ? "; violet line: own statistics in the first 1, 2, 3 … norms." : ".") +
+    (points.length > points.filter((p) => p.best || p.depth).length ? " Points beyond the frame are left out." : "");
 }
 
 /* --- Differences ------------------------------------------------------------------------------ */
@@ -110,7 +117,7 @@ function family(data) {
     dots: f.seeds ? [{ d: f, hollow: !final }] : [],
   }));
   $("family-state").textContent = final
-    ? "All eight have all twelve seeds: words as pre-registered."
+    ? `All eight have all twelve seeds: words as pre-registered. Holm p of each: at most ${Math.max(...data.family.map((f) => f.p)).toFixed(4)}.`
     : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that has all its rates."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
   forest($("family"), lines, { label: "The eight pre-registered differences", left: 430,
@@ -236,7 +243,7 @@ function differenceLines(box, series, { xs, xTitle, label, xFormat = String, log
     const t = log ? (v) => Math.log2(v + 0.5) : (v) => v;
     const scale = linear([t(xs[0]), t(xs.at(-1))], [left + 6, right]), x = (v) => scale(t(v));
     x.domain = [xs[0], xs.at(-1)];
-    yAxis(svg, y, left, right, ticks(...y.domain, 5), (v) => signed(v, 1).replace("±0.0", "0"));
+    yAxis(svg, y, left, right, ticks(...y.domain, 5), (v) => signed(v, 1).replace(/^0.0$/, "0"));
     const shown = xs.filter((v, i) => log || width > 460 || i % 2 === 0);
     xAxis(svg, x, bottom, shown, xFormat, null);
     svg.append(text((left + right) / 2, bottom + 34, xTitle, { class: "axis", "text-anchor": "middle" }));
@@ -308,15 +315,15 @@ function others(data) {
     }), { label: "Batch sweep", left: 320, xTitle });
   } else notRun(c, "C", data);
   const bySet = (all, dot) => [...new Set(all.map((d) => d.set))].map((set) => ({ label: SETS[set], dots: all.filter((d) => d.set === set).map(dot) }));
-  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480: BatchNorm v1 with running statistics, less two others.");
+  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480: BatchNorm 0.01 (v1) with running statistics, less two others.");
   if (data.sizes) {
     forest(e, bySet(data.sizes, (d) => ({ d, kind: d.against, name: d.against === "group" ? "less GroupNorm" : "less its own statistics" })),
       { label: "Sizes", left: 280, xTitle });
   } else notRun(e, "E", data);
-  const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm.");
+  const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm. Last row: of each norm, its score where half and more is blank less that without the blank.");
   if (data.mixed) {
-    const kinds = ["running", "own", "group", "mixed"], names = [...new Set(data.mixed.map((d) => d.label))];
-    forest(f, bySet(data.mixed, (d) => ({ d, kind: kinds[names.indexOf(d.label) % 4], name: d.label })), { label: "Mixed training", left: 280, xTitle });
+    const kinds = ["running", "soft", "own", "mixed", "group"], names = [...new Set(data.mixed.map((d) => d.label))];
+    forest(f, bySet(data.mixed, (d) => ({ d, kind: kinds[names.indexOf(d.label)], name: d.label })), { label: "Mixed training", left: 280, xTitle });
   } else notRun(f, "F", data);
 }
 

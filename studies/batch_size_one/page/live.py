@@ -27,11 +27,12 @@ from wellseg.scores.masks import score_log
 MOST_PIXELS, LEAST_ROWS, LEAST_F1 = 110_000, 120, 0.3
 """Of a log in the page: a second or so for each mask, room for a curve, which one network finds."""
 QUANTILES = {
-    "strong": (0.9, "a strong case: with running statistics nine in ten of them lose less"),
-    "typical": (0.5, "the middle one: with running statistics half of them lose more, half less"),
-    "reverse": (0.1, "the other side: with running statistics nine in ten of them lose more"),
+    "typical": (0.5, "half of the renders here lose more with running statistics, half less"),
+    "strong": (0.9, "with running statistics it loses more than nearly all of the renders here"),
+    "reverse": (0.1, "with running statistics it loses less than nearly all of the renders here"),
 }
-"""Which renders are shown, by what they lose with running statistics; nothing is picked by eye."""
+"""Which renders are shown, of those small enough and found by one network, by what they lose with
+running statistics; nothing is picked by eye."""
 FIRST_RATE = 1e-3
 """Of the weights in the page before part A has chosen one."""
 
@@ -118,7 +119,7 @@ def strips(nets: dict[str, ResUNet], logs: Logs) -> list[dict[str, Any]]:
     at three quantiles of what running statistics cost; and the middle one of the logs like the
     training. f1: with the page's weights."""
     found = []
-    middle = "a scan like the training, the middle one in what running statistics cost"
+    middle = "of the scans like the training that are small enough, half lose more, half less"
     for name, quantiles in (("renders", QUANTILES), ("like", {"like": (0.5, middle)})):
         given = logs.set(name)
         small = [x for x in given if x.gray.size <= MOST_PIXELS and len(x.gray) >= LEAST_ROWS]

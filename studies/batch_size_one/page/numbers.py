@@ -8,6 +8,7 @@ import numpy as np
 
 from studies.batch_size_one.figures import SHORT, TITLES, kept, kept_blank
 from studies.batch_size_one.findings import (
+    CORRECTED,
     FAMILY,
     GROUP,
     OWN,
@@ -75,20 +76,20 @@ def _share(given: Estimate | None) -> Numbers | None:
 
 
 def trade_off(table: Table) -> list[Numbers]:
-    """Shares of F1 that are kept: A's five ways at every rate, D's depths, norms of B and F."""
+    """Shares of F1 that are kept: A's ways at every rate, D's depths, norms of B and F."""
     rates = best_rates(table)
     points = [
         _point(table, way, rate, best=rate == rates[way.name])
         for way in TITLES
         for rate in RATES
-        if table.of(way, rate, "like")
+        if way != CORRECTED and table.of(way, rate, "like")  # which equals v1 to four digits
     ]
     asked = {(r["part"], r["norm"], r["way"], float(r["rate"])) for r in table.rows}
     for part, norm, name, rate in sorted(asked):
         way = Way(norm, name, part)
         depth = int(name.rpartition(" ")[2]) if name.startswith("own first") else 0
         if (
-            part == "B"
+            (part == "B" and name == "evaluation" and norm != "online")  # which diverged
             or way == Way("hybrid", "m0.1", "F")
             or (depth and rate == rates.get(V1.name))
         ):

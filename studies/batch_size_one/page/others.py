@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from studies.batch_size_one.figures import SHORT
-from studies.batch_size_one.findings import V1
+from studies.batch_size_one.figures import SHORT, TITLES, cost_of_blank
+from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import TALL
-from studies.batch_size_one.page.pairs import Numbers, pair
+from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.table import Table, Way
@@ -66,12 +66,15 @@ def sizes(table: Table) -> list[Numbers] | None:
 
 
 def mixed(table: Table) -> list[Numbers] | None:
-    """Part F: each norm less GroupNorm, all trained on both kinds."""
-    rates, found = _rates(table, "F"), []
-    for name in ("like", "renders", "blank"):
+    """Part F, all trained on both kinds: each norm less GroupNorm; and of each its scores where
+    half and more is white paper less those without it."""
+    rates, found, group = _rates(table, "F"), [], Way("group", "evaluation", "F")
+    for name in ("like", "renders", "real_bilevel", "real_colour"):
         for a, said in MIXED.items():
             if {a.norm, "group"} <= rates.keys():
-                b = Way("group", "evaluation", "F")
-                if d := pair(table, a, b, name, rates[a.norm], rates["group"]):
+                if d := pair(table, a, group, name, rates[a.norm], rates["group"]):
                     found.append({"label": said, "set": name} | d)
+    for a, said in (MIXED | {group: TITLES[GROUP]}).items():
+        if a.norm in rates and (cost := cost_of_blank(table, a, rates[a.norm])):
+            found.append({"label": said, "set": "blank_cost"} | numbers_of(cost))
     return found or None

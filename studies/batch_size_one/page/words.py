@@ -17,8 +17,8 @@ NORMS = {
 """Of part B."""
 MIXED = {
     Way("batch_momenta", "m0.01", "F"): TITLES[V1],
+    Way("batch_momenta", "m0.1", "F"): TITLES[FASTER],
     Way("batch_momenta", "own", "F"): TITLES[OWN],
-    Way("instance", "evaluation", "F"): "InstanceNorm",
     Way("hybrid", "m0.1", "F"): "InstanceNorm in the first stage, BatchNorm 0.1 behind",
 }
 FIXED = {V1, CORRECTED, FASTER, Way("renorm", "evaluation", "B"), Way("online", "evaluation", "B")}
