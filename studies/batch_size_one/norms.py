@@ -222,7 +222,6 @@ class PooledNorm(BatchNormVariant):
     """
 
     pools_images = True
-    forgets_start = False
 
 
 @register("pooled_constant")
