@@ -23,7 +23,7 @@ from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.pairs import pair
-from studies.batch_size_one.page.words import MIXED
+from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
 from studies.batch_size_one.table import Table, Way
@@ -169,6 +169,30 @@ def test_what_is_said_of_training_on_both_kinds():
     for label in (v1, faster):
         for name in ("real_bilevel", "real_colour"):
             assert found[label, name]["mean"] > 0 < found[label, name]["high"]
+
+
+def test_what_is_said_of_other_norms():
+    table = Table(committed())
+    for i, rate in enumerate((3e-4, 1e-3)):
+        shares = [
+            figures.kept(table, Way(norm, "evaluation", "B"), rate, "renders", "like").mean
+            for norm in ("layer", "group16", "group8", "group4")
+        ]
+        assert shares == sorted(shares), "the smaller the groups, the more is kept"
+        found = others.over_rates(table)
+        renders, like = (
+            {k: v[i] for k, v in found[s]["lines"].items()} for s in ("renders", "like")
+        )
+        assert renders[NORMS["groups8"]]["low"] > 0 < like[NORMS["groups8"]]["mean"]
+        assert renders[NORMS["renorm"]]["low"] < 0 < renders[NORMS["renorm"]]["high"]
+        assert min(each[NORMS["group_ws"]]["low"] for each in (renders, like)) > 0
+        assert all(renders[NORMS[norm]]["high"] > 0 for norm in ("group8", "group4")), (
+            "16 no better"
+        )
+    online = {
+        (row["rate"], row["seed"]): row["status"] for row in table.rows if row["norm"] == "online"
+    }
+    assert sorted(online.values()) == 4 * ["diverged"] + 2 * ["ok"]
 
 
 def test_the_bold_claim():

@@ -12,6 +12,7 @@ from torch import nn
 
 from studies.batch_size_one.norms import (
     OnlineNorm,
+    PooledNorm,
     StandardisedConv2d,
     Together,
     pools_images,
@@ -227,7 +228,8 @@ def gradient(net, outputs):
     return torch.cat([each.flatten() for each in grads])
 
 
-def test_pooleds_over_images_of_one_size_are_pytorchs_batch_and_its_gradient():
+def test_pooleds_over_images_of_one_size_are_pytorchs_batch_and_its_gradient(monkeypatch):
+    monkeypatch.setattr(PooledNorm, "forgets_start", False)  # as PyTorch's
     images, net = inks([(16, 24)] * 4), small_net("pooled")
     theirs = copy.deepcopy(net)
     for stage in [*theirs.encoder, *theirs.decoder]:  # PyTorch's own layers
