@@ -62,12 +62,6 @@ def test_ctrl_c_before_a_command_is_there_is_one_line(
     assert capsys.readouterr().err == "wellseg.train: error: stopped\n"
 
 
-def test_modules_that_are_no_commands_say_so() -> None:
-    ran = run("-m", "wellseg.rows.segment")
-    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and not ran.stdout
-    assert "no command rows.segment" in ran.stderr and "predict" in ran.stderr
-
-
 def test_every_module_that_is_a_command_is_listed() -> None:
     modules = [*(ROOT / "wellseg").glob("*.py"), *(ROOT / "wellseg").glob("*/__main__.py")]
     runs = [path for path in modules if RUNS.search(path.read_text("utf-8"))]

@@ -23,7 +23,7 @@ from wellseg.many.engines import run_here
 from wellseg.net.options import parse_bytes
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.predict import main
-from wellseg.results.overlay import HEAD_PX, FoldedPage
+from wellseg.results.one_scan import HEAD_PX, FoldedPage
 from wellseg.scan.pictures import to_channels, to_gray
 from wellseg.weights import load_model, read_header, save_weights
 
@@ -383,7 +383,7 @@ def test_what_is_no_size_is_refused(text):
 
 
 def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(monkeypatch):
-    monkeypatch.setattr("wellseg.results.overlay.PAGE_PIXELS", 20_000)
+    monkeypatch.setattr("wellseg.results.one_scan.PAGE_PIXELS", 20_000)
     gray, mask = np.full((900, 100), 255, np.uint8), np.zeros((900, 100), np.uint8)
     mask[:, 37] = 255
     pages = []

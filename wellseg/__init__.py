@@ -6,7 +6,6 @@
 Importing this does not import torch.
 """
 
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -19,10 +18,3 @@ def __getattr__(name: str) -> Any:
         home = "wellseg.weights" if name == "load_model" else "wellseg.rows.segment"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")
-
-
-if sys.argv[:1] == ["-m"]:  # Python looks for a module, whose name stands in orig_argv alone
-    _module = sys.orig_argv[-len(sys.argv)].partition("wellseg.")[2]
-    _program = import_module("wellseg.__main__") if _module else None
-    if _program and _module not in _program.COMMANDS:
-        _program.main([_module])  # says so: run, it would do nothing and look like success

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -34,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
             if near == [unknown[1]]:
                 advice = "it stands alone, before the options"
-            if name.rpartition(".")[2] in OF_OTHER_PROGRAMS:
+            if name.rpartition(".")[2] in OF_OTHER_PROGRAMS and self.prog == "train":
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
         if missing := re.match(r"the following arguments are required: (\w+)", message):
@@ -73,23 +74,14 @@ def parse(
     _sleep_where_busy()
     given: dict[str, Any] = {}
     try:
-        flags, others = parser.parse_known_args(words)
-        file: dict[str, Any] = {}
-        if "config" in flags:
+        flags, _ = parser.parse_known_args(words)
+        if "config" in flags:  # before what was given, which wins; --config ends the last list
             with open(flags.config, "rb") as stream:
-                file = _flat(yaml.safe_load(stream) or {})
-        for name in {word.partition("=")[0] for word in (*others, *file)}:
+                file = _words(yaml.safe_load(stream), "--", parser)
+            words = [*file, "--config", flags.config, *words]
+        for name in {word.partition("=")[0] for word in words}:
             if name.startswith("--trainer."):  # lightning's, whatever they are called
                 parser.add_argument(name, type=yaml.safe_load)
-        known = {f"--{action.dest}": action for action in parser._actions}
-        for name, value in file.items():
-            if name not in known:
-                parser.error(f"unrecognized arguments: {name}")
-            if value is not None:  # argparse reads a default that is a word as if it were given
-                if known[name].nargs == "+" and not isinstance(value, list):
-                    value = [str(value)]
-                words_of = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-                known[name].default = words_of if known[name].nargs is None else value
         for name, value in vars(parser.parse_args(words)).items():
             group, _, last = name.partition(".")
             (given.setdefault(group, {}) if last else given)[last or group] = value
@@ -159,7 +151,7 @@ def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: 
             inner = parser.add_argument_group(f"{name}: {about}")
             _add_options(parser, inner, hint, None, f"{name}.")
             continue
-        if field.default not in (None, False, MISSING):
+        if not any(field.default is each for each in (None, False, MISSING)):
             text += f" (default: {str(field.default).strip('()').removesuffix('.0')})"
         how: dict[str, Any] = {"type": partial(_read, hint), "help": text.replace("%", "%%")}
         if hint is bool and not field.default:
@@ -185,9 +177,14 @@ def _read(hint: Any, word: str) -> Any:
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")
 
 
-def _flat(options: Any, key: str = "--") -> dict[str, Any]:
-    """{"model": {"norm": "batch"}} -> {"--model.norm": "batch"}."""
-    if not isinstance(options, dict):
-        return {key.rstrip("."): options}
-    inner = (_flat(value, f"{key}{name}.") for name, value in options.items())
-    return {name: value for each in inner for name, value in each.items()}
+def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
+    """{"model": {"norm": "batch"}} -> ["--model.norm=batch"]: what a file says, as on the line."""
+    if isinstance(options, dict):
+        each = (_words(value, f"{key}{name}.", parser) for name, value in options.items())
+        return list(chain.from_iterable(each))
+    if options in (None, []):
+        return []
+    name, values = key.rstrip("."), options if isinstance(options, list) else [options]
+    if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
+        return [name, *map(str, values)]
+    return [f"{name}={','.join(map(str, values))}"]

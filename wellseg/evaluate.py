@@ -10,13 +10,11 @@ with F1@3px of 0.95 or more; where labels have whole curves, also how these are 
 Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 wrong usage.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
@@ -26,12 +24,6 @@ from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1, FALSE, HEADINGS, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
 from wellseg.weights import load_model
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from wellseg.scores.identity import IdentityScores
-    from wellseg.scores.masks import Mask, Scores
 
 
 @dataclass
@@ -77,7 +69,7 @@ def evaluate(config: EvaluateConfig) -> int:
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows: dict[LogFiles, Row] = {}
-    followed: dict[str, IdentityScores | None] = {}
+    followed: dict[str, Any] = {}
     errors = Console(stderr=True, soft_wrap=True, highlight=False, style="red")
     for log in track(logs, "scoring", console=errors, transient=True):
         try:
@@ -142,11 +134,9 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
     return lambda log: segment(model, log.image, **options)
 
 
-def score_files(
-    log: LogFiles, mask: Mask, probability: NDArray[Any] | None = None
-) -> tuple[Scores, IdentityScores | None]:
-    """Score a mask, bool (rows, columns), against a log's files; and where its probability is given
-    and the label says which strokes are one curve, the curves that are followed in it."""
+def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any, Any]:
+    """`Scores` of a mask, bool (rows, columns), against a log's files; and where its probability is
+    given and the label says which strokes are one curve, `IdentityScores` of those followed."""
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower

@@ -11,6 +11,7 @@ weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04
 Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -77,11 +78,11 @@ def mine_all(config: PaperConfig) -> int:
     from wellseg.scan.reader import open_scan
     from wellseg.training.masks import write_log
 
-    tasks = {Path(task.scan): task for task in list_tasks(config.scans, None)[0]}
+    tasks = {Path(task.scan): task for task in list_tasks(config.scans, str(config.out))[0]}
     net, previews = load_model(config.weights), config.out / "previews"
     found = dict.fromkeys(tasks, 0)
     for number, (path, task) in enumerate(tasks.items(), 1):
-        stem = re.sub(r"[\\/]", "-", task.name).removesuffix(path.suffix)
+        stem = re.sub(r"[\\/]", "-", os.path.relpath(task.stem, config.out))
         try:
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config):

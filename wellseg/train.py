@@ -48,7 +48,7 @@ def train(
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     config = replace(config, model=choose_network(config, asked))
     # Lightning starts the other processes of a ddp run with the same command: one writes.
-    first = "LOCAL_RANK" not in os.environ
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
     say = print if first and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
     resumed = last if config.resume and last.exists() else None

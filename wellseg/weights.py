@@ -1,7 +1,5 @@
 """Weights in safetensors files with one JSON header. Nothing is unpickled, nothing is fetched."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +31,7 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
     raise ValueError(f"no weights {name!r}: give {known}")
 
 
-def save_weights(path: Path, net: nn.Module, header: dict[str, Any]) -> None:
+def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
     """Write the network's tensors and the header, whole or not at all. header: JSON values, with
     ``model``, the ModelConfig as a dictionary."""
     from safetensors.torch import save
@@ -68,7 +66,7 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def load_model(name_or_path: str | Path | None = None) -> nn.Module:
+def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     """A network with trained weights, in evaluation mode: `to_ink`'s (1, C, H, W) -> logits.
 
     Its ``window_rows``, an int or None, is the header's: the rows of the windows that norms take

@@ -21,9 +21,8 @@ from scipy.sparse import block_array, coo_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.strands import HALF, START, STOP, Chain, Indices, pairs_between
-from wellseg.curves.tracks import Tracks
+from wellseg.curves.tracks import Floats, Tracks
 
-Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.complexfloating[Any]]
 
 STRAND_ROWS, STRAND_WIDE = 3, 14

@@ -1,7 +1,5 @@
 """A curve, and its place in every row."""
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -51,7 +49,7 @@ class Curve:
     """Rows in which it could have been mistaken for another."""
     look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0]))
     """As linking.py has it: half its width, its colour."""
-    chunks: array[int] = field(default_factory=lambda: array("q"))
+    chunks: "array[int]" = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, median_filter
 from scipy.signal import find_peaks
 
+from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
 
@@ -41,7 +42,6 @@ FAR, CUT, DRAWN, GAIN, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
 """What lying far and a cut cost, a drawn border earns, a shared one gains, a grid has at least."""
 
 Floats = NDArray[np.floating[Any]]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,9 @@ def list_tasks(
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
         folders += [place] if is_folder else []
         reason = "convert what holds a log to TIFF"
-        not_read |= {Task(name, name, name): Outcome("not read", reason) for name in others}
+        not_read |= {
+            Task(name, join(place, name), name): Outcome("not read", reason) for name in others
+        }
         for file in readable:
             scan = join(place, file.name) if is_folder else place
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)

@@ -35,14 +35,10 @@ class ResUNet(nn.Module):
     that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b), so a sum costs half the convolution
     of a concatenation and needs no copy.
 
-    patch: 1 works at full resolution. 2 folds each 2 x 2 pixels into 4 channels first (lossless)
-        and unfolds 4 logits at the end: a third of the work.
-    widths: channels of each stage, each at half the resolution of the one before.
-    norm, momentum: see ``wellseg.norms.make_norm``.
-    separable: 3x3 convolutions of each channel by itself, then 1x1 across (arXiv 1704.04861).
-    colour: scans with colours have weights of their own, ``of_colour``: to tell a print's colours
-        is another task than to tell worn black from black, and one network does both less well.
-    channels: of the input.
+    The options are those of ``ModelConfig``. patch 2 folds each 2 x 2 pixels into 4 channels first
+    (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: weights of
+    their own, ``of_colour``, as to tell a print's colours is another task than to tell worn black
+    from black, and one network does both less well. channels: of the input.
     """
 
     recompute = False

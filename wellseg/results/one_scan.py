@@ -1,4 +1,4 @@
-"""One scan masked: rows through the network, results on disk."""
+"""One scan masked: rows through the network, results on disk, and all of it on one page."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -17,18 +18,20 @@ from torch import nn
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.device import resident_bytes
-from wellseg.results.overlay import FoldedPage
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
 from wellseg.scan.atomic import NOT_OURS, refuse_foreign, write_file
 from wellseg.scan.files import REPORT, Task, read_report
-from wellseg.scan.pictures import Gray, encode_png, is_sideways
+from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import MaskWriter
+from wellseg.scan.writer import MaskWriter, Strips
 
 OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
+PAGE_PIXELS = 40_000_000
+PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
+GUTTER_PX, HEAD_PX = 12, 36
 
 
 def mask_scan(
@@ -147,3 +150,38 @@ def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background
     return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
+
+
+class FoldedPage:
+    """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
+    TIFF orientation, and folded into columns side by side, each headed by the row it begins with.
+    """
+
+    def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
+        width = rows if is_sideways(orientation) else columns
+        by_area = math.ceil(math.sqrt(rows * columns / PAGE_PIXELS))
+        self.reduction = max(1, by_area, math.ceil(width / 1600))
+        self._orientation = orientation
+        self._cut = Strips(16 * self.reduction, rows)
+        self._small: list[Gray] = []
+
+    def add(self, picture: Gray, mask: Gray) -> None:
+        """The next rows, uint8: gray (rows, columns) or colours (rows, columns, 3), and mask."""
+        for strip, its_mask in self._cut.add(picture, mask):
+            self._small.append(paint(*reduce(strip, its_mask, self.reduction)))
+
+    def picture(self) -> Gray:
+        """The page, RGB uint8."""
+        log = upright(np.concatenate(self._small), self._orientation)
+        height, width = log.shape[:2]
+        folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
+        rows = math.ceil(height / folds)
+        page = np.full((HEAD_PX + rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
+        for fold in range(folds):
+            part = log[fold * rows : (fold + 1) * rows]
+            column = slice(fold * (width + GUTTER_PX), fold * (width + GUTTER_PX) + width)
+            page[HEAD_PX : HEAD_PX + len(part), column] = part
+            text, at = f"row {fold * rows * self.reduction:,}", (2, HEAD_PX - 11)
+            box = page[:HEAD_PX, column]
+            cv2.putText(box, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
+        return page

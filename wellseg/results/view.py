@@ -22,9 +22,8 @@ from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
-from wellseg.results.overlay import reduce
 from wellseg.scan.atomic import hidden_name, is_foreign, write_file
-from wellseg.scan.pictures import Gray, is_sideways, paint, upright
+from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 

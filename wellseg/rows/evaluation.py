@@ -53,14 +53,10 @@ class RowEvaluation:
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
     net: from input (1, channels, H, W) to logits (1, 1, H, W). It stays as it is.
-    precision: of maps and convolutions, bf16, fp32 or fp64; statistics are float64 always. auto is
-        bf16 where the machine multiplies it in hardware, else fp32.
-    device: auto (the GPU where there is one), cpu, cuda or cuda:N.
+    precision, device: of maps and convolutions, see ``device``; statistics are float64 always.
     memory: what the process may take, e.g. "2GB". Maps that do not fit are kept in a temporary file
         in the folder ``scratch`` (None: the system's).
-    window_rows: norms that read the image take their statistics from windows of about that many
-        rows, which slide along the depth (``statistics``). 0: from the whole image. None: as the
-        weights ask (``net.window_rows``).
+    window_rows: as ``MaskOptions`` explains; None: as the weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
     colour: the image has colours, which a network of several ``channels`` sees.
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError.

@@ -80,6 +80,18 @@ def paint(gray: Gray, mask: Gray) -> Gray:
     return picture
 
 
+def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
+    """Both step times smaller: a picture, (rows, columns) or (rows, columns, 3), by its mean; the
+    mask or probability of a curve by its maximum, so that no thin curve is lost."""
+    rows, columns = (math.ceil(side / step) for side in values.shape)
+    below, right = rows * step - values.shape[0], columns * step - values.shape[1]
+    padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    small = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
+    block = np.ones((step, step), np.uint8)
+    highest = cv2.dilate(values, block, anchor=(0, 0))[::step, ::step]
+    return np.asarray(small, np.uint8), np.asarray(highest, np.uint8)
+
+
 def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     """Paint what was right and wrong by more than 3 px: RGB uint8 (rows, columns, 3).
 

@@ -7,6 +7,7 @@ import time
 import warnings
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,12 @@ def make_trainer(config: TrainConfig) -> Trainer:
     """Lightning's Trainer for one log a step, with what config.trainer adds."""
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
     half = pick_dtype(config.precision, device) == torch.bfloat16
-    checkpoints: dict[str, Any] = {
-        "dirpath": config.out / "checkpoints",
-        "enable_version_counter": False,
-        "save_on_train_epoch_end": False,
-    }
+    how: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
+    keep = partial(Checkpoint, dirpath=config.out / "checkpoints", **how)
     callbacks: list[Callback] = [
         # The newest state is saved after the validation and the best, so that it knows of both.
-        Checkpoint(**checkpoints, filename="best", monitor="val/dice", mode="max"),
-        Checkpoint(**checkpoints, filename="last", monitor=None, save_on_exception=True),
+        keep(filename="best", monitor="val/dice", mode="max"),
+        keep(filename="last", monitor=None, save_on_exception=True),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(StepProgress())
