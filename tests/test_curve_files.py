@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import cv2
 import lasio
@@ -249,6 +250,7 @@ def test_wrong_rows_and_steps_are_refused():
             PredictConfig(["log.tif"], curves=True, rows=rows)
     CurveOptions(depth=["0=1000", "1000=1100"], step=0.002)
     wrong = (
+        ({"step": math.inf, "depth": ["0=1000", "1000=1100"]}, "above 0"),
         ({"step": 0.5}, "give --depth"),
         ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
         ({"rows": "1-2"}, "give that, too"),
@@ -300,6 +302,44 @@ def test_the_command_makes_the_files_again(kept, capsys):
     main([probability, "--rows", "300-900"])
     assert "without the scan" in capsys.readouterr().out
     assert len(read(kept / "log.curves.csv")) > 1000
+
+
+def test_what_is_not_said_now_is_as_predict_was_told(kept):
+    told = {"depth": ["0=100", "1500=250"], "depth_unit": "m", "step": 0.25, "tracks": ["60-200"]}
+    report = json.loads((kept / "log.json").read_text()) | told | {"curve_rows": "100-900"}
+    (kept / "log.json").write_text(json.dumps(report))
+    probability = str(kept / "log.probability.tif")
+    for words, step, top in (
+        (["--threshold", "0.4"], 0.25, 110),
+        (["--step", "0.5"], 0.5, 110),
+        (["--depth", "0=200", "1500=350"], 0.25, 210),
+    ):
+        main([probability, *words])
+        las = las_of(kept / "log.las")
+        assert (las.well["STEP"].value, las.well["STRT"].unit) == (step, "M")
+        assert top <= las.index[0] <= top + 1 and las.params["T1L"].value == 60
+        assert {int(line["row"]) for line in read(kept / "log.curves.csv")} <= {*range(100, 901)}
+    main([probability, "--depth_unit", "ft"])
+    assert las_of(kept / "log.las").well["STRT"].unit == "FT"
+
+
+def test_all_of_the_files_are_replaced_or_none(kept, capsys):
+    main([str(kept / "log.probability.tif")])
+    before = (kept / "log.curves.csv").read_bytes()
+    (kept / "log.2.las").mkdir()
+    with pytest.raises(SystemExit):
+        main([str(kept / "log.probability.tif"), "--depth", "0-700=1-8", "900-1500=20-80"])
+    assert "log.2.las: cannot write" in capsys.readouterr().err
+    assert (kept / "log.curves.csv").read_bytes() == before and (kept / "log.las").exists()
+    assert not (kept / "log.1.las").exists() and not list(kept.glob(".wellseg*"))
+
+
+def test_depths_of_csv_and_las_are_the_same_and_its_step_leads_to_its_end(tmp_path):
+    lines, _ = write(tmp_path, draw(sine(90)), depth=["100=4350", "1590=4500.55"])
+    las = las_of(tmp_path / "log.las")
+    assert {float(line["depth_ft"]) for line in lines if line["depth_ft"]} <= {*las["DEPT"]}
+    end = las.well["STRT"].value + las.well["STEP"].value * (len(las.index) - 1)
+    assert end == pytest.approx(las.well["STOP"].value, abs=1e-3)
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 6])

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from wellseg.corpus import kind_of
 from wellseg.training.augment import augment
+from wellseg.training.data_folder import list_logs
 from wellseg.training.dataset import VisitSampler, open_logs
 from wellseg.training.options import DataConfig
 
@@ -23,6 +24,13 @@ def test_every_log_keeps_its_own_size(data_set):
     samples = train_logs(root=data_set)
     sizes = [samples[0, i].gray.shape for i in range(len(samples))]
     assert sizes == [(1, 1, 72 + 13 * i, 64 + 7 * i) for i in range(5)]
+
+
+def test_results_of_predict_among_the_images_are_no_logs(data_set):
+    before = list_logs(data_set)
+    for ending in (".mask.tif", ".overlay.png", ".probability.tif"):
+        (data_set / "images" / f"{before[0].name}{ending}").touch()
+    assert list_logs(data_set) == before
 
 
 def test_a_coloured_log_has_its_colours_beside_its_ink(data_set):

@@ -195,10 +195,37 @@ def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):
         (folder / name).touch()
     (folder / "loop").symlink_to(folder)
     (folder / "gone.tif").symlink_to(folder / "nowhere")
+    if hasattr(os, "mkfifo"):  # to open it would be to wait for ever
+        os.mkfifo(folder / "pipe.tif")
     tasks, _, others = list_tasks([str(folder), str(folder / "a.tif")], "out")
     assert not others
     assert [task.name for task in tasks] == ["a.tif", "b.tif", "deep/c.tif", "gone.tif"]
     assert tasks[2].stem == os.path.join("out", "deep", "c")
+
+
+def test_a_folder_below_that_cannot_be_looked_into_is_said(folder, monkeypatch):
+    def scandir(path, here=os.scandir):
+        if str(path).endswith("deep"):  # root may look into all
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return here(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ValueError, match=r"cannot be looked into.*deep"):
+        list_tasks([str(folder)], "out")
+
+
+def test_a_mask_that_was_corrected_by_hand_stays(folder, weights, capsys):
+    run(folder / "a.tif", "--weights", weights)
+    tifffile.imwrite(mask := folder / "a.mask.tif", np.zeros((90, 70), np.uint8))
+    run(folder / "a.tif", "--weights", weights, "--threshold", 0.3, status=1)
+    assert "a.mask.tif is not wellseg's" in capsys.readouterr().err
+    assert not tifffile.imread(mask).any()
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path, weights):
+    write_scan(tmp_path / f"{'L' * 235}.tif")
+    run(tmp_path / f"{'L' * 235}.tif", "--weights", weights)
+    assert (tmp_path / f"{'L' * 235}.mask.tif").exists()
 
 
 def test_a_page_of_all_scans_stands_where_all_results_lie(folder, tmp_path):
@@ -503,7 +530,7 @@ def assert_gone(pids):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("way", ["a worker", "the command", "Ctrl-C"])
+@pytest.mark.parametrize("way", ["a worker", "the command", "Ctrl-C", "SIGTERM"])
 def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     way, tall, weights, tmp_path
 ):
@@ -520,6 +547,8 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
             process.kill()
         elif way == "Ctrl-C":
             os.killpg(process.pid, signal.SIGINT)
+        elif way == "SIGTERM":
+            process.terminate()
         _, said = process.communicate(timeout=120)
     assert_gone(workers)
     assert_whole(out, killed=way == "the command")
@@ -527,7 +556,7 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     if way == "a worker":  # costs its scan alone
         assert process.returncode == 1 and sorted(found) == ["done"] * 5 + ["failed"]
         assert "was ended by SIGKILL" in said and "1 of 6 scans failed" in said
-    elif way == "Ctrl-C":
+    elif way in ("Ctrl-C", "SIGTERM"):
         assert process.returncode == 130 and said.strip().endswith(
             "stopped; finished scans are kept, those under way left nothing"
         )

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -108,6 +109,8 @@ def program(
     def main(argv: Sequence[str] | None = None) -> None:
         config, _ = parse(options, command, doc or "", argv, positional)
         try:
+            # What a cluster sends before it kills ends a run as Ctrl-C does.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             status = do(config)
         except (ValueError, OSError, ScanError) as error:
             fail(command, one_line(error), WRONG_USAGE)
@@ -186,5 +189,5 @@ def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]
         return []
     name, values = key.rstrip("."), options if isinstance(options, list) else [options]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
-        return [name, *map(str, values)]
+        return [name, *" ".join(map(str, values)).split()]
     return [f"{name}={','.join(map(str, values))}"]

@@ -4,17 +4,16 @@
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
-Writes NAME.curves.csv and NAME.las anew. Exit status: 0 done, 2 not.
+Writes NAME.curves.csv and NAME.las anew; what is not said now is as predict was told. Exit status:
+0 done, 2 not.
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from wellseg.cli import program
-from wellseg.curves.options import CurvesConfig
+from wellseg.curves.options import ENDING, CurvesConfig
 
-ENDING = ".probability.tif"
 BAND_PIXELS = 8_000_000
 
 
@@ -24,19 +23,15 @@ def curves(config: CurvesConfig) -> None:
 
     from wellseg.curves import las_of
     from wellseg.curves.files import CurveWriter
-    from wellseg.scan.files import read_report
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
     if not given.name.endswith(ENDING):
         raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves leaves")
     name = given.name.removesuffix(ENDING)
-    report = read_report(str(given.with_name(f"{name}.json")))
+    report = config.report
     scan = config.scan or Path(report.get("scan_path", ""))
-    if not config.depth and report.get("depth"):  # of predict, as the threshold
-        names = ["depth", "step"] + ["depth_unit"] * (config.depth_unit == "ft")  # if not said now
-        config = replace(config, **{name: report[name] for name in names if report.get(name)})
-    limit = 255 * (config.threshold or report.get("threshold", 0.5))
+    limit = 255 * (config.threshold or 0.5)
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:

@@ -4,10 +4,10 @@ import io
 import math
 import re
 from collections import Counter
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -114,9 +114,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         found.sort(key=lambda one: (one.track, one.middle))
         orders: Counter[int] = Counter()
         logs, depth = self._options.logs, map(self._options.depth_at, range(self._size[0]))
-        depths = np.array([list(depth)], float)[: len(logs)]  # one line; none without --depth
+        # One line, rounded as in the LAS; none without --depth.
+        depths = np.array([list(depth)], float)[: len(logs)].round(4)
         head, form = (f",depth_{self._options.depth_unit}", ",%.4f") if logs else ("", "")
-        with atomic_file(f"{self._stem}.curves.csv") as file:
+        with ExitStack() as files:  # all of them are replaced at the end, or none
+            file = files.enter_context(atomic_file(f"{self._stem}.curves.csv"))
             file.write(f"# {self._said}\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
             for one in found:
                 orders[one.track] += 1
@@ -129,8 +131,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 line = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
                 text = "".join(line % tuple(row) for row in table).replace("nan\n", "\n")
                 file.write(text.encode())
+            written = self._write_las(found, files)
+        remove_curves(self._stem, [f"{self._stem}.curves.csv", *written])
         self.shown += [one.shown for one in found]
-        self._write_las(found)
 
     def _found(self, curve: Curve) -> Found:
         points, rows = self._follower.points(curve), _rows(curve)
@@ -162,8 +165,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         }
         return Found(curve, track, float(np.median(path[:, 0])), values, shown)
 
-    def _write_las(self, found: list[Found]) -> None:
-        """NAME.las, or for several logs NAME.1.las, NAME.2.las ..."""
+    def _write_las(self, found: list[Found], files: ExitStack) -> list[str]:
+        """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives their paths."""
         least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
         kept = [one for one in found if one.curve.rows >= least]
         if left_out := len(found) - len(kept):
@@ -173,21 +176,23 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
-        for number, log in zip(numbers, logs, strict=True):
+        paths = [f"{self._stem}{number}.las" for number in numbers]
+        for path, log in zip(paths, logs, strict=True):
             low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
             start = min(max(first, low), high - 1)
             rows = np.arange(start, max(min(last, high), start + 1) + 1)
-            self._write_log(f"{self._stem}{number}.las", log, rows, kept)
-        written = [".curves.csv", *(f"{number}.las" for number in numbers)]
-        remove_curves(self._stem, [f"{self._stem}{ending}" for ending in written])
+            self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
         there = range(first, last + 1) if depths and kept else ()
         if away := sum(self._options.depth_at(row) is None for row in there):
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
                 "give --depth of rows nearer to the ends"
             )
+        return paths
 
-    def _write_log(self, path: str, log: Interval, rows: NDArray[Any], found: list[Found]) -> None:
+    def _write_log(
+        self, file: BinaryIO, log: Interval, rows: NDArray[Any], found: list[Found]
+    ) -> None:
         """A LAS 2.0 of these rows of the scan."""
         import lasio
 
@@ -199,9 +204,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             steps = np.arange(begin, end) * step if begin < end else index[:1]
             rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
         elif np.ptp(apart) < 1e-6:
-            step = round(float(apart[0]), 6)
+            step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
-        unit = self._options.depth_unit if depth else "row"
+        unit = str(self._options.depth_unit) if depth else "row"
         what = "depth" if depth else "row of the scan, from 0"
         las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
         for one in found:  # linear between two rows; missing where one of them is
@@ -224,10 +229,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).
         how: dict[str, Any] = {"version": 2.0, "wrap": False, "STEP": step or 0.0, "fmt": "%.5f"}
-        with atomic_file(path) as file:
-            text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
-            las.write(text, **how, column_fmt={0: "%.4f" if depth else "%d"})
-            text.detach()
+        text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
+        las.write(text, **how, column_fmt={0: "%.4f" if depth else "%d"})
+        text.detach()
 
 
 def _rows(curve: Curve) -> NDArray[np.int64]:

@@ -12,6 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+from wellseg.scan.files import REPORT, read_report
+
+ENDING = ".probability.tif"
 REACH = 0.1
 """Depth goes on above and below the outermost rows that were given by this share of the rows
 between them: paper shrinks and logging speeds change, so that further out it is a guess."""
@@ -48,8 +51,8 @@ class CurveOptions:
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
     and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
     1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
-    depth_unit: Literal["ft", "m"] = "ft"
-    """Of --depth and --step."""
+    depth_unit: Literal["ft", "m"] | None = None
+    """Of --depth and --step: ft (the default) or m."""
     step: float | None = None
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
@@ -60,7 +63,8 @@ class CurveOptions:
     """Folder for temporary data. Default: the system's."""
 
     def __post_init__(self) -> None:
-        if (step := self.step) is not None and not (self.depth and step > 0):
+        self.depth_unit = self.depth_unit or "ft"
+        if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
         self.logs = parse_depth(self.depth) if self.depth else []
         for log in self.logs:
@@ -81,7 +85,10 @@ class CurveOptions:
 
 @dataclass
 class CurvesConfig(CurveOptions):
-    """Curve files again, without the network."""
+    """Curve files again, without the network: what is not said now is as predict was told.
+
+    report: of predict, NAME.json; empty without one.
+    """
 
     probability: str
     """NAME.probability.tif, as wellseg predict --curves leaves it."""
@@ -89,11 +96,16 @@ class CurvesConfig(CurveOptions):
     """The scan, for its colours and its grid. Default: where it was; without it, there are no
     colours, and tracks only with --tracks."""
     threshold: float | None = None
-    """A pixel is curve where its probability is higher. Default: that of predict."""
+    """A pixel is curve where its probability is higher."""
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
 
     def __post_init__(self) -> None:
+        self.report = read_report(self.probability.removesuffix(ENDING) + REPORT)
+        for name in ("depth", "depth_unit", "step", "tracks", "rows", "threshold"):
+            if getattr(self, name) in (None, []):
+                said = self.report.get("curve_rows" if name == "rows" else name)
+                setattr(self, name, said or getattr(self, name))
         super().__post_init__()
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")

@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from wellseg.many.tasks import KNOWN, MASK, Outcome
+from wellseg.many.tasks import KNOWN, Outcome
 from wellseg.results.view import fill, link
 from wellseg.scan import one_line
+from wellseg.scan.atomic import MASK
 from wellseg.scan.files import Task, is_url, join, write_whole
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel computes it

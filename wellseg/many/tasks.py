@@ -18,19 +18,16 @@ from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
 from wellseg.scan import files
-from wellseg.scan.atomic import HIDDEN, refuse_foreign
+from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, refuse_foreign
 from wellseg.scan.files import REPORT, Task, is_url, join, read_report, split
 from wellseg.scan.reader import is_scan_file, other_kind
 from wellseg.weights import read_header, weights_path
 
-MASK = ".mask.tif"
 READERS = 16  # of small files at once: on a network each takes long and little
 KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
-RESULTS = MASK, ".probability.tif", ".overlay.png", REPORT, ".html", ".view", ".curves.csv", ".las"
-"""How the names of files and folders end that predict leaves for a scan."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from wellseg.device import resident_bytes
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
-from wellseg.scan.atomic import NOT_OURS, refuse_foreign, write_file
+from wellseg.scan.atomic import MASK, NOT_OURS, refuse_foreign, write_file
 from wellseg.scan.files import REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
@@ -52,7 +52,8 @@ def mask_scan(
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
-    refuse_foreign(*([task.stem + ".html"] if config.view else []))
+    # A mask may have been corrected by hand.
+    refuse_foreign(task.stem + MASK, *([task.stem + ".html"] if config.view else []))
     earlier = read_report(task.stem + REPORT)
     if earlier and "rows" not in earlier:
         raise ValueError(f"{task.stem}{REPORT} {NOT_OURS}")
@@ -73,6 +74,8 @@ def mask_scan(
                 "depth_unit": config.depth_unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
+        if config.view and logs != config.logs:
+            notes.append("its rows are stored turned: the view has no depths; save it upright")
         left_out = {}
         if scan.orientation != 1 and (config.curves or is_sideways(scan.orientation)):
             way, so = "turned or mirrored", "no curves are followed"
@@ -117,7 +120,7 @@ def mask_scan(
                 remove_view(Path(task.stem + ".html"))
             if not curves:
                 remove_curves(Path(task.stem))
-        masks.write(task.stem + ".mask.tif", scan.resolution)
+        masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
     if scan.mostly_black:

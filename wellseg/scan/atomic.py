@@ -11,9 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+MASK = ".mask.tif"
+RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
+"""How the names of files and folders end that predict leaves for a scan."""
 HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
 OURS = b"wellseg", b"scan,status,"
-"""What our LAS, curves and pages have near their beginning, or our summaries."""
+"""What our masks, LAS, curves and pages have near their beginning, or our summaries."""
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
 RETRY_AFTER_S = (0.1, 0.4, 1.0)
 """Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
@@ -21,7 +24,8 @@ RETRY_AFTER_S = (0.1, 0.4, 1.0)
 
 def hidden_name(target: Path) -> Path:
     """A new name beside ``target`` for what is to become it."""
-    return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{target.name}")
+    # No name is longer than 255 bytes.
+    return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{target.name[-200:]}")
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def write_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
 def is_foreign(path: str | os.PathLike[str]) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     with suppress(OSError), open(path, "rb") as file:
-        begin = file.read(1 << 14)
+        begin = file.read(1 << 16)
         return begin != b"" and not any(mark in begin for mark in OURS)
     return False
 

@@ -86,13 +86,22 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
     try:
         if fs.isfile(root):
             return False, [_file(PurePosixPath(root).name, fs.info(root))]
-        for folder, folders, files in fs.walk(root, detail=True, on_error="raise"):
-            for name, info in list(folders.items()):
-                if info.get("islink") or not wanted(name, True):
-                    del folders[name]  # is not walked
-            below = PurePosixPath(folder).relative_to(root)
-            names = [name for name in files if wanted(name, False)]
-            found += [_file(str(below / name), files[name]) for name in names]
+        folders = [root]
+        while folders:  # fsspec's own walk leaves out what it cannot look into
+            for info in fs.ls(folder := folders.pop(), detail=True):
+                path, is_folder = PurePosixPath(info["name"]), info["type"] == "directory"
+                # Behind URLs a folder may list itself; a pipe would be waited for.
+                is_known = is_folder or info["type"] == "file" or info.get("islink")
+                if (
+                    path == PurePosixPath(folder)
+                    or not is_known
+                    or not wanted(path.name, is_folder)
+                ):
+                    continue
+                if not is_folder:
+                    found.append(_file(str(path.relative_to(root)), info))
+                elif not info.get("islink"):
+                    folders.append(info["name"])
     except FileNotFoundError as error:
         raise ValueError(f"{place}: no such file or folder") from error
     except Exception as error:  # every store has exceptions of its own

@@ -15,6 +15,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wellseg.scan.atomic import RESULTS
+
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
@@ -46,7 +48,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     Raises ValueError: an incomplete folder, a split.csv that does not fit.
     """
     root = Path(root)
-    found = _visible_files(root / "images", IMAGE_SUFFIXES)
+    found = _visible_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
     if twice := [path for path in found if images[path.stem] != path]:
@@ -104,11 +106,14 @@ def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
 
 
-def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+def _visible_files(
+    folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()
+) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
     paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    paths = [path for path in paths if not path.name.endswith(but)]
     found = sorted(path for path in paths if path.suffix.lower() in suffixes)
     if not found:
         raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
