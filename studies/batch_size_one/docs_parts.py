@@ -17,7 +17,7 @@ from studies.batch_size_one.page.numbers import parts, whole_parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.statistics import Difference
-from studies.batch_size_one.table import SEEDS, Table, Way
+from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
 REPAIRS = {
     "own statistics in the first stage": "own first 2",
@@ -32,6 +32,12 @@ REPAIRS = {
     "… layer by layer": "training 200 layer by layer",
 }
 """Part D's ways that the document shows."""
+POOLED = {
+    "group": "GroupNorm",
+    "pooled": "pooled BatchNorm, running",
+    "pooled_constant": "… its statistics constant to the gradient",
+}
+"""Part C's norms."""
 REPAIRED = ("like", "renders", "blank", "real_colour")
 WITHOUT_TRAINING = "D without training"  # its trainings are A's: `whole_parts` does not know it
 Lines = Iterable[tuple[str, ...]]
@@ -140,11 +146,25 @@ def _norms(table: Table) -> Lines:
 def _batch(table: Table) -> Lines:
     found = others.batch(table) or {}
     many = next(iter(found.values()))["x"]
-    yield "pooled BatchNorm − GroupNorm, logs a step", *map(str, many)
-    gradient = {"pooled": "exact", "pooled_constant": "constant statistics"}
+    yield "logs a step", *map(str, many)
+    said = {"evaluation": "running", "own": "own"}
     for key, line in found.items():
-        name, rate, norm = key.split("|")
-        yield f"{SHORT_SETS[name]}, {rate}, {gradient[norm]}", *map(_cell, line["line"])
+        name, rate, norm, way = key.split("|")
+        what = f"pooled BatchNorm, {said[way]} − GroupNorm, {SHORT_SETS[name]}, {rate}"
+        if norm == "pooled":
+            yield what, *map(_cell, line["line"])
+    rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
+    for norm, title in POOLED.items():
+        for rate in rates:
+            means = []
+            for k in many:
+                rows = table.of(Way(norm, "evaluation", "C"), rate, "like", logs=k).values()
+                f1, dice = (np.array([numbers(row[c]) for row in rows]) for c in ("f1", "dice"))
+                means.append(f"{np.nanmean(f1):.2f}, {np.nanmean(dice / (2 - dice)):.2f}")
+            yield f"{title}, {rate:g}: F1, IoU like the training", *means
+            trained = (table.of(Way(norm, "training", "C"), rate, "training", logs=k) for k in many)
+            last = (np.mean([numbers(r["loss"])[-4:] for r in rows.values()]) for rows in trained)
+            yield f"{title}, {rate:g}: loss of the last tenth", *map("{:.3f}".format, last)
 
 
 def _sizes(table: Table) -> Lines:

@@ -309,8 +309,8 @@ function others(data) {
   const c = part("One to eight logs a step", "BatchNorm pooled over k logs, less GroupNorm accumulated over the same k at the same rate.");
   if (data.batch) {
     forest(c, Object.entries(data.batch).map(([key, { x, line }]) => {
-      const [set, rate, norm] = key.split("|");
-      return { label: `${SETS[set]}, rate ${rate}`, note: norm === "pooled" ? "exact gradient" : "statistics constant to the gradient",
+      const [set, rate, norm, way] = key.split("|");
+      return { label: `${SETS[set]}, rate ${rate}`, note: `${way === "own" ? "own" : "running"} statistics, ${norm === "pooled" ? "exact gradient" : "constant to the gradient"}`,
         dots: line.map((d, i) => ({ d, kind: "running", name: `${x[i]} log${x[i] > 1 ? "s" : ""}`, faint: `shade${i}` })).filter(({ d }) => d) };
     }), { label: "Batch sweep", left: 320, xTitle });
   } else notRun(c, "C", data);

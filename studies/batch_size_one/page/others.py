@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from studies.batch_size_one.figures import SHORT, TITLES, cost_of_blank
 from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import TALL
@@ -29,17 +31,18 @@ def over_rates(table: Table) -> Numbers | None:
 
 
 def batch(table: Table) -> Numbers | None:
-    """Part C: BatchNorm pooled over k logs a step less GroupNorm over the same k, at each rate."""
+    """Part C: BatchNorm pooled over k logs a step, with running and with each log's own statistics,
+    less GroupNorm over the same k, at each rate."""
     found = {}
     rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
     many = sorted({int(row["logs"]) for row in table.rows if row["part"] == "C"})
     for name in ("like", "renders"):
         for rate in rates:
-            for norm in ("pooled", "pooled_constant"):
-                a, b = (Way(each, "evaluation", "C") for each in (norm, "group"))
+            for norm, way in product(("pooled", "pooled_constant"), ("evaluation", "own")):
+                a, b = Way(norm, way, "C"), Way("group", "evaluation", "C")
                 line = [pair(table, a, b, name, rate, rate, logs=k) for k in many]
                 if any(line):
-                    found[f"{name}|{rate:g}|{norm}"] = {"x": many, "line": line}
+                    found[f"{name}|{rate:g}|{norm}|{way}"] = {"x": many, "line": line}
     return found or None
 
 
