@@ -129,7 +129,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 facts = one.values, points.confidence, points.flags, *depths[:, rows]
                 table = np.stack([*place, *facts], 1)[~np.isnan(points.column)]
                 line = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
-                text = "".join(line % tuple(row) for row in table).replace("nan\n", "\n")
+                text = "".join(line % tuple(row) for row in table.tolist()).replace("nan\n", "\n")
                 file.write(text.encode())
             written = self._write_las(found, files)
         remove_curves(self._stem, [f"{self._stem}.curves.csv", *written])
@@ -208,10 +208,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         las = lasio.LASFile()
         unit = str(self._options.depth_unit) if depth else "row"
         what = "depth" if depth else "row of the scan, from 0"
-        las.append_curve("DEPT", index.round(4), unit=unit.upper(), descr=what)
+        las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
+        table = [index.round(4)]
         for one in found:  # linear between two rows; missing where one of them is
-            values = np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan)
-            las.append_curve(one.shown["name"], values, unit="FRAC", descr=one.shown["about"])
+            table.append(np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan))
+            las.append_curve(one.shown["name"], [], unit="FRAC", descr=one.shown["about"])
         las.well["NULL"].value, las.well["WELL"].value = -999.25, Path(self._scan).stem
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
@@ -228,9 +229,13 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).
-        how: dict[str, Any] = {"version": 2.0, "wrap": False, "STEP": step or 0.0, "fmt": "%.5f"}
+        ends = {"STRT": f"{table[0][0]:.5f}", "STOP": f"{table[0][-1]:.5f}", "STEP": step or 0.0}
+        line = (" %10.4f" if depth else " %10d") + " %10.5f" * len(found) + "\n"
         text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
-        las.write(text, **how, column_fmt={0: "%.4f" if depth else "%d"})
+        las.write(text, version=2.0, wrap=False, **ends)
+        # lasio takes ten times as long for the numbers.
+        for row in np.column_stack(table).tolist():
+            text.write((line % tuple(row)).replace("       nan", "   -999.25"))
         text.detach()
 
 
