@@ -91,6 +91,19 @@ def test_from_a_url_to_a_folder_and_back(memory, weights, tmp_path):
     assert memory.exists("/masks/c.mask.tif") and not (tmp_path / "c.mask.tif").exists()
 
 
+def test_what_was_made_of_another_mask_goes_behind_urls_too(memory, weights, tmp_path):
+    (tmp_path / "c.tif").write_bytes(tiff())
+    memory.pipe("/masks/c.las", b"of a vendor")
+    start = tmp_path / "c.tif", "--out", "memory://masks", "--weights", weights
+    run(*start, "--view", "--probability")
+    run(*start, "--overwrite")  # the same mask
+    assert memory.exists("/masks/c.view") and memory.exists("/masks/c.probability.tif")
+    run(*start, "--threshold", 0.3)
+    assert sorted(path.rpartition("/")[2] for path in memory.find("/masks")) == [
+        "c.json", "c.las", "c.mask.tif", "c.overlay.png"
+    ]  # fmt: skip
+
+
 def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, capsys):
     memory.pipe("/archive/b.tif", b"no scan")
     run("memory://archive/b.tif", "--weights", weights, status=1)

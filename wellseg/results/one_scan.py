@@ -22,12 +22,11 @@ from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
 from wellseg.scan.atomic import MASK, NOT_OURS, refuse_foreign, write_file
-from wellseg.scan.files import REPORT, Task, read_report
+from wellseg.scan.files import OF_THE_MASK, REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
-OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen

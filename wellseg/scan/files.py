@@ -23,6 +23,14 @@ from wellseg.scan import one_line
 from wellseg.scan.atomic import HIDDEN, write_file
 
 REPORT = ".json"
+OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
+"""In the report: while they are the same, the mask is, and what else was made of it holds."""
+MADE_OF_MASK = (
+    (".probability.tif",),
+    (".view", ".html"),
+    (".curves.csv", ".las", ".1.las", ".2.las"),
+)
+"""Where the first is there, the others are not someone else's."""
 SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a killed run
 split = os.path.split  # of a path or URL: folder and name
@@ -204,8 +212,14 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, report = _filesystem(task.stem + REPORT)
-        if fs.exists(report):  # what is about to be replaced does not hold any more
+        if earlier := read_report(task.stem + REPORT):  # does not hold any more
             fs.rm_file(report)
+            new, stem = read_report(here.stem + REPORT), report.removesuffix(REPORT)
+            is_same = all(earlier.get(name) == new.get(name) for name in OF_THE_MASK)
+            for endings in () if is_same else MADE_OF_MASK:
+                there = [ending for ending in endings if fs.exists(stem + ending)]
+                for ending in there if endings[0] in there else ():
+                    fs.rm(stem + ending, recursive=True)
         made = [result for result in results.rglob("*") if result.is_file()]
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
             target = PurePosixPath(report).parent / result.relative_to(results).as_posix()
