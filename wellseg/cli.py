@@ -108,9 +108,10 @@ def program(
 
     def main(argv: Sequence[str] | None = None) -> None:
         config, _ = parse(options, command, doc or "", argv, positional)
-        try:
+        with suppress(ValueError):  # of a thread
             # What a cluster sends before it kills ends a run as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
             status = do(config)
         except (ValueError, OSError, ScanError) as error:
             fail(command, one_line(error), WRONG_USAGE)
