@@ -2,7 +2,7 @@
 
     wellseg paper scans/ --out mine-paper             # images/, masks/ and previews/ of crops
     wellseg paper scans/ --out mine-paper --curves    # curves that are sure become truth, too
-    wellseg train --weights paper-logs-17 --data.backgrounds mine-paper --out runs/mine
+    wellseg train --weights paper-logs-18 --data.backgrounds mine-paper --out runs/mine
 
 Nobody labels anything: the bundled weights tell where curves may be. Those places get 128 in the
 crop's mask, "do not score"; everything else is 0, not a curve. Short pieces of curve above the row
