@@ -2,6 +2,7 @@
 
 import gc
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from wellseg.curves.linking import solve
 from wellseg.curves.points import BRIDGED, WRAPPED, Curve
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.tracks import Tracks
+from wellseg.rows.segment import segment
+from wellseg.scan.reader import open_scan
+from wellseg.weights import load_model
 
 ROWS = np.arange(1500)
 
@@ -195,6 +199,28 @@ def test_two_of_one_course_that_bounce_are_told_apart_by_colour():
     found = follow(draw(*curves, width=3), colours)
     is_each(found, curves)
     assert {curve.colour for curve, _ in found} == {(220, 0, 0), (0, 0, 220)}
+
+
+SCAN = Path(__file__).parents[2] / "shared" / "real" / "scans" / "BWN18.tif"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCAN.exists(), reason="no shared scans")
+def test_a_spike_into_the_next_track_comes_back_to_its_own():
+    """A gamma ray that touches a resistivity there: its ink alone would say that they cross."""
+    first, touch = 26_000, 29_420
+    with open_scan(SCAN) as scan:
+        gray, dpi = scan.read(first, touch + 900), scan.dpi
+    probability = np.rint(255 * np.asarray(segment(load_model(), gray))).astype(np.uint8)
+    with CurveFollower(dpi) as follower:
+        follower.add(gray, (probability > 127) * np.uint8(255), probability)
+        follower.finish()
+        places = []
+        for curve in follower.curves:
+            column, above = follower.points(curve).column, touch - 100 - first - curve.first_row
+            if 0 < above and above + 500 < len(column):
+                places.append([np.nanmean(column[:above]), np.nanmean(column[above + 300 :])])
+    assert len(places) >= 3 and all((a < 850) == (b < 850) for a, b in places), places
 
 
 def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_values_between():

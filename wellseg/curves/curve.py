@@ -138,7 +138,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, columns[i, 0]))
     curves, columns = [curves[i] for i in order], columns[order]
     first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T
-    last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 6)
+    last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 7)
     a, b = pairs_between(first, first, last - BESIDE * tenth_rows, last + LONGEST * tenth_rows)
     later = (first[b] > first[a]) & (last[b] > last[a])
     a, b = a[later], b[later]

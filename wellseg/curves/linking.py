@@ -7,7 +7,8 @@ All costs are in rows of a strand that would otherwise be left out.
 
 Places are complex numbers, column + 1j * row. The course of an end is the direction of travel,
 downwards along the curve, as long as it is sure: 0 to 1. A look is what a stroke looks like, over
-how many rows: [rows, half its width, share of it that is ink, red, green, blue].
+how many rows, and where: [rows, half its width, share of it that is ink, red, green, blue, the
+middle in inches of the track that it is nearest to].
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # that say what a curve looks like: enou
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
 """Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255. The
 second was chosen on drawn logs."""
+HOME, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
+"""For another track than the usual one, whose middle is so far, of a curve that is known for so
+many rows: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
 LEAP, SHORT = 0.3, 20.0
 """For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
 half of that, shorter ones less: dots and dashes."""
@@ -88,13 +92,15 @@ def both(one: Floats, other: Floats) -> Floats:
 
 
 def unlike(one: Floats, other: Floats) -> Floats:
-    """What it costs to take one for the other; less where little of them is known. (..., 6)"""
+    """What it costs to take one for the other; less where little of them is known. (..., 7)"""
     known = np.minimum(one[..., 0] / SURE_ROWS, 1) * np.minimum(other[..., 0] / SURE_ROWS, 1)
     wider = np.minimum(1, np.abs(np.log(one[..., 1] / other[..., 1])))
     style = np.abs(one[..., 2] - other[..., 2])
-    paint = np.abs(one[..., 3:] - other[..., 3:]).max(-1) / 255
-    cost: Floats = np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint)
-    return cost
+    paint = np.abs(one[..., 3:6] - other[..., 3:6]).max(-1) / 255
+    away = np.minimum(1, np.abs(one[..., 6] - other[..., 6]) / HOME_INCHES)
+    away *= np.minimum(1, np.maximum(one[..., 0], other[..., 0]) / HOME_ROWS)
+    cost: Floats = WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away
+    return np.sqrt(known) * cost
 
 
 def link(
@@ -112,7 +118,9 @@ def link(
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
-    look = np.array([c.look() for c in strands])
+    look = np.array([[*c.look(), 0] for c in strands])
+    if tracks:
+        look[:, 6] = _homes(strands, tracks) / (10 * tenth_rows)
     worth = np.array([c.worth() for c in strands])
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     closed = np.array([not c.open for c in strands])
@@ -178,6 +186,19 @@ def link(
         if len(out[i]) == 1 and into[out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[out[i][0]])
     return Scene(strands, top, bottom, look, costs, wraps, out, reach, births, knots, spurs, ahead)
+
+
+def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
+    """The middle column of the track to which each strand is nearest, mean of its rows."""
+    first = min(strand.last_row + 1 - len(strand.runs) for strand in strands)
+    middles = tracks.at(np.arange(first, max(s.last_row for s in strands) + 1)).mean(2)
+    homes = []
+    for strand in strands:
+        stop = strand.last_row + 1 - first
+        near = middles[stop - len(strand.runs) : stop]
+        which = np.abs(near - _middle(strand.runs)[:, None]).argmin(1)
+        homes.append(near[np.arange(len(near)), which].mean())
+    return np.array(homes)
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:

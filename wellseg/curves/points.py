@@ -47,7 +47,9 @@ class Curve:
     style: Style = "solid"
     uncertain: list[int] = field(default_factory=list)
     """Rows in which it could have been mistaken for another."""
-    look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0]))
+    look: NDArray[np.floating[Any]] = field(
+        default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0, 0])
+    )
     """As linking.py has it: half its width, its colour."""
     chunks: "array[int]" = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
@@ -69,7 +71,7 @@ class Curve:
     @property
     def colour(self) -> tuple[int, int, int] | None:
         """Red, green, blue, 0 to 255; None for black and gray."""
-        red, green, blue = (round(value) for value in self.look[3:].tolist())
+        red, green, blue = (round(value) for value in self.look[3:6].tolist())
         gray = max(red, green, blue) - min(red, green, blue) < 40
         return None if gray else (red, green, blue)
 
