@@ -8,7 +8,7 @@ All costs are in rows of a strand that would otherwise be left out.
 Places are complex numbers, column + 1j * row. The course of an end is the direction of travel,
 downwards along the curve, as long as it is sure: 0 to 1. A look is what a stroke looks like, over
 how many rows, and where: [rows, half its width, share of it that is ink, red, green, blue, the
-middle in inches of the track that it is nearest to].
+middle in inches of the track that it is nearest to; 0: no tracks were known].
 """
 
 from dataclasses import dataclass
@@ -99,6 +99,7 @@ def unlike(one: Floats, other: Floats) -> Floats:
     paint = np.abs(one[..., 3:6] - other[..., 3:6]).max(-1) / 255
     away = np.minimum(1, np.abs(one[..., 6] - other[..., 6]) / HOME_INCHES)
     away *= np.minimum(1, np.maximum(one[..., 0], other[..., 0]) / HOME_ROWS)
+    away *= np.minimum(one[..., 6], other[..., 6]) > 0
     cost: Floats = WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away
     return np.sqrt(known) * cost
 
