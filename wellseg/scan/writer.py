@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from wellseg.scan import ScanError
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.pictures import Gray
 
@@ -42,25 +41,17 @@ class MaskWriter:
     """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self.rows, self.columns, self.taken = rows, columns, 0
+        self.rows, self.columns = rows, columns
         self._cut = Strips(STRIP_ROWS, rows)
         self._strips: list[bytes] = []
 
     def put(self, band: Gray) -> None:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
-        if band.dtype != np.uint8 or band.shape != (len(band), self.columns):
-            raise ScanError(f"{band.dtype} {band.shape} is not uint8 (rows, {self.columns})")
-        self.taken += len(band)
         self._strips += [zlib.compress(rows.tobytes(), 6) for (rows,) in self._cut.add(band)]
 
     def write(self, path: str | os.PathLike[str], resolution: Resolution | None = None) -> None:
-        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips); resolution: the scan's.
-
-        Raises ScanError if the bands do not add up to rows x columns, and OSError.
-        """
-        size = f"{self.rows} x {self.columns}"
-        if self.taken != self.rows or not self.rows * self.columns:
-            raise ScanError(f"{path}: bands of {self.taken} rows are no mask of {size} pixels")
+        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put;
+        resolution: the scan's."""
         tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         if resolution is not None:
             tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
