@@ -98,9 +98,6 @@ def train(
         weights, _ = export(config, segmenter, trainer)
         say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
         raise SystemExit(INTERRUPTED) from None
-    finally:
-        for log, times in segmenter.skipped.items():
-            say(f"skipped {times} times: {log}")
     weights, step = export(config, segmenter, trainer)
     if step == 0:
         dice = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]

@@ -2,8 +2,10 @@
 
 import math
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -33,15 +35,11 @@ FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 class Sample(NamedTuple):
     """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, or with colours (1, 3, H, W) as
-    `to_channels` has them; and mask uint8 (1, 1, H, W).
-
-    skipped: what was wrong with the logs that it stands in for.
-    """
+    `to_channels` has them; and mask uint8 (1, 1, H, W)."""
 
     gray: Tensor
     truth: Tensor
     name: str
-    skipped: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -61,16 +59,14 @@ class Samples(Dataset[Sample]):
     def __getitem__(self, visit: Visit) -> Sample:
         """The log of that visit; with on_error skip the next one that can be read."""
         epoch, index = visit
-        skipped: list[str] = []
         for further in range(len(self)):
             try:
-                sample = self._read(epoch, (index + further) % len(self))
-                return sample._replace(skipped=tuple(skipped))
+                return self._read(epoch, (index + further) % len(self))
             except (ScanError, OSError) as error:
                 if self.options.on_error == "stop":
                     raise
-                skipped.append(one_line(error))
-        raise ValueError(f"none of the {len(self)} logs can be read; {skipped[0]}")
+                _tell_once(one_line(error))
+        raise ValueError(f"none of the {len(self)} logs can be read")
 
     def _read(self, epoch: int, index: int) -> Sample:
         draws, options = np.random.default_rng((self.seed, epoch, index)), self.options
@@ -100,6 +96,11 @@ class Samples(Dataset[Sample]):
         if self.paper and turn.random() < self.options.background_share:
             return draw_on_paper(self.seed, number, self.options.preset, self.paper)
         return draw_log(self.seed, number, self.options.preset)
+
+
+@cache
+def _tell_once(fault: str) -> None:
+    print(f"wellseg.train: skipped: {fault}", file=sys.stderr)
 
 
 def pick_crop(

@@ -1,7 +1,6 @@
 """The LightningModule: one step for training and validation, the optimiser, scores, pictures."""
 
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,6 @@ class Segmenter(LightningModule):
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
     with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``.
-    skipped: how often which log could not be read, also before a resumption.
     """
 
     def __init__(
@@ -62,14 +60,12 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.skipped: Counter[str] = Counter()
         self.free_bytes = 0  # before the first step; at later ones much is kept for the next
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"skipped": dict(self.skipped), "window_rows": self.net.window_rows}
+        checkpoint["window_rows"] = self.net.window_rows
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.skipped.update(checkpoint["skipped"])
         self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # or older
         for optimizer in checkpoint["optimizer_states"]:  # what is asked for now holds
             for group in optimizer["param_groups"]:
@@ -87,7 +83,6 @@ class Segmenter(LightningModule):
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log."""
-        self.skipped.update(sample.skipped)
         logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
         loss = curve_loss(logits, sample.truth)
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
