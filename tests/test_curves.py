@@ -39,12 +39,9 @@ def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     with CurveFollower(tracks=tracks) as follower:
         for start in range(0, len(mask), strip):
             part = slice(start, start + strip)
-            follower.add(
-                gray[part],
-                mask[part],
-                np.where(mask[part], np.uint8(230), np.uint8(10)),
-                *([] if colours is None else [colours[part]]),
-            )
+            picture = gray[part] if colours is None else colours[part]
+            probability = np.where(mask[part], np.uint8(230), np.uint8(10))
+            follower.add(picture, mask[part], probability)
         follower.finish()
         return [(curve, follower.points(curve)) for curve in follower.curves]
 

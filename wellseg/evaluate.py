@@ -140,7 +140,6 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
-    from wellseg.scan.pictures import to_gray
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
     from wellseg.scores.masks import score_log
@@ -154,7 +153,7 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
         dpi, picture = scan.dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower(dpi) as follower:
-        follower.add(to_gray(picture), pixels, sure, *([picture] if picture.ndim == 3 else []))
+        follower.add(picture, pixels, sure)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves)

@@ -14,6 +14,7 @@ from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
+from wellseg.scan.pictures import Gray, to_gray
 
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
 """Of paper: a shorter curve that nothing continues is a letter or a speck; half a dash."""
@@ -58,9 +59,10 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 
-    def add(self, *planes: NDArray[np.uint8]) -> None:
-        """The next rows, uint8 (rows, columns): gray, 255 white; mask, 255 curve and 0 not;
-        probability, 255 certain; of a colour scan red, green and blue (rows, columns, 3)."""
+    def add(self, picture: Gray, mask: Gray, probability: Gray) -> None:
+        """The next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
+        white; mask, 255 curve and 0 not; probability, 255 certain."""
+        planes = to_gray(picture), mask, probability, *([picture] if picture.ndim == 3 else [])
         while len(planes[0]):
             rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change between blocks alone
             part, planes = [plane[:rows] for plane in planes], tuple(p[rows:] for p in planes)

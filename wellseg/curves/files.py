@@ -20,7 +20,7 @@ from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.atomic import atomic_file, refuse_foreign
-from wellseg.scan.pictures import Gray, to_gray
+from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import ScanError
 
 MOST_CURVES = 60
@@ -88,12 +88,10 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         """The curves for the view, when the block has ended."""
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
-        """The next rows, uint8: the scan, gray (rows, columns) or colours (rows, columns, 3); mask
-        and probability as `CurveFollower.add` takes them."""
+        """The next rows, as `CurveFollower.add` takes them."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(picture)
-        gray, colours = to_gray(picture[part]), [picture[part]] if picture.ndim == 3 else []
-        self._follower.add(gray, mask[part], probability[part], *colours)
+        self._follower.add(picture[part], mask[part], probability[part])
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
