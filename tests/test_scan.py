@@ -715,7 +715,7 @@ def test_what_is_read_elsewhere_says_what_to_do(tmp_path: Path) -> None:
 
 def test_files_that_are_skipped_have_a_kind() -> None:
     assert other_kind("well/Log.PDF") == "PDF" and other_kind("log.djvu") == "DJVU"
-    for name in ("log.tif", "log.las", ".hidden.pdf", "pdf"):
+    for name in ("log.tif", "log.las", "pdf"):
         assert other_kind(name) == ""
 
 

@@ -4,8 +4,7 @@
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
-Writes NAME.curves.csv and NAME.las anew; what is not said now is as predict was told. Exit status:
-0 done, 2 not.
+Writes NAME.curves.csv and NAME.las anew; what is not said now is as predict was told.
 """
 
 from contextlib import ExitStack

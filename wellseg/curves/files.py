@@ -19,9 +19,9 @@ from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
 from wellseg.curves.tracks import Tracks
+from wellseg.scan import ScanError
 from wellseg.scan.atomic import atomic_file, refuse_foreign
 from wellseg.scan.pictures import Gray
-from wellseg.scan.reader import ScanError
 
 MOST_CURVES = 60
 """Columns of a LAS: no log has more curves; further ones are bits of grid and text."""

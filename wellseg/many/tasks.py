@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 from wellseg.config import PredictConfig
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, refuse_foreign
-from wellseg.scan.files import REPORT, Task, is_url, join, read_report, split
+from wellseg.scan.files import REPORT, Task, is_url, join, read_report
 from wellseg.scan.reader import is_scan_file, other_kind
 from wellseg.weights import read_header, weights_path
 
@@ -171,7 +171,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
 
 def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
     """Of many tasks those that are done: each folder is listed once, reports are read at once."""
-    folders = {split(task.stem)[0] for task in tasks}
+    folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
         listed = zip(folders, readers.map(files.list_folder, folders), strict=True)
         there = {join(folder, name) for folder, names in listed for name in names}

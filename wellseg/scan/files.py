@@ -33,7 +33,6 @@ MADE_OF_MASK = (
 """Where the first is there, the others are not someone else's."""
 SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a killed run
-split = os.path.split  # of a path or URL: folder and name
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def claim(task: Task) -> Iterator[bool]:
     if is_url(task.stem):
         yield True
         return
-    folder, name = split(task.stem)
+    folder, name = os.path.split(task.stem)
     os.makedirs(folder or ".", exist_ok=True)
     lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
     with suppress(Timeout):

@@ -21,8 +21,7 @@ import numpy as np
 import tifffile
 from tifffile.tifffile import jpeg_shape
 
-from wellseg.scan import ScanError as ScanError
-from wellseg.scan import one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
@@ -55,9 +54,8 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
 
 def other_kind(path: str | os.PathLike[str]) -> str:
     """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
-    path = Path(path)
-    known = path.suffix.lower() in NOT_READ and not path.name.startswith(".")
-    return path.suffix[1:].upper() if known else ""
+    suffix = Path(path).suffix.lower()
+    return suffix[1:].upper() if suffix in NOT_READ else ""
 
 
 def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:

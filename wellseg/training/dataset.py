@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
 from wellseg.device import Workers
-from wellseg.scan import one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
-from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan.reader import open_scan
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, read_mask

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.scan import ScanError
 from wellseg.scan.pictures import Gray
-from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import LogFiles
