@@ -113,12 +113,9 @@ def mask_scan(
                 curves.put(picture, mask, probability)
         Path(task.stem + ".json").unlink(missing_ok=True)
         if not is_same:  # what an earlier run left does not hold for another mask than it had
-            if not probabilities:
-                Path(task.stem + ".probability.tif").unlink(missing_ok=True)
-            if not view:
-                remove_view(Path(task.stem + ".html"))
-            if not curves:
-                remove_curves(Path(task.stem))
+            Path(task.stem + ".probability.tif").unlink(missing_ok=True)
+            remove_view(Path(task.stem + ".html"))
+            remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
