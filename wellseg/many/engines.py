@@ -225,16 +225,14 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
     try:
         memory_bytes = parse_bytes(settings.config.memory)
         # Retried here: Ray would go on for ever with a scan that takes too much memory.
-        mask: Any = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
-        have: Any = ray.cluster_resources
-        nodes: Any = ray.nodes
-        each = [node["Resources"] for node in nodes() if node["Alive"]]
+        mask = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
+        each = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(threads <= n.get("CPU", 0) and memory_bytes <= n["memory"] for n in each):
             needs = f"{threads} cores (--threads) and {settings.config.memory} (--memory)"
             screen.say(f"no machine of the cluster has {needs}: waiting for one")
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)
-        places = lambda: max(1, int(have().get("CPU", 0) // threads))  # noqa: E731
+        places = lambda: max(1, int(ray.cluster_resources().get("CPU", 0) // threads))  # noqa: E731
         for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
             loss = future.exception()
             if isinstance(loss, ray.exceptions.RayTaskError):  # what is wrong with all scans
