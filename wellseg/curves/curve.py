@@ -47,7 +47,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         tracks: Tracks | None = None,
     ) -> None:
         dpi = dpi or USUAL_DPI
-        self.least_rows, self._gap_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
+        self.least_rows, self._tenth_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
         self.curves: list[Curve] = []
         """After ``finish``: sorted by first row, then from left to right."""
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
@@ -55,7 +55,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
-        self._window = Window(self._gap_rows, self._spill)
+        self._window = Window(self._tenth_rows, self._spill)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 
@@ -106,10 +106,10 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             self._block(self._have - self._above, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
         ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
-        self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._gap_rows)
+        self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)
         for curve in self.curves:
-            curve.style = curve.style_of(self.points(curve), self._gap_rows)
-            curve.leave_scale(LONGEST * self._gap_rows)
+            curve.style = curve.style_of(self.points(curve), self._tenth_rows)
+            curve.leave_scale(LONGEST * self._tenth_rows)
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
         """Write records to the end of the temporary file; where they are."""

@@ -29,12 +29,13 @@ class Window:
     """Decides which strands are one curve."""
 
     def __init__(
-        self, gap_rows: int, write: Callable[[NDArray[np.float32]], tuple[int, int]]
+        self, tenth_rows: int, write: Callable[[NDArray[np.float32]], tuple[int, int]]
     ) -> None:
+        """tenth_rows: of 0.1 inch. write: takes records of a curve, gives where they are kept."""
         self._write = write
-        scale = max(1.0, gap_rows / 20)  # renders are coarse, but no curve is thinner than a pixel
+        scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
-        self._scale = END * scale, self.gap_rows, gap_rows  # as `link` takes them
+        self._scale = END * scale, self.gap_rows, tenth_rows  # as `link` takes them
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
         self._from = -(10**9)  # strands that begin above this row are decided
