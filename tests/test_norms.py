@@ -1,17 +1,21 @@
 """Norms by their identities, against float64, and against PyTorch where PyTorch is right."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from wellseg import norms
 from wellseg.net.options import ModelConfig
+from wellseg.net.resunet import to_ink
 from wellseg.norms import NORMS, Norm, make_norm, moments, register
 from wellseg.norms.group import GroupNorm, half_or_16
 from wellseg.norms.moments import channel_statistics
+from wellseg.rows.segment import segment
 from wellseg.training.options import TrainConfig
 
-WORDS = ["group", "instance", "layer", "batch"]
+WORDS = [word for word, make in NORMS.items() if make.__module__.startswith("wellseg.norms")]
 """The product's norms: tests of the study register more."""
 
 
@@ -59,6 +63,43 @@ def test_a_registered_word_is_a_norm_that_can_be_trained(monkeypatch):
     register("two_groups")(lambda channels, momentum: GroupNorm(channels, 2))
     assert TrainConfig(ModelConfig("two_groups")).model.norm == "two_groups"
     assert make_norm("two_groups", 8).groups == 2
+
+
+def test_a_word_that_is_taken_is_refused():
+    with pytest.raises(ValueError, match="a norm 'group' is registered already"):
+        register("group")
+
+
+class RootMeanSquare(Norm):
+    """A norm with a scale_shift of its own and nothing else."""
+
+    def scale_shift(self, mean, var):
+        scale = self.weight * (mean.square() + var + self.eps).rsqrt()
+        return scale, self.bias.double().expand_as(scale)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda channels, momentum: RootMeanSquare(channels, 1), *map(NORMS.get, WORDS)]
+)
+def test_forward_and_its_gradient_are_those_of_scale_shift(make):
+    norm = randomise(make(32, 0.01).double())
+    x = image(32).requires_grad_()
+    scale, shift = norm.scale_shift(x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0))
+    plain, weight = x * scale[:, None, None] + shift[:, None, None], image(32, seed=1)
+    torch.testing.assert_close(norm(x), plain)
+    leaves = [x, norm.weight, norm.bias]
+    ours = torch.autograd.grad((norm(x) * weight).sum(), leaves)
+    torch.testing.assert_close(ours, torch.autograd.grad((plain * weight).sum(), leaves))
+
+
+def test_a_norm_of_ones_own_is_evaluated_by_rows():
+    norm = randomise(RootMeanSquare(4, groups=1))
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), norm, nn.Conv2d(4, 1, 3, padding=1))
+    gray = np.random.default_rng(0).integers(0, 256, (300, 40), np.uint8)
+    with torch.no_grad():
+        whole = net(to_ink(torch.from_numpy(gray)[None, None])).sigmoid()[0, 0]
+    by_rows = segment(net, gray, precision="fp32")
+    torch.testing.assert_close(torch.from_numpy(by_rows), whole, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -1,10 +1,11 @@
 """Normalisation layers, each of them a word of ``--model.norm``.
 
-A norm is one file of this folder: a ``Norm`` that is registered by its word.
+A norm is one file of this folder: a ``Norm`` with a ``scale_shift`` of its own, registered by its
+word. Training, prediction by rows and the tests of norms take it from there.
 
-    register("mine")(lambda channels, momentum: MyNorm(channels))
+    register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
 
-Norms from elsewhere register themselves when they are imported, before the options are read.
+One of a file elsewhere is known to programs that import that file.
 """
 
 import importlib
@@ -28,7 +29,7 @@ class Norm(nn.Module):
         so overrides scale_shift, or reads no image.
     reads_image: whether an output pixel depends on statistics of the whole image, as the layer is
         now (in training or in evaluation). If not, ``wellseg.rows`` calls ``forward`` on any rows
-        by themselves; if so, it is scale_shift once the statistics of all rows are known.
+        by themselves; if so, never: it takes scale_shift once the statistics of all rows are known.
     """
 
     reads_image = True
@@ -44,6 +45,14 @@ class Norm(nn.Module):
         """False in a backward pass: a stage that is computed once more has been observed."""
         return torch._C._current_graph_task_id() == -1
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Each image by its own statistics, for any scale_shift, with the gradient of autograd. One
+        that is faster may take its place."""
+        pixels = x.to(torch.float64).flatten(2)
+        given = self.scale_shift(pixels.mean(2), pixels.var(2, correction=0))
+        scale, shift = (each.to(self.weight.dtype)[..., None, None] for each in given)
+        return torch.addcmul(shift, x, scale).to(x.dtype)
+
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
         mean, rstd = self.of_groups(mean, var)
@@ -53,7 +62,7 @@ class Norm(nn.Module):
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,);
-        differentiable, also through the statistics."""
+        with the gradient of GroupNorm, so of no norm that overrides scale_shift or of_groups."""
         return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore
 
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +111,9 @@ NORMS: dict[str, Maker] = {}
 
 
 def register(word: str) -> Callable[[Maker], Maker]:
-    """Takes, or decorates, what makes the norm of that word."""
+    """Takes, or decorates, what makes the norm of that word. Raises ValueError: it is taken."""
+    if word in NORMS:
+        raise ValueError(f"a norm {word!r} is registered already")
     return lambda maker: NORMS.setdefault(word, maker)
 
 
