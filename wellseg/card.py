@@ -3,7 +3,7 @@
     wellseg card                                            # of the bundled weights
     wellseg card --weights runs/a/model.safetensors         # of your own
 
-Exit status: 0 done, 2 wrong usage.
+Printed as Markdown.
 """
 
 from dataclasses import dataclass

@@ -61,6 +61,7 @@ def parse(
         command,
         usage=f"wellseg %(prog)s {f'{positional.upper()} ' if positional else ''}[options]",
         description="\n\n".join(doc.strip().split("\n\n")[:2]),
+        epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

@@ -7,7 +7,6 @@
 Leaves scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
 missed blue) in --out. Prints them, their means, means of the worst tenth, and the share of logs
 with F1@3px of 0.95 or more; where labels have whole curves, also how these are followed.
-Exit status: 0 all done, 1 some logs failed (each with one line saying why), 2 wrong usage.
 """
 
 import sys

@@ -8,7 +8,6 @@ Nobody labels anything: the bundled weights tell where curves may be. Those plac
 crop's mask, "do not score"; everything else is 0, not a curve. Short pieces of curve above the row
 where the curves begin are lettering, and stay 0: from that they learn most. With --curves, what the
 weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04252).
-Exit status: 0 all done, 1 some scans failed or gave no crop, 2 wrong usage.
 """
 
 import os

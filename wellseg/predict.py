@@ -7,8 +7,7 @@
 
 The same command again does what is not done: scans that are new, have changed, have failed, or
 were masked with other weights or options. Several runs, also of several machines, may share one
-folder of results. Exit status: 0 all done, 1 some scans failed (each with one line saying why) or
-are left (to another run, or the disk was full), 2 wrong usage.
+folder of results.
 """
 
 import time
