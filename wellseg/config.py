@@ -29,7 +29,7 @@ class MaskOptions(InferenceOptions):
     threshold: float = 0.5
     """A pixel is curve where its probability is higher."""
     memory: str | int = "2GB"
-    """Of the program, with ray of each scan; what does not fit goes to temporary files."""
+    """Limit of the program, with ray for each scan. The rest goes to temporary files."""
     window_rows: int | None = None
     """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the
     whole scan. Default: what the weights ask for (the bundled ones 2000)."""

@@ -39,8 +39,8 @@ HOME, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
 """For another track than the usual one, whose middle is so far, of a curve that is known for so
 many rows: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
 LEAP, SHORT = 0.3, 20.0
-"""For each pixel of a gap without ink; of one with ink a fifth of it. Gaps of so many pixels cost
-half of that, shorter ones less: dots and dashes."""
+"""Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
+of that, in shorter ones less: between dots and dashes."""
 WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
 """For leaving a track at one border and coming back at the other; how far from a border, and in
 rows from each other, such ends may lie: tenths of an inch, pixels at least. By eye on 5 scans."""

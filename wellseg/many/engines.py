@@ -1,7 +1,8 @@
 """Who masks the scans of a list: this process, worker processes of this machine, or a Ray cluster.
 
 Each engine yields what became of the scans as they end; closed early, it stops the others. All run
-a `Worker`: a network that masks one scan after another.
+a `Worker`, a network that masks one scan after another: `mask` tells failures, `_mask_pages` takes
+the pages of a file, `mask_scan` makes all files of a page.
 """
 
 import errno
