@@ -11,5 +11,7 @@ def one_line(error: BaseException) -> str:
     """What an exception says, not at any length; the system's as "file: reason", not by number."""
     said = str(error)
     if isinstance(error, OSError) and error.strerror:
-        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        said = "a file is where a folder should be" if is_file else error.strerror
+        said = f"{error.filename}: {said}" if error.filename else said
     return " ".join(said.split())[:2000] or type(error).__name__
