@@ -135,7 +135,11 @@ def test_what_the_system_says_is_told_in_words(
     with pytest.raises(SystemExit, match=r"[12]"):
         main([word.replace("FILE", str(tmp_path / "file")) for word in words])
     said = capsys.readouterr().err
-    assert "a file is where a folder should be" in said and "Errno" not in said and "Error(" not in said, said
+    assert (
+        "a file is where a folder should be" in said
+        and "Errno" not in said
+        and "Error(" not in said
+    ), said
 
 
 def test_a_command_through_the_program_is_the_command(capsys: pytest.CaptureFixture[str]) -> None:

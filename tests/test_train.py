@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -123,6 +125,27 @@ def test_a_cluster_that_ends_all_processes_of_a_job_loses_nothing(data_set, tmp_
         os.killpg(process.pid, signal.SIGTERM)
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "--resume goes on" in said and "Traceback" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["a damaged validation log", "SIGKILL"])
+def test_however_it_ends_so_do_its_workers(data_set, tmp_path, how):
+    logs = shutil.copytree(data_set, tmp_path / "logs")
+    if how == "a damaged validation log":  # it is not the workers that find it
+        for log in list_logs(logs, "val"):
+            log.image.write_bytes(b"no TIFF")
+    common = ["--data.root", logs, "--steps", 100_000, "--val_every", 2, "--out", tmp_path / "out"]
+    words = [str(word) for word in [*SMALL, *common, *SMALL_TRAINER, "--data.workers", 1]]
+    process = psutil.Popen([sys.executable, "-m", "wellseg.train", *words])
+    workers = set()
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        workers |= set(process.children())
+        if how == "SIGKILL" and _step_of(tmp_path / "out/checkpoints/last.ckpt") >= 4:
+            process.kill()
+        time.sleep(0.05)
+        assert time.time() < process.create_time() + 100, "it waits for its workers"
+    process.wait()
+    assert workers and not psutil.wait_procs(workers, timeout=20)[1]
 
 
 def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path):

@@ -1,9 +1,13 @@
 """What this machine is good at, how much memory it has, and how other processes begin on it."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from contextlib import suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -58,6 +62,12 @@ class Workers(SpawnContext):
             heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             super().start()  # a child inherits what its parent's thread does not hear
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
+def end_with_parent() -> None:
+    """A worker whose parent has gone, killed perhaps, has nobody to report to."""
+    parent: Any = multiprocessing.parent_process()
+    threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
 
 
 def resident_bytes(peak: bool = False) -> int:

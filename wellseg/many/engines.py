@@ -7,11 +7,9 @@ the pages of a file, `mask_scan` makes all files of a page.
 
 import errno
 import logging
-import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -26,7 +24,7 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from wellseg.device import Workers, pick_device
+from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
@@ -186,12 +184,6 @@ def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         time, period = map(int, quota.read_text().split())
         cores = min(cores, max(1, round(time / period)))
     return cores
-
-
-def end_with_parent() -> None:
-    """A worker whose parent has gone, killed perhaps, has nobody to report to."""
-    parent: Any = multiprocessing.parent_process()
-    threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
 
 
 _worker: list[Worker] = []

@@ -1,6 +1,8 @@
 """Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
 
+import atexit
 import math
+import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import Log, draw_log, kind_of
-from wellseg.device import Workers
+from wellseg.device import Workers, end_with_parent
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
 from wellseg.scan.reader import open_scan
@@ -184,6 +186,8 @@ def load(
     train: Samples, val: Samples, workers: int, trainer: Trainer
 ) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
     """Loaders of one log at a time, as no two have the same size."""
+    if workers:
+        atexit.register(_end_workers)
     loader = DataLoader(
         train,
         batch_size=None,
@@ -201,3 +205,10 @@ def _begin(_worker: int) -> None:
     cv2.setNumThreads(1)  # or one a core, beside those of the training step; PyTorch's is one
     # A cluster ends all of a job: the training then saves its last step, and ends its workers.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_with_parent()
+
+
+def _end_workers() -> None:
+    for worker in multiprocessing.active_children():  # which Python ends by SIGTERM, and waits
+        if worker.daemon:
+            worker.kill()
