@@ -37,14 +37,15 @@ def draw(*curves):
     return mask
 
 
-def write(folder, mask, name="log.tif", **options):
+def write(folder, mask, name="log.tif", coloured=False, **options):
     """The CSV's lines, and the CurveWriter."""
     given = CurveOptions(**options)
     writer = CurveWriter(folder / "log", name, (ROWS, COLUMNS), None, given)
     with writer:
         for start in range(0, ROWS, 700):
             part = mask[start : start + 700]
-            writer.put(255 - part, part, part)
+            paper = 255 - part
+            writer.put(np.dstack([paper] * 3) if coloured else paper, part, part)
     return read(folder / "log.curves.csv"), writer
 
 
@@ -189,9 +190,10 @@ def test_depth_bends_at_known_rows_and_ends_between_two_logs():
     assert first.reach == (790, 2050) and second.reach == (2050, 3090)
 
 
-def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path):
-    mask = draw(sine(90))
-    lines, _ = write(tmp_path, mask, rows="400-1,000", name="33-025-01275-0001.tif")
+@pytest.mark.parametrize("coloured", [False, True])
+def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path, coloured):
+    mask, name = draw(sine(90)), "33-025-01275-0001.tif"
+    lines, _ = write(tmp_path, mask, name, coloured, rows="400-1,000")
     assert {int(line["row"]) for line in lines} <= set(range(400, 1001)) and len(lines) > 560
     las = las_of(tmp_path / "log.las")
     assert str(las.well["API"].value) == "3302501275"

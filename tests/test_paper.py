@@ -129,6 +129,17 @@ def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, caps
         assert (tmp_path / "mined" / "previews" / f"{crop.name}.png").is_file()
 
 
+def test_fewer_crops_take_the_place_of_more_and_no_crop_joins_labelled_logs(tmp_path, capsys):
+    sample, out = "data/sample/sample.tif", tmp_path / "paper"
+    for crops in (2, 1):
+        run(main, sample, "--out", out, "--rows", 300, "--crops", crops)
+        for part in ("images", "masks", "previews"):
+            assert len(list((out / part).iterdir())) == crops
+    (tmp_path / "mine" / "images").mkdir(parents=True)
+    run(main, sample, "--out", tmp_path / "mine", status=2)
+    assert "mine: holds images that wellseg paper did not cut" in capsys.readouterr().err
+
+
 def test_a_scan_that_cannot_be_read_is_one_line_and_status_1(tmp_path, capsys):
     (tmp_path / "bad.tif").write_bytes(b"II*\0nothing")
     run(main, tmp_path / "bad.tif", "--out", tmp_path / "mined", status=1)

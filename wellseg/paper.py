@@ -10,6 +10,7 @@ where the curves begin are lettering, and stay 0: from that they learn most. Wit
 weights are sure of becomes truth (self-training: Xie et al. 2020, arXiv 1911.04252).
 """
 
+import glob
 import os
 import re
 import sys
@@ -71,7 +72,10 @@ def mine(net: Any, scan: Any, config: PaperConfig) -> Iterator[tuple[int, Any, A
 
 
 def mine_all(config: PaperConfig) -> int:
-    """Crops of every scan; returns the exit status."""
+    """Crops of every scan, in place of its earlier ones; returns the exit status.
+
+    Raises ValueError: the folder holds a data set of another origin.
+    """
     from wellseg.many.tasks import list_tasks
     from wellseg.scan.pictures import HIT, encode_png, paint
     from wellseg.scan.reader import open_scan
@@ -79,10 +83,14 @@ def mine_all(config: PaperConfig) -> int:
 
     tasks = {Path(task.scan): task for task in list_tasks(config.scans, str(config.out))[0]}
     net, previews = load_model(config.weights), config.out / "previews"
+    if (config.out / "images").exists() and not previews.exists():
+        raise ValueError(f"{config.out}: holds images that wellseg paper did not cut; name another")
     found = dict.fromkeys(tasks, 0)
     for number, (path, task) in enumerate(tasks.items(), 1):
         stem = re.sub(r"[\\/]", "-", os.path.relpath(task.stem, config.out))
         try:
+            for earlier in config.out.glob(f"*/{glob.escape(stem)}-{6 * '[0-9]'}.*"):
+                earlier.unlink()
             with open_scan(path) as scan:
                 for row, gray, mask in mine(net, scan, config):
                     name = f"{stem}-{row:06d}"

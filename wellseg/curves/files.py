@@ -91,7 +91,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         """The next rows, as `CurveFollower.add` takes them."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(picture)
-        self._follower.add(picture[part], mask[part], probability[part])
+        if len(mask[part]):
+            self._follower.add(picture[part], mask[part], probability[part])
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""

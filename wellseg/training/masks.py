@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -24,14 +24,14 @@ THREADS = 8  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
-def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def read_mask(path: str | os.PathLike[str], is_truth: bool = True) -> NDArray[np.uint8]:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
 
-    Raises ValueError: it has other values. ScanError: it cannot be read.
+    Raises ValueError: it has other values, or is truth and mostly curve. ScanError: it cannot be
+    read.
     """
-    with open_scan(path) as scan:
-        mask = scan.read(0, scan.rows)
-    _check_values(path, _count_values(mask))
+    mask = np.concatenate(list(_read_blocks(path)))
+    _check_values(path, _count_values(mask), is_truth)
     return mask
 
 
@@ -99,26 +99,33 @@ def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> Non
 def _look(log: LogFiles) -> NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
     check_size(log.mask, log.image)
-    with open_scan(log.mask, colour=True) as mask:
+    for block in _read_blocks(log.mask):
+        counts += _count_values(block)
+    _check_values(log.mask, counts)
+    return counts
+
+
+def _read_blocks(path: str | os.PathLike[str]) -> Iterator[Gray]:
+    with open_scan(path, colour=True) as mask:
         for first in range(0, mask.rows, BLOCK_ROWS):
             rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
             if rows.ndim == 3 and np.ptp(rows, axis=2).any():
-                raise ValueError(f"{log.mask}: in colour; save it as gray, its curves white")
-            counts += _count_values(rows[..., 0] if rows.ndim == 3 else rows)
-    _check_values(log.mask, counts)
-    if counts[255] > counts[0]:
-        raise ValueError(f"{log.mask}: most of it is curve: inverted? 255 is curve, 0 is all else")
-    return counts
+                raise ValueError(f"{path}: in colour; save it as gray, its curves white")
+            yield rows[..., 0] if rows.ndim == 3 else rows
 
 
 def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
-def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> None:
+def _check_values(
+    path: str | os.PathLike[str], counts: NDArray[np.int64], is_truth: bool = True
+) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if odd == [1] and not counts[255]:
-        raise ValueError(f"{path}: values 0 and 1: multiply by 255")
+        raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
     if odd:
         rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this also"
         raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
+    if is_truth and counts[255] > counts[0]:
+        raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
