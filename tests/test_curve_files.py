@@ -246,6 +246,12 @@ def test_wrong_depths_are_refused(depth, message):
             config()
 
 
+def test_tracks_that_overlap_are_refused():
+    with pytest.raises(ValueError, match="--tracks 150-300 10-200: tracks that overlap"):
+        PredictConfig(["a.tif"], curves=True, tracks=["150-300", "10-200"])
+    PredictConfig(["a.tif"], curves=True, tracks=["200-300", "10-200"])
+
+
 def test_wrong_rows_and_steps_are_refused():
     for rows in ("5", "9-5", "a-b", "-5"):
         with pytest.raises(ValueError, match="is not FROM-TO"):

@@ -79,8 +79,10 @@ def parse(
         flags, _ = parser.parse_known_args(words)
         if "config" in flags:  # before what was given, which wins; --config ends the last list
             with open(flags.config, "rb") as stream:
-                file = _words(yaml.safe_load(stream), "--", parser)
-            words = [*file, "--config", flags.config, *words]
+                file = yaml.safe_load(stream) or {}
+            if not isinstance(file, dict):
+                raise ValueError(f"--config {flags.config}: is no YAML file of options")
+            words = [*_words(file, "--", parser), "--config", flags.config, *words]
         for name in {word.partition("=")[0] for word in words}:
             if name.startswith("--trainer."):  # lightning's, whatever they are called
                 parser.add_argument(name, type=yaml.safe_load)

@@ -87,5 +87,5 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
         yield from run(rest, settings, screen)
 
 
-KEPT = "finished scans are kept, those under way left nothing"
+KEPT = "finished scans are kept; the same command does the rest"
 main = program(predict, PredictConfig, "predict", __doc__, "scans", stopped=KEPT)

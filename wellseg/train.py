@@ -60,10 +60,11 @@ def train(
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
         begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
+        told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
         if json.dumps(begun) != json.dumps(model):
-            raise ValueError(f"{config.out} was begun with --model {begun}: --resume with the same")
-        root = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))["data"]["root"]
-        if root and not config.data.root:  # the folder itself may have moved
+            how = f"--weights {told['weights']}" if told["weights"] else f"--model {begun}"
+            raise ValueError(f"{config.out} was begun with {how}: --resume with the same")
+        if (root := told["data"]["root"]) and not config.data.root:  # it may have moved
             raise ValueError(f"{config.out} was begun with --data.root {root}: give it again, too")
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     if config.weights:

@@ -73,6 +73,8 @@ class CurveOptions:
                 raise ValueError(f"--step {step:g} {self.depth_unit}: over 100 lines for each row")
         what = "LEFT-RIGHT in columns, as in 230-740"
         self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
+        if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
+            raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
         what = "FROM-TO, as in 1200-37000"
         span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
         self.row_range = span and (int(span[0]), int(span[1]) + 1)

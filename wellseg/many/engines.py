@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -78,10 +79,14 @@ class Worker:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
                 reason = f"{type(error).__name__}: {reason}"
-            if isinstance(error, PermissionError) and not self.config.out:
+            code = getattr(error, "errno", None)
+            if code in (errno.EACCES, errno.EPERM, errno.EROFS) and not self.config.out:
                 reason += "; name a folder for the results (--out)"
             # Not ScratchFull: the next scan may be smaller.
-            is_full = type(error) is OSError and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
+            if is_full and not getattr(error, "filename", None):
+                places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
+                reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
     def _mask_pages(self, task: Task, options: Any, progress: Any, say: Any) -> dict[str, Any]:

@@ -121,8 +121,8 @@ class ScratchFull(OSError):
     def __init__(self, folder: Path, needed_bytes: int, free_bytes: int = 0) -> None:
         super().__init__(
             errno.ENOSPC,
-            f"{folder} has {free_bytes / 1e9:.1f} GB free and the temporary files need "
-            f"{needed_bytes / 1e9:.1f} GB: free some space, name another folder (--scratch) or "
+            f"{folder} has {free_bytes / 1e6:,.0f} MB free and the temporary files need "
+            f"{needed_bytes / 1e6:,.0f} MB: free some space, name another folder (--scratch) or "
             "allow more memory (--memory)",
         )
 
