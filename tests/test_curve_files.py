@@ -15,7 +15,7 @@ from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions, CurvesConfig, parse_depth
-from wellseg.scan.reader import ScanError
+from wellseg.scan import ScanError
 from wellseg.scan.writer import MaskWriter
 
 ROWS, COLUMNS = 1600, 400

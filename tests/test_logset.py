@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wellseg.scan.reader import ScanError
+from wellseg.scan import ScanError
 from wellseg.training.data_folder import (
     list_logs,
     list_masks,

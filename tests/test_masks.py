@@ -74,9 +74,9 @@ TRAINED = [f"well{number}" for number in range(5)]
 @pytest.mark.parametrize(
     ("value", "names", "said"),
     [
-        (0, TRAINED, r"split train: no curve \(255\) in the masks of all 5 logs"),
-        (128, TRAINED, r"split train: no curve \(255\) in the masks of all 5 logs"),
-        (0, ["well5"], r"split val: no curve \(255\) in the masks of all 1 logs"),
+        (0, TRAINED, r"split train: no curve \(255\) in the masks of its 5 logs"),
+        (128, TRAINED, r"split train: no curve \(255\) in the masks of its 5 logs"),
+        (0, ["well5"], r"split val: no curve \(255\) in the masks of its 1 logs"),
     ],
 )
 def test_a_split_without_curves_is_refused(data_set, value, names, said):

@@ -122,7 +122,9 @@ def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release,
     ink = np.full((64, 64), 255, np.uint8)
     red = np.full((64, 64, 3), (255, 0, 0), np.uint8)
     for name, image, truth in (("a", ink, 255), ("b", red, 0)):
-        for folder, picture in (("images", image), ("masks", np.full((64, 64), truth, np.uint8))):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[:32] = truth
+        for folder, picture in (("images", image), ("masks", mask)):
             (tmp_path / folder).mkdir(exist_ok=True)
             write_picture(tmp_path / folder / f"{name}.tif", picture, dpi=100)
     (tmp_path / "split.csv").write_text("name,split,well\na,val,1\nb,val,2\n")

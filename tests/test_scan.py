@@ -17,15 +17,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.scan import tiff_page
-from wellseg.scan.reader import (
-    Scan,
-    ScanError,
-    is_scan_file,
-    open_scan,
-    other_kind,
-    pages_of,
-)
+from wellseg.scan import ScanError, tiff_page
+from wellseg.scan.files import is_scan_file, other_kind
+from wellseg.scan.reader import Scan, open_scan, pages_of
 from wellseg.scan.writer import MaskWriter, write_picture
 
 ROWS, COLUMNS = 101, 83

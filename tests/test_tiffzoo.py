@@ -13,7 +13,8 @@ import pytest
 import tifffile
 from test_scan import save_fax, tiny_tiff
 
-from wellseg.scan.reader import ScanError, open_scan, pages_of
+from wellseg.scan import ScanError
+from wellseg.scan.reader import open_scan, pages_of
 
 REPOSITORY = Path(__file__).parent.parent
 ZOO = REPOSITORY.parent / "shared" / "tiffzoo"

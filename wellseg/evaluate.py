@@ -121,7 +121,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
                 said = f"no mask {names} for {log.image}; make it with wellseg.predict"
                 raise ValueError(f"{config.masks}: {said}")
             check_size(masks[log.name], log.image)
-        return lambda log: read_mask(masks[log.name], is_truth=False) == 255
+        return lambda log: read_mask(masks[log.name]) == 255
 
     from wellseg.device import pick_device
     from wellseg.rows.segment import segment

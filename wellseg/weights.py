@@ -56,11 +56,9 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(text)
         ModelConfig(**header["model"])
-    except TypeError as error:
-        fault = f"of another version of wellseg ({error.args[0].partition(') ')[2]}); train anew"
-        raise ValueError(f"{path}: weights {fault}") from None
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path}: the header of these weights is damaged ({error})") from None
+    except (TypeError, ValueError, KeyError) as error:
+        fault = f"damaged, or of another version of wellseg ({error})"
+        raise ValueError(f"{path}: the header of these weights is {fault}") from None
     if (known := header.get("format")) != FORMAT:
         raise ValueError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
     return header

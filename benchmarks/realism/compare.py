@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.corpus import KINDS, draw_log
+from wellseg.scan import ScanError
+from wellseg.scan.files import is_scan_file
 from wellseg.scan.pictures import to_gray
-from wellseg.scan.reader import ScanError, is_scan_file, open_scan
+from wellseg.scan.reader import open_scan
 
 Gray = NDArray[np.uint8]
 HERE = Path(__file__).parent

@@ -32,7 +32,8 @@ import torch
 from wellseg.card import card
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
-from wellseg.scan.reader import ScanError, open_scan
+from wellseg.scan import ScanError
+from wellseg.scan.reader import open_scan
 from wellseg.scores import F1, HEADINGS
 from wellseg.scores.tables import summarise
 from wellseg.training.data_folder import list_logs

@@ -19,8 +19,15 @@ from typing import Any, Literal, NamedTuple
 from wellseg.config import PredictConfig
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, refuse_foreign
-from wellseg.scan.files import REPORT, Task, is_url, join, read_report
-from wellseg.scan.reader import is_scan_file, other_kind
+from wellseg.scan.files import (
+    REPORT,
+    Task,
+    is_scan_file,
+    is_url,
+    join,
+    other_kind,
+    read_report,
+)
 from wellseg.weights import read_header, weights_path
 
 READERS = 16  # of small files at once: on a network each takes long and little

@@ -22,6 +22,9 @@ from filelock import FileLock, Timeout
 from wellseg.scan import one_line
 from wellseg.scan.atomic import HIDDEN, write_file
 
+SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
+NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
+"""Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
 OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 """In the report: while they are the same, the mask is, and what else was made of it holds."""
@@ -51,6 +54,18 @@ class Task:
     version: str = ""
     size_bytes: int = 0
     page: int | None = None
+
+
+def is_scan_file(path: str | os.PathLike[str]) -> bool:
+    """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
+    path = Path(path)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def other_kind(path: str | os.PathLike[str]) -> str:
+    """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
+    suffix = Path(path).suffix.lower()
+    return suffix[1:].upper() if suffix in NOT_READ else ""
 
 
 class File(NamedTuple):

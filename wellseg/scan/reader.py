@@ -26,7 +26,6 @@ from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import Band, TiffPage
 from wellseg.scan.writer import Resolution
 
-SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PICTURES = {
     b"\x89PNG\r\n\x1a\n": imagecodecs.png_decode,
@@ -35,8 +34,6 @@ PICTURES = {
     b"\0\0\0\x0cjP  ": imagecodecs.jpeg2k_decode,
 }
 """How files begin, and what decodes them."""
-NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
-"""Files that may show a log, and that wellseg does not read."""
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
@@ -44,18 +41,6 @@ CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
-
-
-def is_scan_file(path: str | os.PathLike[str]) -> bool:
-    """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
-    path = Path(path)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def other_kind(path: str | os.PathLike[str]) -> str:
-    """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
-    suffix = Path(path).suffix.lower()
-    return suffix[1:].upper() if suffix in NOT_READ else ""
 
 
 def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:

@@ -167,11 +167,8 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
         for samples, split in ((train, "train"), (val, "val")):
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):
-                said = f"no curve (255) in the masks of all {len(files)} logs"
-                add = "add logs of another well, or a split.csv"
-                raise ValueError(
-                    f"{options.root}, split {split}: {said if files else 'no log'}; {add}"
-                )
+                said = f"no curve (255) in the masks of its {len(files)} logs; add logs of another"
+                raise ValueError(f"{options.root}, split {split}: {said} well, or a split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0

@@ -24,14 +24,13 @@ THREADS = 8  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
-def read_mask(path: str | os.PathLike[str], is_truth: bool = True) -> NDArray[np.uint8]:
+def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
 
-    Raises ValueError: it has other values, or is truth and mostly curve. ScanError: it cannot be
-    read.
+    Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read.
     """
     mask = np.concatenate(list(_read_blocks(path)))
-    _check_values(path, _count_values(mask), is_truth)
+    _check_values(path, _count_values(mask))
     return mask
 
 
@@ -118,14 +117,12 @@ def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
-def _check_values(
-    path: str | os.PathLike[str], counts: NDArray[np.int64], is_truth: bool = True
-) -> None:
+def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if odd == [1] and not counts[255]:
         raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
     if odd:
         rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this also"
         raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
-    if is_truth and counts[255] > counts[0]:
+    if counts[255] > counts[0]:
         raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
