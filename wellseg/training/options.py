@@ -112,6 +112,5 @@ class TrainConfig:
         at_least(1, steps=self.steps, val_every=self.val_every)
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
-            raise ValueError(
-                f"--steps {self.steps} is not a multiple of --val_every {self.val_every}"
-            )
+            said = f"is not a multiple of --val_every {self.val_every}"
+            raise ValueError(f"--steps {self.steps} {said}")
