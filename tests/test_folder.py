@@ -278,6 +278,38 @@ def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypat
         assert len(written) == times
 
 
+def test_a_result_that_is_open_is_told_before_anything_is_lost(
+    folder, weights, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    words = [folder / "deep" / "c.tif", "--out", out, "--weights", weights]
+    run(*words)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    replace = os.replace
+
+    def refused(source, target):
+        if Path(target).name == "c.overlay.png":
+            raise PermissionError(errno.EACCES, "Access is denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    monkeypatch.setattr(atomic, "RETRY_AFTER_S", ())
+    monkeypatch.setattr("wellseg.scan.files.WINDOWS", True)
+    run(*words, "--threshold", 0.3, status=1)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    said = capsys.readouterr().err
+    assert "c.overlay.png: cannot be replaced: it is open in another program" in said
+    assert "--out" not in said
+
+
+def test_the_bin_of_a_windows_disk_is_not_looked_into(folder, weights, tmp_path, capsys):
+    for name in ("$RECYCLE.BIN", "System Volume Information"):
+        (folder / "deep" / name).mkdir()
+        shutil.copy(folder / "deep" / "c.tif", folder / "deep" / name / "old.tif")
+    run(folder / "deep", "--out", tmp_path / "out", "--weights", weights)
+    assert not list((tmp_path / "out").rglob("*old*"))
+
+
 def test_a_summary_open_in_excel_does_not_end_the_run(
     folder, weights, tmp_path, monkeypatch, capsys
 ):

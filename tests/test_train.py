@@ -1,6 +1,7 @@
 """The train command: what it leaves, what stops it, and that resuming continues exactly."""
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -25,6 +27,7 @@ from wellseg.train import main, train
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
+from wellseg.training.trainer import MetricsFile
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -106,6 +109,20 @@ def test_every_shipped_config_is_parsed_and_stepped_once(config, tmp_path):
         "--steps", 1, "--val_every", 1, "--out", out, *SMALL_TRAINER,
     )  # fmt: skip
     assert (out / "model.safetensors").exists()
+
+
+def test_metrics_wait_while_their_file_is_open_elsewhere(tmp_path, monkeypatch):
+    """Excel lets nobody else write, on Windows; meanwhile a column may be new."""
+    file = MetricsFile(tmp_path, "", "")
+    for step, names in enumerate(["a", "ab", "b"]):
+        file.log_metrics(dict.fromkeys(names, 0.5), step)
+        with monkeypatch.context() as patch:
+            if step == 1:
+                closed = PermissionError(errno.EACCES, "Permission denied", "metrics.csv")
+                patch.setattr(file.experiment._fs, "open", Mock(side_effect=closed))
+            file.save()
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [(row["a"], row["b"]) for row in rows] == [("0.5", ""), ("0.5", "0.5"), ("", "0.5")]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What the commands share: typed options from dataclasses, YAML, one clear line for each error."""
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -74,6 +75,9 @@ def parse(
         if word in switches and "".join(words[i + 1 : i + 2]).lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     _sleep_where_busy()
+    for stream in (sys.stdout, sys.stderr):  # a file or a pipe on Windows knows few letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from wellseg.scan.atomic import is_foreign
+from wellseg.scan.files import is_foreign
 
 
 def las_of(stem: Path) -> Iterator[Path]:

@@ -20,7 +20,8 @@ from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import ScanError
-from wellseg.scan.atomic import atomic_file, refuse_foreign
+from wellseg.scan.atomic import atomic_file
+from wellseg.scan.files import refuse_foreign, refuse_open
 from wellseg.scan.pictures import Gray
 
 MOST_CURVES = 60
@@ -79,6 +80,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         if beyond := [right for _, right in options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
+        refuse_open(f"{stem}.curves.csv", *las_of(stem))
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)

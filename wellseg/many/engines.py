@@ -80,7 +80,8 @@ class Worker:
             if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
                 reason = f"{type(error).__name__}: {reason}"
             code = getattr(error, "errno", None)
-            if code in (errno.EACCES, errno.EPERM, errno.EROFS) and not self.config.out:
+            closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
+            if closed and not self.config.out and "another program" not in reason:
                 reason += "; name a folder for the results (--out)"
             # Not ScratchFull: the next scan may be smaller.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)

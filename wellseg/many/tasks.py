@@ -18,16 +18,8 @@ from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
 from wellseg.scan import files
-from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, refuse_foreign
-from wellseg.scan.files import (
-    REPORT,
-    Task,
-    is_scan_file,
-    is_url,
-    join,
-    other_kind,
-    read_report,
-)
+from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
+from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
 from wellseg.weights import read_header, weights_path
 
 READERS = 16  # of small files at once: on a network each takes long and little
@@ -107,13 +99,13 @@ def list_tasks(
         raise ValueError(f"{scans[0]}: only masks of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
-        refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
-    stems = Counter(task.stem for task in tasks.values())
+        files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
+    stems = Counter(os.path.normcase(task.stem) for task in tasks.values())  # a.tif, A.png
     stems.update([join(folder, "index")] if folder else [])  # its page is that of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # whose further pages and logs are called so
-        if stems[task.stem] > 1 or (base != task.stem and base in stems):
+        if stems[os.path.normcase(task.stem)] > 1 or (base != task.stem and base in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         other = named.setdefault(task.stem, task)
         if other is not task:
@@ -123,7 +115,10 @@ def list_tasks(
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    if name.startswith(".") or name.endswith(RESULTS):
+    # Of Windows: the bin of a disk, and what nobody may look into.
+    if name.startswith((".", "$")) or name == "System Volume Information":
+        return False
+    if name.endswith(RESULTS):
         return False
     return is_folder or is_scan_file(name) or other_kind(name) != ""
 

@@ -21,7 +21,8 @@ from wellseg.device import resident_bytes
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
-from wellseg.scan.atomic import MASK, NOT_OURS, refuse_foreign, write_file
+from wellseg.scan import files
+from wellseg.scan.atomic import MASK, RESULTS, write_file
 from wellseg.scan.files import OF_THE_MASK, REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
@@ -52,10 +53,11 @@ def mask_scan(
     counts = np.zeros(3, np.int64)  # of pixels above each
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     # A mask may have been corrected by hand.
-    refuse_foreign(task.stem + MASK, *([task.stem + ".html"] if config.view else []))
+    files.refuse_foreign(task.stem + MASK, *([task.stem + ".html"] if config.view else []))
+    files.refuse_open(*(task.stem + ending for ending in RESULTS))
     earlier = read_report(task.stem + REPORT)
     if earlier and "rows" not in earlier:
-        raise ValueError(f"{task.stem}{REPORT} {NOT_OURS}")
+        raise ValueError(f"{task.stem}{REPORT} {files.NOT_OURS}")
     is_same = all(earlier.get(name) == options[name] for name in OF_THE_MASK)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)

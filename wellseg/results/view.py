@@ -22,7 +22,8 @@ from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
-from wellseg.scan.atomic import hidden_name, is_foreign, write_file
+from wellseg.scan.atomic import hidden_name, replace_whole, write_file
+from wellseg.scan.files import is_foreign
 from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
@@ -166,12 +167,12 @@ class ViewWriter:
             "places": self._places(),
         }
         page = fill("view.html", str(self._about["scan"]), data)
-        write_file(self._hidden / self.page.name, page)
+        write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # Nothing is written any more: from here on no disk can be full. No page stands with another
         # view's pictures, or before its own.
         remove_view(self.page)
-        self._hidden.rename(self.folder)
-        (self.folder / self.page.name).rename(self.page)
+        replace_whole(self._hidden, self.folder)
+        replace_whole(self.folder / "page.html", self.page)
 
     def _places(self) -> list[tuple[int, int, float]]:
         """Those of most doubt, downwards: first and last row, share of possible curve in doubt."""

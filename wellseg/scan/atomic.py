@@ -15,10 +15,7 @@ MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """How the names of files and folders end that predict leaves for a scan."""
 HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
-OURS = b"wellseg", b"scan,status,"
-"""What our masks, LAS, curves and pages have near their beginning, or our summaries."""
-NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
-RETRY_AFTER_S = (0.1, 0.4, 1.0)
+RETRY_AFTER_S = (0.1, 0.4, 1.0, 3.0)
 """Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
 
 
@@ -45,9 +42,10 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _replace(hidden, target)
+        replace_whole(hidden, target)
     except BaseException as error:
-        hidden.unlink(missing_ok=True)
+        with suppress(OSError):  # a scanner may hold it: the first error counts
+            hidden.unlink()
         # An error of ours has no name (writing to an open file) or the hidden one.
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
             raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
@@ -61,20 +59,6 @@ def write_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         file.write(data)
 
 
-def is_foreign(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
-    with suppress(OSError), open(path, "rb") as file:
-        begin = file.read(1 << 16)
-        return begin != b"" and not any(mark in begin for mark in OURS)
-    return False
-
-
-def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
-    """Raises ValueError for the first of the results-to-be that would replace another's file."""
-    for path in filter(is_foreign, paths):
-        raise ValueError(f"{path} {NOT_OURS}")
-
-
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     """A table; what a row does not have stays empty. Floats with five digits."""
     text = io.StringIO(newline="")
@@ -86,7 +70,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     write_file(path, text.getvalue().encode())
 
 
-def _replace(hidden: Path, target: Path) -> None:
+def replace_whole(hidden: Path, target: Path) -> None:
+    """Give a file, or a folder where none is, its last name. Raises OSError, naming ``target``."""
     for wait_s in (*RETRY_AFTER_S, None):
         try:
             return os.replace(hidden, target)

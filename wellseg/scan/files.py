@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from wellseg.scan import one_line
-from wellseg.scan.atomic import HIDDEN, write_file
+from wellseg.scan.atomic import HIDDEN, replace_whole, write_file
 
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
@@ -34,6 +34,10 @@ MADE_OF_MASK = (
     (".curves.csv", ".las", ".1.las", ".2.las"),
 )
 """Where the first is there, the others are not someone else's."""
+OURS = b"wellseg", b"scan,status,"
+"""What our masks, LAS, curves and pages have near their beginning, or our summaries."""
+NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
+WINDOWS = os.name == "nt"
 SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a killed run
 
@@ -66,6 +70,27 @@ def other_kind(path: str | os.PathLike[str]) -> str:
     """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
     suffix = Path(path).suffix.lower()
     return suffix[1:].upper() if suffix in NOT_READ else ""
+
+
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
+    with suppress(OSError), open(path, "rb") as file:
+        begin = file.read(1 << 16)
+        return begin != b"" and not any(mark in begin for mark in OURS)
+    return False
+
+
+def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
+    """Raises ValueError for the first of the results-to-be that would replace another's file."""
+    for path in filter(is_foreign, paths):
+        raise ValueError(f"{path} {NOT_OURS}")
+
+
+def refuse_open(*paths: str | os.PathLike[str]) -> None:
+    """Raises PermissionError for the first of the results that could not be replaced in the end:
+    Windows does not even give a file its own name while another program has it open."""
+    for path in filter(os.path.isfile, paths if WINDOWS else ()):
+        replace_whole(Path(path), Path(path))
 
 
 class File(NamedTuple):

@@ -61,6 +61,17 @@ class Checkpoint(ModelCheckpoint):
             super().on_exception(trainer, module, error)
 
 
+class MetricsFile(CSVLogger):
+    """metrics.csv; while Excel has it open (Windows), its rows wait for the next time."""
+
+    def save(self) -> None:
+        known = list(self.experiment.metrics_keys)
+        try:
+            super().save()
+        except PermissionError:
+            self.experiment.metrics_keys = known
+
+
 class StepProgress(Callback):
     """A line after each validation, with the time that is left. It counts optimiser steps."""
 
@@ -96,7 +107,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(StepProgress())
-    loggers: list[Logger] = [CSVLogger(config.out, "", "", flush_logs_every_n_steps=10)]
+    loggers: list[Logger] = [MetricsFile(config.out, "", "", flush_logs_every_n_steps=10)]
     if config.trainer.get("logger", True):
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
     options: dict[str, Any] = {
