@@ -388,6 +388,9 @@ def test_a_pattern_that_no_shell_has_expanded(folder, weights, monkeypatch, caps
     (folder / "[1].tif").write_bytes((folder / "a.tif").read_bytes())
     assert [task.name for task in list_tasks(["?.tif"], None)[0]] == ["a.tif", "b.tif"]
     assert [task.name for task in list_tasks(["**/*.tif"], None)[0]][-1] == "c.tif"
+    (folder / "deep").rename(folder / "deep [raw]")
+    assert [task.name for task in list_tasks(["deep [raw]/*.tif"], None)[0]] == ["c.tif"]
+    (folder / "deep [raw]").rename(folder / "deep")
     assert [task.name for task in list_tasks(["[1].tif"], None)[0]] == ["[1].tif"]  # its name
     run("*.png", "--weights", weights, status=2)
     assert "*.png: no such file or folder" in capsys.readouterr().err

@@ -100,14 +100,15 @@ def list_tasks(
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
-    stems = Counter(os.path.normcase(task.stem) for task in tasks.values())  # a.tif, A.png
-    stems.update([join(folder, "index")] if folder else [])  # its page is that of all scans
+    key = os.path.normcase  # on Windows a.mask.tif is A.mask.tif
+    stems = Counter(key(task.stem) for task in tasks.values())
+    stems.update([key(join(folder, "index"))] if folder else [])  # its page is that of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # whose further pages and logs are called so
-        if stems[os.path.normcase(task.stem)] > 1 or (base != task.stem and base in stems):
+        if stems[key(task.stem)] > 1 or (base != task.stem and key(base) in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
-        other = named.setdefault(task.stem, task)
+        other = named.setdefault(key(task.stem), task)
         if other is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{scan}: {same}: mask one of them apart")
@@ -115,7 +116,7 @@ def list_tasks(
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    # Of Windows: the bin of a disk, and what nobody may look into.
+    # The bin of a Windows disk, and what nobody may look into there.
     if name.startswith((".", "$")) or name == "System Volume Information":
         return False
     if name.endswith(RESULTS):

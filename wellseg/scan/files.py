@@ -115,7 +115,9 @@ def expand(place: str) -> list[str]:
     """What a pattern (*.tif) stands for, where the shell has not said so; else the place itself."""
     if not glob.has_magic(place) or os.path.lexists(place):
         return [place]
-    found = glob.glob(place, recursive=True)
+    folder, name = os.path.split(place)  # the folder may be called "Logs [raw]"
+    known = os.path.join(glob.escape(folder), name) if os.path.isdir(folder) else place
+    found = glob.glob(known, recursive=True)
     if is_url(place):
         fs, path = _filesystem(place)
         found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
