@@ -17,6 +17,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
@@ -64,6 +65,7 @@ class Checkpoint(ModelCheckpoint):
 class MetricsFile(CSVLogger):
     """metrics.csv; while Excel has it open (Windows), its rows wait for the next time."""
 
+    @rank_zero_only
     def save(self) -> None:
         known = list(self.experiment.metrics_keys)
         try:
