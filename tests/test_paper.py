@@ -131,11 +131,13 @@ def test_mined_crops_are_the_scan_and_leave_no_curve_to_be_scored(tmp_path, caps
 
 def test_fewer_crops_take_the_place_of_more_and_no_crop_joins_labelled_logs(tmp_path, capsys):
     sample, out = "data/sample/sample.tif", tmp_path / "paper"
+    (out / "images").mkdir(parents=True)  # empty, as data/pages/release.py leaves it
     for crops in (2, 1):
         run(main, sample, "--out", out, "--rows", 300, "--crops", crops)
         for part in ("images", "masks", "previews"):
             assert len(list((out / part).iterdir())) == crops
     (tmp_path / "mine" / "images").mkdir(parents=True)
+    (tmp_path / "mine" / "images" / "log.tif").touch()
     run(main, sample, "--out", tmp_path / "mine", status=2)
     assert "mine: holds images that wellseg paper did not cut" in capsys.readouterr().err
 

@@ -83,7 +83,7 @@ def mine_all(config: PaperConfig) -> int:
 
     tasks = {Path(task.scan): task for task in list_tasks(config.scans, str(config.out))[0]}
     net, previews = load_model(config.weights), config.out / "previews"
-    if (config.out / "images").exists() and not previews.exists():
+    if any(config.out.glob("images/*")) and not previews.exists():
         raise ValueError(f"{config.out}: holds images that wellseg paper did not cut; name another")
     found = dict.fromkeys(tasks, 0)
     for number, (path, task) in enumerate(tasks.items(), 1):

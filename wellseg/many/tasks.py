@@ -116,10 +116,8 @@ def list_tasks(
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    # The bin of a Windows disk, and what nobody may look into there.
-    if name.startswith((".", "$")) or name == "System Volume Information":
-        return False
-    if name.endswith(RESULTS):
+    # $: the bin of a Windows disk, where nobody may look into the other.
+    if name.startswith((".", "$")) or name.endswith((*RESULTS, "System Volume Information")):
         return False
     return is_folder or is_scan_file(name) or other_kind(name) != ""
 
