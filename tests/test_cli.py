@@ -119,7 +119,6 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ["synth", "FILE/out", "--count", "1"],
         ["compare", "--out", "FILE/out"],
         ["train", "--data.preset", "tiny", "--data.count", "3", "--out", "FILE/out"],
-        ["paper", "data/sample/sample.tif", "--out", "FILE/out", "--crops", "1", "--rows", "64"],
         ["predict", "data/sample/sample.tif", "--out", "FILE/out"],
         ["curves", "none.probability.tif", "--out", "FILE/out"],
     ],

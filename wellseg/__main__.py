@@ -11,7 +11,6 @@ COMMANDS = {
     "curves": "write the files of curves again, with other depths, tracks or threshold",
     "train": "train a network, on logs that are drawn or on your own",
     "evaluate": "score masks against a labelled data set",
-    "paper": "cut crops of real paper out of unlabelled scans, to draw curves on",
     "synth": "draw logs with exact masks",
     "compare": "compare normalisations for training at one log a step",
     "card": "show the model card of weights",

@@ -1,17 +1,16 @@
-"""The bundled weights from nothing: drawn logs, pages labelled by hand, real paper.
+"""The bundled weights from nothing: pages labelled by hand, and drawn logs.
 
     python data/pages/release.py SCANS OUT [--steps N]    # make release SCANS=folder
 
 1. The pages of data/pages are cut from SCANS.
-2. A network is trained from nothing on their training split and on drawn logs beside it.
-3. With it, paper is mined from the scans of the training split's wells (self-training).
-4. It is trained on, on the same pages, half of the drawn logs on that paper.
-5. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
+2. A network is trained from nothing on their training split and on drawn logs beside it, half of
+   these on the pages' own paper.
+3. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
    is the best one there, of each of the two sets of weights on what it sees.
-6. The test split is scored; its scores go into the header of OUT/release.safetensors,
+4. The test split is scored; its scores go into the header of OUT/release.safetensors,
    and the model card is OUT/release.md.
 
-Each step is left out whose result is there, and a training goes on where it was stopped: start the
+The pages are cut once, and the training goes on where it was stopped: start the
 same command again.
 """
 
@@ -32,7 +31,6 @@ import torch
 from wellseg.card import card
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
-from wellseg.scan import ScanError
 from wellseg.scan.reader import open_scan
 from wellseg.scores import F1, HEADINGS
 from wellseg.scores.tables import summarise
@@ -46,27 +44,8 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 def run(command: str, *words: object) -> None:
     print(">", "wellseg", command, *words, flush=True)
     done = subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)])
-    if done.returncode and (command, done.returncode) != ("paper", 1):  # 1: some gave no crop
+    if done.returncode:
         sys.exit(done.returncode)  # below 0: killed by a signal
-
-
-def mine(scans: Path, weights: Path, out: Path) -> None:
-    """Paper from the scans of the wells that are trained on. Curves that the weights are sure of
-    are truth on paper; renders have light ones that they may not see, so there they are unknown."""
-    found = sorted(path for path in scans.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
-    for kinds, curves in ((("1-bit",), ["--curves"]), (("gray", "colour"), [])):
-        chosen = []
-        for path in found:
-            if pages.split_of(pages.well_of(path.name)) == "train":
-                try:
-                    with open_scan(path) as scan:
-                        if scan.kind in kinds:
-                            chosen.append(path)
-                except ScanError as error:
-                    print(f"no paper from {error}")
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        if chosen:
-            run("paper", *chosen, *curves, "--crops", 4, "--weights", weights, "--out", out)
 
 
 def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
@@ -127,24 +106,17 @@ def main() -> None:
     )
     parser.add_argument("scans", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, help="of each of the two trainings, for a try")
+    parser.add_argument("--steps", type=int, help="of the training, for a try")
     options = parser.parse_args()
     out: Path = options.out
-    data, paper, weights = out / "pages", out / "paper", out / "calibrated.safetensors"
-    first, second = out / "first" / "model.safetensors", out / "second" / "model.safetensors"
+    data, run_folder, weights = out / "pages", out / "training", out / "calibrated.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
-    common = ["--config", CONFIG, "--data.root", data, "--data.drawn_share", 0.6]
-    common += ["--resume", *short]
+    drawn = ["--data.drawn_share", 0.6, "--data.on_own", 0.5]
     if not (data / "split.csv").exists():
         pages.build(options.scans, data)
-    run("train", *common, "--out", first.parent)
-    if not (paper / "done").exists():
-        mine(options.scans, first, paper)
-        (paper / "done").touch()
-    rate = ["--optim.lr", 1e-3]
-    real = ["--data.backgrounds", paper] if any((paper / "images").iterdir()) else []
-    run("train", *common, *rate, "--weights", first, *real, "--out", second.parent)
-    print("thresholds:", calibrate(second, data, weights))
+    folders = ["--data.root", data, "--out", run_folder]
+    run("train", "--config", CONFIG, *folders, *drawn, "--resume", *short)
+    print("thresholds:", calibrate(run_folder / "model.safetensors", data, weights))
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
     keep_scores(weights, out / "scores" / "scores.csv", out / "release.safetensors")
 

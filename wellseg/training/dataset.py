@@ -31,7 +31,7 @@ from wellseg.training.options import DataConfig
 
 Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
 VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
-TURN = 6  # in the seeds of the draws of which logs are on paper
+TURN = 6  # in the seeds of the draws of which logs are on paper of the data set
 FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
@@ -47,13 +47,12 @@ class Sample(NamedTuple):
 @dataclass(eq=False)
 class Samples(Dataset[Sample]):
     """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch;
-    a share of these on crops of paper."""
+    a share of these drawn on the files' own paper."""
 
     seed: int
     options: DataConfig
     drawn: int
     files: Sequence[LogFiles] = ()
-    paper: Sequence[LogFiles] = ()
 
     def __len__(self) -> int:
         return len(self.files) + self.drawn
@@ -95,8 +94,8 @@ class Samples(Dataset[Sample]):
 
     def _draw(self, number: int) -> Log:
         turn = np.random.default_rng((self.seed, number, TURN))  # draw_log's draws stay its own
-        if self.paper and turn.random() < self.options.background_share:
-            return draw_on_paper(self.seed, number, self.options.preset, self.paper)
+        if self.files and turn.random() < self.options.on_own:
+            return draw_on_paper(self.seed, number, self.options.preset, self.files)
         return draw_log(self.seed, number, self.options.preset)
 
 
@@ -156,9 +155,6 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
     train = Samples(seed, options, options.count)
     val = Samples(seed + VALIDATION_SEED, as_they_are, options.val_count)
     warnings: list[str] = []
-    if options.backgrounds:
-        train.paper = list_logs(options.backgrounds)
-        check_masks(train.paper, "stop")
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
         counts = check_masks(logs, options.on_error)

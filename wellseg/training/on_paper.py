@@ -1,7 +1,6 @@
-"""Curves drawn on real paper: a crop that ``wellseg.paper`` mined, with drawn curves on top.
+"""Further curves drawn on a piece of a labelled log: real grid, lettering and dirt under them.
 
-What is drawn becomes 255 in the crop's mask; the rest stays as `paper_mask` left it, so that a
-network learns from real grid, lettering and dirt, and nothing of curves that nobody is sure of.
+What is drawn becomes 255 in the log's own mask; all else of it stays.
 """
 
 from collections.abc import Sequence
@@ -23,15 +22,15 @@ DRAWS = 5  # in the seeds, beside (seed, index): draw_log's draws stay its own
 PAPER = Table(**RECIPE["on_paper"])
 
 
-def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles]) -> Log:
-    """Sample number ``index`` on paper: a pure function of its arguments and the crops' pixels.
+def draw_on_paper(seed: int, index: int, preset: str, logs: Sequence[LogFiles]) -> Log:
+    """Sample number ``index`` on paper: a pure function of its arguments and the logs' pixels.
 
-    Returns a Log in gray whose mask is 255 on the drawn curves, elsewhere the crop's own.
+    Returns a Log in gray whose mask is 255 on the drawn curves, elsewhere the log's own.
     """
     recipe, draws = PRESETS[preset], Draws(seed, index, DRAWS)
-    crop = draws.one_of(crops)
-    gray, mask, dpi = _cut(draws, crop, draw_size(draws, recipe))
-    # Nothing unknown in the whole piece: a header, most likely.
+    log = draws.one_of(logs)
+    gray, mask, dpi = _cut(draws, log, draw_size(draws, recipe))
+    # Neither a curve nor anything undecided in the whole piece: a header, most likely.
     what = "curves" if (mask == 255).any() else "log" if mask.any() else "header"
     if what == "header" and draws.of(PAPER.turned):
         gray = np.ascontiguousarray(np.rot90(gray, draws.of([1, 3])))
@@ -45,13 +44,13 @@ def draw_on_paper(seed: int, index: int, preset: str, crops: Sequence[LogFiles])
     curves = 0
     if not draws.of(PAPER.blank[what]):
         curves = _add_curves(sheet, gray, mask)
-    about = {"kind": f"on {medium}", "dpi": round(sheet.dpi), "curves": curves, "paper": crop.name}
+    about = {"kind": f"on {medium}", "dpi": round(sheet.dpi), "curves": curves, "paper": log.name}
     return Log(gray, mask, about)
 
 
-def _cut(draws: Draws, crop: LogFiles, size: tuple[int, int]) -> tuple[Array, Array, float]:
-    """A piece of a crop, at most of that size: gray and mask, uint8 (rows, columns), and dpi."""
-    with open_scan(crop.image) as image, open_scan(crop.mask) as mask:
+def _cut(draws: Draws, log: LogFiles, size: tuple[int, int]) -> tuple[Array, Array, float]:
+    """A piece of a log, at most of that size: gray and mask, uint8 (rows, columns), and dpi."""
+    with open_scan(log.image) as image, open_scan(log.mask) as mask:
         rows = min(size[0], image.rows)
         columns = min(size[1], image.columns)
         y = draws.of([0, image.rows - rows])
@@ -82,7 +81,7 @@ def _add_curves(sheet: Sheet, gray: Array, mask: Array) -> int:
 
 
 def medium_of(gray: Array) -> str:
-    """What the crop is: "scan" where it is black and white alone, else "print" or "render"."""
+    """What the piece is: "scan" where it is black and white alone, else "print" or "render"."""
     if not ((gray > 0) & (gray < 255)).any():
         return "scan"
     # Born-digital paper is flat: nearly every pixel has the commonest value.

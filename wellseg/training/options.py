@@ -29,10 +29,8 @@ class DataConfig:
     """Drawn logs to validate with, always the same, none of them trained on."""
     drawn_share: float = 0.0
     """With --data.root: share of drawn logs beside your own, lest what yours lack be forgotten."""
-    backgrounds: Path | None = None
-    """Paper from your scans, by wellseg paper: a share of the logs is drawn on it."""
-    background_share: float = 0.5
-    """Of the drawn training logs, how many are drawn on --data.backgrounds."""
+    on_own: float = 0.0
+    """Of these drawn logs, how many are further curves on a piece of one of your own."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time, full width; in prediction norms then take their
     statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans."""
@@ -47,15 +45,13 @@ class DataConfig:
         at_least(16, "data.", crop_rows=self.crop_rows)
         at_least(1, "data.", count=self.count, val_count=self.val_count)
         at_least(0, "data.", workers=self.workers)
-        if not 0 <= self.drawn_share < 1:
-            raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
+        for name, share in (("drawn_share", self.drawn_share), ("on_own", self.on_own)):
+            if not 0 <= share < 1:
+                raise ValueError(f"--data.{name} lies in [0, 1), not {share}")
+        if self.on_own and not self.drawn_share:
+            raise ValueError("--data.on_own is a share of drawn logs: give --data.drawn_share")
         if self.drawn_share and not self.root:
             raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
-        if self.backgrounds and self.root and not self.drawn_share:
-            said = "give --data.drawn_share, too, or leave --data.root out"
-            raise ValueError(f"--data.backgrounds is paper for drawn logs: {said}")
-        if not 0 < self.background_share <= 1:
-            raise ValueError(f"--data.background_share lies in (0, 1], not {self.background_share}")
 
 
 @dataclass
