@@ -110,7 +110,7 @@ def test_the_page_grows_tables_with_each_part():
     rows = atlas_rows(12, logs=5)
     best = findings.best_rates(Table(rows))
     assert not any(docs_parts.tables(Table(rows)).values())
-    assert "part B (0 of 48 trainings)" in docs_parts.waiting(Table(rows))
+    assert "part B (0 of 48 trainings, shown: 0 of 3 seeds)" in docs_parts.waiting(Table(rows))
     rows += other_rows(best)
     tables = docs_parts.tables(Table(rows))
     assert [name for name, lines in tables.items() if not lines] == ["repairs"]
@@ -124,8 +124,21 @@ def test_the_page_grows_tables_with_each_part():
     assert sum("own − GroupNorm" in line for line in tables["batch"]) == 2 * rates
     assert sum("0.70, 0.54" in line for line in tables["batch"]) == 3 * rates  # F1, and its IoU
     assert sum("loss of the last tenth | 0.250" in line for line in tables["batch"]) == 3 * rates
-    less = [row for row in rows if (row["part"], row["norm"], row["seed"]) != ("F", "hybrid", "2")]
-    assert not docs_parts.tables(Table(less))["mixed"], "a part that lacks a training"
+
+
+def test_a_seed_is_shown_when_it_is_whole_and_alone_without_interval():
+    rows = atlas_rows(12, logs=5)
+    part = [row for row in other_rows(findings.best_rates(Table(rows))) if row["part"] == "F"]
+    for kept, interval in ((("0", "1"), "+0.100 (+0.100 to +0.100)"), (("0",), "| +0.100 |")):
+        less = [row for row in part if row["seed"] in kept or row["norm"] == "hybrid"]
+        table = Table(rows + less)
+        v1 = docs_parts.tables(table)["mixed"][2]
+        assert "(v1)" in v1 and interval in v1
+        said = docs_parts.waiting(table)
+        assert f"shown: {len(kept)} of 3 seeds" in said
+        assert ("no interval" in said) == (len(kept) == 1)
+    begun = [row for row in part if row["norm"] == "hybrid"]
+    assert not docs_parts.tables(Table(rows + begun))["mixed"]
 
 
 def test_the_page_links_every_source_and_its_own_files():

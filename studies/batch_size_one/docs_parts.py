@@ -1,5 +1,5 @@
 """Tables of parts B to F for docs/batch-size-one.md, and the numbers in its sentences. A part is
-shown when all of it is in."""
+shown by its whole seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from studies.batch_size_one.figures import SHORT_SETS, cost_of_blank, kept
 from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page import others
-from studies.batch_size_one.page.numbers import parts, whole_parts
+from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.statistics import Difference
@@ -39,12 +39,12 @@ POOLED = {
 }
 """Part C's norms."""
 REPAIRED = ("like", "renders", "blank", "real_colour")
-WITHOUT_TRAINING = "D without training"  # its trainings are A's: `whole_parts` does not know it
+WITHOUT_TRAINING = "D without training"  # its trainings are A's
 Lines = Iterable[tuple[str, ...]]
 
 
 def tables(table: Table) -> dict[str, list[str]]:
-    """Markdown of each table by its name in the document; none where the part is not whole."""
+    """Markdown of each table by its name in the document; none where the part has no whole seed."""
     made = {
         "repairs": (WITHOUT_TRAINING, _repairs),
         "freezing": ("D", _freezing),
@@ -53,11 +53,12 @@ def tables(table: Table) -> dict[str, list[str]]:
         "batch": ("C", _batch),
         "norms": ("B", _norms),
     }
-    whole = whole_parts(table)
+    shown = of_whole_seeds(table)
+    seeds = {part["part"]: part["seeds"] for part in parts(table)}
     if len({row["seed"] for row in table.rows if row["way"] == "one scalar"}) == SEEDS:
-        whole.add(WITHOUT_TRAINING)
+        seeds[WITHOUT_TRAINING] = SEEDS
     return {
-        name: _markdown(of(table)) if part in whole else [] for name, (part, of) in made.items()
+        name: _markdown(of(shown)) if seeds.get(part) else [] for name, (part, of) in made.items()
     }
 
 
@@ -65,11 +66,14 @@ def waiting(table: Table) -> str:
     """What is not in yet."""
     left = [
         f"{part['part']}{', freezing' * (part['part'] == 'D')} "
-        f"({part['scored']} of {part['planned']} trainings)"
+        f"({part['scored']} of {part['planned']} trainings"
+        + f", shown: {part['seeds']} of {part['planned_seeds']} seeds)"
         for part in parts(table)
         if part["scored"] < part["planned"]
     ]
-    return f"To come, and no word of it is here: part {'; '.join(left)}." if left else ""
+    one = any(part["seeds"] == 1 for part in parts(table) if part["part"] != "A")
+    said = " A difference of one seed has no interval, and says little." * one
+    return f"Not whole yet: part {'; '.join(left)}.{said}" if left else ""
 
 
 def _markdown(lines: Lines) -> list[str]:
@@ -78,6 +82,8 @@ def _markdown(lines: Lines) -> list[str]:
 
 
 def _cell(found: Numbers | None) -> str:
+    if found and found["low"] is None:
+        return f"{found['mean']:+.3f}".replace("-", "−")
     return difference_said(Difference(**{k: found[k] for k in KEYS})) if found else ""
 
 
@@ -106,7 +112,7 @@ def sentences(table: Table) -> dict[str, str]:
         known[f"best {name}"] = f"{f1:.2f} at {threshold:g}"
         cost = cost_of_blank(table, way, rates[way.name])
         known[f"cost {name}"] = difference_said(cost) if cost else ""
-    if "B" in whole_parts(table):
+    if table.has("B"):
         for norm in ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws"):
             way = Way(norm, "evaluation", "B")
             shares = (kept(table, way, rate, "renders", "like") for rate in RATES[:2])
@@ -146,7 +152,7 @@ def _norms(table: Table) -> Lines:
 def _batch(table: Table) -> Lines:
     found = others.batch(table) or {}
     many = next(iter(found.values()))["x"]
-    yield "logs a step", *map(str, many)
+    yield "part C, logs a step", *map(str, many)
     said = {"evaluation": "running", "own": "own"}
     for key, line in found.items():
         name, rate, norm, way = key.split("|")
@@ -169,7 +175,7 @@ def _batch(table: Table) -> Lines:
 
 def _sizes(table: Table) -> Lines:
     found = others.sizes(table) or []
-    yield "trained on 3,200 × 480: v1, running, less", "GroupNorm", "its own statistics"
+    yield "part E, trained on 3,200 × 480: v1, running, less", "GroupNorm", "its own statistics"
     for name in dict.fromkeys(line["set"] for line in found):
         both = {line["against"]: line for line in found if line["set"] == name}
         size = "{:,} × {}".format(*TALL[name]) if name in TALL else ""

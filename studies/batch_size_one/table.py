@@ -91,6 +91,9 @@ class Table:
         found = self._found.get((*about, schedule, step_of, str(logs), freeze_of), {})
         return {s: found[s] for s in sorted(found) if way.part != "A" or s in self.seeds}
 
+    def has(self, part: str) -> bool:
+        return any(row["part"] == part for row in self.rows)
+
     def scores(self, way: Way, rate: float, name: str, *at: Any, **more: Any) -> Scores:
         """Asked as `of`. Raises ValueError where there are no rows, or seeds were scored on unlike
         logs."""

@@ -22,7 +22,7 @@ const signed = (x, digits = 2) => {
 };
 const plain = (x, digits = 2) => (x === null || x === undefined ? "–" : x.toFixed(digits).replace("-", "−"));
 const percent = (x) => (x === null || x === undefined ? "–" : `${Math.round(100 * x)} %`);
-const interval = (d) => `${signed(d.low)} to ${signed(d.high)}`;
+const interval = (d) => d.low === null ? "one seed" : `${signed(d.low)} to ${signed(d.high)}`;
 const seedsOf = (n, planned) =>
   n >= planned ? `${planned} seeds` : `interim, ${n} of ${planned} seeds`;
 
@@ -130,7 +130,7 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
       if (!dots.length) svg.append(text(x(0) + 8, top + head + room / 2 + 4, "not yet run", { class: "tick" }));
       dots.forEach(({ d, kind = "", hollow, faint, name }, j) => {
         const y = top + head + room / 2 + (j - (dots.length - 1) / 2) * step;
-        const about = h("title", {}, `${words}${name ? `, ${name}` : ""}: ${signed(d.mean)}, 95 % ${interval(d)}`);
+        const about = h("title", {}, `${words}${name ? `, ${name}` : ""}: ${signed(d.mean)} [${interval(d)}]`);
         if (d.low !== null)
           svg.append(h("line", { class: `whisker ${kind} ${faint || ""}`, x1: x(d.low), x2: x(d.high), y1: y, y2: y }));
         svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""} ${faint || ""}`, cx: x(d.mean), cy: y, r: 4.5 }, about));

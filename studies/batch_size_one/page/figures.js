@@ -10,7 +10,7 @@ const SETS = {
 const notRun = (box, part, data) => {
   const p = data.parts.find((each) => each.part === part);
   const some = p.scored ? `, ${p.scored} of ${p.planned} trainings scored` : "";
-  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title}: not yet ${p.scored ? "whole" : "run"}${some}.`));
+  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title}: ${p.scored ? "no seed is whole yet" : "not yet run"}${some}.`));
 };
 const kindOf = (way) => (way === "own" ? "own" : way === "group" ? "group" : "running");
 

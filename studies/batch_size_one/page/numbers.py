@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,10 @@ from studies.batch_size_one.table import SEEDS, Table, Way
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """The page's data block. Parts B, C, E and F are shown when all of their trainings are in."""
+    """The page's data block. Parts B, C, E and F are shown by their whole seeds."""
     later = {"over_rates": ("B", over_rates), "batch": ("C", batch)}
     later |= {"sizes": ("E", sizes), "mixed": ("F", mixed)}
-    whole = whole_parts(table)
+    shown = of_whole_seeds(table)
     return {
         "seeds": seeds_said(table),
         "parts": parts(table),
@@ -43,17 +44,22 @@ def numbers(table: Table) -> dict[str, Any]:
         "map": momentum_map(table),
         "depth": depth(table),
         "unlabelled": unlabelled(table),
-        **{name: of(table) if part in whole else None for name, (part, of) in later.items()},
+        **{name: of(shown) if shown.has(part) else None for name, (part, of) in later.items()},
     }
 
 
-def whole_parts(table: Table) -> set[str]:
-    """Those of which every planned training is scored."""
-    return {part["part"] for part in parts(table) if part["scored"] == part["planned"]}
+def of_whole_seeds(table: Table) -> Table:
+    """Without the seeds of parts B to F of which a planned training is not scored yet."""
+    left = {(part["part"], seed) for part in parts(table) for seed in part["begun"]}
+    return Table(
+        row
+        for row in table.rows
+        if (row["part"], row["seed"]) not in left or (row["part"] == "D" and not row["freeze"])
+    )
 
 
 def parts(table: Table) -> list[Numbers]:
-    """Of each part: trainings scored and planned, and seeds with a row."""
+    """Of each part: trainings scored and planned, whole seeds, and those that are not whole yet."""
     some = dict.fromkeys((V1.name, GROUP.name, OWN.name, "batch_momenta m0.1"), RATES[1])
     some |= best_rates(table)
     found = []
@@ -63,9 +69,13 @@ def parts(table: Table) -> list[Numbers]:
         cells = {(r["norm"], r["rate"], r["seed"], r["logs"], r["freeze"]) for r in here}
         if part == "D":  # what is scored without training is of A's weights
             cells = {cell for cell in cells if cell[-1]}
-        seeds = table.seeds if part == "A" else {row["seed"] for row in here}
+        wanted = Counter(str(cell.seed) for cell in planned)
+        scored = Counter(seed for _, _, seed, *_ in cells)
+        begun = sorted(seed for seed in scored if scored[seed] < wanted[seed])
+        seeds = table.seeds if part == "A" else scored.keys() - begun
         counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
-        planned_seeds = SEEDS if part in "AD" else FIRST_SEEDS
+        counts |= {"begun": begun if part != "A" else []}
+        planned_seeds = SEEDS if part == "A" else FIRST_SEEDS
         about = {"part": part, "title": said} | counts
         found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})
     return found

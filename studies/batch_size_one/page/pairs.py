@@ -16,7 +16,7 @@ def pair(
     table: Table, a: Way, b: Way, name: str, rate_a: float, rate_b: float, logs: int = 1
 ) -> Numbers | None:
     """a less b on a set at the annealed end, over the seeds that both have; a and b: the mean F1 of
-    each. None where either was not scored."""
+    each. Without an interval where that is one seed; None where either was not scored."""
     both = (a, rate_a), (b, rate_b)
     if not all(table.of(way, rate, name, logs=logs) for way, rate in both):
         return None
@@ -24,7 +24,8 @@ def pair(
     if not first.f1.size:
         return None
     means = {"a": round(float(first.f1.mean()), 4), "b": round(float(second.f1.mean()), 4)}
-    return numbers_of(paired(first, second)) | means | {"logs": len(first.names)}
+    found = numbers_of(paired(first, second)) | means | {"logs": len(first.names)}
+    return found | dict.fromkeys(("low", "high"), None) if found["seeds"] == 1 else found
 
 
 def numbers_of(found: Difference | Estimate) -> Numbers:
