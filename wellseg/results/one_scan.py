@@ -32,6 +32,7 @@ OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black" 
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36
+KEEP_ROWS = 1, 2  # TIFF orientations in which rows of the file are those that a person sees
 
 
 def mask_scan(
@@ -48,25 +49,17 @@ def mask_scan(
     the share done, ``say`` what the user should know.
     """
     started = time.monotonic()
-    notes: list[str] = []
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
-    Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
-    # A mask may have been corrected by hand.
-    files.refuse_foreign(task.stem + MASK, *([task.stem + ".html"] if config.view else []))
-    files.refuse_open(*(task.stem + ending for ending in RESULTS))
-    earlier = read_report(task.stem + REPORT)
-    if earlier and "rows" not in earlier:
-        raise ValueError(f"{task.stem}{REPORT} {files.NOT_OURS}")
-    is_same = all(earlier.get(name) == options[name] for name in OF_THE_MASK)
+    is_same = _make_room(task.stem, config, options)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
-        # Rows of the file are not those that a person sees where it is turned.
-        logs = config.logs if scan.orientation in (1, 2) else []
+        left_out, notes = _lost_by_turning(scan.orientation, config)
         page = FoldedPage(*size, scan.orientation)
         if config.view:
+            logs = config.logs if scan.orientation in KEEP_ROWS else []
             about = {
                 "scan": Path(task.scan).name,
                 "dpi": scan.dpi,
@@ -75,17 +68,7 @@ def mask_scan(
                 "depth_unit": config.depth_unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
-        if config.view and logs != config.logs:
-            notes.append("its rows are stored turned: the view has no depths; save it upright")
-        left_out = {}
-        if scan.orientation != 1 and (config.curves or is_sideways(scan.orientation)):
-            way, so = "turned or mirrored", "no curves are followed"
-            if is_sideways(scan.orientation):
-                way, so = "sideways", "few curves are found so, and none followed"
-            why = f"stored {way} (orientation {scan.orientation})"
-            left_out = {"curves_left_out": why} if config.curves else {}
-            notes.append(f"{why}: {so}; save it upright")
-        elif config.curves:
+        if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
             curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
@@ -143,6 +126,34 @@ def mask_scan(
     }
     write_file(task.stem + ".json", json.dumps(report, indent=1).encode())
     return report
+
+
+def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> bool:
+    """The folder of the results; whether those that are there are of the same mask. Raises
+    ValueError or OSError where a result is not ours, or open in another program."""
+    Path(stem).parent.mkdir(parents=True, exist_ok=True)
+    # A mask may have been corrected by hand.
+    files.refuse_foreign(stem + MASK, *([stem + ".html"] if config.view else []))
+    files.refuse_open(*(stem + ending for ending in RESULTS))
+    earlier = read_report(stem + REPORT)
+    if earlier and "rows" not in earlier:
+        raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
+    return all(earlier.get(name) == options[name] for name in OF_THE_MASK)
+
+
+def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:
+    """Why a scan of this TIFF orientation has no curves, for the report; notes for the user."""
+    left_out, notes = {}, []
+    if config.view and config.logs and orientation not in KEEP_ROWS:
+        notes.append("its rows are stored turned: the view has no depths; save it upright")
+    if orientation != 1 and (config.curves or is_sideways(orientation)):
+        way, so = "turned or mirrored", "no curves are followed"
+        if is_sideways(orientation):
+            way, so = "sideways", "few curves are found so, and none followed"
+        why = f"stored {way} (orientation {orientation})"
+        left_out = {"curves_left_out": why} if config.curves else {}
+        notes.append(f"{why}: {so}; save it upright")
+    return left_out, notes
 
 
 def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
