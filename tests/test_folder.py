@@ -298,7 +298,9 @@ def test_a_result_that_is_open_is_told_before_anything_is_lost(
     run(*words, "--threshold", 0.3, status=1)
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     said = capsys.readouterr().err
-    assert "c.overlay.png: cannot be replaced: it is open in another program" in said
+    assert (
+        "c.overlay.png: cannot be replaced: permission denied; close it where it is open in" in said
+    )
     assert "--out" not in said
 
 

@@ -274,8 +274,13 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert "no printed tracks found" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     assert "done already" in capsys.readouterr().err
-    run(scan, "--weights", weights, "--curves")
-    assert "done already" not in capsys.readouterr().err and "row 200" not in las.read_text()
+    run(scan, "--weights", weights, "--curves")  # as for a whole folder, later
+    assert "done already" in capsys.readouterr().err
+    run(scan, "--weights", weights, "--curves", "--threshold", 0.4)
+    assert "done already" not in capsys.readouterr().err and "row 200 = 120 ft" in las.read_text()
+    assert json.loads(scan.with_name("log.json").read_text())["depth"] == ["0=100", "200=120"]
+    run(scan, "--weights", weights, "--curves", "--overwrite")
+    assert "row 200" not in las.read_text() and "no printed" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--tracks", "10-60")
     said = capsys.readouterr().err
     assert (
@@ -284,6 +289,9 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
         and lasio.read(str(las)).params["T1R"].value == 60
     )
     run(scan, "--weights", weights, "--threshold", 0.6)
+    assert (
+        "what --probability --curves made of the former mask is removed" in capsys.readouterr().err
+    )
     assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 
 

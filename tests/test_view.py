@@ -468,8 +468,14 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
     page.get_by_role("button", name="row 4,500").click()
     settle(page)
     assert page.evaluate("middle()") == pytest.approx(4500, abs=3)
+    assert drawn() >= 3, "both curves, and a frame around the row"
+    assert page.locator("#uncertain button[aria-pressed=true]").count() == 1
+    page.keyboard.press("Escape")
+    settle(page)
+    assert drawn() == 2
+    assert page.locator("#threshold").is_disabled(), "it acts on the mask alone"
     page.keyboard.press("c")
-    assert page.locator("#lines").is_hidden()
+    assert page.locator("#lines").is_hidden() and page.locator("#threshold").is_enabled()
 
 
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
@@ -485,6 +491,10 @@ def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     page.evaluate("zoomBy(1 / state.zoom); goTo(1500)")
     settle(page)
     assert " m" in page.locator("#rows").inner_text()
+    page.evaluate("goTo(907)")
+    settle(page)
+    said = page.locator("#rows").inner_text()
+    assert "· to 531" in said, said
     page.evaluate("goTo(5500)")
     settle(page)
     assert " m" not in page.locator("#rows").inner_text()

@@ -2,7 +2,6 @@
 
 import tempfile
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ BLOCK_ROWS = 512
 HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
 """So many rows wait for the tracks; these are looked for again in that many times the rows, or half
 as many blocks of grid as are looked at: of a tall scan all would be slow, and large in memory."""
-LONGEST, BRIDGED, BESIDE = 30.0, 3.0, 1.5
+LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 """In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
 how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
@@ -35,8 +34,8 @@ MOST = 9.0
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: the number of the first row that it is fed. dpi: what the scan says. tracks: those of
-    the scan; None: they are looked for.
+    first_row: the number of the first row of ``add``; those above and below it are for ``look``.
+    dpi: what the scan says. tracks: those of the scan; None: they are looked for.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         """After ``finish``: sorted by first row, then from left to right."""
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
-        self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
+        self._seen, self._look_at = 0, float(HELD_ROWS)
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows, self._spill)
@@ -75,10 +74,14 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
                 if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
                     self._find_tracks(self._finder, LOOK_BLOCKS)
 
+    def look(self, picture: Gray) -> None:
+        """Rows that are not followed, as ``add`` has them: tracks are told by them, too."""
+        if self._finder and len(picture):
+            self._finder.add(to_gray(picture))
+
     def _find_tracks(self, finder: TrackFinder, blocks: int = 10**9) -> None:
         soon = self._seen + LOOK_BLOCKS / 2 * finder.block_rows
-        self._look_at, found = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
-        self.tracks = found and replace(found, rows=found.rows + self._first_row)
+        self._look_at, self.tracks = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
 
     def _follow(self) -> None:
         while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
@@ -157,7 +160,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
             below[upper] = lower
             taken.add(lower)
             curves[upper].uncertain.append(int(last[upper]))
-            far = gap[pair] > BRIDGED * tenth_rows or aside[pair] > gap[pair] + tenth_rows
+            far = gap[pair] > STILL_BRIDGED * tenth_rows or aside[pair] > gap[pair] + tenth_rows
             if far and gap[pair] > 1:
                 curves[upper].hidden.append((int(last[upper]) + 1, int(first[lower])))
     for upper in sorted(below, reverse=True):

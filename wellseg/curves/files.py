@@ -70,7 +70,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
     ) -> None:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
         rows, columns = size
-        self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels."
+        self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
+        for flag in ("threshold", "tracks", "rows"):
+            if given := getattr(options, flag, None):
+                said = " ".join(given) if isinstance(given, list) else given
+                self._said += f", --{flag} {said}"
         self._first, stop = options.row_range or (0, rows)
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
@@ -91,10 +95,12 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """The next rows, as `CurveFollower.add` takes them."""
-        part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
+        first, stop = max(0, self._first - self._row), max(0, self._stop - self._row)
         self._row += len(picture)
-        if len(mask[part]):
-            self._follower.add(picture[part], mask[part], probability[part])
+        self._follower.look(picture[:first])
+        if first < min(stop, len(picture)):
+            self._follower.add(*(plane[first:stop] for plane in (picture, mask, probability)))
+        self._follower.look(picture[max(first, stop) :])
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
@@ -120,7 +126,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         head, form = (f",depth_{self._options.depth_unit}", ",%.4f") if logs else ("", "")
         with ExitStack() as files:  # all of them are replaced at the end, or none
             file = files.enter_context(atomic_file(f"{self._stem}.curves.csv"))
-            file.write(f"# {self._said}\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
+            file.write(f"# {self._said}.\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
             for one in found:
                 orders[one.track] += 1
                 name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
@@ -224,7 +230,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 name = f"T{track}{side[0].upper()}"
                 what = f"{side} border of track {track}, median of all rows"
                 las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
-        notes = [self._said, LAS_NOTE, *self.notes]
+        notes = [f"{self._said}.", LAS_NOTE, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")

@@ -25,9 +25,19 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
+from wellseg.config import PredictConfig
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
+from wellseg.many.tasks import (
+    OF_ONE_SCAN,
+    Outcome,
+    Settings,
+    clear,
+    is_done,
+    other_scan,
+    outcome_of,
+    said_before,
+)
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
 from wellseg.scan import ScanError, one_line
@@ -40,6 +50,7 @@ Outcomes = Generator[tuple[Task, Outcome], None, None]
 LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
+MEANWHILE = "masked by another run meanwhile"
 ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 
 
@@ -68,13 +79,17 @@ class Worker:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
-                    return replace(done, reason="masked by another run meanwhile")
-                if other := other_scan(task, read_report(task.stem + REPORT)):
+                    return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
+                report = read_report(task.stem + REPORT)
+                if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
-                options = {"scan_version": task.version, "scan_path": absolute(task.scan)}
+                before = said_before(task, self.settings, report)
+                named = {key.removeprefix("curve_"): value for key, value in before.items()}
+                config = replace(self.config, **named)
+                options = before | {"scan_version": task.version, "scan_path": absolute(task.scan)}
                 with local_copy(task, self.config.scratch) as here:
-                    return outcome_of(self._mask_pages(here, options, progress, say))
+                    return outcome_of(self._mask_pages(here, config, options, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
@@ -90,25 +105,27 @@ class Worker:
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
-    def _mask_pages(self, task: Task, options: Any, progress: Any, say: Any) -> dict[str, Any]:
+    def _mask_pages(
+        self, task: Task, config: PredictConfig, options: Any, progress: Any, say: Any
+    ) -> dict[str, Any]:
         """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
         where it stands, all results are whole."""
         others, copies = pages_of(task.scan)
         options = self.settings.options | options
-        of_one = options | {"depth": [], "step": None, "tracks": [], "curve_rows": None}
+        of_one = options | OF_ONE_SCAN
+        nothing_said = replace(config, depth=[], step=None, tracks=[], rows=None)
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):
             page = replace(task, page=number - 1, stem=task.stem + f".p{number}")
-            config = replace(self.config, depth=[], step=None, tracks=[], rows=None)
             try:
-                mask_scan(self.net, page, config, of_one, lambda share: None, say)
+                mask_scan(self.net, page, nothing_said, of_one, lambda share: None, say)
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
         left_out = [f"page {page + 1} is a reduced copy" for page in copies]
         options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
-        return mask_scan(self.net, task, self.config, options, progress, say)
+        return mask_scan(self.net, task, config, options, progress, say)
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:

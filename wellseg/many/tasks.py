@@ -27,6 +27,8 @@ KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
+OF_ONE_SCAN: dict[str, Any] = {"depth": [], "step": None, "tracks": [], "curve_rows": None}
+"""What a report says of its scan alone, where nothing was said of it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,17 @@ def settle(config: PredictConfig) -> Settings:
     options |= {"curve_rows": config.rows} if config.curves else {}
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
+
+
+def said_before(task: Task, settings: Settings, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said of this scan alone, with --depth and the like, and holds where this run says
+    nothing: a folder is masked again, and its logs keep their depths. Not with --overwrite."""
+    asked = settings.options.keys() & OF_ONE_SCAN
+    said = {name: report[name] for name in asked if report.get(name)}
+    is_same = report.get("scan_version") == task.version and not settings.config.overwrite
+    if not said or not is_same or any(settings.options[name] for name in asked):
+        return {}
+    return said | {"depth_unit": report.get("depth_unit")}
 
 
 def list_tasks(
@@ -133,7 +146,8 @@ def is_done(
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. there: whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
-    expected = {**settings.options, "scan_version": task.version}
+    said = said_before(task, settings, report)
+    expected = {**settings.options, **said, "scan_version": task.version}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     config = settings.config

@@ -23,7 +23,7 @@ from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, write_file
-from wellseg.scan.files import OF_THE_MASK, REPORT, Task, read_report
+from wellseg.scan.files import MADE_OF_MASK, OF_THE_MASK, REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
@@ -98,6 +98,9 @@ def mask_scan(
                 curves.put(picture, mask, probability)
         Path(task.stem + ".json").unlink(missing_ok=True)
         if not is_same:  # what an earlier run left does not hold for another mask than it had
+            there = [flag for flag, of in MADE_OF_MASK.items() if Path(task.stem + of[0]).exists()]
+            if gone := [f"--{flag}" for flag in there if not getattr(config, flag)]:
+                notes.append(f"what {' '.join(gone)} made of the former mask is removed")
             Path(task.stem + ".probability.tif").unlink(missing_ok=True)
             remove_view(Path(task.stem + ".html"))
             remove_curves(Path(task.stem))

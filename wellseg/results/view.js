@@ -194,7 +194,8 @@ function frame() {
   const seen = DATA.places.filter(([first, last]) => first < bottom && last > top);
   const place = DATA.places.indexOf(seen.sort((a, b) => off(a) - off(b))[0]);
   const doubt = place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
-  const depths = [depth(top), depth(bottom)].filter(Boolean).join(" to ").replace(/ \w+ to/, " to");
+  const from = depth(top), to = depth(bottom);
+  const depths = from && to ? `${from} to ${to}`.replace(/ \w+ to/, " to") : from ? `from ${from}` : to && `to ${to}`;
   $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
   $("#before").disabled = beyond(-1) === undefined;
   $("#next").disabled = beyond(1) === undefined;
@@ -324,7 +325,10 @@ for (const [first, last, share] of DATA.places) {
     try { localStorage[ticks] = JSON.stringify([...ticked]); } catch { /* no place to keep them */ }
   };
   go.textContent = [`row ${count(first)}`, depth(first), percent(share)].filter(Boolean).join("  ·  ");
-  go.onclick = () => goTo((first + last) / 2);
+  go.onclick = () => {
+    goTo((first + last) / 2);
+    if (innerWidth < 760) showList(false);
+  };
   item.append(tick, go);
   $("#places ol").append(item);
 }
@@ -333,6 +337,7 @@ for (const [first, last, share] of DATA.places) {
 
 const followed = DATA.followed ?? [], lineCanvas = $("#lines");
 let alone = -1;  // the curve that is seen by itself, or -1
+let marked = -1;  // the row of uncertain identity that was gone to, or -1
 // Far apart in hue, also from the next one in the list.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% 42%)`;
 
@@ -357,6 +362,9 @@ function drawLines() {
     }
     context.stroke();
   });
+  context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
+  context.lineWidth = 2 / state.zoom;
+  if (marked >= 0) context.strokeRect(-9, marked - 12, columns + 18, 24);
 }
 
 function showWhole(on) {
@@ -368,9 +376,11 @@ function showWhole(on) {
   soon();
 }
 
-function isolate(which) {
+function isolate(which, row = -1) {
   alone = which;
-  document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
+  marked = row;
+  for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
+    document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
   soon();
 }
 
@@ -398,8 +408,12 @@ followed.forEach((curve, i) => {
 });
 const unsure = new Map();  // row -> names of the curves that may have changed places there
 for (const { name, uncertain } of followed) for (const row of uncertain) unsure.set(row, [...(unsure.get(row) ?? []), name]);
-for (const row of [...unsure.keys()].sort((a, b) => a - b)) {
-  listed("#uncertain", `row ${count(row)}`, [...unsure.get(row), depth(row)].filter(Boolean).join(", "), "", () => goTo(row));
+const places = [...unsure.keys()].sort((a, b) => a - b);
+for (const row of places) {
+  listed("#uncertain", `row ${count(row)}`, [...unsure.get(row), depth(row)].filter(Boolean).join(", "), "", () => {
+    isolate(-1, row);
+    goTo(row);
+  });
 }
 $("#whole").hidden = !followed.length;
 $("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
@@ -470,7 +484,7 @@ const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
 function showOverlay(on) {
   state.overlay = on;
   pressed("#overlay", on);
-  $("#curves").hidden = !on;
+  $("#curves").hidden = $("#threshold").disabled = $("#opacity").disabled = $("#doubt").disabled = !on;
   $("#paper").classList.toggle("faded", on);
 }
 function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
@@ -490,7 +504,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => followed.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => isolate(-1), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];

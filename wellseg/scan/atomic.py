@@ -77,6 +77,7 @@ def replace_whole(hidden: Path, target: Path) -> None:
             return os.replace(hidden, target)
         except PermissionError as error:
             if wait_s is None:
-                text = "cannot be replaced: it is open in another program (close it there)"
+                why = os.strerror(error.errno or errno.EACCES).lower()
+                text = f"cannot be replaced: {why}; close it where it is open in another program"
                 raise PermissionError(error.errno, text, str(target)) from error
             time.sleep(wait_s)

@@ -28,12 +28,12 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 REPORT = ".json"
 OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
 """In the report: while they are the same, the mask is, and what else was made of it holds."""
-MADE_OF_MASK = (
-    (".probability.tif",),
-    (".view", ".html"),
-    (".curves.csv", ".las", ".1.las", ".2.las"),
-)
-"""Where the first is there, the others are not someone else's."""
+MADE_OF_MASK = {
+    "probability": (".probability.tif",),
+    "view": (".view", ".html"),
+    "curves": (".curves.csv", ".las", ".1.las", ".2.las"),
+}
+"""By the option that asks for it. Where the first is there, the others are not someone else's."""
 OURS = b"wellseg", b"scan,status,"
 """What our masks, LAS, curves and pages have near their beginning, or our summaries."""
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
@@ -257,7 +257,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             fs.rm_file(report)
             new, stem = read_report(here.stem + REPORT), report.removesuffix(REPORT)
             is_same = all(earlier.get(name) == new.get(name) for name in OF_THE_MASK)
-            for endings in () if is_same else MADE_OF_MASK:
+            for endings in () if is_same else MADE_OF_MASK.values():
                 there = [ending for ending in endings if fs.exists(stem + ending)]
                 for ending in there if endings[0] in there else ():
                     fs.rm(stem + ending, recursive=True)
