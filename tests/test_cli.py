@@ -203,6 +203,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--epochs", "3"], "one log a step, by design: --steps says how many"),
         (["--stps", "3"], "there is no option --stps: is it --steps?"),
         (["--step", "3"], "is it --steps?"),
+        (["--lr", "3"], "is it --optim.lr?"),
         (["--val-every", "3"], "there is no option --val-every: is it --val_every?"),
         (["--steps", "ten"], "--steps takes a whole number, not ten"),
         (["--keep", "c"], "--keep takes one of best, last, not c"),

@@ -3,7 +3,7 @@
     model = wellseg.load_model()                  # bundled weights, an nn.Module in evaluation mode
     probability = wellseg.segment(model, "scan.tif")  # float32, rows x columns, in [0, 1]
 
-Importing this does not import torch.
+Drawn logs: ``wellseg.corpus.draw_log``. Importing this does not import torch.
 """
 
 from importlib import import_module
@@ -18,3 +18,7 @@ def __getattr__(name: str) -> Any:
         home = "wellseg.weights" if name == "load_model" else "wellseg.rows.segment"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -33,7 +33,9 @@ class _Parser(argparse.ArgumentParser):
         """One line: what is wrong, and which option may have been meant."""
         if unknown := re.match(r"unrecognized arguments: --([\w.-]+)", message):
             name = unknown[1].replace("-", "_")
-            near = get_close_matches(name, [action.dest for action in self._actions], 1)
+            known = [action.dest for action in self._actions]
+            near = [each for each in known if each.endswith(f".{name}")]
+            near = near or get_close_matches(name, known, 1)
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
             if near == [unknown[1]]:
                 advice = "it stands alone, before the options"
@@ -167,6 +169,8 @@ def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: 
         how: dict[str, Any] = {"type": partial(_read, hint), "help": text.replace("%", "%%")}
         if hint is bool and not field.default:
             how |= {"nargs": "?", "const": True, "metavar": "true|false"}
+        elif get_origin(hint) is Literal:
+            how["metavar"] = "|".join(get_args(hint))
         elif get_origin(hint) is list:
             how |= {"type": str, "nargs": "+"}
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"

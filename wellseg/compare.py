@@ -50,7 +50,7 @@ class CompareConfig:
 
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     """Learning rates, with commas: of all, each norm has the one that validates best."""
     seeds: int | None = None
     """Initial weights and orders; 6 or more tell small differences. Default: the preset's."""
@@ -176,11 +176,13 @@ def run_job(
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
+    from wellseg.norms import Norm
     from wellseg.rows.segment import segment
 
-    nets = {"evaluation": load_model(weights)}
-    if any(name.endswith("running_mean") for name, _ in nets["evaluation"].named_buffers()):
-        nets["own"] = load_model(weights).train()  # which running statistics do not act upon
+    nets = {"evaluation": load_model(weights), "own": load_model(weights).train()}
+    of = [[m.reads_image for m in net.modules() if isinstance(m, Norm)] for net in nets.values()]
+    if of[0] == of[1]:  # no running statistics
+        del nets["own"]
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():

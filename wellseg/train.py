@@ -54,9 +54,10 @@ def train(
     resumed = last if config.resume and last.exists() else None
     if last.exists() and not resumed and first:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
-    train, val, warnings = open_logs(config.data, config.seed)
+    train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
     model, optim = asdict(config.model), asdict(config.optim)
+    plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
         begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
@@ -66,6 +67,11 @@ def train(
             raise ValueError(f"{config.out} was begun with {how}: --resume with the same")
         if (root := told["data"]["root"]) and not config.data.root:  # it may have moved
             raise ValueError(f"{config.out} was begun with --data.root {root}: give it again, too")
+        for group in ("data", "optim"):
+            for name, now in plain[group].items():
+                was = told[group].get(name, now)
+                if now != was and name not in ("root", "workers"):
+                    warnings.append(f"begun with --{group}.{name} {was}, goes on with {now}")
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     if config.weights:
         start = load_model(config.weights)
@@ -79,7 +85,6 @@ def train(
     loaders = load(train, val, config.data.workers, trainer)
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
-        plain = json.loads(json.dumps(asdict(config), default=str))
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
         if not resumed:  # of a run that was killed before its first validation
             (last.parent / "best.ckpt").unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 """Normalisation layers, each of them a word of ``--model.norm``.
 
-A norm is one file of this folder: a ``Norm`` with a ``scale_shift`` of its own, registered by its
-word. Training, prediction by rows and the tests of norms take it from there.
+A norm is one file of this folder, registered by its word: a ``Norm`` with a ``scale_shift`` of its
+own, or one that reads no image, with a ``forward``. Training, prediction by rows and the tests of
+norms take it from there. Running statistics are buffers that are updated if ``observes``, and make
+``reads_image`` a property that is ``self.training``: see batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
 
@@ -42,7 +44,8 @@ class Norm(nn.Module):
 
     @property
     def observes(self) -> bool:
-        """False in a backward pass: a stage that is computed once more has been observed."""
+        """Whether running statistics are to be updated: not in a backward pass, in which a stage is
+        computed once more that has been observed."""
         return torch._C._current_graph_task_id() == -1
 
     def forward(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
-from wellseg.net.options import parse_bytes
+from wellseg.net.options import at_least, parse_bytes
 from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
@@ -81,6 +81,7 @@ class RowEvaluation:
         self.channels = getattr(net, "channels", 1) if colour else 1
         self.steps = record(net, (self.channels, rows, columns), self.dtype, self.device)
         window_rows = window_rows if window_rows is not None else getattr(net, "window_rows", None)
+        at_least(0, window_rows=window_rows)
         self.parts = min(window_parts(rows, window_rows or 0), *(step.rows for step in self.steps))
         row_bytes = max(step.meta.nbytes for step in self.steps) / rows
         strip_bytes, self.workers = STRIP_BYTES, min(WORKERS, torch.get_num_threads())

@@ -163,7 +163,8 @@ class _Recorder(TorchDispatchMode):
             if torch.Tag.pointwise in func.tags:
                 make_rule = partial(_pointwise, func)
             if make_rule is None:
-                raise NotImplementedError("there is no rule for it")
+                hint = "; wellseg.norms.make_norm has such norms" if "norm" in name else ""
+                raise NotImplementedError(f"there is no rule for it{hint}")
             if meta.dim() != 4 or len(meta) != 1:
                 raise NotImplementedError(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
             rule = make_rule(*tree_map(self._for_maps, args), **kwargs)

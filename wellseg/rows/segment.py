@@ -29,7 +29,8 @@ def segment(
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper, or RGB uint8 (rows,
         columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
-    Raises ScanError for a file that cannot be read and ValueError for options that are wrong.
+    Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
+    NotImplementedError for a network of other operations.
     """
     opening: Any
     if isinstance(scan, np.ndarray):

@@ -146,7 +146,9 @@ class VisitSampler(Sampler[Visit]):
             yield epoch, int(order[place % self.logs])
 
 
-def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[str]]:
+def open_logs(
+    options: DataConfig, seed: int, keep: str = "best"
+) -> tuple[Samples, Samples, list[str]]:
     """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
 
     Raises ValueError: masks that cannot be used, a split without curves.
@@ -172,8 +174,9 @@ def open_logs(options: DataConfig, seed: int) -> tuple[Samples, Samples, list[st
             warnings.append(f"left out, nothing in their masks is scored: {listed(unscored)}")
         if empty := [name for name in empty if name not in unscored]:
             warnings.append(f"no curve (255) in the masks of {listed(empty)}: they teach none")
-    if len(val) < FEW_LOGS:
-        said = "give more (split.csv, --data.val_count), or take the last step (--keep last)"
+    if len(val) < FEW_LOGS and keep == "best":
+        more = "call more of them val in split.csv" if options.root else "--data.val_count"
+        said = f"give more ({more}), or take the last step (--keep last)"
         warnings.append(f"the best step is chosen by {len(val)} validation log(s) alone: {said}")
     return train, val, warnings
 

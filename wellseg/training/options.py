@@ -24,16 +24,17 @@ class DataConfig:
     medium: Literal["all", "bilevel", "colour"] = "all"
     """Draw logs of 1-bit paper scans alone, or of renders and prints in colour."""
     count: int = 64
-    """Drawn logs in an epoch. No epoch repeats a log."""
+    """Drawn logs in an epoch, without --data.root. No epoch repeats a log."""
     val_count: int = 12
-    """Drawn logs to validate with, always the same, none of them trained on."""
+    """Drawn logs to validate with, without --data.root: always the same, none trained on."""
     drawn_share: float = 0.0
     """With --data.root: share of drawn logs beside your own, lest what yours lack be forgotten."""
     on_own: float = 0.0
     """Of these drawn logs, how many are further curves on a piece of one of your own."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time, full width; in prediction norms then take their
-    statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans."""
+    statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans; with
+    --weights the windows are those of these."""
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
     on_error: Literal["stop", "skip"] = "stop"
@@ -92,7 +93,8 @@ class TrainConfig:
     out: Path = Path("runs/default")
     """The run's folder."""
     resume: bool = False
-    """Go on from the last checkpoint in the run's folder."""
+    """Go on from the last checkpoint in the run's folder. Give its options again, or --config
+    OUT/config.yaml."""
     weights: str | None = None
     """Start from these (a bundled name or a .safetensors file); they stay if no step is better.
     The network is theirs; --model.norm may be another that keeps the same tensors."""
