@@ -26,6 +26,7 @@ from studies.batch_size_one.page.pairs import pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
+from studies.batch_size_one.statistics import difference
 from studies.batch_size_one.table import Table, Way
 from wellseg.norms import make_norm
 from wellseg.scan.atomic import write_csv
@@ -238,6 +239,56 @@ def test_the_bold_claim():
     for at in explanations.refutations(table):
         assert not (at.by_momentum.low > 0 and at.by_annealing.low > 0), "lag is undecided"
         assert (at.early.low > 0) == (at.rate == 3e-4) and abs(at.late.mean) < 5e-4, "the start"
+
+
+def test_what_is_said_of_how_much_is_lost_and_made_good():
+    table = Table(committed())
+    rates = findings.best_rates(table)
+
+    def mean(way, name):
+        return np.nanmean(table.scores(way, rates[way.name], name).f1)
+
+    v1, own, group = findings.V1, findings.OWN, findings.GROUP
+    for way in (v1, group):
+        assert mean(way, "renders") < 0.5 * mean(way, "like"), "most of it"
+        assert mean(way, "real_colour") < 0.7 * mean(way, "real_bilevel"), "much"
+    assert 0.5 < mean(own, "renders") / mean(own, "like") < 0.56, "nearly half"
+    for shifted, known, share in (
+        ("renders", "like", 1 / 3),
+        ("real_colour", "real_bilevel", 3 / 4),
+    ):
+        lost, back = mean(v1, known) - mean(v1, shifted), mean(own, shifted) - mean(v1, shifted)
+        assert back / lost == pytest.approx(share, abs=0.03), shifted
+    costs = [figures._most_blank(table, way, rates[way.name]) for way in (own, group)]
+    paid = [padded.f1 - plain.f1 for padded, plain in costs]
+    assert difference(*paid).high < 0, "GroupNorm pays less"
+    assert max(mean(way, "like") for way in (v1, own, group)) < 0.85
+
+
+def test_what_would_refute_the_explanations():
+    table = Table(committed())
+    rate = findings.best_rates(table)[findings.V1.name]
+    for each in (3e-4, 1e-3):
+        renorm, layer = (
+            figures.kept(table, Way(norm, "evaluation", "B"), each, "renders", "like").mean
+            for norm in ("renorm", "layer")
+        )
+        assert renorm > layer, "fixed statistics"
+    ways = [Way("batch_momenta", way, "D") for way in ("own first 2", "own first 14")]
+    first = pair(table, ways[0], findings.V1, "renders", rate, rate)
+    kept = [np.nanmean(table.scores(way, rate, "renders").f1) for way in ways]
+    assert kept[0] > 0.5 * kept[1] and first["low"] > 0, "the first layers suffice"
+    found = {(line["label"], line["set"]): line for line in others.mixed(table) or ()}
+    hybrid = found[list(MIXED.values())[-1], "blank_cost"]
+    assert hybrid["low"] < -0.03 < hybrid["high"], "its price is open"
+
+
+def test_what_the_deviations_say_of_the_cell_that_was_trained_on_two_machines():
+    table, said = Table(committed()), (docs.PAGE.parents[1] / "studies/batch_size_one/PREREGISTRATION.md").read_text()  # fmt: skip
+    ways = findings.OWN, Way("batch_momenta", "own first 14", "D")
+    for name in ("like", "renders"):
+        first, again = (np.nanmean(table.scores(way, 3e-4, name).f1[0]) for way in ways)
+        assert f"{first:.3f} and {again:.3f} on *{name}*" in " ".join(said.split())
 
 
 def test_what_is_said_of_the_earlier_studies():

@@ -10,7 +10,17 @@ import numpy as np
 
 from studies.batch_size_one.explanations import best_threshold
 from studies.batch_size_one.figures import SHORT_SETS, cost_of_blank, kept
-from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.findings import (
+    CORRECTED,
+    FAMILY,
+    FASTER,
+    GROUP,
+    OWN,
+    V1,
+    best_rates,
+    blank_shares,
+    paired,
+)
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
@@ -112,6 +122,17 @@ def sentences(table: Table) -> dict[str, str]:
         known[f"best {name}"] = f"{f1:.2f} at {threshold:g}"
         cost = cost_of_blank(table, way, rates[way.name])
         known[f"cost {name}"] = difference_said(cost) if cost else ""
+    both = [table.scores(way, rates[way.name], "blank") for way in (OWN, GROUP)]
+    half = [scores.of_logs(blank_shares(scores) >= 0.5) for scores in both]
+    known["half blank"] = difference_said(paired(*half))
+    pages = (table.scores(way, rates[way.name], "pages").f1 for way in (V1, OWN, GROUP))
+    known["pages"] = ", ".join(f"{np.nanmean(f1):.2f}" for f1 in pages)
+    start = (table.scores(way, rates[way.name], "like") for way in (CORRECTED, GROUP))
+    known["start out"] = difference_said(paired(*start))
+    last = FAMILY[-1]
+    if table.of(last.a, rates[V1.name], last.set):
+        ways = (table.scores(way, rates[V1.name], last.set) for way in (last.a, last.b))
+        known["H8 without 0"] = difference_said(paired(*(w.of_seeds(range(1, 12)) for w in ways)))
     if table.has("B"):
         for norm in ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws"):
             way = Way(norm, "evaluation", "B")
@@ -122,7 +143,8 @@ def sentences(table: Table) -> dict[str, str]:
 
 def _repairs(table: Table) -> Lines:
     rate = best_rates(table)[V1.name]
-    yield "v1's weights with …, less running statistics", *(SHORT_SETS[name] for name in REPAIRED)
+    sets = SHORT_SETS | {"blank": "white paper below (0 to 90 %)"}
+    yield "v1's weights with …, minus running statistics", *(sets[name] for name in REPAIRED)
     for said, way in REPAIRS.items():
         asked = Way(V1.norm, way, "D")
         yield said, *(_cell(pair(table, asked, V1, name, rate, rate)) for name in REPAIRED)
@@ -144,7 +166,7 @@ def _norms(table: Table) -> Lines:
     found = others.over_rates(table) or {}
     lines = [found[name]["lines"] for name in ("like", "renders")]
     heads = [f"{SHORT_SETS[s]}, {rate:g}" for s in ("like", "renders") for rate in RATES[:2]]
-    yield "less GroupNorm with groups of 16", *heads
+    yield "minus GroupNorm with groups of 16", *heads
     for norm in lines[0]:
         yield norm, *(_cell(d) for line in lines for d in line[norm][:2])
 
@@ -175,7 +197,7 @@ def _batch(table: Table) -> Lines:
 
 def _sizes(table: Table) -> Lines:
     found = others.sizes(table) or []
-    yield "part E, trained on 3,200 × 480: v1, running, less", "GroupNorm", "its own statistics"
+    yield "part E, trained on 3,200 × 480: v1, running, minus", "GroupNorm", "its own statistics"
     for name in dict.fromkeys(line["set"] for line in found):
         both = {line["against"]: line for line in found if line["set"] == name}
         size = "{:,} × {}".format(*TALL[name]) if name in TALL else ""
@@ -185,7 +207,8 @@ def _sizes(table: Table) -> Lines:
 def _mixed(table: Table) -> Lines:
     found = others.mixed(table) or []
     sets = list(dict.fromkeys(line["set"] for line in found))
-    yield "trained on both kinds, less GroupNorm", *(SHORT_SETS[name] for name in sets)
+    heads = SHORT_SETS | {"blank_cost": "what white paper costs each"}
+    yield "trained on both kinds, minus GroupNorm", *(heads[name] for name in sets)
     for label in dict.fromkeys(line["label"] for line in found):
         by_set = {line["set"]: line for line in found if line["label"] == label}
         yield label, *(_cell(by_set.get(s)) for s in sets)

@@ -4,7 +4,7 @@
 /** Each line of advice, why, and what this study has to show for it so far: data -> words, or null. */
 const FIVE = [
   ["Score the same weights twice before you blame them: with running statistics, and with each picture’s own.",
-    "On a copy: net.eval(), then for each BatchNorm norm.momentum = 0 and norm.train(); one picture at a time. If the second is better, the weights are fine.",
+    "On a copy: net.eval(), then for each BatchNorm norm.momentum = 0 and norm.train(); one picture at a time. If the second is better, the statistics are part of the fault.",
     (data) => difference(data, "m0.01", "own", "renders", "On renders, running less own: ")],
   ["If you will predict on pictures unlike the training, divide by each picture’s own statistics: InstanceNorm.",
     "GroupNorm by half_or_16 reads the picture, too, but sixteen channels together, and keeps hardly more than running statistics.",
