@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 
 from wellseg.evaluate import main
 from wellseg.scan import pictures
@@ -100,6 +103,18 @@ def test_scores_of_masks(
     assert str(out / "scores.csv") in "".join(lines)
     assert any("worst tenth" in line and "0.667" in line for line in lines)
     assert any("share of F1" in line and "0.500" in line for line in lines)
+
+
+def test_scores_are_kept_where_nobody_reads_the_tables(
+    data: Path, masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(self: Console, *shown: object, **_: object) -> None:
+        if any(isinstance(each, Table) for each in shown):
+            raise BrokenPipeError  # wellseg evaluate ... | head
+
+    monkeypatch.setattr(Console, "print", closed)
+    assert run(data, "--masks", masks, "--out", tmp_path / "out") != 0
+    assert list(read_scores(tmp_path / "out")) == ["a", "b", "c"]
 
 
 def test_split(data: Path, masks: Path, tmp_path: Path) -> None:
@@ -199,6 +214,14 @@ def test_huge_pictures_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "PICTURE_PIXELS", 100)
     truth = page(20)
     assert draw_errors(truth, truth == 255, truth).shape[0] < 12
+
+
+def test_brackets_in_names_are_no_markup() -> None:
+    log = {"name": "well0 [copy]", "split": "val", "kind": "", **dict.fromkeys(HEADINGS, 1.0)}
+    console = Console(width=250, record=True, file=io.StringIO())
+    for table in make_tables([log], {}):
+        console.print(table)
+    assert "well0 [copy]" in console.export_text()
 
 
 def test_means_are_over_logs_and_kinds_apart() -> None:

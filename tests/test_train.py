@@ -27,6 +27,7 @@ from wellseg.train import main, train
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
+from wellseg.training.segmenter import Segmenter
 from wellseg.training.trainer import MetricsFile
 from wellseg.weights import load_model, read_header, save_weights
 
@@ -263,6 +264,33 @@ def test_ctrl_c_before_the_first_step_is_one_line(data_set, tmp_path):
     assert process.returncode == 130 and "stopped before the first step" in said[-1], said
     assert all(line.startswith("wellseg.train: ") for line in said), said
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("logs", [1, 2])
+@pytest.mark.parametrize("where", ["training_step", "on_train_batch_end", "validation_step"])
+def test_interrupted_anywhere_in_a_step_it_ends_as_if_undisturbed(
+    data_set, tmp_path, monkeypatch, where, logs
+):
+    """Of steps of two logs the first one is broken off, or both; the last one is in validation."""
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 4, "--val_every", 2]
+    few += ["--trainer.accumulate_grad_batches", logs, "--keep", "last"]
+    run(*few, "--out", tmp_path / "whole")
+    real, seen = getattr(Segmenter, where), []
+
+    def interrupted(segmenter, *about):
+        seen.append(about)
+        if len(seen) == (2 if where == "validation_step" else 3):
+            raise KeyboardInterrupt
+        return real(segmenter, *about)
+
+    monkeypatch.setattr(Segmenter, where, interrupted)
+    run(*few, "--out", tmp_path / "cut", status=130)
+    monkeypatch.undo()
+    run(*few, "--out", tmp_path / "cut", "--resume")
+    whole, cut = (load_model(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    torch.testing.assert_close(cut.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    scored = [{row["step"] for row in _metrics_of(tmp_path / n) if row["val/dice"]} for n in ("whole", "cut")]  # fmt: skip
+    assert scored[0] == scored[1]
 
 
 def test_ctrl_c_leaves_usable_weights(data_set, tmp_path, capsys):
@@ -506,4 +534,23 @@ def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(
     ]
     run(*SMALL, *SMALL_TRAINER, *arguments, "--out", tmp_path / "run", status=1)
     assert "the loss is nan" in capsys.readouterr().err
-    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    for kept in (tmp_path / "run" / "checkpoints").glob("*.ckpt"):  # before validation says so
+        weights = torch.load(kept, weights_only=True)["state_dict"].values()
+        assert all(torch.isfinite(each).all() for each in weights)
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_weights_that_give_no_number_are_never_kept(data_set, tmp_path, monkeypatch, step, capsys):
+    def spoil(segmenter, _optimizer):
+        if segmenter.global_step == step - 1:
+            next(segmenter.parameters()).grad.fill_(torch.nan)
+
+    monkeypatch.setattr(Segmenter, "on_before_optimizer_step", spoil)
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 6, "--val_every", 3]
+    run(*few, "--out", tmp_path / "run", status=1)
+    assert f"the loss is nan at step {step}" in capsys.readouterr().err
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert checkpoint.exists() == (step == 6) and not list(tmp_path.rglob("model.safetensors"))
+    monkeypatch.undo()
+    run(*few, "--out", tmp_path / "run", *["--resume"] * (step == 6))
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 6

@@ -77,15 +77,15 @@ def evaluate(config: EvaluateConfig) -> int:
             scores, followed[log.name] = score_files(log, mask, probability)
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
-        except (ScanError, ValueError, OSError) as error:
+        except (ScanError, ValueError, TypeError, OSError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
 
+    columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
+    write_csv(config.out / "scores.csv", columns, rows.values())
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout.isatty() else Console(width=180)
     for table in make_tables(list(rows.values()), followed):
         console.print(table)
-    columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
-    write_csv(config.out / "scores.csv", columns, rows.values())
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     for earlier in (config.out / "worst").glob("*curves-*.png"):
         earlier.unlink()

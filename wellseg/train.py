@@ -60,20 +60,13 @@ def train(
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
-        begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
         told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
-        if json.dumps(begun) != json.dumps(model):
-            how = f"--weights {told['weights']}" if told["weights"] else f"--model {begun}"
-            raise ValueError(f"{config.out} was begun with {how}: --resume with the same")
-        if (root := told["data"]["root"]) and not config.data.root:  # it may have moved
-            raise ValueError(f"{config.out} was begun with --data.root {root}: give it again, too")
-        for group in ("data", "optim"):
-            for name, now in plain[group].items():
-                was = told[group].get(name, now)
-                if now != was and name not in ("root", "workers"):
-                    warnings.append(f"begun with --{group}.{name} {was}, goes on with {now}")
+        begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
+        warnings += compare_resumed(plain, told, begun)
+        plain["weights"] = told["weights"]
+        config = replace(config, weights=told["weights"])
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
-    if config.weights:
+    if config.weights and not resumed:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows or 0
         try:
@@ -98,6 +91,8 @@ def train(
             trainer.validate(segmenter, loaders[1], verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
+        if resumed and not segmenter.free_bytes:  # Ctrl-C may have come in the last validation
+            trainer.validate(segmenter, loaders[1], verbose=False)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         if not segmenter.free_bytes:  # before the first step
             raise KeyboardInterrupt from None
@@ -110,6 +105,28 @@ def train(
         say(f"no step was better than the start (Dice {dice:.3f}): its weights are kept")
     say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
     return weights
+
+
+def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
+    """What a run goes on with otherwise than it was begun.
+
+    now, told: all options, as config.yaml has them. network: what the checkpoint is of. Raises
+    ValueError for what cannot change."""
+    begun = f"{now['out']} was begun with"
+    if json.dumps(network) != json.dumps(now["model"]):
+        how = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
+        raise ValueError(f"{begun} {how}: --resume with the same")
+    if (root := told["data"]["root"]) and not now["data"]["root"]:  # it may have moved
+        raise ValueError(f"{begun} --data.root {root}: give it again, too")
+    logs = "accumulate_grad_batches"
+    if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
+        raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
+    return [
+        f"begun with --{group}.{name} {told[group][name]}, goes on with {value}"
+        for group in ("data", "optim")
+        for name, value in now[group].items()
+        if name not in ("root", "workers") and told[group].get(name, value) != value
+    ]
 
 
 def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> ModelConfig:

@@ -81,7 +81,7 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     try:
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
         fault = f"the tensors do not fit the network of their header: {str(error).splitlines()[0]}"
         raise ValueError(f"{path}: {fault}") from None
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]

@@ -3,8 +3,7 @@
     python data/pages/release.py SCANS OUT [--steps N]    # make release SCANS=folder
 
 1. The pages of data/pages are cut from SCANS.
-2. A network is trained from nothing on their training split and on drawn logs beside it, half of
-   these on the pages' own paper.
+2. A network is trained from nothing on their training split and on drawn logs beside it.
 3. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
    is the best one there, of each of the two sets of weights on what it sees.
 4. The test split is scored; its scores go into the header of OUT/release.safetensors,
@@ -111,11 +110,10 @@ def main() -> None:
     out: Path = options.out
     data, run_folder, weights = out / "pages", out / "training", out / "calibrated.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
-    drawn = ["--data.drawn_share", 0.6, "--data.on_own", 0.5]
     if not (data / "split.csv").exists():
         pages.build(options.scans, data)
     folders = ["--data.root", data, "--out", run_folder]
-    run("train", "--config", CONFIG, *folders, *drawn, "--resume", *short)
+    run("train", "--config", CONFIG, *folders, "--data.drawn_share", 0.6, "--resume", *short)
     print("thresholds:", calibrate(run_folder / "model.safetensors", data, weights))
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
     keep_scores(weights, out / "scores" / "scores.csv", out / "release.safetensors")

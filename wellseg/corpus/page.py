@@ -20,7 +20,7 @@ class Log(NamedTuple):
 
     image: uint8, gray (rows, columns) of a 1-bit scan, or RGB (rows, columns, 3); 255 white paper.
     mask: uint8 (rows, columns), 255 curve, 0 background, 128 a curve whose ink vanished: not to be
-    scored. about: how it was drawn (kind of page, dpi, number of curves, ...).
+    scored. about: how it was drawn (kind of page, dpi, curves drawn on it if they show, ...).
     """
 
     image: Array

@@ -254,7 +254,7 @@ def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
 def _slice(
     x: Step, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Rule:
-    if dim != 2:
+    if dim % 4 != 2:
         return Rule(lambda rows: aten.slice(rows, dim, start, stop, step))
     if step != 1:
         raise NotImplementedError("every other row")

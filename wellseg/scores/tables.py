@@ -7,6 +7,7 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from wellseg.scores import F1, FALSE, HEADINGS, Row
@@ -52,13 +53,15 @@ def make_tables(
         for number, (*about, values) in enumerate(lines, 1):
             cells = (f"{values[name]:.3f}" if name in values else "" for name in names)
             style = "bold" if number > len(chosen) else ""
-            table.add_row(*about, *cells, style=style, end_section=number == len(chosen))
+            table.add_row(
+                *map(escape, about), *cells, style=style, end_section=number == len(chosen)
+            )
         yield table
     known = {name: identity for name, identity in followed.items() if identity}
     if known:
         table = _table("Whole curves", IDENTITY_HEADINGS[:1], IDENTITY_HEADINGS[1:])
         for name, identity in known.items():
-            table.add_row(*identity_line(name, [identity]))
+            table.add_row(*identity_line(escape(name), [identity]))
         table.add_row(*identity_line("all", list(known.values())), style="bold")
         yield table
 

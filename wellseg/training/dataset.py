@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.corpus import Log, draw_log, kind_of
+from wellseg.corpus import draw_log, kind_of
 from wellseg.device import Workers, end_with_parent
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
@@ -26,12 +26,10 @@ from wellseg.scan.reader import open_scan
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, read_mask
-from wellseg.training.on_paper import draw_on_paper
 from wellseg.training.options import DataConfig
 
 Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
 VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
-TURN = 6  # in the seeds of the draws of which logs are on paper of the data set
 FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
@@ -46,8 +44,7 @@ class Sample(NamedTuple):
 
 @dataclass(eq=False)
 class Samples(Dataset[Sample]):
-    """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch;
-    a share of these drawn on the files' own paper."""
+    """Logs of files, each once in an epoch, and behind them ``drawn`` ones, new in every epoch."""
 
     seed: int
     options: DataConfig
@@ -83,7 +80,8 @@ class Samples(Dataset[Sample]):
             if medium != "all":  # 64 logs are never all of the other one
                 near = range(64 * number, 64 * (number + 1))
                 number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
-            name, (image, truth, _) = f"{preset}{self.seed}-{number:06d}", self._draw(number)
+            name = f"{preset}{self.seed}-{number:06d}"
+            image, truth, _ = draw_log(self.seed, number, preset)
             start, stop = pick_crop(truth, options.crop_rows, draws)
             image = image[start:stop]
         truth = truth[start:stop]
@@ -91,12 +89,6 @@ class Samples(Dataset[Sample]):
             image, truth = augment(image, truth, int(draws.integers(2**31)))
         gray, mask = map(torch.from_numpy, (to_channels(image), truth))
         return Sample(gray[None], mask[None, None], name)
-
-    def _draw(self, number: int) -> Log:
-        turn = np.random.default_rng((self.seed, number, TURN))  # draw_log's draws stay its own
-        if self.files and turn.random() < self.options.on_own:
-            return draw_on_paper(self.seed, number, self.options.preset, self.files)
-        return draw_log(self.seed, number, self.options.preset)
 
 
 @cache

@@ -44,7 +44,10 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
         canvas = np.zeros(shape, np.uint8)
         for curve in curves:
-            points = np.array(curve["path"], np.float64).reshape(-1, 1, 2).astype(np.int32)
+            points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
+            if not (np.abs(points) < 2**31).all():
+                raise ValueError("a place that is none")
+            points = points.astype(np.int32)
             cv2.polylines(canvas, [points], isClosed=False, color=1)
         return canvas.view(np.bool_)
 

@@ -29,8 +29,6 @@ class DataConfig:
     """Drawn logs to validate with, without --data.root: always the same, none trained on."""
     drawn_share: float = 0.0
     """With --data.root: share of drawn logs beside your own, lest what yours lack be forgotten."""
-    on_own: float = 0.0
-    """Of these drawn logs, how many are further curves on a piece of one of your own."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time, full width; in prediction norms then take their
     statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans; with
@@ -46,11 +44,8 @@ class DataConfig:
         at_least(16, "data.", crop_rows=self.crop_rows)
         at_least(1, "data.", count=self.count, val_count=self.val_count)
         at_least(0, "data.", workers=self.workers)
-        for name, share in (("drawn_share", self.drawn_share), ("on_own", self.on_own)):
-            if not 0 <= share < 1:
-                raise ValueError(f"--data.{name} lies in [0, 1), not {share}")
-        if self.on_own and not self.drawn_share:
-            raise ValueError("--data.on_own is a share of drawn logs: give --data.drawn_share")
+        if not 0 <= self.drawn_share < 1:
+            raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
         if self.drawn_share and not self.root:
             raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
 

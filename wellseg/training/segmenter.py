@@ -67,6 +67,12 @@ class Segmenter(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # or older
+        # A log that was broken off, or is of a step that was, is taken again.
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
+        broken = progress["total"]["completed"] - logs
+        for part in ("total", "current") if progress["total"]["ready"] > logs else ():
+            progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - broken)
         for optimizer in checkpoint["optimizer_states"]:  # what is asked for now holds
             for group in optimizer["param_groups"]:
                 group["lr"] *= self.optim.lr / group["initial_lr"]
@@ -82,19 +88,20 @@ class Segmenter(LightningModule):
         self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
-        """Loss (scalar) and logits (1, 1, H, W) of one log."""
+        """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
+        no number, and weights that give none are never kept."""
         logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
         loss = curve_loss(logits, sample.truth)
+        if not torch.isfinite(loss):
+            said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
+            do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
+            raise FloatingPointError(f"{said}; {do}")
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
         loss, _ = self.loss_of(sample, "train")
         self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
-        if not torch.isfinite(loss):
-            said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
-            do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
-            raise FloatingPointError(f"{said}; {do}")
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:

@@ -57,8 +57,10 @@ class Checkpoint(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
         # Not weights that give no number, not onto a disk that has just failed, and not before the
-        # first step: Lightning's loaders are not there yet.
-        if not isinstance(error, FloatingPointError | OSError) and module.free_bytes:
+        # first step: Lightning's loaders are not there yet. Of several processes that save together
+        # one that fails would wait for the others.
+        fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
+        if not isinstance(error, fails) and module.free_bytes:
             super().on_exception(trainer, module, error)
 
 
@@ -134,6 +136,8 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "logger": loggers,
         "enable_progress_bar": False,  # Lightning's counts epochs
     }
+    if options.get("strategy") == "ddp" and config.model.colour:  # a step is of one half or other
+        options["strategy"] = "ddp_find_unused_parameters_true"
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
