@@ -28,7 +28,7 @@ from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least, check_norm
 from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import Row
-from wellseg.synth import claim, draw_logs
+from wellseg.synth import draw_logs, take_folder
 from wellseg.training.data_folder import list_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
 from wellseg.weights import load_model
@@ -113,7 +113,7 @@ def compare(config: CompareConfig) -> None:
     }
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / "lock", blocking=False):
-        claim(out, "compare.json", about)
+        take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         if not list_logs(root, "test"):
             raise ValueError(f"{root}: no logs to test with, others would flatter: see split.csv")

@@ -56,7 +56,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     from wellseg.corpus import draw_log, fingerprint, kind_of
     from wellseg.training.masks import write_log
 
-    claim(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
+    take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
@@ -70,7 +70,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     return drawn
 
 
-def claim(folder: Path, note: str, about: Mapping[str, object]) -> None:
+def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     """Leave a note of what a folder is for, or find that very note in it.
 
     Raises ValueError where it is for something else: logs or runs of two kinds must not mix.

@@ -45,8 +45,8 @@ def mask_scan(
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
-    The report is written last: where it stands, the other results are whole. ``progress`` is told
-    the share done, ``say`` what the user should know.
+    The report is written last: where it stands, the other results are whole. options: what it says
+    of its making. progress: is told the share done. say: what the user should know.
     """
     started = time.monotonic()
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]

@@ -257,7 +257,7 @@ class _Sweep:
 
     def _compute(self, ranges: dict[Step, Rows]) -> Tensor:
         """Those rows of the map, (1, C, rows, W)."""
-        values = {source.step: source.rows(*ranges[source.step]) for source in self.sources}
+        values = {source.step: source.kept_rows(*ranges[source.step]) for source in self.sources}
         for step in self.path:
             rule, (start, stop) = step.rule, ranges[step]
             first, last = rule.rows_in(start, stop)
@@ -278,7 +278,7 @@ class _Sweep:
                     values.pop(x, None)
         return values[self.step]
 
-    def rows(self, start: int, stop: int) -> Tensor:
+    def kept_rows(self, start: int, stop: int) -> Tensor:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         read, device = self.run.store.read, self.run.device
         parts = [

@@ -88,8 +88,8 @@ def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: i
         given = torch.empty_like(rows)
         block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
         buffer = torch.empty_like(rows[:block], dtype=wide)
-        blocks = (each.split(block) for each in (given, rows, shift, scale))
-        for out, of, up, by in zip(*blocks, strict=True):
+        blocks = (each.split(block) for each in (given, rows, scale, shift))
+        for out, of, its_scale, its_shift in zip(*blocks, strict=True):
             part = buffer[: len(of)].copy_(of)
-            out.copy_(torch.addcmul(up, part, by, out=part))
+            out.copy_(torch.addcmul(its_shift, part, its_scale, out=part))
     return given[None].permute(0, 3, 1, 2)
