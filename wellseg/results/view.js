@@ -93,7 +93,8 @@ function ask(tile) {
   tile.asked = true;
   const script = document.createElement("script");
   script.src = `${DATA.folder}/${tile.name}.js`;
-  script.onload = script.onerror = () => script.remove();
+  script.onload = () => script.remove();
+  script.onerror = () => { script.remove(); $("#missing").hidden = false; };
   document.head.append(script);
 }
 
@@ -338,8 +339,8 @@ for (const [first, last, share] of DATA.places) {
 const followed = DATA.followed ?? [], lineCanvas = $("#lines");
 let alone = -1;  // the curve that is seen by itself, or -1
 let marked = -1;  // the row of uncertain identity that was gone to, or -1
-// Far apart in hue, also from the next one in the list.
-const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% 42%)`;
+// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
+const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
 
 function drawLines() {
   if (lineCanvas.hidden) return;
