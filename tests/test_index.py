@@ -69,7 +69,7 @@ def test_failures_come_first_and_columns_sort(index, browser_page):
     assert "the file is <empty>" in page.locator("tr.failed").inner_text()
     said = page.locator("#sum").inner_text()
     assert "4 scans" in said and "1 failed" in said and "1 not reached" in said
-    assert "1 files of other kinds" in said and page.title() == "out & more · wellseg"
+    assert "1 file of other kinds" in said and page.title() == "out & more · wellseg"
     page.locator("th[data-key=doubt_share] button").click()
     page.locator("th[data-key=doubt_share] button").click()
     assert names(page)[:2] == ["a.tif", "b #2 100%.tif\ndeep/"]  # most doubt first, unknown last
