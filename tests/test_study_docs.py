@@ -22,12 +22,13 @@ from studies.batch_size_one import (
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog
 from studies.batch_size_one.page import others
+from studies.batch_size_one.page.numbers import of_whole_seeds
 from studies.batch_size_one.page.pairs import pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
 from studies.batch_size_one.statistics import difference
-from studies.batch_size_one.table import Table, Way
+from studies.batch_size_one.table import Table, Way, numbers
 from wellseg.norms import make_norm
 from wellseg.scan.atomic import write_csv
 
@@ -263,6 +264,28 @@ def test_what_is_said_of_how_much_is_lost_and_made_good():
     paid = [padded.f1 - plain.f1 for padded, plain in costs]
     assert difference(*paid).high < 0, "GroupNorm pays less"
     assert max(mean(way, "like") for way in (v1, own, group)) < 0.85
+
+
+def test_what_is_said_of_more_logs_a_step():
+    table = of_whole_seeds(Table(committed()))
+    rates, steps = (3e-4, 1e-3), (1, 2, 4, 8)
+
+    def mean(norm, rate, k, name="like"):
+        rows = table.of(Way(norm, "evaluation", "C"), rate, name, logs=k).values()
+        return np.mean([np.nanmean(numbers(row["f1"])) for row in rows])
+
+    def loss(norm, rate, k):
+        rows = table.of(Way(norm, "training", "C"), rate, "training", logs=k).values()
+        return np.mean([numbers(row["loss"])[-4:] for row in rows])
+
+    for rate in rates:
+        pooled = [mean("pooled", rate, k) for k in steps]
+        assert max(pooled) - pooled[0] < 0.05, "loses nothing as the batch shrinks"
+        for k, f1 in zip(steps, pooled, strict=True):
+            assert abs(f1 - mean("group", rate, k)) < 0.05, "as good as GroupNorm"
+            assert mean("pooled", rate, k, "renders") < mean("group", rate, k, "renders")
+            assert loss("pooled", rate, k) < loss("pooled_constant", rate, k)
+    assert min(mean("pooled_constant", 1e-3, k) for k in steps) < 0.05, "marks nothing"
 
 
 def test_what_would_refute_the_explanations():
