@@ -279,6 +279,13 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--curves", "--threshold", 0.4)
     assert "done already" not in capsys.readouterr().err and "row 200 = 120 ft" in las.read_text()
     assert json.loads(scan.with_name("log.json").read_text())["depth"] == ["0=100", "200=120"]
+    run(scan, "--weights", weights, "--threshold", 0.45)  # without curves
+    run(scan, "--weights", weights, "--curves", "--tracks", "10-70")
+    assert "row 200 = 120 ft" in las.read_text() and "--tracks 10-70" in las.read_text()
+    report = json.loads(scan.with_name("log.json").read_text())
+    scan.with_name("log.json").write_text(json.dumps(report | {"depth": 5, "threshold": 1}))
+    run(scan, "--weights", weights, "--curves", status=1)
+    assert "log.json says of this scan: " in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--overwrite")
     assert "row 200" not in las.read_text() and "no printed" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--tracks", "10-60")

@@ -257,6 +257,20 @@ def test_a_curve_has_its_fraction_of_the_track_however_the_sheet_wanders(tmp_pat
     assert "T3L" not in las.params and las.params["T2R"].value == pytest.approx(830, abs=20)
 
 
+def test_rows_of_the_lower_of_two_logs_have_its_own_tracks(tmp_path):
+    layouts = LAYOUT, ((60, 260), (330, 560), (620, 860))
+    sheets = []
+    for layout in layouts:
+        curves = [np.full(ROWS, left + 0.3 * (right - left)) for left, right in layout]
+        sheets.append(draw_sheet(layout=layout, curves=curves)[:2])
+    gray, mask = (np.concatenate(each) for each in zip(*sheets, strict=True))
+    _, las = write(tmp_path, gray, mask, rows=f"{ROWS + 1000}-{2 * ROWS - 500}")
+    for n, (left, right) in enumerate(layouts[1], 1):
+        assert las.params[f"T{n}L"].value == pytest.approx(left, abs=3)
+        assert las.params[f"T{n}R"].value == pytest.approx(right, abs=3)
+        assert np.nanmedian(las[f"T{n}_C1_SOLID"]) == pytest.approx(0.3, abs=0.01)
+
+
 def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])

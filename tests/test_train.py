@@ -289,7 +289,9 @@ def test_interrupted_anywhere_in_a_step_it_ends_as_if_undisturbed(
     run(*few, "--out", tmp_path / "cut", "--resume")
     whole, cut = (load_model(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
     torch.testing.assert_close(cut.state_dict(), whole.state_dict(), rtol=0, atol=0)
-    scored = [{row["step"] for row in _metrics_of(tmp_path / n) if row["val/dice"]} for n in ("whole", "cut")]  # fmt: skip
+    run(*few, "--out", tmp_path / "cut", "--resume")  # nothing is left to do
+    folders = tmp_path / "whole", tmp_path / "cut"
+    scored = [[row["step"] for row in _metrics_of(it) if row["val/dice"]] for it in folders]
     assert scored[0] == scored[1]
 
 

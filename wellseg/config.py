@@ -66,7 +66,8 @@ class PredictConfig(MaskOptions, CurveOptions):
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False
-    """Do scans again that are done already with these weights and options."""
+    """Do scans again that are done already with these weights and options, and forget what was said
+    of one alone (--depth, --step, --tracks, --rows)."""
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)

@@ -42,7 +42,7 @@ def train(
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_metrics
+    from wellseg.training.trainer import export, is_scored, make_trainer, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -76,12 +76,12 @@ def train(
             raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     trainer = make_trainer(config)
     loaders = load(train, val, config.data.workers, trainer)
+    earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
         if not resumed:  # of a run that was killed before its first validation
             (last.parent / "best.ckpt").unlink(missing_ok=True)
-        earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
         for warning in warnings:
             print(f"wellseg.train: warning: {warning}", file=sys.stderr)
@@ -91,7 +91,8 @@ def train(
             trainer.validate(segmenter, loaders[1], verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
-        if resumed and not segmenter.free_bytes:  # Ctrl-C may have come in the last validation
+        ended = resumed and not segmenter.free_bytes and trainer.world_size == 1
+        if ended and not is_scored(earlier, config.steps):  # Ctrl-C in the last validation
             trainer.validate(segmenter, loaders[1], verbose=False)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         if not segmenter.free_bytes:  # before the first step
@@ -121,11 +122,16 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     logs = "accumulate_grad_batches"
     if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
+    run = {name: now[name] for name in ("seed", "keep", "precision")}
     return [
-        f"begun with --{group}.{name} {told[group][name]}, goes on with {value}"
-        for group in ("data", "optim")
-        for name, value in now[group].items()
-        if name not in ("root", "workers") and told[group].get(name, value) != value
+        f"begun with --{group}{name} {was[name]}, goes on with {value}"
+        for group, was, of in (
+            ("", told, run),
+            ("data.", told["data"], now["data"]),
+            ("optim.", told["optim"], now["optim"]),
+        )
+        for name, value in of.items()
+        if name not in ("root", "workers") and was.get(name, value) != value
     ]
 
 

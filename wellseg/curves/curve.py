@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ MOST = 9.0
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: the number of the first row of ``add``; those above and below it are for ``look``.
-    dpi: what the scan says. tracks: those of the scan; None: they are looked for.
+    first_row: the number of the first row that it is fed. dpi: what the scan says. tracks: those of
+    the scan; None: they are looked for.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         """After ``finish``: sorted by first row, then from left to right."""
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
-        self._seen, self._look_at = 0, float(HELD_ROWS)
+        self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows, self._spill)
@@ -74,14 +75,10 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
                 if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
                     self._find_tracks(self._finder, LOOK_BLOCKS)
 
-    def look(self, picture: Gray) -> None:
-        """Rows that are not followed, as ``add`` has them: tracks are told by them, too."""
-        if self._finder and len(picture):
-            self._finder.add(to_gray(picture))
-
     def _find_tracks(self, finder: TrackFinder, blocks: int = 10**9) -> None:
         soon = self._seen + LOOK_BLOCKS / 2 * finder.block_rows
-        self._look_at, self.tracks = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
+        self._look_at, found = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
+        self.tracks = found and replace(found, rows=found.rows + self._first_row)
 
     def _follow(self) -> None:
         while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:

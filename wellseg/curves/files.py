@@ -18,11 +18,11 @@ from wellseg.curves import las_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
-from wellseg.curves.tracks import Tracks
-from wellseg.scan import ScanError
+from wellseg.curves.tracks import TrackFinder, Tracks
+from wellseg.scan import USUAL_DPI, ScanError
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import refuse_foreign, refuse_open
-from wellseg.scan.pictures import Gray
+from wellseg.scan.pictures import Gray, to_gray
 
 MOST_CURVES = 60
 """Columns of a LAS: no log has more curves; further ones are bits of grid and text."""
@@ -88,6 +88,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)
+        # A few rows do not tell the tracks; those of other rows may be of another log.
+        some = options.row_range and not given
+        self._of_all = TrackFinder(dpi or USUAL_DPI) if some else None
         self.notes: list[str] = []
         """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
@@ -95,12 +98,12 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """The next rows, as `CurveFollower.add` takes them."""
-        first, stop = max(0, self._first - self._row), max(0, self._stop - self._row)
+        part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(picture)
-        self._follower.look(picture[:first])
-        if first < min(stop, len(picture)):
-            self._follower.add(*(plane[first:stop] for plane in (picture, mask, probability)))
-        self._follower.look(picture[max(first, stop) :])
+        if self._of_all:
+            self._of_all.add(to_gray(picture))
+        if len(mask[part]):
+            self._follower.add(picture[part], mask[part], probability[part])
 
     def quality(self) -> dict[str, int]:
         """Numbers to judge the curves by, when the block has ended: for NAME.json."""
@@ -115,6 +118,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
     def _finish(self) -> None:
         self._follower.finish()
         self._tracks = self._follower.tracks
+        if self._of_all and not self._tracks:
+            self._tracks = self._of_all.find()
         if not self._tracks:
             self.notes.append("no printed tracks found: values are fractions of the scan's width")
         found = [self._found(curve) for curve in self._follower.curves]

@@ -85,8 +85,13 @@ class Worker:
                     said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
                 before = said_before(task, self.settings, report)
-                named = {key.removeprefix("curve_"): value for key, value in before.items()}
-                config = replace(self.config, **named)
+                asked = {k: it for k, it in before.items() if k in self.settings.options}
+                asked = {key.removeprefix("curve_"): value for key, value in asked.items()}
+                try:
+                    config = replace(self.config, **asked)
+                except (ValueError, TypeError) as error:
+                    said = f"{task.stem}{REPORT} says of this scan: {one_line(error)}"
+                    raise ValueError(f"{said}; say it anew, or --overwrite") from None
                 options = before | {"scan_version": task.version, "scan_path": absolute(task.scan)}
                 with local_copy(task, self.config.scratch) as here:
                     return outcome_of(self._mask_pages(here, config, options, progress, say))

@@ -67,14 +67,14 @@ def settle(config: PredictConfig) -> Settings:
 
 
 def said_before(task: Task, settings: Settings, report: Mapping[str, Any]) -> dict[str, Any]:
-    """What was said of this scan alone, with --depth and the like, and holds where this run says
-    nothing: a folder is masked again, and its logs keep their depths. Not with --overwrite."""
-    asked = settings.options.keys() & OF_ONE_SCAN
-    said = {name: report[name] for name in asked if report.get(name)}
-    is_same = report.get("scan_version") == task.version and not settings.config.overwrite
-    if not said or not is_same or any(settings.options[name] for name in asked):
+    """What was said of this scan alone, with --depth and the like, and is not said anew: where a
+    folder is masked again, its logs keep their depths. Not with --overwrite."""
+    if report.get("scan_version") != task.version or settings.config.overwrite:
         return {}
-    return said | {"depth_unit": report.get("depth_unit")}
+    said = {k: report[k] for k in OF_ONE_SCAN if report.get(k) and not settings.options.get(k)}
+    if "depth" in said and settings.options.get("depth_unit") != "m":  # ft is the default
+        said["depth_unit"] = report.get("depth_unit")
+    return said
 
 
 def list_tasks(

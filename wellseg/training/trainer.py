@@ -136,8 +136,9 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "logger": loggers,
         "enable_progress_bar": False,  # Lightning's counts epochs
     }
-    if options.get("strategy") == "ddp" and config.model.colour:  # a step is of one half or other
-        options["strategy"] = "ddp_find_unused_parameters_true"
+    alone = options["devices"] in (1, "1") and options.get("num_nodes", 1) == 1
+    if config.model.colour and not alone and options.get("strategy", "auto") in ("auto", "ddp"):
+        options["strategy"] = "ddp_find_unused_parameters_true"  # a step is of one half alone
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
@@ -164,6 +165,11 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
         save_weights(path, segmenter.net, {**header, "window_rows": segmenter.net.window_rows})
     return path, step
+
+
+def is_scored(metrics: list[dict[str, str]], steps: int) -> bool:
+    """Whether the rows of metrics.csv have a validation after the last of so many steps."""
+    return any(row.get("val/dice") and int(row["step"]) == steps - 1 for row in metrics)
 
 
 def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
