@@ -278,6 +278,10 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert "done already" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--threshold", 0.4)
     assert "done already" not in capsys.readouterr().err and "row 200 = 120 ft" in las.read_text()
+    made = json.loads(scan.with_name("log.json").read_text())
+    run(scan, "--weights", weights, "--view", "--threshold", 0.4)
+    kept = json.loads(scan.with_name("log.json").read_text())
+    assert las.exists() and kept["curves"] == made["curves"]
     assert json.loads(scan.with_name("log.json").read_text())["depth"] == ["0=100", "200=120"]
     run(scan, "--weights", weights, "--threshold", 0.45)  # without curves
     run(scan, "--weights", weights, "--curves", "--tracks", "10-70")

@@ -28,6 +28,7 @@ from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, 
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
+OF_CURVES = "curves", "tracks_found"  # what `CurveWriter.quality` says
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
@@ -51,7 +52,7 @@ def mask_scan(
     started = time.monotonic()
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
-    is_same = _make_room(task.stem, config, options)
+    same = _make_room(task.stem, config, options)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -97,7 +98,7 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         Path(task.stem + ".json").unlink(missing_ok=True)
-        if not is_same:  # what an earlier run left does not hold for another mask than it had
+        if not same:  # what an earlier run left does not hold for another mask than it had
             there = [flag for flag, of in MADE_OF_MASK.items() if Path(task.stem + of[0]).exists()]
             if gone := [f"--{flag}" for flag in there if not getattr(config, flag)]:
                 notes.append(f"what {' '.join(gone)} made of the former mask is removed")
@@ -120,7 +121,7 @@ def mask_scan(
         **{name: getattr(scan, name) for name in OF_THE_SCAN},
         "curve_share": curve_px / (scan.rows * scan.columns),
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
-        **(curves.quality() if curves else {}),
+        **(curves.quality() if curves else {k: same[k] for k in OF_CURVES if k in same}),
         **left_out,
         **options,
         "seconds": round(time.monotonic() - started, 2),
@@ -131,9 +132,10 @@ def mask_scan(
     return report
 
 
-def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> bool:
-    """The folder of the results; whether those that are there are of the same mask. Raises
-    ValueError or OSError where a result is not ours, or open in another program."""
+def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> dict[str, Any]:
+    """Make the folder of the results; gives the report of those that are there if they are of the
+    same mask, else {}. Raises ValueError or OSError where a result is not ours, or open in another
+    program."""
     Path(stem).parent.mkdir(parents=True, exist_ok=True)
     # A mask may have been corrected by hand.
     files.refuse_foreign(stem + MASK, *([stem + ".html"] if config.view else []))
@@ -141,7 +143,7 @@ def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> boo
     earlier = read_report(stem + REPORT)
     if earlier and "rows" not in earlier:
         raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
-    return all(earlier.get(name) == options[name] for name in OF_THE_MASK)
+    return earlier if all(earlier.get(name) == options[name] for name in OF_THE_MASK) else {}
 
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:
