@@ -9,8 +9,7 @@
 4. The test split is scored; its scores go into the header of OUT/release.safetensors,
    and the model card is OUT/release.md.
 
-The pages are cut once, and the training goes on where it was stopped: start the
-same command again.
+The pages are cut once, and the training goes on where it was stopped: start the same command again.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             if given := getattr(options, flag, None):
                 said = " ".join(given) if isinstance(given, list) else given
                 self._said += f", --{flag} {said}"
+        self._said += "."
         self._first, stop = options.row_range or (0, rows)
         self._row, self._stop = 0, min(stop, rows)
         if self._first >= rows:
@@ -131,7 +132,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         head, form = (f",depth_{self._options.depth_unit}", ",%.4f") if logs else ("", "")
         with ExitStack() as files:  # all of them are replaced at the end, or none
             file = files.enter_context(atomic_file(f"{self._stem}.curves.csv"))
-            file.write(f"# {self._said}.\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
+            file.write(f"# {self._said}\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
             for one in found:
                 orders[one.track] += 1
                 name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
@@ -235,7 +236,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 name = f"T{track}{side[0].upper()}"
                 what = f"{side} border of track {track}, median of all rows"
                 las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
-        notes = [f"{self._said}.", LAS_NOTE, *self.notes]
+        notes = [self._said, LAS_NOTE, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
