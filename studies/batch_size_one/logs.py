@@ -23,6 +23,8 @@ BLANK_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9)
 
 TALL = {"tall3200": (3200, 480), "tall6400": (6400, 560), "tall12800": (12800, 640)}
 """Rows and columns of the sets of part E."""
+TALLEST = 6400
+"""Rows of what is drawn for them: the corpus draws few logs that are taller, and none of 12,800."""
 
 Pixels = NDArray[np.uint8]
 
@@ -111,9 +113,11 @@ class Logs:
             return [self.drawn("colour", UNLABELLED_SEED, n) for n in range(self.scored)]
         if name in TALL:
             rows, columns = TALL[name]
-            drawn = (self.drawn("bilevel", TEST_SEED, n, rows, columns) for n in count())
-            tall = (log for log in drawn if len(log.gray) == rows and log.has_curves)
-            return list(islice(tall, max(1, self.scored // 8)))
+            height = min(rows, TALLEST)
+            drawn = (self.drawn("bilevel", TEST_SEED, n, height, columns) for n in count())
+            tall = (one for one in drawn if one.gray.shape == (height, columns) and one.has_curves)
+            several = (one_below_the_other(list(islice(tall, rows // height))) for _ in count())
+            return list(islice(several, max(1, self.scored // 8)))
         root = self.pages if name == "pages" else self.real
         return _labelled(root, name) if root else []
 
@@ -128,6 +132,12 @@ SETS = (
     "negative",
     "pages",
 )
+
+
+def one_below_the_other(logs: list[StudyLog]) -> StudyLog:
+    """As many scans have several logs."""
+    gray, truth = (np.concatenate([log[part] for log in logs]) for part in (1, 2))
+    return StudyLog(" on ".join(log.name for log in logs), gray, truth)
 
 
 def append_white(log: StudyLog, share: float) -> StudyLog:
