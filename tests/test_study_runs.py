@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from studies.batch_size_one import run, statistics
-from studies.batch_size_one.logs import Logs, append_white
+from studies.batch_size_one.logs import TALL, Logs, append_white
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, read_rows
 from studies.batch_size_one.score import (
@@ -110,6 +110,15 @@ def test_a_run_whose_loss_is_no_number_scores_0_and_is_not_left_out(tmp_path, lo
 def test_labelled_regions_of_one_well_are_drawn_together(shared):
     regions = Logs(shared, shared / "real" / "labelled").set("real_bilevel")
     assert len(regions) == 15 and len({log.name.partition("/")[0] for log in regions}) == 13
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TALL)
+def test_tall_logs_have_their_sizes_and_curves(tmp_path, name):
+    (log,) = Logs(tmp_path, scored=2).set(name)
+    assert log.gray.shape == log.truth.shape == TALL[name]
+    half = len(log.truth) // 2
+    assert (log.truth[:half] == 255).any() and (log.truth[half:] == 255).any()
 
 
 def test_ways_of_the_same_statistics_are_scored_once(tmp_path, logs, monkeypatch):
