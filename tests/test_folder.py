@@ -17,6 +17,7 @@ import pytest
 import tifffile
 from conftest import draw_waves
 
+from wellseg.cli import SOME_FAILED
 from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
@@ -326,7 +327,7 @@ def test_a_summary_open_in_excel_does_not_end_the_run(
     monkeypatch.setattr(os, "replace", refused)
     monkeypatch.setattr(atomic, "RETRY_AFTER_S", ())
     monkeypatch.setattr("wellseg.predict.EVERY_S", 0.0)
-    run(folder / "deep", "--out", tmp_path / "out", "--weights", weights)
+    run(folder / "deep", "--out", tmp_path / "out", "--weights", weights, status=SOME_FAILED)
     assert (tmp_path / "out" / "c.mask.tif").exists()
     said = [line for line in capsys.readouterr().err.splitlines() if "another program" in line]
     assert len(said) == 2  # of each file at the end

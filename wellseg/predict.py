@@ -66,14 +66,14 @@ def predict(config: PredictConfig) -> int:
         finally:  # what was not heard of may be done, by another run or as Ctrl-C came
             open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(open_, settings)
-            write_summary(folder, outcomes, look_at, screen.say)
+            written = write_summary(folder, outcomes, look_at, screen.say)
         statuses = Counter(outcomes[task].status for task in tasks)
         if failed := statuses["failed"]:
             screen.say(f"{failed:,} of {count:,} scans failed")
         if left := statuses["elsewhere"] + statuses["waiting"]:
             whom = " to another run" if statuses["elsewhere"] else ""
             screen.say(f"{left:,} of {count:,} scans are left{whom}")
-    return SOME_FAILED if failed or left else 0
+    return SOME_FAILED if failed or left or not written else 0
 
 
 def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:

@@ -37,7 +37,10 @@ def truetype(name: str) -> cv2.FontFace:
         return cv2.FontFace(name)
     spec = find_spec("matplotlib")
     assert spec is not None and spec.origin is not None
-    return cv2.FontFace(str(Path(spec.origin).parent / f"mpl-data/fonts/ttf/{name}.ttf"))
+    face = cv2.FontFace()
+    # On Windows OpenCV cannot open a path that is not ASCII.
+    there = face.set(str(Path(spec.origin).parent / f"mpl-data/fonts/ttf/{name}.ttf"))
+    return face if there else cv2.FontFace(BUILT_IN[0])
 
 
 def draw_face(draws: Draws, hand_pen: float = 0.0) -> Table:

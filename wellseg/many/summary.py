@@ -64,21 +64,24 @@ def write_summary(
     outcomes: Mapping[Task, Outcome],
     look_at: str,
     say: Callable[[str], None] | None = None,
-) -> None:
-    """Write both files, whole.
+) -> bool:
+    """Write both files, whole; whether they could be written.
 
     folder: path or URL of the results; None: no files. look_at: ending of the result that the page
     leads to. say: when all is over, takes why one cannot be written (it is open in Excel, perhaps).
     """
+    written = True
     if folder is None:
-        return
+        return written
     page = index_page(folder, outcomes, look_at, going_on=say is None)
     for name, data in (("summary.csv", as_csv(outcomes)), ("index.html", page)):
         try:
             write_whole(join(folder, name), data)
         except OSError as error:
+            written = False
             if say:
                 say(f"{one_line(error)}: mend it and start again")
+    return written
 
 
 def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
