@@ -85,6 +85,13 @@ def test_a_split_without_curves_is_refused(data_set, value, names, said):
         open_data(data_set)
 
 
+def test_logs_of_one_well_are_told_how_to_be_divided(data_set):
+    for file in [*data_set.rglob("*.tif")]:
+        file.rename(file.with_name(file.name.replace("well", "well_")))
+    with pytest.raises(ValueError, match=r"split val: none of the 6 logs is in it; .* split\.csv"):
+        open_data(data_set)
+
+
 def test_logs_without_curves_are_named_and_those_without_scored_pixels_left_out(data_set):
     change(data_set, np.zeros_like, "well1")
     change(data_set, lambda mask: np.full_like(mask, 128), "well3")

@@ -122,7 +122,8 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     logs = "accumulate_grad_batches"
     if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
-    run = {name: now[name] for name in ("seed", "keep", "precision")}
+    names = "seed", "steps", "val_every", "keep", "precision", "checkpoint"
+    run = {name: now[name] for name in names}
     return [
         f"begun with --{group}{name} {was[name]}, goes on with {value}"
         for group, was, of in (

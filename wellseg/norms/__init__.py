@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from wellseg.norms.moments import channel_statistics
+
 Momentum = float | Literal["cumulative"]
 """PyTorch's: (1 - m) running + m observed; Keras calls it 1 - m. cumulative: the mean of all."""
 
@@ -51,9 +53,10 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Each image by its own statistics, for any scale_shift, with the gradient of autograd. One
         that is faster may take its place."""
-        pixels = x.to(torch.float64).flatten(2)
-        given = self.scale_shift(pixels.mean(2), pixels.var(2, correction=0))
-        scale, shift = (each.to(self.weight.dtype)[..., None, None] for each in given)
+        if len(x) > 1:
+            return torch.cat([self(image) for image in x.split(1)])
+        given = self.scale_shift(*_Moments.apply(x))  # type: ignore[no-untyped-call]
+        scale, shift = (each.to(self.weight.dtype)[:, None, None] for each in given)
         return torch.addcmul(shift, x, scale).to(x.dtype)
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +78,26 @@ class Norm(nn.Module):
         mean = means.mean(-1, keepdim=True)  # torch.var takes 30 times as long of groups of one
         var = (variances + (means - mean).square()).mean(-1)
         return mean[..., 0], (var + self.eps).rsqrt()
+
+
+class _Moments(torch.autograd.Function):
+    """Mean and biased variance of the channels of a map (1, C, H, W), float64 (C,)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, var = channel_statistics(x)
+        ctx.save_for_backward(x, mean)
+        return mean.clone(), var.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_mean: Tensor, of_var: Tensor) -> Tensor:
+        x, mean = ctx.saved_tensors
+        slope = 2 * of_var / x[0, 0].numel()
+        given = of_mean / x[0, 0].numel() - slope * mean, slope
+        wide = torch.promote_types(x.dtype, torch.float32)
+        shift, scale = (each.to(wide)[:, None, None] for each in given)
+        return torch.addcmul(shift, x, scale).to(x.dtype)
 
 
 class _Normalise(torch.autograd.Function):

@@ -158,8 +158,12 @@ def open_logs(
         for samples, split in ((train, "train"), (val, "val")):
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):
-                said = f"no curve (255) in the masks of its {len(files)} logs; add logs of another"
-                raise ValueError(f"{options.root}, split {split}: {said} well, or a split.csv")
+                said = f"no curve (255) in the masks of its {len(files)} logs"
+                said = said if files else f"none of the {len(logs)} logs is in it"
+                do = "add logs of another well (what stands before a name's first _)"
+                raise ValueError(
+                    f"{options.root}, split {split}: {said}; {do}, or a split.csv: name,split"
+                )
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0
