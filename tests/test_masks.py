@@ -86,6 +86,7 @@ def test_a_split_without_curves_is_refused(data_set, value, names, said):
 
 
 def test_logs_of_one_well_are_told_how_to_be_divided(data_set):
+    (data_set / "split.csv").unlink()
     for file in [*data_set.rglob("*.tif")]:
         file.rename(file.with_name(file.name.replace("well", "well_")))
     with pytest.raises(ValueError, match=r"split val: none of the 6 logs is in it; .* split\.csv"):

@@ -306,6 +306,15 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
 
 
+def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):
+    run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120", "--depth_unit", "m")
+    assert lasio.read(str(scan.with_name("log.las"))).curves[0].unit == "M"
+    run(scan, "--weights", weights, "--curves", "--depth_unit", "ft")
+    assert lasio.read(str(scan.with_name("log.las"))).curves[0].unit == "FT"
+    run(scan, "--weights", weights, "--depth_unit", "m", status=2)
+    assert "--depth_unit is for what --curves or --view writes" in capsys.readouterr().err
+
+
 def test_of_an_upside_down_scan_no_curves_are_followed(weights, tmp_path, capsys):
     """Its rows are counted from the other end than a person sees them."""
     gray, _ = draw_waves(203, 117, phase=0)

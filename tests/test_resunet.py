@@ -86,8 +86,8 @@ def test_stride_of_the_network_shifts_along():
 
 
 def test_ink_is_one_where_the_scan_is_black():
-    gray = torch.tensor([0, 51, 255], dtype=torch.uint8)
-    torch.testing.assert_close(to_ink(gray), torch.tensor([1.0, 0.8, 0.0]))
+    gray = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
+    torch.testing.assert_close(to_ink(gray), torch.tensor([[[[1.0, 0.8, 0.0]]]]))
     with torch.autocast("cpu", torch.bfloat16):
         assert to_ink(gray).dtype == torch.bfloat16
 

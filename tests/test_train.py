@@ -202,7 +202,8 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     assert "was begun with --data.root" in capsys.readouterr().err
     run(*more, "--data.root", data_set.rename(tmp_path / "own"))  # it moved, too
     said = capsys.readouterr().err
-    assert said.count("begun with") == 1 and "--optim.lr 0.03, goes on with 1e-09" in said
+    assert said.count("begun with") == 2 and "--steps 4, goes on with 8" in said
+    assert "--optim.lr 0.03, goes on with 1e-09" in said
     after = torch.load(tmp_path / "moved" / "checkpoints" / "last.ckpt", weights_only=True)
     assert after["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-9
     scores = [it for it in after["callbacks"].values() if it["monitor"]]

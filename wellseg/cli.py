@@ -83,6 +83,8 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
+        if sum(word.partition("=")[0] == "--config" for word in words) > 1:
+            raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before what was given, which wins; --config ends the last list
             with open(flags.config, "rb") as stream:
                 file = yaml.safe_load(stream) or {}

@@ -6,13 +6,13 @@ Plain dataclasses and no heavy import, also not for type checking: --help is to 
 from dataclasses import dataclass
 from typing import Literal
 
-from wellseg.curves.options import CurveOptions
+from wellseg.curves.options import OF_ONE_SCAN, OF_VIEW, CurveOptions
 from wellseg.net.options import at_least, parse_bytes
 
 
 @dataclass(kw_only=True)
-class InferenceOptions:
-    """What every command that runs a network asks for."""
+class MaskOptions:
+    """What every command that masks whole scans asks for."""
 
     weights: str | None = None
     """A bundled name or a .safetensors file. Default: the bundled weights."""
@@ -20,12 +20,6 @@ class InferenceOptions:
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
-
-
-@dataclass(kw_only=True)
-class MaskOptions(InferenceOptions):
-    """What every command that masks whole scans asks for, too."""
-
     threshold: float = 0.5
     """A pixel is curve where its probability is higher."""
     memory: str | int = "2GB"
@@ -77,8 +71,9 @@ class PredictConfig(MaskOptions, CurveOptions):
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
         self.probability |= self.curves
-        for flag in ("depth", "tracks", "rows", "step"):
-            needed = "--curves or --view" if flag == "depth" else "--curves"
-            if getattr(self, flag) and not (self.curves or (flag == "depth" and self.view)):
+        self.asked = OF_ONE_SCAN if self.curves else OF_VIEW if self.view else ()
+        for flag in OF_ONE_SCAN:
+            if getattr(self, flag) and flag not in self.asked:
+                needed = "--curves or --view" if flag in OF_VIEW else "--curves"
                 raise ValueError(f"--{flag} is for what {needed} writes: give that, too")
         CurveOptions.__post_init__(self)

@@ -19,6 +19,7 @@ from typing import Any
 
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import PredictConfig
+from wellseg.curves.options import OF_ONE_SCAN
 
 EVERY_S = 30.0  # summary.csv and index.html are written: of 140,000 scans they have tens of MB
 
@@ -31,7 +32,7 @@ def predict(config: PredictConfig) -> int:
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
-    for flag in ("depth", "step", "tracks", "rows") if count > 1 else ():
+    for flag in OF_ONE_SCAN if count > 1 else ():
         if getattr(config, flag):
             raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
     settings = settle(config)

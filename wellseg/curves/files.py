@@ -129,7 +129,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         logs, depth = self._options.logs, map(self._options.depth_at, range(self._size[0]))
         # One line, rounded as in the LAS; none without --depth.
         depths = np.array([list(depth)], float)[: len(logs)].round(4)
-        head, form = (f",depth_{self._options.depth_unit}", ",%.4f") if logs else ("", "")
+        head, form = (f",depth_{self._options.unit}", ",%.4f") if logs else ("", "")
         with ExitStack() as files:  # all of them are replaced at the end, or none
             file = files.enter_context(atomic_file(f"{self._stem}.curves.csv"))
             file.write(f"# {self._said}\n{CSV_HEAD}{head}\n".encode("utf-8", "replace"))
@@ -219,7 +219,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         elif np.ptp(apart) < 1e-6:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
-        unit = str(self._options.depth_unit) if depth else "row"
+        unit = self._options.unit if depth else "row"
         what = "depth" if depth else "row of the scan, from 0"
         las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
         table = [index.round(4)]

@@ -1,4 +1,4 @@
-"""What users say of one scan's curves: --depth, --depth_unit, --step, --tracks and --rows.
+"""What users say of one scan's curves: --depth and the others of `OF_ONE_SCAN`.
 
 Imports nothing heavy: the options of a command are checked before anything is loaded.
 """
@@ -6,8 +6,8 @@ Imports nothing heavy: the options of a command are checked before anything is l
 import math
 import re
 from bisect import bisect
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from wellseg.scan.files import REPORT, read_report
 
 ENDING = ".probability.tif"
+OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
 REACH = 0.1
 """Depth goes on above and below the outermost rows that were given by this share of the rows
 between them: paper shrinks and logging speeds change, so that further out it is a guess."""
@@ -52,7 +53,7 @@ class CurveOptions:
     and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
     1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
     depth_unit: Literal["ft", "m"] | None = None
-    """Of --depth and --step: ft (the default) or m."""
+    """Of --depth and --step: ft or m. Default: ft."""
     step: float | None = None
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
@@ -63,14 +64,14 @@ class CurveOptions:
     """Folder for temporary data. Default: the system's."""
 
     def __post_init__(self) -> None:
-        self.depth_unit = self.depth_unit or "ft"
+        self.unit = self.depth_unit or "ft"
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
         self.logs = parse_depth(self.depth) if self.depth else []
         for log in self.logs:
             (row, top), (last_row, bottom) = log.points[0], log.points[-1]
             if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
-                raise ValueError(f"--step {step:g} {self.depth_unit}: over 100 lines for each row")
+                raise ValueError(f"--step {step:g} {self.unit}: over 100 lines for each row")
         what = "LEFT-RIGHT in columns, as in 230-740"
         self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
@@ -79,10 +80,25 @@ class CurveOptions:
         span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
         self.row_range = span and (int(span[0]), int(span[1]) + 1)
 
+    def for_report(self) -> dict[str, Any]:
+        """What is said of this scan alone, by the keys of its report."""
+        given = {key: getattr(self, name) for name, key in OF_ONE_SCAN.items()}
+        return {key: value for key, value in given.items() if value}
+
+    def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """By option: what this scan's report has, and what is not said here."""
+        told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
+        return {name: it for name, it in told.items() if it and not getattr(self, name)}
+
     def depth_at(self, row: float) -> float | None:
         """Depth of a row; None where it is not known."""
         known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
         return next(known, None)
+
+
+OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions) if each.name != "scratch"}
+OF_ONE_SCAN["rows"] = "curve_rows"
+"""Options that hold for one scan alone, and their keys in its report, whose rows are the scan's."""
 
 
 @dataclass
@@ -104,12 +120,17 @@ class CurvesConfig(CurveOptions):
 
     def __post_init__(self) -> None:
         self.report = read_report(self.probability.removesuffix(ENDING) + REPORT)
-        for name in ("depth", "depth_unit", "step", "tracks", "rows", "threshold"):
-            if getattr(self, name) in (None, []):
-                said = self.report.get("curve_rows" if name == "rows" else name)
-                setattr(self, name, said or getattr(self, name))
-        super().__post_init__()
-        if self.threshold is not None and not 0 < self.threshold < 1:
+        for name, said in self.left_to(self.report).items():
+            setattr(self, name, said)
+        if self.threshold is None:
+            self.threshold = self.report.get("threshold")
+        try:
+            super().__post_init__()
+            fits = self.threshold is None or 0 < self.threshold < 1
+        except (TypeError, AttributeError) as error:  # the report was edited by hand
+            place = self.probability.removesuffix(ENDING) + REPORT
+            raise ValueError(f"{place} says of this scan: {error}; say it anew") from None
+        if not fits:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
 
 

@@ -26,22 +26,24 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import PredictConfig
+from wellseg.curves.options import OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import (
-    OF_ONE_SCAN,
-    Outcome,
-    Settings,
-    clear,
-    is_done,
-    other_scan,
-    outcome_of,
-    said_before,
-)
+from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.files import REPORT, Task, absolute, claim, local_copy, read_report
+from wellseg.scan.atomic import MASK
+from wellseg.scan.files import (
+    REPORT,
+    Task,
+    absolute,
+    claim,
+    is_url,
+    local_copy,
+    read_report,
+    refuse_foreign,
+)
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -84,15 +86,20 @@ class Worker:
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
-                before = said_before(task, self.settings, report)
-                asked = {k: it for k, it in before.items() if k in self.settings.options}
-                asked = {key.removeprefix("curve_"): value for key, value in asked.items()}
+                # A folder that is masked again keeps the depths of its logs.
+                keeps = report.get("scan_version") == task.version and not self.config.overwrite
+                kept = self.config.left_to(report) if keeps else {}
+                asked = {name: it for name, it in kept.items() if name in self.config.asked}
                 try:
                     config = replace(self.config, **asked)
                 except (ValueError, TypeError) as error:
                     said = f"{task.stem}{REPORT} says of this scan: {one_line(error)}"
                     raise ValueError(f"{said}; say it anew, or --overwrite") from None
-                options = before | {"scan_version": task.version, "scan_path": absolute(task.scan)}
+                options = {OF_ONE_SCAN[name]: value for name, value in kept.items()}
+                options |= {"scan_version": task.version, "scan_path": absolute(task.scan)}
+                if is_url(task.stem):  # from the temporary folder nobody sees what is there
+                    asked_for = {MASK: True, ".html": config.view, ".las": config.curves}
+                    refuse_foreign(*(task.stem + end for end in filter(asked_for.get, asked_for)))
                 with local_copy(task, self.config.scratch) as here:
                     return outcome_of(self._mask_pages(here, config, options, progress, say))
         except Exception as error:
@@ -117,14 +124,15 @@ class Worker:
         where it stands, all results are whole."""
         others, copies = pages_of(task.scan)
         options = self.settings.options | options
-        of_one = options | OF_ONE_SCAN
-        nothing_said = replace(config, depth=[], step=None, tracks=[], rows=None)
+        of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
+        defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
+        nothing_said = replace(config, **defaults)
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):
             page = replace(task, page=number - 1, stem=task.stem + f".p{number}")
             try:
-                mask_scan(self.net, page, nothing_said, of_one, lambda share: None, say)
+                mask_scan(self.net, page, nothing_said, of_page, lambda share: None, say)
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")

@@ -27,8 +27,6 @@ KNOWN = {name: name for name in ("rows", "columns", "seconds")}
 KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
 KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
-OF_ONE_SCAN: dict[str, Any] = {"depth": [], "step": None, "tracks": [], "curve_rows": None}
-"""What a report says of its scan alone, where nothing was said of it."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +55,9 @@ def settle(config: PredictConfig) -> Settings:
     weights = weights_path(config.weights)
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
-    names = ["threshold", "precision", "window_rows", "invert"]
-    names += ["tracks", "step"] if config.curves else []
-    names += ["depth", "depth_unit"] if config.curves or config.view else []
-    options = {name: getattr(config, name) for name in names}
-    options |= {"curve_rows": config.rows} if config.curves else {}
+    options = {name: getattr(config, name) for name in files.MASK_OPTIONS} | config.for_report()
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
-
-
-def said_before(task: Task, settings: Settings, report: Mapping[str, Any]) -> dict[str, Any]:
-    """What was said of this scan alone, with --depth and the like, and is not said anew: where a
-    folder is masked again, its logs keep their depths. Not with --overwrite."""
-    if report.get("scan_version") != task.version or settings.config.overwrite:
-        return {}
-    said = {k: report[k] for k in OF_ONE_SCAN if report.get(k) and not settings.options.get(k)}
-    if "depth" in said and settings.options.get("depth_unit") != "m":  # ft is the default
-        said["depth_unit"] = report.get("depth_unit")
-    return said
 
 
 def list_tasks(
@@ -146,8 +129,7 @@ def is_done(
     """What became of a scan whose whole results are there, made of the same scan with the same
     weights and options; else None. there: whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
-    said = said_before(task, settings, report)
-    expected = {**settings.options, **said, "scan_version": task.version}
+    expected = {**settings.options, "scan_version": task.version}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     config = settings.config

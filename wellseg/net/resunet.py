@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from wellseg.net.options import ModelConfig
 from wellseg.norms import Momentum, make_norm
 from wellseg.norms.moments import KeptStatistics
 
@@ -22,8 +23,7 @@ def to_ink(gray: Tensor) -> Tensor:
     float32, or autocast's dtype, to which the first convolution would round it anyway.
     """
     ink = 1 - gray.float() / 255
-    if gray.ndim == 4:
-        ink[:, 1:] = gray[:, 1:].float() / 128 - 1
+    ink[:, 1:] = gray[:, 1:].float() / 128 - 1
     device = gray.device.type
     return ink.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else ink
 
@@ -47,12 +47,12 @@ class ResUNet(nn.Module):
 
     def __init__(
         self,
-        patch: int = 2,
-        widths: Sequence[int] = (32, 64, 128, 128, 128),
-        norm: str = "instance",
-        momentum: Momentum = 0.01,
-        separable: bool = True,
-        colour: bool = False,
+        patch: int = ModelConfig.patch,
+        widths: Sequence[int] = ModelConfig.widths,
+        norm: str = ModelConfig.norm,
+        momentum: Momentum = ModelConfig.momentum,
+        separable: bool = ModelConfig.separable,
+        colour: bool = ModelConfig.colour,
         channels: int = 1,
     ) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ def mask_scan(
                 "dpi": scan.dpi,
                 "weights": options["weights"],
                 "depth": [asdict(log) for log in logs],
-                "depth_unit": config.depth_unit if logs else "",
+                "depth_unit": config.unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
         if config.curves and not left_out:
@@ -99,10 +99,14 @@ def mask_scan(
                 curves.put(picture, mask, probability)
         Path(task.stem + ".json").unlink(missing_ok=True)
         if not same:  # what an earlier run left does not hold for another mask than it had
-            there = [flag for flag, of in MADE_OF_MASK.items() if Path(task.stem + of[0]).exists()]
+            firsts = {flag: Path(task.stem + of[0]) for flag, of in MADE_OF_MASK.items()}
+            there = [
+                f for f, path in firsts.items() if path.exists() and not files.is_foreign(path)
+            ]
             if gone := [f"--{flag}" for flag in there if not getattr(config, flag)]:
                 notes.append(f"what {' '.join(gone)} made of the former mask is removed")
-            Path(task.stem + ".probability.tif").unlink(missing_ok=True)
+            if "probability" in there:
+                firsts["probability"].unlink()
             remove_view(Path(task.stem + ".html"))
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)
@@ -138,7 +142,8 @@ def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> dic
     program."""
     Path(stem).parent.mkdir(parents=True, exist_ok=True)
     # A mask may have been corrected by hand.
-    files.refuse_foreign(stem + MASK, *([stem + ".html"] if config.view else []))
+    asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
+    files.refuse_foreign(*(stem + ending for ending in filter(asked.get, asked)))
     files.refuse_open(*(stem + ending for ending in RESULTS))
     earlier = read_report(stem + REPORT)
     if earlier and "rows" not in earlier:

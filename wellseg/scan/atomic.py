@@ -21,8 +21,9 @@ RETRY_AFTER_S = (0.1, 0.4, 1.0, 3.0)
 
 def hidden_name(target: Path) -> Path:
     """A new name beside ``target`` for what is to become it."""
-    # No name is longer than 255 bytes.
-    return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{target.name[-200:]}")
+    # No name is longer than 255 bytes; a letter takes up to four.
+    last = os.fsencode(target.name)[-200:].decode(errors="ignore")
+    return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{last}")
 
 
 @contextmanager

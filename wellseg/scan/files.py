@@ -26,12 +26,13 @@ SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
-OF_THE_MASK = "scan_version", "weights_sha256", "threshold", "precision", "window_rows", "invert"
+MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"
+OF_THE_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS
 """In the report: while they are the same, the mask is, and what else was made of it holds."""
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".view", ".html"),
-    "curves": (".curves.csv", ".las", ".1.las", ".2.las"),
+    "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
 """By the option that asks for it. Where the first is there, the others are not someone else's."""
 OURS = b"wellseg", b"scan,status,"
@@ -74,7 +75,8 @@ def other_kind(path: str | os.PathLike[str]) -> str:
 
 def is_foreign(path: str | os.PathLike[str]) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
-    with suppress(OSError), open(path, "rb") as file:
+    fs, place = _filesystem(os.fspath(path))
+    with suppress(OSError), fs.open(place, "rb") as file:
         begin = file.read(1 << 16)
         return begin != b"" and not any(mark in begin for mark in OURS)
     return False
@@ -257,10 +259,13 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             fs.rm_file(report)
             new, stem = read_report(here.stem + REPORT), report.removesuffix(REPORT)
             is_same = all(earlier.get(name) == new.get(name) for name in OF_THE_MASK)
-            for endings in () if is_same else MADE_OF_MASK.values():
-                there = [ending for ending in endings if fs.exists(stem + ending)]
-                for ending in there if endings[0] in there else ():
-                    fs.rm(stem + ending, recursive=True)
+            there, name = list_folder(os.path.dirname(task.stem)), PurePosixPath(stem).name
+            for endings in MADE_OF_MASK.values():
+                is_new = Path(here.stem + endings[0]).exists()
+                stale = is_new or (not is_same and name + endings[0] in there)
+                for ending in endings if stale else ():
+                    if name + ending in there:
+                        fs.rm(stem + ending, recursive=True)
         made = [result for result in results.rglob("*") if result.is_file()]
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
             target = PurePosixPath(report).parent / result.relative_to(results).as_posix()

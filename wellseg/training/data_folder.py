@@ -93,6 +93,11 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     return splits
 
 
+def drawn_name(preset: str, seed: int, number: int) -> str:
+    """What a drawn log is called: "quick0-000012"."""
+    return f"{preset}{seed}-{number:06d}"
+
+
 def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
 
@@ -125,11 +130,14 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     try:
         # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), restval="")
-        lines = [{str(key).strip(): str(it).strip() for key, it in line.items()} for line in reader]
+        lines = [
+            (reader.line_num, {str(key).strip(): str(it).strip() for key, it in line.items()})
+            for line in reader
+        ]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(lines, 2):
+    for number, row in lines:
         if "name" not in row:
             raise ValueError(f"{path}: no column name; its first line has {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
