@@ -48,15 +48,41 @@ def test_the_metadata_describe_what_is_there():
     described = json.loads((FOLDER / "croissant.json").read_text())
     names = {field["name"] for field in described["recordSet"][0]["field"]}
     for path in FILES:
-        assert names < json.loads(path.read_text()).keys()
+        assert names == json.loads(path.read_text()).keys()
 
 
 def test_no_well_is_in_two_splits():
     split_of = {}
     for path in FILES:
         page = json.loads(path.read_text())
+        assert page["well"] == pages.well_of(page["scan"])
         assert split_of.setdefault(page["well"], page["split"]) == page["split"]
+        assert pages.split_of(page["well"]) == page["split"], "of a further page, too"
     assert set(split_of.values()) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize(
+    ("scans", "well"),
+    [
+        (["30-025-09873_0858.tif", "30025098730000_2.tif"], "3002509873"),
+        (["33-025-02364-0002.tif"], "3302502364"),
+        (["4705300069_gr_i.tif", "4705300069_gr_n.tif"], "4705300069"),
+        (["BWN18.tif", "BWN49.tif", "42371030860000.tif"], "4237103086"),  # as their headers say
+        (["1_Roger_1986.tif"], "1_Roger_1986"),
+        (["MONTGOMERY_13_4.tif"], "MONTGOMERY"),
+    ],
+)
+def test_scans_of_one_well_are_known_by_their_names(scans, well):
+    assert {pages.well_of(scan) for scan in scans} == {well}
+
+
+def test_the_same_scan_under_two_names_is_of_one_well(shared):
+    by_size = {}
+    for path in (shared / "real" / "scans").glob("*.tif"):
+        by_size.setdefault(path.stat().st_size, []).append(path)
+    alike = [paths for paths in by_size.values() if len(paths) > 1]
+    twins = [paths for paths in alike if len({path.read_bytes() for path in paths}) == 1]
+    assert twins and all(len({pages.well_of(p.name) for p in paths}) == 1 for paths in twins)
 
 
 def test_the_data_set_that_they_make(tmp_path, monkeypatch, capsys):

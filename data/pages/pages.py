@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,27 @@ CONTEXT_ROWS = {"train": 150, "val": 650, "test": 650}
 """Rows above and below a page that its image has, not scored: a network sees what is around. In
 training they only cost time."""
 SPLITS = ("train", "train", "train", "val", "test")
+API = re.compile(r"(\d\d)-?(\d{3})-?(\d{5})")
+"""State, county and well, as both kinds of names begin: 33-025-02364-0002, 30025098730000_2."""
+SAME_WELL = {"BWN18": "4237103086", "BWN49": "4237103086", "BXG70": "BXG57"}
+"""Names that say nothing of their well, whose headers do: Unsicker 1; State National Bank 1."""
 
 
 def well_of(scan: str) -> str:
-    """The part of a scan's name that its well's other scans share: 33-025-02364, 4705300069."""
-    parts = scan.removesuffix(".tif").split("-")
-    return "-".join(parts[:3]) if len(parts) == 4 else parts[0].split("_")[0]
+    """The well of a scan by its name, which the well's other scans share: ten digits of its API
+    number, or what stands before the first _, if that is more than a letter."""
+    if api := API.match(scan):
+        return "".join(api.groups())
+    stem = scan.removesuffix(".tif")
+    name = stem.split("_")[0]
+    return SAME_WELL.get(name, name) if len(name) > 1 else stem
 
 
 def split_of(well: str) -> str:
-    return SPLITS[int(hashlib.sha256(well.encode()).hexdigest(), 16) % len(SPLITS)]
+    """That of the well's other pages; else by a hash of its name."""
+    pages = (json.loads(path.read_text()) for path in HERE.glob("*_*.json"))
+    there = next((page["split"] for page in pages if page["well"] == well), None)
+    return there or SPLITS[int(hashlib.sha256(well.encode()).hexdigest(), 16) % len(SPLITS)]
 
 
 def read_page(path: Path, rows: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
