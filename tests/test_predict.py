@@ -263,6 +263,13 @@ def test_mask_probability_and_view_agree_at_the_threshold(scan, weights, thresho
     np.testing.assert_array_equal(shown.reshape(mask.shape) > 255 * threshold, mask)
 
 
+@pytest.mark.parametrize(("shape", "asked"), [((120, 400), True), ((400, 120), False)])
+def test_a_page_that_may_lie_on_its_side_is_asked_about(tmp_path, capsys, shape, asked):
+    tifffile.imwrite(tmp_path / "blank.tif", np.full(shape, 255, np.uint8))
+    run(tmp_path / "blank.tif")
+    assert ("if it is stored sideways, turn it" in capsys.readouterr().err) == asked
+
+
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")

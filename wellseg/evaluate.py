@@ -6,7 +6,8 @@
 
 Leaves scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
 missed blue) in --out. Prints them, their means, means of the worst tenth, and the share of logs
-with F1@3px of 0.95 or more; where labels have whole curves, also how these are followed.
+with F1@3px of 0.95 or more. Where labels have whole curves, curves.csv says how these
+are followed.
 """
 
 import sys
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
-from wellseg.scan import ScanError, one_line
+from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1, FALSE, HEADINGS, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
@@ -57,6 +58,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
     from wellseg.scan.pictures import draw_errors, encode_png
     from wellseg.scan.reader import open_scan
+    from wellseg.scores.identity import IDENTITY_HEADINGS, identity_line
     from wellseg.scores.tables import make_tables
     from wellseg.training.masks import check_size, read_mask
 
@@ -82,6 +84,9 @@ def evaluate(config: EvaluateConfig) -> int:
 
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     write_csv(config.out / "scores.csv", columns, rows.values())
+    lines = [identity_line(name, [known]) for name, known in followed.items() if known]
+    curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
+    write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout.isatty() else Console(width=180)
     for table in make_tables(list(rows.values()), followed):
@@ -155,7 +160,7 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
         follower.add(picture, pixels, sure)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
-    return scores, score_identity(label.about, mask.shape, curves)
+    return scores, score_identity(label.about, mask.shape, curves, dpi or USUAL_DPI)
 
 
 main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")

@@ -29,6 +29,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
 OF_CURVES = "curves", "tracks_found"  # what `CurveWriter.quality` says
+SIDEWAYS = 1e-4  # a page of a smaller share of curve, and wider than tall, may lie on its side
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
@@ -115,6 +116,8 @@ def mask_scan(
     if scan.mostly_black:
         asks = "does it show white ink on black? try --invert"
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
+    if scan.columns > 1.5 * scan.rows and counts[0] < SIDEWAYS * scan.rows * scan.columns:
+        notes.append("hardly a curve, and wider than tall: if it is stored sideways, turn it")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 

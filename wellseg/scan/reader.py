@@ -212,8 +212,12 @@ def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
     """A PNG, JPEG, BMP or JPEG 2000 as an uncompressed TIFF in memory."""
     if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
         _, rows, columns, samples = jpeg_shape(data)
-        if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data) or samples > 3:
-            raise ScanError("a damaged JPEG, which ends early, or one in CMYK")
+        if samples > 3:
+            raise ScanError(
+                "a JPEG in CMYK: convert it, as with magick SCAN -colorspace sRGB NEW.tif"
+            )
+        if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data):
+            raise ScanError("a damaged JPEG: it ends early")
     pixels, file = decode(data), io.BytesIO()
     samples = pixels.size // (pixels.shape[0] * pixels.shape[1])
     tifffile.imwrite(

@@ -73,7 +73,7 @@ class TiffPage:
             or page.dtype is None
         ):
             what = f"compression {self._compression}, photometric {self._photometric}"
-            tool = "convert it, as with tiffcp -c lzw"
+            tool = "convert it, as with magick SCAN -colorspace sRGB -depth 8 NEW.tif"
             raise ScanError(
                 f"{what}, {self._samples} samples of {self._bits} bits: not supported; {tool}"
             )

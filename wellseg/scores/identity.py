@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from wellseg.scan import USUAL_DPI
+
 TOLERANCE_PX = 3.0
 LEAST_ROWS = 20  # printed curves of fewer rows are not scored
 WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows
@@ -43,10 +45,14 @@ class IdentityScores:
     at most MOST_DB, 0 if nothing follows it at all."""
     error_px: list[float]
     """Of each row that is followed: columns from the followed to the printed centre, or span."""
+    dpi: float
 
 
 def score_identity(
-    label: dict[str, Any], shape: tuple[int, int], followed: Sequence[tuple[int, Floats]]
+    label: dict[str, Any],
+    shape: tuple[int, int],
+    followed: Sequence[tuple[int, Floats]],
+    dpi: float = USUAL_DPI,
 ) -> IdentityScores:
     """Score the curves of one log.
 
@@ -104,11 +110,12 @@ def score_identity(
         depth_rows=int(there.any(0).sum()),
         snr_db=snr.tolist(),
         error_px=errors,
+        dpi=dpi,
     )
 
 
 IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
-IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "edits/1000 rows"]
+IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows"]
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
@@ -117,6 +124,7 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
     pairs = [f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")]
     snr = [each for log in logs for each in log.snr_db]
     errors = [each for log in logs for each in log.error_px]
+    inches = [each / log.dpi for log in logs for each in log.error_px]
     return [
         name,
         f"{np.mean([log.idf1 for log in logs]):.3f}",
@@ -124,6 +132,7 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
         *pairs,
         f"{np.median(snr):.1f}" if snr else "",
         ", ".join(f"{np.percentile(errors, p):.1f}" for p in (50, 95) if errors),
+        ", ".join(f"{np.percentile(inches, p):.3f}" for p in (50, 95) if inches),
         f"{np.median([1000 * log.edits / max(1, log.depth_rows) for log in logs]):.1f}",
     ]
 
