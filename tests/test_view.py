@@ -473,6 +473,17 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
     page.keyboard.press("Escape")
     settle(page)
     assert drawn() == 2
+
+    def click(column):
+        place = "(x) => sheet.getBoundingClientRect().left + x * state.zoom"
+        page.mouse.click(page.evaluate(place, column), 500)
+        settle(page)
+
+    click(251)
+    assert drawn() == 1, "the one that is clicked on"
+    assert page.locator("#each button[aria-pressed=true]").inner_text().startswith("T1_C2")
+    click(150)
+    assert drawn() == 2, "paper: all of them"
     assert page.locator("#threshold").is_disabled(), "it acts on the mask alone"
     page.keyboard.press("c")
     assert page.locator("#lines").is_hidden() and page.locator("#threshold").is_enabled()

@@ -338,6 +338,7 @@ for (const [first, last, share] of DATA.places) {
 
 const followed = DATA.followed ?? [], lineCanvas = $("#lines");
 let alone = -1;  // the curve that is seen by itself, or -1
+let drawn = [];  // the path of each, where it is seen
 let marked = -1;  // the row of uncertain identity that was gone to, or -1
 // Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
@@ -351,17 +352,18 @@ function drawLines() {
   const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
   context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
   context.lineJoin = "round";
-  followed.forEach(({ lines }, i) => {
-    if (alone >= 0 && alone !== i) return;
+  drawn = followed.map(({ lines }, i) => {
+    const path = new Path2D();
+    if (alone >= 0 && alone !== i) return path;
     context.strokeStyle = hue(i);
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
-    context.beginPath();
     for (const line of lines) {
       if (line[1] > bottom || line[line.length - 1] < top) continue;
-      context.moveTo(line[0], line[1] + 0.5);
-      for (let k = 2; k < line.length; k += 2) context.lineTo(line[k], line[k + 1] + 0.5);
+      path.moveTo(line[0], line[1] + 0.5);
+      for (let k = 2; k < line.length; k += 2) path.lineTo(line[k], line[k + 1] + 0.5);
     }
-    context.stroke();
+    context.stroke(path);
+    return path;
   });
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
   context.lineWidth = 2 / state.zoom;
@@ -384,6 +386,21 @@ function isolate(which, row = -1) {
     document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
   soon();
 }
+
+// A click on a curve shows it alone; one beside all shows all again.
+let down = [0, 0];
+scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, event.clientY]; });
+scroller.addEventListener("click", (event) => {
+  const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4;
+  if (moved || lineCanvas.hidden) return;
+  const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
+  const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
+  for (const reach of [3, 8, 16]) {  // the nearest one
+    context.lineWidth = reach / state.zoom;
+    const which = drawn.findIndex((path) => context.isPointInStroke(path, ...at));
+    if (which >= 0 || reach === 16) return isolate(which);
+  }
+});
 
 function listed(list, text, about, colour, go) {
   const item = document.createElement("li"), button = document.createElement("button"), small = document.createElement("small");
