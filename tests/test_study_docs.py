@@ -64,6 +64,12 @@ def test_no_other_number_of_the_page_is_a_result():
     assert "%" not in re.sub("5, 25, 50, 75 %|Intervals are 95 %", "", plain)
 
 
+def test_no_sentence_is_cut_by_what_is_filled_in():
+    """In Markdown, a line that starts with a comment ends the paragraph above it."""
+    for text in TEXTS.values():
+        assert not re.findall(r"^.+\n<!--=[\w. -]+-->.*\w.*$", text, re.MULTILINE)
+
+
 def test_the_page_grows_tables_with_the_first_seed():
     known = docs.values(Table(atlas_rows(2, logs=5)), [])
     assert known["state"].startswith("**Interim, 2 of 12 seeds**")
