@@ -1,4 +1,4 @@
-"""docs/batch-size-one.md: every number of it comes from rows in the repository, and its claims hold there."""
+"""docs/batch-size-one.md and -tables.md: every number of them comes from rows in the repository."""
 
 import re
 
@@ -6,33 +6,25 @@ import numpy as np
 import pytest
 import torch
 from study_rows import atlas_rows, names_of
-from torch import nn
 
 from studies.batch_size_one import (
     docs,
     docs_parts,
-    earlier,
-    explanations,
-    figures,
+    docs_words,
     findings,
-    forum,
     measure,
     score,
 )
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog
-from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds
-from studies.batch_size_one.page.pairs import pair
-from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
-from studies.batch_size_one.statistics import difference
-from studies.batch_size_one.table import Table, Way, numbers
-from wellseg.norms import make_norm
+from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import write_csv
 
-TEXT = docs.PAGE.read_text("utf-8")
+TEXTS = {page: page.read_text("utf-8") for page in docs.PAGES}
+TEXT = "\n".join(TEXTS.values())
 BARE = docs.PART.sub("", TEXT)
 SOURCES = (
     "https://discuss.pytorch.org/t/batch-norm-training-when-batch-size-1/102979",
@@ -49,7 +41,8 @@ def known():
 
 
 def test_the_page_says_what_the_rows_say(known):
-    assert docs.filled(TEXT, known) == TEXT, "run: python -m studies.batch_size_one.docs"
+    for text in TEXTS.values():
+        assert docs.filled(text, known) == text, "run: python -m studies.batch_size_one.docs"
     assert docs.filled("<!--=averaged 0.1-->20<!--/-->", known) == "<!--=averaged 0.1-->19<!--/-->"
     with pytest.raises(ValueError, match="no such number"):
         docs.filled("<!--=nonsense-->1<!--/-->", known)
@@ -68,7 +61,13 @@ def test_no_other_number_of_the_page_is_a_result():
         "0.5",
         "0.85",
     }
-    assert "%" not in plain.replace("5, 25, 50, 75 %", "")
+    assert "%" not in re.sub("5, 25, 50, 75 %|Intervals are 95 %", "", plain)
+
+
+def test_no_sentence_is_cut_by_what_is_filled_in():
+    """In Markdown, a line that starts with a comment ends the paragraph above it."""
+    for text in TEXTS.values():
+        assert not re.findall(r"^.+\n<!--=[\w. -]+-->.*\w.*$", text, re.MULTILINE)
 
 
 def test_the_page_grows_tables_with_the_first_seed():
@@ -86,10 +85,13 @@ def other_rows(best):
     for cell in plan(best, "BCDEF"):
         kind = cell.part, cell.norm
         if kind not in ways:
-            ways[kind] = [asked for asked in score.expected(cell) if asked[0] == "annealed"]
+            ways[kind] = [
+                at for at in score.expected(cell) if cell.part == "C" or at[0] == "annealed"
+            ]
         for schedule, step, way, name in ways[kind]:
             row = dict.fromkeys(COLUMNS, "")
             row |= {key: str(getattr(cell, key)).replace("None", "") for key in KEY[:8]}
+            row["status"] = "ok"
             row |= {
                 "rate": f"{cell.rate:g}",
                 "schedule": schedule,
@@ -121,7 +123,8 @@ def test_the_page_grows_tables_with_each_part():
     assert "−0.100 (−0.100 to −0.100)" in lines["LayerNorm"]
     assert "+0.100 (+0.100 to +0.100)" in lines["BatchNorm 0.01 (v1), running statistics"]
     assert lines["5 %"] == "| 5 % | 0.70, 0.70, 0.70 | 0.70, 0.70, 0.70 | 0.70, 0.70, 0.70 |"
-    assert lines["3,200 × 480"].count("+0.100 (") == 2
+    assert lines["3,200 × 480"].startswith("| 3,200 × 480 | 0.80 | 0.70 | 0.70 | +0.100 (")
+    assert lines["3,200 × 480"].count("+0.100 (") == 2 and "small logs (112 to 336 rows)" in lines
     rates = len({best["group evaluation"], best["batch_momenta m0.01"]})
     assert sum("own − GroupNorm" in line for line in tables["batch"]) == 2 * rates
     assert sum("0.70, 0.54" in line for line in tables["batch"]) == 3 * rates  # F1, and its IoU
@@ -143,218 +146,104 @@ def test_a_seed_is_shown_when_it_is_whole_and_alone_without_interval():
     assert not docs_parts.tables(Table(rows + begun))["mixed"]
 
 
+def test_every_table_marks_what_diverged():
+    rows = atlas_rows(12, logs=5)
+    rows += other_rows(findings.best_rates(Table(rows)))
+    for row in rows:
+        if row["seed"] == "1" and (row["part"], row["norm"], row["freeze"]) in {
+            ("E", "group", ""), ("F", "hybrid", ""), ("D", "batch_frozen", "0.25")
+        }:  # fmt: skip
+            row["status"] = "diverged"
+    tables = docs_parts.tables(Table(rows))
+    marked = {
+        name: [line for line in tables[name] if "†" in line and line.startswith("|")]
+        for name in ("sizes", "mixed", "freezing", "batch", "norms")
+    }
+    assert [len(lines) for lines in marked.values()] == [5, 1, 1, 0, 0]
+    assert (
+        "the hybrid, " in tables["mixed"][-1]
+        and "seed 1 (0.250, then 0.250)" in tables["mixed"][-1]
+    )
+    assert "BatchNorm, frozen, 0.003, 25%, seed 1" in tables["freezing"][-1]
+
+
+def varied(rows, apart=0.025):
+    """Seeds that differ by so much, and each training from the next."""
+    draws = np.random.default_rng(0)
+    off = {}
+    for row in rows:
+        if row["f1"]:
+            key = row["part"], row["norm"], row["rate"], row["seed"], row["logs"], row["freeze"]
+            by = off.setdefault(key, draws.normal(0, apart))
+            row["f1"] = ";".join(f"{float(each) + by:.4f}" for each in row["f1"].split(";"))
+    return rows
+
+
+def test_what_is_said_of_parts_that_are_not_whole_follows_from_their_rows():
+    atlas = atlas_rows(12, logs=5)
+    made = varied(other_rows(findings.best_rates(Table(atlas))))
+    none = docs_words.sentences(Table(atlas))
+    assert (
+        none["sizes said"] == "Part E is not in yet."
+        and none["more logs"] == "Part C is not in yet."
+    )
+    assert none["drawn"] == "The logs are drawn, 10 to 50 times smaller than the article's."
+    for seeds, said in ((1, "one seed so far"), (2, "2 seeds so far"), (3, "3 seeds, too few")):
+        some = [row for row in made if int(row["seed"]) < seeds]
+        known = docs_words.sentences(Table(atlas + some))
+        assert said in known["fewer logs"] and said in known["sizes short"]
+        assert "all but part E's" in known["drawn"] and "12,800 rows: v1 0." in known["sizes said"]
+        assert ("not to be judged by one seed" in known["more logs"]) == (seeds == 1)
+        assert ("(+" in known["sizes short"]) == (seeds > 1), "one seed has no interval"
+
+
+@pytest.mark.parametrize(("off", "said"), ((0, "does not appear"), (-0.3, "appears.")))
+def test_the_famous_picture_is_said_to_appear_where_it_does(off, said):
+    rows = atlas_rows(12, logs=5)
+    made = varied(other_rows(findings.best_rates(Table(rows))), apart=0.005)
+    for row in made:
+        if (row["norm"], row["logs"], row["way"]) == ("pooled", "1", "evaluation"):
+            row["f1"] = ";".join(f"{float(each) + off:.4f}" for each in row["f1"].split(";"))
+    known = docs_words.sentences(Table(rows + made))
+    assert f"as the batch shrinks, {said}" in known["more logs"]
+
+
 def test_the_page_links_every_source_and_its_own_files():
     for url in SOURCES:
         assert f"]: {url}\n" in TEXT
-    for target in re.findall(r"\]: (\.\.\S+)|\]\((\.\.[^)]+)\)|`((?:tests|studies)/[\w/.]+)`", TEXT):  # fmt: skip
-        path = "".join(target)
-        root = docs.PAGE.parent if path.startswith("..") else docs.PAGE.parents[1]
+    here = docs.PAGE.parent
+    for target in re.findall(r"^\[.*\]: (?!https:)(\S+)|\]\((?!https:)([^)]+)\)|`((?:tests|studies)/[\w/.]+)`", TEXT, re.M):  # fmt: skip
+        path, _, anchor = "".join(target).partition("#")
+        root = here.parent if target[2] else here
         assert (root / path).exists(), path
-
-
-# ---- claims --------------------------------------------------------------------------------------
-
-
-def test_what_is_said_of_other_statistics_for_the_same_weights():
-    table = Table(committed())
-    rate = findings.best_rates(table)[findings.V1.name]
-
-    def gained(way, name="renders"):
-        return pair(table, Way("batch_momenta", way, "D"), findings.V1, name, rate, rate)
-
-    own = gained("own first 14")["mean"]
-    assert gained("one scalar")["mean"] > own / 2, "one number a layer brings back most of it"
-    assert 0.4 < gained("own first 2")["mean"] / own < 0.6, "the first stage half"
-    for name in ("like", "renders"):
-        assert gained("training 200 layer by layer", name)["low"] > 0, (
-            "PreciseBN layer by layer helps"
+        if anchor:
+            heads = re.findall(r"^## (.*)$", (here / path).read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in heads}
+    for text in TEXTS.values():
+        assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(
+            re.findall(r"^\[([\w-]+)\]:", text, re.M)
         )
-        at_once = gained("training 200 at once", name)
-        assert at_once["low"] < 0 < at_once["high"], "PreciseBN at once does not"
-    for share in (0.05, 0.25, 0.5, 0.75):
-        both = [Way("batch_frozen", way, "D") for way in ("evaluation", "own")]
-        frozen, own_of = (table.scores(way, rate, "like", freeze=share).f1 for way in both)
-        assert np.nanmean(own_of) - np.nanmean(frozen) > 0.1, "frozen early or late"
-    assert gained("unlabelled 16 prior 16")["mean"] < gained("unlabelled 16 prior 0")["mean"]
 
 
-def test_what_is_said_of_training_on_both_kinds():
-    found = {(line["label"], line["set"]): line for line in others.mixed(Table(committed())) or ()}
-    v1, faster, own, hybrid = MIXED.values()
-    assert found[v1, "renders"]["high"] < 0, "v1 below GroupNorm"
-    assert abs(found[faster, "renders"]["mean"]) < 0.01, "momentum 0.1 equals it"
-    for label in (own, hybrid):
-        assert found[label, "renders"]["low"] > 0, "and what reads the log above it"
-    for label in (v1, faster):
-        for name in ("real_bilevel", "real_colour"):
-            assert found[label, name]["mean"] > 0 < found[label, name]["high"]
+def test_the_result_is_two_pages_and_the_words_of_the_plan_are_of_its_family():
+    shown = re.sub(r"<!--.*?-->|^\[.*|[|]|---", "", TEXTS[docs.PAGE], flags=re.MULTILINE)
+    assert len(shown.split()) < 1150 and TEXTS[docs.PAGE].count("|---|\n") <= 5
+    for sentence in re.split(r"[.:]\s|\n\n|\|\n|\n\* ", BARE):
+        if re.search(r"\b(better|worse|equivalent)\b", sentence, re.IGNORECASE):
+            assert re.search(r"\bH[1-8]|\bplan\b|\brule\b", sentence), sentence
 
 
-def test_what_is_said_of_other_norms():
-    table = Table(committed())
-    for i, rate in enumerate((3e-4, 1e-3)):
-        shares = [
-            figures.kept(table, Way(norm, "evaluation", "B"), rate, "renders", "like").mean
-            for norm in ("layer", "group16", "group8", "group4")
-        ]
-        assert shares == sorted(shares), "the smaller the groups, the more is kept"
-        found = others.over_rates(table)
-        renders, like = (
-            {k: v[i] for k, v in found[s]["lines"].items()} for s in ("renders", "like")
-        )
-        assert renders[NORMS["groups8"]]["low"] > 0 < like[NORMS["groups8"]]["mean"]
-        assert renders[NORMS["renorm"]]["low"] < 0 < renders[NORMS["renorm"]]["high"]
-        assert min(each[NORMS["group_ws"]]["low"] for each in (renders, like)) > 0
-        assert all(renders[NORMS[norm]]["high"] > 0 for norm in ("group8", "group4")), (
-            "16 no better"
-        )
-    online = {
-        (row["rate"], row["seed"]): row["status"] for row in table.rows if row["norm"] == "online"
-    }
-    assert sorted(online.values()) == 4 * ["diverged"] + 2 * ["ok"]
-
-
-def test_the_bold_claim():
-    table = Table(committed())
-    rates = findings.best_rates(table)
-
-    def difference(a, b, name):
-        both = (table.scores(way, rates[way.name], name) for way in (a, b))
-        return findings.paired(*both)
-
-    for way in (findings.V1, findings.CORRECTED):
-        assert difference(way, findings.GROUP, "like").low > 0, "better like the training"
-    for name in ("renders", "real_colour", "pages"):
-        found = difference(findings.V1, findings.GROUP, name)
-        assert found.low < 0 < found.high, "both fail alike"
-    for name in ("renders", "real_colour"):
-        assert difference(findings.OWN, findings.GROUP, name).low > 0, "InstanceNorm holds"
-    costs = {
-        way: figures.cost_of_blank(table, way, rates[way.name])
-        for way in (findings.OWN, findings.GROUP)
-    }
-    assert costs[findings.OWN].high < 0 < costs[findings.GROUP].high, "white paper"
-    found = {h.name: (p, word) for h, _, p, word in findings.family(table)}
-    assert {name for name in found if found[name][1] == "worse"} == {"H3", "H4", "H7"}
-    assert len({p for p, _ in found.values()}) == 1, "all seeds agree"
-    for at in explanations.refutations(table):
-        assert not (at.by_momentum.low > 0 and at.by_annealing.low > 0), "lag is undecided"
-        assert (at.early.low > 0) == (at.rate == 3e-4) and abs(at.late.mean) < 5e-4, "the start"
-
-
-def test_what_is_said_of_how_much_is_lost_and_made_good():
-    table = Table(committed())
-    rates = findings.best_rates(table)
-
-    def mean(way, name):
-        return np.nanmean(table.scores(way, rates[way.name], name).f1)
-
-    v1, own, group = findings.V1, findings.OWN, findings.GROUP
-    for way in (v1, group):
-        assert mean(way, "renders") < 0.5 * mean(way, "like"), "most of it"
-        assert mean(way, "real_colour") < 0.7 * mean(way, "real_bilevel"), "much"
-    assert 0.5 < mean(own, "renders") / mean(own, "like") < 0.56, "nearly half"
-    for shifted, known, share in (
-        ("renders", "like", 1 / 3),
-        ("real_colour", "real_bilevel", 3 / 4),
-    ):
-        lost, back = mean(v1, known) - mean(v1, shifted), mean(own, shifted) - mean(v1, shifted)
-        assert back / lost == pytest.approx(share, abs=0.03), shifted
-    costs = [figures._most_blank(table, way, rates[way.name]) for way in (own, group)]
-    paid = [padded.f1 - plain.f1 for padded, plain in costs]
-    assert difference(*paid).high < 0, "GroupNorm pays less"
-    assert max(mean(way, "like") for way in (v1, own, group)) < 0.85
-
-
-def test_what_is_said_of_more_logs_a_step():
+def test_a_training_that_diverged_is_named_wherever_it_is_shown(known):
     table = of_whole_seeds(Table(committed()))
-    rates, steps = (3e-4, 1e-3), (1, 2, 4, 8)
-
-    def mean(norm, rate, k, name="like", schedule="annealed"):
-        rows = table.of(Way(norm, "evaluation", "C"), rate, name, schedule, logs=k).values()
-        return np.mean([np.nanmean(numbers(row["f1"])) for row in rows])
-
-    def loss(norm, rate, k):
-        rows = table.of(Way(norm, "training", "C"), rate, "training", logs=k).values()
-        return np.mean([numbers(row["loss"])[-4:] for row in rows])
-
-    for rate in rates:
-        pooled = [mean("pooled", rate, k) for k in steps]
-        constant = [mean("pooled", rate, k, schedule="constant") for k in steps]
-        assert max(constant) - min(constant) > 0.2, "swings from size to size"
-        assert max(pooled) - pooled[0] < 0.05, "hardly loses as the batch shrinks"
-        for k, f1 in zip(steps, pooled, strict=True):
-            assert abs(f1 - mean("group", rate, k)) < 0.05, "stays near GroupNorm"
-            assert mean("pooled", rate, k, "renders") < mean("group", rate, k, "renders")
-            assert loss("pooled", rate, k) < loss("pooled_constant", rate, k)
-    assert min(mean("pooled_constant", 1e-3, k) for k in steps) < 0.05, "marks nothing"
-
-
-def test_what_would_refute_the_explanations():
-    table = Table(committed())
-    rate = findings.best_rates(table)[findings.V1.name]
-    for each in (3e-4, 1e-3):
-        renorm, layer = (
-            figures.kept(table, Way(norm, "evaluation", "B"), each, "renders", "like").mean
-            for norm in ("renorm", "layer")
-        )
-        assert renorm > layer, "fixed statistics"
-    ways = [Way("batch_momenta", way, "D") for way in ("own first 2", "own first 14")]
-    first = pair(table, ways[0], findings.V1, "renders", rate, rate)
-    kept = [np.nanmean(table.scores(way, rate, "renders").f1) for way in ways]
-    assert kept[0] > 0.5 * kept[1] and first["low"] > 0, "the first layers suffice"
-    found = {(line["label"], line["set"]): line for line in others.mixed(table) or ()}
-    hybrid = found[list(MIXED.values())[-1], "blank_cost"]
-    assert hybrid["low"] < -0.03 < hybrid["high"], "its price is open"
-
-
-def test_what_the_deviations_say_of_the_cell_that_was_trained_on_two_machines():
-    table, said = Table(committed()), (docs.PAGE.parents[1] / "studies/batch_size_one/PREREGISTRATION.md").read_text()  # fmt: skip
-    ways = findings.OWN, Way("batch_momenta", "own first 14", "D")
-    for name in ("like", "renders"):
-        first, again = (np.nanmean(table.scores(way, 3e-4, name).f1[0]) for way in ways)
-        assert f"{first:.3f} and {again:.3f} on *{name}*" in " ".join(said.split())
-
-
-def test_what_is_said_of_the_earlier_studies():
-    for name in ("renders", "real_colour"):
-        found = earlier.pooled(earlier.RUNNING, earlier.OWN, name)
-        assert found.mean < -0.2 and found.p < 0.001 and found.seeds == 12
-    near = earlier.pooled(("batch_0.1", "evaluation"), ("instance", "evaluation"), "like", (400,))
-    assert abs(near.mean) < 0.03, "trained well, and predicted well, on logs like the training"
-    with pytest.raises(ValueError, match="no comparison of norms"):
-        earlier.pooled(earlier.RUNNING, ("group", "evaluation"), "like")
-
-
-def test_fixed_statistics_keep_less_under_shift_and_more_on_blank_paper():
-    fixed, reading = ("renorm", "evaluation"), (("instance", "evaluation"), ("group", "evaluation"))
-    for each in reading:
-        assert earlier.kept(*fixed, "renders", "like") < 0.5 * earlier.kept(*each, "renders", "like")  # fmt: skip
-        assert earlier.kept(*fixed, "blank", "like") > earlier.kept(*each, "blank", "like")
-
-
-def test_one_value_for_each_channel():
-    """LayerNorm over channels answers, PyTorch's InstanceNorm and BatchNorm raise (forum 1)."""
-    x = torch.randn(1, 32, 1, 1, generator=torch.Generator().manual_seed(0))
-    assert make_norm("layer", 32)(x).std() > 0.9 and make_norm("group", 32)(x).std() > 0.9
-    assert make_norm("instance", 32)(x).abs().max() < 1e-3  # rounding, through the root of eps
-    with pytest.raises(ValueError, match="more than one value per channel"):
-        make_norm("batch", 32)(x)
-    for norm, given in (
-        (nn.BatchNorm2d(32), x), (nn.BatchNorm1d(32), x[..., 0]), (nn.InstanceNorm2d(32), x)
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match="Expected more than 1"):
-            norm(given)
-
-
-def test_layer_norm_is_blind_to_scale_and_running_statistics_are_not():
-    seen = forum.scale_seen()
-    assert seen["layer"] == pytest.approx(1, abs=1e-6) and seen["layer difference"] < 0.01
-    assert seen["evaluation"] == pytest.approx(seen["before"], rel=0.01) and seen["before"] > 1.1
-    x = torch.tensor(forum.VECTORS, dtype=torch.float64)
-    assert torch.corrcoef(x)[0, 1] > 0.9999, "one vector"
-    twice = nn.LayerNorm(32, elementwise_affine=False)(torch.stack([x[0], 2 * x[0]]))
-    torch.testing.assert_close(twice[0], twice[1], rtol=0, atol=1e-6)
+    assert {row["status"] for row in table.rows} <= {"ok", "diverged"}
+    found = docs_parts.diverged(table)
+    assert ("C", "group", 1e-3, 8, None) in found and ("B", "online", 1e-3, 1, None) in found
+    for (_, norm, rate, logs, _), seeds in found.items():
+        about = f"{docs_parts.TRAINED[norm]}, {rate:g}" + f", {logs} logs a step" * (logs > 1)
+        assert all(f"{about}, seed {seed} (" in TEXT for seed in seeds)
+    batch, norms = (known[name].splitlines() for name in ("batch", "norms"))
+    assert sum(line.endswith(" † |") for line in batch) >= 6, "its scores, and what is less it"
+    assert [line.count("†") for line in norms if line.startswith("| Online")] == [4]
 
 
 # ---- measurements --------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Fills the numbers and tables of docs/batch-size-one.md from the rows in the repository.
+"""Fills the numbers and tables of docs/batch-size-one.md and docs/batch-size-one-tables.md from the
+rows in the repository.
 
 In the Markdown, <!--=NAME--> ... <!--/--> is what this writes; all else is the author's.
 """
@@ -14,6 +15,7 @@ from jsonargparse import auto_cli
 
 from studies.batch_size_one import (
     docs_parts,
+    docs_words,
     earlier,
     explanations,
     figures,
@@ -32,6 +34,7 @@ from wellseg.norms.group import half_or_16
 from wellseg.scan.atomic import atomic_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "batch-size-one.md"
+PAGES = PAGE, PAGE.with_stem("batch-size-one-tables")
 PART = re.compile(r"(<!--=([\w. -]+)-->)(.*?)(<!--/-->)", re.DOTALL)
 
 WAYS = [way for way in TITLES if way != CORRECTED]  # which equals v1 to four digits: table "lag"
@@ -39,18 +42,16 @@ SHOWN = ("like", "real_bilevel", "renders", "real_colour")
 SHOWN_TITLES = [SHORT_SETS[name] for name in SHOWN]
 
 
-def fill(page: Path = PAGE) -> None:
-    """Write the page's numbers anew.
-
-    Args:
-        page: The Markdown.
-    """
-    text = page.read_text("utf-8")
-    new = filled(text, values(Table(committed()), measure.measured()))
-    if new != text:
-        with atomic_file(page) as file:
-            file.write(new.encode())
-    print(f"{page}: {'filled' if new != text else 'as it was'}")
+def fill() -> None:
+    """Write the numbers of both documents anew."""
+    known = values(Table(committed()), measure.measured())
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        new = filled(text, known)
+        if new != text:
+            with atomic_file(page) as file:
+                file.write(new.encode())
+        print(f"{page}: {'filled' if new != text else 'as it was'}")
 
 
 def filled(text: str, known: Mapping[str, str]) -> str:
@@ -71,7 +72,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     known |= {"state": _state(table), "earlier": _earlier(), "parts": docs_parts.waiting(table)}
     for name, lines in docs_parts.tables(table).items():
         known[name] = _block(lines) if lines else ""
-    known |= docs_parts.sentences(table)
+    known |= docs_parts.sentences(table) | docs_words.sentences(table)
     return known | _identities() | _shares_before() | _measured(measured)
 
 
@@ -109,7 +110,7 @@ def _atlas(table: Table) -> str:
         cells = [_range(figures.f1(table, way, rate, name)) for name in SHOWN]
         cells.append(_range(figures.false_px(table, way, rate), 1))
         lines.append(_line(SHORT[way], f"{rate:g}{edge}", *cells))
-    return _block(lines)
+    return _block(lines + docs_parts.diverged_said(table, "A"))
 
 
 def _range(found: Estimate | None, digits: int = 2) -> str:
@@ -164,8 +165,7 @@ def _family(table: Table) -> str:
         if d and d.seeds < SEEDS:
             cells = cells[0], "–"
         lines.append(_line(h.name, what, on, *cells, h.expected, word))
-    said = "The family of eight, with the only words that may be said of it:"
-    return _block([said, "", *lines])
+    return _block(lines)
 
 
 def _lag(table: Table) -> str:

@@ -1,15 +1,16 @@
-"""Tables of parts B to F for docs/batch-size-one.md, and the numbers in its sentences. A part is
-shown by its whole seeds."""
+"""Tables of parts B to F for the documents, and the numbers in their sentences. A part is shown by
+its whole seeds."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
 
 from studies.batch_size_one.explanations import best_threshold
-from studies.batch_size_one.figures import SHORT_SETS, cost_of_blank, kept
+from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank, kept
 from studies.batch_size_one.findings import (
     CORRECTED,
     FAMILY,
@@ -25,7 +26,8 @@ from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.page.pairs import Numbers, pair
-from studies.batch_size_one.plan import RATES
+from studies.batch_size_one.page.words import MIXED, NORMS
+from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Difference
 from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
@@ -48,6 +50,24 @@ POOLED = {
     "pooled_constant": "… its statistics constant to the gradient",
 }
 """Part C's norms."""
+TRAINED = NORMS | {
+    "online": "Online Normalization",
+    "batch_momenta": "BatchNorm",
+    "batch_frozen": "BatchNorm, frozen",
+    "group": "GroupNorm",
+    "instance": "InstanceNorm",
+    "hybrid": "the hybrid",
+    "pooled": "pooled BatchNorm",
+    "pooled_constant": "pooled BatchNorm, its statistics constant to the gradient",
+}
+"""What a training is called by its norm."""
+SIZES = {
+    "like": "small logs (112 to 336 rows)",
+    "blank": "small logs, white paper below (0 to 90 %)",
+}
+SIZES |= {name: "{:,} × {}".format(*size) for name, size in TALL.items()}
+SIZES["tall12800"] += " (two logs, one below the other)"
+"""Part E's sets."""
 REPAIRED = ("like", "renders", "blank", "real_colour")
 WITHOUT_TRAINING = "D without training"  # its trainings are A's
 Lines = Iterable[tuple[str, ...]]
@@ -68,7 +88,8 @@ def tables(table: Table) -> dict[str, list[str]]:
     if len({row["seed"] for row in table.rows if row["way"] == "one scalar"}) == SEEDS:
         seeds[WITHOUT_TRAINING] = SEEDS
     return {
-        name: _markdown(of(shown)) if seeds.get(part) else [] for name, (part, of) in made.items()
+        name: _markdown(of(shown)) + diverged_said(shown, part) if seeds.get(part) else []
+        for name, (part, of) in made.items()
     }
 
 
@@ -84,6 +105,44 @@ def waiting(table: Table) -> str:
     one = any(part["seeds"] == 1 for part in parts(table) if part["part"] != "A")
     said = " A difference of one seed has no interval, and says little." * one
     return f"Not whole yet: part {'; '.join(left)}.{said}" if left else ""
+
+
+Training = tuple[str, str, float, int, float | None]
+
+
+def diverged(table: Table) -> dict[Training, dict[str, list[float]]]:
+    """Of trainings that diverged, by part, norm, rate, logs a step and freezing: of each seed the
+    losses, a fortieth of the steps each."""
+    found: dict[Training, dict[str, list[float]]] = defaultdict(dict)
+    for row in table.rows:
+        if row["status"] == "diverged":
+            freeze = float(row["freeze"]) if row["freeze"] else None
+            key = row["part"], row["norm"], float(row["rate"]), int(row["logs"]), freeze
+            losses = found[key].setdefault(row["seed"], [])
+            losses += numbers(row["loss"])
+    return found
+
+
+def diverged_said(table: Table, part: str) -> list[str]:
+    """What goes under the table of a part, if there are any: which they are."""
+    said = []
+    for (of, norm, rate, logs, freeze), seeds in sorted(diverged(table).items(), key=str):
+        about = f"{TRAINED[norm]}, {rate:g}" + f", {logs} logs a step" * (logs > 1)
+        about += f", {freeze:.0%}" if freeze else ""
+        for seed, losses in sorted(seeds.items()) if of == part else ():
+            first = len(losses) * 100 // STEPS[part]  # as many fortieths as are 100 steps
+            ends = (f"{np.mean(each):.3f}" for each in (losses[:first], losses[-first:]))
+            said.append(f"{about}, seed {seed} ({', then '.join(ends)})" if first else about)
+    rule = "diverged: its mean loss over the last 100 steps is above that over the first 100"
+    return ["", f"† With a training that {rule}. {'; '.join(said)}."] if said else []
+
+
+def _mark(table: Table, part: str, *norms: str, rate: float | None = None, logs: int = 1) -> str:
+    """A dagger, where a training of one of these norms diverged."""
+    for of, norm, its_rate, its_logs, _ in diverged(table):
+        if of == part and norm in norms and its_logs == logs and rate in (None, its_rate):
+            return " †"
+    return ""
 
 
 def _markdown(lines: Lines) -> list[str]:
@@ -159,7 +218,9 @@ def _freezing(table: Table) -> Lines:
             np.nanmean(table.scores(Way("batch_frozen", way, "D"), rate, name, freeze=share).f1, 1)
             for way, name in (("evaluation", "like"), ("evaluation", "renders"), ("own", "like"))
         ]
-        yield f"{100 * share:g} %", *(", ".join(map("{:.2f}".format, each)) for each in seeds)
+        frozen_at = ("D", "batch_frozen", rate, 1, share)
+        mark = " †" * (frozen_at in diverged(table))
+        yield f"{100 * share:g} %{mark}", *(", ".join(map("{:.2f}".format, each)) for each in seeds)
 
 
 def _norms(table: Table) -> Lines:
@@ -167,8 +228,11 @@ def _norms(table: Table) -> Lines:
     lines = [found[name]["lines"] for name in ("like", "renders")]
     heads = [f"{SHORT_SETS[s]}, {rate:g}" for s in ("like", "renders") for rate in RATES[:2]]
     yield "minus GroupNorm with groups of 16", *heads
-    for norm in lines[0]:
-        yield norm, *(_cell(d) for line in lines for d in line[norm][:2])
+    for norm, said in NORMS.items():
+        marks = [_mark(table, "B", norm, "group16", rate=rate) for rate in RATES[:2]]
+        if said in lines[0]:
+            both = (zip(line[said][:2], marks, strict=True) for line in lines)
+            yield said, *(_cell(d) + mark for line in both for d, mark in line)
 
 
 def _batch(table: Table) -> Lines:
@@ -179,29 +243,35 @@ def _batch(table: Table) -> Lines:
     for key, line in found.items():
         name, rate, norm, way = key.split("|")
         what = f"pooled BatchNorm, {said[way]} − GroupNorm, {SHORT_SETS[name]}, {rate}"
+        marks = (_mark(table, "C", norm, "group", rate=float(rate), logs=k) for k in many)
         if norm == "pooled":
-            yield what, *map(_cell, line["line"])
+            yield what, *(_cell(d) + mark for d, mark in zip(line["line"], marks, strict=True))
     rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
     for norm, title in POOLED.items():
         for rate in rates:
-            means = []
+            means, marks = [], [_mark(table, "C", norm, rate=rate, logs=k) for k in many]
             for k in many:
                 rows = table.of(Way(norm, "evaluation", "C"), rate, "like", logs=k).values()
                 f1, dice = (np.array([numbers(row[c]) for row in rows]) for c in ("f1", "dice"))
                 means.append(f"{np.nanmean(f1):.2f}, {np.nanmean(dice / (2 - dice)):.2f}")
-            yield f"{title}, {rate:g}: F1, IoU like the training", *means
+            marked = map("".join, zip(means, marks, strict=True))
+            yield f"{title}, {rate:g}: F1, IoU like the training", *marked
             trained = (table.of(Way(norm, "training", "C"), rate, "training", logs=k) for k in many)
             last = (np.mean([numbers(r["loss"])[-4:] for r in rows.values()]) for rows in trained)
-            yield f"{title}, {rate:g}: loss of the last tenth", *map("{:.3f}".format, last)
+            ends = (f"{loss:.3f}{mark}" for loss, mark in zip(last, marks, strict=True))
+            yield f"{title}, {rate:g}: loss of the last tenth", *ends
 
 
 def _sizes(table: Table) -> Lines:
-    found = others.sizes(table) or []
-    yield "part E, trained on 3,200 × 480: v1, running, minus", "GroupNorm", "its own statistics"
-    for name in dict.fromkeys(line["set"] for line in found):
-        both = {line["against"]: line for line in found if line["set"] == name}
-        size = "{:,} × {}".format(*TALL[name]) if name in TALL else ""
-        yield size or SHORT_SETS[name], _cell(both.get("group")), _cell(both.get("own"))
+    found = {(line["set"], line["against"]): line for line in others.sizes(table) or ()}
+    ways = SHORT[V1], SHORT[OWN], SHORT[GROUP]
+    yield "part E, F1@3px", *ways, "running − GroupNorm", "running − own"
+    own_mark = _mark(table, "E", "batch_momenta")
+    mark = own_mark or _mark(table, "E", "group")
+    for name, said in SIZES.items():
+        group, own = found[name, "group"], found[name, "own"]
+        means = (f"{mean:.2f}" for mean in (group["a"], own["b"], group["b"]))
+        yield said, *means, _cell(group) + mark, _cell(own) + own_mark
 
 
 def _mixed(table: Table) -> Lines:
@@ -211,4 +281,7 @@ def _mixed(table: Table) -> Lines:
     yield "trained on both kinds, minus GroupNorm", *(heads[name] for name in sets)
     for label in dict.fromkeys(line["label"] for line in found):
         by_set = {line["set"]: line for line in found if line["label"] == label}
-        yield label, *(_cell(by_set.get(s)) for s in sets)
+        (norm,) = {way.norm for way, said in MIXED.items() if said == label} or {"group"}
+        marks = (_mark(table, "F", norm, *["group"] * (s != "blank_cost")) for s in sets)
+        cells = (_cell(by_set.get(s)) for s in sets)
+        yield label, *(cell + mark * bool(cell) for cell, mark in zip(cells, marks, strict=True))

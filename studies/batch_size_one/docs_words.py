@@ -1,0 +1,172 @@
+"""Sentences of the documents that are made from the rows: of parts that are not whole yet, and of
+what the rows answer beside their tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged
+from studies.batch_size_one.figures import SHORT
+from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.page import others
+from studies.batch_size_one.page.numbers import of_whole_seeds, parts
+from studies.batch_size_one.plan import FIRST_SEEDS, RATES
+from studies.batch_size_one.statistics import MARGIN, Array, difference
+from studies.batch_size_one.table import SEEDS, Table, Way, numbers
+
+
+def sentences(table: Table) -> dict[str, str]:
+    """By name."""
+    shown = of_whole_seeds(table)
+    seeds = {part["part"]: part["seeds"] for part in parts(table)}
+    known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"])
+    return known | (_of_all_seeds(table) if len(table.seeds) == SEEDS else {})
+
+
+def seeds_said(seeds: int) -> str:
+    """Of parts B to F."""
+    if seeds == FIRST_SEEDS:
+        return f"{seeds} seeds, too few for sure intervals"
+    return "one seed so far, which says little" if seeds == 1 else f"{seeds} seeds so far"
+
+
+def _signed(*values: float) -> str:
+    return " and ".join(f"{value:+.2f}" for value in values).replace("-", "−")
+
+
+def _means(
+    table: Table, name: str, schedule: str = "annealed"
+) -> dict[tuple[str, float, int], float]:
+    """Part C's F1 by running statistics, and for the set "training" the loss of the last tenth: a
+    mean over seeds by norm, rate and logs a step."""
+    found = defaultdict(list)
+    for row in table.rows:
+        at_end = row["schedule"] == schedule and row["step"] == row["steps"]
+        if (row["part"], row["set"]) == ("C", name) and at_end:
+            key = row["norm"], float(row["rate"]), int(row["logs"])
+            if row["way"] == "training":
+                found[key].append(np.mean(numbers(row["loss"])[-4:]))
+            elif row["way"] == "evaluation":
+                found[key].append(np.nanmean(numbers(row["f1"])))
+    return {key: float(np.mean(each)) for key, each in found.items()}
+
+
+def more_logs(table: Table, seeds: int) -> dict[str, str]:
+    """What is said of part C, and in short."""
+    if not seeds:
+        return {"more logs": "Part C is not in yet.", "fewer logs": "not in yet"}
+    like, level, renders, loss = (
+        _means(table, *at) for at in (("like",), ("like", "constant"), ("renders",), ("training",))
+    )
+    at = sorted((rate, k) for norm, rate, k in like if norm == "pooled")
+    rates, most = sorted({rate for rate, _ in at}), max(k for _, k in at)
+    pooled, group = (
+        [like[norm, rate, 1] - like[norm, rate, most] for rate in rates]
+        for norm in ("pooled", "group")
+    )
+    apart = [like["pooled", *each] - like["group", *each] for each in at]
+    below = sum(renders["pooled", *each] < renders["group", *each] for each in at)
+    higher = sum(loss["pooled_constant", *each] > loss["pooled", *each] for each in at)
+    blind = sum(like["pooled_constant", *each] < 0.05 for each in at)
+    ends = [level["pooled", *each] for each in at]
+    named = " and ".join(f"{rate:g}" for rate in rates)
+    bad = sum(
+        len(lost) * (part == "C" and norm in ("pooled", "group") and logs in (1, most))
+        for (part, norm, _, logs, _), lost in diverged(table).items()
+    )
+    but = f"; {bad} of these {4 * len(rates) * seeds} trainings diverged" * bool(bad)
+    of = f"of {len(at)}"
+    said = [
+        f"{seeds_said(seeds).capitalize()}.",
+        f"On logs like the training pooled BatchNorm, its start taken out, less GroupNorm is from "
+        f"{_signed(min(apart))} to {_signed(max(apart))}, over {len(at)} pairs of size and rate.",
+        f"From {most} logs a step to one its F1 changes by {_signed(*pooled)} (rates {named}), "
+        f"GroupNorm's by {_signed(*group)}{but}.",
+        "The picture that the GroupNorm paper is famous for, a BatchNorm that loses more than "
+        f"GroupNorm as the batch shrinks, {_famous(table, rates, most)}.",
+        f"At the constant end BatchNorm's F1 lies between {min(ends):.2f} and {max(ends):.2f}.",
+        f"On renders its running statistics are below GroupNorm in {below} {of} pairs.",
+        f"Without the gradient through the statistics the loss is higher in {higher} {of}, and "
+        f"the network marks next to nothing in {blind}.",
+    ]
+    short = f"BatchNorm {_signed(*pooled)}, GroupNorm {_signed(*group)} ({seeds_said(seeds)}{but})"
+    return {"more logs": " ".join(said), "fewer logs": short}
+
+
+def _famous(table: Table, rates: list[float], most: int) -> str:
+    """By how much more pooled BatchNorm loses than GroupNorm from so many logs a step to one."""
+
+    def change(norm: str, rate: float) -> Array:
+        way = Way(norm, "evaluation", "C")
+        one, many = (table.scores(way, rate, "like", logs=k).f1 for k in (1, most))
+        return one - many
+
+    found = [difference(change("pooled", rate), change("group", rate)) for rate in rates]
+    if found[0].seeds == 1:
+        return "is not to be judged by one seed"
+    if any(each.high < 0 for each in found):
+        return "appears"
+    lost = any(each.mean < -MARGIN for each in found)
+    return "may be here, and may be chance" if lost else "does not appear"
+
+
+def sizes(table: Table, seeds: int) -> dict[str, str]:
+    """What is said of part E, in short, and of how large the logs are."""
+    small = "10 to 50 times smaller than the article's"
+    found = {(line["set"], line["against"]): line for line in others.sizes(table) or ()}
+    if not seeds:
+        known = {"sizes said": "Part E is not in yet.", "sizes short": "not in yet"}
+        return known | {"drawn": f"The logs are drawn, {small}."}
+
+    def means(name: str) -> tuple[float, ...]:
+        group, own = found[name, "group"], found[name, "own"]
+        return group["a"], own["b"], group["b"]
+
+    ways = "v1", "own", "GroupNorm"
+    ends = zip(ways, means("tall3200"), means("tall12800"), strict=True)
+    grown = "; ".join(f"{way} {a:.2f} and {b:.2f}" for way, a, b in ends)
+    said = f"{seeds_said(seeds).capitalize()}. F1 on 3,200 and on 12,800 rows: {grown}."
+    group = found["tall3200", "group"]
+    apart = _signed(group["mean"])
+    if group["low"] is not None:
+        apart += f" ({_signed(group['low'])} to {_signed(group['high'])})"
+    short = f"v1 − GroupNorm {apart} on 3,200 × 480 ({seeds_said(seeds)})"
+    drawn = f"The logs are drawn; all but part E's are {small}."
+    return {"sizes said": said, "sizes short": short, "drawn": drawn}
+
+
+def _of_all_seeds(table: Table) -> dict[str, str]:
+    """Of part A: the rate, the losses, and the family without the seed that has two machines."""
+    best, first = best_rates(table), range(FIRST_SEEDS)
+    curves = {
+        way: [
+            float(np.nanmean(table.scores(way, rate, "like").of_seeds(first).f1)) for rate in RATES
+        ]
+        for way in (V1, FASTER, OWN, GROUP)
+    }
+    known = {
+        "rates": "; ".join(
+            f"{SHORT[way]} {', '.join(map('{:.2f}'.format, curve))}"
+            for way, curve in curves.items()
+        ),
+        "rates lost": " to ".join(
+            f"{end:.2f}"
+            for each in [[max(curve) - curve[-1] for curve in curves.values()]]
+            for end in (min(each), max(each))
+        ),
+    }
+    ends = []
+    for way in (OWN, GROUP):
+        rate = best[way.name]
+        trained = table.of(Way(way.norm, "training"), rate, "training").values()
+        loss = np.mean([numbers(row["loss"])[-4:] for row in trained])
+        f1 = np.nanmean(table.scores(way, rate, "validation").f1)
+        ends.append(f"{TRAINED[way.norm]} {loss:.3f} and {f1:.2f}")
+    known["losses"] = ", ".join(ends)
+    for name, of in (("H1", "like"), ("H2", "real_bilevel")):
+        ways = (table.scores(way, best[way.name], of) for way in (V1, GROUP))
+        others_of = paired(*(scores.of_seeds(range(1, SEEDS)) for scores in ways))
+        known[f"{name} without 0"] = difference_said(others_of)
+    return known
