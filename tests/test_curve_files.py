@@ -297,9 +297,17 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert capsys.readouterr().out.endswith(
         "log.1.las and {}: 2 curves\n".format(kept / "log.2.las")
     )
-    (kept / "log.html").touch()
+    view = kept / "log.html"
+    view.write_text('// wellseg\nconst DATA = {"followed":[],"depth":[],"rows":1500};\nlet x;\n')
+    main([probability, "--tracks", "0-200", "200-400", "--depth", "0=100", "1500=250"])
+    _, data, end = view.read_text().splitlines()
+    data = json.loads(data.removeprefix("const DATA = ").removesuffix(";"))
+    assert [len(data["followed"]), data["depth_unit"], data["rows"]] == [2, "ft", 1500]
+    assert data["depth"][0]["points"] == [[0, 100], [1500, 250]] and end == "let x;"
+    view.write_text("somebody's own: const DATA = {};")
     main([probability])
-    assert capsys.readouterr().out.endswith("2 curves; log.html shows the curves from before\n")
+    assert view.read_text() == "somebody's own: const DATA = {};"
+    view.unlink()
     main([probability, "--threshold", "0.6", "--out", str(kept / "other")])
     assert read(kept / "other" / "log.curves.csv") == []
     report = json.loads((kept / "log.json").read_text()) | {"depth": ["0=100", "900=200"]}

@@ -4,10 +4,12 @@
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
-Writes NAME.curves.csv and NAME.las anew; what is not said now is as predict was told.
+Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. What is not said now is as
+predict was told.
 """
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 from wellseg.cli import program
@@ -22,6 +24,8 @@ def curves(config: CurvesConfig) -> None:
 
     from wellseg.curves import las_of
     from wellseg.curves.files import CurveWriter
+    from wellseg.results.view import renew_view
+    from wellseg.scan.files import is_foreign
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
@@ -58,9 +62,12 @@ def curves(config: CurvesConfig) -> None:
             writer.put(picture, mask, probability)
     for note in writer.notes:
         print(f"{given.name}: {note}")
-    stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""
+    if (page := out / f"{name}.html").exists() and not is_foreign(page):
+        depth = [asdict(log) for log in config.logs]
+        unit = config.unit if depth else ""
+        renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
     written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
-    print(f"{out / name}.curves.csv and {written}: {len(writer.shown):,} curves{stale}")
+    print(f"{out / name}.curves.csv and {written}: {len(writer.shown):,} curves")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

@@ -195,6 +195,14 @@ class ViewWriter:
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 
+def renew_view(page: Path, **new: Any) -> None:
+    """Give a view other curves or depths; its pictures stay."""
+    before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
+    if mark:
+        data, end = json.JSONDecoder().raw_decode(rest)
+        write_file(page, (before + mark + _inline(data | new) + rest[end:]).encode())
+
+
 def remove_view(page: Path) -> None:
     """Remove a view, of a scan that gets another mask. ``page``: the path of NAME.html."""
     if not is_foreign(page):
@@ -215,9 +223,12 @@ def encode_paper(picture: Gray) -> tuple[str, bytes]:
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     """The page ``template``, a file of this package, with its title and data."""
-    inline = htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
-    page = TEMPLATES.get_template(template).render(title=title, data=inline)
+    page = TEMPLATES.get_template(template).render(title=title, data=_inline(data))
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
+
+
+def _inline(data: dict[str, Any]) -> str:
+    return htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
 
 
 def link(path: str) -> str:
