@@ -1,0 +1,119 @@
+"""What groups of the corpus' ingredients are worth: trainings from nothing without each, on drawn
+logs alone, scored on pages and regions of real scans that were labelled by hand.
+
+    python benchmarks/ingredients.py OUT PAGES REGIONS [--steps 1200] [--seeds 0 1]
+
+PAGES is made by data/pages/pages.py, of which the validation split is scored; REGIONS is another
+labelled data set. What is done stays done: the same command goes on, and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+
+PACKAGE = Path(__file__).parents[1] / "wellseg"
+NOT = '"0%"'
+WITHOUT = {
+    "nothing": [],
+    "notes over the log": [
+        (r'^(paper|render|drilling|"mud log"|geosteering|stray) = \{.*\bname = .*\}$', r"\1 = {}")
+    ],
+    "columns of rock, images, intervals, text": [
+        (r"^(paper|render) = \{api.*\}$", r'\1 = {api = 4, "api wide" = 4, single = 1, four = 1}'),
+        (r"^layouts = \{.*\}$", 'layouts = "render"'),
+    ],
+    "straight curves, steps along rows, fills": [
+        (r'^(still|at_border|collars|along_rows|filled) = "\d+%"', rf"\1 = {NOT}")
+    ],
+    "dashes and dots": [
+        (r"^(paper|render) = \{solid.*\}$", r"\1 = {solid = 1}"),
+        (r"^styles = \{.*\}$", "styles = {solid = 1}"),
+        (r'^(coarse_points|faint) = "\d+%"', rf"\1 = {NOT}"),
+    ],
+    "wear, blots, specks, bends": [
+        (r"^(wear|grain) = \[.*\]$", r"\1 = 0.0"),
+        (r'^blotted = "40%"', f"blotted = {NOT}"),
+        (r"^broken = \{.*\}", "broken = 0.0"),
+        (r"^deg = \[.*\]", "deg = 0.0"),
+        (r"^wander_px = \{.*\}", "wander_px = 0"),
+        (r"^splices = .*$", "splices = 0.0"),
+        (r"^ink = \{1 = .*\}", "ink = 1"),
+    ],
+}
+"""Edits of recipe.toml, line by line."""
+
+
+def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
+    """The package, its corpus without what the edits take out."""
+    if folder.exists():
+        return
+    shutil.copytree(PACKAGE, folder / "wellseg", ignore=shutil.ignore_patterns("__pycache__"))
+    recipe = folder / "wellseg" / "corpus" / "recipe.toml"
+    text = recipe.read_text("utf-8")
+    for pattern, instead in edits:
+        text, count = re.subn(pattern, instead, text, flags=re.MULTILINE)
+        if not count:
+            raise SystemExit(f"recipe.toml has no {pattern}")
+    recipe.write_text(text, "utf-8")
+
+
+def run(package: Path, *words: object) -> None:
+    environment = os.environ | {"PYTHONPATH": str(package.resolve())}
+    command = [sys.executable, "-m", "wellseg", *map(str, words)]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def scores(table: Path) -> dict[str, float]:
+    """Mean F1@3px of 1-bit and of colour logs; false px a row of logs without curves."""
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {"1-bit": ("1-bit", "bilevel"), "colour": ("colour",)}
+    f1 = {k: [float(r["f1_at_3px"]) for r in rows if r["kind"] in of and r["f1_at_3px"]]
+          for k, of in kinds.items()}  # fmt: skip
+    false = [float(r["false_centreline_px_per_row"]) for r in rows if not r["f1_at_3px"]]
+    return {kind: fmean(of) for kind, of in f1.items()} | ({"false": fmean(false)} if false else {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("out", "pages", "regions"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    options = parser.parse_args()
+    print("| without | pages, 1-bit | pages, colour | regions, 1-bit | regions, colour | false |")
+    print("|---|---|---|---|---|---|")
+    for name, edits in WITHOUT.items():
+        package = options.out / re.sub(r"\W+", "-", name)
+        copy_without(edits, package)
+        found = []
+        for seed, data in product(options.seeds, (options.pages, options.regions)):
+            trained = package / f"seed-{seed}"
+            weights, table = trained / "model.safetensors", trained / data.name
+            if not weights.exists():
+                words = ["--data.preset", "train", "--data.crop_rows", 512, "--data.val_count", 2]
+                words += ["--model.colour", "true", "--optim.lr", 2e-3, "--keep", "last"]
+                words += ["--steps", options.steps, "--val_every", options.steps]
+                run(package, "train", *words, "--seed", seed, "--out", trained)
+            if not (table / "scores.csv").exists():
+                split = ["--split", "val"] if data == options.pages else []
+                run(package, "evaluate", data, *split, "--weights", weights, "--out", table)
+            found.append(scores(table / "scores.csv"))
+        pages, regions = found[::2], found[1::2]
+        means = [fmean(one[kind] for one in of) for of in (pages, regions) for kind in found[0]
+                 if kind != "false"]  # fmt: skip
+        means.append(fmean(one["false"] for one in regions))
+        print(f"| {name} | {' | '.join(f'{mean:.3f}' for mean in means)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
