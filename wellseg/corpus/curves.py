@@ -96,8 +96,8 @@ def kick(draws: Draws, values: Array) -> None:
 
 def draw_curves(
     sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int, y1: int
-) -> int:
-    """The curves of all tracks between rows y0 and y1, and how many they are.
+) -> None:
+    """Draw the curves of all tracks between rows y0 and y1, and list them in ``sheet.curves``.
 
     truth: uint8 (rows, columns), drawn into.
     """
@@ -108,17 +108,14 @@ def draw_curves(
     beds = draw_beds(sheet.draws, len(depth), how.bed / spacing)
     # A pen's faint strokes must not pale the grid below them; a renderer paints over.
     layer = np.zeros_like(sheet.ink) if sheet.scanned else sheet.ink
-    curves = 0
     for track in tracks:
         if track.kind == "curves" and not sheet.draws.of(sheet.kind.bare):
             plot = Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1)
             before = None
             for _ in range(int(sheet.draws.of(sheet.kind.per_track))):
                 before = plot.curve(before)
-                curves += 1
     if sheet.scanned:
         np.maximum(sheet.ink, layer, out=sheet.ink)
-    return curves
 
 
 @dataclass
@@ -166,6 +163,7 @@ class Plot:
             self._shade(runs[0], before, pen.colour)
         for run in runs:
             stroke(sheet, self._within(run), pen, self.layer, self.truth)
+        sheet.curves.append(pen)
         return values
 
     def _within(self, run: Array) -> Array:
