@@ -19,12 +19,8 @@ from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
 
-Lines = Callable[[Track], tuple[Array, Array]]
-"""Rows and columns, px, where lines of the grid stand in a track."""
-
-
-Beds = tuple[Array, Array]
-"""Layers of rock: bed of every depth sample, int (samples,); sandiness 0..1 of each, (beds,)."""
+Lines = Callable[[Track], tuple[Array, Array]]  # rows and columns of a track's grid, px
+Beds = tuple[Array, Array]  # bed of every depth sample, int (samples,); sandiness 0..1, (beds,)
 
 
 def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
