@@ -132,7 +132,7 @@ def test_pages_without_curves(page: str, monkeypatch: pytest.MonkeyPatch) -> Non
     only = Table(**{**vars(PRESETS["tiny"]), "pages": {page: 1}})
     monkeypatch.setitem(PRESETS, "tiny", only)
     logs = [draw_log(4, index, "tiny") for index in range(20)]
-    assert all(log.about["curves"] == 0 and not log.mask.any() for log in logs)
+    assert all(log.about["whole"] == [] and not log.mask.any() for log in logs)
     ink = np.median([(to_gray(log.image) < 128).mean() for log in logs])
     assert (ink < 0.01) == (page == "blank")
 
@@ -261,13 +261,13 @@ def test_pages_without_curves_have_an_empty_mask_and_others_a_plausible_one(
 ) -> None:
     shares, empty = [], 0
     for log in logs:
-        if log.about["curves"] == 0:
+        if not log.about["whole"]:
             empty += 1
-            assert not log.mask.any()
+            assert not (log.mask == 255).any()
         else:
             shares.append(float((log.mask > 0).mean()))
     # Measured: one curve is 1.2-1.6 % of a scan; a tiny log shows little but curves.
-    assert 2 <= empty <= 30
+    assert 2 <= empty <= 40  # with those whose curves are off the page
     assert 0.005 < float(np.median(shares)) < 0.12
     assert max(shares) < 0.5
 

@@ -1,6 +1,6 @@
-"""Draw synthetic logs with exact masks, as a data set that train and evaluate read.
+"""Draw synthetic logs with exact masks and the paths of their curves: a data set.
 
-    wellseg synth drawn --count 12                 # to look at: drawn/images, drawn/masks
+    wellseg synth drawn --count 12                 # drawn/images, masks, labels
     wellseg synth drawn --count 500 --preset train
 
 The same seed gives the same logs on any machine. Logs that are there are not drawn again: an
@@ -65,6 +65,8 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
         lines.append({"name": name, "split": split, "well": name, "kind": kind})
         if not (out / "images" / f"{name}.tif").exists():
             log = draw_log(seed, number, preset)
+            label = json.dumps(log.about, default=lambda path: path.tolist())
+            write_file(out / "labels" / f"{name}.json", label.encode())
             write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore
             drawn += 1
     write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)

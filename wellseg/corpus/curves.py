@@ -19,12 +19,8 @@ from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
 
-Lines = Callable[[Track], tuple[Array, Array]]
-"""Rows and columns, px, where lines of the grid stand in a track."""
-
-
-Beds = tuple[Array, Array]
-"""Layers of rock: bed of every depth sample, int (samples,); sandiness 0..1 of each, (beds,)."""
+Lines = Callable[[Track], tuple[Array, Array]]  # rows and columns of a track's grid, px
+Beds = tuple[Array, Array]  # bed of every depth sample, int (samples,); sandiness 0..1, (beds,)
 
 
 def draw_beds(draws: Draws, samples: int, thickness: float) -> Beds:
@@ -96,8 +92,8 @@ def kick(draws: Draws, values: Array) -> None:
 
 def draw_curves(
     sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int, y1: int
-) -> int:
-    """The curves of all tracks between rows y0 and y1, and how many they are.
+) -> None:
+    """Draw the curves of all tracks between rows y0 and y1, and list them in ``sheet.curves``.
 
     truth: uint8 (rows, columns), drawn into.
     """
@@ -108,17 +104,14 @@ def draw_curves(
     beds = draw_beds(sheet.draws, len(depth), how.bed / spacing)
     # A pen's faint strokes must not pale the grid below them; a renderer paints over.
     layer = np.zeros_like(sheet.ink) if sheet.scanned else sheet.ink
-    curves = 0
     for track in tracks:
         if track.kind == "curves" and not sheet.draws.of(sheet.kind.bare):
             plot = Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1)
             before = None
             for _ in range(int(sheet.draws.of(sheet.kind.per_track))):
                 before = plot.curve(before)
-                curves += 1
     if sheet.scanned:
         np.maximum(sheet.ink, layer, out=sheet.ink)
-    return curves
 
 
 @dataclass
@@ -166,6 +159,7 @@ class Plot:
             self._shade(runs[0], before, pen.colour)
         for run in runs:
             stroke(sheet, self._within(run), pen, self.layer, self.truth)
+        sheet.curves.append(pen)
         return values
 
     def _within(self, run: Array) -> Array:

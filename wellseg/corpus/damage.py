@@ -1,16 +1,13 @@
 """What copying, storing and scanning do to a page. Geometry moves ink and truth together."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
 
 from .recipe import Array, Draws
-
-if TYPE_CHECKING:
-    from .sheet import Sheet
+from .sheet import Sheet
+from .strokes import parts
 
 VANISHED_PX = 101
 """A gap in a curve's ink as long as that can no longer be bridged: measured are 60 px at most."""
@@ -51,8 +48,9 @@ def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
     return np.clip(field, 0, 1)
 
 
-def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
-    """Skew, slow wander and splices: both pages resampled by the same map."""
+def bend(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
+    """Skew, slow wander and splices: ink and truth resampled by one map, curves moved in place."""
+    draws = sheet.draws
     how = draws.table("bend")
     rows, columns = truth.shape
     x = np.arange(columns, dtype=np.float32)[None, :]
@@ -60,16 +58,27 @@ def bend(draws: Draws, ink: Array, truth: Array) -> tuple[Array, Array]:
     slope = np.float32(np.tan(np.deg2rad(how.deg * how.way)))
     # Paper slips in the rollers, over hundreds of rows.
     shift_x = slope * (y - rows / 2) + how.wander_px * cloud(draws, rows, 1, how.wander_rows)
-    shift_y = np.zeros((rows, 1), np.float32)
+    shift_y, cuts = np.zeros((rows, 1), np.float32), [0, rows]
     for _ in range(draws.rng.poisson(how.splices + rows / 12000)):
         at = draws.of([0, rows - 1])
+        cuts.append(at)
         splice = draws.table("splice")
         shift_x[at:] += splice.x_px
         shift_y[at:] += splice.y_px
     map_x = np.broadcast_to(x - shift_x, (rows, columns)).astype(np.float32)
     map_y = (y + shift_y + slope * (x - columns / 2)).astype(np.float32)
     maps = cv2.convertMaps(map_x, np.clip(map_y, -99, rows + 99), cv2.CV_16SC2)
-    moved = [cv2.remap(pixels, *maps, cv2.INTER_LINEAR) for pixels in (ink, truth)]
+    moved = [cv2.remap(pixels, *maps, cv2.INTER_LINEAR) for pixels in (sheet.ink, truth)]
+    for curve in sheet.curves:
+        runs, curve.runs = curve.runs, []
+        for run, (first, end) in product(runs, pairwise(sorted(cuts))):
+            x, y = run.T
+            for _ in range(3):  # the map says where a pixel comes from: seek where it goes
+                row = np.clip(np.rint(y), first, end - 1).astype(int)
+                x = run[:, 0] + shift_x[row, 0]
+                y = run[:, 1] - shift_y[row, 0] - slope * (x - columns / 2)
+            there = (y >= first - 0.5) & (y < end - 0.5)
+            curve.runs += parts(np.column_stack([x, y]), there)
     return moved[0], moved[1]
 
 
@@ -93,7 +102,7 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     """
     if sheet.tidy:
         return 255 - sheet.ink, truth
-    draws, (ink, truth) = sheet.draws, bend(sheet.draws, sheet.ink, truth)
+    draws, (ink, truth) = sheet.draws, bend(sheet, truth)
     light = draws.table("light")
     gain = 1 + np.float32(light.ink - 1) * place(draws, truth.shape, light.where)
     ink = cv2.multiply(ink, gain if sheet.scanned else cv2.merge([gain] * 3), dtype=cv2.CV_8U)

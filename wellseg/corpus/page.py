@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from .curves import draw_curves
@@ -11,6 +12,7 @@ from .notes import Zone, annotate
 from .panels import PANELS, header, track_heads
 from .recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
 from .sheet import Sheet, new_sheet
+from .strokes import parts, resample
 
 LEAST_ROWS = 60
 
@@ -20,7 +22,8 @@ class Log(NamedTuple):
 
     image: uint8, gray (rows, columns) of a 1-bit scan, or RGB (rows, columns, 3); 255 white paper.
     mask: uint8 (rows, columns), 255 curve, 0 background, 128 a curve whose ink vanished: not to be
-    scored. about: how it was drawn (kind of page, dpi, curves drawn on it if they show, ...).
+    scored. about: how it was drawn (kind of page, dpi, preset), and its curves as a label file has
+    them: each with its path, int (n, 2), x then y, in ``whole``, and its pieces in ``curves``.
     """
 
     image: Array
@@ -54,10 +57,28 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     if page not in ("log", "headed"):
         annotate(sheet, (tracks, 0, rows), RECIPE["notes"]["stray"])
     zones = (tracks, 0, top), (tracks, top + block, rows)
-    curves = sum(_draw_zone(sheet, truth, ruling, zone) for zone in zones)
+    for zone in zones:
+        _draw_zone(sheet, truth, ruling, zone)
     image, mask = develop(sheet, truth)
-    about = {"kind": name, "dpi": round(sheet.dpi), "curves": curves, "preset": preset}
-    return Log(image, mask, about)
+    about = {"kind": name, "dpi": round(sheet.dpi), "preset": preset}
+    return Log(image, mask, about | _seen(sheet.curves, mask))
+
+
+def _seen(curves: list[Table], mask: Array) -> dict[str, object]:
+    """What the mask shows of the curves, as a label file has it: a point in each pixel."""
+    near = cv2.dilate((mask == 255).view(np.uint8), np.ones((3, 3)))
+    whole, pieces = [], []
+    for curve in curves:
+        about, paths = {"width": round(curve.width_px, 1), "style": curve.style}, []
+        for run in sorted(curve.runs, key=lambda run: float(run[0, 1])):  # wraps in their places
+            path = np.rint(resample(run, 0.5)).astype(np.int32)
+            path = path[np.diff(path, axis=0, prepend=-9).any(axis=1)]
+            seen = np.all((path >= 0) & (path < mask.shape[::-1]), axis=1)
+            seen[seen] = near[path[seen, 1], path[seen, 0]]
+            paths += parts(path, seen)
+        pieces += [about | {"path": path} for path in paths]
+        whole += [about | {"path": np.concatenate(paths)}] if paths else []
+    return {"whole": whole, "curves": pieces}
 
 
 def kind_of(seed: int, index: int, preset: str) -> str:
@@ -73,8 +94,8 @@ def draw_size(draws: Draws, recipe: Table) -> tuple[int, int]:
     return int(draws.of([min(recipe.rows[0], most * 0.9), float(most)])), columns
 
 
-def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> int:
-    """One stretch of log: grid, panels, notes, curves. Returns how many curves."""
+def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> None:
+    """One stretch of log: grid, panels, notes, curves."""
     how, (tracks, y0, y1) = sheet.table("page"), zone
     if how.head_above and y1 - y0 > 2 * sheet.dpi:
         track_heads(sheet, tracks, y0, y0 + int(how.head))
@@ -82,7 +103,7 @@ def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> int:
     if how.ends_within:
         y0, y1 = y0 + int(how.ends), y1 - int(sheet.table("page").ends)
     if y1 - y0 < LEAST_ROWS:
-        return 0
+        return
     first = y0 + sheet.draws.of([0.0, ruling.step])
     rule(sheet, ruling, tracks, y0, y1, first + sheet.draws.of([0, 9]) * ruling.step)
     for track in tracks:
@@ -95,6 +116,5 @@ def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> int:
 
     on_top = sheet.tidy and how.on_top
     annotate(sheet, (tracks, y0, y1), {} if on_top else sheet.kind.notes)
-    curves = draw_curves(sheet, truth, tracks, lines, y0, y1)
+    draw_curves(sheet, truth, tracks, lines, y0, y1)
     annotate(sheet, (tracks, y0, y1), sheet.kind.notes if on_top else {})
-    return curves

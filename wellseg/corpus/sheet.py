@@ -4,7 +4,7 @@ Ink is what paper loses of its white: uint8, 0 white .. 255 black; (rows, column
 (rows, columns, 3) where a page is printed in colour, red, green and blue each by itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -38,6 +38,7 @@ class Sheet:
     tidy: bool  # born digital: no ragged edges, no dirt
     coarse: bool  # of 70 dpi: strokes of one pixel, dots of two
     fine_px: int = 1  # a line as fine as forms have
+    curves: list[Table] = field(default_factory=list)  # their pens, with the runs that they drew
 
     @property
     def rows(self) -> int:

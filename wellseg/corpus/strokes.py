@@ -20,7 +20,7 @@ def draw_pen(sheet: Sheet, width_px: float, style: str, colour: Colour = BLACK) 
     pen = sheet.table("pen")
     dashes = sheet.table("dashes", style)
     unit = 1.0 if style == "points" else 0.35 + 0.65 * sheet.dpi / 250
-    pen.width_px, pen.colour, pen.style = width_px, colour, style
+    pen.width_px, pen.colour, pen.style, pen.runs = width_px, colour, style, []
     pen.dash, pen.gap = dashes.dash * unit, dashes.gap * unit
     if sheet.tidy:
         pen.slope_loss = pen.irregular = 0.0
@@ -41,7 +41,7 @@ def stroke(sheet: Sheet, points: Array, pen: Table, layer: Array, truth: Array |
     """Draw one continuous run of a curve.
 
     points: float (n, 2), x then y in pixels. layer: what its ink goes to, like sheet.ink.
-    truth: uint8 (rows, columns), drawn into with 255.
+    truth: uint8 (rows, columns), drawn into with 255; ``pen.runs`` then gets the stroke's centre.
     """
     if len(points) < 2:
         return
@@ -59,12 +59,18 @@ def stroke(sheet: Sheet, points: Array, pen: Table, layer: Array, truth: Array |
         # At least 2 px on paper: one would not survive being warped and blurred with the ink.
         wide = np.floor(pen.width_px * (1.0 - 0.4 * loss) + dither)
         _lines(truth, fine, np.maximum(wide, 1 if sheet.tidy else 2), BLACK, cv2.LINE_8)
+        pen.runs.append(fine)
 
 
 def stretches(keys: Array) -> list[slice]:
     """Where neighbours have the same key."""
     cuts = (np.flatnonzero(np.diff(keys)) + 1).tolist()
     return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(keys)], strict=True)]
+
+
+def parts(run: Array, kept: Array) -> list[Array]:
+    """The pieces of a run whose points are kept, bool (n,)."""
+    return [run[part] for part in stretches(kept) if kept[part].any()]
 
 
 def _lines(target: Array, points: Array, px: Array, colour: Colour, flag: int) -> None:
@@ -106,8 +112,7 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
         # One sample more at both ends: the stroke goes on to the border that it leaves by.
         near = np.convolve(turns == turn, np.ones(3), "same") > 0.5
         x = left + np.clip(values - turn, -beyond, 1 + beyond) * (right - left)
-        parts = [part for part in stretches(near) if near[part.start]]
-        laid += [np.column_stack([x[part], rows[part]]) for part in parts]
+        laid += parts(np.column_stack([x, rows]), near)
     return laid
 
 
