@@ -166,6 +166,7 @@ def test_a_data_set_on_disk_has_its_curves_and_is_scored(
         assert label.centreline.any() == (mask == 255).any()
         scores, identity = score_files(files, mask == 255, (mask == 255).astype(np.float32))
         assert not scores.has_curves or scores.f1_at_3px > 0.99
+        assert not scores.has_curves or scores.whole_curves == 1, "wraps are no strokes"
         if identity:
             idf1.append(identity.idf1)
     # Following the true mask over 60 such logs: 0.80 on 1 bit, 0.91 in colour.

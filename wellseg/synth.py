@@ -48,7 +48,7 @@ def synth(config: SynthConfig) -> None:
     count = max(config.count, len([*(out / "images").glob(f"{preset}{seed}-*.tif")]))
     splits = {number: "val" if number % 10 == 1 else "train" for number in range(count)}
     drawn = draw_logs(out, seed, preset, splits)
-    print(f"drew {drawn} of {count} logs: {out / 'images'} and {out / 'masks'}")
+    print(f"drew {drawn} of {count} logs: images, masks and labels in {out}")
 
 
 def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -> int:

@@ -38,7 +38,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
 
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
-    the same strokes put together in "whole". Raises ValueError for another file.
+    the same strokes put together in "whole", of whose path "starts" tells where a piece begins that
+    no stroke joins to the one before. Raises ValueError for another file.
     """
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
@@ -47,8 +48,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
             points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
             if not (np.abs(points) < 2**31).all():
                 raise ValueError("a place that is none")
-            points = points.astype(np.int32)
-            cv2.polylines(canvas, [points], isClosed=False, color=1)
+            pieces = np.split(points.astype(np.int32), curve.get("starts", []))
+            cv2.polylines(canvas, pieces, isClosed=False, color=1)
         return canvas.view(np.bool_)
 
     try:
