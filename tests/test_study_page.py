@@ -18,11 +18,12 @@ from studies.batch_size_one.plan import Cell
 from studies.batch_size_one.recalibrate import precise, running_norms
 from studies.batch_size_one.rows import COLUMNS
 from studies.batch_size_one.score import own_first, use_momentum
-from studies.batch_size_one.table import Table
+from studies.batch_size_one.table import Table, Way
 from studies.batch_size_one.train import Training
 from wellseg.net.resunet import to_ink
 
 LOGS = 3
+PAGE = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
 
 
 def rows_of_part_d(rows):
@@ -126,11 +127,30 @@ def test_every_number_of_the_page_comes_from_the_rows(made):
 
 
 def test_the_page_in_the_repository_is_that_of_the_rows():
-    page = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
-    data = numbers.numbers(Table(committed())) | {"live": block_of(page)["live"]}
-    assert data["live"] and build(data) == page.read_text("utf-8"), (
+    data = numbers.numbers(Table(committed())) | {"live": block_of(PAGE)["live"]}
+    assert data["live"] and build(data) == PAGE.read_text("utf-8"), (
         "run: python -m studies.batch_size_one.page"
     )
+
+
+def test_the_logs_of_the_page_are_chosen_by_the_whole_set(made):
+    """And of the page in the repository, their F1 is that of the rows: part D scored its weights."""
+    folder, _, data = made
+    logs, nets = Logs(folder / "logs", scored=2), live.of_page(data["live"])
+    with torch.no_grad():
+        for name in ("renders", "like"):
+            scores = [live.scores_of(nets, log) for log in logs.set(name)]
+            costs = [one["own"] - one["running"] for one in scores]
+            for strip in (one for one in data["live"]["strips"] if one["set"] == name):
+                wanted = np.quantile(costs, live.STRIPS[strip["key"]][1])
+                assert strip["cost"] == pytest.approx(wanted, abs=1e-4) and strip["logs"] == 2
+                assert f"{wanted:.2f}".replace("-", "−") in strip["why"]
+    for strip in block_of(PAGE)["live"]["strips"]:
+        way = Way("batch_momenta", "own first 14", "D")
+        scores = Table(committed()).scores(way, 3e-4, strip["set"])
+        f1 = scores.f1[0, scores.names.index(strip["name"])]
+        assert strip["f1"]["own"] == pytest.approx(f1, abs=0.02)
+        assert strip["logs"] == len(scores.names) >= strip["readable"] >= strip["small"] > 0
 
 
 def test_words_only_when_all_is_done():
@@ -200,6 +220,12 @@ def test_the_network_of_the_page_is_pytorchs(chromium, made):
         norm: live.restored(cell, folder / "checkpoints" / cell.name / "annealed.pt")
         for norm, cell in cells.items()
     }
+    again = live.of_page(data["live"])  # what the page is made from, read back
+    for one, other in ((nets["batch_momenta"], again["batch"]), (nets["group"], again["group"])):
+        ours, theirs = one.state_dict(), other.state_dict()
+        for name in ours:
+            if not name.endswith(("running_mean", "running_var")):  # those in use, chosen later
+                assert torch.equal(ours[name], theirs[name]), name
     batch, k = nets["batch_momenta"], len(running_norms(nets["batch_momenta"]))
     assert k == 10
     for strip in data["live"]["strips"][::3]:

@@ -52,9 +52,10 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
     }, 10);
     const { strip: about } = picture;
     $("hero-note").textContent = about
-      ? `Drawn log ${about.name}, one of a few small enough for this page, chosen by rule, not by eye: ${about.why}. F1@3px of this log: ` +
-        `${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ${plain(about.f1.group)} by GroupNorm. ` +
-        `The page’s weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
+      ? `F1@3px of this drawn log, ${about.name}: ${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ` +
+        `${plain(about.f1.group)} by GroupNorm. Chosen by rule, not by eye: running statistics cost ${about.why}; of the ${about.small} that are readable and small enough for this page, ` +
+        `this log is the nearest to that. ${about.readable} of the ${about.logs} are readable: their own statistics find half of the curve or more, and half of the marks or more are right. ` +
+        `Weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
         (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.")
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
   };
