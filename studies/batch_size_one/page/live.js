@@ -60,7 +60,7 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
-  const names = { strong: "render, strong case", typical: "render, typical", reverse: "render, the other side", like: "scan like the training" };
+  const names = { strong: "strong case", typical: "typical render", reverse: "other side", like: "like the training" };
   const setLog = radios($("hero-log"), live.strips.map((s) => [s.key, names[s.key] || s.key]), state.log, (v) => { state.log = v; changed(); });
   const file = h("input", { type: "file", accept: "image/*", "aria-label": "Your own picture of a log" });
   $("hero-log").append(h("label", {}, file, h("span", {}, "your own …")));
@@ -92,10 +92,11 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
 function depthFigure(engine, data) {
   const box = $("depth-live"), strip = new Strip(engine, box.querySelector(".strip"));
   let k = 0, picture = null, none = null, here = null;
+  const ink = () => (k === engine.norms.length ? "own" : k ? "mixed" : "running");
   const rows = depthRows(data, () => k);
   const again = chart($("contrast"), (width) => {
     const height = 260, left = 46, bottom = height - 46, right = width - 12, svg = frame(width, height, "Contrast at each norm");
-    const lines = [[none, "running"], [here, "mixed"]].filter(([l]) => l);
+    const lines = [[none, "running"], [here, ink()]].filter(([l]) => l);
     const all = lines.flatMap(([l]) => l), low = Math.min(0.25, ...all), high = Math.max(1.5, ...all);
     const n = engine.norms.length, x = linear([1, n], [left + 10, right - 10]);
     const scale = linear([Math.log(low), Math.log(high)], [bottom, 12]), y = (v) => scale(Math.log(v));
@@ -118,7 +119,7 @@ function depthFigure(engine, data) {
     engine.ask("depth none", picture, { name: "own first", k: 0 }, ({ own }) => {
       if (picture.key === wanted) { none = engine.contrast(own); again(); }
     }, { urgency: 1 });
-    strip.show(picture, { name: "own first", k }, k ? "mixed" : "running", ({ own }) => {
+    strip.show(picture, { name: "own first", k }, ink(), ({ own }) => {
       here = engine.contrast(own);
       again();
       const last = here.length - 1, low = here.indexOf(Math.min(...here));
@@ -139,7 +140,7 @@ function newFigure(engine, data, live) {
   const draw = () => {
     rows();
     if (!picture) return;
-    strip.show(picture, { name: "unlabelled", n, prior }, n ? "mixed" : "running", () => {});
+    strip.show(picture, { name: "unlabelled", n, prior }, "running", () => {});
     $("new-readout").textContent = n === 0 ? "Running statistics, as the training left them."
       : `Statistics of ${n} unlabelled render${n > 1 ? "s" : ""}` + (prior
         ? `, and the training’s as ${prior} more: the old ones count ${percent(prior / (n + prior))}.` : "; nothing is left of the training’s.");
@@ -208,7 +209,7 @@ function widthFigure(engine, data, live) {
     svg.append(h("path", { d: even, style: "stroke: var(--group); stroke-width: 4; opacity: .35; fill: none" }));
     for (const w of widths) svg.append(h("circle", { class: "dot group", cx: x(w), cy: y(halfOr16(w)), r: 4 }, h("title", {}, `a layer of ${w}`)));
     svg.append(h("line", { class: "marker", x1: x(c), x2: x(c), y1: 4, y2: bottom }));
-    svg.append(h("circle", { class: "dot running", cx: x(c), cy: y(halfOr16(c)), r: 6 }));
+    svg.append(h("circle", { class: "dot", cx: x(c), cy: y(halfOr16(c)), r: 6 }));
     return svg;
   });
   const channels = chart($("channels"), (width) => {

@@ -57,10 +57,11 @@ function start() {
   pairs(data);
   momentumMap(data);
   others(data);
+  sentences(data);
   partsTable(data);
   for (const [words, why, shown] of FIVE)
     $("five").append(h("li", {}, words, h("small", {}, `${why} `, shown(data) ? h("b", {}, shown(data)) : "Not shown by this study yet.")));
-  for (const words of LIMITS) $("limits-list").append(h("li", {}, words));
+  for (const words of [...LIMITS, ...missed(data)]) $("limits-list").append(h("li", {}, words));
   if (data.live) liveFigures(data, data.live, $("network").textContent);
   else {
     document.body.classList.add("no-network");
