@@ -171,7 +171,7 @@ function momentumMap(data) {
     change: (v) => { now.stop = v; draw(); } });
   let again = null, lines = null;
   function draw() {
-    $("map-title").textContent = `Running less own statistics, F1 on ${SETS[now.set]}, learning rate ${now.rate}`;
+    $("map-title").textContent = `Running less own statistics, F1 on ${SETS[now.set]}, learning rate ${now.rate}; orange: running ones are behind`;
     again(); lines(); readout();
   }
   function readout() {

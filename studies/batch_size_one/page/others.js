@@ -60,7 +60,7 @@ function batchSweep(box, batch) {
   const rates = [...new Set(panels.map(([key]) => key.split("|")[1]))];
   const ends = (rate, key) => { const line = batch[`like|${rate}`].lines[key]; return `${plain(line.at(-1).mean)} to ${plain(line[0].mean)}`; };
   const cells = panels.flatMap(([, { lines }]) => lines.running.map((d, i) => [d, lines["running constant"][i]])).filter(([a, b]) => a && b);
-  box.before(h("p", {}, "Found: BatchNorm does not fall as the batch shrinks, as it does in that paper; a log alone has hundreds of values a channel and more. " +
+  box.before(h("p", {}, "Found: BatchNorm does not fall as the batch shrinks, as it does in that paper; even one log has many values for each channel (Width). " +
     `From eight logs a step down to one, F1 like the training goes from ${rates.map((rate) =>
     `${ends(rate, "running")} with running statistics and from ${ends(rate, "group")} with GroupNorm (rate ${rate})`).join(", from ")}. ` +
     `Without the gradient through the statistics it is lower in ${cells.filter(([a, b]) => b.mean < a.mean).length} of ${cells.length} cells.`));
@@ -97,15 +97,15 @@ function sentences(data) {
   }
   const one = (d) => `${plain(d.mean, 1)} (${interval(d, (x) => plain(x, 1))})`;
   if (more.false_px) $("false-fact").append("Where there is no curve at all: on real regions of that kind false centreline pixels a row are ", ...three(more.false_px, one), ".");
-  if (more.thresholds) $("threshold-fact").append("A part of the loss on renders is the threshold. At the one that is best for those very logs F1 is ",
+  if (more.thresholds) $("threshold-fact").append("A part of the loss on renders is the threshold. At the best one for those very logs F1 is ",
     ...three(more.thresholds, ([f1, at]) => `${plain(f1)} (at ${at})`), "; at 0.5 it is ", ...three(more.renders, (d) => plain(d.mean)), ".");
   if (more.precise) $("precise-fact").textContent = "More logs of the old kind are no cure: statistics of 200 training logs, all norms at once (PreciseBN), change F1 on renders by " +
     `${between(more.precise["at once renders"])}, layer by layer by ${between(more.precise["layer by layer renders"])}.`;
   if (more.freezing) $("freezing").append(h("h3", {}, "Freezing the statistics"),
     h("p", {}, "Running statistics that stay as they are from some step of 400 on; F1 like the training, each seed. Early the buffers are still mostly their start. " +
       "Late, one seed of three marks nothing. With own statistics the same weights do better every time."),
-    tableOf(["Frozen after", "running statistics", "the log’s own"], Object.entries(more.freezing).map(([share, { running, own }]) =>
-      [`${percent(Number(share))} of the steps`, ...[running, own].map((f1) => f1.map((x) => plain(x)).join(", "))])));
+    tableOf(["Frozen after … of the steps", "running statistics", "the log’s own"], Object.entries(more.freezing).map(([share, { running, own }]) =>
+      [`${percent(Number(share))}`, ...[running, own].map((f1) => f1.map((x) => plain(x)).join(", "))])));
 }
 
 /** The numbers that the study was to reach and did not. */
