@@ -110,7 +110,7 @@ function forest(box, rows, { label, margin = 0.03, left = 300 } = {}) {
   const xTitle = `difference of F1${all.length ? (sure ? "; bar: 95 % interval" : "; one seed, no interval") : ""}`;
   return chart(plot, (width) => {
     const narrow = width < left + 360, step = 15;
-    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 156);
+    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 168);
     const heights = rows.map(({ dots, note }) =>
       (narrow ? (note ? 42 : 26) : 0) + Math.max(narrow ? 22 : note ? 38 : 26, 12 + step * Math.max(1, dots.length)));
     const total = heights.reduce((a, b) => a + b, 0), bottom = total + 4;

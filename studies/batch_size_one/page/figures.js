@@ -95,7 +95,7 @@ function tradeoff(box, data) {
     let free = -99;
     for (const p of [...main].sort((a, b) => b.blank.mean - a.blank.mean)) {
       const cx = x(p.renders.mean), toLeft = cx > width * 0.6;
-      const at = toLeft ? cx - 12 : Math.min(cx + 12, width - 7.2 * p.short.length); // within the frame
+      const at = toLeft ? cx - 12 : Math.min(cx + 12, width - 8.1 * p.short.length); // within the frame
       free = Math.max(y(p.blank.mean) - 10, free + 16);
       svg.append(text(at, free, p.short, { class: `name ${kindOf(p)}`, "text-anchor": toLeft ? "end" : "start" }));
     }
