@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 import torch
 from study_rows import atlas_rows
+from test_study_docs import other_rows
 
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.findings import best_rates
 from studies.batch_size_one.logs import Logs
-from studies.batch_size_one.page import live, numbers
+from studies.batch_size_one.page import live, numbers, others, words
 from studies.batch_size_one.page.build import block_of, build
 from studies.batch_size_one.plan import Cell
 from studies.batch_size_one.recalibrate import precise, running_norms
 from studies.batch_size_one.rows import COLUMNS
 from studies.batch_size_one.score import own_first, use_momentum
-from studies.batch_size_one.table import Table
+from studies.batch_size_one.table import Table, Way
 from studies.batch_size_one.train import Training
 from wellseg.net.resunet import to_ink
 
 LOGS = 3
+PAGE = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
 
 
 def rows_of_part_d(rows):
@@ -125,12 +127,144 @@ def test_every_number_of_the_page_comes_from_the_rows(made):
         assert data[name] is None
 
 
-def test_the_page_in_the_repository_is_that_of_the_rows():
-    page = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
-    data = numbers.numbers(Table(committed())) | {"live": block_of(page)["live"]}
-    assert data["live"] and build(data) == page.read_text("utf-8"), (
+@pytest.fixture(scope="module")
+def shown():
+    """The committed rows, and the numbers of the page in the repository."""
+    rows = committed()
+    return rows, numbers.numbers(Table(rows))
+
+
+def test_the_page_in_the_repository_is_that_of_the_rows(shown):
+    data = shown[1] | {"live": block_of(PAGE)["live"]}
+    assert data["live"] and build(data) == PAGE.read_text("utf-8"), (
         "run: python -m studies.batch_size_one.page"
     )
+
+
+def test_the_logs_of_the_page_are_chosen_by_the_whole_set(made):
+    """And of the page in the repository, their F1 is that of the rows: part D scored its weights."""
+    folder, _, data = made
+    logs, nets = Logs(folder / "logs", scored=2), live.of_page(data["live"])
+    with torch.no_grad():
+        for name in ("renders", "like"):
+            scores = [live.scores_of(nets, log) for log in logs.set(name)]
+            costs = [one["own"] - one["running"] for one in scores]
+            for strip in (one for one in data["live"]["strips"] if one["set"] == name):
+                wanted = np.quantile(costs, live.STRIPS[strip["key"]][1])
+                assert strip["cost"] == pytest.approx(wanted, abs=1e-4) and strip["logs"] == 2
+                assert f"{wanted:.2f}".replace("-", "−") in strip["why"]
+    for strip in block_of(PAGE)["live"]["strips"]:
+        way = Way("batch_momenta", "own first 14", "D")
+        scores = Table(committed()).scores(way, 3e-4, strip["set"])
+        f1 = scores.f1[0, scores.names.index(strip["name"])]
+        assert strip["f1"]["own"] == pytest.approx(f1, abs=0.02)
+        assert strip["logs"] == len(scores.names) >= strip["readable"] >= strip["small"] > 0
+
+
+def mean_of(rows, column="f1", **about):
+    """A plain mean over seeds and logs of the rows that are so, at the annealed end."""
+    about = {"schedule": "annealed", "logs": "1", "freeze": ""} | about
+    here = [r for r in rows if all(r[name] == value for name, value in about.items())]
+    here = [r for r in here if r["step"] == r["steps"]]
+    assert here
+    return float(np.nanmean([[float(x) for x in r[column].split(";")] for r in here]))
+
+
+def test_numbers_of_sentences_and_of_lines_are_plain_means(shown):
+    rows, data = shown
+    more, rates = data["more"], data["rates"]
+    for key, way in {
+        "running": "batch_momenta m0.01",
+        "own": "batch_momenta own",
+        "group": "group evaluation",
+    }.items():
+        norm, _, name = way.partition(" ")
+        about = {"part": "A", "norm": norm, "way": name, "rate": f"{rates[way]:g}"}
+        false = mean_of(rows, "false_px_per_row", set="negative", **about)
+        assert more["false_px"][key]["mean"] == pytest.approx(false, abs=1e-4)
+        renders = mean_of(rows, set="renders", **about)
+        assert more["renders"][key]["mean"] == pytest.approx(renders, abs=1e-4)
+        assert more["thresholds"][key][0] >= renders - 1e-4
+    about = {"norm": "batch_momenta", "rate": "0.0003", "seed": "0"}
+    for name, both in more["second"].items():
+        here = mean_of(rows, part="A", way="own", set=name, **about)
+        again = mean_of(rows, part="D", way="own first 14", set=name, **about)
+        assert both == pytest.approx([here, again], abs=1e-4)
+    for share, both in more["freezing"].items():
+        for key, way in (("running", "evaluation"), ("own", "own")):
+            about = {"part": "D", "norm": "batch_frozen", "freeze": share, "set": "like"}
+            assert np.mean(both[key]) == pytest.approx(mean_of(rows, way=way, **about), abs=1e-4)
+    whole = [r for r in rows if r["seed"] not in data["parts"][2]["begun"]]
+    for key, panel in data["batch"].items():
+        name, rate = key.split("|")
+        for line, points in panel["lines"].items():
+            way = others.SWEPT[line]
+            about = {"part": "C", "norm": way.norm, "way": way.way, "set": name, "rate": rate}
+            for k, point in zip(panel["x"], points, strict=True):
+                assert point["mean"] == pytest.approx(
+                    mean_of(whole, logs=str(k), **about), abs=1e-4
+                )
+
+
+def test_every_training_that_diverged_has_its_dagger(shown):
+    rows, data = shown
+    left = {(part["part"], seed) for part in data["parts"] for seed in part["begun"]}
+    bad = {
+        (r["part"], r["norm"], float(r["rate"]), int(r["logs"]), int(r["seed"]))
+        for r in rows
+        if r["status"] != "ok" and (r["part"], r["seed"]) not in left
+    }
+    found = set()
+    for key, panel in data["batch"].items():
+        for line, points in panel["lines"].items():
+            about = "C", others.SWEPT[line].norm, float(key.split("|")[1])
+            for k, point in zip(panel["x"], points, strict=True):
+                found |= {(*about, k, seed) for seed in point.get("diverged", ())}
+    norm_of = {said: norm for norm, said in words.NORMS.items()}
+    for panel in data["over_rates"].values():
+        for said, line in panel["lines"].items():
+            for rate, point in zip(panel["rates"], line, strict=True):
+                seeds = point.get("diverged", ()) if point else ()
+                found |= {("B", norm_of[said], float(rate), 1, seed) for seed in seeds}
+    assert found == bad and len(bad) >= 5
+    said = [line for part in data["parts"] for line in part["diverged"]]
+    assert "GroupNorm, 8 logs a step, rate 0.001, seed 0" in said and len(said) >= len(bad)
+
+
+def test_what_the_page_says_in_words_is_so(shown):
+    """The finding on the first screen, and those of parts B, C and F and of freezing."""
+    _, data = shown
+    family = {line["name"]: line["word"] for line in data["family"]}
+    pairs = {(p["way"], p["against"], p["set"]): p for p in data["pairs"]}
+    kept = {p["way"]: p["renders"]["mean"] for p in data["tradeoff"] if p["best"]}
+    assert family["H1"] == "better" and family["H7"] == "worse"
+    for name in ("renders", "real_colour"):
+        assert pairs["m0.01", "group", name]["low"] < 0 < pairs["m0.01", "group", name]["high"]
+        assert pairs["own", "group", name]["low"] > 0
+    assert max(kept, key=kept.get) == "batch_momenta own"
+    assert kept["batch_momenta m0.01"] < 0.5 and kept["group evaluation"] < 0.5
+    lines, shares = data["over_rates"]["renders"]["lines"], data["more"]["kept"]
+    finer = ["LayerNorm", *(f"GroupNorm, groups of {many}" for many in (16, 8, 4))]
+    for rate in (0, 1):
+        steps = np.diff([shares[name][rate] for name in finer])
+        assert (steps > 0).sum() == 3 or (steps > -0.01).all()
+        for name in ("groups of 4", "always 8 groups", "and weight standardisation"):
+            said = next(line for line in lines if line.endswith(name))
+            assert lines[said][rate]["low"] > 0
+        assert lines["Batch Renorm"][rate]["low"] < 0 < lines["Batch Renorm"][rate]["high"]
+    for rate in ("0.0003", "0.001"):  # one log against eight: within the margin, or better
+        line = data["batch"][f"like|{rate}"]["lines"]["running"]
+        assert line[0]["mean"] > line[-1]["mean"] - 0.03
+    for both in data["more"]["freezing"].values():
+        assert (np.array(both["own"]) > both["running"]).all()
+    late = [data["more"]["freezing"][share]["running"] for share in ("0.5", "0.75")]
+    assert [sum(f1 < 0.005 for f1 in seeds) for seeds in late] == [1, 1]
+    mixed = {d["label"]: d for d in data["mixed"] if d["set"] == "renders"}
+    v1, faster, own, hybrid = (mixed[said] for said in words.MIXED.values())
+    assert max(p["f1"]["like"] for p in data["tradeoff"] if p["best"]) < 0.85  # the missed numbers
+    assert all(abs(here - there) > 1e-3 for here, there in data["more"]["second"].values())
+    assert v1["high"] < 0 and faster["low"] < 0 < faster["high"]
+    assert own["low"] > 0 and hybrid["low"] > 0
 
 
 def test_words_only_when_all_is_done():
@@ -200,6 +334,12 @@ def test_the_network_of_the_page_is_pytorchs(chromium, made):
         norm: live.restored(cell, folder / "checkpoints" / cell.name / "annealed.pt")
         for norm, cell in cells.items()
     }
+    again = live.of_page(data["live"])  # what the page is made from, read back
+    for one, other in ((nets["batch_momenta"], again["batch"]), (nets["group"], again["group"])):
+        ours, theirs = one.state_dict(), other.state_dict()
+        for name in ours:
+            if not name.endswith(("running_mean", "running_var")):  # those in use, chosen later
+                assert torch.equal(ours[name], theirs[name]), name
     batch, k = nets["batch_momenta"], len(running_norms(nets["batch_momenta"]))
     assert k == 10
     for strip in data["live"]["strips"][::3]:
@@ -266,4 +406,29 @@ def test_the_rule_of_the_page_is_the_products(chromium, made):
     page = opened(chromium, made)
     found = page.evaluate("Array.from({ length: 512 }, (_, i) => halfOr16(i + 1))")
     assert found == [half_or_16(c) for c in range(1, 513)]
+    page.close()
+
+
+@pytest.mark.slow
+def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromium, tmp_path):
+    rows = atlas_rows(2, logs=5)
+    more = [row | {"status": "ok"} for row in other_rows(best_rates(Table(rows)))]
+    for row in more:
+        if (row["part"], row["norm"], row["logs"], row["seed"]) == ("C", "group", "8", "1"):
+            row["status"] = "diverged"
+    data = numbers.numbers(Table(rows + more)) | {"live": None}
+    (tmp_path / "report.html").write_text(build(data), "utf-8")
+    page = chromium.new_page(viewport={"width": 375, "height": 900})
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    said = page.locator("#others").text_content()
+    assert "A training in it diverged" in said and "one seed" not in said
+    assert "small logs" in said and "two logs of 6,400 rows" in said and "12,800" in said
+    assert "GroupNorm, 8 logs a step" in page.locator("#parts").text_content()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375 and page.said == []
+    cut = """[...document.querySelectorAll("#others svg text")].filter((text) =>
+      text.getBoundingClientRect().right > text.closest("svg").getBoundingClientRect().right + 1).map((text) => text.textContent)"""
+    assert page.evaluate(cut) == []
     page.close()

@@ -10,7 +10,7 @@ from jsonargparse import auto_cli
 from studies.batch_size_one.collect import rows_of
 from studies.batch_size_one.logs import Logs
 from studies.batch_size_one.page.build import block_of, build
-from studies.batch_size_one.page.live import live
+from studies.batch_size_one.page.live import live, of_page, strips
 from studies.batch_size_one.page.numbers import numbers
 from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import atomic_file
@@ -22,6 +22,7 @@ def page(
     checkpoints: Path | None = None,
     logs: Path = Path("runs/atlas/logs"),
     scored: int = 64,
+    choose: bool = False,
 ) -> None:
     """Make the page of the study from the rows that there are.
 
@@ -32,6 +33,7 @@ def page(
             already stays in it, if any.
         logs: Folder where drawn logs are kept; drawn anew if they are not there.
         scored: Drawn logs of a set.
+        choose: Choose the page's logs anew, by the network that the page has.
     """
     if rows and not rows.is_dir():
         sys.exit(f"{rows}: no such folder")
@@ -40,8 +42,10 @@ def page(
         sys.exit("no rows yet, and no --checkpoints: there is nothing to show")
     data = numbers(table)
     data["live"] = block_of(out)["live"] if out.exists() else None
+    kept = Logs(logs, scored=scored)
+    if choose and data["live"]:
+        data["live"]["strips"] = strips(of_page(data["live"]), kept)
     if checkpoints:
-        kept = Logs(logs, scored=scored)
         data["live"] = live(checkpoints, data["rates"], kept)
         if data["live"] is None:
             print(

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SCRIPTS = ("network.js", "charts.js", "engine.js", "strip.js", "figures.js", "live.js", "page.js")
+SCRIPTS = (
+    "network.js",
+    "charts.js",
+    "engine.js",
+    "strip.js",
+    "figures.js",
+    "others.js",
+    "live.js",
+    "page.js",
+)
 
 
 def build(data: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ const signed = (x, digits = 2) => {
 };
 const plain = (x, digits = 2) => (x === null || x === undefined ? "–" : x.toFixed(digits).replace("-", "−"));
 const percent = (x) => (x === null || x === undefined ? "–" : `${Math.round(100 * x)} %`);
-const interval = (d) => d.low === null ? "one seed" : `${signed(d.low)} to ${signed(d.high)}`;
+const interval = (d, say = signed) => d.low === null ? "one seed" : `${say(d.low)} to ${say(d.high)}`;
 const seedsOf = (n, planned) =>
   n >= planned ? `${planned} seeds` : `interim, ${n} of ${planned} seeds`;
 
@@ -102,14 +102,15 @@ function range(differences, least = 0.1) {
 
 /** Rows of differences with a zero line. rows: [{label, note, dots: [{d, kind, name}]}]; a legend where dots have
     names. */
-function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
-  const named = new Map();
-  for (const { dots } of rows) for (const { name, kind, faint } of dots) if (name) named.set(name, { kind, faint });
-  const plot = h("div");
-  box.replaceChildren(named.size > 1 ? legend(named) : "", plot);
+function forest(box, rows, { label, margin = 0.03, left = 300 } = {}) {
+  const named = new Map(), all = rows.flatMap(({ dots }) => dots);
+  for (const { name, ...about } of all) if (name) named.set(name, about);
+  const plot = h("div"), sure = all.some(({ d }) => d.low !== null);
+  box.replaceChildren(named.size > 1 ? legend(named) : "", plot, daggers(all.map(({ d }) => d)));
+  const xTitle = `difference of F1${all.length ? (sure ? "; bar: 95 % interval" : "; one seed, no interval") : ""}`;
   return chart(plot, (width) => {
     const narrow = width < left + 360, step = 15;
-    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 140);
+    const x0 = narrow ? 8 : Math.min(left, width * 0.46), x1 = width - (narrow ? 8 : 168);
     const heights = rows.map(({ dots, note }) =>
       (narrow ? (note ? 42 : 26) : 0) + Math.max(narrow ? 22 : note ? 38 : 26, 12 + step * Math.max(1, dots.length)));
     const total = heights.reduce((a, b) => a + b, 0), bottom = total + 4;
@@ -136,7 +137,7 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
         svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""} ${faint || ""}`, cx: x(d.mean), cy: y, r: 4.5 }, about));
         // On a phone the number stands where there is room, beside the bar.
         const at = narrow ? (x(d.mean) < width / 2 ? [width, "end"] : [0, "start"]) : [x1 + 12, "start"];
-        const said = narrow ? signed(d.mean) : `${signed(d.mean)}  [${interval(d)}]`;
+        const said = `${signed(d.mean)}${dagger(d)}` + (narrow || d.low === null ? "" : `  [${interval(d)}]`);
         svg.append(text(at[0], y + 4, said, { class: "tick number", "text-anchor": at[1] }));
       });
       top += heights[i];
@@ -146,6 +147,38 @@ function forest(box, rows, { label, xTitle, margin = 0.03, left = 300 } = {}) {
 }
 
 function legend(named) {
-  return h("p", { class: "legend" }, [...named].map(([name, { kind, faint }]) =>
-    h("span", {}, h("i", { class: `key ${kind} ${faint || ""}` }), name)));
+  return h("p", { class: "legend" }, [...named].map(([name, { kind = "", faint = "", hollow }]) =>
+    h("span", {}, h("i", { class: `key ${kind} ${faint} ${hollow ? "hollow" : ""}` }), name)));
+}
+
+const dagger = (d) => (d.diverged ? " †" : "");
+
+/** What the dagger means, where one of these has it. */
+function daggers(all) {
+  return all.some((d) => d && d.diverged)
+    ? h("p", { class: "note" }, "† A training in it diverged, as the plan calls it: its loss ended higher than it began. Its scores are as they are.") : "";
+}
+
+/** F1 of several lines over an axis of words, "|" between their lines. lines: [{name, kind, hollow, line: [{mean,
+    low, high} or null]}]. Bars stand side by side, so that none hides another. */
+function levels(box, x, lines, { label, xTitle, high, bottom: below = 44 }) {
+  return chart(box, (width) => {
+    const height = 206 + below, left = 34, bottom = height - below, right = width - 8, svg = frame(width, height, label);
+    const at = linear([0, x.length - 1], [left + 40, right - 40]), y = linear([0, high], [bottom, 14]), apart = Math.min(6, width / 90);
+    yAxis(svg, y, left, right, ticks(0, high, 4), (v) => String(Number(v.toFixed(2))));
+    x.forEach((words, i) => String(words).split("|").forEach((word, j) =>
+      svg.append(text(at(i), bottom + 16 + 14 * j, word, { class: "tick", "text-anchor": "middle" }))));
+    svg.append(text((left + right) / 2, height - 6, xTitle, { class: "axis", "text-anchor": "middle" }));
+    lines.forEach(({ name, kind, hollow, line }, j) => {
+      const points = line.map((d, i) => [at(i) + (j - (lines.length - 1) / 2) * apart, d]).filter(([, d]) => d);
+      svg.append(h("path", { class: `line ${kind} ${hollow ? "dashed" : ""}`, d: points.map(([v, d], i) => `${i ? "L" : "M"}${v},${y(d.mean)}`).join("") }));
+      for (const [v, d] of points) {
+        if (d.low !== null) svg.append(h("line", { class: `whisker ${kind}`, x1: v, x2: v, y1: y(d.low), y2: y(d.high) }));
+        svg.append(h("circle", { class: `dot ${kind} ${hollow ? "hollow" : ""}`, cx: v, cy: y(d.mean), r: 4 },
+          h("title", {}, `${name}: ${plain(d.mean)} [${interval(d, plain)}]${dagger(d)}`)));
+        if (d.diverged) svg.append(text(v - 3, y(d.mean) - 9, "†"));
+      }
+    });
+    return svg;
+  });
 }

@@ -1,5 +1,6 @@
 "use strict";
-/* Figures of numbers that come from the rows. */
+/* Figures of numbers that come from the rows. A colour has one meaning: teal the log's own statistics, orange
+   running ones (pale: momentum 0.1), blue groups of channels, violet own in some norms and running in the rest. */
 
 const $ = (id) => document.getElementById(id);
 const SETS = {
@@ -7,10 +8,11 @@ const SETS = {
   real_bilevel: "real 1-bit scans", real_colour: "real colour logs", blank_cost: "what white paper costs", pages: "whole real pages",
   tall3200: "3,200 × 480", tall6400: "6,400 × 560", tall12800: "12,800 × 640",
 };
+const waiting = (p, data) => (p.scored ? "no seed is whole yet" : data.seeds.startsWith("interim") ? "not yet run" : "being trained");
 const notRun = (box, part, data) => {
   const p = data.parts.find((each) => each.part === part);
   const some = p.scored ? `, ${p.scored} of ${p.planned} trainings scored` : "";
-  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title}: ${p.scored ? "no seed is whole yet" : "not yet run"}${some}.`));
+  box.replaceChildren(h("p", { class: "not-run" }, `Part ${part}, ${p.title}: ${waiting(p, data)}${some}.`));
 };
 const kindOf = (way) => (way === "own" ? "own" : way === "group" ? "group" : "running");
 
@@ -58,7 +60,7 @@ function fact(data) {
 function tradeoff(box, data) {
   const points = data.tradeoff, plot = box.querySelector(".plot"), says = box.querySelector(".readout");
   if (!points.length) return notRun(plot, "A", data);
-  const kindOf = (p) => (p.depth || p.part === "F" ? "mixed" : p.fixed ? "running" : p.short === "GroupNorm" ? "group" : "own");
+  const kindOf = (p) => (p.depth || p.part === "F" ? "mixed" : p.fixed ? "running" : p.way.endsWith(" own") ? "own" : "group");
   const say = (p) => says.replaceChildren(h("b", { class: kindOf(p) }, p.label), h("br"),
     `${percent(p.renders.mean)} kept on renders (F1 ${plain(p.f1.like)} → ${plain(p.f1.renders)}), `,
     `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "D" || (p.part === "A" && p.rate <= 0.001) ? 12 : 3), ".");
@@ -93,7 +95,7 @@ function tradeoff(box, data) {
     let free = -99;
     for (const p of [...main].sort((a, b) => b.blank.mean - a.blank.mean)) {
       const cx = x(p.renders.mean), toLeft = cx > width * 0.6;
-      const at = toLeft ? cx - 12 : Math.min(cx + 12, width - 7.2 * p.short.length); // within the frame
+      const at = toLeft ? cx - 12 : Math.min(cx + 12, width - 8.1 * p.short.length); // within the frame
       free = Math.max(y(p.blank.mean) - 10, free + 16);
       svg.append(text(at, free, p.short, { class: `name ${kindOf(p)}`, "text-anchor": toLeft ? "end" : "start" }));
     }
@@ -120,21 +122,20 @@ function family(data) {
     ? `All eight have all twelve seeds: words as pre-registered. Holm p of each: at most ${Math.max(...data.family.map((f) => f.p)).toFixed(4)}.`
     : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that has all its rates."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
-  forest($("family"), lines, { label: "The eight pre-registered differences", left: 430,
-    xTitle: "difference of F1; bar: 95 % interval" });
+  forest($("family"), lines, { label: "The eight pre-registered differences", left: 430 });
 }
 
 function pairs(data) {
-  const kinds = { "m0.01": "running", "m0.01 corrected": "soft", "m0.1": "mixed", own: "own" };
+  const kinds = { "m0.01": "running", "m0.01 corrected": "running", "m0.1": "soft", own: "own" };
   for (const [id, against] of [["pairs-own", "own"], ["pairs-group", "group"]]) {
     const found = data.pairs.filter((p) => p.against === against && (against === "group" || p.way !== "m0.01 corrected"));
     if (!found.length) { notRun($(id), "A", data); continue; }
     const rows = [...new Set(found.map((p) => p.set))].map((set) => {
       const here = found.filter((p) => p.set === set);
       return { label: SETS[set], note: `${here[0].logs} logs, ${seedsOf(here[0].seeds, 12)}`,
-        dots: here.map((p) => ({ d: p, kind: kinds[p.way], name: p.label })) };
+        dots: here.map((p) => ({ d: p, kind: kinds[p.way], hollow: p.way === "m0.01 corrected", name: p.label })) };
     });
-    forest($(id), rows, { label: "Paired differences", left: 280, xTitle: "difference of F1; bar: 95 % interval" });
+    forest($(id), rows, { label: "Paired differences", left: 280 });
   }
 }
 
@@ -170,7 +171,7 @@ function momentumMap(data) {
     change: (v) => { now.stop = v; draw(); } });
   let again = null, lines = null;
   function draw() {
-    $("map-title").textContent = `Running less own statistics, F1 on ${SETS[now.set]}, learning rate ${now.rate}`;
+    $("map-title").textContent = `Running less own statistics, F1 on ${SETS[now.set]}, learning rate ${now.rate}; orange: running ones are behind`;
     again(); lines(); readout();
   }
   function readout() {
@@ -269,7 +270,7 @@ function differenceLines(box, series, { xs, xTitle, label, xFormat = String, log
 
 function depthRows(data, marker) {
   if (!data.depth) { notRun($("depth-rows"), "D", data); return () => {}; }
-  const kinds = { like: "group", renders: "own", blank: "mixed" }, zero = { mean: 0, low: 0, high: 0 };
+  const kinds = { like: "gray", renders: "", blank: "gray dashed" }, zero = { mean: 0, low: 0, high: 0 };
   const series = Object.entries(data.depth).map(([set, d]) => ({
     name: { like: "like", renders: "renders", blank: "partly blank" }[set], kind: kinds[set], xs: [0, ...d.x], line: [zero, ...d.line] }));
   return differenceLines($("depth-rows"), series, { xs: [...new Set(series.flatMap((s) => s.xs))].sort((a, b) => a - b),
@@ -279,7 +280,7 @@ function depthRows(data, marker) {
 function newRows(data, marker, prior) {
   if (!data.unlabelled) { notRun($("new-rows"), "D", data); return () => {}; }
   $("new-title").textContent = "F1 gained over running statistics of the training, over all logs; dashed: each log’s own";
-  const kinds = { renders: "own", real_colour: "mixed" }, zero = { mean: 0, low: 0, high: 0 };
+  const kinds = { renders: "", real_colour: "gray" }, zero = { mean: 0, low: 0, high: 0 };
   const box = h("div");
   $("new-rows").append(box);
   return () => {
@@ -288,49 +289,4 @@ function newRows(data, marker, prior) {
       xs: [0, ...d.priors[prior()].x], line: [zero, ...d.priors[prior()].line] }));
     if (series.length) differenceLines(box, series, { xs: series[0].xs, log: true, xTitle: "unlabelled logs", label: "F1 gained over unlabelled logs", marker });
   };
-}
-
-/* --- Parts B, C, E, F, and the list of parts -------------------------------------------------- */
-
-function others(data) {
-  const body = $("others-body");
-  const part = (title, words) => {
-    const box = h("div", { class: "plot wide" });
-    body.append(h("h3", {}, title), words ? h("p", {}, words) : null, box);
-    return box;
-  };
-  const xTitle = "difference of F1; bar: 95 % interval";
-  const b = part("Other norms over the learning rate", "F1 on renders, less that of GroupNorm with groups of 16 at the same rate. No rate is chosen.");
-  if (data.over_rates && data.over_rates.renders) {
-    const { rates, lines } = data.over_rates.renders;
-    forest(b, Object.entries(lines).map(([label, line]) => ({ label, dots: line.map((d, i) =>
-      ({ d, kind: "own", name: `rate ${rates[i]}`, faint: `shade${i}` })).filter(({ d }) => d) })), { label: "Other norms", left: 300, xTitle });
-  } else notRun(b, "B", data);
-  const c = part("One to eight logs a step", "BatchNorm pooled over k logs, less GroupNorm accumulated over the same k at the same rate.");
-  if (data.batch) {
-    forest(c, Object.entries(data.batch).map(([key, { x, line }]) => {
-      const [set, rate, norm, way] = key.split("|");
-      return { label: `${SETS[set]}, rate ${rate}`, note: `${way === "own" ? "own" : "running"} statistics, ${norm === "pooled" ? "exact gradient" : "constant to the gradient"}`,
-        dots: line.map((d, i) => ({ d, kind: "running", name: `${x[i]} log${x[i] > 1 ? "s" : ""}`, faint: `shade${i}` })).filter(({ d }) => d) };
-    }), { label: "Batch sweep", left: 320, xTitle });
-  } else notRun(c, "C", data);
-  const bySet = (all, dot) => [...new Set(all.map((d) => d.set))].map((set) => ({ label: SETS[set], dots: all.filter((d) => d.set === set).map(dot) }));
-  const e = part("Logs of the article’s size", "Trained on whole logs of 3,200 × 480: BatchNorm 0.01 (v1) with running statistics, less two others.");
-  if (data.sizes) {
-    forest(e, bySet(data.sizes, (d) => ({ d, kind: d.against, name: d.against === "group" ? "less GroupNorm" : "less its own statistics" })),
-      { label: "Sizes", left: 280, xTitle });
-  } else notRun(e, "E", data);
-  const f = part("Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm. Last row: of each norm, its score where half and more is blank less that without the blank.");
-  if (data.mixed) {
-    const kinds = ["running", "soft", "own", "mixed", "group"], names = [...new Set(data.mixed.map((d) => d.label))];
-    forest(f, bySet(data.mixed, (d) => ({ d, kind: kinds[names.indexOf(d.label)], name: d.label })), { label: "Mixed training", left: 280, xTitle });
-  } else notRun(f, "F", data);
-}
-
-function partsTable(data) {
-  const head = h("tr", {}, ["Part", "", "Trainings scored", "Seeds"].map((t, i) => h("th", { class: i > 1 ? "number" : "" }, t)));
-  const lines = data.parts.map((p) => h("tr", {}, h("td", {}, p.part), h("td", {}, p.title),
-    h("td", { class: "number" }, p.scored || p.seeds ? `${p.scored} of ${p.planned}` : "not yet run"),
-    h("td", { class: "number" }, `${p.seeds} of ${p.planned_seeds}`)));
-  $("parts").append(h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, lines))));
 }

@@ -52,14 +52,15 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
     }, 10);
     const { strip: about } = picture;
     $("hero-note").textContent = about
-      ? `Drawn log ${about.name}, one of a few small enough for this page, chosen by rule, not by eye: ${about.why}. F1@3px of this log: ` +
-        `${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ${plain(about.f1.group)} by GroupNorm. ` +
-        `The page’s weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
+      ? `F1@3px of this drawn log, ${about.name}: ${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ` +
+        `${plain(about.f1.group)} by GroupNorm. Chosen by rule, not by eye: running statistics cost ${about.why}; of the ${about.small} that are readable and small enough for this page, ` +
+        `this log is the nearest to that. ${about.readable} of the ${about.logs} are readable: their own statistics find half of the curve or more, and half of the marks or more are right. ` +
+        `Weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
         (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.")
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
-  const names = { strong: "render, strong case", typical: "render, typical", reverse: "render, the other side", like: "scan like the training" };
+  const names = { strong: "strong case", typical: "typical render", reverse: "other side", like: "like the training" };
   const setLog = radios($("hero-log"), live.strips.map((s) => [s.key, names[s.key] || s.key]), state.log, (v) => { state.log = v; changed(); });
   const file = h("input", { type: "file", accept: "image/*", "aria-label": "Your own picture of a log" });
   $("hero-log").append(h("label", {}, file, h("span", {}, "your own …")));
@@ -91,10 +92,11 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
 function depthFigure(engine, data) {
   const box = $("depth-live"), strip = new Strip(engine, box.querySelector(".strip"));
   let k = 0, picture = null, none = null, here = null;
+  const ink = () => (k === engine.norms.length ? "own" : k ? "mixed" : "running");
   const rows = depthRows(data, () => k);
   const again = chart($("contrast"), (width) => {
     const height = 260, left = 46, bottom = height - 46, right = width - 12, svg = frame(width, height, "Contrast at each norm");
-    const lines = [[none, "running"], [here, "mixed"]].filter(([l]) => l);
+    const lines = [[none, "running"], [here, ink()]].filter(([l]) => l);
     const all = lines.flatMap(([l]) => l), low = Math.min(0.25, ...all), high = Math.max(1.5, ...all);
     const n = engine.norms.length, x = linear([1, n], [left + 10, right - 10]);
     const scale = linear([Math.log(low), Math.log(high)], [bottom, 12]), y = (v) => scale(Math.log(v));
@@ -117,7 +119,7 @@ function depthFigure(engine, data) {
     engine.ask("depth none", picture, { name: "own first", k: 0 }, ({ own }) => {
       if (picture.key === wanted) { none = engine.contrast(own); again(); }
     }, { urgency: 1 });
-    strip.show(picture, { name: "own first", k }, k ? "mixed" : "running", ({ own }) => {
+    strip.show(picture, { name: "own first", k }, ink(), ({ own }) => {
       here = engine.contrast(own);
       again();
       const last = here.length - 1, low = here.indexOf(Math.min(...here));
@@ -138,7 +140,7 @@ function newFigure(engine, data, live) {
   const draw = () => {
     rows();
     if (!picture) return;
-    strip.show(picture, { name: "unlabelled", n, prior }, n ? "mixed" : "running", () => {});
+    strip.show(picture, { name: "unlabelled", n, prior }, "running", () => {});
     $("new-readout").textContent = n === 0 ? "Running statistics, as the training left them."
       : `Statistics of ${n} unlabelled render${n > 1 ? "s" : ""}` + (prior
         ? `, and the training’s as ${prior} more: the old ones count ${percent(prior / (n + prior))}.` : "; nothing is left of the training’s.");
@@ -207,7 +209,7 @@ function widthFigure(engine, data, live) {
     svg.append(h("path", { d: even, style: "stroke: var(--group); stroke-width: 4; opacity: .35; fill: none" }));
     for (const w of widths) svg.append(h("circle", { class: "dot group", cx: x(w), cy: y(halfOr16(w)), r: 4 }, h("title", {}, `a layer of ${w}`)));
     svg.append(h("line", { class: "marker", x1: x(c), x2: x(c), y1: 4, y2: bottom }));
-    svg.append(h("circle", { class: "dot running", cx: x(c), cy: y(halfOr16(c)), r: 6 }));
+    svg.append(h("circle", { class: "dot", cx: x(c), cy: y(halfOr16(c)), r: 6 }));
     return svg;
   });
   const channels = chart($("channels"), (width) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from studies.batch_size_one.findings import (
 )
 from studies.batch_size_one.logs import SETS
 from studies.batch_size_one.page import words
-from studies.batch_size_one.page.others import batch, mixed, over_rates, sizes
+from studies.batch_size_one.page.more import more
+from studies.batch_size_one.page.others import mixed, over_rates, size_scores, sizes, sweep
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
 from studies.batch_size_one.plan import FIRST_SEEDS, MOMENTA, RATES, plan
 from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
@@ -31,8 +33,13 @@ from studies.batch_size_one.table import SEEDS, Table, Way
 
 def numbers(table: Table) -> dict[str, Any]:
     """The page's data block. Parts B, C, E and F are shown by their whole seeds."""
-    later = {"over_rates": ("B", over_rates), "batch": ("C", batch)}
-    later |= {"sizes": ("E", sizes), "mixed": ("F", mixed)}
+    later: dict[str, tuple[str, Callable[[Table], Any]]] = {
+        "over_rates": ("B", over_rates),
+        "batch": ("C", sweep),
+        "sizes": ("E", sizes),
+        "size_scores": ("E", size_scores),
+        "mixed": ("F", mixed),
+    }
     shown = of_whole_seeds(table)
     return {
         "seeds": seeds_said(table),
@@ -44,6 +51,7 @@ def numbers(table: Table) -> dict[str, Any]:
         "map": momentum_map(table),
         "depth": depth(table),
         "unlabelled": unlabelled(table),
+        "more": more(shown),
         **{name: of(shown) if shown.has(part) else None for name, (part, of) in later.items()},
     }
 
@@ -56,6 +64,12 @@ def of_whole_seeds(table: Table) -> Table:
         for row in table.rows
         if (row["part"], row["seed"]) not in left or (row["part"] == "D" and not row["freeze"])
     )
+
+
+def _training(row: dict[str, str]) -> str:
+    norm = words.TRAINED.get(row["norm"], row["norm"]).partition(" (")[0]
+    many = f", {row['logs']} logs a step" if row["logs"] != "1" else ""
+    return f"{norm}{many}, rate {row['rate']}, seed {row['seed']}"
 
 
 def parts(table: Table) -> list[Numbers]:
@@ -73,8 +87,9 @@ def parts(table: Table) -> list[Numbers]:
         scored = Counter(seed for _, _, seed, *_ in cells)
         begun = sorted(seed for seed in scored if scored[seed] < wanted[seed])
         seeds = table.seeds if part == "A" else scored.keys() - begun
+        bad = {_training(r) for r in here if r["status"] not in ("ok", "")}
         counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
-        counts |= {"begun": begun if part != "A" else []}
+        counts |= {"begun": begun if part != "A" else [], "diverged": sorted(bad)}
         planned_seeds = SEEDS if part == "A" else FIRST_SEEDS
         about = {"part": part, "title": said} | counts
         found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})

@@ -7,7 +7,7 @@ from itertools import product
 from studies.batch_size_one.figures import SHORT, TITLES, cost_of_blank
 from studies.batch_size_one.findings import GROUP, V1
 from studies.batch_size_one.logs import TALL
-from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
+from studies.batch_size_one.page.pairs import Numbers, level, numbers_of, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import RATES
 from studies.batch_size_one.table import Table, Way
@@ -46,21 +46,63 @@ def batch(table: Table) -> Numbers | None:
     return found or None
 
 
+SWEPT = {
+    "group": Way("group", "evaluation", "C"),
+    "running": Way("pooled", "evaluation", "C"),
+    "own": Way("pooled", "own", "C"),
+    "running constant": Way("pooled_constant", "evaluation", "C"),
+    "own constant": Way("pooled_constant", "own", "C"),
+}
+
+
+def sweep(table: Table) -> Numbers:
+    """Part C as the GroupNorm paper shows it: F1 over the logs of a step, by set and rate.
+    constant: the statistics are, to the gradient."""
+    here = [row for row in table.rows if row["part"] == "C"]
+    rates, many = ({kind(row[c]) for row in here} for c, kind in (("rate", float), ("logs", int)))
+    return {
+        f"{name}|{rate:g}": {
+            "x": sorted(many),
+            "lines": {
+                key: [level(table, way, rate, name, logs=k) for k in sorted(many)]
+                for key, way in SWEPT.items()
+            },
+        }
+        for name in ("like", "renders")
+        for rate in sorted(rates)
+    }
+
+
 def _rates(table: Table, part: str) -> dict[str, float]:
     """Of each norm, where a part has one rate for each."""
     return {row["norm"]: float(row["rate"]) for row in table.rows if row["part"] == part}
+
+
+SIZED = {
+    "group": Way("group", "evaluation", "E"),
+    "running": Way("batch_momenta", "m0.01", "E"),
+    "own": Way("batch_momenta", "own", "E"),
+}
+
+
+def size_scores(table: Table) -> Numbers:
+    """Part E: F1 by the size of the log."""
+    rates, names = _rates(table, "E"), ("like", *TALL)
+    lines = {
+        key: [level(table, way, rates[way.norm], name) for name in names]
+        for key, way in SIZED.items()
+        if way.norm in rates
+    }
+    return {"x": names, "lines": lines}
 
 
 def sizes(table: Table) -> list[Numbers] | None:
     """Part E: v1 less GroupNorm, both trained on whole logs, and less its own statistics, by the
     size of the log."""
     rates, found = _rates(table, "E"), []
-    a = Way("batch_momenta", "m0.01", "E")
+    a = SIZED["running"]
     for name in ("like", "blank", *TALL):
-        for against, b in (
-            ("group", Way("group", "evaluation", "E")),
-            ("own", Way("batch_momenta", "own", "E")),
-        ):
+        for against, b in (("group", SIZED["group"]), ("own", SIZED["own"])):
             if {a.norm, b.norm} <= rates.keys() and (
                 d := pair(table, a, b, name, rates[a.norm], rates[b.norm])
             ):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from studies.batch_size_one.findings import matched, paired
-from studies.batch_size_one.statistics import Difference, Estimate
-from studies.batch_size_one.table import Table, Way
+from studies.batch_size_one.statistics import Array, Difference, Estimate, estimate
+from studies.batch_size_one.table import Scores, Table, Way
 
 Numbers = dict[str, Any]
 
@@ -25,7 +28,40 @@ def pair(
         return None
     means = {"a": round(float(first.f1.mean()), 4), "b": round(float(second.f1.mean()), 4)}
     found = numbers_of(paired(first, second)) | means | {"logs": len(first.names)}
+    found |= diverged(table, *both, name=name, logs=logs, seeds=first.seeds)
     return found | dict.fromkeys(("low", "high"), None) if found["seeds"] == 1 else found
+
+
+def level(table: Table, way: Way, rate: float, name: str, logs: int = 1) -> Numbers | None:
+    """Mean F1 of a way, with an interval where there are several seeds."""
+    if not table.of(way, rate, name, logs=logs):
+        return None
+    found = numbers_of(estimate(*with_curves(table.scores(way, rate, name, logs=logs))))
+    found |= diverged(table, (way, rate), name=name, logs=logs)
+    return found | dict.fromkeys(("low", "high"), None) if found["seeds"] == 1 else found
+
+
+def with_curves(scores: Scores) -> tuple[Array, list[str]]:
+    """F1 of the logs that have a curve, and their wells."""
+    scores = scores.of_logs(~np.isnan(scores.f1).any(0))
+    return scores.f1, scores.wells
+
+
+def diverged(
+    table: Table,
+    *asked: tuple[Way, float],
+    name: str,
+    logs: int = 1,
+    seeds: Collection[int] | None = None,
+) -> Numbers:
+    """The seeds of which a training is not ok, if there are any: they are shown with a dagger."""
+    found = {
+        seed
+        for way, rate in asked
+        for seed, row in table.of(way, rate, name, logs=logs).items()
+        if row["status"] not in ("ok", "") and (seeds is None or seed in seeds)
+    }
+    return {"diverged": sorted(found)} if found else {}
 
 
 def numbers_of(found: Difference | Estimate) -> Numbers:

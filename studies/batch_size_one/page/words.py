@@ -15,6 +15,16 @@ NORMS = {
     "online": "Online Normalization (over 1,000 logs; a run has 400)",
 }
 """Of part B."""
+TRAINED = NORMS | {
+    "group": "GroupNorm",
+    "pooled": "pooled BatchNorm",
+    "pooled_constant": "pooled BatchNorm, its statistics constant to the gradient",
+    "batch_momenta": "BatchNorm",
+    "batch_frozen": "BatchNorm, frozen",
+    "instance": "InstanceNorm",
+    "hybrid": "the hybrid",
+}
+"""What the norm of a training is called in the list of those that diverged."""
 MIXED = {
     Way("batch_momenta", "m0.01", "F"): TITLES[V1],
     Way("batch_momenta", "m0.1", "F"): TITLES[FASTER],

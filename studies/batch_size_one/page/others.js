@@ -1,0 +1,125 @@
+"use strict";
+/* Parts B, C, E and F, what stands in sentences, and the list of parts. */
+
+const tableOf = (head, lines) => h("div", { class: "scroll" }, h("table", {},
+  h("thead", {}, h("tr", {}, head.map((t, i) => h("th", { class: i ? "number" : "" }, t)))),
+  h("tbody", {}, lines.map((line) => h("tr", {}, line.map((t, i) => h("td", { class: i ? "number" : "" }, t)))))));
+const between = (d) => `${signed(d.mean, 3)} (95 % ${interval(d)})`;
+const three = (of, say) => [h("b", { class: "own" }, say(of.own)), " with the log’s own statistics, ", h("b", { class: "running" }, say(of.running)),
+  " with running ones, ", h("b", { class: "group" }, say(of.group)), " with GroupNorm"];
+
+function others(data) {
+  const part = (letter, title, words, there) => {
+    const box = h("div", { class: "plot wide" }), p = data.parts.find((each) => each.part === letter);
+    const seeds = there ? ` ${p.seeds} of ${p.planned_seeds} seeds${p.seeds === 1 ? ", which says little" : ""}.` : "";
+    $("others-body").append(h("h3", {}, title), h("p", {}, words, seeds), box);
+    if (!there) notRun(box, letter, data);
+    return box;
+  };
+  const b = part("B", "Other norms over the learning rate", "F1 on renders, less that of GroupNorm with groups of 16 at the same rate. No rate is chosen.", data.over_rates);
+  if (data.over_rates) {
+    const { rates, lines } = data.over_rates.renders;
+    forest(b, Object.entries(lines).map(([label, line]) => {
+      const [name, note] = label.split(" (");
+      return { label: name, note: note && note.replace(")", ""), dots: line.map((d, i) => ({ d, name: `rate ${rates[i]}`, faint: `shade${2 * i}` })).filter(({ d }) => d) };
+    }), { label: "Other norms", left: 300 });
+    const kept = Object.entries(data.more.kept).filter(([name]) => !name.startsWith("Online"));
+    b.before(h("p", {}, "Found: the smaller its groups, the more GroupNorm keeps on renders. That refutes the rule of sixteen for a network as narrow as this. " +
+      "Weight standardisation helps it. Batch Renorm cannot be told from it. Online Normalization needs more logs than a run has. ",
+      h("small", {}, `Share of F1 kept on renders at the two rates. ${kept.map(([name, of]) => `${name.replace("GroupNorm, ", "")}: ${of.map(percent).join(", ")}`).join("; ")}.`)));
+  }
+  batchSweep(part("C", "One to eight logs a step", "The figure that the GroupNorm paper is known for: BatchNorm pooled over the logs of a step, GroupNorm accumulated over them.", data.batch), data.batch);
+  articleSizes(part("E", "Logs of the article’s size", "Trained on whole logs of 3,200 × 480: BatchNorm 0.01 (v1) and GroupNorm, each at its best rate of part A.", data.sizes), data);
+  const f = part("F", "Both kinds in the training", "Scans and renders in equal parts; each norm less GroupNorm. Last row: of each norm, its score where half and more is blank less that without the blank.", data.mixed);
+  if (data.mixed) {
+    const kinds = ["running", "soft", "own", "mixed", "group"], names = [...new Set(data.mixed.map((d) => d.label))];
+    forest(f, bySet(data.mixed, (d) => ({ d, kind: kinds[names.indexOf(d.label)], name: d.label })), { label: "Mixed training", left: 280 });
+    f.before(h("p", {}, "Found: the norm still matters. On renders InstanceNorm is above GroupNorm, and so is the hybrid, which is InstanceNorm in the first stage alone. " +
+      "BatchNorm at momentum 0.1 cannot be told from GroupNorm; v1 is below it."));
+  }
+}
+
+const bySet = (all, dot, names = SETS) => [...new Set(all.map((d) => d.set))].map((set) => {
+  const [label, note] = names[set].split("|");
+  return { label, note, dots: all.filter((d) => d.set === set).map(dot) };
+});
+const LINES = {
+  group: ["GroupNorm", "group"], running: ["BatchNorm, running statistics", "running"], own: ["the same weights, each log’s own", "own"],
+  "running constant": ["trained with statistics constant to the gradient, running", "running", true],
+  "own constant": ["those weights, each log’s own", "own", true],
+};
+const linesOf = (lines) => Object.entries(LINES).filter(([key]) => lines[key])
+  .map(([key, [name, kind, hollow]]) => ({ name, kind, hollow, line: lines[key] }));
+const keysOf = (lines) => legend(new Map(lines.map(({ name, ...about }) => [name, about])));
+const highest = (all) => Math.max(...all.map((d) => d.high ?? d.mean)) * 1.03;
+const sureOf = (all) => (all.some((d) => d.low !== null) ? "bar: 95 % interval" : "one seed, no interval");
+
+function batchSweep(box, batch) {
+  if (!batch) return;
+  const panels = Object.entries(batch), all = panels.flatMap(([, { lines }]) => Object.values(lines).flat()).filter(Boolean), grid = h("div", { class: "two" });
+  const rates = [...new Set(panels.map(([key]) => key.split("|")[1]))];
+  const ends = (rate, key) => { const line = batch[`like|${rate}`].lines[key]; return `${plain(line.at(-1).mean)} to ${plain(line[0].mean)}`; };
+  const cells = panels.flatMap(([, { lines }]) => lines.running.map((d, i) => [d, lines["running constant"][i]])).filter(([a, b]) => a && b);
+  box.before(h("p", {}, "Found: BatchNorm does not fall as the batch shrinks, as it does in that paper; even one log has many values for each channel (Width). " +
+    `From eight logs a step down to one, F1 like the training goes from ${rates.map((rate) =>
+    `${ends(rate, "running")} with running statistics and from ${ends(rate, "group")} with GroupNorm (rate ${rate})`).join(", from ")}. ` +
+    `Without the gradient through the statistics it is lower in ${cells.filter(([a, b]) => b.mean < a.mean).length} of ${cells.length} cells.`));
+  box.append(keysOf(linesOf(panels[0][1].lines)), grid, daggers(all));
+  for (const [key, { x, lines }] of panels) {
+    const [set, rate] = key.split("|"), plot = h("div");
+    grid.append(h("div", {}, h("p", { class: "plot-title" }, `F1, ${SETS[set]}, rate ${rate}`), plot));
+    levels(plot, x, linesOf(lines), { label: `F1 over logs a step, ${SETS[set]}, rate ${rate}`, high: highest(all), xTitle: `logs a step; ${sureOf(all)}` });
+  }
+}
+
+const SIZES = {
+  like: "small logs|112 to 336 rows, not what was trained on", blank: "small logs, partly blank", tall3200: "3,200 × 480|like the training",
+  tall6400: "6,400 × 560", tall12800: "12,800 × 640|two logs of 6,400 rows, one below the other",
+};
+
+function articleSizes(box, data) {
+  if (!data.sizes) return;
+  const { x, lines } = data.size_scores, shown = linesOf(lines), plot = h("div", { class: "narrow" }), rows = h("div"), all = shown.flatMap(({ line }) => line).filter(Boolean);
+  box.append(keysOf(shown), h("p", { class: "plot-title" }, "F1 of each, by the size of the log"), plot, daggers(all),
+    h("p", { class: "plot-title" }, "BatchNorm 0.01 with running statistics, less two others"), rows);
+  levels(plot, x.map((set) => SIZES[set].split("|")[0].replace(" × ", "|× ")), shown, { label: "F1 by size", xTitle: sureOf(all), high: highest(all), bottom: 62 });
+  forest(rows, bySet(data.sizes, (d) => ({ d, kind: d.against, name: d.against === "group" ? "less GroupNorm" : "less its own statistics" }), SIZES),
+    { label: "Sizes", left: 340 });
+}
+
+/* --- Sentences -------------------------------------------------------------------------------- */
+
+function sentences(data) {
+  const { more } = data, h1 = data.family.find((f) => f.name === "H1");
+  if (data.family.every((f) => f.word)) {
+    $("finding").hidden = false;
+    $("finding-number").textContent = `${signed(h1.mean)} of F1, 95 % ${interval(h1)}`;
+  }
+  const one = (d) => `${plain(d.mean, 1)} (${interval(d, (x) => plain(x, 1))})`;
+  if (more.false_px) $("false-fact").append("Where there is no curve at all: on real regions of that kind false centreline pixels a row are ", ...three(more.false_px, one), ".");
+  if (more.thresholds) $("threshold-fact").append("A part of the loss on renders is the threshold. At the best one for those very logs F1 is ",
+    ...three(more.thresholds, ([f1, at]) => `${plain(f1)} (at ${at})`), "; at 0.5 it is ", ...three(more.renders, (d) => plain(d.mean)), ".");
+  if (more.precise) $("precise-fact").textContent = "More logs of the old kind are no cure: statistics of 200 training logs, all norms at once (PreciseBN), change F1 on renders by " +
+    `${between(more.precise["at once renders"])}, layer by layer by ${between(more.precise["layer by layer renders"])}.`;
+  if (more.freezing) $("freezing").append(h("h3", {}, "Freezing the statistics"),
+    h("p", {}, "Running statistics that stay as they are from some step of 400 on; F1 like the training, each seed. Early the buffers are still mostly their start. " +
+      "Late, one seed of three marks nothing. With own statistics the same weights do better every time."),
+    tableOf(["Frozen after … of the steps", "running statistics", "the log’s own"], Object.entries(more.freezing).map(([share, { running, own }]) =>
+      [`${percent(Number(share))}`, ...[running, own].map((f1) => f1.map((x) => plain(x)).join(", "))])));
+}
+
+/** The numbers that the study was to reach and did not. */
+function missed(data) {
+  const best = data.tradeoff.filter((p) => p.best).sort((a, b) => b.f1.like - a.f1.like)[0], found = [];
+  if (best && best.f1.like < 0.85) found.push(`Missed: F1 on scans like the training was to be 0.85 or more for the better ways. The best has ${plain(best.f1.like)} (${best.short}).`);
+  const far = Object.entries(data.more.second || {}).filter(([, [a, b]]) => Math.abs(a - b) > 1e-3);
+  if (far.length) found.push("Missed: a second machine was to give the same F1 within 0.001. One training was run on two; with own statistics, seed 0, they have " +
+    `${far.map(([set, both]) => `${both.map((x) => plain(x, 3)).join(" and ")} on ${SETS[set]}`).join(", ")}.`);
+  return found;
+}
+
+function partsTable(data) {
+  $("parts").append(tableOf(["Part", "Trainings scored", "Seeds"], data.parts.map((p) => [h("span", {}, `${p.part}: ${p.title}`,
+    p.diverged.length ? h("small", {}, ` † Diverged: ${p.diverged.join("; ")}.`) : null),
+    p.scored || p.seeds ? `${p.scored} of ${p.planned}` : waiting(p, data), `${p.seeds} of ${p.planned_seeds}`])));
+}
