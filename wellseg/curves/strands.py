@@ -44,6 +44,7 @@ so far is patches beside others is no layer, but goes with black. Chosen on draw
 REACH_PX = 8  # a pixel farther than this from every clear one goes with black
 
 BLACK, FIRST_INK = np.uint8(1), 2
+RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 
 @dataclass
@@ -234,4 +235,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
         ink.patches += int(size[size < PATCH_PIXELS].sum())
         if ink.patches > PATCHY * ink.pixels:
             patchy.append(number)
-    return np.where(np.isin(layers, patchy), BLACK, layers)
+    stain = np.isin(layers, patchy)
+    layers[stain] = BLACK
+    # A single pixel of these on another ink is its stroke's edge, and would be a dot beside it.
+    dark, around = (cv2.dilate(of, RING) for of in ((layers == BLACK).view(np.uint8), layers))
+    return np.where(stain & (dark == 0) & (around > 0), np.uint8(0), layers)
