@@ -59,8 +59,9 @@ def curves(config: CurvesConfig) -> None:
     for note in writer.notes:
         print(f"{given.name}: {note}")
     stale = f"; {name}.html shows the curves from before" if (out / f"{name}.html").exists() else ""
+    count = len(writer.shown)
     written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
-    print(f"{out / name}.curves.csv and {written}: {len(writer.shown):,} curves{stale}")
+    print(f"{out / name}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}{stale}")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

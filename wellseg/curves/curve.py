@@ -31,9 +31,8 @@ look like are linking.py's."""
 MOST = 9.0
 """Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""So near a curve lies on others, in that share of its bridged rows; rows with ink for one that is
-bridged, of stains. By eye on 33-025-02222-0001: dashes under a solid curve have twice as many."""
-LINE = 2.0**20  # columns of one row, as numbers
+"""So near a curve lies on others, in that share of its bridged rows; stains have fewer rows of ink
+for a bridged one. By eye on 33-025-02222-0001: dashes under a solid curve have thrice as many."""
 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
@@ -52,8 +51,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
     ) -> None:
         dpi = dpi or USUAL_DPI
         self.least_rows, self._tenth_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
-        self.curves: list[Curve] = []
-        """After ``finish``: sorted by first row, then from left to right."""
+        self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
         self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
@@ -121,7 +119,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             points = self.points(curve)
             curve.style = curve.style_of(points, self._tenth_rows)
             curve.leave_scale(LONGEST * self._tenth_rows)
-            place = LINE * (curve.first_row + np.arange(curve.rows)) + points.column
+            place = 2**20 * (curve.first_row + np.arange(curve.rows)) + points.column
             bridged = points.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
@@ -188,8 +186,6 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         curve, piece = curves[upper], curves[below[upper]]
         curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
-        curve.hidden += piece.hidden
-        curve.wraps += piece.wraps
-        curve.uncertain += piece.uncertain
-        curve.chunks += piece.chunks
+        for has in ("hidden", "wraps", "uncertain", "chunks"):
+            getattr(curve, has).extend(getattr(piece, has))
     return [curve for i, curve in enumerate(curves) if i not in taken]

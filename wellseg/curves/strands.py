@@ -63,17 +63,13 @@ class Chain:
     number: int
     first_row: int
     layer: int
-    runs: Floats
-    """Its last ones: see START."""
+    runs: Floats  # its last ones: see START
     rows: int = 0
-    open: bool = True
-    """It may go on in rows that are not known yet."""
+    open: bool = True  # it may go on in rows that are not known yet
     above: list["Chain"] = field(default_factory=list)
     below: list["Chain"] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
-    """Those that lie on it, when that is decided."""
-    waiting: list[Curve] = field(default_factory=list)
-    """Of these, those that have not gone on in another."""
+    curves: list[Curve] = field(default_factory=list)  # those that lie on it, when that is decided
+    waiting: list[Curve] = field(default_factory=list)  # those that have not gone on in another
     written_rows: int = 0
 
     @property
@@ -102,8 +98,7 @@ class ChainFinder:
     """Gives the chains of a scan, block by block of rows."""
 
     def __init__(self, first_row: int) -> None:
-        self.row = first_row
-        """The next one."""
+        self.row = first_row  # the next one
         self._inks: list[Ink] = []
         self._count = 0
         self._open: list[Chain] = []
