@@ -15,6 +15,7 @@ from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions, CurvesConfig, parse_depth
+from wellseg.curves.tracks import Tracks
 from wellseg.scan import ScanError
 from wellseg.scan.writer import MaskWriter
 
@@ -159,6 +160,31 @@ def test_depth_of_several_logs_and_a_step(tmp_path):
     assert not (tmp_path / "log.1.las").exists()
 
 
+def test_each_log_has_its_own_curves_and_borders(tmp_path):
+    above, below = sine(90), sine(280)
+    above[700:], below[:900] = np.nan, np.nan
+    depth = ["0-700=-50-20", "900-1500=-50--20"]  # above the sea, in metres
+    writer = CurveWriter(
+        tmp_path / "log", "log.tif", (ROWS, COLUMNS), None, CurveOptions(depth=depth)
+    )
+    ink, borders = draw(above, below), np.array([[[50, 190]], [[240, 380.0]]])
+    with writer:
+        writer.put(255 - ink, ink, ink)
+        writer._follower._finder = None
+        writer._follower.tracks = Tracks(np.array([350, 1200.0]), borders, 2000)
+    for number, left in ((1, 50), (2, 240)):
+        las = las_of(tmp_path / f"log.{number}.las")
+        assert len(las.keys()) == 2 and not np.isnan(las[1]).all()
+        assert abs(las.params["T1L"].value - left) < 10
+
+
+def test_a_scan_of_one_row_is_one_line(tmp_path):
+    with CurveWriter(tmp_path / "log", "log.tif", (1, 50), None, CurveOptions()) as writer:
+        writer.put(*np.zeros((3, 1, 50), np.uint8))
+    data = (tmp_path / "log.las").read_text().split("~ASCII")[1].splitlines()[1:]
+    assert [int(line) for line in data] == [0]
+
+
 def test_a_step_longer_than_the_log_is_one_line(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1002"], step=50)
     assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1001]  # not beyond it
@@ -259,6 +285,7 @@ def test_wrong_rows_and_steps_are_refused():
     CurveOptions(depth=["0=1000", "1000=1100"], step=0.002)
     wrong = (
         ({"step": math.inf, "depth": ["0=1000", "1000=1100"]}, "above 0"),
+        ({"step": 0.0, "depth": ["0=1000", "1000=1100"]}, "--step 0: a step is above 0$"),
         ({"step": 0.5}, "give --depth"),
         ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
         ({"rows": "1-2"}, "give that, too"),

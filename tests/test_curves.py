@@ -297,6 +297,24 @@ def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
         assert set(layers[::12, 24]) == {layer} and set(layers[:, 21]) == {1}
 
 
+def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
+    colours = np.full((900, 200, 3), 255, np.uint8)
+    colours[:, 90:93] = colours[:, 40:43] = 230, 10, 10
+    colours[::3, 93] = 255, 170, 40  # of a pixel, in a hue of their own
+    found = follow(255 * (colours.min(2) < 128).astype(np.uint8), colours)
+    is_each(found, [np.full(900, 41.0), np.full(900, 91.0)])
+
+
+def test_dashes_under_another_curve_have_no_values_between():
+    colours = np.full((900, 200, 3), 255, np.uint8)
+    colours[:, 90:93] = 230, 10, 10
+    colours[np.arange(900) % 40 < 14, 87:90] = 0, 0, 0
+    (dashes, points), _ = follow(255 * (colours.min(2) < 128).astype(np.uint8), colours)
+    seen = ~np.isnan(points.column)
+    assert dashes.style == "dashed" and not (points.flags & BRIDGED).any()
+    assert set(np.flatnonzero(seen) % 40) <= {*range(14)} and seen.mean() > 0.3
+
+
 def test_dots_dashes_and_solid_strokes_have_their_styles():
     curves = [sine(middle, 30, 700) for middle in (120, 300, 480, 660)]
     drawn = [

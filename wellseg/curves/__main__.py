@@ -66,8 +66,9 @@ def curves(config: CurvesConfig) -> None:
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
+    count = len(writer.shown)
     written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
-    print(f"{out / name}.curves.csv and {written}: {len(writer.shown):,} curves")
+    print(f"{out / name}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

@@ -18,6 +18,7 @@ from wellseg.curves import las_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import BRIDGED, Curve
+from wellseg.curves.strands import Indices
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import USUAL_DPI, ScanError
 from wellseg.scan.atomic import atomic_file
@@ -92,10 +93,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         # A few rows do not tell the tracks; those of other rows may be of another log.
         some = options.row_range and not given
         self._of_all = TrackFinder(dpi or USUAL_DPI) if some else None
+        # When the block has ended: what the user should know, and the curves for the view.
         self.notes: list[str] = []
-        """What the user should know, when the block has ended."""
         self.shown: list[dict[str, Any]] = []
-        """The curves for the view, when the block has ended."""
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """The next rows, as `CurveFollower.add` takes them."""
@@ -126,9 +126,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         found = [self._found(curve) for curve in self._follower.curves]
         found.sort(key=lambda one: (one.track, one.middle))
         orders: Counter[int] = Counter()
-        logs, depth = self._options.logs, map(self._options.depth_at, range(self._size[0]))
-        # One line, rounded as in the LAS; none without --depth.
-        depths = np.array([list(depth)], float)[: len(logs)].round(4)
+        logs, every, lines = self._options.logs, range(self._size[0]), 0
+        # Of each row, rounded as in the LAS; none without --depth.
+        depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
         head, form = (f",depth_{self._options.unit}", ",%.4f") if logs else ("", "")
         with ExitStack() as files:  # all of them are replaced at the end, or none
             file = files.enter_context(atomic_file(f"{self._stem}.curves.csv"))
@@ -138,12 +138,15 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 name = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
                 one.shown["name"] = name
                 points, rows = self._follower.points(one.curve), _rows(one.curve)
-                place: list[NDArray[Any]] = [rows, points.column, points.left, points.right]
-                facts = one.values, points.confidence, points.flags, *depths[:, rows]
-                table = np.stack([*place, *facts], 1)[~np.isnan(points.column)]
+                cells: list[NDArray[Any]] = [rows, points.column, points.left, points.right]
+                cells += [one.values, points.confidence, points.flags, *(at[rows] for at in depths)]
+                table = np.stack(cells, 1)[~np.isnan(points.column)]
+                lines += len(table)
                 line = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
                 text = "".join(line % tuple(row) for row in table.tolist()).replace("nan\n", "\n")
                 file.write(text.encode())
+            if lines > 2**20:
+                self.notes.append("the CSV has over 1,048,576 lines: Excel cuts it, not the LAS")
             written = self._write_las(found, files)
         remove_curves(self._stem, [f"{self._stem}.curves.csv", *written])
         self.shown += [one.shown for one in found]
@@ -187,13 +190,13 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         first, last = int(np.min(spans)), int(np.max(spans))
         depths = self._options.logs
-        logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0]))]
+        logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
         paths = [f"{self._stem}{number}.las" for number in numbers]
         for path, log in zip(paths, logs, strict=True):
             low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
-            start = min(max(first, low), high - 1)
-            rows = np.arange(start, max(min(last, high), start + 1) + 1)
+            start = min(max(first, low), high)
+            rows = np.arange(start, max(min(last, high), start) + 1)
             self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
         there = range(first, last + 1) if depths and kept else ()
         if away := sum(self._options.depth_at(row) is None for row in there):
@@ -203,20 +206,19 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             )
         return paths
 
-    def _write_log(
-        self, file: BinaryIO, log: Interval, rows: NDArray[Any], found: list[Found]
-    ) -> None:
-        """A LAS 2.0 of these rows of the scan."""
+    def _write_log(self, file: BinaryIO, log: Interval, rows: Indices, found: list[Found]) -> None:
+        """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
         import lasio
 
+        borders = np.median(self._tracks.at(rows[::16]), 0).tolist() if self._tracks else []
         depth, step = self._options.logs, self._options.step
         index = np.array([log.at(row) for row in rows.tolist()], float)
-        apart = np.diff(index)
+        apart, places = np.diff(index), rows.astype(float)
         if step:
             begin, end = math.ceil(index[0] / step), math.floor(index[-1] / step + 1e-9) + 1
             steps = np.arange(begin, end) * step if begin < end else index[:1]
-            rows, index = np.interp(steps, index, rows, np.nan, np.nan), steps
-        elif np.ptp(apart) < 1e-6:
+            places, index = np.interp(steps, index, rows, np.nan, np.nan), steps
+        elif len(apart) and np.ptp(apart) < 1e-6:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
         unit = self._options.unit if depth else "row"
@@ -224,17 +226,18 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
         table = [index.round(4)]
         for one in found:  # linear between two rows; missing where one of them is
-            table.append(np.interp(rows, _rows(one.curve), one.values, np.nan, np.nan))
-            las.append_curve(one.shown["name"], [], unit="FRAC", descr=one.shown["about"])
+            values = np.interp(places, _rows(one.curve), one.values, np.nan, np.nan)
+            if not np.isnan(values).all():
+                table.append(values)
+                las.append_curve(one.shown["name"], [], unit="FRAC", descr=one.shown["about"])
         las.well["NULL"].value, las.well["WELL"].value = -999.25, Path(self._scan).stem
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = api[0].replace("-", "")
-        borders = np.median(self._tracks.borders, 0).tolist() if self._tracks else []
         for track, sides in enumerate(borders, 1):
             for side, column in zip(("left", "right"), sides, strict=True):
                 name = f"T{track}{side[0].upper()}"
-                what = f"{side} border of track {track}, median of all rows"
+                what = f"{side} border of track {track}, median of these rows"
                 las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
         notes = [self._said, LAS_NOTE, *self.notes]
         if depth:
@@ -243,7 +246,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).
         ends = {"STRT": f"{table[0][0]:.5f}", "STOP": f"{table[0][-1]:.5f}", "STEP": step or 0.0}
-        line = (" %10.4f" if depth else " %10d") + " %10.5f" * len(found) + "\n"
+        line = (" %10.4f" if depth else " %10d") + " %10.5f" * (len(table) - 1) + "\n"
         text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
         las.write(text, version=2.0, wrap=False, **ends)
         # lasio takes ten times as long for the numbers.
@@ -252,5 +255,5 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         text.detach()
 
 
-def _rows(curve: Curve) -> NDArray[np.int64]:
+def _rows(curve: Curve) -> Indices:
     return np.arange(curve.first_row, curve.first_row + curve.rows)

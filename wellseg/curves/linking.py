@@ -59,22 +59,14 @@ class Scene:
     top: Places
     bottom: Places
     look: Floats
-    cost: dict[tuple[int, int], float]
-    """Of each possible link (upper strand, lower strand)."""
-    set_back: dict[tuple[int, int], float]
-    """Of links from one border of a track to the other: see `_set_back`."""
-    out: list[list[int]]
-    """Where the curves of each go on; twice the same for two curves."""
-    reach: list[list[int]]
-    """Those that could go on in it."""
-    births: Indices
-    """How many curves begin at each."""
-    knots: tuple[list[int], list[int]]
-    """The knot of strokes at the lower end of each, and at its upper end."""
-    spurs: list[list[Chain]]
-    """What else is connected by ink with its lower end, and lies on no curve."""
-    ahead: Floats
-    """How each looks together with those in which it goes on."""
+    cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
+    set_back: dict[tuple[int, int], float]  # of links between a track's borders: see `_set_back`
+    out: list[list[int]]  # where the curves of each go on; twice the same for two curves
+    reach: list[list[int]]  # those that could go on in it
+    births: Indices  # how many curves begin at each
+    knots: tuple[list[int], list[int]]  # of strokes, at the lower end of each, and at its upper end
+    spurs: list[list[Chain]]  # what else ink connects with its lower end, and lies on no curve
+    ahead: Floats  # how each looks together with those in which it goes on
 
 
 def is_strand(chain: Chain) -> bool:

@@ -21,7 +21,7 @@ REACH = 0.1
 between them: paper shrinks and logging speeds change, so that further out it is a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
-RANGE = f"({NUMBER})-({NUMBER})"
+RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class CurveOptions:
     def __post_init__(self) -> None:
         self.unit = self.depth_unit or "ft"
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
-            raise ValueError(f"--step {step:g}: a step is above 0, and of depth: give --depth, too")
+            what = "a step is above 0" if self.depth else "it is of depth: give --depth, too"
+            raise ValueError(f"--step {step:g}: {what}")
         self.logs = parse_depth(self.depth) if self.depth else []
         for log in self.logs:
             (row, top), (last_row, bottom) = log.points[0], log.points[-1]
@@ -139,7 +140,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     two. Raises ValueError."""
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
-        ranges = [_numbers("--depth", word, f"{RANGE}={RANGE}", what) for word in given]
+        ranges = [_numbers("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
         logs = sorted([(first, top), (last, bottom)] for first, last, top, bottom in ranges)
     else:
         what = "ROW=DEPTH, as in 1200=4350.5"

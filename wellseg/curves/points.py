@@ -26,16 +26,11 @@ class Points:
     column: Floats
     """Centre of the stroke; 0.0 is the middle of the leftmost pixel. NaN, as left and right are, in
     gaps too long to bridge."""
-    left: Floats
-    """Leftmost pixel of the stroke in this row: a spike is a span."""
-    right: Floats
-    """Rightmost pixel."""
-    confidence: Floats
-    """Mean probability of the pixels, in [0, 1]; 0 where it is bridged."""
-    flags: NDArray[np.uint8]
-    """Of BRIDGED, WRAPPED and UNCERTAIN."""
-    inked: NDArray[np.bool_]
-    """Whether there is ink on the scan."""
+    left: Floats  # leftmost pixel of the stroke in this row: a spike is a span
+    right: Floats  # rightmost pixel
+    confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged
+    flags: NDArray[np.uint8]  # of BRIDGED, WRAPPED and UNCERTAIN
+    inked: NDArray[np.bool_]  # whether there is ink on the scan
 
 
 @dataclass(eq=False)
@@ -45,8 +40,7 @@ class Curve:
     first_row: int
     rows: int = 0
     style: Style = "solid"
-    uncertain: list[int] = field(default_factory=list)
-    """Rows in which it could have been mistaken for another."""
+    uncertain: list[int] = field(default_factory=list)  # rows in which it may have been mistaken
     look: NDArray[np.floating[Any]] = field(
         default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0, 0])
     )
@@ -60,8 +54,7 @@ class Curve:
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track too far to one side: first row, past the last, and how many
     pixels it is set back to the left."""
-    shared_from: int | None = None
-    """It lies on a strand together with another from this row on."""
+    shared_from: int | None = None  # it lies on a strand together with another from this row on
 
     @property
     def width_px(self) -> float:

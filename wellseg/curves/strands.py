@@ -44,6 +44,7 @@ so far is patches beside others is no layer, but goes with black. Chosen on draw
 REACH_PX = 8  # a pixel farther than this from every clear one goes with black
 
 BLACK, FIRST_INK = np.uint8(1), 2
+RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 
 @dataclass
@@ -62,17 +63,13 @@ class Chain:
     number: int
     first_row: int
     layer: int
-    runs: Floats
-    """Its last ones: see START."""
+    runs: Floats  # its last ones: see START
     rows: int = 0
-    open: bool = True
-    """It may go on in rows that are not known yet."""
+    open: bool = True  # it may go on in rows that are not known yet
     above: list["Chain"] = field(default_factory=list)
     below: list["Chain"] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
-    """Those that lie on it, when that is decided."""
-    waiting: list[Curve] = field(default_factory=list)
-    """Of these, those that have not gone on in another."""
+    curves: list[Curve] = field(default_factory=list)  # those that lie on it, when that is decided
+    waiting: list[Curve] = field(default_factory=list)  # those that have not gone on in another
     written_rows: int = 0
 
     @property
@@ -101,8 +98,7 @@ class ChainFinder:
     """Gives the chains of a scan, block by block of rows."""
 
     def __init__(self, first_row: int) -> None:
-        self.row = first_row
-        """The next one."""
+        self.row = first_row  # the next one
         self._inks: list[Ink] = []
         self._count = 0
         self._open: list[Chain] = []
@@ -234,4 +230,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
         ink.patches += int(size[size < PATCH_PIXELS].sum())
         if ink.patches > PATCHY * ink.pixels:
             patchy.append(number)
-    return np.where(np.isin(layers, patchy), BLACK, layers)
+    stain = np.isin(layers, patchy)
+    layers[stain] = BLACK
+    # A single pixel of these on another ink is its stroke's edge, and would be a dot beside it.
+    dark, around = (cv2.dilate(of, RING) for of in ((layers == BLACK).view(np.uint8), layers))
+    return np.where(stain & (dark == 0) & (around > 0), np.uint8(0), layers)
