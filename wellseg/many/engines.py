@@ -32,18 +32,9 @@ from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import mask_scan
-from wellseg.scan import ScanError, one_line
+from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.atomic import MASK
-from wellseg.scan.files import (
-    REPORT,
-    Task,
-    absolute,
-    claim,
-    is_url,
-    local_copy,
-    read_report,
-    refuse_foreign,
-)
+from wellseg.scan.files import REPORT, Task
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -77,12 +68,12 @@ class Worker:
         say what the user should know at once."""
         here = task
         try:
-            with claim(task) as is_mine:
+            with files.claim(task) as is_mine:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
-                report = read_report(task.stem + REPORT)
+                report = files.read_report(task.stem + REPORT)
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
@@ -96,11 +87,11 @@ class Worker:
                     said = f"{task.stem}{REPORT} says of this scan: {one_line(error)}"
                     raise ValueError(f"{said}; say it anew, or --overwrite") from None
                 options = {OF_ONE_SCAN[name]: value for name, value in kept.items()}
-                options |= {"scan_version": task.version, "scan_path": absolute(task.scan)}
-                if is_url(task.stem):  # from the temporary folder nobody sees what is there
-                    asked_for = {MASK: True, ".html": config.view, ".las": config.curves}
-                    refuse_foreign(*(task.stem + end for end in filter(asked_for.get, asked_for)))
-                with local_copy(task, self.config.scratch) as here:
+                options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
+                if files.is_url(task.stem):  # from the temporary folder nobody sees what is there
+                    ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
+                    files.refuse_foreign(*(task.stem + end for end in ends))
+                with files.local_copy(task, self.config.scratch) as here:
                     return outcome_of(self._mask_pages(here, config, options, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")

@@ -15,8 +15,7 @@ MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """How the names of files and folders end that predict leaves for a scan."""
 HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
-RETRY_AFTER_S = (0.1, 0.4, 1.0, 3.0)
-"""Windows replaces no file that is open; a virus scanner or an indexer has it open for moments."""
+RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
 
 
 def hidden_name(target: Path) -> Path:

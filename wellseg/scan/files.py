@@ -45,20 +45,14 @@ FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a kil
 
 @dataclass(frozen=True)
 class Task:
-    """One scan of many, and where its results go.
+    """One scan of many, and where its results go."""
 
-    name: below the folder that was given, with its suffix: what the summary calls it.
-    scan: path or URL. stem: path or URL of the results, up to their endings.
-    version: changes when the scan does; "" for one that is not there. size_bytes: of the file.
-    page: which one of the file, from 0; None: the largest.
-    """
-
-    name: str
-    scan: str
-    stem: str
-    version: str = ""
+    name: str  # below the folder that was given, with its suffix: what the summary calls it
+    scan: str  # path or URL
+    stem: str  # path or URL of the results, up to their endings
+    version: str = ""  # changes when the scan does; "" for one that is not there
     size_bytes: int = 0
-    page: int | None = None
+    page: int | None = None  # of the file, from 0; None: the largest
 
 
 def is_scan_file(path: str | os.PathLike[str]) -> bool:
@@ -140,19 +134,14 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
         folders = [root]
         while folders:  # fsspec's own walk leaves out what it cannot look into
             for info in fs.ls(folder := folders.pop(), detail=True):
-                path, is_folder = PurePosixPath(info["name"]), info["type"] == "directory"
-                # Behind URLs a folder may list itself; a pipe would be waited for.
-                is_known = is_folder or info["type"] == "file" or info.get("islink")
-                if (
-                    path == PurePosixPath(folder)
-                    or not is_known
-                    or not wanted(path.name, is_folder)
-                ):
-                    continue
-                if not is_folder:
-                    found.append(_file(str(path.relative_to(root)), info))
-                elif not info.get("islink"):
+                path, kind, is_link = PurePosixPath(info["name"]), info["type"], info.get("islink")
+                is_folder = kind == "directory"
+                if path == PurePosixPath(folder) or not wanted(path.name, is_folder):
+                    continue  # behind URLs a folder may list itself
+                if is_folder and not is_link:
                     folders.append(info["name"])
+                elif not is_folder and (kind == "file" or is_link):  # a pipe would be waited for
+                    found.append(_file(str(path.relative_to(root)), info))
     except FileNotFoundError as error:
         raise ValueError(f"{place}: no such file or folder") from error
     except Exception as error:  # every store has exceptions of its own

@@ -23,7 +23,7 @@ from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import Gray, to_gray
-from wellseg.scan.tiff_page import Band, TiffPage
+from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import Resolution
 
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -213,19 +213,13 @@ def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
     if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
         _, rows, columns, samples = jpeg_shape(data)
         if samples > 3:
-            raise ScanError(
-                "a JPEG in CMYK: convert it, as with magick SCAN -colorspace sRGB NEW.tif"
-            )
+            raise ScanError(f"a JPEG in CMYK: {CONVERT} NEW.tif")
         if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data):
             raise ScanError("a damaged JPEG: it ends early")
     pixels, file = decode(data), io.BytesIO()
     samples = pixels.size // (pixels.shape[0] * pixels.shape[1])
-    tifffile.imwrite(
-        file,
-        pixels,
-        photometric="rgb" if samples > 2 else "minisblack",
-        planarconfig="contig",
-        extrasamples=["unassalpha"] if samples in (2, 4) else [],
-        metadata=None,
-    )
-    return io.BytesIO(file.getvalue())
+    photometric = "rgb" if samples > 2 else "minisblack"
+    extra: Any = {"extrasamples": ["unassalpha"] if samples in (2, 4) else [], "metadata": None}
+    tifffile.imwrite(file, pixels, photometric=photometric, planarconfig="contig", **extra)
+    file.seek(0)
+    return file

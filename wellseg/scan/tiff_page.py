@@ -35,6 +35,7 @@ OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
 EXPANSION = 2**16  # by any compression but fax: bytes that one byte of a file becomes
 MAX_BAND_BYTES = 2**31
 SPILL_PIXELS = 2**25  # fax strips above lie in a temporary file: some hold a whole log
+CONVERT = "convert it, as with magick SCAN -colorspace sRGB"
 PART_BYTES = 2**22  # an uncompressed page in one strip is read in parts of about so many
 
 
@@ -73,10 +74,8 @@ class TiffPage:
             or page.dtype is None
         ):
             what = f"compression {self._compression}, photometric {self._photometric}"
-            tool = "convert it, as with magick SCAN -colorspace sRGB -depth 8 NEW.tif"
-            raise ScanError(
-                f"{what}, {self._samples} samples of {self._bits} bits: not supported; {tool}"
-            )
+            samples = f"{self._samples} samples of {self._bits} bits"
+            raise ScanError(f"{what}, {samples}: not supported; {CONVERT} -depth 8 NEW.tif")
         self._planes = self._samples if page.planarconfig == 2 else 1
         self._across = -(-self.columns // self._segment_columns)
         samples_in_row = self._segment_columns * self._samples // self._planes
