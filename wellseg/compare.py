@@ -90,11 +90,8 @@ SIZES = {
 
 
 def compare(config: CompareConfig) -> None:
-    """Run, or go on with, the comparison; write and print the report.
-
-    Raises ValueError, ScanError: a data set or an --out that cannot be used. OSError: another
-    run is at work in --out.
-    """
+    """Run, or go on with, the comparison; write and print the report. Raises ValueError, ScanError:
+    a data set or an --out that cannot be used. OSError: another run is at work in --out."""
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint

@@ -112,10 +112,8 @@ def evaluate(config: EvaluateConfig) -> int:
 
 def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[LogFiles], Any]:
     """Give the function that makes the mask of a log, or reads it: an array (rows, columns), the
-    probability of curve as float32, or bool.
-
-    Raises ValueError: no such weights or device, or a mask of --masks is missing or does not fit.
-    """
+    probability of curve as float32, or bool. Raises ValueError: no such weights or device, or a
+    mask of --masks is missing or does not fit."""
     if config.masks is not None:
         from wellseg.training.masks import check_size, read_mask
 

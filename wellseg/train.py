@@ -42,7 +42,7 @@ def train(
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, is_scored, make_trainer, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -91,9 +91,10 @@ def train(
             trainer.validate(segmenter, loaders[1], verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
-        ended = resumed and not segmenter.free_bytes and trainer.world_size == 1
-        if ended and not is_scored(earlier, config.steps):  # Ctrl-C in the last validation
-            trainer.validate(segmenter, loaders[1], verbose=False)
+        if resumed and not segmenter.free_bytes and trainer.world_size == 1:  # no step was left
+            scored = [int(row["step"]) for row in earlier if row.get("val/dice")]
+            if config.steps - 1 not in scored:  # Ctrl-C in the last validation
+                trainer.validate(segmenter, loaders[1], verbose=False)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         if not segmenter.free_bytes:  # before the first step
             raise KeyboardInterrupt from None
@@ -109,10 +110,8 @@ def train(
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
-    """What a run goes on with otherwise than it was begun.
-
-    now, told: all options, as config.yaml has them. network: what the checkpoint is of. Raises
-    ValueError for what cannot change."""
+    """What a run goes on with otherwise than it was begun. now, told: all options, as config.yaml
+    has them. network: what the checkpoint is of. Raises ValueError for what cannot change."""
     begun = f"{now['out']} was begun with"
     if json.dumps(network) != json.dumps(now["model"]):
         how = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
@@ -138,9 +137,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
 
 def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> ModelConfig:
     """The network of --weights, with the norm and the momentum that are asked for.
-
-    Raises ValueError where another option asks for another network.
-    """
+    Raises ValueError where another option asks for another network."""
     if config.weights is None:
         return config.model
     theirs = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))

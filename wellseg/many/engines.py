@@ -156,9 +156,7 @@ def _hand_out(
 def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
     """In worker processes, as many as the options say or cores and memory allow. One that dies
     (killed for want of memory, a decoder that crashes) costs its scan alone and is replaced.
-
-    Raises ValueError for what is wrong with all scans.
-    """
+    Raises ValueError for what is wrong with all scans."""
     settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
     # and typing.py there shadows Python's (opencv/opencv#28766).
@@ -230,9 +228,7 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
     """On a Ray cluster, whose machines have the weights each and a file system in common, or read
     and write URLs. A task whose worker or machine is lost is handed out again.
-
-    Raises ValueError: no Ray, no cluster, or weights and options that no worker takes.
-    """
+    Raises ValueError: no Ray, no cluster, or weights and options that no worker takes."""
     try:
         import ray
 

@@ -23,9 +23,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel comput
 
 class Screen(Progress):
     """Prints a line for each scan that ended, and how far all are, weighed by their bytes.
-
-    done: how many were done before. look_at: ending of the result that a person is pointed to.
-    """
+    done: how many were done before. look_at: ending of the result that a person is pointed to."""
 
     def __init__(self, tasks: Sequence[Task], done: int, look_at: str = ".overlay.png") -> None:
         console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -65,11 +63,9 @@ def write_summary(
     look_at: str,
     say: Callable[[str], None] | None = None,
 ) -> bool:
-    """Write both files, whole; whether they could be written.
-
-    folder: path or URL of the results; None: no files. look_at: ending of the result that the page
-    leads to. say: when all is over, takes why one cannot be written (it is open in Excel, perhaps).
-    """
+    """Write both files, whole; whether they could be written. folder: path or URL of the results;
+    None: no files. look_at: ending of the result that the page leads to. say: when all is over,
+    takes why one cannot be written (it is open in Excel, perhaps)."""
     written = True
     if folder is None:
         return written

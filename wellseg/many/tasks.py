@@ -31,16 +31,12 @@ KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan, now or in an earlier run; the next one tries again what failed.
-
-    reason: why, or what else one should know. known: by the words of `KNOWN`. disk_full: nothing
-    more can be written.
-    """
+    """What became of one scan, now or in an earlier run; the next one tries again what failed."""
 
     status: Literal["done", "failed", "waiting", "elsewhere", "not read"]
-    reason: str = ""
-    known: Mapping[str, Any] = field(default_factory=dict)
-    disk_full: bool = False
+    reason: str = ""  # why, or what else one should know
+    known: Mapping[str, Any] = field(default_factory=dict)  # by the words of `KNOWN`
+    disk_full: bool = False  # nothing more can be written
 
 
 class Settings(NamedTuple):

@@ -29,14 +29,11 @@ from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-TILE_ROWS, TILE_COLUMNS = 1024, 4096
-"""Of the file, not of the scan: reduced tiles show SMALL times as many rows and columns."""
+TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
 SMALL = 4
-LEAST = 8
-"""Probabilities of less than LEAST / 255 are stored as 0, which saves half of the bytes."""
+LEAST = 8  # probabilities of less than LEAST / 255 are stored as 0, which saves half of the bytes
 THUMB_COLUMNS, THUMB_ROWS = 268, 168
-LINES, CELLS = 1000, 64
-"""Of the map: about so many lines at most from top to bottom, of so many cells each."""
+LINES, CELLS = 1000, 64  # of the map: about so many lines at most, of so many cells each
 PLACE_ROWS, PLACES = 256, 24
 DOUBT_FROM, DOUBT_TO = 0.2, 0.8
 """Pixels are in doubt where the probability of a curve lies between the two. Sure curves have

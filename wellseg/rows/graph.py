@@ -35,19 +35,16 @@ class Rule:
     Output row r depends on the input rows from (r * down - offset - before) // up to
     (r * down - offset + after) // up. They may lie beyond the edges of the image: there, rows of
     ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead.
-
-    run: from the inputs' rows to output rows.
-    work: for each output value, in multiply-adds of a convolution.
     """
 
-    run: Callable[..., Tensor]
+    run: Callable[..., Tensor]  # from the inputs' rows to output rows
     down: int = 1
     up: int = 1
     offset: int = 0
     before: int = 0
     after: int = 0
     fill: float | None = None
-    work: float = VALUE_WORK
+    work: float = VALUE_WORK  # for each output value, in multiply-adds of a convolution
 
     def rows_in(self, start: int, stop: int) -> Rows:
         """The input rows that ``run`` must be given for output rows [start, stop)."""

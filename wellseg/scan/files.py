@@ -122,10 +122,8 @@ def expand(place: str) -> list[str]:
 
 def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
     """Whether that is a folder; the files below it, sorted by name; of a file, itself.
-
     wanted: tells by a name, and by whether it is a folder's, what to look at. Links to folders are
-    not followed. Raises ValueError, naming what is not there or cannot be looked into.
-    """
+    not followed. Raises ValueError, naming what is not there or cannot be looked into."""
     fs, root = _filesystem(place)
     found = []
     try:
@@ -221,9 +219,7 @@ def claim(task: Task) -> Iterator[bool]:
 @contextmanager
 def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
     """The task on this machine: behind URLs, its scan and results in a temporary folder meanwhile.
-
-    When the block ends well, results that belong behind a URL are there, the report last.
-    """
+    When the block ends well, results that belong behind a URL are there, the report last."""
     if not is_url(task.scan) and not is_url(task.stem):
         yield task
         return

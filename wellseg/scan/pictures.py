@@ -33,10 +33,8 @@ def to_gray(pixels: Gray) -> Gray:
 
 def to_channels(pixels: Gray) -> Gray:
     """What a network sees: uint8 (1, rows, columns) of gray, (3, rows, columns) of RGB.
-
     The first is `to_gray`. Of RGB, the others are how much more red there is than green, and more
-    of both than blue: half the difference, 128 where there is none (opponent colours).
-    """
+    of both than blue: half the difference, 128 where there is none (opponent colours)."""
     if pixels.ndim == 2:
         return pixels[None]
     differences = np.array([[0.5, -0.5, 0, 128], [0.25, 0.25, -0.5, 128]])
@@ -62,9 +60,7 @@ def is_sideways(orientation: int) -> bool:
 
 def upright(pixels: Gray, orientation: int) -> Gray:
     """From rows as stored to rows as a person sees them: a view of `pixels`, (rows, columns, ...).
-
-    orientation: the TIFF tag, 1 to 8; it says where the first row and column lie in the picture.
-    """
+    orientation: the TIFF tag, 1 to 8; it says where the first row and column lie in the picture."""
     if is_sideways(orientation):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):  # the first row, or column, lies at the bottom

@@ -46,9 +46,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:
     """Pages of a file beside the one that `open_scan` takes: scans of their own, and the rest:
     reduced copies, thumbnails and masks, by their tags or size. From 0; reads tags only.
-
-    Raises ScanError as `open_scan` does; a page that is named here may still be damaged.
-    """
+    Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
     with open_scan(path) as largest:
         others = [number for number in range(largest.pages) if number != largest.page]
         own = [number for number in others if _is_own_scan(largest._tiff_pages[number], largest)]

@@ -228,10 +228,8 @@ def decode_fax(
     data: bytes, rows: int, columns: int, compression: int, t4_options: int = 0
 ) -> tuple[NDArray[np.bool_], str]:
     """Decode a strip or tile: (good rows, columns), True in a black run; what is wrong below.
-
     t4_options: the tag of that name, for Group 3. The codes of a row refer to the row above: none
-    below a damaged one can be trusted. Raises ScanError without room for a temporary file.
-    """
+    below a damaged one can be trusted. Raises ScanError without room for a temporary file."""
     possible = min(rows, 8 * len(data))  # a row takes one bit at least
     tags = (columns, compression, t4_options)
     pixels, good, at_mark = _decode(data, possible, *tags)

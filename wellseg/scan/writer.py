@@ -64,9 +64,7 @@ def write_picture(
     path: str | os.PathLike[str], pixels: Gray, *, dpi: int, bilevel: bool = False
 ) -> None:
     """Write a picture as one TIFF: uint8 gray (rows, columns), 0 ink to 255 paper, or RGB.
-
-    bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing.
-    """
+    bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing."""
     stored, photometric = pixels, "rgb" if pixels.ndim == 3 else "minisblack"
     if bilevel and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
         stored, photometric = pixels == 0, "miniswhite"

@@ -36,15 +36,13 @@ class IdentityScores:
     over the mean of printed and followed ones (Ristani et al. 2016); 1 if there are neither."""
     curves: int
     whole: int
-    touches: Counter[str]
-    """crossings and bounces of two printed curves; how many are ... right: both go through."""
+    touches: Counter[str]  # crossings and bounces of printed curves; ... right: both go through
     edits: int  # cuts, joins and deletions that would turn the followed curves into the printed
     depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
     """Of each printed curve: variance over mean square error, where nothing follows interpolated;
     at most MOST_DB, 0 if nothing follows it at all."""
-    error_px: list[float]
-    """Of each row that is followed: columns from the followed to the printed centre, or span."""
+    error_px: list[float]  # of each row followed: columns off the printed span, 0 within it
     dpi: float
 
 
@@ -139,9 +137,7 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
 
 def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> Counter[str]:
     """How many times two printed curves meet and part, crossing or not, and are followed right.
-
-    hit: (printed, followed curves, rows).
-    """
+    hit: (printed, followed curves, rows)."""
     count = Counter[str]()
     for one, other in combinations(range(len(low)), 2):
         gap = np.maximum(low[one] - high[other], low[other] - high[one])

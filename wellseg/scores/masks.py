@@ -19,8 +19,7 @@ from wellseg.scores import FALSE, HEADINGS
 
 Mask = NDArray[np.bool_]
 
-TALL_ROWS = 50
-"""Where only a mask is there, a connected piece of its centreline as tall as that is a curve."""
+TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall as that is a curve
 NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))  # what is within 3 px
 
 
@@ -34,10 +33,8 @@ class Scores:
     """
 
     has_curves: bool
-    precision: float
-    """Of the predicted centreline within 3 px of a true stroke."""
-    recall: float
-    """Of the true centreline within 3 px of a predicted pixel."""
+    precision: float  # of the predicted centreline within 3 px of a true stroke
+    recall: float  # of the true centreline within 3 px of a predicted pixel
     f1_at_3px: float  # harmonic mean of precision and recall
     dice: float  # overlap of the strokes' areas, 2 |P and T| / (|P| + |T|)
     iou: float  # overlap of the strokes' areas, |P and T| / |P or T|
@@ -45,14 +42,10 @@ class Scores:
     """Harmonic mean of the two skeletons' shares inside the other's strokes: Shit et al., "clDice -
     a novel topology-preserving loss function for tubular structure segmentation", CVPR 2021, eq. 1
     and 2, with hard skeletons."""
-    curves: int
-    """Those of a label, else pieces of the true centreline, TALL_ROWS and taller."""
-    whole_curves: float
-    """Of the curves, those of whose length 95 % are found, within 3 px of a predicted pixel."""
-    half_curves: float
-    """Of the curves, those of whose length half is found."""
-    false_centreline_px_per_row: float
-    """Predicted centreline off any true stroke, pixels by scored rows."""
+    curves: int  # those of a label, else pieces of the true centreline, TALL_ROWS and taller
+    whole_curves: float  # of the curves, those with a recall of 0.95 and more
+    half_curves: float  # of the curves, those with a recall of 0.5 and more
+    false_centreline_px_per_row: float  # predicted off any true stroke, pixels by scored rows
 
     @property
     def by_name(self) -> dict[str, float]:

@@ -111,9 +111,7 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
 
 def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
     """Of each norm and mode the rate with the best mean F1@3px of the validation logs.
-
-    Of rates with the most seeds alone: at the others a run diverged or is not done yet.
-    """
+    Of rates with the most seeds alone: at the others a run diverged or is not done yet."""
     f1 = defaultdict(list)
     for row in rows:
         if row["set"] == "validation" and "f1" in row:
@@ -124,9 +122,7 @@ def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
 
 def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     """A difference in words, paired by seed and log, with Student's 95 % interval over seeds.
-
-    first, second: scores by (seed, log).
-    """
+    first, second: scores by (seed, log)."""
     from scipy import stats
 
     by_seed = defaultdict(list)

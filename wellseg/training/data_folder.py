@@ -24,17 +24,14 @@ MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 @dataclass(frozen=True)
 class LogFiles:
-    """One log of a data set: its image's file name without suffix, the scan, and its truth.
+    """One log of a data set: the scan, and its truth."""
 
-    split: train, val or test. kind: as split.csv says ("bilevel", "colour", ...), or "".
-    """
-
-    name: str
+    name: str  # the image's file name without suffix
     image: Path
     mask: Path
-    split: str
+    split: str  # train, val or test
     well: str
-    kind: str = ""
+    kind: str = ""  # as split.csv says: bilevel, colour ...
     label: Path | None = None
 
 
@@ -78,10 +75,8 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
 
 def split_wells(wells: Collection[str]) -> dict[str, str]:
     """Divide wells into about 80 % train, 10 % val and 10 % test, by their names alone.
-
     A well's place is its sha1 as a number in [0, 1): val below 0.1, test below 0.2, else train.
-    Adding logs moves no well, but that the last is always train, and the first of several val.
-    """
+    Adding logs moves no well, but that the last is always train, and the first of several val."""
     splits: dict[str, str] = {}
     places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
     for digest in sorted(places):
@@ -100,10 +95,8 @@ def drawn_name(preset: str, seed: int, number: int) -> str:
 
 def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
-
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
-    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder.
-    """
+    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder."""
     found = _visible_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
     masks = {path.stem: path for path in found}

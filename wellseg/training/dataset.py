@@ -100,9 +100,7 @@ def pick_crop(
     truth: NDArray[np.uint8], crop_rows: int | None, draws: np.random.Generator
 ) -> tuple[int, int]:
     """Rows [start, stop) of a crop of a mask, or of all of it where it has no more.
-
-    A crop is the likelier the more scored rows it holds: one without any would teach nothing.
-    """
+    A crop is the likelier the more scored rows it holds: one without any would teach nothing."""
     if crop_rows is None or crop_rows >= len(truth):
         return 0, len(truth)
     above = np.cumsum(np.pad((truth != 128).any(axis=1), (1, 0)))
@@ -143,9 +141,7 @@ def open_logs(
 ) -> tuple[Samples, Samples, list[str]]:
     """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
     keep: which weights the run keeps; the best ones need logs enough to choose by.
-
-    Raises ValueError: masks that cannot be used, a split without curves.
-    """
+    Raises ValueError: masks that cannot be used, a split without curves."""
     as_they_are = replace(options, crop_rows=None, augment=False)
     train = Samples(seed, options, options.count)
     val = Samples(seed + VALIDATION_SEED, as_they_are, options.val_count)

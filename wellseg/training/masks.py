@@ -26,9 +26,7 @@ NAMED = 10  # of masks with a fault
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
-
-    Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read.
-    """
+    Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read."""
     mask = np.concatenate(list(_read_blocks(path)))
     _check_values(path, _count_values(mask))
     return mask
@@ -69,10 +67,8 @@ def check_size(mask: Path, image: Path) -> None:
 
 def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, NDArray[np.int64]]:
     """Read every mask once; gives the counts of its 256 values, by the logs' names.
-
     on_error: stop takes what cannot be read for a fault; skip leaves it out of the answer.
-    Raises ValueError, which names the masks that cannot be used, and says why.
-    """
+    Raises ValueError, which names the masks that cannot be used, and says why."""
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
     unread = {name: it for name, it in found.items() if isinstance(it.exception(), ScanError)}

@@ -167,11 +167,6 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     return path, step
 
 
-def is_scored(metrics: list[dict[str, str]], steps: int) -> bool:
-    """Whether the rows of metrics.csv have a validation after the last of so many steps."""
-    return any(row.get("val/dice") and int(row["step"]) == steps - 1 for row in metrics)
-
-
 def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv up to its checkpoint: CSVLogger begins the file anew."""
     if not path.exists():
