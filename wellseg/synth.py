@@ -15,7 +15,6 @@ from pathlib import Path
 from wellseg.cli import program
 from wellseg.net.options import at_least
 from wellseg.scan.atomic import write_csv, write_file
-from wellseg.training.data_folder import drawn_name
 from wellseg.training.options import Preset
 
 NOTE = "corpus.json"
@@ -60,7 +59,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0
     for number, split in splits.items():  # each is a well of its own
-        name = drawn_name(preset, seed, number)
+        name = f"{preset}{seed}-{number:06d}"
         kind = kind_of(seed, number, preset)
         lines.append({"name": name, "split": split, "well": name, "kind": kind})
         if not (out / "images" / f"{name}.tif").exists():

@@ -101,9 +101,7 @@ def mask_scan(
         Path(task.stem + ".json").unlink(missing_ok=True)
         if not same:  # what an earlier run left does not hold for another mask than it had
             firsts = {flag: Path(task.stem + of[0]) for flag, of in MADE_OF_MASK.items()}
-            there = [
-                f for f, path in firsts.items() if path.exists() and not files.is_foreign(path)
-            ]
+            there = [f for f, it in firsts.items() if it.exists() and not files.is_foreign(it)]
             if gone := [f"--{flag}" for flag in there if not getattr(config, flag)]:
                 notes.append(f"what {' '.join(gone)} made of the former mask is removed")
             if "probability" in there:

@@ -88,11 +88,6 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     return splits
 
 
-def drawn_name(preset: str, seed: int, number: int) -> str:
-    """What a drawn log is called: "quick0-000012"."""
-    return f"{preset}{seed}-{number:06d}"
-
-
 def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside

@@ -24,7 +24,7 @@ from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
 from wellseg.scan.reader import open_scan
 from wellseg.training.augment import augment
-from wellseg.training.data_folder import LogFiles, drawn_name, list_logs
+from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, read_mask
 from wellseg.training.options import DataConfig
 
@@ -80,7 +80,7 @@ class Samples(Dataset[Sample]):
             if medium != "all":  # 64 logs are never all of the other one
                 near = range(64 * number, 64 * (number + 1))
                 number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
-            name = drawn_name(preset, self.seed, number)
+            name = f"{preset}{self.seed}-{number:06d}"
             image, truth, _ = draw_log(self.seed, number, preset)
             start, stop = pick_crop(truth, options.crop_rows, draws)
             image = image[start:stop]

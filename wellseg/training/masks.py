@@ -34,7 +34,6 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
-
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
     the same strokes put together in "whole", of whose path "starts" tells where a piece begins that
     no stroke joins to the one before. Raises ValueError for another file.
