@@ -74,7 +74,6 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
 
 def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     """Leave a note of what a folder is for, or find that very note in it.
-
     Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
     """
     path, text = folder / note, json.dumps(about, indent=1)

@@ -1,7 +1,5 @@
 """BatchNorm, the legacy v1 layer."""
 
-from typing import Any
-
 import torch
 import torch.distributed
 import torch.nn.functional as F
@@ -58,8 +56,12 @@ class BatchNorm(Norm):
             torch.distributed.all_reduce(observed)
             observed /= torch.distributed.get_world_size()
         self.num_batches_tracked += 1
-        share: Any = self.momentum
-        if share == "cumulative":  # no Python number, for which a GPU would have to be waited for
-            share = self.num_batches_tracked.to(observed.dtype).reciprocal()
         for running, new in zip((self.running_mean, self.running_var), observed, strict=True):
-            running.lerp_(new, share)
+            running.lerp_(new, self.share())
+
+    def share(self) -> Tensor:
+        """Weight of the batch just observed in the running statistics."""
+        if self.momentum == "cumulative":
+            # Not a Python number, for which a GPU would have to be waited for.
+            return self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
+        return torch.full_like(self.running_mean[0], float(self.momentum))
