@@ -67,9 +67,11 @@ def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
 
 
 def run(package: Path, *words: object) -> None:
+    """A command of the copy: where Python starts goes before PYTHONPATH."""
+    words = tuple(word.resolve() if isinstance(word, Path) else word for word in words)
     environment = os.environ | {"PYTHONPATH": str(package.resolve())}
     command = [sys.executable, "-m", "wellseg", *map(str, words)]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=package, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def scores(table: Path) -> dict[str, float]:
