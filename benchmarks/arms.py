@@ -1,8 +1,11 @@
-"""What groups of the corpus' ingredients are worth: trainings from nothing without each, on drawn
-logs alone, scored on pages and regions of real scans that were labelled by hand.
+"""What groups of the corpus' ingredients are worth, and what shapes of the network: short trainings
+from nothing, scored on pages and regions of real scans that were labelled by hand.
 
-    python benchmarks/ingredients.py OUT PAGES REGIONS [--steps 1200] [--seeds 0 1]
+    python benchmarks/arms.py corpus OUT PAGES REGIONS [--steps 1200] [--seeds 0 1]
+    python benchmarks/arms.py network OUT PAGES REGIONS
 
+corpus: on drawn logs alone, each training without a group of ingredients. network: on the training
+split of PAGES and as many drawn logs, each training with another network.
 PAGES is made by data/pages/pages.py, of which the validation split is scored; REGIONS is another
 labelled data set. What is done stays done: the same command goes on, and prints the table.
 """
@@ -16,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -51,6 +55,19 @@ WITHOUT = {
 }
 """Edits of recipe.toml, line by line."""
 
+RELEASE = 32, 64, 128, 192, 256, 256
+NETWORKS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "the bundled weights'": ({}, {}),
+    "its whole scans, no windows": ({}, {"window_rows": 0}),
+    "GroupNorm": ({"norm": "group"}, {}),
+    "one stage less": ({"widths": RELEASE[:-1]}, {}),
+    "one stage more": ({"widths": (*RELEASE, 256)}, {}),
+    "half as wide": ({"widths": tuple(width // 2 for width in RELEASE)}, {}),
+    "without colours": ({"colour": False}, {}),
+    "twice as wide": ({"widths": tuple(width * 2 for width in RELEASE)}, {}),
+}
+"""What differs in the network, and how it is scored."""
+
 
 def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
     """The package, its corpus without what the edits take out."""
@@ -68,7 +85,7 @@ def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
 
 def run(package: Path, *words: object) -> None:
     """A command of the copy: where Python starts goes before PYTHONPATH."""
-    words = tuple(word.resolve() if isinstance(word, Path) else word for word in words)
+    words = tuple(w.resolve() if isinstance(w, Path) else w for w in words)
     environment = os.environ | {"PYTHONPATH": str(package.resolve())}
     command = [sys.executable, "-m", "wellseg", *map(str, words)]
     subprocess.run(command, cwd=package, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -85,30 +102,68 @@ def scores(table: Path) -> dict[str, float]:
     return {kind: fmean(of) for kind, of in f1.items()} | ({"false": fmean(false)} if false else {})
 
 
+def slug(name: str) -> str:
+    return re.sub(r"\W+", "-", name).strip("-")
+
+
+Arm = tuple[str, Path, str, dict[str, object], dict[str, object]]
+
+
+def corpus_arms(options: argparse.Namespace) -> Iterator[Arm]:
+    """Name, package, where the training goes, its options, options of scoring."""
+    for name, edits in WITHOUT.items():
+        package = options.out / slug(name)
+        copy_without(edits, package)
+        yield name, package, ".", {}, {}
+
+
+def network_arms(options: argparse.Namespace) -> Iterator[Arm]:
+    package = options.out / "package"
+    copy_without([], package)
+    for name, (network, scoring) in NETWORKS.items():
+        words = {f"model.{option}": value for option, value in network.items()}
+        data = {"data.root": options.pages, "data.drawn_share": 0.5}
+        yield name, package, slug(str(network)), data | words, scoring
+
+
+def as_words(options: dict[str, object]) -> Iterator[object]:
+    for name, value in options.items():
+        yield f"--{name}"
+        yield list(value) if isinstance(value, tuple) else value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("arms", choices=("corpus", "network"))
     for name in ("out", "pages", "regions"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
-    print("| without | pages, 1-bit | pages, colour | regions, 1-bit | regions, colour | false |")
+    shared: dict[str, object] = {
+        "data.preset": "train", "data.crop_rows": 512, "data.val_count": 2,
+        "model.widths": RELEASE, "model.colour": True, "model.norm": "instance",
+        "optim.lr": 2e-3, "keep": "last", "steps": options.steps, "val_every": options.steps,
+    }  # fmt: skip
+    if options.arms == "corpus":
+        del shared["model.widths"]  # the default network, which learns faster
+    print("| arm | pages, 1-bit | pages, colour | regions, 1-bit | regions, colour | false |")
     print("|---|---|---|---|---|---|")
-    for name, edits in WITHOUT.items():
-        package = options.out / re.sub(r"\W+", "-", name)
-        copy_without(edits, package)
+    for name, package, where, training, scoring in (
+        corpus_arms(options) if options.arms == "corpus" else network_arms(options)
+    ):
         found = []
         for seed, data in product(options.seeds, (options.pages, options.regions)):
-            trained = package / f"seed-{seed}"
-            weights, table = trained / "model.safetensors", trained / data.name
+            trained = package / where / f"seed-{seed}"
+            weights = trained / "model.safetensors"
+            table = trained / (data.name + "".join(f"-{o}-{v}" for o, v in scoring.items()))
             if not weights.exists():
-                words = ["--data.preset", "train", "--data.crop_rows", 512, "--data.val_count", 2]
-                words += ["--model.colour", "true", "--optim.lr", 2e-3, "--keep", "last"]
-                words += ["--steps", options.steps, "--val_every", options.steps]
-                run(package, "train", *words, "--seed", seed, "--out", trained)
+                words = as_words(shared | training | {"seed": seed, "out": trained})
+                run(package, "train", *words)
             if not (table / "scores.csv").exists():
                 split = ["--split", "val"] if data == options.pages else []
-                run(package, "evaluate", data, *split, "--weights", weights, "--out", table)
+                words = as_words({"weights": weights, "out": table} | scoring)
+                run(package, "evaluate", data, *split, *words)
             found.append(scores(table / "scores.csv"))
         pages, regions = found[::2], found[1::2]
         means = [fmean(one[kind] for one in of) for of in (pages, regions) for kind in found[0]
