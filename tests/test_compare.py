@@ -145,7 +145,9 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
 def test_another_size_needs_another_folder(done, tiny, capsys):
     with pytest.raises(SystemExit, match="2"):
         compare.main(["--out", str(done), "--steps", "5"])
-    assert "name another folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{done} has steps {TINY.steps}, not steps 5; " in said
+    assert "name another folder" in said
 
 
 def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):
@@ -244,6 +246,25 @@ def test_each_way_has_the_rate_at_which_it_validates_best_itself():
     assert choose_rates([*rows, *one_diverged]) == chosen
     line = next(line for line in report(rows, ["batch"]) if line.startswith("| batch |"))
     assert line.split(" | ")[1:4] == ["0.001", "0.505", "0.105"]
+
+
+def test_a_best_rate_at_the_edge_of_those_tried_is_told():
+    def ends(f1_of_rates):
+        rows = [
+            row
+            for rate, f1 in f1_of_rates.items()
+            for test_set in ("validation", "test")
+            for row in made_up("batch", "evaluation", rate, test_set, [f1] * 3)
+        ]
+        return [line.strip() for line in report(rows, ["batch"]) if "rate tried" in line]
+
+    assert ends({1e-3: 0.5, 1e-2: 0.6}) == [
+        "batch: best at 0.01, the highest rate tried; add higher ones"
+    ]
+    assert ends({1e-3: 0.6, 1e-2: 0.5}) == [
+        "batch: best at 0.001, the lowest rate tried; add lower ones"
+    ]
+    assert not ends({1e-3: 0.5, 3e-3: 0.6, 1e-2: 0.5}) and not ends({1e-3: 0.5})
 
 
 def test_differences_are_paired_by_seed_and_log_with_students_interval_over_seeds():

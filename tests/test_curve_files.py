@@ -14,7 +14,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
-from wellseg.curves.options import CurveOptions, CurvesConfig, parse_depth
+from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, CurvesConfig, parse_depth
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import ScanError
 from wellseg.scan.writer import MaskWriter
@@ -347,7 +347,7 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert len(read(kept / "log.curves.csv")) > 1000
 
 
-def test_what_is_not_said_now_is_as_predict_was_told(kept):
+def test_what_is_not_said_now_is_as_it_was_said_last(kept):
     told = {"depth": ["0=100", "1500=250"], "depth_unit": "m", "step": 0.25, "tracks": ["60-200"]}
     report = json.loads((kept / "log.json").read_text()) | told | {"curve_rows": "100-900"}
     (kept / "log.json").write_text(json.dumps(report))
@@ -355,15 +355,23 @@ def test_what_is_not_said_now_is_as_predict_was_told(kept):
     for words, step, top in (
         (["--threshold", "0.4"], 0.25, 110),
         (["--step", "0.5"], 0.5, 110),
-        (["--depth", "0=200", "1500=350"], 0.25, 210),
+        (["--depth", "0=200", "1500=350"], 0.5, 210),
+        (["--threshold", "0.5", "--out", str(kept / "other")], 0.5, 210),
     ):
         main([probability, *words])
         las = las_of(kept / "log.las")
         assert (las.well["STEP"].value, las.well["STRT"].unit) == (step, "M")
         assert top <= las.index[0] <= top + 1 and las.params["T1L"].value == 60
         assert {int(line["row"]) for line in read(kept / "log.curves.csv")} <= {*range(100, 901)}
-    main([probability, "--depth_unit", "ft"])
+    main([probability, "--depth_unit", "ft", "--tracks", "40-220"])
     assert las_of(kept / "log.las").well["STRT"].unit == "FT"
+    main([probability, "--depth", "none", "--tracks", "none", "--rows", "none"])
+    las = las_of(kept / "log.las")
+    assert las.well["STRT"].unit == "ROW" and "T1L" not in las.params
+    assert len({int(line["row"]) for line in read(kept / "log.curves.csv")}) > 1500
+    report = json.loads((kept / "log.json").read_text())
+    others = {*OF_ONE_SCAN.values()} - {"depth_unit"}
+    assert report["threshold"] == 0.3 and not report.keys() & others
 
 
 def test_all_of_the_files_are_replaced_or_none(kept, capsys):

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 import wellseg
+from wellseg.card import card
 from wellseg.cli import parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan.reader import open_scan
@@ -79,6 +80,11 @@ def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
         rows = list(csv.DictReader(file))
     scores = [row for row in rows if row.get("val/dice")]
     assert len(scores) == 2 and float(scores[-1]["val/dice"]) > 0.5  # it learns
+    header = read_header(out / "model.safetensors")
+    (kept,) = (row for row in scores if int(row["step"]) == header["training"]["kept_step"] - 1)
+    f1 = float(kept["val/f1_at_3px"])
+    assert header["scores"] == {"validation": {"f1_at_3px": f1}}
+    assert f"| validation |  | {f1:.3f} |" in card("model", header)
     again, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
     assert again.steps == 40 and again.data.root == data_set
 
@@ -391,8 +397,10 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     end = tmp_path / "second" / "model.safetensors"
     torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)
     assert read_header(end)["training"]["kept_step"] == 0
+    f1 = read_header(end)["scores"]["validation"]["f1_at_3px"]
     assert (tmp_path / "second" / "pictures" / "step-000000-well5_a.png").is_file()
     first_row = next(csv.DictReader((tmp_path / "second" / "metrics.csv").open()))
+    assert f1 == float(first_row["val/f1_at_3px"])
     assert first_row["step"] == "0" and float(first_row["val/dice"]) > 0
     # As wellseg evaluate scores these weights on the same log.
     (log,) = list_logs(data_set, "val")

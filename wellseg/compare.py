@@ -124,7 +124,8 @@ def compare(config: CompareConfig) -> None:
     write_csv(out / "results.csv", columns, chain(*rows.values()))
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
-    lines += [*report([row for folder in runs for row in rows[folder]], norms), str(about)]
+    lines += report([row for folder in runs for row in rows[folder]], norms)
+    lines.append(", ".join(f"{name} {value}" for name, value in about.items()))
     write_file(out / "report.md", "\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
 

@@ -49,7 +49,7 @@ class PredictConfig(MaskOptions, CurveOptions):
     jobs: int | None = None
     """Scans side by side on this machine. Default: one for two cores and 1 GB of --memory."""
     threads: int | None = None
-    """Cores that each scan computes on. Default: the machine's over --jobs; with ray 2."""
+    """Cores that each scan computes on. Default: the machine's over --jobs; with ray 1."""
     probability: bool = False
     """Write NAME.probability.tif, too: 8 bits, 255 for certainty. --curves writes it anyway."""
     view: bool = False

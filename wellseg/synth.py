@@ -76,11 +76,13 @@ def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     """Leave a note of what a folder is for, or find that very note in it.
     Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
     """
-    path, text = folder / note, json.dumps(about, indent=1)
+    path, asked = folder / note, json.loads(json.dumps(about))
     if not path.exists():
-        write_file(path, text.encode())
-    elif (found := json.loads(path.read_text("utf-8"))) != json.loads(text):
-        raise ValueError(f"{folder}: holds {found}, not {about}; remove it or name another folder")
+        write_file(path, json.dumps(about, indent=1).encode())
+    elif (found := json.loads(path.read_text("utf-8"))) != asked:
+        other = [name for name in found | asked if found.get(name) != asked.get(name)]
+        was, now = (", ".join(f"{name} {of.get(name)}" for name in other) for of in (found, asked))
+        raise ValueError(f"{folder} has {was}, not {now}; remove it or name another folder")
 
 
 main = program(synth, SynthConfig, "synth", __doc__, "out", "the same command goes on")

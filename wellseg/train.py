@@ -61,8 +61,8 @@ def train(
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
         told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
-        begun = torch.load(resumed, weights_only=True)["hyper_parameters"]["model"]
-        warnings += compare_resumed(plain, told, begun)
+        begun = torch.load(resumed, weights_only=True, map_location="cpu")
+        warnings += compare_resumed(plain, told, begun["hyper_parameters"]["model"])
         plain["weights"] = told["weights"]
         config = replace(config, weights=told["weights"])
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
@@ -76,7 +76,7 @@ def train(
             raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     trainer = make_trainer(config)
     loaders = load(train, val, config.data.workers, trainer)
-    earlier = read_metrics(config.out / "metrics.csv", resumed) if resumed else []
+    earlier = read_metrics(config.out / "metrics.csv", begun["global_step"]) if resumed else []
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
@@ -122,14 +122,11 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
     names = "seed", "steps", "val_every", "keep", "precision", "checkpoint"
-    run = {name: now[name] for name in names}
+    groups = [("", told, {name: now[name] for name in names})]
+    groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
     return [
         f"begun with --{group}{name} {was[name]}, goes on with {value}"
-        for group, was, of in (
-            ("", told, run),
-            ("data.", told["data"], now["data"]),
-            ("optim.", told["optim"], now["optim"]),
-        )
+        for group, was, of in groups
         for name, value in of.items()
         if name not in ("root", "workers") and was.get(name, value) != value
     ]

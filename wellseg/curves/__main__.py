@@ -5,15 +5,17 @@
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
 Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. What is not said now is as
-predict was told.
+predict or this command was told last (NAME.json has it); --depth, --tracks or --rows none: nothing.
 """
 
+import json
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from wellseg.cli import program
-from wellseg.curves.options import ENDING, CurvesConfig
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurvesConfig
+from wellseg.scan.files import REPORT, is_foreign
 
 BAND_PIXELS = 8_000_000
 
@@ -25,7 +27,7 @@ def curves(config: CurvesConfig) -> None:
     from wellseg.curves import las_of
     from wellseg.curves.files import CurveWriter
     from wellseg.results.view import renew_view
-    from wellseg.scan.files import is_foreign
+    from wellseg.scan.atomic import write_file
     from wellseg.scan.reader import open_scan
 
     given = Path(config.probability)
@@ -66,6 +68,10 @@ def curves(config: CurvesConfig) -> None:
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
+    if report and out == given.parent:
+        left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+        told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
+        write_file(given.with_name(name + REPORT), told.encode())
     count = len(writer.shown)
     written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
     print(f"{out / name}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")

@@ -104,9 +104,9 @@ OF_ONE_SCAN["rows"] = "curve_rows"
 
 @dataclass
 class CurvesConfig(CurveOptions):
-    """Curve files again, without the network: what is not said now is as predict was told.
+    """Curve files again, without the network: what is not said now is as it was said last.
 
-    report: of predict, NAME.json; empty without one.
+    report: NAME.json, which remembers; empty without one.
     """
 
     probability: str
@@ -122,7 +122,11 @@ class CurvesConfig(CurveOptions):
     def __post_init__(self) -> None:
         self.report = read_report(self.probability.removesuffix(ENDING) + REPORT)
         for name, said in self.left_to(self.report).items():
-            setattr(self, name, said)
+            if name != "step" or self.depth != ["none"]:
+                setattr(self, name, said)
+        for name in OF_ONE_SCAN:
+            if getattr(self, name) in ("none", ["none"]):
+                setattr(self, name, [] if name in ("depth", "tracks") else None)
         if self.threshold is None:
             self.threshold = self.report.get("threshold")
         try:

@@ -236,7 +236,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
     except (ImportError, ConnectionError) as error:
         needs = "pip install 'wellseg[ray]', and a running cluster (ray start --head, RAY_ADDRESS)"
         raise ValueError(f"--engine ray needs {needs}: {one_line(error)}") from error
-    threads = settings.config.threads or 2
+    threads = settings.config.threads or 1  # side by side none waits for another
     settings = settings._replace(config=replace(settings.config, threads=threads))
     try:
         memory_bytes = parse_bytes(settings.config.memory)

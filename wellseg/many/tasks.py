@@ -79,10 +79,8 @@ def list_tasks(
             instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
         folders += [place] if is_folder else []
-        reason = "convert what holds a log to TIFF"
-        not_read |= {
-            Task(name, join(place, name), name): Outcome("not read", reason) for name in others
-        }
+        outcome = Outcome("not read", "convert what holds a log to TIFF")
+        not_read |= {Task(name, join(place, name), name): outcome for name in others}
         for file in readable:
             scan = join(place, file.name) if is_folder else place
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)

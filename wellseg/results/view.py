@@ -66,8 +66,7 @@ class ViewWriter:
         self._levels = [Strips(TILE_ROWS, rows) for rows in sizes]
         self._written = [0, 0]
         self._jpegs: list[str] = []
-        # Of each strip's beginning: how many curve pixels, and its picture.
-        self._thumbs: list[tuple[int, Gray]] = []
+        self._thumbs: list[tuple[int, Gray]] = []  # of strips' beginnings: curve pixels, picture
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve

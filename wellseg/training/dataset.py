@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -178,17 +178,13 @@ def load(
     train: Samples, val: Samples, workers: int, trainer: Trainer
 ) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
     """Loaders of one log at a time, as no two have the same size."""
+    how: dict[str, Any] = {}
     if workers:
+        how = {"multiprocessing_context": Workers(), "persistent_workers": True}
+        how |= {"num_workers": workers, "worker_init_fn": _begin}
         atexit.register(_end_workers)
-    loader = DataLoader(
-        train,
-        batch_size=None,
-        sampler=VisitSampler(len(train), train.seed, trainer),
-        num_workers=workers,
-        multiprocessing_context=Workers() if workers else None,
-        persistent_workers=workers > 0,
-        worker_init_fn=_begin,
-    )
+    sampler = VisitSampler(len(train), train.seed, trainer)
+    loader = DataLoader(train, batch_size=None, sampler=sampler, **how)
     # In this process: reading a log takes a tenth of the time that evaluating it does.
     return loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])
 

@@ -22,6 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan.atomic import write_file
+from wellseg.scores import F1
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
 from wellseg.weights import save_weights
@@ -163,14 +164,17 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
-        save_weights(path, segmenter.net, {**header, "window_rows": segmenter.net.window_rows})
+        header |= {"window_rows": segmenter.net.window_rows}
+        for row in read_metrics(config.out / "metrics.csv", max(1, step)):
+            if int(row["step"]) == max(0, step - 1) and row.get("val/f1_at_3px"):
+                header["scores"] = {"validation": {F1: float(row["val/f1_at_3px"])}}
+        save_weights(path, segmenter.net, header)
     return path, step
 
 
-def read_metrics(path: Path, checkpoint: Path) -> list[dict[str, str]]:
-    """The rows of a run's metrics.csv up to its checkpoint: CSVLogger begins the file anew."""
+def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
+    """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
     if not path.exists():
         return []
-    step = torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"]
     whole = path.read_text().rpartition("\n")[0]  # a kill or a full disk may have cut the last row
     return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
