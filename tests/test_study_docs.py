@@ -13,13 +13,15 @@ from studies.batch_size_one import (
     docs_words,
     findings,
     measure,
+    measure_tall,
     score,
 )
 from studies.batch_size_one.collect import committed
-from studies.batch_size_one.logs import StudyLog
+from studies.batch_size_one.logs import StudyLog, append_white
 from studies.batch_size_one.page.numbers import of_whole_seeds
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
+from studies.batch_size_one.score import use_momentum
 from studies.batch_size_one.table import Table
 from wellseg.scan.atomic import write_csv
 
@@ -301,9 +303,22 @@ def test_gradients_leave_the_network_as_it_was(net, drawn):
     torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
 
 
+def test_on_the_log_that_running_statistics_are_of_the_core_is_given_them(drawn, monkeypatch):
+    monkeypatch.setattr(measure_tall, "CORE_CHANNELS", 16)
+    net = measure.load(Cell("A", "batch_momenta", 1e-3, 0, 16, widths=(8, 16)), None)
+    with torch.no_grad():
+        net.train()(measure.ink(drawn[0]))
+    use_momentum(net.eval(), 1.0)
+    _, here = measure_tall.with_core(net, drawn[:1])
+    assert here["sd ratio"] == pytest.approx(1, abs=5e-3) and here["distance"] < 1e-3
+    _, white = measure_tall.with_core(net, [append_white(drawn[0], 0.75)])
+    assert abs(white["sd ratio"] - 1) > 0.05 and white["distance"] > 0.05
+
+
 def test_measurements_are_signed_and_read_as_written(tmp_path):
     lines = [{"question": "q", "value": 1 / 3, "x": 2.0, "commit": "abc"}]
     write_csv(tmp_path / "m.csv", measure.COLUMNS, lines)
     (row,) = measure.measured(tmp_path / "m.csv")
     assert row["value"] == "0.33333" and row["commit"] == "abc"
-    assert all(r["commit"] and r["corpus"] and r["machine"] for r in measure.measured())
+    rows = [*measure.measured(), *measure.measured(measure_tall.MEASURED_TALL)]
+    assert all(r["commit"] and r["corpus"] and r["machine"] for r in rows)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from jsonargparse import auto_cli
 
 from studies.batch_size_one import (
@@ -27,6 +28,8 @@ from studies.batch_size_one.collect import committed
 from studies.batch_size_one.docs_parts import difference_said
 from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
 from studies.batch_size_one.findings import CORRECTED, GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.logs import TALL
+from studies.batch_size_one.measure_tall import CORE_CHANNELS, MEASURED_TALL, SHARES
 from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -73,6 +76,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     for name, lines in docs_parts.tables(table).items():
         known[name] = _block(lines) if lines else ""
     known |= docs_parts.sentences(table) | docs_words.sentences(table)
+    known |= _white_paper(measure.measured(MEASURED_TALL))
     return known | _identities() | _shares_before() | _measured(measured)
 
 
@@ -280,6 +284,43 @@ def _measured(rows: list[dict[str, str]]) -> dict[str, str]:
             if noise is not None:
                 known[f"noise {name} {when}"] = f"{noise:.1f}" if math.isfinite(noise) else "∞"
     return known | {"measured on": f"{weights}, {rows[0]['logs']} logs"}
+
+
+def _white_paper(rows: list[dict[str, str]]) -> dict[str, str]:
+    """Of whole logs above white paper: means over seeds."""
+    found: dict[tuple[str, ...], list[float]] = {}
+    for r in rows:
+        asked = r["question"], r["norm"], r["where"], r["quantity"], f"{float(r['x']):g}"
+        found.setdefault(asked, []).append(float(r["value"]))
+    if not found:
+        return {"white": "", "core said": "Not measured yet."}
+    core = "core", "batch"
+    lines = _head("3,200 × 480, white paper below", *map("{:.0%}".format, SHARES))
+    for said, *asked in (
+        ("BatchNorm 0.01, running", "white", "batch", "running", "F1"),
+        ("own (InstanceNorm)", "white", "batch", "own", "F1"),
+        ("GroupNorm", "white", "group", "", "F1"),
+        (
+            f"standard deviations in the core of {CORE_CHANNELS} channels ÷ running ones",
+            *core,
+            "white",
+            "sd ratio",
+        ),
+        (
+            "how far its means lie from the running ones, in running standard deviations",
+            *core,
+            "white",
+            "distance",
+        ),
+    ):
+        cells = (np.mean(found[*asked, f"{share:g}"]) for share in SHARES)
+        lines.append(_line(said, *map("{:.2f}".format, cells)))
+    ends = (
+        f"{np.mean(found[*core, 'rows', 'sd ratio', f'{rows:g}']):.2f} and "
+        f"{np.mean(found[*core, 'rows', 'distance', f'{rows:g}']):.2f} on {rows:,} rows"
+        for rows, _ in list(TALL.values())[1:]
+    )
+    return {"white": _block(lines), "core said": "; ".join(ends)}
 
 
 if __name__ == "__main__":
