@@ -347,7 +347,7 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     assert all(s3.info(path)["LastModified"] == then for path, then in first.items())
     rows = read_summary(s3.cat("archive/masks/summary.csv"))
     assert [row["scan"] for row in rows] == [f"{name}.tif" for name in names]
-    assert {row["status"] for row in rows} == {"done"} and float(rows[0]["ink_share"]) > 0
+    assert {row["status"] for row in rows} == {"done"} and float(rows[0]["curve_share"]) > 0
 
     again = subprocess.run(start, capture_output=True, text=True)
     assert (

@@ -28,7 +28,7 @@ from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
 
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
-HEADER = ["scan", "status", "rows", "columns", "seconds", "ink_share", "doubt_share", "tracks"]
+HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share", "tracks"]
 HEADER += ["dpi", "colour", "pages", "reason"]
 
 
@@ -106,7 +106,7 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     known = {"scan": "deep/c.tif", "status": "done", "rows": "92", "columns": "70", "pages": "1"}
     assert rows["deep/c.tif"].items() >= known.items()
     mask = tifffile.imread(out / "deep" / "c.mask.tif")
-    assert float(rows["deep/c.tif"]["ink_share"]) == pytest.approx((mask > 0).mean(), abs=1e-6)
+    assert float(rows["deep/c.tif"]["curve_share"]) == pytest.approx((mask > 0).mean(), abs=1e-6)
     assert rows["bad.tif"]["reason"] == "not a TIFF, PNG or JPEG: it begins with b'these ar'"
     assert_whole(out)
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
@@ -147,7 +147,8 @@ def test_results_that_are_missing_or_of_other_options_are_made(
     run(scan, "--weights", weights, "--probability")
     assert "done already" in capsys.readouterr().err
     run(scan, "--weights", weights, "--threshold", 0.6)
-    assert not (folder / "a.probability.tif").exists()  # of another mask
+    probability, mask = (tifffile.imread(folder / f"a.{it}.tif") for it in ("probability", "mask"))
+    np.testing.assert_array_equal(probability > 153, mask > 0)  # of the new mask
     assert not (folder / "summary.csv").exists()  # of a single scan
 
 
@@ -246,7 +247,7 @@ def test_names_that_are_not_utf_8(no_pool, tmp_path, weights, capsys):
     assert "no scan" in (tmp_path / "out" / "index.html").read_text()
 
 
-DONE = Outcome("done", known={"rows": 300, "columns": 100, "seconds": 1.0, "ink_share": 0.25})
+DONE = Outcome("done", known={"rows": 300, "columns": 100, "seconds": 1.0, "curve_share": 0.25})
 
 
 def some_tasks(count):
@@ -264,7 +265,9 @@ def test_the_summary_says_what_became_of_each_scan(tmp_path):
     assert summary(tmp_path)["1.tif"]["reason"] == 'it is "bad", and\nold'
     text = (tmp_path / "index.html").read_text()
     assert '"status":"failed"' in text and '"as_of":null' in text
-    line = as_csv({Task("x", "x", "x"): Outcome("done", known={"ink_share": 0.25})}).splitlines()[1]
+    line = as_csv({Task("x", "x", "x"): Outcome("done", known={"curve_share": 0.25})}).splitlines()[
+        1
+    ]
     assert line == b"x,done,,,,0.25,,,,,,"
 
 

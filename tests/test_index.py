@@ -13,7 +13,7 @@ NAMES = (
     "rows",
     "columns",
     "seconds",
-    "ink_share",
+    "curve_share",
     "doubt_share",
     "tracks",
     "dpi",

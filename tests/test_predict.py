@@ -19,6 +19,7 @@ import torch
 from conftest import draw_waves
 
 import wellseg
+from wellseg.curves.__main__ import main as curves_again
 from wellseg.many.engines import run_here
 from wellseg.net.options import parse_bytes
 from wellseg.net.resunet import ResUNet, to_ink
@@ -246,7 +247,7 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
         '"view":"log.html","thumb":"log.view/thumb.jpg"' in scan.with_name("index.html").read_text()
     )
     run(scan, "--weights", weights, "--threshold", 0.6)
-    assert not page.exists() and not scan.with_name("log.view").exists()  # it showed another mask
+    assert '"threshold":0.6' in page.read_text()  # it showed another mask
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.52, 0.47])
@@ -307,10 +308,26 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
         and lasio.read(str(las)).params["T1R"].value == 60
     )
     run(scan, "--weights", weights, "--threshold", 0.6)
-    assert (
-        "what --probability --curves made of the former mask is removed" in capsys.readouterr().err
-    )
-    assert not las.exists() and not list(scan.parent.glob("log.*.csv"))
+    assert "--threshold 0.6, --tracks 10-60" in las.read_text()
+
+
+def test_what_is_there_of_a_mask_is_made_again_with_it(scan, weights, capsys):
+    las, view = scan.with_name("log.las"), scan.with_name("log.html")
+    run(scan, "--weights", weights, "--curves", "--view")
+    run(scan, "--weights", weights, "--curves", "--tracks", "10-60", "--depth", "0=500", "200=520")
+    assert "[[0.0,500.0],[200.0,520.0]]" in view.read_text()
+    run(scan, "--weights", weights, "--view", "--depth", "0=700", "200=720")
+    assert "row 200 = 720 ft" in las.read_text() and '"followed":[{' in view.read_text()
+    run(scan, "--weights", weights, "--threshold", 0.6)
+    assert "--threshold 0.6, --tracks 10-60" in las.read_text()
+    assert '"threshold":0.6' in view.read_text() and "row 200 = 720 ft" in las.read_text()
+    curves_again([str(scan.with_name("log.probability.tif")), "--tracks", "10-70"])
+    assert "--tracks 10-70" in las.read_text() and '"followed":[{' in view.read_text()
+    assert view.read_text().startswith("<!doctype html>\n<html")
+    os.utime(scan, (1, 1))
+    run(scan, "--weights", weights)
+    assert "has changed: say --depth --tracks of it again" in capsys.readouterr().err
+    assert "row 200" not in las.read_text() and "--tracks" not in las.read_text()
 
 
 def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):
@@ -497,8 +514,8 @@ def test_the_summary_of_a_folder_replaces_no_file_of_others(tmp_path, lost, caps
     assert not ended.value.code
 
 
-def test_view_and_curves_stay_while_the_mask_is_the_same(tmp_path):
-    """As the README has them, one after the other; with another threshold they go."""
+def test_view_and_curves_stay_when_others_are_made(tmp_path):
+    """As the README has them, one after the other."""
     scan = tmp_path / "scan.tif"
     tifffile.imwrite(scan, np.full((64, 64), 255, np.uint8))
     there = lambda: {path.name for path in tmp_path.iterdir()}  # noqa: E731
@@ -512,7 +529,7 @@ def test_view_and_curves_stay_while_the_mask_is_the_same(tmp_path):
         assert there() >= kept
     with pytest.raises(SystemExit, match="0"):
         main([str(scan), "--threshold", "0.4"])
-    assert not there() & {"scan.html", "scan.view", "scan.las", "scan.curves.csv"}
+    assert there() >= {"scan.html", "scan.view", "scan.las", "scan.curves.csv"}
     with pytest.raises(SystemExit, match="0"):  # a pattern: the masks of the last time are no scans
         main([str(tmp_path / "*.tif"), "--threshold", "0.4"])
     assert "scan.mask.mask.tif" not in there()
@@ -523,6 +540,7 @@ def test_view_and_curves_stay_while_the_mask_is_the_same(tmp_path):
     [
         (["--depth", "1=100", "64=200"], "--depth of row 64: the scan has 64 rows"),
         (["--tracks", "10-65"], "--tracks to 65: it has 64 columns"),
+        (["--rows", "10-64"], "--rows to 64: the scan has 64 rows"),
     ],
 )
 def test_depths_and_tracks_beyond_the_scan_are_refused(tmp_path, flags, said, capsys):

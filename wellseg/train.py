@@ -66,6 +66,8 @@ def train(
         plain["weights"] = told["weights"]
         config = replace(config, weights=told["weights"])
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
+    if config.resume and not resumed and not quiet:
+        warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     if config.weights and not resumed:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows or 0

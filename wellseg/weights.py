@@ -82,7 +82,9 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = f"the tensors do not fit the network of their header: {str(error).splitlines()[0]}"
+        fault = str(error).splitlines()[0]
+        if isinstance(error, RuntimeError):
+            fault = f"the tensors do not fit the network of their header: {fault}"
         raise ValueError(f"{path}: {fault}") from None
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -35,7 +35,8 @@ def curves(config: CurvesConfig) -> None:
         raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves leaves")
     name = given.name.removesuffix(ENDING)
     report = config.report
-    scan = config.scan or Path(report.get("scan_path", ""))
+    beside = given.parent / str(report.get("scan", ""))  # also where both were moved or copied
+    scan = config.scan or (beside if beside.is_file() else Path(report.get("scan_path", "")))
     limit = 255 * (config.threshold or 0.5)
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +63,8 @@ def curves(config: CurvesConfig) -> None:
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
+    if limit != 255 * report.get("threshold", config.threshold or 0.5):
+        writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:
         print(f"{given.name}: {note}")
     if (page := out / f"{name}.html").exists() and not is_foreign(page):

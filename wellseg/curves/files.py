@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import unicodedata
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -78,9 +79,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 self._said += f", --{flag} {said}"
         self._said += "."
         self._first, stop = options.row_range or (0, rows)
-        self._row, self._stop = 0, min(stop, rows)
+        self._row, self._stop = 0, stop
         if self._first >= rows:
             raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
+        if stop > rows:
+            raise ScanError(f"{scan}: --rows to {stop - 1:,}: the scan has {rows:,} rows")
         if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
         if beyond := [right for _, right in options.track_sides if right > columns]:
@@ -142,7 +145,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 cells += [one.values, points.confidence, points.flags, *(at[rows] for at in depths)]
                 table = np.stack(cells, 1)[~np.isnan(points.column)]
                 lines += len(table)
-                line = f"%d,{name},{one.track or ''},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
+                line = f"%d,{name},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d{form}\n"
                 text = "".join(line % tuple(row) for row in table.tolist()).replace("nan\n", "\n")
                 file.write(text.encode())
             if lines > 2**20:
@@ -194,9 +197,12 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
         paths = [f"{self._stem}{number}.las" for number in numbers]
         for path, log in zip(paths, logs, strict=True):
-            low, high = math.ceil(log.reach[0]), math.floor(log.reach[1])
-            start = min(max(first, low), high)
-            rows = np.arange(start, max(min(last, high), start) + 1)
+            low = max(0, math.ceil(log.reach[0]))
+            high = min(self._size[0] - 1, math.floor(log.reach[1]))
+            rows = np.arange(max(first, low), min(last, high) + 1)
+            if not (len(rows) and kept):
+                rows = np.arange(low, high + 1)
+                self.notes.append(f"{Path(path).name}: no curve in rows {low:,} to {high:,}")
             self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
         there = range(first, last + 1) if depths and kept else ()
         if away := sum(self._options.depth_at(row) is None for row in there):
@@ -230,7 +236,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             if not np.isnan(values).all():
                 table.append(values)
                 las.append_curve(one.shown["name"], [], unit="FRAC", descr=one.shown["about"])
-        las.well["NULL"].value, las.well["WELL"].value = -999.25, Path(self._scan).stem
+        las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = api[0].replace("-", "")
@@ -238,8 +244,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             for side, column in zip(("left", "right"), sides, strict=True):
                 name = f"T{track}{side[0].upper()}"
                 what = f"{side} border of track {track}, median of these rows"
-                las.params[name] = lasio.HeaderItem(name, "PX", round(column, 1), what)
-        notes = [self._said, LAS_NOTE, *self.notes]
+                column = min(max(0.0, round(column, 1)), self._size[1])  # as --tracks takes it
+                las.params[name] = lasio.HeaderItem(name, "PX", column, what)
+        notes = [_ascii(self._said), LAS_NOTE, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
@@ -253,6 +260,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         for row in np.column_stack(table).tolist():
             text.write((line % tuple(row)).replace("       nan", "   -999.25"))
         text.detach()
+
+
+def _ascii(name: str) -> str:
+    """A name as LAS 2.0 takes it: letters without their accents."""
+    return unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
 
 
 def _rows(curve: Curve) -> Indices:

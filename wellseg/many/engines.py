@@ -77,12 +77,17 @@ class Worker:
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
-                # A folder that is masked again keeps the depths of its logs.
-                keeps = report.get("scan_version") == task.version and not self.config.overwrite
-                kept = self.config.left_to(report) if keeps else {}
-                asked = {name: it for name, it in kept.items() if name in self.config.asked}
+                # View and curves that are there become the new mask's, and keep their depths.
+                made: dict[str, Any] = dict.fromkeys(files.made_before(task.stem), True)
+                config = replace(self.config, **made)
+                kept = {} if config.overwrite else config.left_to(report)
+                if kept and report.get("scan_version") != task.version:
+                    flags = " ".join(f"--{name}" for name in kept)
+                    say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
+                    kept = {}
+                asked = {name: it for name, it in kept.items() if name in config.asked}
                 try:
-                    config = replace(self.config, **asked)
+                    config = replace(config, **asked)
                 except (ValueError, TypeError) as error:
                     said = f"{task.stem}{REPORT} says of this scan: {one_line(error)}"
                     raise ValueError(f"{said}; say it anew, or --overwrite") from None

@@ -23,9 +23,8 @@ from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_k
 from wellseg.weights import read_header, weights_path
 
 READERS = 16  # of small files at once: on a network each takes long and little
-KNOWN = {name: name for name in ("rows", "columns", "seconds")}
-KNOWN |= {"ink_share": "curve_share", "doubt_share": "doubt_share", "tracks": "tracks_found"}
-KNOWN |= {"dpi": "dpi", "colour": "kind", "pages": "pages"}
+KNOWN = {name: name for name in ("rows", "columns", "seconds", "curve_share", "doubt_share")}
+KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
 
 
@@ -68,8 +67,7 @@ def list_tasks(
     not_read: dict[Task, Outcome] = {}
     folders = []
     places = [place for pattern in scans for place in files.expand(pattern)]
-    if len(places) > 1:  # *.tif has the masks of the last time, too; who names one alone means it
-        places = [place for place in places if not place.endswith(RESULTS)]
+    places = [place for place in places if not place.endswith(RESULTS)]  # *.tif has them, too
     for given in places:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place, _is_wanted)
@@ -86,7 +84,7 @@ def list_tasks(
             stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)
             tasks.setdefault(scan, Task(file.name, scan, stem, file.version, file.size_bytes))
     if not tasks and not not_read:
-        raise ValueError(f"{scans[0]}: only masks of wellseg, no scan")
+        raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
@@ -141,7 +139,10 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
     """The other scan, if it is still there, that the report where the task's is to go is of: a.tif
     for a.png, or the a.tif of another folder; else ""."""
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
+    beside = os.path.splitext(own)[0] == files.absolute(task.stem)  # both were copied
     if other in ("", own) or not files.exists(other):
+        return ""
+    if beside and report.get("scan") == os.path.basename(own):
         return ""
     with suppress(OSError):  # behind URLs
         return "" if os.path.samefile(own, other) else other

@@ -18,17 +18,16 @@ from torch import nn
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.device import resident_bytes
-from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter, remove_view
+from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, write_file
-from wellseg.scan.files import MADE_OF_MASK, OF_THE_MASK, REPORT, Task, read_report
+from wellseg.scan.files import REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
-OF_CURVES = "curves", "tracks_found"  # what `CurveWriter.quality` says
 SIDEWAYS = 1e-4  # a page of a smaller share of curve, and wider than tall, may lie on its side
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_PIXELS = 40_000_000
@@ -53,7 +52,7 @@ def mask_scan(
     started = time.monotonic()
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
-    same = _make_room(task.stem, config, options)
+    _make_room(task.stem, config)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -98,15 +97,8 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(picture, mask, probability)
-        Path(task.stem + ".json").unlink(missing_ok=True)
-        if not same:  # what an earlier run left does not hold for another mask than it had
-            firsts = {flag: Path(task.stem + of[0]) for flag, of in MADE_OF_MASK.items()}
-            there = [f for f, it in firsts.items() if it.exists() and not files.is_foreign(it)]
-            if gone := [f"--{flag}" for flag in there if not getattr(config, flag)]:
-                notes.append(f"what {' '.join(gone)} made of the former mask is removed")
-            if "probability" in there:
-                firsts["probability"].unlink()
-            remove_view(Path(task.stem + ".html"))
+        Path(task.stem + REPORT).unlink(missing_ok=True)
+        if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
@@ -126,21 +118,20 @@ def mask_scan(
         **{name: getattr(scan, name) for name in OF_THE_SCAN},
         "curve_share": curve_px / (scan.rows * scan.columns),
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
-        **(curves.quality() if curves else {k: same[k] for k in OF_CURVES if k in same}),
+        **(curves.quality() if curves else {}),
         **left_out,
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
     }
-    write_file(task.stem + ".json", json.dumps(report, indent=1).encode())
+    write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
 
 
-def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> dict[str, Any]:
-    """Make the folder of the results; gives the report of those that are there if they are of the
-    same mask, else {}. Raises ValueError or OSError where a result is not ours, or open in another
-    program."""
+def _make_room(stem: str, config: PredictConfig) -> None:
+    """Make the folder of the results. Raises ValueError or OSError where one that is there is not
+    ours, or open in another program."""
     Path(stem).parent.mkdir(parents=True, exist_ok=True)
     # A mask may have been corrected by hand.
     asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
@@ -149,7 +140,6 @@ def _make_room(stem: str, config: PredictConfig, options: dict[str, Any]) -> dic
     earlier = read_report(stem + REPORT)
     if earlier and "rows" not in earlier:
         raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
-    return earlier if all(earlier.get(name) == options[name] for name in OF_THE_MASK) else {}
 
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:

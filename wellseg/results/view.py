@@ -196,7 +196,7 @@ def renew_view(page: Path, **new: Any) -> None:
     before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
     if mark:
         data, end = json.JSONDecoder().raw_decode(rest)
-        write_file(page, (before + mark + _inline(data | new) + rest[end:]).encode())
+        write_file(page, (before + mark + str(_inline(data | new)) + rest[end:]).encode())
 
 
 def remove_view(page: Path) -> None:

@@ -27,11 +27,9 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"
-OF_THE_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS
-"""In the report: while they are the same, the mask is, and what else was made of it holds."""
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
-    "view": (".view", ".html"),
+    "view": (".html", ".view"),
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
 """By the option that asks for it. Where the first is there, the others are not someone else's."""
@@ -74,6 +72,12 @@ def is_foreign(path: str | os.PathLike[str]) -> bool:
         begin = file.read(1 << 16)
         return begin != b"" and not any(mark in begin for mark in OURS)
     return False
+
+
+def made_before(stem: str) -> list[str]:
+    """Options by which results were made that are there, and are wellseg's."""
+    firsts = {flag: stem + ends[0] for flag, ends in MADE_OF_MASK.items()}
+    return [flag for flag, path in firsts.items() if exists(path) and not is_foreign(path)]
 
 
 def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
@@ -240,15 +244,13 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, report = _filesystem(task.stem + REPORT)
-        if earlier := read_report(task.stem + REPORT):  # does not hold any more
+        if read_report(task.stem + REPORT):  # does not hold any more
             fs.rm_file(report)
-            new, stem = read_report(here.stem + REPORT), report.removesuffix(REPORT)
-            is_same = all(earlier.get(name) == new.get(name) for name in OF_THE_MASK)
-            there, name = list_folder(os.path.dirname(task.stem)), PurePosixPath(stem).name
+            stem, there = report.removesuffix(REPORT), list_folder(os.path.dirname(task.stem))
+            name = PurePosixPath(stem).name
             for endings in MADE_OF_MASK.values():
                 is_new = Path(here.stem + endings[0]).exists()
-                stale = is_new or (not is_same and name + endings[0] in there)
-                for ending in endings if stale else ():
+                for ending in endings if is_new or name + endings[0] in there else ():
                     if name + ending in there:
                         fs.rm(stem + ending, recursive=True)
         made = [result for result in results.rglob("*") if result.is_file()]
