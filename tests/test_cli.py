@@ -229,7 +229,7 @@ def test_a_wrong_key_in_the_file_is_named(
     assert "no option --model.widhts: is it --model.widths?" in line
     (tmp_path / "a.yaml").write_text("some words\n")
     line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
-    assert "a.yaml: is no YAML file of options" in line
+    assert "a.yaml: is not a YAML file of options" in line
 
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
