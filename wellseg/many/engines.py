@@ -59,7 +59,7 @@ class Worker:
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
         if sha256(weights.read_bytes()).hexdigest() != settings.options["weights_sha256"]:
-            raise ValueError(f"{weights}: on this machine another file than where predict runs")
+            raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]

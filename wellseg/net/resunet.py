@@ -90,7 +90,7 @@ class ResUNet(nn.Module):
         return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
 
     def _stage(self, stage: Callable[..., Tensor], block: nn.Module, *inputs: object) -> Tensor:
-        # Backward begins with the last stage, so keeping its inside takes no memory beyond it.
+        # Backward begins with the last stage: to recompute it would save no memory.
         if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
             return stage(block, *inputs)
         kept = KeptStatistics()

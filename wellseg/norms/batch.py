@@ -14,8 +14,8 @@ class BatchNorm(Norm):
     """BatchNorm (Ioffe and Szegedy 2015), the legacy v1 layer at PyTorch momentum 0.01.
 
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
-    by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. In
-    a run of several processes each normalises its own images; running statistics are of all.
+    by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
+    several processes each normalises its own images; the running statistics take the mean of all.
     """
 
     running_mean: Tensor
