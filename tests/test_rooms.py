@@ -71,6 +71,7 @@ def reached(file: Path) -> set[Path]:
 
 @pytest.mark.parametrize("room", MUST_NOT)
 def test_no_room_imports_from_above(room: str) -> None:
+    assert {room, *MUST_NOT[room]} <= {room_of(file) for file in PACKAGE.rglob("*.py")}
     for file in (PACKAGE / room).glob("*.py"):
         wrong = [str(other) for other in imports(file) if room_of(other) in MUST_NOT[room]]
         assert not wrong or file.name == "__main__.py", (file, wrong)  # that is a command
