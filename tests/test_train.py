@@ -530,7 +530,8 @@ def test_a_loss_that_is_not_a_number_names_the_log_and_keeps_the_checkpoint(
     assert re.search(r"the loss is (nan|inf) at step \d+, log 'well\d_a'", capsys.readouterr().err)
     for name in ("last.ckpt", "best.ckpt"):
         kept = torch.load(out / "checkpoints" / name, weights_only=True)["state_dict"]
-        assert all(torch.isfinite(each).all() for each in kept.values()), name
+        # Not those of the step that broke it, which are huge and need not be NaN themselves.
+        assert all((each.abs() < 1e6).all() for each in kept.values()), name
 
 
 @pytest.mark.parametrize("step", [3, 6])
