@@ -114,12 +114,11 @@ def test_no_space_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(atomic.os, "fsync", fail)
-    with (
-        pytest.raises(OSError, match=r"No space left.*out\.bin"),
-        atomic_file(tmp_path / "out.bin"),
-    ):
+    target = tmp_path / "out.bin"
+    with pytest.raises(OSError, match="No space left") as raised, atomic_file(target):
         pass
-    assert os.listdir(tmp_path) == []
+    assert raised.value.filename == str(target), "the hidden file has out.bin in its name, too"
+    assert raised.value.errno == errno.ENOSPC and os.listdir(tmp_path) == []
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, times: int) -> None:

@@ -158,11 +158,15 @@ def test_lists_take_all_words_up_to_the_next_flag() -> None:
     assert config.probability and "probability" not in given
 
 
-@pytest.mark.parametrize("written", ["230-740", "[230-740]", "\n- 230-740"])
-def test_a_list_of_one_word_in_a_file_may_be_the_word(tmp_path, written):
+TWO = ["230-740 880-1890", "[230-740, 880-1890]", "\n- 230-740\n- 880-1890"]
+
+
+@pytest.mark.parametrize("written", ["230-740", "[230-740]", "\n- 230-740", *TWO])
+def test_a_list_in_a_file_may_be_its_words(tmp_path, written):
     (tmp_path / "some.yaml").write_text(f"curves: true\ntracks: {written}\n")
     words = ["a.tif", "--config", str(tmp_path / "some.yaml")]
-    assert parse(PredictConfig, "predict", "", words, "scans")[0].tracks == ["230-740"]
+    expected = ["230-740", "880-1890"] if written in TWO else ["230-740"]
+    assert parse(PredictConfig, "predict", "", words, "scans")[0].tracks == expected
 
 
 @pytest.mark.parametrize("widths", ["32,64,96", "[32,64,96]", "[32, 64, 96]"])
@@ -229,7 +233,7 @@ def test_a_wrong_key_in_the_file_is_named(
     assert "no option --model.widhts: is it --model.widths?" in line
     (tmp_path / "a.yaml").write_text("some words\n")
     line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
-    assert "a.yaml: is no YAML file of options" in line
+    assert "a.yaml: is not a YAML file of options" in line
 
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

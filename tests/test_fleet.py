@@ -91,17 +91,20 @@ def test_from_a_url_to_a_folder_and_back(memory, weights, tmp_path):
     assert memory.exists("/masks/c.mask.tif") and not (tmp_path / "c.mask.tif").exists()
 
 
-def test_what_was_made_of_another_mask_goes_behind_urls_too(memory, weights, tmp_path):
+def test_what_is_there_of_a_mask_is_made_again_behind_urls_too(memory, weights, tmp_path):
     (tmp_path / "c.tif").write_bytes(tiff())
     memory.pipe("/masks/c.las", b"of a vendor")
     start = tmp_path / "c.tif", "--out", "memory://masks", "--weights", weights
     run(*start, "--view", "--probability")
     run(*start, "--overwrite")  # the same mask
     assert memory.exists("/masks/c.view") and memory.exists("/masks/c.probability.tif")
+    before = {path: memory.cat(path) for path in memory.find("/masks")}
     run(*start, "--threshold", 0.3)
-    assert sorted(path.rpartition("/")[2] for path in memory.find("/masks")) == [
-        "c.json", "c.las", "c.mask.tif", "c.overlay.png"
-    ]  # fmt: skip
+    assert {*memory.find("/masks")} == before.keys() and b'"threshold":0.3' in memory.cat(
+        "/masks/c.html"
+    )
+    changed = {path for path in before if memory.cat(path) != before[path]}
+    assert "/masks/c.mask.tif" in changed and "/masks/c.las" not in changed
 
 
 def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, capsys):

@@ -176,7 +176,7 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     shutil.copy2(first, third := first.with_suffix(".tiff"))
     for path in (second, third):
         run(path, "--weights", weights, "--out", out, status=1)
-        assert f"a.json and what belongs to it are of {first}: name" in capsys.readouterr().err
+        assert f"a.json and its results are of {first}: name" in capsys.readouterr().err
         assert (out / "a.mask.tif").read_bytes() == made
     monkeypatch.chdir(folder)
     (tmp_path / "link").symlink_to(folder)
@@ -424,7 +424,7 @@ def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):
     assert tifffile.imread(pages.with_name("pages.mask.tif")).shape == (120, 80)
     assert tifffile.imread(pages.with_name("pages.p1.mask.tif")).shape == (70, 80)
     assert not list(pages.parent.glob("pages.p3.*"))
-    said = "page 1 in .p1.mask.tif; page 3 is a reduced copy"
+    said = "page 1 in .p1.mask.tif; page 3 is a copy, thumbnail or mask"
     assert said in capsys.readouterr().err
     row = summary(pages.parent)["pages.tif"]
     assert row["pages"] == "3" and row["reason"] == said and row["status"] == "done"

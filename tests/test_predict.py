@@ -186,17 +186,17 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
-        (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is of --engine local"),
-        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for what --curves or --view writes"),
+        (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is for --engine local"),
+        (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the files that --curves or --view"),
         (["log.tif", "--curves", "--depth", "1=2"], "--depth 1=2: give two rows"),
         (["--curves", "--depth", "1=2", "3=x", "--", "log.tif"], "--depth '3=x' is not ROW=DEPTH"),
         (
             ["other.tif", "log.tif", "--curves", "--tracks", "1-2"],
-            "--tracks belongs to one scan, and here are 2",
+            "--tracks is for one scan, not for 2",
         ),
         (
             ["log.tif", "other.tif", "--curves", "--depth", "1=2", "3=4"],
-            "--depth belongs to one scan, and here are 2",
+            "--depth is for one scan, not for 2",
         ),
         (["log.tif", "--thresold", "0.4"], "--thresold"),
     ],
@@ -297,7 +297,7 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     report = json.loads(scan.with_name("log.json").read_text())
     scan.with_name("log.json").write_text(json.dumps(report | {"depth": 5, "threshold": 1}))
     run(scan, "--weights", weights, "--curves", status=1)
-    assert "log.json says of this scan: " in capsys.readouterr().err
+    assert "log.json: its options are wrong: " in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--overwrite")
     assert "row 200" not in las.read_text() and "no printed" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--tracks", "10-60")
@@ -336,7 +336,8 @@ def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):
     run(scan, "--weights", weights, "--curves", "--depth_unit", "ft")
     assert lasio.read(str(scan.with_name("log.las"))).curves[0].unit == "FT"
     run(scan, "--weights", weights, "--depth_unit", "m", status=2)
-    assert "--depth_unit is for what --curves or --view writes" in capsys.readouterr().err
+    said = "--depth_unit is for the files that --curves or --view writes"
+    assert said in capsys.readouterr().err
 
 
 def test_of_an_upside_down_scan_no_curves_are_followed(weights, tmp_path, capsys):

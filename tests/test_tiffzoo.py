@@ -104,6 +104,9 @@ def test_deflated_strips_that_hold_more_than_the_picture(tmp_path: Path) -> None
     path.write_bytes(tiny_tiff(data, compression=8, rows=60, columns=40))
     with open_scan(path) as scan:
         assert np.array_equal(scan.read(0, 60), GRAY)
+    data = zlib.compress(GRAY.tobytes() + bytes(200_000_000))  # 200 kB in the file
+    path.write_bytes(tiny_tiff(data, compression=8, rows=60, columns=40))
+    read_with_mb(path, 40)
 
 
 @pytest.mark.parametrize("orientation", [3, 8])

@@ -167,18 +167,20 @@ def test_where_there_is_no_grid_there_are_no_tracks(kind):
     assert look(gray) is None
 
 
-def test_a_grid_that_only_fades_away_has_no_border():
+def fade(gray, inches):
+    """No ink is left of the columns up to 100, and so far to the right of them more and more."""
+    kept = np.clip((np.arange(COLUMNS) - 100) / (inches * DPI), 0, 1)
+    tiles = np.random.default_rng(0).random((ROWS // 8, COLUMNS // 30))
+    tiles = cv2.resize(tiles, (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST)
+    return np.where(tiles < kept, gray, np.uint8(255))
+
+
+def test_a_grid_that_fades_has_a_border_only_where_it_fades_within_a_short_way():
     gray, _, _ = draw_sheet(layout=((20, 880), (890, 891)))
-    rng = np.random.default_rng(0)
-    kept = np.clip((np.arange(COLUMNS) - 100) / 700, 0, 1)  # ink of the left half is lost by and by
-    tiles = cv2.resize(
-        rng.random((ROWS // 8, COLUMNS // 30)), (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST
-    )
-    faded = np.where(tiles < kept, gray, np.uint8(255))
-    tracks = look(faded)
-    assert (
-        tracks is None or np.median(tracks.borders, axis=0)[0, 0] < 120
-    )  # never a border in the middle of the sheet
+    np.testing.assert_allclose(np.median(look(gray).borders, axis=0), [(20, 880)], atol=3)
+    worn = np.median(look(fade(gray, 1.5)).borders, axis=0)
+    assert worn.shape == (1, 2) and 100 < worn[0, 0] < 140 and abs(worn[0, 1] - 880) < 3
+    assert look(fade(gray, 7)) is None, "a border in the middle of the sheet"
 
 
 def test_rows_are_laid_over_each_other_as_their_neighbours_are():

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         name = "curves.__main__" if words[0] == "curves" else words[0]
         try:
             import_module(f"wellseg.{name}").main(words[1:])
-        except KeyboardInterrupt:  # the command was not there yet to say so itself
+        except KeyboardInterrupt:  # while it is imported; later the command says so itself
             print(f"wellseg.{words[0]}: error: stopped", file=sys.stderr)
             raise SystemExit(130) from None
 

@@ -1,4 +1,4 @@
-"""The model card of weights, from their header: what they are, learnt from, and how well they do.
+"""The model card of weights, from their header: the network, its training data and its scores.
 
     wellseg card                                            # of the bundled weights
     wellseg card --weights runs/a/model.safetensors         # of your own
@@ -23,7 +23,7 @@ class CardConfig:
 
 
 def card(name: str, header: dict[str, Any]) -> str:
-    """The model card, Markdown, from nothing but the header."""
+    """The model card as Markdown. name: of the weights. header: what `read_header` returns."""
     from jinja2 import Template
 
     text = (BUNDLED / "card.md.jinja").read_text("utf-8")

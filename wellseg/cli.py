@@ -1,4 +1,4 @@
-"""What the commands share: typed options from dataclasses, YAML, one clear line for each error."""
+"""Shared by the commands: typed options from dataclasses, YAML, one clear line for each error."""
 
 import argparse
 import io
@@ -54,10 +54,10 @@ def parse(
     argv: Sequence[str] | None = None,
     positional: str | None = None,
 ) -> tuple[Options, dict[str, Any]]:
-    """Options of ``wellseg COMMAND`` from flags and --config YAML, and what was given of them.
+    """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
 
-    The second are nested dictionaries without the defaults: {"model": {"norm": "batch"}}.
-    What is wrong ends the program with status 2. Flags win over the file, wherever they stand.
+    The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
+    An error ends the program with status 2. Flags win over the file, before or after --config.
     doc: its first two paragraphs begin the text of --help. positional: the option without a flag.
     """
     parser = _Parser(
@@ -73,11 +73,11 @@ def parse(
     _add_options(parser, parser, options, positional)
     words = list(sys.argv[1:] if argv is None else argv)
     switches = {f"--{action.dest}" for action in parser._actions if action.const}
-    for i, word in enumerate(words):  # alone it is true, whatever comes next
+    for i, word in enumerate(words):  # a switch alone is true; the next word is not its value
         if word in switches and "".join(words[i + 1 : i + 2]).lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     _sleep_where_busy()
-    for stream in (sys.stdout, sys.stderr):  # a file or a pipe on Windows knows few letters
+    for stream in (sys.stdout, sys.stderr):  # Windows may write files and pipes in an 8-bit code
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     given: dict[str, Any] = {}
@@ -85,14 +85,14 @@ def parse(
         flags, _ = parser.parse_known_args(words)
         if sum(word.partition("=")[0] == "--config" for word in words) > 1:
             raise ValueError("--config is given twice: put all options into one file")
-        if "config" in flags:  # before what was given, which wins; --config ends the last list
+        if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(flags.config, "rb") as stream:
                 file = yaml.safe_load(stream) or {}
             if not isinstance(file, dict):
-                raise ValueError(f"--config {flags.config}: is no YAML file of options")
+                raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             words = [*_words(file, "--", parser), "--config", flags.config, *words]
         for name in {word.partition("=")[0] for word in words}:
-            if name.startswith("--trainer."):  # lightning's, whatever they are called
+            if name.startswith("--trainer."):  # passed on to Lightning, which knows their names
                 parser.add_argument(name, type=yaml.safe_load)
         for name, value in vars(parser.parse_args(words)).items():
             group, _, last = name.partition(".")
@@ -113,14 +113,14 @@ def program(
     positional: str | None = None,
     stopped: str = "nothing was written",
 ) -> Callable[..., None]:
-    """The ``main`` of a command: parse, do, and end with the status that it returns; what a user
-    can mend is one line, and so is what Ctrl-C leaves (stopped). Run at once where ``do`` is of
-    the module that Python was started with (python -m wellseg.COMMAND)."""
+    """The ``main`` of a command: parse, run ``do`` and exit with the status that it returns. An
+    error that a user can mend becomes one line, and so does Ctrl-C, with the text ``stopped``.
+    ``main`` is called at once where ``do`` belongs to the module of python -m wellseg.COMMAND."""
 
     def main(argv: Sequence[str] | None = None) -> None:
         config, _ = parse(options, command, doc or "", argv, positional)
-        with suppress(ValueError):  # of a thread
-            # What a cluster sends before it kills ends a run as Ctrl-C does.
+        with suppress(ValueError):  # only the main thread may set handlers
+            # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             status = do(config)
@@ -143,11 +143,11 @@ def fail(command: str, message: str, status: int) -> NoReturn:
 
 
 def _sleep_where_busy() -> None:
-    """On a busy machine, have threads that wait for one another sleep; before torch is loaded.
+    """On a busy machine, let threads that wait for one another sleep. Call it before torch loads.
 
-    libgomp lets them spin, against whoever computes beside them: on two cores beside a training,
-    1,200 x 640 pixels took 80 s, and 2 to 7 s so. On an idle machine to wake up costs a third.
-    Busy: in the last minute others wanted half a core, and an eighth of all.
+    By default libgomp's threads spin, and slow down other programs and each other: on two cores
+    beside a training, 1,200 x 640 pixels took 80 s, with sleeping threads 2 to 7 s. On an idle
+    machine sleeping takes a third longer. Busy: a load above half a core and an eighth of all.
     """
     with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
         if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):
@@ -155,7 +155,7 @@ def _sleep_where_busy() -> None:
 
 
 def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: str = "") -> None:
-    """An argument for each field of a dataclass and of those in it; inherited ones come last."""
+    """Add an argument for each field of a dataclass and of those in it; keyword-only ones last."""
     params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
     texts = {param.arg_name: " ".join((param.description or "").split()) for param in params}
     hints = get_type_hints(options)
@@ -195,7 +195,7 @@ def _read(hint: Any, word: str) -> Any:
 
 
 def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
-    """{"model": {"norm": "batch"}} -> ["--model.norm=batch"]: what a file says, as on the line."""
+    """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
     if isinstance(options, dict):
         each = (_words(value, f"{key}{name}.", parser) for name, value in options.items())
         return list(chain.from_iterable(each))

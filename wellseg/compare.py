@@ -4,14 +4,14 @@
     wellseg compare --data.root mine/ --preset full  # your own logs
     wellseg compare --norms instance,batch,group --rates 3e-4,1e-3,3e-3 --seeds 6
 
-Leaves results.csv (a row for each log scored), report.md and every run's folder in --out. The same
+Writes results.csv (a row for each log scored), report.md and every run's folder to --out. The same
 command again goes on where it stopped, and more norms, rates or seeds add to what is there.
 
-Equal are the logs, their order and augmentation, the initial weights of the convolutions, the steps
-and the learning rates: every norm is trained at every rate with every seed, to the end. Mode
-"evaluation" is what predict does; a norm with running statistics is also scored with each log's
-"own" statistics, as in its training. Each norm in each mode has the rate at which that very mode
-has the best mean F1@3px on the validation logs: to choose it by the other would compare rates.
+All norms have the same logs, order, augmentation, initial weights of the convolutions, steps and
+learning rates: every norm is trained at every rate with every seed, to the end. Mode "evaluation"
+is what predict does; a norm with running statistics is also scored with each log's "own"
+statistics, as in its training. The rate of a norm in a mode is the one with the best mean F1@3px in
+that mode on the validation logs: a rate chosen in the other mode would not be its best.
 """
 
 import json
@@ -51,16 +51,16 @@ class CompareConfig:
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    """Learning rates, with commas: of all, each norm has the one that validates best."""
+    """Learning rates, with commas. Each norm is compared at the one that validates best."""
     seeds: int | None = None
-    """Initial weights and orders; 6 or more tell small differences. Default: the preset's."""
+    """Runs with other initial weights and orders; 6 show small differences. Default: preset's."""
     steps: int | None = None
-    """Of each run, one log each. Default: the preset's."""
+    """Training steps of each run, one log a step. Default: the preset's."""
     preset: Literal["quick", "full"] = "quick"
     """quick: a small network, 2 seeds, some minutes. full: the default network, 6 seeds, hours."""
     data: CompareDataConfig = field(default_factory=CompareDataConfig)
     out: Path = Path("runs/compare")
-    """results.csv, report.md and the runs; a comparison that is there already goes on."""
+    """Folder for results.csv, report.md and the runs. A comparison in it is continued."""
 
     def __post_init__(self) -> None:
         self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
@@ -74,7 +74,7 @@ class CompareConfig:
 
 
 class Size(NamedTuple):
-    """How much is trained and drawn."""
+    """Of a preset: widths of the network, steps and seeds of the runs, and the drawn data set."""
 
     widths: tuple[int, ...]
     steps: int
@@ -90,8 +90,8 @@ SIZES = {
 
 
 def compare(config: CompareConfig) -> None:
-    """Run, or go on with, the comparison; write and print the report. Raises ValueError, ScanError:
-    a data set or an --out that cannot be used. OSError: another run is at work in --out."""
+    """Run or continue the comparison; write and print the report. Raises ValueError, ScanError:
+    the data set or --out cannot be used. OSError: another run is at work in --out."""
     from filelock import FileLock
 
     from wellseg.corpus import fingerprint
@@ -101,10 +101,10 @@ def compare(config: CompareConfig) -> None:
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
     about = {**size._asdict(), "crop_rows": config.data.crop_rows}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
-    del about["seeds"]  # more of them add to what is there
+    del about["seeds"]  # a comparison may be continued with more of them
     runs = {
         out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
-        for seed in range(size.seeds)  # a comparison cut short has whole seeds
+        for seed in range(size.seeds)  # the outer loop: a comparison cut short has whole seeds
         for rate in sorted({*config.rates})
         for norm in norms
     }
@@ -113,7 +113,7 @@ def compare(config: CompareConfig) -> None:
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         if not list_logs(root, "test"):
-            raise ValueError(f"{root}: no logs to test with, others would flatter: see split.csv")
+            raise ValueError(f"{root}: no logs to test with: call some of them test in split.csv")
         for number, (folder, job) in enumerate(runs.items(), 1):
             if not (folder / "scores.json").exists():
                 print(f"{number} of {len(runs)}: {folder.name}", flush=True)
@@ -131,8 +131,8 @@ def compare(config: CompareConfig) -> None:
 
 
 def draw_data_set(root: Path, size: Size) -> Path:
-    """Drawn logs. Training and validation have 1-bit scans alone, the test set renders, too: what a
-    network makes of logs unlike its training is where norms differ most."""
+    """Draw the data set. The training and validation logs are 1-bit scans; the test set also has
+    renders, as norms differ most on logs that are unlike those of the training."""
     from wellseg.corpus import draw_log, kind_of
 
     if (root / "split.csv").exists():
@@ -142,7 +142,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
         if kind_of(0, number, size.preset) == "bilevel":
             if number % 4 == 0 or draw_log(0, number, size.preset).mask.any():  # few without curves
                 splits[number] = next(of_scans)
-        elif number % 4 == 0:  # fewer renders: none is trained on
+        elif number % 4 == 0:  # fewer renders: they are for the test alone
             splits[number] = "test"
     draw_logs(root, 0, size.preset, splits)
     return root
@@ -151,14 +151,14 @@ def draw_data_set(root: Path, size: Size) -> Path:
 def run_job(
     folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
 ) -> None:
-    """Train, score, and leave scores.json: rows of results.csv, none where the loss diverged."""
+    """Train, score, and write scores.json: rows of results.csv, none where the loss diverged."""
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size.widths),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
         optim=OptimConfig(lr=job["rate"]),
         steps=size.steps,
         val_every=size.steps,
-        keep="last",  # of all runs the same step, with the rate at zero
+        keep="last",  # the same step of every run, when the learning rate has come down to zero
         seed=job["seed"],
         out=folder,
         resume=True,

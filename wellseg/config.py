@@ -1,6 +1,6 @@
 """Options of the commands that run a network, explained where they are defined.
 
-Plain dataclasses and no heavy import, also not for type checking: --help is to be quick.
+Plain dataclasses without heavy imports, even for type checking: --help has to be quick.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from wellseg.net.options import at_least, parse_bytes
 
 @dataclass(kw_only=True)
 class MaskOptions:
-    """What every command that masks whole scans asks for."""
+    """Options of every command that masks whole scans."""
 
     weights: str | None = None
     """A bundled name or a .safetensors file. Default: the bundled weights."""
@@ -23,16 +23,16 @@ class MaskOptions:
     threshold: float = 0.5
     """A pixel is curve where its probability is higher."""
     memory: str | int = "2GB"
-    """Limit of the program, with ray for each scan. The rest goes to temporary files."""
+    """Limit for the program, or with ray for each scan. More goes to temporary files."""
     window_rows: int | None = None
-    """Take the norms' statistics from windows of so many rows, sliding along the depth. 0: from the
-    whole scan. Default: what the weights ask for (the bundled ones 2000)."""
+    """Rows of the window that slides along the depth and gives norms their statistics. 0: the
+    statistics of the whole scan. Default: as the weights say (the bundled ones: 2000)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         parse_bytes(self.memory)
-        if self.window_rows != 0:  # the whole scan; else several rows of the coarsest map, too
+        if self.window_rows != 0:  # 256 rows are still several rows of the coarsest map
             at_least(256, window_rows=self.window_rows)
 
 
@@ -47,27 +47,26 @@ class PredictConfig(MaskOptions, CurveOptions):
     engine: Literal["local", "ray"] = "local"
     """local: this machine. ray: a running Ray cluster (pip install 'wellseg[ray]')."""
     jobs: int | None = None
-    """Scans side by side on this machine. Default: one for two cores and 1 GB of --memory."""
+    """Scans masked at once on this machine. Default: one for each 2 cores and 1 GB of --memory."""
     threads: int | None = None
-    """Cores that each scan computes on. Default: the machine's over --jobs; with ray 1."""
+    """Cores for each scan. Default: the machine's cores divided by --jobs; with ray 1."""
     probability: bool = False
-    """Write NAME.probability.tif, too: 8 bits, 255 for certainty. --curves writes it anyway."""
+    """Write NAME.probability.tif, too: 8 bits, 255 is probability 1. --curves implies it."""
     view: bool = False
-    """Write NAME.html, too: the scan and its curves to look at in a browser (with NAME.view/)."""
+    """Write NAME.html and NAME.view/, too: the scan and its curves to look at in a browser."""
     curves: bool = False
     """Write NAME.curves.csv and NAME.las, too: each curve by itself, in fractions of its track.
-    From NAME.probability.tif wellseg curves makes both again with other options in seconds."""
+    wellseg curves writes both again with other options, in seconds, from NAME.probability.tif."""
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False
-    """Do scans again that are done already with these weights and options, and forget what was said
-    of one alone (--depth, --step, --tracks, --rows)."""
+    """Mask all scans, also those done; forget their former --depth, --step, --tracks, --rows."""
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)
         at_least(1, jobs=self.jobs, threads=self.threads)
         if self.engine == "ray" and self.jobs:
-            raise ValueError("--jobs is of --engine local: with ray, --threads and --memory say it")
+            raise ValueError("--jobs is for --engine local: with ray use --threads and --memory")
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")
         self.probability |= self.curves
@@ -75,5 +74,5 @@ class PredictConfig(MaskOptions, CurveOptions):
         for flag in OF_ONE_SCAN:
             if getattr(self, flag) and flag not in self.asked:
                 needed = "--curves or --view" if flag in OF_VIEW else "--curves"
-                raise ValueError(f"--{flag} is for what {needed} writes: give that, too")
+                raise ValueError(f"--{flag} is for the files that {needed} writes: give that, too")
         CurveOptions.__post_init__(self)

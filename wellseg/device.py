@@ -1,4 +1,4 @@
-"""What this machine is good at, how much memory it has, and how other processes begin on it."""
+"""This machine: its GPU, its fast number format, its free memory, and processes started on it."""
 
 import multiprocessing
 import os
@@ -39,8 +39,8 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Memory that this process may still take: of the GPU, or of the machine or container (cgroup
-    v2, whose limit psutil does not know), where pages of files that it could drop count as free."""
-    if device.type == "cuda":  # PyTorch uses again what it holds from before
+    v2, whose limit psutil does not know). A container's cached file pages count as free."""
+    if device.type == "cuda":  # PyTorch uses the memory that it has reserved again
         again = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + again
     free = psutil.virtual_memory().available
@@ -52,26 +52,26 @@ def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> i
 
 
 class Workers(SpawnContext):
-    """Begins processes that leave Ctrl-C to this one (POSIX): while they import, each would answer
-    with a traceback. Not forked: a child with thread pools but not their threads waits for ever."""
+    """Starts processes that leave Ctrl-C to this one (POSIX), or each would print a traceback while
+    it imports. Not forked: a forked child has thread pools without threads, and waits for ever."""
 
     class Process(SpawnProcess):
         def start(self) -> None:
             if not hasattr(signal, "pthread_sigmask"):  # Windows
                 return super().start()
             heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            super().start()  # a child inherits what its parent's thread does not hear
+            super().start()  # a child inherits the signals that its parent's thread blocks
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def end_with_parent() -> None:
-    """A worker whose parent has gone, killed perhaps, has nobody to report to."""
+    """End this worker process when its parent has ended: nobody would take its results."""
     parent: Any = multiprocessing.parent_process()
     threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
 
 
 def resident_bytes(peak: bool = False) -> int:
-    """Memory that this process holds; peak: has held at most, where the system says so."""
+    """Bytes of memory that this process holds. peak: the most so far, where the system tells."""
     now = psutil.Process().memory_info()
     if not peak:
         return int(now.rss)

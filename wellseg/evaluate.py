@@ -4,10 +4,10 @@
     wellseg evaluate mine/ --weights runs/a/model.safetensors --worst 5
     wellseg evaluate mine/ --masks masks/           # masks that are there already
 
-Leaves scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
-missed blue) in --out. Prints them, their means, means of the worst tenth, and the share of logs
-with F1@3px of 0.95 or more. Where labels have whole curves, curves.csv says how these
-are followed.
+Writes scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
+missed blue) to --out. Prints the scores, their means, means of the worst tenth, and the share of
+logs with F1@3px of 0.95 or more. Where labels tell which strokes are one curve, curves.csv has
+scores of the curves that were followed.
 """
 
 import sys
@@ -39,7 +39,7 @@ class EvaluateConfig(MaskOptions):
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0
-    """Draw that many logs with curves, and as many without, that score worst."""
+    """Draw pictures of the worst logs: that many with curves, and as many without."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,9 +110,9 @@ def evaluate(config: EvaluateConfig) -> int:
 
 
 def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[LogFiles], Any]:
-    """Give the function that makes the mask of a log, or reads it: an array (rows, columns), the
-    probability of curve as float32, or bool. Raises ValueError: no such weights or device, or a
-    mask of --masks is missing or does not fit."""
+    """The function from a log to its mask (rows, columns): float32 probability of curve in [0, 1]
+    of the network, or bool from --masks. Raises ValueError: no such weights or device, or a mask of
+    --masks is missing or does not fit."""
     if config.masks is not None:
         from wellseg.training.masks import check_size, read_mask
 
@@ -120,7 +120,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         for log in logs:
             if log.name not in masks:
                 names = f"{log.name}.mask.tif, {log.name}.tif or {log.name}.png"
-                said = f"no mask {names} for {log.image}; make it with wellseg.predict"
+                said = f"no mask {names} for {log.image}; make it with wellseg predict"
                 raise ValueError(f"{config.masks}: {said}")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
@@ -136,8 +136,8 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
 
 
 def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any, Any]:
-    """`Scores` of a mask, bool (rows, columns), against a log's files; and where its probability is
-    given and the label says which strokes are one curve, `IdentityScores` of those followed."""
+    """`Scores` of a mask, bool (rows, columns), against a log's files, and `IdentityScores` of the
+    curves followed in it: None without probability, or where the label has no whole curves."""
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower

@@ -5,9 +5,9 @@
     wellseg predict scan.tif --curves       # and NAME.curves.csv, NAME.las: each curve by itself
     wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
-The same command again does what is not done: scans that are new, have changed, have failed, or
-were masked with other weights or options. Several runs, also of several machines, may share one
-folder of results.
+The same command again does what is left: scans that are new, have changed, have failed, or were
+masked with other weights or options. Several runs, also on several machines, may share one folder
+of results.
 """
 
 import time
@@ -21,7 +21,7 @@ from wellseg.cli import SOME_FAILED, program
 from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
 
-EVERY_S = 30.0  # summary.csv and index.html are written: of 140,000 scans they have tens of MB
+EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB for 140,000 scans
 
 
 def predict(config: PredictConfig) -> int:
@@ -34,7 +34,7 @@ def predict(config: PredictConfig) -> int:
     count = len(tasks)
     for flag in OF_ONE_SCAN if count > 1 else ():
         if getattr(config, flag):
-            raise ValueError(f"--{flag} belongs to one scan, and here are {count}: do it alone")
+            raise ValueError(f"--{flag} is for one scan, not for {count}: mask that scan alone")
     settings = settle(config)
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def predict(config: PredictConfig) -> int:
                     if time.monotonic() > written_s + EVERY_S:
                         write_summary(folder, outcomes, look_at)
                         written_s = time.monotonic()
-        finally:  # what was not heard of may be done, by another run or as Ctrl-C came
+        finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
             open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(open_, settings)
             written = write_summary(folder, outcomes, look_at, screen.say)
@@ -78,8 +78,8 @@ def predict(config: PredictConfig) -> int:
 
 
 def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
-    """What becomes of the scans that are not done, by the engine that the options name."""
-    if rest:  # or torch is not loaded
+    """Outcomes of the scans that are not done, from the engine that the options name."""
+    if rest:  # else torch is not loaded
         from wellseg.many import engines
 
         config = settings.config

@@ -3,8 +3,8 @@
     wellseg synth drawn --count 12                 # drawn/images, masks, labels
     wellseg synth drawn --count 500 --preset train
 
-The same seed gives the same logs on any machine. Logs that are there are not drawn again: an
-interrupted run goes on, and a larger count adds to it.
+The same seed gives the same logs on any machine. Logs already in the folder are not drawn again:
+an interrupted run goes on, and a larger count adds logs.
 """
 
 import json
@@ -29,7 +29,7 @@ class SynthConfig:
     count: int = 64
     """Number of logs."""
     seed: int = 0
-    """Log number i is a pure function of (seed, i)."""
+    """Log number i depends on the preset, the seed and i alone."""
     preset: Preset = "quick"
     """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
     3,200 x 480 and more; tiny: for tests."""
@@ -40,7 +40,7 @@ class SynthConfig:
 
 
 def synth(config: SynthConfig) -> None:
-    """Draw a data set, or what is not there of it. Raises ValueError: the folder holds another."""
+    """Draw the missing logs of a data set. Raises ValueError: the folder holds another one."""
     out, seed, preset = config.out, config.seed, config.preset
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
@@ -73,8 +73,8 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
 
 
 def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
-    """Leave a note of what a folder is for, or find that very note in it.
-    Raises ValueError where it is for something else: logs or runs of two kinds must not mix.
+    """Write a note of what a folder is for, or find the same note in it.
+    Raises ValueError where the note differs: logs or runs of two kinds must not mix.
     """
     path, asked = folder / note, json.loads(json.dumps(about))
     if not path.exists():

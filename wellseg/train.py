@@ -4,8 +4,8 @@
     wellseg train --data.root mine/ --out runs/a   # your own images/ and masks/
     wellseg train --config configs/groupnorm.yaml  # the article's setting
 
-Leaves model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
-validation logs in the run's folder.
+Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
+validation logs to the run's folder.
 """
 
 import errno
@@ -35,7 +35,7 @@ def train(
     that are not its defaults. quiet: print nothing but warnings.
 
     Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
-    a log cannot be read. FloatingPointError: the loss is no number. OSError: no result was written.
+    a log cannot be read. FloatingPointError: the loss is NaN or infinite. OSError: no file written.
     """
     import torch
     import yaml  # type: ignore[import-untyped]
@@ -47,7 +47,7 @@ def train(
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     config = replace(config, model=choose_network(config, asked))
-    # Lightning starts the other processes of a ddp run with the same command: one writes.
+    # Lightning starts the other processes of a ddp run with the same command; only one writes.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     say = print if first and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
@@ -55,7 +55,7 @@ def train(
     if last.exists() and not resumed and first:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
-    torch.manual_seed(config.seed)  # of the initial weights, the only global randomness there is
+    torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     model, optim = asdict(config.model), asdict(config.optim)
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
@@ -82,7 +82,7 @@ def train(
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
-        if not resumed:  # of a run that was killed before its first validation
+        if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
             (last.parent / "best.ckpt").unlink(missing_ok=True)
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
         for warning in warnings:
@@ -93,7 +93,7 @@ def train(
             trainer.validate(segmenter, loaders[1], verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
-        if resumed and not segmenter.free_bytes and trainer.world_size == 1:  # no step was left
+        if resumed and not segmenter.free_bytes and trainer.world_size == 1:  # no step was run
             scored = [int(row["step"]) for row in earlier if row.get("val/dice")]
             if config.steps - 1 not in scored:  # Ctrl-C in the last validation
                 trainer.validate(segmenter, loaders[1], verbose=False)
@@ -112,8 +112,8 @@ def train(
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
-    """What a run goes on with otherwise than it was begun. now, told: all options, as config.yaml
-    has them. network: what the checkpoint is of. Raises ValueError for what cannot change."""
+    """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
+    of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
     begun = f"{now['out']} was begun with"
     if json.dumps(network) != json.dumps(now["model"]):
         how = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
@@ -144,7 +144,7 @@ def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> Mode
         default = asdict(ModelConfig())
         asked = {name: it for name, it in asdict(config.model).items() if it != default[name]}
     for name, value in asked.items():
-        # Of another norm or momentum the tensors are the same; as JSON lists and tuples are.
+        # Most norms have the same tensors; train() refuses others. In JSON a tuple is a list.
         if name not in ("norm", "momentum") and json.dumps(value) != json.dumps(theirs[name]):
             said = f"--model.{name} {value} contradicts --weights {config.weights}"
             raise ValueError(f"{said}, whose network has {theirs[name]}; leave one of them out")

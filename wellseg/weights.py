@@ -42,7 +42,7 @@ def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file. Raises ValueError for a file that is not ours."""
+    """The JSON header of a weights file. Raises ValueError for a file not written by wellseg."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -65,10 +65,10 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
-    """A network with trained weights, in evaluation mode: `to_ink`'s (1, C, H, W) -> logits.
+    """A network with trained weights, in evaluation mode; name_or_path None: the default weights.
 
-    Its ``window_rows``, an int or None, is the header's: the rows of the windows that norms take
-    their statistics from in prediction. None: the default weights. Raises ValueError.
+    Input: (1, C, H, W) from `to_ink`; output: logits (1, 1, H, W). Its ``window_rows``, an int or
+    None, is the header's, see ``MaskOptions``. Raises ValueError.
     """
     import torch
     from safetensors import SafetensorError

@@ -4,8 +4,9 @@
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
-Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. What is not said now is as
-predict or this command was told last (NAME.json has it); --depth, --tracks or --rows none: nothing.
+Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. Options that are not given
+are as they were for predict or for this command the last time (NAME.json has them); with none, as
+in --tracks none, an option is as if it had never been given.
 """
 
 import json
@@ -32,7 +33,7 @@ def curves(config: CurvesConfig) -> None:
 
     given = Path(config.probability)
     if not given.name.endswith(ENDING):
-        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves leaves")
+        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
     name = given.name.removesuffix(ENDING)
     report = config.report
     beside = given.parent / str(report.get("scan", ""))  # also where both were moved or copied

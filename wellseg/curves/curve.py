@@ -17,29 +17,30 @@ from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
 
 LEAST_INCHES, GAP_INCHES = 0.25, 0.1
-"""Of paper: a shorter curve that nothing continues is a letter or a speck; half a dash."""
+"""Of paper: the shortest curve, as shorter ones are letters and specks; the unit of gaps."""
 BLOCK_ROWS = 512
 HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
-"""So many rows wait for the tracks; these are looked for again in that many times the rows, or half
-as many blocks of grid as are looked at: of a tall scan all would be slow, and large in memory."""
+"""Rows that wait until the tracks are first looked for. They are looked for again when the rows are
+LOOK_AGAIN times as many, or after LOOK_BLOCKS / 2 further blocks of grid, each time in the last
+LOOK_BLOCKS: all blocks of a tall scan would be slow, and large in memory."""
 LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 """In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
 how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
-"""Costs of a tenth of an inch between two pieces, along the depth and across; those of what they
-look like are linking.py's."""
+"""Costs of a tenth of an inch between two pieces, along the depth and across. The costs of their
+different looks are in linking.py."""
 MOST = 9.0
 """Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""So near a curve lies on others, in that share of its bridged rows; stains have fewer rows of ink
-for a bridged one. By eye on 33-025-02222-0001: dashes under a solid curve have thrice as many."""
+"""A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains if it
+has fewer inked rows than STAINS for each bridged row: dashes have 0.9 (33-025-02222-0001)."""
 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: the number of the first row that it is fed. dpi: what the scan says. tracks: those of
-    the scan; None: they are looked for.
+    first_row: the number of the first row that it is fed. dpi: of the scan; None: USUAL_DPI.
+    tracks: of the scan; None: they are looked for.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._have = self._above = 0  # rows of parts, and those of them that are followed
 
     def add(self, picture: Gray, mask: Gray, probability: Gray) -> None:
-        """The next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
-        white; mask, 255 curve and 0 not; probability, 255 certain."""
+        """Take the next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
+        white; mask, 255 curve, 0 not; probability, 255 for 1."""
         planes = to_gray(picture), mask, probability, *([picture] if picture.ndim == 3 else [])
         while len(planes[0]):
-            rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change between blocks alone
+            rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change only between blocks
             part, planes = [plane[:rows] for plane in planes], tuple(p[rows:] for p in planes)
             self._parts.append(part)
             self._have, self._seen = self._have + len(part[0]), self._seen + len(part[0])
@@ -100,7 +101,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._have, self._above = self._have - drop, known - drop
 
     def finish(self) -> None:
-        """After the last row: ``curves`` is complete."""
+        """Call it after the last row: then ``curves`` is complete."""
         if self._finder:
             self._find_tracks(self._finder)
         self._follow()
@@ -112,8 +113,8 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._style()
 
     def _style(self) -> None:
-        """Set styles and wraps. A curve that is mostly bridged and lies there on others is hidden
-        by them, and has values on ink of its own alone; or it is stains of theirs, and left out."""
+        """Set styles and ``off_scale``. A curve mostly bridged, and lying on others there, is
+        hidden by them: bridged rows lose their values. With too little ink it is removed."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
             points = self.points(curve)
@@ -134,13 +135,13 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
                     self.curves.remove(curve)
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
-        """Write records to the end of the temporary file; where they are."""
+        """Write records to the end of the temporary file; returns their offset and size, bytes."""
         at = self._file.seek(0, 2)
         self._file.write(records.tobytes())
         return at, records.nbytes
 
     def points(self, curve: Curve) -> Points:
-        """Of a curve that has ended, row by row."""
+        """The points of a curve that has ended, row by row."""
         parts = []
         for at, size in zip(curve.chunks[::2], curve.chunks[1::2], strict=True):
             self._file.seek(at)
@@ -152,12 +153,12 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
 
 
 def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -> list[Curve]:
-    """The curves that remain, each with the pieces that go on in it; by first row, then column.
+    """Join the pieces of curves that have long gaps; returns curves by first row, then column.
     columns: (curves, 2), in their first and last rows. tenth_rows: of a tenth of an inch.
 
-    Lettering lies over a curve, and of several at rest a colour scan shows the uppermost alone.
-    Nobody bridges such a gap: its rows stay without values. But what goes on below in the same ink,
-    near by, is the same curve, unless another fits better. Each such place is marked uncertain.
+    Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
+    alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
+    same ink and near by, is the same curve, unless another fits better. The place is uncertain.
     """
     order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, columns[i, 0]))
     curves, columns = [curves[i] for i in order], columns[order]

@@ -27,20 +27,20 @@ from wellseg.scan.files import refuse_foreign, refuse_open
 from wellseg.scan.pictures import Gray, to_gray
 
 MOST_CURVES = 60
-"""Columns of a LAS: no log has more curves; further ones are bits of grid and text."""
+"""Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
 API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 CSV_HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost.
-# left, right: its span. confidence: mean probability. flags, added up: 1 bridged gap, 2 off its
-# scale and printed a track too far to one side, which value makes up for, 4 may be another curve.
+# left, right: the stroke's span. confidence: mean probability. flags, a sum: 1 bridged gap, 2 off
+# its scale and printed a track's width to one side (value is corrected), 4 maybe another curve.
 # value: 0 at the left border of the curve's track in that row, 1 at the right one (track 0: of
 # the scan). Not calibrated. Rows above its first, below its last and in longer gaps are left out.
-# With --depth there is depth_ft or depth_m, too: empty too far from the rows that were given.
+# With --depth also depth_ft or depth_m: empty where a row is too far from those of --depth.
 row,curve,track,column,left,right,value,confidence,flags"""
 LAS_NOTE = """\
 Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
-in that row; beyond, it is off its scale. T0: curves in no track, in fractions of the scan's width.
+in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
 Nothing is calibrated. Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and
 has columns in pixels."""
 
@@ -48,7 +48,7 @@ has columns in pixels."""
 @dataclass
 class Found:
     """A curve as the files have it. track: from 1; 0 for none. middle: its median column. values:
-    float32 (rows,), fractions of the track or of the scan's width. shown: of it in the view."""
+    float32 (rows,), fractions of the track or of the scan's width. shown: its entry in the view."""
 
     curve: Curve
     track: int
@@ -58,13 +58,13 @@ class Found:
 
 
 class CurveWriter(AbstractContextManager["CurveWriter"]):
-    """Follows the curves of one scan and writes the files when the block ends well, whole or not
-    at all.
+    """Follows the curves of one scan. A context manager: it writes the files, all or none, when the
+    block ends without an error.
 
     stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
     columns of the scan, which is stored upright, and its resolution.
     Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
-    files of these names are there that are not wellseg's.
+    a file of such a name was not written by wellseg.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)
-        # A few rows do not tell the tracks; those of other rows may be of another log.
+        # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
         some = options.row_range and not given
         self._of_all = TrackFinder(dpi or USUAL_DPI) if some else None
         # When the block has ended: what the user should know, and the curves for the view.
@@ -101,7 +101,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         self.shown: list[dict[str, Any]] = []
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
-        """The next rows, as `CurveFollower.add` takes them."""
+        """Take the next rows, as `CurveFollower.add` does."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(picture)
         if self._of_all:
@@ -189,7 +189,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
         kept = [one for one in found if one.curve.rows >= least]
         if left_out := len(found) - len(kept):
-            self.notes.append(f"{left_out:,} curves of less than {least} rows are not in NAME.las")
+            self.notes.append(f"{left_out:,} curves shorter than {least} rows are not in NAME.las")
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         first, last = int(np.min(spans)), int(np.max(spans))
         depths = self._options.logs
@@ -231,7 +231,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         what = "depth" if depth else "row of the scan, from 0"
         las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
         table = [index.round(4)]
-        for one in found:  # linear between two rows; missing where one of them is
+        for one in found:  # linear between two rows; missing where one of them is missing
             values = np.interp(places, _rows(one.curve), one.values, np.nan, np.nan)
             if not np.isnan(values).all():
                 table.append(values)
@@ -256,7 +256,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         line = (" %10.4f" if depth else " %10d") + " %10.5f" * (len(table) - 1) + "\n"
         text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
         las.write(text, version=2.0, wrap=False, **ends)
-        # lasio takes ten times as long for the numbers.
+        # To write the numbers, lasio takes ten times as long.
         for row in np.column_stack(table).tolist():
             text.write((line % tuple(row)).replace("       nan", "   -999.25"))
         text.detach()

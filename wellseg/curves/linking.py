@@ -1,14 +1,14 @@
-"""Which strand goes on in which: the cheapest set of curves that explains all strands of a window.
+"""Which strand continues which: the cheapest set of curves that explains all strands of a window.
 
-A strand is a chain that can carry curves. A flow of curves through strands, as lanes and cables are
-followed: every strand wants to lie on a curve, a curve costs something to begin and to end, to leap
-over a gap, to turn, to change its width or colour, and to lie on a strand together with another.
-All costs are in rows of a strand that would otherwise be left out.
+A strand is a chain that can carry curves. Curves are a minimum-cost flow through the strands. It
+costs something to leave a strand out, to begin and to end a curve, to leap over a gap, to turn, to
+change width or colour, and to lie on a strand together with another curve. The unit of costs is a
+row of a strand that is left out.
 
-Places are complex numbers, column + 1j * row. The course of an end is the direction of travel,
-downwards along the curve, as long as it is sure: 0 to 1. A look is what a stroke looks like, over
-how many rows, and where: [rows, half its width, share of it that is ink, red, green, blue, the
-middle in inches of the track that it is nearest to; 0: no tracks were known].
+Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
+the curve, a complex number; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows
+looked at, half its width, share of it that is ink, red, green, blue, middle of the nearest track in
+inches (0: no tracks are known)].
 """
 
 from dataclasses import dataclass
@@ -27,28 +27,28 @@ from wellseg.curves.tracks import Floats, Tracks
 Places = NDArray[np.complexfloating[Any]]
 
 STRAND_ROWS, STRAND_WIDE = 3, 14
-"""A chain of fewer rows that touches others is part of a knot, if it is not so many halves of its
-stroke wide: nearly horizontal. The last was chosen on drawn logs and labelled regions."""
+"""A chain of fewer rows that touches others is part of a knot, unless it is nearly horizontal: so
+many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
 COURSE_ROWS, COURSE_PX = 10, 14
-"""The course of an end is taken over so many rows; it is sure if they go so far."""
-SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # that say what a curve looks like: enough; at most
+"""The course of an end is taken over so many rows; it is sure if they span so many pixels."""
+SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # of a look: enough to be sure; most that count
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
 """Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255. The
 second was chosen on drawn logs."""
 HOME, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
-"""For another track than the usual one, whose middle is so far, of a curve that is known for so
-many rows: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
+"""Cost of going over to another track, whose middle is so far away, after so many rows in the usual
+one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
 LEAP, SHORT = 0.3, 20.0
 """Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
 of that, in shorter ones less: between dots and dashes."""
 WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
-"""For leaving a track at one border and coming back at the other; how far from a border, and in
-rows from each other, such ends may lie: tenths of an inch, pixels at least. By eye on 5 scans."""
+"""Cost of leaving a track at one border and coming back at the other; how far from the border, and
+in rows from each other, such ends may lie: tenths of an inch, or these pixels. By eye, 5 scans."""
 TURN, SHARE = 6.0, 0.06
-"""For a turn by 90 degrees; for each row of a strand on which a second curve lies."""
+"""Costs of a turn by 90 degrees, and of each row of a strand on which a second curve lies."""
 UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40
-"""A strand of fewer rows at a knot may be a loop of another's stroke: worth less."""
+"""A strand of fewer rows at a knot may be a loop of another stroke: its worth is times LOOP."""
 
 
 @dataclass
@@ -61,12 +61,12 @@ class Scene:
     look: Floats
     cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
     set_back: dict[tuple[int, int], float]  # of links between a track's borders: see `_set_back`
-    out: list[list[int]]  # where the curves of each go on; twice the same for two curves
-    reach: list[list[int]]  # those that could go on in it
+    out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
+    reach: list[list[int]]  # strands that could go on in each
     births: Indices  # how many curves begin at each
-    knots: tuple[list[int], list[int]]  # of strokes, at the lower end of each, and at its upper end
-    spurs: list[list[Chain]]  # what else ink connects with its lower end, and lies on no curve
-    ahead: Floats  # how each looks together with those in which it goes on
+    knots: tuple[list[int], list[int]]  # numbers of the knots at the lower and the upper ends
+    spurs: list[list[Chain]]  # chains of no curve that are connected with the lower end of each
+    ahead: Floats  # look of each together with the strands in which it goes on
 
 
 def is_strand(chain: Chain) -> bool:
@@ -84,7 +84,7 @@ def both(one: Floats, other: Floats) -> Floats:
 
 
 def unlike(one: Floats, other: Floats) -> Floats:
-    """What it costs to take one for the other; less where little of them is known. (..., 7)"""
+    """Cost of one look, (..., 7), going on as the other; less where few rows of them are known."""
     known = np.minimum(one[..., 0] / SURE_ROWS, 1) * np.minimum(other[..., 0] / SURE_ROWS, 1)
     wider = np.minimum(1, np.abs(np.log(one[..., 1] / other[..., 1])))
     style = np.abs(one[..., 2] - other[..., 2])
@@ -106,8 +106,8 @@ def link(
     ink_row: int,
     tracks: Tracks | None,
 ) -> Scene:
-    """How curves go through a window. chains: all of it; strands: those of them that can carry
-    curves, sorted by first row. tenth_rows: of 0.1 inch. ink: probability from ``ink_row`` on."""
+    """How curves go through a window. chains: all in it; strands: those that can carry curves, by
+    first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
     bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
@@ -140,7 +140,7 @@ def link(
     at = between.imag - ink_row, between.real
     inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
     strokes = coo_array((joined[joined], (a[joined], s[joined])), shape=(len(strands),) * 2)
-    inked[np.isfinite(dijkstra(strokes)[a, s]) | (set_back != 0)] = 0  # it can lie on others' ink
+    inked[np.isfinite(dijkstra(strokes)[a, s]) | (set_back != 0)] = 0  # it may be others' ink
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
     turn = _angle(course_down[a], gap) + _angle(gap, course_up[s])
@@ -195,9 +195,9 @@ def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
-    """Of pairs of runs, (pairs, 2), one at a border of a track, (pairs, tracks, 2), and the other
-    at its other border: how many columns to the left of where the one would go on the other is
-    printed, and by how many they miss each other. 0 and 0 for other pairs."""
+    """For pairs of runs, (pairs, 2), where ``out`` leaves a track at a border, (pairs, tracks, 2),
+    and ``back`` begins at its other border: by how many columns ``back`` is printed too far to the
+    left, and by how many it is beside the place where ``out`` would go on. Else 0 and 0."""
     one, other = (np.clip(borders, *runs.T[..., None, None]) - borders for runs in (out, back))
     other = other[..., ::-1]
     wraps = np.maximum(abs(one), abs(other)) <= astray
@@ -210,15 +210,15 @@ def _middle(runs: NDArray[np.float32]) -> Floats:
 
 
 def _end(runs: NDArray[np.float32], row: int, sign: int) -> tuple[complex, complex]:
-    """The place and the course of the end in the last of some runs, in that row. sign: -1 for the
-    upper end, of runs from bottom to top."""
+    """Place and course of an end: the last of ``runs``, in that row. sign: 1 for a lower end; -1
+    for an upper end, with the runs from bottom to top."""
     middle = _middle(runs[-COURSE_ROWS:])
     course = complex(sign * float(middle[-1] - middle[0]), len(middle) - 1)
     return complex(middle[-1], row), course / max(abs(course), COURSE_PX)
 
 
 def _angle(one: Places, other: Places) -> Floats:
-    """Between two directions, in right angles; less where one is not sure."""
+    """Angles between directions, in right angles; less where one of the two is not sure."""
     sure = np.minimum(1, np.minimum(np.abs(one), np.abs(other)))
     return sure * np.abs(np.angle(other * one.conj())) / (np.pi / 2)
 
@@ -226,8 +226,8 @@ def _angle(one: Places, other: Places) -> Floats:
 def _knots(
     chains: list[Chain], strands: list[Chain]
 ) -> tuple[Indices, Indices, dict[int, list[Chain]]]:
-    """The knot at the upper and at the lower end of each strand: ends that are connected by ink
-    through short chains have the same. And these chains, of each knot."""
+    """The number of the knot at the upper and at the lower end of each strand: ends that short
+    chains connect have the same. And the short chains of each knot."""
     place = {chain: number for number, chain in enumerate(chains)}
     loose = [chain for chain in chains if not is_strand(chain)]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]

@@ -1,4 +1,4 @@
-"""What users say of one scan's curves: --depth and the others of `OF_ONE_SCAN`.
+"""Options for the curves of one scan: --depth and the others of `OF_ONE_SCAN`.
 
 Imports nothing heavy: the options of a command are checked before anything is loaded.
 """
@@ -17,8 +17,8 @@ from wellseg.scan.files import REPORT, read_report
 ENDING = ".probability.tif"
 OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
 REACH = 0.1
-"""Depth goes on above and below the outermost rows that were given by this share of the rows
-between them: paper shrinks and logging speeds change, so that further out it is a guess."""
+"""Depth goes on beyond the first and last given rows by this share of the rows between them. Paper
+shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
@@ -35,7 +35,7 @@ class Interval:
     reach: tuple[float, float]
 
     def at(self, row: float) -> float:
-        """Depth of a row; nobody should believe it beyond ``reach``."""
+        """Depth of a row. Beyond ``reach`` it is a guess."""
         above = bisect(self.points, (row, math.inf), 1, len(self.points) - 1) - 1
         (x0, y0), (x1, y1) = self.points[above : above + 2]
         return y0 + (row - x0) * (y1 - y0) / (x1 - x0)
@@ -43,21 +43,21 @@ class Interval:
 
 @dataclass(kw_only=True)
 class CurveOptions:
-    """What is said of one scan's curves. Raises ValueError, which names the option.
+    """Options for the curves of one scan. Raises ValueError, which names the option.
 
     logs: from top to bottom; none: depth is the row. track_sides: left and right column of each;
     none: they are looked for. row_range: first row and past the last; None: all."""
 
     depth: list[str] = field(default_factory=list)
-    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan. They hold between these rows
-    and a tenth of that beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
+    """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan; linear between them, and up
+    to a tenth of the distance beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
     1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
     depth_unit: Literal["ft", "m"] | None = None
-    """Of --depth and --step: ft or m. Default: ft."""
+    """Unit of --depth and --step: ft or m. Default: ft."""
     step: float | None = None
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
-    """LEFT-RIGHT ...: columns of one scan between which its tracks lie. Default: looked for."""
+    """LEFT-RIGHT ...: the border columns of each track of one scan. Default: looked for."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
     scratch: Path | None = None
@@ -66,7 +66,7 @@ class CurveOptions:
     def __post_init__(self) -> None:
         self.unit = self.depth_unit or "ft"
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
-            what = "a step is above 0" if self.depth else "it is of depth: give --depth, too"
+            what = "a step is above 0" if self.depth else "a step is a depth: give --depth, too"
             raise ValueError(f"--step {step:g}: {what}")
         self.logs = parse_depth(self.depth) if self.depth else []
         for log in self.logs:
@@ -82,12 +82,12 @@ class CurveOptions:
         self.row_range = span and (int(span[0]), int(span[1]) + 1)
 
     def for_report(self) -> dict[str, Any]:
-        """What is said of this scan alone, by the keys of its report."""
+        """The options given for this scan alone, by their keys in its report."""
         given = {key: getattr(self, name) for name, key in OF_ONE_SCAN.items()}
         return {key: value for key, value in given.items() if value}
 
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
-        """By option: what this scan's report has, and what is not said here."""
+        """Options that this scan's report has and that are not given here, by their names."""
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
         return {name: it for name, it in told.items() if it and not getattr(self, name)}
 
@@ -99,21 +99,21 @@ class CurveOptions:
 
 OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions) if each.name != "scratch"}
 OF_ONE_SCAN["rows"] = "curve_rows"
-"""Options that hold for one scan alone, and their keys in its report, whose rows are the scan's."""
+"""Options for one scan alone, and their keys in its report, where "rows" is the scan's height."""
 
 
 @dataclass
 class CurvesConfig(CurveOptions):
-    """Curve files again, without the network: what is not said now is as it was said last.
+    """Curve files again, without the network. Options not given are as they were the last time.
 
-    report: NAME.json, which remembers; empty without one.
+    report: NAME.json, which has them; empty without one.
     """
 
     probability: str
-    """NAME.probability.tif, as wellseg predict --curves leaves it."""
+    """NAME.probability.tif, as wellseg predict --curves writes it."""
     scan: Path | None = None
-    """The scan, for its colours and its grid. Default: where it was; without it, there are no
-    colours, and tracks only with --tracks."""
+    """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
+    there are no colours, and tracks only with --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
     out: Path | None = None
@@ -134,7 +134,7 @@ class CurvesConfig(CurveOptions):
             fits = self.threshold is None or 0 < self.threshold < 1
         except (TypeError, AttributeError) as error:  # the report was edited by hand
             place = self.probability.removesuffix(ENDING) + REPORT
-            raise ValueError(f"{place} says of this scan: {error}; say it anew") from None
+            raise ValueError(f"{place}: its options are wrong: {error}; give them again") from None
         if not fits:
             raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
 
@@ -169,7 +169,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
 
 
 def _numbers(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:
-    """Those of a word, which may have commas between thousands. A range rises."""
+    """The numbers in a word, which may have commas between thousands. Those of a range rise."""
     match = re.fullmatch(form, word.strip())
     numbers = tuple(float(number.replace(",", "")) for number in match.groups()) if match else ()
     if not match or (form == RANGE and numbers[0] >= numbers[1]):

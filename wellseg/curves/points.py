@@ -40,11 +40,11 @@ class Curve:
     first_row: int
     rows: int = 0
     style: Style = "solid"
-    uncertain: list[int] = field(default_factory=list)  # rows in which it may have been mistaken
+    uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
     look: NDArray[np.floating[Any]] = field(
         default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0, 0])
     )
-    """As linking.py has it: half its width, its colour."""
+    """Half its width, its colour and more: see linking.py."""
     chunks: "array[int]" = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
@@ -69,9 +69,9 @@ class Curve:
         return None if gray else (red, green, blue)
 
     def points(self, records: Floats) -> Points:
-        """Row by row. records: (any, 6): row, column, left, right, confidence, inked, in the order
-        in which they were found: of a row the first has the column, all together the span. Without
-        a column they only add to the span. Rows without any are bridged, or hidden."""
+        """The curve row by row. records: (n, 6): row, column, left, right, confidence, inked, in
+        the order found. The first of a row that has a column gives all values but the span, left to
+        right, which all of them widen. Rows without records are bridged, or hidden."""
         place = records[:, 0].astype(int) - self.first_row
         inside = (place >= 0) & (place < self.rows)
         place, records = place[inside], records[inside, 1:]
@@ -96,8 +96,8 @@ class Curve:
         return Points(column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> None:
-        """Set ``off_scale``: it is left between two wraps, there and back, in so many rows at most;
-        rather over the border over which it is for fewer rows altogether, and for short."""
+        """Set ``off_scale``: the stretches between two wraps, out and back, of ``longest`` rows at
+        most. Of those that overlap, it takes those over the border that has fewer rows in all."""
         pairs = [(*one, *other) for one, other in pairwise(self.wraps)]
         rows = {over: sum(p[2] - p[0] for p in pairs if (p[1] > 0) == over) for over in (0, 1)}
         taken: set[int] = set()

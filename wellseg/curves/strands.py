@@ -1,6 +1,6 @@
-"""From a mask to chains: pieces of a curve's centreline on which nothing happens.
+"""From a mask to chains: pieces of a curve's centreline without junctions.
 
-The mask is thinned; a row of what is left is a few *runs* of pixels, and a *chain* is a run
+The mask is thinned. Each row of the thinned mask has a few *runs* of pixels. A *chain* is a run
 followed down for as long as it touches exactly one run in the next row, and that one no other.
 Where strokes meet or part, chains end: they are numbered, and know their neighbours.
 """
@@ -28,20 +28,20 @@ MARGIN_ROWS = 24
 
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 """What is known of a run: first and last column; mean probability; share of it that is ink on the
-scan; half the width, across it, of its stroke; mean colour; layer of colour; row."""
+scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256
-"""Of a long chain, when more come: its course and looks ask for no more."""
-SIDEWAYS = 0.25  # of a row counts a column of a strand
+"""Last rows of a long chain that are kept: its course and look need no more."""
+SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
 DARK_INK = 128  # gray below is ink
 CHROMA, DARK = 60, 110
-"""Largest less smallest channel from which on a pixel has a hue. Without one, and no channel above
-the other: black ink. Paler is a grid, or the edge of a stroke."""
+"""A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
+black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
-"""Hues (0 to 179) so far from a known ink's are another ink, of so many pixels in a block."""
+"""Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
 PATCH_PIXELS, PATCHY = 120, 0.62
-"""Prints mix their colours of dots. A patch has fewer pixels; an ink of which more than this share
-so far is patches beside others is no layer, but goes with black. Chosen on drawn logs."""
-REACH_PX = 8  # a pixel farther than this from every clear one goes with black
+"""Prints mix colours from dots. An ink is no layer, but counts as black, if more than this share of
+its pixels is in patches of fewer pixels beside other inks. Chosen on drawn logs."""
+REACH_PX = 8  # a pixel farther than this from every pixel of a clear colour counts as black
 
 BLACK, FIRST_INK = np.uint8(1), 2
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
@@ -68,8 +68,8 @@ class Chain:
     open: bool = True  # it may go on in rows that are not known yet
     above: list["Chain"] = field(default_factory=list)
     below: list["Chain"] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)  # those that lie on it, when that is decided
-    waiting: list[Curve] = field(default_factory=list)  # those that have not gone on in another
+    curves: list[Curve] = field(default_factory=list)  # those on it; empty before it is decided
+    waiting: list[Curve] = field(default_factory=list)  # of these, those that may still go on
     written_rows: int = 0
 
     @property
@@ -81,7 +81,7 @@ class Chain:
         self.rows += len(runs)
 
     def look(self) -> NDArray[np.floating[Any]]:
-        """What its stroke looks like, as linking.py has it."""
+        """Its look, see linking.py, (6,): without the track."""
         duty = (self.runs[:, DUTY] > 0.5).mean()
         low, high = (len(self.runs) - 1) // 2, len(self.runs) // 2
         ordered = np.partition(self.runs[:, HALF : BLUE + 1], (low, high), axis=0)
@@ -89,7 +89,7 @@ class Chain:
         return np.array([len(self.runs), max(half, 0.7), duty, *paint])
 
     def worth(self) -> float:
-        """What it costs to leave it out."""
+        """The cost of leaving it out, see linking.py."""
         wide = np.ptp(self.runs[:, : STOP + 1])
         return float((self.rows + SIDEWAYS * wide) * self.runs[:, CONFIDENCE].mean())
 
@@ -105,8 +105,8 @@ class ChainFinder:
         self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
 
     def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
-        """New chains of the rows ``keep``; those from before that go on are prolonged. planes:
-        gray, mask, probability and, if there are, colours. last: no rows follow."""
+        """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
+        mask, probability, uint8 (rows, columns), and perhaps RGB. last: no rows follow."""
         runs = np.concatenate([self._last, _runs(planes, self._inks, keep, self.row)])
         self.row += keep.stop - keep.start
         tail, head = _touching(runs)
@@ -137,7 +137,7 @@ class ChainFinder:
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
-    """Pairs of runs, of one row and the next, of one layer, that touch, corners too."""
+    """Pairs (upper, lower) of runs of one layer that touch, corners too."""
     start, stop, layer, row = runs[:, [START, STOP, LAYER, ROW]].astype(np.int64).T
     width = stop.max(initial=0) + 4
     base = (row * 256 + layer) * width + 2
@@ -146,7 +146,7 @@ def _touching(runs: Floats) -> tuple[Indices, Indices]:
 
 
 def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices, Indices]:
-    """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; both rise."""
+    """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; ends and starts are sorted."""
     first = np.searchsorted(ends, low, "left")
     count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
     one = np.repeat(np.arange(len(low)), count)
@@ -160,7 +160,7 @@ def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int)
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
-    ink = cv2.erode(gray, np.ones((1, 3), np.uint8)) < DARK_INK  # not down: dots are close
+    ink = cv2.erode(gray, np.ones((1, 3), np.uint8)) < DARK_INK  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         stroke = (layers == layer).view(np.uint8)
@@ -232,6 +232,6 @@ def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink
             patchy.append(number)
     stain = np.isin(layers, patchy)
     layers[stain] = BLACK
-    # A single pixel of these on another ink is its stroke's edge, and would be a dot beside it.
+    # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
     dark, around = (cv2.dilate(of, RING) for of in ((layers == BLACK).view(np.uint8), layers))
     return np.where(stain & (dark == 0) & (around > 0), np.uint8(0), layers)

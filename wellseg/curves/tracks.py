@@ -1,9 +1,9 @@
 """The printed tracks of a scan: panels of grid, with white paper or a shared border between them.
 
-Told by the grid's lines in blocks of rows. A log keeps its layout and wanders sideways as a whole,
-so the blocks are first laid over each other; then hundreds of them say together what is printed,
-however much is worn, written over or crossed by curves. Lines across say where panels are; lines
-down say to the pixel where a track begins and ends: they divide it evenly or by a logarithm.
+They are found by the grid's lines in blocks of rows. A log keeps its layout and moves sideways as a
+whole, so the blocks are first aligned; the mean of hundreds then shows the grid, though much is
+worn, written over or crossed by curves. Horizontal lines ("across") tell where panels are; vertical
+lines ("down") tell to the pixel where tracks begin and end, and divide them evenly or by decades.
 """
 
 from dataclasses import dataclass
@@ -21,24 +21,24 @@ from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
 
 BLOCK_INCHES, PARTS = 1.5, 5
-"""Rows that are looked at together: a dozen lines of the usual grid. Lines down are looked at in
-parts of it, in which those of a skewed sheet hardly move."""
+"""Height of a block: a dozen lines of the usual grid. Lines down are looked at in parts of a block,
+as in a whole one those of a skewed sheet would move."""
 LINE_INCHES = 0.2
 """Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
 INK, BIN_INCHES = 35, 0.02
-"""Levels of gray below paper that are ink: many renders have a pale grid."""
+"""Ink is so many levels of gray below paper, as many renders have a pale grid; width of a bin."""
 WANDER, ALIGN_INCHES = 0.2, 0.1
-"""So much of the scan's width a log may wander to each side, and a part from its block."""
+"""How far to each side a log may move, of the scan's width; and a part of a block in its block."""
 SPANS, STAY = 10, 0.2
-"""Of the width, that move a little by themselves; and what holds back one with few lines."""
+"""The width is cut into so many spans, each aligned by itself; ``stay`` of `overlay` for them."""
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
-"""Blocks agree so well, from -1 to 1, with the layout, so many at least; one says so far around."""
+"""Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
 TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
-"""The narrowest panel, and track that shares a border; in how much a worn panel has to end."""
+"""The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
 NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
-"""So far from where the lines across end a border may lie, and so far one that is drawn."""
+"""How far a border may lie from the end of the lines across; how far a drawn one, to each side."""
 FAR, CUT, DRAWN, GAIN, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
-"""What lying far and a cut cost, a drawn border earns, a shared one gains, a grid has at least."""
+"""Scores: cost of a border far off, of a cut; gain by a drawn one; cost of a shared one; least."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -80,25 +80,25 @@ class TrackFinder:
         self.dpi = dpi
         self.block_rows = self._px(BLOCK_INCHES)
         self._cut = Strips(self.block_rows)
-        self._across: list[Gray] = []  # lines across in each block and column
-        self._down: list[Gray] = []  # lines down in each part: 255 throughout
+        self._across: list[Gray] = []  # number of lines across in each column of a block
+        self._down: list[Gray] = []  # share of lines down in each column of a part, 255 for all
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
 
     def add(self, gray: Gray) -> None:
-        """The next rows, uint8 (rows, columns): 0 black to 255 white."""
+        """Take the next rows, uint8 (rows, columns): 0 black to 255 white."""
         for (block,) in self._cut.add(gray):
             self._look(block)
 
     def _look(self, gray: Gray) -> None:
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
-        # A skewed sheet's lines go on in the next row or column, where a hatch's dots fill no gaps.
+        # Lines of a skewed sheet go on in the next row or column; dots of a hatch must not join.
         across = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
         across = cv2.dilate(across, np.ones((3, 1), np.uint8))
         across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
-        # How many lines, not how much ink: black bands and photographs have few.
+        # Lines are counted, not their ink: black bands and photographs have few.
         begun = cv2.subtract(across[1:], across[:-1])
         lines = cv2.reduce(begun, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
         if 2 * cv2.countNonZero(ink) > ink.size:  # a photograph, an inverted title: no grid
@@ -110,7 +110,7 @@ class TrackFinder:
             self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
 
     def find(self, blocks: int = 10**9) -> Tracks | None:
-        """The tracks, of the last so many blocks or of all; None: no grid with clear ends."""
+        """The tracks of the last so many blocks; None: no grid with clear ends."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         columns = across.shape[1]
         usual = np.percentile(across, 90, axis=1, keepdims=True)
@@ -128,7 +128,7 @@ class TrackFinder:
         fits = grid @ layout > FIT * np.abs(layout).sum()
         if fits.sum() < LEAST_BLOCKS:
             return None
-        # From here on only blocks that have the layout, laid over each other.
+        # From here on only blocks that have the layout, aligned.
         parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
         rows = (parts + 0.5) * (self.block_rows / PARTS)
         middle = slice(PARTS // 2, None, PARTS)
@@ -147,7 +147,7 @@ class TrackFinder:
         shifts = np.rint(moves).astype(np.int16)
         ruled = _moved(down, shifts[:, :-1]).mean(0)
         page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
-        # Dirt and spikes may fill a narrow gap with lines across, but with fewer than the panels.
+        # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
         panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
         tracks: list[tuple[int, int]] = []
@@ -162,8 +162,8 @@ class TrackFinder:
         return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
 
     def _off(self, page: Floats, end: int) -> Floats:
-        """How far each column lies from where a panel's lines across end, of which fewer and fewer
-        may go on from ``end``: where some go on beyond, it is less far. inf: too far."""
+        """How far each column lies from the end of a panel's lines across. From ``end`` on fewer
+        and fewer of them may go on: beyond it, the distance counts less. inf: too far."""
         fade = self._px(FADE_INCHES)
         top, beyond = page[max(0, end - fade) : end].max(), page[end - 1 : end + fade]
         level = 0.7 * beyond.min() + 0.3 * top
@@ -176,9 +176,9 @@ class TrackFinder:
 
 
 def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indices:
-    """How many columns each row of ``rows`` lies to the right of the mean of all, at most ``most``.
-    Where its neighbours lie says more than it does by itself; stay: what a row like the mean would
-    lose by lying that far, as a share of what it gains by lying right."""
+    """How many columns each row of ``rows`` lies to the right of the mean of all, int64 (rows,), at
+    most ``most`` either way. Neighbouring rows are scored together. stay: the penalty of a shift by
+    ``most``, as a share of the score of a row like the mean. empty: the value beyond the edges."""
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
     shift = np.zeros(len(rows), np.int64)
     for _ in range(3):
@@ -192,7 +192,7 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
 
 
 def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
-    """Each row moved to the left by its shift, or its column's."""
+    """Each row moved to the left by its shift, or each column of it by its own."""
     shift = shift.reshape(len(rows), -1)
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
@@ -206,7 +206,7 @@ def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
 
 
 def _decades(start: int, count: int) -> Floats:
-    """Where the lines of so many decades lie in [0, 1], of which the first line is that number."""
+    """Where the lines of ``count`` decades lie in [0, 1], the first line at value ``start``."""
     values = np.outer(10.0 ** np.arange(count + 1), np.arange(1, 10)).ravel() / start
     return np.log10(values[(values >= 1) & (values <= 10.0**count)]) / count
 
@@ -221,7 +221,7 @@ STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
 
 
 def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
-    """Of a panel's tracks, left to right; none: no grid. before, after: ``_off`` of its ends."""
+    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends."""
     left, right = int(before.argmin()), int(after.argmin())
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
@@ -231,7 +231,7 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
     top = np.flatnonzero((way[at[:-1]] > 0) & (way[at[1:]] < 0))
     peaks = (at[top] + 1 + at[top + 1]) // 2
     peaks = peaks[height[peaks] >= 0.02]
-    inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # most may be no lines, but faint
+    inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # weighted: most may be no lines
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
     peaks = peaks[height[peaks] > 0.2]
     slack = round(dpi / 80)  # a line a little off its place is one, but less so
@@ -244,13 +244,13 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
     at = np.concatenate([starts, inner, ends])
     first, last = len(starts), len(starts) + len(inner)
     off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
-    # Where paper is cut, and lines across end at once, the comb may end at the sheet's last line.
+    # Where paper is cut, lines across end abruptly: the comb may end at the last line down.
     comb = np.arange(len(at))
     if before[max(0, left - reach)] > reach / 2:
         comb[:first] = np.clip(np.searchsorted(at, min(peaks, default=0)), comb[:first], last)
     if after[min(right + reach, len(after) - 1)] > reach / 2:
         comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(peaks, default=0)))
-    # The best way from a start to an end, and what it is worth up to each column.
+    # Dynamic programming: the best path from a start to an end, and its score up to each column.
     worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
     worth[first:last] = -GAIN
     came, agree = np.zeros(len(at), int), np.zeros((len(at), len(at)))

@@ -1,7 +1,7 @@
-"""Strands to curves, a window of rows at a time.
+"""Joins strands to curves, a window of rows at a time.
 
-A strand is decided when a window of LOOK_ROWS below its beginning is known. What is kept are the
-strands and curves that can still go on.
+A strand is decided when a window of LOOK_ROWS below its beginning is known. Only strands and curves
+that can still go on are kept.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from wellseg.curves.tracks import Tracks
 
 LOOK_ROWS = 160
 END, LONGEST_GAP = 25.0, 60
-"""What a curve's beginning and its end cost each, and the longest gap in rows: up to 200 dpi."""
+"""Cost of a curve's beginning or end; the longest gap, in rows. At 200 dpi or less."""
 MOST_STRANDS = 1000
-"""Of a window, the longest: noise would take hours. Four dotted curves have half of that."""
+"""Strands of a window that are used, the longest: noise has more. Four dotted curves: half."""
 SURE = 2.0
 """Decisions that would cost so little more the other way are uncertain."""
 NEVER = 1e6
@@ -31,7 +31,7 @@ class Window:
     def __init__(
         self, tenth_rows: int, write: Callable[[NDArray[np.float32]], tuple[int, int]]
     ) -> None:
-        """tenth_rows: of 0.1 inch. write: takes records of a curve, gives where they are kept."""
+        """tenth_rows: of 0.1 inch. write: stores records of a curve, returns offset and size."""
         self._write = write
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
@@ -67,13 +67,13 @@ class Window:
         self._chains = kept
 
     def finish(self) -> list[Curve]:
-        """There are no further rows: all curves."""
+        """Call it after the last row; returns all curves."""
         for chain in self._chains:
             self._end(chain)
         return self._ended
 
     def _end(self, chain: Chain) -> None:
-        """Let go of a chain, and its neighbours of it: nothing can join it any more."""
+        """Drop a chain that nothing can join any more; curves that wait in it have ended."""
         for curve in chain.waiting:
             if curve.shared_from is not None:  # it ended where it met the other
                 curve.rows = curve.shared_from - curve.first_row
@@ -91,7 +91,7 @@ class Window:
             chain.curves.append(curve)
             if columns := scene.set_back.get((i, number)):
                 left = upper.last_row + 1
-                chain.written_rows = max(0, left - chain.first_row)  # a row has one place
+                chain.written_rows = max(0, left - chain.first_row)  # one place for each row
                 curve.wraps.append((max(left, chain.first_row), columns))
                 if left < chain.first_row:
                     curve.hidden.append((left, chain.first_row))
@@ -106,8 +106,8 @@ class Window:
         chain.waiting = list(chain.curves)
 
     def _arrivals(self, scene: Scene, number: int) -> list[tuple[int, Curve]]:
-        """The curves that go on in a strand, and the strand above of each: curves that pass a place
-        together change places there, where what is known of them from above says so."""
+        """The curves that go on in a strand, each with its strand above. Of several curves that
+        pass one place, each gets the strand below that fits best what it looked like above."""
         above = [i for i in scene.reach[number] if scene.out[i]]
         mine = [i for i in above if number in scene.out[i]]
         slots = [
@@ -144,7 +144,7 @@ class Window:
         return found
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
-        """Let it go straight over ink, with the spikes and loops that hang there."""
+        """Lead a curve straight through a knot; spikes and loops there widen its span."""
         start, stop = scene.bottom[upper], scene.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
@@ -158,7 +158,7 @@ class Window:
         curve.chunks.extend(self._write(np.concatenate(records)))
 
     def _draw(self, chain: Chain) -> None:
-        """Give its curves the rows of it that are new."""
+        """Add the new rows of a chain to its curves."""
         if chain.rows > chain.written_rows:
             chunk = self._write(_records(chain, chain.written_rows))
             for curve in chain.curves:
@@ -168,7 +168,7 @@ class Window:
 
 
 def _records(chain: Chain, first: int) -> NDArray[np.float32]:
-    """Of its runs from the first-th on, as Curve.points reads them."""
+    """Records of a chain's rows from the first-th on, as Curve.points reads them."""
     runs = chain.runs[first - chain.rows :] if first else chain.runs
     rows = chain.last_row + 1 - np.arange(len(runs), 0, -1)
     left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1

@@ -1,8 +1,8 @@
-"""Who masks the scans of a list: this process, worker processes of this machine, or a Ray cluster.
+"""Engines mask a list of scans: in this process, in worker processes, or on a Ray cluster.
 
-Each engine yields what became of the scans as they end; closed early, it stops the others. All run
-a `Worker`, a network that masks one scan after another: `mask` tells failures, `_mask_pages` takes
-the pages of a file, `mask_scan` makes all files of a page.
+Each engine yields the outcomes of scans as they end; closed early, it stops the rest. All run a
+`Worker`, a network that masks one scan after another: `mask` turns errors into outcomes,
+`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page.
 """
 
 import errno
@@ -48,7 +48,7 @@ ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 
 
 class Worker:
-    """Raises ValueError when it is made, for what is wrong with all scans."""
+    """Masks scans with one network. Its __init__ raises ValueError for faults of the options."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.config = settings, settings.config
@@ -59,13 +59,13 @@ class Worker:
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
         if sha256(weights.read_bytes()).hexdigest() != settings.options["weights_sha256"]:
-            raise ValueError(f"{weights}: on another machine these are other weights")
+            raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
     def mask(
         self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
     ) -> Outcome:
-        """What is wrong with the scan is in the outcome. progress takes the share done, in [0, 1],
-        say what the user should know at once."""
+        """Mask a scan; errors become its outcome. progress: called with the share done, in [0, 1].
+        say: called with what the user should know at once."""
         here = task
         try:
             with files.claim(task) as is_mine:
@@ -75,7 +75,7 @@ class Worker:
                     return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
                 report = files.read_report(task.stem + REPORT)
                 if other := other_scan(task, report):
-                    said = f"{task.stem}{REPORT} and what belongs to it are of {other}"
+                    said = f"{task.stem}{REPORT} and its results are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
                 # View and curves that are there become the new mask's, and keep their depths.
                 made: dict[str, Any] = dict.fromkeys(files.made_before(task.stem), True)
@@ -89,18 +89,18 @@ class Worker:
                 try:
                     config = replace(config, **asked)
                 except (ValueError, TypeError) as error:
-                    said = f"{task.stem}{REPORT} says of this scan: {one_line(error)}"
-                    raise ValueError(f"{said}; say it anew, or --overwrite") from None
+                    said = f"{task.stem}{REPORT}: its options are wrong: {one_line(error)}"
+                    raise ValueError(f"{said}; give them again, or --overwrite") from None
                 options = {OF_ONE_SCAN[name]: value for name, value in kept.items()}
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
-                if files.is_url(task.stem):  # from the temporary folder nobody sees what is there
+                if files.is_url(task.stem):  # later checks look only at the temporary folder
                     ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
                     files.refuse_foreign(*(task.stem + end for end in ends))
                 with files.local_copy(task, self.config.scratch) as here:
                     return outcome_of(self._mask_pages(here, config, options, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
-            if not isinstance(error, ScanError | OSError | ValueError):  # not foreseen: say what
+            if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
                 reason = f"{type(error).__name__}: {reason}"
             code = getattr(error, "errno", None)
             closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -116,8 +116,8 @@ class Worker:
     def _mask_pages(
         self, task: Task, config: PredictConfig, options: Any, progress: Any, say: Any
     ) -> dict[str, Any]:
-        """The report of the largest page. The others come before it, as NAME.p2..., NAME.p3...:
-        where it stands, all results are whole."""
+        """Mask all pages; returns the report of the largest. The others are masked before it, as
+        NAME.p2..., NAME.p3...: where its report is there, all results are complete."""
         others, copies = pages_of(task.scan)
         options = self.settings.options | options
         of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
@@ -132,7 +132,7 @@ class Worker:
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
-        left_out = [f"page {page + 1} is a reduced copy" for page in copies]
+        left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
         options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
         return mask_scan(self.net, task, config, options, progress, say)
 
@@ -147,7 +147,7 @@ def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 def _hand_out(
     waiting: deque[Task], submit: Callable[[Task], Any], places: Callable[[], int]
 ) -> Iterator[tuple[Task, Future[Outcome]]]:
-    """Futures of all tasks, as they end; two for a place, so that no worker waits for the next."""
+    """Submit all tasks, two for each place, so that no worker waits; yields futures as they end."""
     running: dict[Future[Outcome], Task] = {}
     while waiting or running:
         while waiting and len(running) < 2 * places():
@@ -159,9 +159,9 @@ def _hand_out(
 
 
 def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
-    """In worker processes, as many as the options say or cores and memory allow. One that dies
-    (killed for want of memory, a decoder that crashes) costs its scan alone and is replaced.
-    Raises ValueError for what is wrong with all scans."""
+    """In worker processes, as many as the options say or cores and memory allow. If one dies (out
+    of memory, a crash of a decoder), only its scan fails, and it is replaced.
+    Raises ValueError for faults of the options."""
     settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
     # and typing.py there shadows Python's (opencv/opencv#28766).
@@ -188,7 +188,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outco
 
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
-    """Cores and memory of each worker, and how many workers."""
+    """Settings with the cores and the memory of each worker, and the number of workers."""
     config, cores = settings.config, count_cores()
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
@@ -205,8 +205,8 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
 
 
 def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Those that this process may use; of a container (cgroup v2) as many as its share of time is
-    worth, which PyTorch does not know: of more threads, all are stopped for a part of it."""
+    """Cores that this process may use. A container (cgroup v2) has a quota of their time, which
+    PyTorch does not know: with more threads, all are paused for a part of the time."""
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
         cores = len(os.sched_getaffinity(0))
@@ -256,7 +256,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcom
         places = lambda: max(1, int(ray.cluster_resources().get("CPU", 0) // threads))  # noqa: E731
         for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
             loss = future.exception()
-            if isinstance(loss, ray.exceptions.RayTaskError):  # what is wrong with all scans
+            if isinstance(loss, ray.exceptions.RayTaskError):  # a fault of the options
                 raise ValueError(str(loss.cause)) from loss
             if not isinstance(loss, ray.exceptions.RayError):
                 yield task, future.result()

@@ -63,9 +63,9 @@ def write_summary(
     look_at: str,
     say: Callable[[str], None] | None = None,
 ) -> bool:
-    """Write both files, whole; whether they could be written. folder: path or URL of the results;
-    None: no files. look_at: ending of the result that the page leads to. say: when all is over,
-    takes why one cannot be written (it is open in Excel, perhaps)."""
+    """Write both files, each in one step; returns whether both were written. folder: path or URL of
+    the results; None: no files. look_at: ending of the result that the page links to. say: at the
+    end of a run, called with the reason why one cannot be written (it may be open in Excel)."""
     written = True
     if folder is None:
         return written

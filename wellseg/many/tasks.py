@@ -1,7 +1,7 @@
 """A list of scans: which there are, which are done, and what became of each.
 
-The truth about a scan is its report, NAME.json, which is written last: a run looks at all of them
-first and hands out the rest. summary.csv only repeats it, so that losing it loses nothing.
+Whether a scan is done is told by its report, NAME.json, which is written last: a run reads all
+reports first, and masks the other scans. summary.csv only repeats them: it may be lost.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
 from wellseg.weights import read_header, weights_path
 
-READERS = 16  # of small files at once: on a network each takes long and little
+READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {name: name for name in ("rows", "columns", "seconds", "curve_share", "doubt_share")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
@@ -30,7 +30,7 @@ KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pa
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan, now or in an earlier run; the next one tries again what failed."""
+    """What became of one scan, now or in an earlier run. The next run tries failed scans again."""
 
     status: Literal["done", "failed", "waiting", "elsewhere", "not read"]
     reason: str = ""  # why, or what else one should know
@@ -42,7 +42,7 @@ class Settings(NamedTuple):
     """What is the same for all scans of a run."""
 
     config: PredictConfig
-    options: dict[str, Any]  # what each report says of its making
+    options: dict[str, Any]  # entries of each report: weights and options of the mask
 
 
 def settle(config: PredictConfig) -> Settings:
@@ -67,7 +67,7 @@ def list_tasks(
     not_read: dict[Task, Outcome] = {}
     folders = []
     places = [place for pattern in scans for place in files.expand(pattern)]
-    places = [place for place in places if not place.endswith(RESULTS)]  # *.tif has them, too
+    places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
     for given in places:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place, _is_wanted)
@@ -90,21 +90,21 @@ def list_tasks(
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     key = os.path.normcase  # on Windows a.mask.tif is A.mask.tif
     stems = Counter(key(task.stem) for task in tasks.values())
-    stems.update([key(join(folder, "index"))] if folder else [])  # its page is that of all scans
+    stems.update([key(join(folder, "index"))] if folder else [])  # index.html is of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
-        base = re.sub(r"\.p?\d+$", "", task.stem)  # whose further pages and logs are called so
+        base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
         if stems[key(task.stem)] > 1 or (base != task.stem and key(base) in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         other = named.setdefault(key(task.stem), task)
         if other is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
-            raise ValueError(f"{scan}: {same}: mask one of them apart")
+            raise ValueError(f"{scan}: {same}: mask one of them to another folder (--out)")
     return [*named.values()], folder, not_read
 
 
 def _is_wanted(name: str, is_folder: bool) -> bool:
-    # $: the bin of a Windows disk, where nobody may look into the other.
+    # Of a Windows disk: $RECYCLE.BIN, and a folder that only the system may look into.
     if name.startswith((".", "$")) or name.endswith((*RESULTS, "System Volume Information")):
         return False
     return is_folder or is_scan_file(name) or other_kind(name) != ""
@@ -118,8 +118,8 @@ def count_kinds(names: Iterable[str]) -> str:
 def is_done(
     task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
 ) -> Outcome | None:
-    """What became of a scan whose whole results are there, made of the same scan with the same
-    weights and options; else None. there: whether a path or URL exists."""
+    """The outcome of a scan whose results are all there, made from the same scan with the same
+    weights and options; else None. there: tells whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
     expected = {**settings.options, "scan_version": task.version}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
@@ -136,8 +136,8 @@ def is_done(
 
 
 def other_scan(task: Task, report: Mapping[str, Any]) -> str:
-    """The other scan, if it is still there, that the report where the task's is to go is of: a.tif
-    for a.png, or the a.tif of another folder; else ""."""
+    """The path of another scan, still there, whose report is in the place of the task's: a.tif for
+    a.png, or the a.tif of another folder; else ""."""
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
     beside = os.path.splitext(own)[0] == files.absolute(task.stem)  # both were copied
     if other in ("", own) or not files.exists(other):
@@ -162,7 +162,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
 
 
 def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
-    """Of many tasks those that are done: each folder is listed once, reports are read at once."""
+    """Outcomes of the tasks that are done. Lists each folder once, reads many reports at once."""
     folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
         listed = zip(folders, readers.map(files.list_folder, folders), strict=True)
@@ -172,7 +172,7 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
 
 
 def clear(tasks: Iterable[Task]) -> None:
-    """Remove what killed runs left, .wellseg-0123abcd-RESULT, not what a living run writes."""
+    """Remove .wellseg-0123abcd-RESULT files of killed runs, not those of a run at work."""
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):

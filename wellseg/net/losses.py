@@ -1,4 +1,4 @@
-"""What training minimises: cross entropy plus soft Dice, in float32, on logits."""
+"""The training loss: cross entropy plus soft Dice, in float32, on logits."""
 
 import torch
 import torch.nn.functional as F
@@ -6,18 +6,18 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 IGNORE = 128  # mask value of pixels that are not scored
-BLOCK_ROWS = 256  # the loss is computed of so many rows at a time, which stay in the cache
+BLOCK_ROWS = 256  # rows of which the loss is computed at a time: they stay in the cache
 
 
 def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Binary cross entropy + (1 - soft Dice of the curves): float32 scalar.
 
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
-    left out. Cross entropy alone is content with no curve at all where 2 % of the pixels are
-    curve; Dice (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 defines an empty mask:
-    zero loss when nothing is predicted. A log without one scored pixel has a loss of zero.
+    left out. Where 2 % of the pixels are curve, cross entropy alone is low without any curve; Dice
+    (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
+    is zero when nothing is predicted. A log without a scored pixel has a loss of zero.
 
-    On a CPU nothing but the logits is kept for the gradient: blocks of rows are computed twice.
+    On a CPU only the logits are kept for the gradient: blocks of rows are computed twice.
     """
     if logits.is_cuda:
         sums = _sums(logits, truth)
@@ -30,7 +30,7 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _sums(logits: Tensor, truth: Tensor) -> Tensor:
-    """Over all pixels: scored, cross entropy, probability on curves, probability, curve."""
+    """Sums over all pixels, (5,): scored, cross entropy, overlap, probability, curve."""
     logits = logits.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
     target, weight = (truth == 255).to(logits.dtype), (truth != IGNORE).to(logits.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")

@@ -1,4 +1,4 @@
-"""Which network: the options that weights keep in their header. No torch, for --help is quick."""
+"""Options of the network, which weights keep in their header. No torch: --help has to be quick."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Literal
 
 
 def at_least(least: int, group: str = "", **options: int | None) -> None:
-    """Raises ValueError for the first option that is smaller; None is one's default and passes."""
+    """Raises ValueError for the first option that is smaller; None, the default, is accepted."""
     for name, value in options.items():
         if value is not None and value < least:
             raise ValueError(f"--{group}{name} is at least {least}, not {value}")
 
 
 def parse_bytes(size: str | int) -> int:
-    """ "2GB", "500 MB", "1.5GiB" or a number of bytes -> bytes. Raises ValueError, for "2", too."""
+    """ "2GB", "500 MB", "1.5GiB" or an int of bytes -> bytes. Raises ValueError, also for "2"."""
     if isinstance(size, int):
         return size
     match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([KMGT])(i?)B?\s*", size, re.IGNORECASE)
@@ -24,7 +24,7 @@ def parse_bytes(size: str | int) -> int:
 
 
 def check_norm(word: str) -> None:
-    """Raises ValueError, which lists the words, for one that is not registered in wellseg.norms."""
+    """Raises ValueError, with a list of the known words, for a word unknown to wellseg.norms."""
     from wellseg.norms import make_norm  # not above: --help needs no torch
 
     make_norm(word, 16)
@@ -47,7 +47,7 @@ class ModelConfig:
     separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds."""
     colour: bool = False
-    """Weights of their own for scans with colours, which see these and not their ink alone."""
+    """A second set of weights for scans in colour, which sees colours as well as gray."""
 
     def __post_init__(self) -> None:
         if self.patch not in (1, 2):

@@ -17,8 +17,8 @@ Norms = Callable[[int], nn.Module]
 
 
 def to_ink(gray: Tensor) -> Tensor:
-    """uint8 (N, 1 or 3, H, W) of ``scan.pictures.to_channels`` -> each net's input, 0 on paper: ink
-    in [0, 1], 1 black, and of colours two differences in [-1, 1].
+    """uint8 (N, 1 or 3, H, W) of ``scan.pictures.to_channels`` -> the input of networks, 0 on
+    paper: ink in [0, 1], 1 for black, and for colours two differences in [-1, 1].
 
     float32, or autocast's dtype, to which the first convolution would round it anyway.
     """
@@ -36,14 +36,14 @@ class ResUNet(nn.Module):
     of a concatenation and needs no copy.
 
     The options are those of ``ModelConfig``. patch 2 folds each 2 x 2 pixels into 4 channels first
-    (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: weights of
-    their own, ``of_colour``, as to tell a print's colours is another task than to tell worn black
-    from black, and one network does both less well. channels: of the input.
+    (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: a second
+    network, ``of_colour``, for 3 channels: to tell printed colours apart is another task than to
+    tell worn black from black, and one network does both less well. channels: of the input.
     """
 
     recompute = False
-    """True: training keeps what passes from stage to stage and computes a stage's inside once more
-    when its gradient is due: the same gradients, less memory, more time."""
+    """True: training keeps only the maps between stages, and computes the inside of a stage again
+    for its gradient: the same gradients, less memory, more time."""
 
     def __init__(
         self,
@@ -68,8 +68,8 @@ class ResUNet(nn.Module):
         )
         self.decoder = nn.ModuleList(map(block, here, here))
         self.head = nn.Conv2d(widths[0], patch * patch, 1)
-        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % are curve
-        if colour:  # drawn last: the others stay as they are without it
+        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % curve to begin with
+        if colour:  # last: the other weights then get the same random numbers as without it
             self.of_colour = ResUNet(patch, widths, norm, momentum, separable, channels=3)
 
     def forward(self, ink: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class ResUNet(nn.Module):
         return F.pixel_shuffle(self.head(x), self.patch)[:, :, :height, :width]
 
     def _stage(self, stage: Callable[..., Tensor], block: nn.Module, *inputs: object) -> Tensor:
-        # The last stage is due for its gradient at once: to keep its inside takes no memory.
+        # Backward begins with the last stage: to recompute it would save no memory.
         if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
             return stage(block, *inputs)
         kept = KeptStatistics()
@@ -100,7 +100,7 @@ class ResUNet(nn.Module):
 
 def down(block: Maps, x: Tensor) -> Tensor:
     """A stage of the encoder, from the one before."""
-    return block(F.max_pool2d(x, 2))  # by the maximum: an average would thin out thin ink
+    return block(F.max_pool2d(x, 2))  # the maximum: an average would make thin ink fainter
 
 
 def up(block: Maps, x: Tensor, lateral: Maps, skip: Tensor) -> Tensor:
@@ -112,8 +112,8 @@ def up(block: Maps, x: Tensor, lateral: Maps, skip: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised convolutions around a shortcut, which is 1x1 where widths differ. first: of a
-    scan, whose channels are neighbouring pixels."""
+    """Two normalised convolutions around a shortcut, which is 1x1 where widths differ. first: its
+    input is a scan, whose channels are neighbouring pixels: conv1 is not separable."""
 
     def __init__(self, c_in: int, c_out: int, norm: Norms, separable: bool, first: bool = False):
         super().__init__()

@@ -1,13 +1,13 @@
-"""Normalisation layers, each of them a word of ``--model.norm``.
+"""Normalisation layers, each chosen by a word of ``--model.norm``.
 
-A norm is one file of this folder, registered by its word: a ``Norm`` with a ``scale_shift`` of its
-own, or one that reads no image, with a ``forward``. Training, prediction by rows and the tests of
-norms take it from there. Running statistics are buffers that are updated if ``observes``, and make
-``reads_image`` a property that is ``self.training``: see batch.py.
+A norm is a file in this folder that registers a word for a subclass of ``Norm``: one with its own
+``scale_shift``, or one with ``reads_image = False`` and its own ``forward``. Training, prediction
+by rows and the tests of norms then find it by its word. Running statistics are buffers, updated
+where ``observes`` is true; ``reads_image`` is then a property, ``self.training``: see batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
 
-One of a file elsewhere is known to programs that import that file.
+A norm in a file elsewhere is known only to programs that import that file.
 """
 
 import importlib
@@ -23,17 +23,17 @@ from torch.autograd.function import once_differentiable
 from wellseg.norms.moments import channel_statistics
 
 Momentum = float | Literal["cumulative"]
-"""PyTorch's: (1 - m) running + m observed; Keras calls it 1 - m. cumulative: the mean of all."""
+"""m of (1 - m) running + m observed, as in PyTorch; Keras says 1 - m. cumulative: plain mean."""
 
 
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
 
-    groups: the channels of a group have mean and variance in common. A norm for which that is not
-        so overrides scale_shift, or reads no image.
-    reads_image: whether an output pixel depends on statistics of the whole image, as the layer is
-        now (in training or in evaluation). If not, ``wellseg.rows`` calls ``forward`` on any rows
-        by themselves; if so, never: it takes scale_shift once the statistics of all rows are known.
+    groups: the channels of a group share mean and variance. A norm without such groups overrides
+        scale_shift, or has ``reads_image = False``.
+    reads_image: whether an output pixel depends on statistics of the whole image in the layer's
+        present mode, training or evaluation. If not, ``wellseg.rows`` calls ``forward`` on a few
+        rows at a time. If so, it calls scale_shift instead, with the statistics of all rows.
     """
 
     reads_image = True
@@ -46,13 +46,13 @@ class Norm(nn.Module):
 
     @property
     def observes(self) -> bool:
-        """Whether running statistics are to be updated: not in a backward pass, in which a stage is
-        computed once more that has been observed."""
+        """Whether running statistics are to be updated: not during a backward pass, where stages
+        that were observed before are computed once more."""
         return torch._C._current_graph_task_id() == -1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Each image by its own statistics, for any scale_shift, with the gradient of autograd. One
-        that is faster may take its place."""
+        """Normalise each image by its own statistics. Autograd derives the gradient, whatever
+        scale_shift does; a subclass may have a faster ``forward``."""
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])
         given = self.scale_shift(*_Moments.apply(x))  # type: ignore[no-untyped-call]
@@ -67,15 +67,15 @@ class Norm(nn.Module):
         return scale, self.bias.double() - mean.repeat_interleave(repeats, -1) * scale
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        """One image (1, C, H, W) by its own mean and biased variance of each channel, float64 (C,);
-        with the gradient of GroupNorm, so of no norm that overrides scale_shift or of_groups."""
+        """Normalise one image (1, C, H, W) by its mean and biased variance per channel, float64
+        (C,). The gradient is GroupNorm's: not for norms that override scale_shift or of_groups."""
         return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore
 
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Those of channels -> mean and 1 / standard deviation of groups, float64 (..., groups)."""
+        """Mean and variance of channels -> mean and 1 / standard deviation of groups, (..., G)."""
         by_group = *mean.shape[:-1], self.groups, -1
         means, variances = mean.double().view(by_group), var.double().view(by_group)
-        mean = means.mean(-1, keepdim=True)  # torch.var takes 30 times as long of groups of one
+        mean = means.mean(-1, keepdim=True)  # for groups of one torch.var takes 30 times as long
         var = (variances + (means - mean).square()).mean(-1)
         return mean[..., 0], (var + self.eps).rsqrt()
 
@@ -101,8 +101,8 @@ class _Moments(torch.autograd.Function):
 
 
 class _Normalise(torch.autograd.Function):
-    """PyTorch's kernels both ways, with statistics that are given: its own, of a channels_last map
-    on a CPU, are off by 3e-4 in scale at 6,400 rows (torch 2.13.0, pytorch issue 54293)."""
+    """PyTorch's kernels, forward and backward, with given statistics. Its own of a channels_last
+    map on a CPU are off by 3e-4 in scale at 6,400 rows (torch 2.13.0, pytorch issue 54293)."""
 
     @staticmethod
     def forward(
@@ -133,11 +133,11 @@ class _Normalise(torch.autograd.Function):
 
 Maker = Callable[[int, Momentum], Norm]
 NORMS: dict[str, Maker] = {}
-"""From the word of a norm to what makes one, of channels and momentum."""
+"""By word, the function (channels, momentum) that makes the norm."""
 
 
 def register(word: str) -> Callable[[Maker], Maker]:
-    """Takes, or decorates, what makes the norm of that word. Raises ValueError: it is taken."""
+    """A decorator for the `Maker` of that word's norms. Raises ValueError: the word is taken."""
     if word in NORMS:
         raise ValueError(f"a norm {word!r} is registered already")
     return lambda maker: NORMS.setdefault(word, maker)

@@ -14,8 +14,8 @@ class BatchNorm(Norm):
     """BatchNorm (Ioffe and Szegedy 2015), the legacy v1 layer at PyTorch momentum 0.01.
 
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
-    by the running statistics. PyTorch's parameters and buffers, with accurate statistics. Of
-    several processes each normalises its own images; running statistics take the mean of all.
+    by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
+    several processes each normalises its own images; the running statistics take the mean of all.
     """
 
     running_mean: Tensor
@@ -37,13 +37,13 @@ class BatchNorm(Norm):
         if not self.training:
             known = self.running_mean, self.running_var, self.weight, self.bias
             return F.batch_norm(x, *known, eps=self.eps)
-        mean, var = channel_statistics(x)  # of several images, of all their pixels
+        mean, var = channel_statistics(x)  # over the pixels of all images
         self.observe(mean, var, x.numel() // self.channels)
         return self.normalise(x, mean, var)
 
     @torch.no_grad()
     def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
-        """Take a batch into the running statistics; its variance unbiased, as PyTorch does."""
+        """Take a batch into the running statistics, its variance made unbiased as in PyTorch."""
         if pixels == 1:
             raise ValueError(
                 "BatchNorm in training needs more than one value per channel and got one pixel: "
@@ -60,8 +60,8 @@ class BatchNorm(Norm):
             running.lerp_(new, self.share())
 
     def share(self) -> Tensor:
-        """Weight of the batch just observed in the running statistics."""
+        """The weight in the running statistics of the batch just observed, a scalar."""
         if self.momentum == "cumulative":
-            # Not a Python number, for which a GPU would have to be waited for.
+            # A tensor: to make a Python number of it would wait for the GPU.
             return self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
         return torch.full_like(self.running_mean[0], float(self.momentum))

@@ -1,4 +1,4 @@
-"""GroupNorm, and what it becomes at either end: norms that treat each image by itself."""
+"""GroupNorm and its extremes, InstanceNorm and LayerNorm: each image is normalised by itself."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ def half_or_16(channels: int, floor: int = 16) -> int:
 
 
 class GroupNorm(Norm):
-    """Group normalisation (Wu and He 2018, arXiv 1803.08494), its statistics accurate."""
+    """Group normalisation (Wu and He 2018, arXiv 1803.08494) with accurate statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda:  # PyTorch's CUDA kernel is accurate; under autocast it gives float32

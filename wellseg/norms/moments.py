@@ -1,4 +1,4 @@
-"""Accurate means and variances of maps, and how those of parts become the whole's."""
+"""Accurate means and variances of feature maps, computed for parts of a map and merged."""
 
 from collections import deque
 from contextvars import ContextVar
@@ -8,24 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-BLOCK_VALUES = 1 << 20  # taken at a time: 2 to 4 MB, which stay in the cache for both passes
-LANE_VALUES = 64  # of a channel summed in one float32 run: more let rounding show on blank paper
+BLOCK_VALUES = 1 << 20  # of a map at a time: 2 to 4 MB, which stay in the cache for both passes
+LANE_VALUES = 64  # of a channel in one float32 sum; of more, rounding errors show on blank paper
 
 Moments = tuple[int, Tensor, Tensor]
 """Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
-# The statistics that a recomputed stage has from its first pass, and where those taken are kept.
+# An iterator over the statistics that are known already, and the list that keeps new ones.
 _stage: ContextVar[Any] = ContextVar("_stage", default=(iter(()), deque(maxlen=0)))
 
 
 def moments_of_map(x: Tensor) -> Moments:
-    """Moments of a map (1, C, H, W)."""
+    """Moments of a map (N, C, H, W), over the pixels of all N images."""
     block_rows = x.shape[2] if x.is_cuda else max(1, BLOCK_VALUES // x[:, :, 0].numel())
     return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))
 
 
 @torch.no_grad()
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of a map (1, C, H, W), float64 (C,), that pass on no gradient."""
+    """Mean and biased variance of each channel of a map (N, C, H, W): float64 (C,), no gradient."""
     known, taken = _stage.get()
     if (statistics := next(known, None)) is None:
         count, mean, square = moments_of_map(x)
@@ -34,7 +34,7 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class KeptStatistics(list[tuple[Tensor, Tensor]]):
-    """``with`` it, statistics are taken and kept; ``with`` it again, they are given, in order."""
+    """Keeps the statistics taken in a first ``with`` block and gives them in a second, in order."""
 
     def __enter__(self) -> None:
         self.before = _stage.set((iter(tuple(self)), self))
@@ -44,16 +44,16 @@ class KeptStatistics(list[tuple[Tensor, Tensor]]):
 
 
 def block_moments(block: Tensor) -> Moments:
-    """Count, mean and sum of squared deviations of each channel of some rows (1, C, h, W).
+    """Moments of some rows of a map, (N, C, h, W).
 
     PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel: the variance of
     14 Mpx is off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel reads at the
-    speed of memory, though. So it is shown each channel as many lanes of a few pixels, which are
-    merged in float64: errors are below 1e-7, at a third of the time of plain sums.
+    speed of memory, though. So it is given each channel as many lanes of 64 pixels, which are then
+    merged in float64: errors are below 1e-7, in a third of the time of plain sums.
     """
     channels, pixels = block.shape[1], block.permute(0, 2, 3, 1).flatten(0, 2)
     wide = torch.promote_types(block.dtype, torch.float32)
-    if block.is_cuda:  # where PyTorch's kernel merges parts as merge_moments does
+    if block.is_cuda:  # PyTorch's CUDA kernel merges parts as merge_moments does
         var, mean = torch.var_mean(pixels.to(wide), 0, correction=0)
         return len(pixels), mean.double(), var.double() * len(pixels)
     in_lanes, parts = len(pixels) // LANE_VALUES * LANE_VALUES, []
@@ -69,8 +69,8 @@ def block_moments(block: Tensor) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Those of two sets of pixels, put together (Chan, Golub, LeVeque 1979). The last term, between
-    the sets, is what tiled GroupNorms in public code leave out."""
+    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979). Tiled GroupNorms in
+    public code leave out the last term, the variance between the sets."""
     (count_a, mean_a, square_a), (count_b, mean_b, square_b) = a, b
     count, delta = count_a + count_b, mean_b - mean_a
     square = square_a + square_b + delta * delta * (count_a * count_b / count)

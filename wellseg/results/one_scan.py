@@ -1,4 +1,4 @@
-"""One scan masked: rows through the network, results on disk, and all of it on one page."""
+"""Masks one scan: rows through the network, results to disk, an overlay of all of it."""
 
 import json
 import math
@@ -46,8 +46,8 @@ def mask_scan(
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
-    The report is written last: where it stands, the other results are whole. options: what it says
-    of its making. progress: is told the share done. say: what the user should know.
+    The report is written last: where it is there, the other results are complete. options: of the
+    mask, for the report. progress: called with the share done. say: called with notes to the user.
     """
     started = time.monotonic()
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
@@ -130,8 +130,8 @@ def mask_scan(
 
 
 def _make_room(stem: str, config: PredictConfig) -> None:
-    """Make the folder of the results. Raises ValueError or OSError where one that is there is not
-    ours, or open in another program."""
+    """Make the folder of the results. Raises ValueError where a file there was not written by
+    wellseg, OSError where one is open in another program."""
     Path(stem).parent.mkdir(parents=True, exist_ok=True)
     # A mask may have been corrected by hand.
     asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
@@ -158,7 +158,7 @@ def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str,
 
 
 def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
-    """Probabilities, 255 for certainty, rounded so that those above 255 x threshold are a mask."""
+    """Probabilities, 255 for 1, rounded so that those above 255 x threshold are the mask."""
     odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
     probability = np.rint(255 / (1 + odds)).astype(np.uint8)
     highest = np.uint8(255 * threshold)  # of background

@@ -164,14 +164,14 @@ class ViewWriter:
         }
         page = fill("view.html", str(self._about["scan"]), data)
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
-        # Nothing is written any more: from here on no disk can be full. No page stands with another
-        # view's pictures, or before its own.
+        # From here on files are only renamed: no disk can be full. A page must never be there with
+        # another view's pictures, or before its own.
         remove_view(self.page)
         replace_whole(self._hidden, self.folder)
         replace_whole(self.folder / "page.html", self.page)
 
     def _places(self) -> list[tuple[int, int, float]]:
-        """Those of most doubt, downwards: first and last row, share of possible curve in doubt."""
+        """Places of most doubt, downwards: first row, past the last, share of curve in doubt."""
         doubtful, possible = np.concatenate(self._doubt).T
         share = np.where(doubtful >= LEAST_DOUBTFUL, doubtful / np.maximum(1, possible), 0)
         worst = np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()

@@ -1,1 +1,1 @@
-"""Any such network on a scan of any height, strip by strip, with the whole scan's answer."""
+"""Runs a network on a scan of any height, strip by strip, with the result of the whole scan."""

@@ -8,11 +8,11 @@ strip from top to bottom, each strip once:
   the norm needs; from then on the norm is a scale and shift (``statistics``);
 * a map with several users, which would otherwise be computed once for each of them.
 
-Both are kept (``store``) until their last reader has gone past them, where it would take longer to
-compute them once more. All else is computed on the way and forgotten.
+Both are kept (``store``) until their last reader has gone past them, if computing them again would
+take longer. All other maps are computed when they are needed, and forgotten.
 
-On a CPU strips are computed side by side, a thread each: threads that meet at every operation wait
-for one another, and for ever beside a busy program.
+On a CPU several strips are computed at once, each by one thread: threads that share each operation
+wait for one another at its end, and very long beside a busy program.
 """
 
 import shutil
@@ -39,12 +39,13 @@ KEEP_ABOVE_WORK = 100
 to write a value to disk and read it again takes about as long."""
 
 STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
-"""Of a strip of the widest map. A few of them fit in a CPU's cache together. Of smaller ones, 2 MB
-on a CPU, there are so many that Python takes the time."""
+"""Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
+on a CPU, are so many that Python takes most of the time."""
 
 WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
-"""Strips side by side at most. Each takes so many of the widest map, and so much more is resident:
-libraries at their first use, holes in the heap, who follows curves. 7 strips, 400 MB were seen."""
+"""Strips computed at once at most. Memory of each, in strips of the widest map (7 were seen). What
+else is resident: libraries, holes in the heap, the curve follower (400 MB were seen). Memory of
+kept maps over their size."""
 
 
 class RowEvaluation:
@@ -52,13 +53,13 @@ class RowEvaluation:
 
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
-    net: from input (1, channels, H, W) to logits (1, 1, H, W). It stays as it is.
+    net: from input (1, channels, H, W) to logits (1, 1, H, W). It is copied, not changed.
     precision, device: of maps and convolutions, see ``device``; statistics are float64 always.
     memory: what the process may take, e.g. "2GB". Maps that do not fit are kept in a temporary file
         in the folder ``scratch`` (None: the system's).
     window_rows: as ``MaskOptions`` explains; None: as the weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
-    colour: the image has colours, which a network of several ``channels`` sees.
+    colour: the image has colours; the input then has the network's ``channels``, else 1.
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError.
     """
 
@@ -96,12 +97,12 @@ class RowEvaluation:
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
         self.ram_bytes, self.spill_bytes = self.store.ram_bytes, self.store.disk_bytes
-        self.budget_bytes = self.ram_bytes  # no more than the rehearsal took
+        self.budget_bytes = self.ram_bytes  # no more than the dry run took
 
     def _start(
         self, read_ink: Callable[[int, int], Tensor] | None, progress: Callable[[float], None]
     ) -> None:
-        """Before all sweeps; without ``read_ink`` they only rehearse, to find what they take."""
+        """Prepare all sweeps. Without ``read_ink`` they are a dry run that counts memory."""
         self.read_ink, self.progress = read_ink, progress
         self.store = RowStore(self.budget_bytes, self.scratch)
         self.sweeps: dict[Step, _Sweep] = {}
@@ -126,8 +127,8 @@ class RowEvaluation:
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
-        read_ink: gives rows [a, b) of the input, (1, channels, b - a, columns); each row once.
-        progress: is told the share of the work done, in [0, 1].
+        read_ink: returns rows [a, b) of the input, (1, channels, b - a, columns). It is called once
+            for each row, from top to bottom. progress: called with the share done, in [0, 1].
         Raises OSError if the disk has no room, before anything is computed.
         """
         self._start(read_ink, progress)
@@ -144,11 +145,11 @@ class RowEvaluation:
             try:
                 while first_row < rows:
                     torch.set_num_threads(1)
-                    # Else a GPU rounds what it multiplies in float32 to 10 bits (TF32).
+                    # Else a GPU rounds float32 factors to 10 bits (TF32).
                     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                         strips = self.output.advance()
-                    torch.set_num_threads(threads)  # for whoever takes them
-                    if resident_bytes() > self.crowded_bytes:  # it takes a tenth of the time
+                    torch.set_num_threads(threads)  # for the caller, who works on the strips
+                    if resident_bytes() > self.crowded_bytes:  # always would take 10 % of the time
                         give_back_memory()
                     for strip in strips:
                         yield first_row, strip.to(torch.promote_types(self.dtype, torch.float32))
@@ -174,7 +175,7 @@ class _Sweep:
         self.last_user = {x: user for user in self.path for x in user.inputs}
         self.sources = [run.sweeps[x] for x in self.last_user if x in kept]
         self.statistics = DepthStatistics(step.rows, run.parts)
-        # Keeping and measuring take of time as much as some 40 multiply-adds for each value.
+        # Keeping takes as long as about 40 multiply-adds for each value, and so does measuring.
         passes = 40 * (is_kept + is_measured) * step.meta.numel()
         self.work = passes + sum(each.work for each in self.path)
         self.next_row = 0
@@ -184,8 +185,8 @@ class _Sweep:
             source.readers[self] = 0
 
     def advance(self) -> list[Tensor]:
-        """The next strips, (1, C, rows, W), one for each thread; kept if they will be read. In
-        rehearsal only their places."""
+        """The next strips, (1, C, rows, W), one for each thread; kept if they will be read. A dry
+        run only reserves their places."""
         run, rows = self.run, self.step.rows
         firsts = range(self.next_row, rows, self.strip_rows)[: run.workers]
         wanted = [self._ranges(row, min(row + self.strip_rows, rows)) for row in firsts]
@@ -295,14 +296,14 @@ def select_rows(
     x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
 ) -> Tensor:
     """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first.
-    Only beyond the map's edges, which are the image's, they are filled in."""
+    Rows beyond the map's edges are filled with ``fill``, or zeros."""
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
 
 
 def store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
-    """What may be kept in memory: all but what the process has and what strips at work take."""
+    """Bytes of maps that may be kept in memory, beside the process itself and strips at work."""
     if device.type == "cuda":
         return int(0.8 * free_bytes(device)) - working_bytes
     return int((memory_bytes - resident_bytes() - working_bytes - HEAP_BYTES) / HEAP_OVERHEAD)

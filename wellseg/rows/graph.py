@@ -1,7 +1,7 @@
-"""What a network does to its maps, in order, each operation with the rule for doing it by rows.
+"""The operations of a network, in order, each with a rule for computing it by rows.
 
-The network runs once on an image of full size without data (PyTorch's "meta" device), where every
-operation is noted. What has no rule is refused by name, before anything is computed.
+The network runs once on an image of full size without data (PyTorch's "meta" device), and every
+operation is recorded. One without a rule is refused, by name, before anything is computed.
 """
 
 import copy
@@ -72,12 +72,12 @@ class Step:
 
     @property
     def work(self) -> float:
-        """Of the whole map, in multiply-adds."""
+        """Work for the whole map, in multiply-adds."""
         return self.rule.work * self.meta.numel()
 
 
 def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) -> list[Step]:
-    """Those of the steps, in order, that lead from kept maps to that one's; none to the ink."""
+    """The steps, in order, that compute the target's map from kept ones; none for the input."""
     needed = {target} if target.inputs else set()
     for step in reversed(steps):
         if step in needed:
@@ -102,7 +102,7 @@ def record(
     with torch.no_grad(), recorder:
         output = recorder.find(net(ink.meta))
     if output is None:
-        raise NotImplementedError(f"{type(net).__name__} must return one map of what it was given")
+        raise NotImplementedError(f"{type(net).__name__} must return one map made from its input")
     last = Step(nothing, [output], output.meta)
     steps = [ink, *steps_to(last, [*recorder.steps, last])]
     for step in steps:
@@ -113,7 +113,7 @@ def record(
 
 
 class _Recorder(TorchDispatchMode):
-    """Notes what is done to maps; each is known by the memory that it would have."""
+    """Records the operations on maps. A map is recognised by its memory on the meta device."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -134,7 +134,7 @@ class _Recorder(TorchDispatchMode):
         return step.meta
 
     def norm(self, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Stands for the ``forward`` of a norm, which is one step."""
+        """Replaces the ``forward`` of a norm, which becomes one step."""
         source = self.step_of[_memory(x)]
         meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
         reader = norm if isinstance(norm, Norm) and norm.reads_image else None
@@ -155,7 +155,7 @@ class _Recorder(TorchDispatchMode):
                     raise NotImplementedError("another map shares the memory that it changes")
                 func = getattr(getattr(aten, name.rstrip("_"), None), overload, func)
             elif self.find(meta):
-                return out  # as it was
+                return out  # the same map
             make_rule = RULES.get(func.overloadpacket)
             if torch.Tag.pointwise in func.tags:
                 make_rule = partial(_pointwise, func)
@@ -254,7 +254,7 @@ def _slice(
     if dim % 4 != 2:
         return Rule(lambda rows: aten.slice(rows, dim, start, stop, step))
     if step != 1:
-        raise NotImplementedError("every other row")
+        raise NotImplementedError("it takes every n-th row")
     return Rule(_same, offset=-slice(start, stop).indices(x.rows)[0])
 
 
@@ -265,10 +265,10 @@ def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
 
 
 def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
-    """Of a function whose output pixels each depend on the same pixel of its inputs."""
+    """For a function whose output pixels each depend on the same pixel of its inputs."""
     maps = [x for x in tree_leaves(args) if isinstance(x, Step)]
     if len({x.rows for x in maps}) > 1:
-        raise NotImplementedError("rows of different maps do not stand side by side")
+        raise NotImplementedError("its inputs differ in their numbers of rows")
     constants = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
     if any(c.dim() > 1 and c.shape[-2] > 1 for c in constants):
         raise NotImplementedError("a constant that varies from row to row")
@@ -291,4 +291,4 @@ RULES: dict[Any, Callable[..., Rule]] = {
     aten.slice: _slice,
     aten.cat: _cat,
 }
-"""All else that is known is pointwise, as PyTorch itself marks its operations."""
+"""Beside these, all operations that PyTorch tags as pointwise have a rule, `_pointwise`."""

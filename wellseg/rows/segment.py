@@ -22,8 +22,8 @@ def segment(
 ) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
-    The answer of ``python -m wellseg.predict``, for a scan of any height. With ``window_rows=0``
-    it is also what ``model(ink)`` on the whole scan would give, without its activations in memory.
+    The same as ``wellseg predict`` computes, for a scan of any height. With ``window_rows=0`` it is
+    also what ``model(ink)`` on the whole scan would give, without its activations in memory.
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper, or RGB uint8 (rows,
@@ -58,7 +58,7 @@ def segment(
 def scan_bands(
     evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """The scan from top to bottom, each row once, as it is read; and logits (rows, columns)."""
+    """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns)."""
 
     def read_ink(start: int, stop: int) -> Tensor:
         channels = to_channels(scan.read(start, stop))[: evaluation.channels]

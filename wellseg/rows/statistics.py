@@ -1,4 +1,4 @@
-"""Statistics of a map that comes strip by strip, and the scale and shift of a norm by them."""
+"""Statistics of a map that is computed strip by strip, and norms that apply them."""
 
 import math
 from functools import reduce
@@ -13,8 +13,8 @@ BLOCK_VALUES = 1 << 18  # of a bf16 map scaled in float32 at a time: 1 MB, which
 
 
 def window_parts(rows: int, window_rows: int) -> int:
-    """Into how many parts the depth of an image is cut, so that two of them make a window; 1, the
-    whole image, without windows (0) or where no two windows of that many rows fit."""
+    """Number of parts into which the depth of an image is cut, so that two of them are a window. 1,
+    the whole image, if window_rows is 0 or above two thirds of the rows."""
     parts = 2 * rows // window_rows if window_rows else 1
     return parts if parts > 2 else 1
 
@@ -33,7 +33,7 @@ class DepthStatistics:
         self.windows: dict[int, tuple[Tensor, Tensor]] = {}  # mean and variance where needed
 
     def of_strip(self, row: int, strip: Tensor) -> list[tuple[int, Moments]]:
-        """Of rows from that one on, (1, C, h, W), the moments in each part."""
+        """Moments of the rows from that one on, (1, C, h, W), in each part that they touch."""
         found = []
         while strip.shape[2]:
             part = self._part_of(row)
@@ -43,7 +43,7 @@ class DepthStatistics:
         return found
 
     def add(self, found: list[tuple[int, Moments]]) -> None:
-        """Of the next rows; each row once."""
+        """Add the moments of the next rows. Every row must be added once."""
         for part, moments in found:
             if part < len(self.moments):
                 moments = merge_moments(self.moments.pop(), moments)
@@ -57,7 +57,7 @@ class DepthStatistics:
         return self.bounds[min(self._part_of(stop - 1) + 2, self.parts)]
 
     def of_rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance for rows [start, stop), float64 (rows, C); (1, C) of parts=1."""
+        """Mean and biased variance for rows [start, stop), float64 (rows, C); (1, C) if parts=1."""
         # Windows have their middles at 0, 1, ... of these positions; nearer ones count more.
         middles = torch.arange(start + 0.5, stop, dtype=torch.float64) * self.parts
         position = (middles / self.bounds[-1] - 1).clamp(0, max(0, self.parts - 2))
@@ -76,8 +76,8 @@ class DepthStatistics:
 
 
 def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: int) -> Tensor:
-    """A norm that reads the image, on rows of its input from ``start`` on, (1, C, h, W) in
-    channels_last order, once their statistics are known."""
+    """Apply a norm that reads the image to rows of its input from ``start`` on, (1, C, h, W) in
+    channels_last order, with statistics that are known by now."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     both = torch.stack(norm.scale_shift(*statistics.of_rows(start, start + height))).to(wide)
     scale, shift = both[:, :, None].expand(-1, height, -1, -1)

@@ -28,8 +28,8 @@ class Block:
 class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
 
-    Places are bytes of one long line: up to ``budget_bytes`` in memory, beyond in a file. A place
-    is used again, and so are its pages: new ones take as long as a convolution.
+    A place is a range of bytes: up to ``budget_bytes`` they lie in memory, beyond in a file. Places
+    are used again: to touch new pages of memory takes as long as a convolution.
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
     scratch: folder for the temporary file (None: the system's), which the system removes however
@@ -85,8 +85,8 @@ class RowStore:
             raise
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
-        """Rows [start, stop) of a block, which hold until it is dropped; of the temporary file, on
-        the CPU."""
+        """Rows [start, stop) of a block, valid until it is dropped. From the temporary file, they
+        are on the CPU."""
         if block.rows is not None:
             return block.rows[start:stop]
         assert self._file
@@ -132,6 +132,6 @@ def _bytes_of(tensor: Tensor) -> memoryview:
 
 
 def give_back_memory() -> None:
-    """What is free in the heap goes back to the system: 1 GB of holes in a scan of 628 Mpx."""
-    with suppress(OSError, TypeError, AttributeError):  # only glibc waits to be asked
+    """Give what is free in the heap to the system: 1 GB of holes in a scan of 628 Mpx."""
+    with suppress(OSError, TypeError, AttributeError):  # only glibc has malloc_trim
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Files of many kinds to gray rows on demand; masks to TIFF, whole or not at all."""
+"""Reads rows of scans from files of many kinds; writes masks to TIFF, whole or not at all."""
 
 USUAL_DPI = 200.0  # of a scan that does not say: most of the archive is
 
@@ -8,7 +8,7 @@ class ScanError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, not at any length; the system's as "file: reason", not by number."""
+    """The message of an exception, up to 2,000 characters; of an OSError: "file: reason"."""
     said = str(error)
     if isinstance(error, OSError) and error.strerror:
         is_file = isinstance(error, FileExistsError | NotADirectoryError)

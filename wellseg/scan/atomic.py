@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
-"""How the names of files and folders end that predict leaves for a scan."""
-HIDDEN = ".wellseg-"  # so begin the names of what is not whole yet
+"""Endings of the files and folders that predict writes for a scan."""
+HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
 
 
 def hidden_name(target: Path) -> Path:
-    """A new name beside ``target`` for what is to become it."""
+    """A new name beside ``target`` for a file that is to become it."""
     # No name is longer than 255 bytes; a letter takes up to four.
     last = os.fsencode(target.name)[-200:].decode(errors="ignore")
     return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{last}")
@@ -46,7 +46,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):  # a scanner may hold it: the first error counts
             hidden.unlink()
-        # An error of ours has no name (writing to an open file) or the hidden one.
+        # An error of this function names no file (writing to an open one) or the hidden one.
         if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
             raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
         raise
@@ -60,7 +60,7 @@ def write_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """A table; what a row does not have stays empty. Floats with five digits."""
+    """Write a table. Cells that a row does not have stay empty. Floats have five digits."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -71,7 +71,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
 
 
 def replace_whole(hidden: Path, target: Path) -> None:
-    """Give a file, or a folder where none is, its last name. Raises OSError, naming ``target``."""
+    """Rename a file, or a folder where no target is, to ``target``. Raises OSError, naming it."""
     for wait_s in (*RETRY_AFTER_S, None):
         try:
             return os.replace(hidden, target)

@@ -1,4 +1,4 @@
-"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder), told apart here alone.
+"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder): only here it matters.
 
 Credentials and endpoints of a URL come from where its library looks for them (AWS_ACCESS_KEY_ID,
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
@@ -32,13 +32,13 @@ MADE_OF_MASK = {
     "view": (".html", ".view"),
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
-"""By the option that asks for it. Where the first is there, the others are not someone else's."""
+"""By the option that asks for them. Where the first is there, wellseg has written the others."""
 OURS = b"wellseg", b"scan,status,"
-"""What our masks, LAS, curves and pages have near their beginning, or our summaries."""
+"""What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
 WINDOWS = os.name == "nt"
 SCRATCH = "wellseg-scan-"
-FORGOTTEN_S = 86400.0  # so old, what lies in a scratch folder was left by a killed run
+FORGOTTEN_S = 86400.0  # older scratch folders were left by killed runs
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def is_scan_file(path: str | os.PathLike[str]) -> bool:
 
 
 def other_kind(path: str | os.PathLike[str]) -> str:
-    """What a file is, by its name, that may show a log but is not read ("PDF"); else ""."""
+    """By a file's name, the kind of those that may show a log but are not read ("PDF"); else ""."""
     suffix = Path(path).suffix.lower()
     return suffix[1:].upper() if suffix in NOT_READ else ""
 
@@ -81,7 +81,7 @@ def made_before(stem: str) -> list[str]:
 
 
 def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
-    """Raises ValueError for the first of the results-to-be that would replace another's file."""
+    """Raises ValueError for the first path that is a file not written by wellseg."""
     for path in filter(is_foreign, paths):
         raise ValueError(f"{path} {NOT_OURS}")
 
@@ -112,7 +112,7 @@ def absolute(place: str) -> str:
 
 
 def expand(place: str) -> list[str]:
-    """What a pattern (*.tif) stands for, where the shell has not said so; else the place itself."""
+    """What matches a pattern (*.tif) that the shell did not expand; else the place itself."""
     if not glob.has_magic(place) or os.path.lexists(place):
         return [place]
     folder, name = os.path.split(place)  # the folder may be called "Logs [raw]"
@@ -125,9 +125,9 @@ def expand(place: str) -> list[str]:
 
 
 def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
-    """Whether that is a folder; the files below it, sorted by name; of a file, itself.
-    wanted: tells by a name, and by whether it is a folder's, what to look at. Links to folders are
-    not followed. Raises ValueError, naming what is not there or cannot be looked into."""
+    """Whether ``place`` is a folder; the files below it, by name; of a file, the file itself.
+    wanted: tells by a name, and whether it is a folder's, what to look at. Links to folders are not
+    followed. Raises ValueError, naming what is not there or cannot be looked into."""
     fs, root = _filesystem(place)
     found = []
     try:
@@ -174,7 +174,7 @@ def exists(place: str) -> bool:
 
 
 def read_report(place: str) -> dict[str, Any]:
-    """A scan's report, NAME.json; nothing if it is not there, damaged or cannot be read."""
+    """A scan's report, NAME.json; {} if it is not there, damaged or cannot be read."""
     fs, path = _filesystem(place)
     with suppress(OSError, ValueError, RecursionError):
         if isinstance(report := json.loads(fs.cat_file(path)), dict):
@@ -186,7 +186,7 @@ def write_whole(place: str, data: bytes) -> None:
     """A small file, at a path or URL, in one step."""
     if is_url(place):
         with TemporaryDirectory(prefix="wellseg-") as folder:
-            # By its name stores tell what type it has: a page, a table.
+            # Stores tell the type of a file, a page or a table, by its name.
             path = Path(folder, PurePosixPath(place).name)
             path.write_bytes(data)
             fs, target = _filesystem(place)
@@ -222,8 +222,8 @@ def claim(task: Task) -> Iterator[bool]:
 
 @contextmanager
 def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
-    """The task on this machine: behind URLs, its scan and results in a temporary folder meanwhile.
-    When the block ends well, results that belong behind a URL are there, the report last."""
+    """The task with local paths: within the block, what is behind URLs is in a temporary folder.
+    When the block ends without an error, results behind a URL are put there, the report last."""
     if not is_url(task.scan) and not is_url(task.stem):
         yield task
         return
@@ -244,7 +244,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, report = _filesystem(task.stem + REPORT)
-        if read_report(task.stem + REPORT):  # does not hold any more
+        if read_report(task.stem + REPORT):  # it is out of date
             fs.rm_file(report)
             stem, there = report.removesuffix(REPORT), list_folder(os.path.dirname(task.stem))
             name = PurePosixPath(stem).name

@@ -32,9 +32,9 @@ def to_gray(pixels: Gray) -> Gray:
 
 
 def to_channels(pixels: Gray) -> Gray:
-    """What a network sees: uint8 (1, rows, columns) of gray, (3, rows, columns) of RGB.
-    The first is `to_gray`. Of RGB, the others are how much more red there is than green, and more
-    of both than blue: half the difference, 128 where there is none (opponent colours)."""
+    """What a network sees: uint8 (1, rows, columns) for gray, (3, rows, columns) for RGB.
+    The first channel is `to_gray`. The others are red less green, and the mean of both less blue:
+    half the difference, plus 128 (opponent colours)."""
     if pixels.ndim == 2:
         return pixels[None]
     differences = np.array([[0.5, -0.5, 0, 128], [0.25, 0.25, -0.5, 128]])
@@ -43,7 +43,7 @@ def to_channels(pixels: Gray) -> Gray:
 
 
 def scale(values: NDArray[Any], black: float, white: float) -> Gray:
-    """From black..white to 0..255; what is no number is 255."""
+    """From black..white to 0..255; NaN becomes 255."""
     if values.dtype == np.uint8 and (black, white) == (0, 255):
         return values  # the usual case needs no arithmetic
     # float32 has fewer digits than 32-bit integers, and enough for shorter ones.

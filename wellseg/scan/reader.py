@@ -1,8 +1,8 @@
-"""The door to a file of any kind: its pages, its size, and its rows as gray, in bounded memory.
+"""Opens a scan of any file format: its pages, its size, and its rows as gray, in bounded memory.
 
-A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Nothing outside
-this room knows of TIFF, polarity, depth or palettes: everywhere else a scan is uint8 rows, 0 ink to
-255 paper.
+A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Code outside of
+wellseg.scan needs to know nothing of TIFF, polarity, bit depth or palettes: there a scan is uint8
+rows, 0 ink to 255 paper.
 """
 
 import io
@@ -37,15 +37,15 @@ PICTURES = {
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
-CHUNK_PIXELS = 2**20  # become gray at once, or so: the temporaries are small
+CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:
-    """Pages of a file beside the one that `open_scan` takes: scans of their own, and the rest:
-    reduced copies, thumbnails and masks, by their tags or size. From 0; reads tags only.
+    """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
+    their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
     with open_scan(path) as largest:
         others = [number for number in range(largest.pages) if number != largest.page]
@@ -125,7 +125,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             elif not head.startswith(TIFFS):
                 hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
-            # Inverted are colours: green on black is magenta on white, and its gray another.
+            # Colours are inverted, not their gray: green on black is magenta on white.
             super().__init__(self._choose_page(tiff, page, told), tiff, colour or invert)
             self._opened = opened.pop_all()
 
@@ -191,8 +191,8 @@ open_scan = Scan
 
 
 def _tags_of(head: bytes) -> dict[int, Any]:
-    """What a PNG or JPEG says, as it begins, of its resolution and orientation, by the numbers of
-    TIFF's tags. Exif is a TIFF without pixels; a density of the format's own goes first."""
+    """Resolution and orientation from the head of a PNG or JPEG, by the numbers of TIFF's tags.
+    Exif is a TIFF without pixels; the format's own density is preferred to Exif's."""
     told: dict[int, Any] = {}
     if exif := re.search(rb"Exif\0\0|eXIf", head):
         with suppress(Exception):  # it is damaged, and the pixels may not be

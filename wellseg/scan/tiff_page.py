@@ -32,15 +32,15 @@ CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, L
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
 NONE, JPEG, FAX, DEFLATE = 1, 7, (2, 3, 4), (8, 32946)
 OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
-EXPANSION = 2**16  # by any compression but fax: bytes that one byte of a file becomes
+EXPANSION = 2**16  # most bytes that a byte of a file becomes, by any compression but fax
 MAX_BAND_BYTES = 2**31
-SPILL_PIXELS = 2**25  # fax strips above lie in a temporary file: some hold a whole log
+SPILL_PIXELS = 2**25  # larger fax strips go to a temporary file: some hold a whole log
 CONVERT = "convert it, as with magick SCAN -colorspace sRGB"
 PART_BYTES = 2**22  # an uncompressed page in one strip is read in parts of about so many
 
 
 class Band(NamedTuple):
-    """Rows of a page from `first` on; fewer than up to `stop` if damaged, and why."""
+    """Rows [first, stop) of a page. If damaged, only the first of them, and why."""
 
     first: int
     stop: int
@@ -100,7 +100,7 @@ class TiffPage:
         self._colour = colour and coloured
 
     def _find_segments(self) -> list[tuple[int, int]]:
-        """Offset and bytes of each; refuses, before memory is asked for, what no file can hold."""
+        """Offset and bytes of each segment. Raises ScanError for sizes that no file can hold."""
         page, file_bytes = self._page, self._file_bytes
         offsets, counts = list(page.dataoffsets), list(page.databytecounts)
         if not any(counts):  # they reach to the next segment, or to the file's end
@@ -149,8 +149,8 @@ class TiffPage:
         return Band(first, first + height, samples, damage)
 
     def _segment(self, index: int, height: int) -> tuple[NDArray[Any], str]:
-        """The good ones of a segment's first `height` rows, (rows, columns, samples), and what is
-        wrong with the next. Before a flaw in fax codes rows are good, else all are or none."""
+        """The good rows of a segment's first `height`, (rows, columns, samples), and what is wrong
+        with the next one. Fax codes are good down to a flaw; of others all rows are, or none."""
         page, data, tables = self._page, b"", {}
         offset, wanted = self._places[index] if index < len(self._places) else (0, 0)
         if offset > 0 and wanted > 0:
@@ -279,7 +279,7 @@ _libtiff.addFilter(_hear)
 
 
 def _zeros(rows: int, columns: int) -> NDArray[Any]:
-    """One byte a pixel, as libtiff has them; many lie in a file, and need no memory to last."""
+    """One byte a pixel, as libtiff has them. A large array is mapped from a temporary file."""
     size = rows * columns
     if size <= SPILL_PIXELS:
         return np.zeros((rows, columns), np.bool_)

@@ -19,15 +19,15 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 
 
 class Strips:
-    """Makes of bands of any number of rows strips of ``rows`` rows, the last of ``total`` rows of
-    what is left."""
+    """Cuts bands of any number of rows into strips of ``rows`` rows; the last strip, at the end of
+    ``total`` rows, may be shorter."""
 
     def __init__(self, rows: int, total: float = math.inf) -> None:
         self._rows, self._missing = rows, total
         self._rest: list[Gray] = []
 
     def add(self, *parts: Gray) -> Iterator[list[Gray]]:
-        """The next rows of some pictures, (rows, ...), that belong together."""
+        """Take the next rows of some pictures, (rows, ...), to cut alike; yields strips of each."""
         self._missing -= len(parts[0])
         if self._rest:
             parts = tuple(np.concatenate(pair) for pair in zip(self._rest, parts, strict=True))

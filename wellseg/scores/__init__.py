@@ -18,4 +18,4 @@ HEADINGS = {
     "half_curves": "curves 50 %",
     FALSE: "false px a row",
 }
-"""What the scores of a mask are called in tables."""
+"""Names of a mask's scores, and their headings in tables."""

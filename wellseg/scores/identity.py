@@ -1,7 +1,7 @@
 """Scores of whole curves: does one followed curve lie on one printed curve, from top to bottom?
 
-All are taken in the rows of the printed curves. A printed curve has a span in each row (a spike is
-a span); a followed one is right where its column is within TOLERANCE_PX and half the stroke of it.
+A printed curve has a span of columns in each row: a spike is a wide one. A followed curve is right
+in a row where its column is within TOLERANCE_PX plus half the stroke's width of that span.
 """
 
 from collections import Counter
@@ -29,19 +29,19 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class IdentityScores:
-    """Of one log."""
+    """Scores of one log."""
 
     idf1: float
-    """Rows that are right when each followed curve is given one printed curve, so that most are,
-    over the mean of printed and followed ones (Ristani et al. 2016); 1 if there are neither."""
+    """Right rows over the mean of printed and followed rows, with each followed curve assigned to
+    one printed curve so that most rows are right (Ristani et al. 2016); 1 if there are no rows."""
     curves: int
     whole: int
     touches: Counter[str]  # crossings and bounces of printed curves; ... right: both go through
     edits: int  # cuts, joins and deletions that would turn the followed curves into the printed
     depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
-    """Of each printed curve: variance over mean square error, where nothing follows interpolated;
-    at most MOST_DB, 0 if nothing follows it at all."""
+    """Of each printed curve: its variance over the mean square error, gaps interpolated, within
+    +-MOST_DB; 0 if no followed curve is assigned to it."""
     error_px: list[float]  # of each row followed: columns off the printed span, 0 within it
     dpi: float
 
@@ -117,7 +117,7 @@ IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
-    """Cells of a table: of one log or several mean IDF1, sums, medians of SNR, error, edits."""
+    """Cells of a table for some logs: mean IDF1, sums, and percentiles of SNR, errors, edits."""
     touches = sum((log.touches for log in logs), Counter[str]())
     pairs = [f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")]
     snr = [each for log in logs for each in log.snr_db]
@@ -136,8 +136,8 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
 
 
 def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> Counter[str]:
-    """How many times two printed curves meet and part, crossing or not, and are followed right.
-    hit: (printed, followed curves, rows)."""
+    """How often two printed curves meet and part: crossings and bounces, and of each those where
+    both curves are followed right. hit: (printed, followed curves, rows)."""
     count = Counter[str]()
     for one, other in combinations(range(len(low)), 2):
         gap = np.maximum(low[one] - high[other], low[other] - high[one])
@@ -171,7 +171,7 @@ def _snr(low: Floats, high: Floats, column: Floats) -> float:
 
 
 def _edits(hit: Flags, followed: Flags) -> int:
-    """hit: (printed, followed curves, rows)."""
+    """``IdentityScores.edits``. hit: (printed, followed curves, rows). followed: (curves, rows)."""
     edits, pieces = 0, Counter[int]()
     for on, known in zip(hit.swapaxes(0, 1), followed, strict=True):
         until = np.array([_run_ends(flags) for flags in on]).reshape(-1, len(known))

@@ -15,8 +15,7 @@ from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_
 
 GOOD_F1 = 0.95  # from which a page counts as good
 SCORES = ("f1", "dice", "false_px_per_row")
-"""Of a comparison: the first two of logs with a curve, the last (false centreline pixels) of those
-without."""
+"""Of a comparison: the first two for logs with curves, the last for logs without."""
 
 
 def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
@@ -37,7 +36,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
 def make_tables(
     logs: Sequence[Row], followed: Mapping[str, IdentityScores | None]
 ) -> Iterator[Table]:
-    """Of logs with curves and without, with means of groups; of whole curves, where labelled."""
+    """Tables of logs with curves and of logs without, with means of groups; of whole curves."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
         chosen = [log for log in logs if (F1 in log) == has_curves]
         if not chosen:

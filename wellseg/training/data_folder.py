@@ -76,7 +76,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
 def split_wells(wells: Collection[str]) -> dict[str, str]:
     """Divide wells into about 80 % train, 10 % val and 10 % test, by their names alone.
     A well's place is its sha1 as a number in [0, 1): val below 0.1, test below 0.2, else train.
-    Adding logs moves no well, but that the last is always train, and the first of several val."""
+    Adding logs moves no well, but the last is always train, and the first of several is val."""
     splits: dict[str, str] = {}
     places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
     for digest in sorted(places):

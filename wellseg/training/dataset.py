@@ -1,4 +1,4 @@
-"""Logs from disk or drawn, one at a time, each at its own size: never resized, never padded."""
+"""Logs from disk or drawn, one at a time, each with its own number of rows and columns."""
 
 import atexit
 import math
@@ -77,7 +77,7 @@ class Samples(Dataset[Sample]):
         else:
             number = epoch * self.drawn + index - len(self.files)
             preset, medium = options.preset, options.medium
-            if medium != "all":  # 64 logs are never all of the other one
+            if medium != "all":  # of 64 logs some are of either medium
                 near = range(64 * number, 64 * (number + 1))
                 number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
             name = f"{preset}{self.seed}-{number:06d}"
@@ -115,7 +115,7 @@ def pick_crop(
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
-    A resumed run goes on with the very next log. Of several processes each takes every so many-th.
+    A resumed run goes on with the very next log. Of n processes each takes every n-th log.
     The last step of an epoch is filled up with its first logs: all steps weigh the same.
     """
 
@@ -190,13 +190,13 @@ def load(
 
 
 def _begin(_worker: int) -> None:
-    cv2.setNumThreads(1)  # or one a core, beside those of the training step; PyTorch's is one
-    # A cluster ends all of a job: the training then saves its last step, and ends its workers.
+    cv2.setNumThreads(1)  # OpenCV would take one a core, beside those of the training step
+    # A cluster signals all processes of a job: the training saves its step and ends its workers.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent()
 
 
 def _end_workers() -> None:
-    for worker in multiprocessing.active_children():  # which Python ends by SIGTERM, and waits
+    for worker in multiprocessing.active_children():  # Python would wait: they ignore SIGTERM
         if worker.daemon:
             worker.kill()

@@ -35,8 +35,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
-    the same strokes put together in "whole", of whose path "starts" tells where a piece begins that
-    no stroke joins to the one before. Raises ValueError for another file.
+    the same strokes put together to curves in "whole"; their "starts" are indices of points that
+    are not joined to the point before. Raises ValueError for another file.
     """
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
@@ -121,7 +121,7 @@ def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> No
     if odd == [1] and not counts[255]:
         raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
     if odd:
-        rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this also"
+        rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this one also"
         raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
     if counts[255] > counts[0]:
         raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")

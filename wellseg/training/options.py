@@ -28,15 +28,15 @@ class DataConfig:
     val_count: int = 12
     """Drawn logs to validate with, without --data.root: always the same, none trained on."""
     drawn_share: float = 0.0
-    """With --data.root: share of drawn logs beside your own, lest what yours lack be forgotten."""
+    """With --data.root: share of drawn logs, so that what yours do not show is not forgotten."""
     crop_rows: int | None = None
     """Train on that many rows of a log at a time, full width; in prediction norms then take their
-    statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans; with
-    --weights the windows are those of these."""
+    statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans. With
+    --weights, prediction has the windows of these weights in both cases."""
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
     on_error: Literal["stop", "skip"] = "stop"
-    """stop: a log that cannot be read ends the run. skip: the next one stands in for it."""
+    """stop: a log that cannot be read ends the run. skip: the next one is taken instead."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 
@@ -84,19 +84,19 @@ class TrainConfig:
     keep: Literal["best", "last"] = "best"
     """Which weights are kept: of the best Dice on the validation logs, or the last ones."""
     seed: int = 0
-    """Of the weights, the corpus, the order of the logs and the augmentation."""
+    """Seed of the weights, the corpus, the order of the logs and the augmentation."""
     out: Path = Path("runs/default")
     """The run's folder."""
     resume: bool = False
     """Go on from the last checkpoint in the run's folder. Give its options again, or --config
     OUT/config.yaml."""
     weights: str | None = None
-    """Start from these (a bundled name or a .safetensors file); they stay if no step is better.
-    The network is theirs; --model.norm may be another that keeps the same tensors."""
+    """Start from these (a bundled name or a .safetensors file); kept if no step is better. They
+    define the network, but --model.norm may be another norm with the same tensors."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
     checkpoint: Literal["auto", "on", "off"] = "auto"
-    """on: compute each stage twice, in half the memory and a third more time. auto: if needed."""
+    """on: compute each stage twice: half the memory, a third more time. auto: if it is needed."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 

@@ -28,7 +28,7 @@ OVERHEAD = 1.5  # a step's peak over what is kept, as measured by tests/test_mem
 
 
 def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
-    """About what a training step on a log of that many pixels takes, if no stage is recomputed."""
+    """About the bytes that a training step on a log takes, if no stage is recomputed."""
     values = [width / (model.patch * 2**stage) ** 2 for stage, width in enumerate(model.widths)]
     maps = MAPS_KEPT[model.separable] * (2 * sum(values) - values[-1])  # encoder and decoder
     return int(OVERHEAD * maps * dtype.itemsize * pixels)
@@ -60,20 +60,20 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.free_bytes = 0  # before the first step; at later ones much is kept for the next
+        self.free_bytes = 0  # set at the first step: after it, PyTorch holds memory for the next
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["window_rows"] = self.net.window_rows
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # or older
-        # A log that was broken off, or is of a step that was, is taken again.
+        self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # absent if old
+        # A log that was broken off, or belongs to a step that was, is taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         broken = progress["total"]["completed"] - logs
         for part in ("total", "current") if progress["total"]["ready"] > logs else ():
             progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - broken)
-        for optimizer in checkpoint["optimizer_states"]:  # what is asked for now holds
+        for optimizer in checkpoint["optimizer_states"]:  # the options of this run hold
             for group in optimizer["param_groups"]:
                 group["lr"] *= self.optim.lr / group["initial_lr"]
                 group["initial_lr"] = self.optim.lr
@@ -89,7 +89,7 @@ class Segmenter(LightningModule):
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
-        no number, and weights that give none are never kept."""
+        NaN or infinite; such weights are never kept."""
         logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
         loss = curve_loss(logits, sample.truth)
         if not torch.isfinite(loss):

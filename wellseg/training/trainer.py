@@ -1,4 +1,4 @@
-"""Lightning's Trainer as a run of one log a step needs it, and checkpoints that nothing spoils."""
+"""Lightning's Trainer for runs of one log a step, and checkpoints that are always whole."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Che
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """A kill may leave half a checkpoint of Lightning's own (2.6, fsspec's LocalFileOpener)."""
+    """Writes whole checkpoints. A kill may cut one of Lightning's (2.6, fsspec LocalFileOpener)."""
 
     def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()  # torch.save hides the reason when a file cannot be written
@@ -41,10 +41,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoint(ModelCheckpoint):
-    """Also keeps the best of what ``trainer.validate`` scores; not what a failing run ends with."""
+    """Also keeps the best weights that ``trainer.validate`` scores; saves no broken run's state."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Of a run whose folder was moved or copied, too: Lightning would forget which was best."""
+        """Also for a run whose folder was moved: by itself Lightning would forget the best one."""
         was, here = str(state["dirpath"]), str(self.dirpath)
         moved = {key: it.replace(was, here) for key, it in state.items() if isinstance(it, str)}
         best = {path.replace(was, here): it for path, it in state["best_k_models"].items()}
@@ -57,9 +57,9 @@ class Checkpoint(ModelCheckpoint):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
-        # Not weights that give no number, not onto a disk that has just failed, and not before the
-        # first step: Lightning's loaders are not there yet. Of several processes that save together
-        # one that fails would wait for the others.
+        # Do not save weights with a loss of NaN, nor to a disk that has just failed, nor before the
+        # first step: Lightning's loaders are not there yet. If one of several processes fails, do
+        # not save at all: it would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
         if not isinstance(error, fails) and module.free_bytes:
             super().on_exception(trainer, module, error)
@@ -139,7 +139,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
     }
     alone = options["devices"] in (1, "1") and options.get("num_nodes", 1) == 1
     if config.model.colour and not alone and options.get("strategy", "auto") in ("auto", "ddp"):
-        options["strategy"] = "ddp_find_unused_parameters_true"  # a step is of one half alone
+        options["strategy"] = "ddp_find_unused_parameters_true"  # a step trains one half alone
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
