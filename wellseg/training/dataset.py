@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.corpus import draw_log, kind_of
+from wellseg.corpus import draw_log
 from wellseg.device import Workers, end_with_parent
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
@@ -76,12 +76,8 @@ class Samples(Dataset[Sample]):
                 image = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
-            preset, medium = options.preset, options.medium
-            if medium != "all":  # of 64 logs some are of either medium
-                near = range(64 * number, 64 * (number + 1))
-                number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
-            name = f"{preset}{self.seed}-{number:06d}"
-            image, truth, _ = draw_log(self.seed, number, preset)
+            name = f"{options.preset}{self.seed}-{number:06d}"
+            image, truth, _ = draw_log(self.seed, number, options.preset)
             start, stop = pick_crop(truth, options.crop_rows, draws)
             image = image[start:stop]
         truth = truth[start:stop]
