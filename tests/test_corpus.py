@@ -346,7 +346,7 @@ def test_a_folder_with_other_content_is_refused(
         synth.synth(SynthConfig(tmp_path, count=1, preset="tiny"))
     out = tmp_path / "corpus"
     synth.synth(SynthConfig(out, count=1, seed=1, preset="tiny"))
-    with pytest.raises(ValueError, match=r"'seed': 1.* not .*'seed': 2.* name another folder"):
+    with pytest.raises(ValueError, match=r"has seed 1, not seed 2; .* name another folder"):
         synth.synth(SynthConfig(out, count=1, seed=2, preset="tiny"))
     with pytest.raises(ValueError, match=r"--count"):
         SynthConfig(out, count=0)

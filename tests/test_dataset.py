@@ -9,6 +9,7 @@ import tifffile
 import torch
 from torch.utils.data import DataLoader
 
+from wellseg.corpus import kind_of
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import list_logs
 from wellseg.training.dataset import VisitSampler, open_logs
@@ -70,6 +71,17 @@ def test_samples_are_the_same_in_a_process_of_their_own(data_set):
         alone = samples[visit]
         assert alone.name == together.name
         assert torch.equal(alone.gray, together.gray) and torch.equal(alone.truth, together.truth)
+
+
+@pytest.mark.parametrize("medium", ["bilevel", "colour"])
+def test_drawn_logs_are_of_the_medium_that_is_asked_for(medium):
+    train, val, _ = open_logs(DataConfig(preset="tiny", medium=medium, augment=False), seed=0)
+    for samples in (train, val):
+        logs = [samples[epoch, index] for epoch in (0, 1) for index in range(6)]
+        assert len({log.name for log in logs}) == 12
+        for log in logs:
+            number = int(log.name.rpartition("-")[2])
+            assert kind_of(samples.seed, number, "tiny") == medium
 
 
 def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):

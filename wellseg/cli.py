@@ -147,8 +147,7 @@ def _sleep_where_busy() -> None:
 
     By default libgomp's threads spin, and slow down other programs and each other: on two cores
     beside a training, 1,200 x 640 pixels took 80 s, with sleeping threads 2 to 7 s. On an idle
-    machine sleeping takes a third longer. Busy: a load above half a core and an eighth of all.
-    """
+    machine sleeping takes a third longer. Busy: a load above half a core and an eighth of all."""
     with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
         if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -50,8 +50,7 @@ class EvaluateConfig(MaskOptions):
 
 def evaluate(config: EvaluateConfig) -> int:
     """Score every log, print the tables, write scores.csv and pictures; returns the exit status.
-    Raises ValueError: the data set, an option or the weights are unusable; nothing was scored.
-    """
+    Raises ValueError: the data set, an option or the weights are unusable; nothing was scored."""
     from rich.console import Console
     from rich.progress import track
 

@@ -74,8 +74,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
 
 def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     """Write a note of what a folder is for, or find the same note in it.
-    Raises ValueError where the note differs: logs or runs of two kinds must not mix.
-    """
+    Raises ValueError where the note differs: logs or runs of two kinds must not mix."""
     path, asked = folder / note, json.loads(json.dumps(about))
     if not path.exists():
         write_file(path, json.dumps(about, indent=1).encode())

@@ -40,8 +40,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
     first_row: the number of the first row that it is fed. dpi: of the scan; None: USUAL_DPI.
-    tracks: of the scan; None: they are looked for.
-    """
+    tracks: of the scan; None: they are looked for."""
 
     def __init__(
         self,
@@ -158,8 +157,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
 
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
     alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
-    same ink and near by, is the same curve, unless another fits better. The place is uncertain.
-    """
+    same ink and near by, is the same curve, unless another fits better. The place is uncertain."""
     order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, columns[i, 0]))
     curves, columns = [curves[i] for i in order], columns[order]
     first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T

@@ -64,8 +64,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
     stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
     columns of the scan, which is stored upright, and its resolution.
     Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
-    a file of such a name was not written by wellseg.
-    """
+    a file of such a name was not written by wellseg."""
 
     def __init__(
         self, stem: Path, scan: str, size: tuple[int, int], dpi: float | None, options: CurveOptions

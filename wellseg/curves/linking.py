@@ -254,8 +254,7 @@ def solve(
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
 
     Of each strand: worth; rows; given, how many curves are known to come out of it (-1: not known
-    yet); goes_on: a curve may end below it for nothing.
-    """
+    yet); goes_on: a curve may end below it for nothing."""
     count, links = len(worth), np.arange(len(cost))
     free = (given < 0).astype(float)
     shape = count, len(links)

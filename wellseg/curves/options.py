@@ -28,8 +28,7 @@ RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 class Interval:
     """One log of a scan: depth is linear between rows of known depth, and a little beyond them.
 
-    points: (row, depth), two or more, both rising. reach: first and last row that have a depth.
-    """
+    points: (row, depth), two or more, both rising. reach: first and last row that have a depth."""
 
     points: Sequence[tuple[float, float]]
     reach: tuple[float, float]
@@ -106,8 +105,7 @@ OF_ONE_SCAN["rows"] = "curve_rows"
 class CurvesConfig(CurveOptions):
     """Curve files again, without the network. Options not given are as they were the last time.
 
-    report: NAME.json, which has them; empty without one.
-    """
+    report: NAME.json, which has them; empty without one."""
 
     probability: str
     """NAME.probability.tif, as wellseg predict --curves writes it."""

@@ -49,8 +49,7 @@ class Tracks:
 
     rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
     the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
-    holds so many rows above and below each of ``rows``.
-    """
+    holds so many rows above and below each of ``rows``."""
 
     rows: Floats
     borders: Floats
@@ -73,8 +72,7 @@ class Tracks:
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
 
-    Keeps six bytes a column of each block of rows, and the rows of one block.
-    """
+    Keeps six bytes a column of each block of rows, and the rows of one block."""
 
     def __init__(self, dpi: float) -> None:
         self.dpi = dpi

@@ -17,8 +17,7 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
     is zero when nothing is predicted. A log without a scored pixel has a loss of zero.
 
-    On a CPU only the logits are kept for the gradient: blocks of rows are computed twice.
-    """
+    On a CPU only the logits are kept for the gradient: blocks of rows are computed twice."""
     if logits.is_cuda:
         sums = _sums(logits, truth)
     else:

@@ -20,8 +20,7 @@ def to_ink(gray: Tensor) -> Tensor:
     """uint8 (N, 1 or 3, H, W) of ``scan.pictures.to_channels`` -> the input of networks, 0 on
     paper: ink in [0, 1], 1 for black, and for colours two differences in [-1, 1].
 
-    float32, or autocast's dtype, to which the first convolution would round it anyway.
-    """
+    float32, or autocast's dtype, to which the first convolution would round it anyway."""
     ink = 1 - gray.float() / 255
     ink[:, 1:] = gray[:, 1:].float() / 128 - 1
     device = gray.device.type
@@ -38,8 +37,7 @@ class ResUNet(nn.Module):
     The options are those of ``ModelConfig``. patch 2 folds each 2 x 2 pixels into 4 channels first
     (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: a second
     network, ``of_colour``, for 3 channels: to tell printed colours apart is another task than to
-    tell worn black from black, and one network does both less well. channels: of the input.
-    """
+    tell worn black from black, and one network does both less well. channels: of the input."""
 
     recompute = False
     """True: training keeps only the maps between stages, and computes the inside of a stage again

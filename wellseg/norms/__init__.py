@@ -33,8 +33,7 @@ class Norm(nn.Module):
         scale_shift, or has ``reads_image = False``.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. If not, ``wellseg.rows`` calls ``forward`` on a few
-        rows at a time. If so, it calls scale_shift instead, with the statistics of all rows.
-    """
+        rows at a time. If so, it calls scale_shift instead, with the statistics of all rows."""
 
     reads_image = True
 

@@ -46,8 +46,7 @@ class ViewWriter:
 
     All or nothing: pictures go to a hidden folder, of a name that no other run has (`hidden_name`),
     which is renamed when the block ends well; the page comes last. An exception leaves what was
-    there before. A kill leaves the hidden folder.
-    """
+    there before. A kill leaves the hidden folder."""
 
     def __init__(
         self, page: Path, scan: Scan, config: PredictConfig, about: dict[str, Any]

@@ -60,8 +60,7 @@ class RowEvaluation:
     window_rows: as ``MaskOptions`` explains; None: as the weights ask (``net.window_rows``).
     strip_rows: rows computed at a time; None chooses.
     colour: the image has colours; the input then has the network's ``channels``, else 1.
-    Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError.
-    """
+    Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError."""
 
     def __init__(
         self,
@@ -129,8 +128,7 @@ class RowEvaluation:
 
         read_ink: returns rows [a, b) of the input, (1, channels, b - a, columns). It is called once
             for each row, from top to bottom. progress: called with the share done, in [0, 1].
-        Raises OSError if the disk has no room, before anything is computed.
-        """
+        Raises OSError if the disk has no room, before anything is computed."""
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free
         if self.spill_bytes > free:

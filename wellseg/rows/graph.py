@@ -34,8 +34,7 @@ class Rule:
 
     Output row r depends on the input rows from (r * down - offset - before) // up to
     (r * down - offset + after) // up. They may lie beyond the edges of the image: there, rows of
-    ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead.
-    """
+    ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead."""
 
     run: Callable[..., Tensor]  # from the inputs' rows to output rows
     down: int = 1

@@ -30,8 +30,7 @@ def segment(
         columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
-    NotImplementedError for a network of other operations.
-    """
+    NotImplementedError for a network of other operations."""
     opening: Any
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)

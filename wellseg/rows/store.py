@@ -33,8 +33,7 @@ class RowStore:
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
     scratch: folder for the temporary file (None: the system's), which the system removes however
-        the process ends.
-    """
+        the process ends."""
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
         self.budget_bytes = budget_bytes = max(0, budget_bytes)

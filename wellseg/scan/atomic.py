@@ -31,8 +31,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
     raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
-    Raises OSError, naming ``path``; on Windows also where another program has it open.
-    """
+    Raises OSError, naming ``path``; on Windows also where another program has it open."""
     target = Path(path)
     hidden = hidden_name(target)
     try:

@@ -201,8 +201,7 @@ def claim(task: Task) -> Iterator[bool]:
 
     A lock on .wellseg-NAME.lock beside the results ends with its process, however that ends, and
     holds between machines that share a folder of NFS 4 or SMB. Behind URLs there are no locks: two
-    runs may both mask a scan there; the results of the last one stay.
-    """
+    runs may both mask a scan there; the results of the last one stay."""
     if is_url(task.stem):
         yield True
         return

@@ -20,8 +20,7 @@ def to_gray(pixels: Gray) -> Gray:
 
     Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), less the saturation (largest less smallest
     channel) beyond STRONG_COLOUR. By luma alone pure yellow is 226 and cyan 179, paler than most
-    grids; by this rule they are 67 and 20. Tinted paper and pale grids stay as they are.
-    """
+    grids; by this rule they are 67 and 20. Tinted paper and pale grids stay as they are."""
     if pixels.ndim == 2:
         return pixels
     rgb = np.ascontiguousarray(pixels)
@@ -93,8 +92,7 @@ def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
 
     Predicted curve is green near a true one (255), else red; true curve without a predicted one
     near it is blue; what is not scored (128) is pale. Cut to the scored part and some paper around,
-    and reduced to PICTURE_PIXELS.
-    """
+    and reduced to PICTURE_PIXELS."""
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     across = slice(max(0, left - MARGIN_PX), left + width + MARGIN_PX)
     box = slice(max(0, top - MARGIN_PX), top + height + MARGIN_PX), across

@@ -88,8 +88,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
     mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
     dpi: pixels per inch, across; None if the file says nothing, or what no scanner does.
-    kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far is black.
-    """
+    kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far is black."""
 
     def __init__(
         self,
@@ -104,8 +103,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         not gray. invert: the scan shows white ink on black.
 
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
-        is not supported, or claims a size that it cannot hold.
-        """
+        is not supported, or claims a size that it cannot hold."""
         self.path, self._invert, self._as_gray = Path(path), invert, not colour
         self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
@@ -156,8 +154,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
 
         Raises ScanError: some of these rows are damaged; it names the first of them. ValueError:
-        the rows are not in the scan.
-        """
+        the rows are not in the scan."""
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")

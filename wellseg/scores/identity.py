@@ -57,8 +57,7 @@ def score_identity(
     label: as read from labels/NAME.json; ``whole`` has each curve's path, (column, row) pixels,
         and width. Scored is its ``region`` without what it says to ``ignore``, both as row from and
         to, column from and to. shape: rows, columns of the log.
-    followed: of each curve the first row, and its column in each row, NaN where missing.
-    """
+    followed: of each curve the first row, and its column in each row, NaN where missing."""
     first, stop, left, right = label.get("region", (0, shape[0], 0, shape[1]))
     rows = np.arange(first, stop)
 

@@ -29,8 +29,7 @@ class Scores:
 
     Shares lie in [0, 1]. A share of nothing is 1 where prediction and truth are both empty, else 0;
     so scores are never NaN, an empty prediction of a log without curves is perfect (1), and
-    anything drawn on such a log has precision 0 and F1 0.
-    """
+    anything drawn on such a log has precision 0 and F1 0."""
 
     has_curves: bool
     precision: float  # of the predicted centreline within 3 px of a true stroke
@@ -73,8 +72,7 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     prediction: bool (rows, columns). truth: uint8 (rows, columns), 255 curve, 0 background, 128 not
     scored. label: the truth's centrelines where they are known; else the truth is thinned, which
     loses one of two strokes that run merged, and the tips of spikes: recall then moves by up to
-    0.06. Raises ValueError: another shape, or no scored pixel at all.
-    """
+    0.06. Raises ValueError: another shape, or no scored pixel at all."""
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction is {prediction.shape} but the truth {truth.shape} pixels")
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))

@@ -42,8 +42,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
     made from the wells' names, see `split_wells`. Wells are those of split.csv, or what the names
     have before their first "_": "42123" of "42123_gr".
 
-    Raises ValueError: an incomplete folder, a split.csv that does not fit.
-    """
+    Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
     found = _visible_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
     images = {path.stem: path for path in found}

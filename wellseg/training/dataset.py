@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wellseg.corpus import draw_log
+from wellseg.corpus import draw_log, kind_of
 from wellseg.device import Workers, end_with_parent
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import to_channels
@@ -76,8 +76,12 @@ class Samples(Dataset[Sample]):
                 image = scan.read(start, stop)
         else:
             number = epoch * self.drawn + index - len(self.files)
-            name = f"{options.preset}{self.seed}-{number:06d}"
-            image, truth, _ = draw_log(self.seed, number, options.preset)
+            preset, medium = options.preset, options.medium
+            if medium != "all":  # of 64 logs some are of either medium
+                near = range(64 * number, 64 * (number + 1))
+                number = next(n for n in near if kind_of(self.seed, n, preset) == medium)
+            name = f"{preset}{self.seed}-{number:06d}"
+            image, truth, _ = draw_log(self.seed, number, preset)
             start, stop = pick_crop(truth, options.crop_rows, draws)
             image = image[start:stop]
         truth = truth[start:stop]
@@ -112,8 +116,7 @@ class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
 
     A resumed run goes on with the very next log. Of n processes each takes every n-th log.
-    The last step of an epoch is filled up with its first logs: all steps weigh the same.
-    """
+    The last step of an epoch is filled up with its first logs: all steps weigh the same."""
 
     logs: int
     seed: int

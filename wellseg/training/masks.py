@@ -36,8 +36,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
     the same strokes put together to curves in "whole"; their "starts" are indices of points that
-    are not joined to the point before. Raises ValueError for another file.
-    """
+    are not joined to the point before. Raises ValueError for another file."""
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
         canvas = np.zeros(shape, np.uint8)

@@ -21,6 +21,8 @@ class DataConfig:
     """A data set: images/, masks/, optionally split.csv. Without it, logs are drawn."""
     preset: Preset = "quick"
     """Recipe of the drawn logs (see wellseg synth --help)."""
+    medium: Literal["all", "bilevel", "colour"] = "all"
+    """Draw logs of 1-bit paper scans alone, or of renders and prints in colour."""
     count: int = 64
     """Drawn logs in an epoch, without --data.root. No epoch repeats a log."""
     val_count: int = 12

@@ -46,8 +46,7 @@ class Segmenter(LightningModule):
     """Trains a ResUNet on one log at a time.
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
-    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``.
-    """
+    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``."""
 
     def __init__(
         self, model: dict[str, Any], optim: dict[str, Any], steps: int, checkpoint: str = "auto"
