@@ -1,11 +1,13 @@
-"""What groups of the corpus' ingredients are worth, and what shapes of the network: short trainings
-from nothing, scored on pages and regions of real scans that were labelled by hand.
+"""What groups of the corpus' ingredients are worth, what shapes of the network, and what windows.
 
     python benchmarks/arms.py corpus OUT PAGES REGIONS [--steps 1200] [--seeds 0 1]
     python benchmarks/arms.py network OUT PAGES REGIONS
+    python benchmarks/arms.py windows SCANS REGIONS --only BWN18 RCB
 
+Short trainings from nothing, scored on pages and regions of real scans that were labelled by hand.
 corpus: on drawn logs alone, each training without a group of ingredients. network: on the training
-split of PAGES and as many drawn logs, each training with another network.
+split of PAGES and as many drawn logs, each training with another network. windows: the bundled
+weights, with statistics from windows or from whole scans.
 PAGES is made by data/pages/pages.py, of which the validation split is scored; REGIONS is another
 labelled data set. What is done stays done: the same command goes on, and prints the table.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import re
 import shutil
@@ -23,6 +26,12 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import fmean
+
+from wellseg.evaluate import score_files
+from wellseg.rows.segment import segment
+from wellseg.scores import F1, FALSE
+from wellseg.training.data_folder import list_logs
+from wellseg.weights import load_model
 
 PACKAGE = Path(__file__).parents[1] / "wellseg"
 NOT = '"0%"'
@@ -56,17 +65,16 @@ WITHOUT = {
 """Edits of recipe.toml, line by line."""
 
 RELEASE = 32, 64, 128, 192, 256, 256
-NETWORKS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
-    "the bundled weights'": ({}, {}),
-    "its whole scans, no windows": ({}, {"window_rows": 0}),
-    "GroupNorm": ({"norm": "group"}, {}),
-    "one stage less": ({"widths": RELEASE[:-1]}, {}),
-    "one stage more": ({"widths": (*RELEASE, 256)}, {}),
-    "half as wide": ({"widths": tuple(width // 2 for width in RELEASE)}, {}),
-    "without colours": ({"colour": False}, {}),
-    "twice as wide": ({"widths": tuple(width * 2 for width in RELEASE)}, {}),
+NETWORKS: dict[str, dict[str, object]] = {
+    "the bundled weights'": {},
+    "GroupNorm": {"norm": "group"},
+    "one stage less": {"widths": RELEASE[:-1]},
+    "one stage more": {"widths": (*RELEASE, 256)},
+    "half as wide": {"widths": tuple(width // 2 for width in RELEASE)},
+    "without colours": {"colour": False},
+    "twice as wide": {"widths": tuple(width * 2 for width in RELEASE)},
 }
-"""What differs in the network, and how it is scored."""
+"""What differs in the network."""
 
 
 def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
@@ -106,24 +114,24 @@ def slug(name: str) -> str:
     return re.sub(r"\W+", "-", name).strip("-")
 
 
-Arm = tuple[str, Path, str, dict[str, object], dict[str, object]]
+Arm = tuple[str, Path, str, dict[str, object]]
 
 
 def corpus_arms(options: argparse.Namespace) -> Iterator[Arm]:
-    """Name, package, where the training goes, its options, options of scoring."""
+    """Name, package, where the training goes, its options."""
     for name, edits in WITHOUT.items():
         package = options.out / slug(name)
         copy_without(edits, package)
-        yield name, package, ".", {}, {}
+        yield name, package, ".", {}
 
 
 def network_arms(options: argparse.Namespace) -> Iterator[Arm]:
     package = options.out / "package"
     copy_without([], package)
-    for name, (network, scoring) in NETWORKS.items():
+    for name, network in NETWORKS.items():
         words = {f"model.{option}": value for option, value in network.items()}
-        data = {"data.root": options.pages, "data.drawn_share": 0.5}
-        yield name, package, slug(str(network)), data | words, scoring
+        data = {"data.root": options.pages, "data.drawn_share": 0.5, "model.widths": RELEASE}
+        yield name, package, slug(str(network)), data | words
 
 
 def as_words(options: dict[str, object]) -> Iterator[object]:
@@ -132,44 +140,67 @@ def as_words(options: dict[str, object]) -> Iterator[object]:
         yield list(value) if isinstance(value, tuple) else value
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("arms", choices=("corpus", "network"))
-    for name in ("out", "pages", "regions"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    options = parser.parse_args()
+def trainings(options: argparse.Namespace) -> None:
     shared: dict[str, object] = {
         "data.preset": "train", "data.crop_rows": 512, "data.val_count": 2,
-        "model.widths": RELEASE, "model.colour": True, "model.norm": "instance",
+        "model.colour": True, "model.norm": "instance",
         "optim.lr": 2e-3, "keep": "last", "steps": options.steps, "val_every": options.steps,
     }  # fmt: skip
-    if options.arms == "corpus":
-        del shared["model.widths"]  # the default network, which learns faster
+    arms = corpus_arms if options.arms == "corpus" else network_arms
     print("| arm | pages, 1-bit | pages, colour | regions, 1-bit | regions, colour | false |")
     print("|---|---|---|---|---|---|")
-    for name, package, where, training, scoring in (
-        corpus_arms(options) if options.arms == "corpus" else network_arms(options)
-    ):
+    for name, package, where, training in arms(options):
         found = []
         for seed, data in product(options.seeds, (options.pages, options.regions)):
             trained = package / where / f"seed-{seed}"
-            weights = trained / "model.safetensors"
-            table = trained / (data.name + "".join(f"-{o}-{v}" for o, v in scoring.items()))
+            weights, table = trained / "model.safetensors", trained / data.name
             if not weights.exists():
                 words = as_words(shared | training | {"seed": seed, "out": trained})
                 run(package, "train", *words)
             if not (table / "scores.csv").exists():
                 split = ["--split", "val"] if data == options.pages else []
-                words = as_words({"weights": weights, "out": table} | scoring)
-                run(package, "evaluate", data, *split, *words)
+                run(package, "evaluate", data, *split, "--weights", weights, "--out", table)
             found.append(scores(table / "scores.csv"))
         pages, regions = found[::2], found[1::2]
         means = [fmean(one[kind] for one in of) for of in (pages, regions) for kind in found[0]
                  if kind != "false"]  # fmt: skip
         means.append(fmean(one["false"] for one in regions))
         print(f"| {name} | {' | '.join(f'{mean:.3f}' for mean in means)} |", flush=True)
+
+
+def windows(options: argparse.Namespace) -> None:
+    """Regions of tall scans, masked within their whole scans: F1@3px, or false px a row."""
+    model = load_model()
+    print("| region of | windows of 2,000 rows | whole scan |\n|---|---|---|")
+    for log in list_logs(options.regions):
+        about = json.loads(log.label.read_text("utf-8")) if log.label else {}
+        if not any(log.name.startswith(name) for name in options.only) or "scan" not in about:
+            continue
+        cells = []
+        for window_rows in (None, 0):
+            start, stop = about["rows"]
+            whole = segment(model, options.scans / about["scan"], window_rows=window_rows)
+            scores, _ = score_files(log, whole[max(0, start) : stop] > 0.5)
+            of = scores.by_name
+            cells.append(f"{of[F1]:.3f}" if F1 in of else f"{of[FALSE]:.2f} false px a row")
+        print(f"| {log.name} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = parser.add_subparsers(dest="arms", required=True)
+    for kind in ("corpus", "network"):
+        one = kinds.add_parser(kind)
+        for name in ("out", "pages", "regions"):
+            one.add_argument(name, type=Path)
+        one.add_argument("--steps", type=int, default=1200)
+        one.add_argument("--seeds", type=int, nargs="+", default=[0])
+    one = kinds.add_parser("windows")
+    for name in ("scans", "regions"):
+        one.add_argument(name, type=Path)
+    one.add_argument("--only", nargs="+", required=True, help="how names of regions begin")
+    options = parser.parse_args()
+    (windows if options.arms == "windows" else trainings)(options)
 
 
 if __name__ == "__main__":
