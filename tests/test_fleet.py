@@ -93,7 +93,7 @@ def test_from_a_url_to_a_folder_and_back(memory, weights, tmp_path):
 
 def test_what_is_there_of_a_mask_is_made_again_behind_urls_too(memory, weights, tmp_path):
     (tmp_path / "c.tif").write_bytes(tiff())
-    memory.pipe("/masks/c.las", b"of a vendor")
+    memory.pipe({"/masks/c.las": b"of a vendor", "/masks/c.2.las": b"of a vendor"})
     start = tmp_path / "c.tif", "--out", "memory://masks", "--weights", weights
     run(*start, "--view", "--probability")
     run(*start, "--overwrite")  # the same mask
@@ -105,6 +105,9 @@ def test_what_is_there_of_a_mask_is_made_again_behind_urls_too(memory, weights, 
     )
     changed = {path for path in before if memory.cat(path) != before[path]}
     assert "/masks/c.mask.tif" in changed and "/masks/c.las" not in changed
+    memory.pipe("/masks/c.html", b"notes of my own")
+    run(*start, "--threshold", 0.4)
+    assert memory.cat("/masks/c.html") == b"notes of my own"
 
 
 def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, capsys):

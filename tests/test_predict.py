@@ -324,10 +324,42 @@ def test_what_is_there_of_a_mask_is_made_again_with_it(scan, weights, capsys):
     curves_again([str(scan.with_name("log.probability.tif")), "--tracks", "10-70"])
     assert "--tracks 10-70" in las.read_text() and '"followed":[{' in view.read_text()
     assert view.read_text().startswith("<!doctype html>\n<html")
-    os.utime(scan, (1, 1))
+    os.utime(scan, (1, 1))  # a copy has another time
+    run(scan, "--weights", weights)
+    assert "--tracks 10-70" in las.read_text() and "row 200 = 720 ft" in las.read_text()
+    gray, _ = draw_waves(180, 117, phase=1)
+    tifffile.imwrite(scan, gray, photometric="minisblack")
     run(scan, "--weights", weights)
     assert "has changed: say --depth --tracks of it again" in capsys.readouterr().err
     assert "row 200" not in las.read_text() and "--tracks" not in las.read_text()
+
+
+def test_stopped_while_curves_are_written_it_keeps_what_was_said(scan, weights, monkeypatch):
+    run(scan, "--weights", weights, "--curves", "--depth", "0=500", "200=520")
+    las = scan.with_name("log.las")
+
+    def fails(*_):
+        raise OSError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wellseg.curves.files.CurveWriter._finish", fails)
+        run(scan, "--weights", weights, "--threshold", 0.4, status=1)
+    assert "--threshold 0.5" in las.read_text()
+    las.with_name("log.curves.csv").unlink()  # the LAS alone says that curves are wanted
+    run(scan, "--weights", weights, "--threshold", 0.4)
+    assert "--threshold 0.4" in las.read_text() and "row 200 = 520 ft" in las.read_text()
+
+
+def test_each_page_keeps_its_own_depths(weights, tmp_path):
+    pages = [draw_waves(rows, 117, phase=0)[0] for rows in (203, 150)]
+    with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack")
+    run(tmp_path / "two.tif", "--weights", weights, "--curves")
+    curves_again([str(tmp_path / "two.p2.probability.tif"), "--depth", "0=500", "140=520"])
+    run(tmp_path / "two.tif", "--weights", weights, "--threshold", 0.4)
+    assert "row 140 = 520 ft" in (tmp_path / "two.p2.las").read_text()
+    assert "row 140" not in (tmp_path / "two.las").read_text()
 
 
 def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):

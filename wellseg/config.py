@@ -1,7 +1,6 @@
 """Options of the commands that run a network, explained where they are defined.
 
-Plain dataclasses without heavy imports, even for type checking: --help has to be quick.
-"""
+Plain dataclasses without heavy imports, even for type checking: --help has to be quick."""
 
 from dataclasses import dataclass
 from typing import Literal

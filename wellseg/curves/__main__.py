@@ -5,8 +5,8 @@
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
 Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. Options that are not given
-are as they were for predict or for this command the last time (NAME.json has them); with none, as
-in --tracks none, an option is as if it had never been given.
+are as they were for predict or for this command the last time (NAME.json has them), but for
+--threshold; with none, as in --tracks none, an option is as if it had never been given.
 """
 
 import json
@@ -36,8 +36,9 @@ def curves(config: CurvesConfig) -> None:
         raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
     name = given.name.removesuffix(ENDING)
     report = config.report
-    beside = given.parent / str(report.get("scan", ""))  # also where both were moved or copied
-    scan = config.scan or (beside if beside.is_file() else Path(report.get("scan_path", "")))
+    scan = config.scan or Path(report.get("scan_path") or "")
+    if not scan.is_file() and not config.scan:  # both were moved
+        scan = given.parent / str(report.get("scan", ""))
     limit = 255 * (config.threshold or 0.5)
     out = config.out or given.parent
     out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def curves(config: CurvesConfig) -> None:
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
-    if limit != 255 * report.get("threshold", config.threshold or 0.5):
+    if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:
         print(f"{given.name}: {note}")
@@ -72,7 +73,7 @@ def curves(config: CurvesConfig) -> None:
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
-    if report and out == given.parent:
+    if report and out.samefile(given.parent):
         left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
         told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
         write_file(given.with_name(name + REPORT), told.encode())

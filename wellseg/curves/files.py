@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -263,7 +264,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
 def _ascii(name: str) -> str:
     """A name as LAS 2.0 takes it: letters without their accents."""
-    return unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    plain = filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", name))
+    return "".join(plain).encode("ascii", "replace").decode()
 
 
 def _rows(curve: Curve) -> Indices:

@@ -8,8 +8,7 @@ row of a strand that is left out.
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
 the curve, a complex number; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows
 looked at, half its width, share of it that is ink, red, green, blue, middle of the nearest track in
-inches (0: no tracks are known)].
-"""
+inches (0: no tracks are known)]."""
 
 from dataclasses import dataclass
 from typing import Any

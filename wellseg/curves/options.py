@@ -1,7 +1,6 @@
 """Options for the curves of one scan: --depth and the others of `OF_ONE_SCAN`.
 
-Imports nothing heavy: the options of a command are checked before anything is loaded.
-"""
+Imports nothing heavy: the options of a command are checked before anything is loaded."""
 
 import math
 import re

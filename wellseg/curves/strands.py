@@ -2,8 +2,7 @@
 
 The mask is thinned. Each row of the thinned mask has a few *runs* of pixels. A *chain* is a run
 followed down for as long as it touches exactly one run in the next row, and that one no other.
-Where strokes meet or part, chains end: they are numbered, and know their neighbours.
-"""
+Where strokes meet or part, chains end: they are numbered, and know their neighbours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,7 @@
 """Joins strands to curves, a window of rows at a time.
 
 A strand is decided when a window of LOOK_ROWS below its beginning is known. Only strands and curves
-that can still go on are kept.
-"""
+that can still go on are kept."""
 
 from collections.abc import Callable
 

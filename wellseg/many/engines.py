@@ -2,8 +2,7 @@
 
 Each engine yields the outcomes of scans as they end; closed early, it stops the rest. All run a
 `Worker`, a network that masks one scan after another: `mask` turns errors into outcomes,
-`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page.
-"""
+`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page."""
 
 import errno
 import logging
@@ -77,27 +76,13 @@ class Worker:
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and its results are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
-                # View and curves that are there become the new mask's, and keep their depths.
-                made: dict[str, Any] = dict.fromkeys(files.made_before(task.stem), True)
-                config = replace(self.config, **made)
-                kept = {} if config.overwrite else config.left_to(report)
-                if kept and report.get("scan_version") != task.version:
-                    flags = " ".join(f"--{name}" for name in kept)
-                    say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
-                    kept = {}
-                asked = {name: it for name, it in kept.items() if name in config.asked}
-                try:
-                    config = replace(config, **asked)
-                except (ValueError, TypeError) as error:
-                    said = f"{task.stem}{REPORT}: its options are wrong: {one_line(error)}"
-                    raise ValueError(f"{said}; give them again, or --overwrite") from None
-                options = {OF_ONE_SCAN[name]: value for name, value in kept.items()}
+                config, options = self._as_before(task, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 if files.is_url(task.stem):  # later checks look only at the temporary folder
                     ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
                     files.refuse_foreign(*(task.stem + end for end in ends))
                 with files.local_copy(task, self.config.scratch) as here:
-                    return outcome_of(self._mask_pages(here, config, options, progress, say))
+                    return outcome_of(self._mask_pages(task, here, config, options, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
@@ -113,12 +98,37 @@ class Worker:
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
+    def _as_before(
+        self, task: Task, config: PredictConfig, say: Any
+    ) -> tuple[PredictConfig, dict[str, Any]]:
+        """The options with what was made of this page before, and was said of it alone; the latter
+        by its keys in the report, too. Raises ValueError for a report with wrong options."""
+        place, made = task.stem + REPORT, files.made_before(task.stem)
+        flags: dict[str, Any] = dict.fromkeys(made, True)
+        report, config = files.read_report(place), replace(config, **flags)
+        if made and not report and files.exists(place):
+            say(f"{place} was damaged: what it said of the scan is forgotten")
+        kept = {} if config.overwrite else config.left_to(report)
+        versions = str(report.get("scan_version")), task.version
+        then, now = (version.partition(" bytes")[0] for version in versions)
+        if kept and then != now:
+            said = " ".join(f"--{name}" for name in kept)
+            say(f"{task.scan}: has changed: say {said} of it again, where they still hold")
+            kept = {}
+        try:
+            asked = {name: it for name, it in kept.items() if name in config.asked}
+            config = replace(config, **asked)
+        except (ValueError, TypeError, AttributeError) as error:
+            said = f"{place}: its options are wrong: {one_line(error)}"
+            raise ValueError(f"{said}; give them again, or --overwrite") from None
+        return config, {OF_ONE_SCAN[name]: value for name, value in kept.items()}
+
     def _mask_pages(
-        self, task: Task, config: PredictConfig, options: Any, progress: Any, say: Any
+        self, task: Task, here: Task, config: PredictConfig, options: Any, progress: Any, say: Any
     ) -> dict[str, Any]:
         """Mask all pages; returns the report of the largest. The others are masked before it, as
         NAME.p2..., NAME.p3...: where its report is there, all results are complete."""
-        others, copies = pages_of(task.scan)
+        others, copies = pages_of(here.scan)
         options = self.settings.options | options
         of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
         defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
@@ -126,15 +136,17 @@ class Worker:
         masked: list[int] = []
         failed: list[str] = []
         for number in (page + 1 for page in others):
-            page = replace(task, page=number - 1, stem=task.stem + f".p{number}")
+            was, page = (replace(of, stem=f"{of.stem}.p{number}") for of in (task, here))
+            page = replace(page, page=number - 1)
+            own, said = self._as_before(was, nothing_said, say)
             try:
-                mask_scan(self.net, page, nothing_said, of_page, lambda share: None, say)
+                mask_scan(self.net, page, own, of_page | said, lambda share: None, say)
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
-                failed.append(f"page {number}: {one_line(error).removeprefix(f'{task.scan}: ')}")
+                failed.append(f"page {number}: {one_line(error).removeprefix(f'{here.scan}: ')}")
         left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
         options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
-        return mask_scan(self.net, task, config, options, progress, say)
+        return mask_scan(self.net, here, config, options, progress, say)
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:

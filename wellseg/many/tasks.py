@@ -1,8 +1,7 @@
 """A list of scans: which there are, which are done, and what became of each.
 
 Whether a scan is done is told by its report, NAME.json, which is written last: a run reads all
-reports first, and masks the other scans. summary.csv only repeats them: it may be lost.
-"""
+reports first, and masks the other scans. summary.csv only repeats them: it may be lost."""
 
 import hashlib
 import os

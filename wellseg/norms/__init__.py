@@ -7,8 +7,7 @@ where ``observes`` is true; ``reads_image`` is then a property, ``self.training`
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
 
-A norm in a file elsewhere is known only to programs that import that file.
-"""
+A norm in a file elsewhere is known only to programs that import that file."""
 
 import importlib
 import pkgutil

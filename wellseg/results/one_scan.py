@@ -97,7 +97,9 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(picture, mask, probability)
-        Path(task.stem + REPORT).unlink(missing_ok=True)
+        if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
+            begun = {name: it for name, it in options.items() if name != "weights_sha256"}
+            write_file(task.stem + REPORT, json.dumps(begun | {"rows": scan.rows}).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)

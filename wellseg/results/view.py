@@ -3,8 +3,7 @@
 The scan is cut into tiles of paper (1-bit PNG where that loses nothing, else JPEG) and of
 probability (deflated bytes in base64 in a script: a browser lets no page read the pixels of a
 picture that comes from a local file, and the threshold has to act on them). Each is there twice,
-the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines.
-"""
+the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines."""
 
 import base64
 import json
@@ -23,7 +22,6 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
 from wellseg.scan.atomic import hidden_name, replace_whole, write_file
-from wellseg.scan.files import is_foreign
 from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
@@ -165,7 +163,8 @@ class ViewWriter:
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with
         # another view's pictures, or before its own.
-        remove_view(self.page)
+        self.page.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         replace_whole(self._hidden, self.folder)
         replace_whole(self.folder / "page.html", self.page)
 
@@ -196,13 +195,6 @@ def renew_view(page: Path, **new: Any) -> None:
     if mark:
         data, end = json.JSONDecoder().raw_decode(rest)
         write_file(page, (before + mark + str(_inline(data | new)) + rest[end:]).encode())
-
-
-def remove_view(page: Path) -> None:
-    """Remove a view, of a scan that gets another mask. ``page``: the path of NAME.html."""
-    if not is_foreign(page):
-        page.unlink(missing_ok=True)
-        shutil.rmtree(page.with_suffix(".view"), ignore_errors=True)
 
 
 def encode_paper(picture: Gray) -> tuple[str, bytes]:

@@ -12,8 +12,7 @@ Both are kept (``store``) until their last reader has gone past them, if computi
 take longer. All other maps are computed when they are needed, and forgotten.
 
 On a CPU several strips are computed at once, each by one thread: threads that share each operation
-wait for one another at its end, and very long beside a busy program.
-"""
+wait for one another at its end, and very long beside a busy program."""
 
 import shutil
 from collections import deque

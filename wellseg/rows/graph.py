@@ -1,8 +1,7 @@
 """The operations of a network, in order, each with a rule for computing it by rows.
 
 The network runs once on an image of full size without data (PyTorch's "meta" device), and every
-operation is recorded. One without a rule is refused, by name, before anything is computed.
-"""
+operation is recorded. One without a rule is refused, by name, before anything is computed."""
 
 import copy
 from collections.abc import Callable, Container, Sequence

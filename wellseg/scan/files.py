@@ -2,8 +2,7 @@
 
 Credentials and endpoints of a URL come from where its library looks for them (AWS_ACCESS_KEY_ID,
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
-is fetched, masked in a temporary folder, and its results are put, the report last.
-"""
+is fetched, masked in a temporary folder, and its results are put, the report last."""
 
 import glob
 import json
@@ -76,8 +75,9 @@ def is_foreign(path: str | os.PathLike[str]) -> bool:
 
 def made_before(stem: str) -> list[str]:
     """Options by which results were made that are there, and are wellseg's."""
-    firsts = {flag: stem + ends[0] for flag, ends in MADE_OF_MASK.items()}
-    return [flag for flag, path in firsts.items() if exists(path) and not is_foreign(path)]
+    firsts = {flag: ends[:2] for flag, ends in MADE_OF_MASK.items()} | {"view": (".html",)}
+    there = {flag: filter(exists, (stem + end for end in ends)) for flag, ends in firsts.items()}
+    return [flag for flag, paths in there.items() if not all(map(is_foreign, paths))]
 
 
 def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
@@ -243,16 +243,17 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, report = _filesystem(task.stem + REPORT)
-        if read_report(task.stem + REPORT):  # it is out of date
-            fs.rm_file(report)
-            stem, there = report.removesuffix(REPORT), list_folder(os.path.dirname(task.stem))
-            name = PurePosixPath(stem).name
-            for endings in MADE_OF_MASK.values():
-                is_new = Path(here.stem + endings[0]).exists()
-                for ending in endings if is_new or name + endings[0] in there else ():
-                    if name + ending in there:
-                        fs.rm(stem + ending, recursive=True)
+        if begun := read_report(task.stem + REPORT):  # until the new one is put
+            begun.pop("weights_sha256", None)
+            write_whole(task.stem + REPORT, json.dumps(begun).encode())
         made = [result for result in results.rglob("*") if result.is_file()]
+        new = {result.relative_to(results).parts[0] for result in made}
+        stem, there = report.removesuffix(REPORT), {*list_folder(os.path.dirname(task.stem))}
+        name = PurePosixPath(stem).name
+        for ending in (end for flag in made_before(task.stem) for end in MADE_OF_MASK[flag]):
+            other = ending[:-4] and f"{name}{ending[:-4]}.curves.csv" in there  # a scan NAME.2
+            if name + ending in there - new and not other and not is_foreign(task.stem + ending):
+                fs.rm(stem + ending, recursive=True)
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
             target = PurePosixPath(report).parent / result.relative_to(results).as_posix()
             fs.put_file(str(result), str(target))

@@ -2,8 +2,7 @@
 
 A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Code outside of
 wellseg.scan needs to know nothing of TIFF, polarity, bit depth or palettes: there a scan is uint8
-rows, 0 ink to 255 paper.
-"""
+rows, 0 ink to 255 paper."""
 
 import io
 import logging

@@ -1,8 +1,7 @@
 """Scores of whole curves: does one followed curve lie on one printed curve, from top to bottom?
 
 A printed curve has a span of columns in each row: a spike is a wide one. A followed curve is right
-in a row where its column is within TOLERANCE_PX plus half the stroke's width of that span.
-"""
+in a row where its column is within TOLERANCE_PX plus half the stroke's width of that span."""
 
 from collections import Counter
 from collections.abc import Sequence

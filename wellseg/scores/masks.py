@@ -2,8 +2,7 @@
 
 A curve is a line, so scores follow its centreline and forgive 3 px of position: F1@3px. Foreground
 Dice and IoU (which punish a stroke drawn one pixel too wide) and clDice stand beside it. No score
-counts background, which is 98 % of a log and would hide everything.
-"""
+counts background, which is 98 % of a log and would hide everything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

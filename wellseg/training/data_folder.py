@@ -5,8 +5,7 @@
     ROOT/labels/NAME.json     optional: the curves' centrelines, see `masks.read_label`
     ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone
 
-Only names are looked at here; nothing is decoded, so listing a large folder takes no time.
-"""
+Only names are looked at here; nothing is decoded, so listing a large folder takes no time."""
 
 import csv
 import hashlib

@@ -1,7 +1,6 @@
 """Every option of a training run, explained where it is defined.
 
-Plain dataclasses and no heavy import: --help has to answer within 0.3 s.
-"""
+Plain dataclasses and no heavy import: --help has to answer within 0.3 s."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal
 
 from wellseg.net.options import ModelConfig, at_least, check_norm
 
-WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/README.md, "Statistics of windows"
+WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/arms.md, "Windows"
 Preset = Literal["tiny", "quick", "train", "full"]
 
 
