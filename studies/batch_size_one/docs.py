@@ -127,7 +127,10 @@ def _kept(table: Table) -> str:
     rates = best_rates(table)
     shifts = ("renders", "like"), ("real_colour", "real_bilevel")
     lines = _head(
-        "share of its score that is kept", "renders", "real colour", "half and more blank"
+        "share of its score that is kept",
+        "renders ÷ like the training",
+        "real colour ÷ real 1-bit",
+        "half and more blank",
     )
     for way in WAYS:
         rate = rates[way.name]
