@@ -340,7 +340,7 @@ def test_own_data_needs_logs_to_test_with_and_curves_to_choose_by(data_set, tmp_
     ]
     with pytest.raises(SystemExit, match="2"):
         compare.main(flags)
-    assert "no logs to test with" in capsys.readouterr().err
+    assert "no logs to test with" in capsys.readouterr().err and not (tmp_path / "out").exists()
     table = data_set / "split.csv"
     table.write_text(table.read_text().replace("well0_a,train", "well0_a,test"))
     compare.main(flags)

@@ -17,6 +17,7 @@ from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, CurvesConfig, parse_depth
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import ScanError
+from wellseg.scan.files import Task, claim
 from wellseg.scan.writer import MaskWriter
 
 ROWS, COLUMNS = 1600, 400
@@ -373,6 +374,18 @@ def test_what_is_not_said_now_is_as_it_was_said_last(kept):
     report = json.loads((kept / "log.json").read_text())
     others = {*OF_ONE_SCAN.values()} - {"depth_unit"}
     assert report["threshold"] == 0.3 and not report.keys() & others
+
+
+def test_results_of_another_scan_and_of_a_run_at_work_are_left_alone(kept, capsys):
+    probability, other = str(kept / "log.probability.tif"), kept / "other"
+    other.mkdir()
+    (other / "log.json").write_text('{"rows": 9, "scan_path": "elsewhere/log.tif"}')
+    with claim(Task("log", "log.tif", str(kept / "log"))):
+        for words, said in ((["--out", str(other)], "elsewhere/log.tif"), ([], "another run")):
+            with pytest.raises(SystemExit, match="2"):
+                main([probability, *words])
+            assert said in capsys.readouterr().err
+    assert not [*kept.glob("**/*.curves.csv"), *kept.glob("**/*.las")]
 
 
 def test_all_of_the_files_are_replaced_or_none(kept, capsys):

@@ -108,12 +108,13 @@ def compare(config: CompareConfig) -> None:
         for rate in sorted({*config.rates})
         for norm in norms
     }
+    if config.data.root and not list_logs(config.data.root, "test"):
+        said = "no logs to test with: call some of them test in split.csv"
+        raise ValueError(f"{config.data.root}: {said}")
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / "lock", blocking=False):
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
-        if not list_logs(root, "test"):
-            raise ValueError(f"{root}: no logs to test with: call some of them test in split.csv")
         for number, (folder, job) in enumerate(runs.items(), 1):
             if not (folder / "scores.json").exists():
                 print(f"{number} of {len(runs)}: {folder.name}", flush=True)

@@ -16,13 +16,27 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurvesConfig
-from wellseg.scan.files import REPORT, is_foreign
+from wellseg.scan.files import REPORT, Task, claim, is_foreign, read_report
 
 BAND_PIXELS = 8_000_000
 
 
 def curves(config: CurvesConfig) -> None:
     """Write the files. Raises OSError, and ValueError for wrong usage."""
+    given = Path(config.probability)
+    if not given.name.endswith(ENDING):
+        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
+    stem = (config.out or given.parent) / given.name.removesuffix(ENDING)
+    other = read_report(f"{stem}{REPORT}").get("scan_path")
+    if other and other != config.report.get("scan_path", other):
+        raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
+    with claim(Task(stem.name, config.probability, str(stem))) as is_mine:
+        if not is_mine:
+            raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
+        _follow(config, given, stem)
+
+
+def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     import numpy as np  # not above: --help is quick
 
     from wellseg.curves import las_of
@@ -31,17 +45,11 @@ def curves(config: CurvesConfig) -> None:
     from wellseg.scan.atomic import write_file
     from wellseg.scan.reader import open_scan
 
-    given = Path(config.probability)
-    if not given.name.endswith(ENDING):
-        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
-    name = given.name.removesuffix(ENDING)
-    report = config.report
+    report, name = config.report, stem.name
     scan = config.scan or Path(report.get("scan_path") or "")
     if not scan.is_file() and not config.scan:  # both were moved
         scan = given.parent / str(report.get("scan", ""))
     limit = 255 * (config.threshold or 0.5)
-    out = config.out or given.parent
-    out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
@@ -56,7 +64,7 @@ def curves(config: CurvesConfig) -> None:
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", scan.name or name))
-        writer = CurveWriter(out / name, title, (rows, columns), seen.dpi, config)
+        writer = CurveWriter(stem, title, (rows, columns), seen.dpi, config)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
@@ -69,17 +77,17 @@ def curves(config: CurvesConfig) -> None:
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:
         print(f"{given.name}: {note}")
-    if (page := out / f"{name}.html").exists() and not is_foreign(page):
+    if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
-    if report and out.samefile(given.parent):
+    if report and stem.parent.samefile(given.parent):
         left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
         told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
-        write_file(given.with_name(name + REPORT), told.encode())
+        write_file(f"{stem}{REPORT}", told.encode())
     count = len(writer.shown)
-    written = " and ".join(str(path) for path in las_of(out / name) if path.exists())
-    print(f"{out / name}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")
+    written = " and ".join(str(path) for path in las_of(stem) if path.exists())
+    print(f"{stem}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

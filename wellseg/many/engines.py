@@ -76,7 +76,7 @@ class Worker:
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and its results are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
-                config, options = self._as_before(task, self.config, say)
+                config, options = self._as_before(task, report, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 if files.is_url(task.stem):  # later checks look only at the temporary folder
                     ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
@@ -99,13 +99,13 @@ class Worker:
             return Outcome("failed", reason, disk_full=is_full)
 
     def _as_before(
-        self, task: Task, config: PredictConfig, say: Any
+        self, task: Task, report: dict[str, Any], config: PredictConfig, say: Any
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with what was made of this page before, and was said of it alone; the latter
-        by its keys in the report, too. Raises ValueError for a report with wrong options."""
+        by its keys in its report, too. Raises ValueError for a report with wrong options."""
         place, made = task.stem + REPORT, files.made_before(task.stem)
         flags: dict[str, Any] = dict.fromkeys(made, True)
-        report, config = files.read_report(place), replace(config, **flags)
+        config = replace(config, **flags)
         if made and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = {} if config.overwrite else config.left_to(report)
@@ -138,7 +138,8 @@ class Worker:
         for number in (page + 1 for page in others):
             was, page = (replace(of, stem=f"{of.stem}.p{number}") for of in (task, here))
             page = replace(page, page=number - 1)
-            own, said = self._as_before(was, nothing_said, say)
+            before = files.read_report(was.stem + REPORT)
+            own, said = self._as_before(was, before, nothing_said, say)
             try:
                 mask_scan(self.net, page, own, of_page | said, lambda share: None, say)
                 masked.append(number)
