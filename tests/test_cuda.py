@@ -170,6 +170,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(data_set, tmp_path):
             out,
         ]
         main([str(word) for word in [*words, *more]])
+        assert not torch.backends.cudnn.enabled  # it would plan anew for every log
         last = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu")
         assert last["global_step"] == (2 if more and "max_steps" in more[0] else 4)
         return np.concatenate(

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 from conftest import draw_waves
@@ -549,17 +551,17 @@ def writes(pid, out):
 
 
 def below(pid):
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+    """Started by any of its threads."""
+    with suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children()]
+    return []
 
 
 def open_files(pid):
-    try:
-        return [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:
-        return []
+    """Also while it opens and closes others."""
+    with suppress(psutil.Error):
+        return [file.path for file in psutil.Process(pid).open_files()]
+    return []
 
 
 def assert_gone(pids):

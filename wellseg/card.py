@@ -3,8 +3,7 @@
     wellseg card                                            # of the bundled weights
     wellseg card --weights runs/a/model.safetensors         # of your own
 
-Printed as Markdown.
-"""
+Printed as Markdown."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -11,8 +11,7 @@ All norms have the same logs, order, augmentation, initial weights of the convol
 learning rates: every norm is trained at every rate with every seed, to the end. Mode "evaluation"
 is what predict does; a norm with running statistics is also scored with each log's "own"
 statistics, as in its training. The rate of a norm in a mode is the one with the best mean F1@3px in
-that mode on the validation logs: a rate chosen in the other mode would not be its best.
-"""
+that mode on the validation logs: a rate chosen in the other mode would not be its best."""
 
 import json
 import re

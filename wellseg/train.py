@@ -5,8 +5,7 @@
     wellseg train --config configs/groupnorm.yaml  # the article's setting
 
 Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
-validation logs to the run's folder.
-"""
+validation logs to the run's folder."""
 
 import errno
 import json

@@ -51,6 +51,7 @@ def atlas(
     """
     torch.set_num_threads(threads)
     chosen = str(pick_device(device))
+    torch.backends.cudnn.enabled = False  # it plans anew, for seconds, for logs of another size
     made_here(chosen)  # before the first row, for others may commit meanwhile
     run = Run(out, Logs(out / "logs", real, pages, 4 if tiny else 64), chosen, score_later)
     run.kept = None if tiny else rows

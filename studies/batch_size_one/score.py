@@ -66,7 +66,7 @@ def at_checkpoint(cell: Cell, path: Path | None, device: str = "cpu") -> ResUNet
     """The network of a cell as it was then, None: at its start; in evaluation."""
     net = build(cell)
     if path:
-        net.load_state_dict(torch.load(path, weights_only=True))
+        net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     return net.to(device).eval()
 
 
