@@ -2,7 +2,7 @@
 
     python benchmarks/arms.py corpus OUT PAGES REGIONS [--steps 1200] [--seeds 0 1]
     python benchmarks/arms.py network OUT PAGES REGIONS
-    python benchmarks/arms.py windows SCANS REGIONS --only BWN18 RCB
+    python benchmarks/arms.py windows SCANS REGIONS --only BWN18 RCB    # or PAGES --only YM127
 
 Short trainings from nothing, scored on pages and regions of real scans that were labelled by hand.
 corpus: on drawn logs alone, each training without a group of ingredients. network: on the training
@@ -23,9 +23,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
@@ -34,6 +38,8 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model
 
 PACKAGE = Path(__file__).parents[1] / "wellseg"
+LABELS = PACKAGE.parent / "data" / "pages"
+PAGE_CONTEXT = 650  # rows that a page of the validation or test split has above and below
 NOT = '"0%"'
 WITHOUT = {
     "nothing": [],
@@ -171,16 +177,24 @@ def trainings(options: argparse.Namespace) -> None:
 def windows(options: argparse.Namespace) -> None:
     """Regions of tall scans, masked within their whole scans: F1@3px, or false px a row."""
     model = load_model()
+
+    @lru_cache(2)  # a scan may have several regions
+    def masked(scan: Path, window_rows: int | None) -> NDArray[np.bool_]:
+        return np.asarray(segment(model, scan, window_rows=window_rows)) > 0.5
+
     print("| region of | windows of 2,000 rows | whole scan |\n|---|---|---|")
     for log in list_logs(options.regions):
-        about = json.loads(log.label.read_text("utf-8")) if log.label else {}
+        page = LABELS / f"{log.name}.json"
+        around = PAGE_CONTEXT if page.exists() else 0
+        label = page if page.exists() else log.label
+        about = json.loads(label.read_text("utf-8")) if label else {}
         if not any(log.name.startswith(name) for name in options.only) or "scan" not in about:
             continue
         cells = []
         for window_rows in (None, 0):
             start, stop = about["rows"]
-            whole = segment(model, options.scans / about["scan"], window_rows=window_rows)
-            scores, _ = score_files(log, whole[max(0, start) : stop] > 0.5)
+            whole = masked(options.scans / about["scan"], window_rows)
+            scores, _ = score_files(log, whole[max(0, start - around) : stop + around])
             of = scores.by_name
             cells.append(f"{of[F1]:.3f}" if F1 in of else f"{of[FALSE]:.2f} false px a row")
         print(f"| {log.name} | {' | '.join(cells)} |", flush=True)
