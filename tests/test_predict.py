@@ -365,7 +365,11 @@ def test_each_page_keeps_its_own_depths(weights, tmp_path):
 def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):
     run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120", "--depth_unit", "m")
     assert lasio.read(str(scan.with_name("log.las"))).curves[0].unit == "M"
-    run(scan, "--weights", weights, "--curves", "--depth_unit", "ft")
+    quicker = "wellseg curves"
+    run(scan, "--weights", weights, "--curves", "--depth_unit", "m", "--threshold", 0.6)
+    assert quicker not in capsys.readouterr().err
+    run(scan, "--weights", weights, "--curves", "--depth_unit", "ft", "--threshold", 0.6)
+    assert f"{quicker} {scan.with_name('log.probability.tif')} does" in capsys.readouterr().err
     assert lasio.read(str(scan.with_name("log.las"))).curves[0].unit == "FT"
     run(scan, "--weights", weights, "--depth_unit", "m", status=2)
     said = "--depth_unit is for the files that --curves or --view writes"

@@ -7,8 +7,7 @@
 Writes scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
 missed blue) to --out. Prints the scores, their means, means of the worst tenth, and the share of
 logs with F1@3px of 0.95 or more. Where labels tell which strokes are one curve, curves.csv has
-scores of the curves that were followed.
-"""
+scores of the curves that were followed."""
 
 import sys
 from collections.abc import Callable

@@ -7,8 +7,7 @@
 
 The same command again does what is left: scans that are new, have changed, have failed, or were
 masked with other weights or options. Several runs, also on several machines, may share one folder
-of results.
-"""
+of results."""
 
 import time
 from collections import Counter

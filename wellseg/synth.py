@@ -4,8 +4,7 @@
     wellseg synth drawn --count 500 --preset train
 
 The same seed gives the same logs on any machine. Logs already in the folder are not drawn again:
-an interrupted run goes on, and a larger count adds logs.
-"""
+an interrupted run goes on, and a larger count adds logs."""
 
 import json
 from collections.abc import Mapping

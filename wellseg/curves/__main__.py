@@ -6,8 +6,7 @@
 
 Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. Options that are not given
 are as they were for predict or for this command the last time (NAME.json has them), but for
---threshold; with none, as in --tracks none, an option is as if it had never been given.
-"""
+--threshold; with none, as in --tracks none, an option is as if it had never been given."""
 
 import json
 from contextlib import ExitStack

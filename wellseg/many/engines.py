@@ -25,7 +25,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import PredictConfig
-from wellseg.curves.options import OF_ONE_SCAN, CurveOptions
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
@@ -108,6 +108,11 @@ class Worker:
         config = replace(config, **flags)
         if made and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
+        mask = self.settings.options | {"scan_version": task.version}
+        masked = all(report.get(key) == mask[key] for key in {*mask} - {*OF_ONE_SCAN.values()})
+        needed = {"probability", "curves", *["view"] * self.config.view}
+        if masked and self.config.curves and needed <= {*made} and not config.overwrite:
+            say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")
         kept = {} if config.overwrite else config.left_to(report)
         versions = str(report.get("scan_version")), task.version
         then, now = (version.partition(" bytes")[0] for version in versions)
