@@ -60,7 +60,7 @@ function batchSweep(box, batch) {
   const rates = [...new Set(panels.map(([key]) => key.split("|")[1]))];
   const ends = (rate, key) => { const line = batch[`like|${rate}`].lines[key]; return `${plain(line.at(-1).mean)} to ${plain(line[0].mean)}`; };
   const cells = panels.flatMap(([, { lines }]) => lines.running.map((d, i) => [d, lines["running constant"][i]])).filter(([a, b]) => a && b);
-  box.before(h("p", {}, "Found: BatchNorm does not fall as the batch shrinks, as it does in that paper; even one log has many values for each channel (Width). " +
+  box.before(h("p", {}, "Found: as the batch shrinks, BatchNorm loses no more than GroupNorm, where in that paper it loses far more; even one log has many values for each channel (Width). " +
     `From eight logs a step down to one, F1 like the training goes from ${rates.map((rate) =>
     `${ends(rate, "running")} with running statistics and from ${ends(rate, "group")} with GroupNorm (rate ${rate})`).join(", from ")}. ` +
     `Without the gradient through the statistics it is lower in ${cells.filter(([a, b]) => b.mean < a.mean).length} of ${cells.length} cells.`));
