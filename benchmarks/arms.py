@@ -35,7 +35,7 @@ from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
 from wellseg.scores import F1, FALSE
 from wellseg.training.data_folder import list_logs
-from wellseg.weights import load_model
+from wellseg.weights import load_model, read_header
 
 PACKAGE = Path(__file__).parents[1] / "wellseg"
 LABELS = PACKAGE.parent / "data" / "pages"
@@ -87,18 +87,21 @@ def copy_without(edits: list[tuple[str, str]], folder: Path) -> None:
     """The package, its corpus without what the edits take out."""
     if folder.exists():
         return
-    shutil.copytree(PACKAGE, folder / "wellseg", ignore=shutil.ignore_patterns("__pycache__"))
-    recipe = folder / "wellseg" / "corpus" / "recipe.toml"
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(PACKAGE, part / "wellseg", ignore=shutil.ignore_patterns("__pycache__"))
+    recipe = part / "wellseg" / "corpus" / "recipe.toml"
     text = recipe.read_text("utf-8")
     for pattern, instead in edits:
         text, count = re.subn(pattern, instead, text, flags=re.MULTILINE)
         if not count:
             raise SystemExit(f"recipe.toml has no {pattern}")
     recipe.write_text(text, "utf-8")
+    part.rename(folder)
 
 
 def run(package: Path, *words: object) -> None:
-    """A command of the copy: where Python starts goes before PYTHONPATH."""
+    """A command of the copy, run in its folder: Python looks there before PYTHONPATH."""
     words = tuple(w.resolve() if isinstance(w, Path) else w for w in words)
     environment = os.environ | {"PYTHONPATH": str(package.resolve())}
     command = [sys.executable, "-m", "wellseg", *map(str, words)]
@@ -160,9 +163,12 @@ def trainings(options: argparse.Namespace) -> None:
         for seed, data in product(options.seeds, (options.pages, options.regions)):
             trained = package / where / f"seed-{seed}"
             weights, table = trained / "model.safetensors", trained / data.name
-            if not weights.exists():
+            if (
+                not weights.exists()
+                or read_header(weights)["training"]["kept_step"] < options.steps
+            ):
                 words = as_words(shared | training | {"seed": seed, "out": trained})
-                run(package, "train", *words)
+                run(package, "train", *words, "--resume", "true")
             if not (table / "scores.csv").exists():
                 split = ["--split", "val"] if data == options.pages else []
                 run(package, "evaluate", data, *split, "--weights", weights, "--out", table)

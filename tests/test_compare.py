@@ -256,13 +256,13 @@ def test_a_best_rate_at_the_edge_of_those_tried_is_told():
             for test_set in ("validation", "test")
             for row in made_up("batch", "evaluation", rate, test_set, [f1] * 3)
         ]
-        return [line.strip() for line in report(rows, ["batch"]) if "rate tried" in line]
+        return [line.strip() for line in report(rows, ["batch"]) if "best at" in line]
 
     assert ends({1e-3: 0.5, 1e-2: 0.6}) == [
-        "batch: best at 0.01, the highest rate tried; add higher ones"
+        "batch: best at 0.01, the highest that went well: add higher"
     ]
     assert ends({1e-3: 0.6, 1e-2: 0.5}) == [
-        "batch: best at 0.001, the lowest rate tried; add lower ones"
+        "batch: best at 0.001, the lowest that went well: add lower"
     ]
     assert not ends({1e-3: 0.5, 3e-3: 0.6, 1e-2: 0.5}) and not ends({1e-3: 0.5})
 

@@ -225,7 +225,7 @@ def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path, 
     las = las_of(tmp_path / "log.las")
     assert str(las.well["API"].value) == "3302501275"
     assert str(las.well["WELL"].value) == "33-025-01275-0001"
-    with pytest.raises(ScanError, match="--rows from 1,600: the scan has 1,600 rows"):
+    with pytest.raises(ScanError, match="the scan has rows 0 to 1,599"):
         write(tmp_path, mask, rows="1600-1700")
 
 
@@ -310,6 +310,27 @@ def kept(tmp_path):
     report = {"scan": "log.tif", "scan_path": str(tmp_path / "log.tif"), "threshold": 0.3}
     (tmp_path / "log.json").write_text(json.dumps(report))
     return tmp_path
+
+
+def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys):
+    probability, scan = str(kept / "log.probability.tif"), kept / "log.tif"
+    report = json.loads((kept / "log.json").read_text())
+    version = {"scan_version": f"{scan.stat().st_size} bytes, then"}
+    (kept / "log.json").write_text(json.dumps(report | version))
+    main([probability, "--threshold", "0.6"])
+    assert read(kept / "log.curves.csv") == []
+    main([probability, "--rows", "300-900"])
+    assert "--threshold 0.6" in (kept / "log.las").read_text()
+    scan.write_bytes(scan.read_bytes() + b"more")
+    before = (kept / "log.las").read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        main([probability, "--threshold", "0.3"])
+    assert ended.value.code == 2 and "has changed since it was masked" in capsys.readouterr().err
+    scan.unlink()
+    with pytest.raises(SystemExit) as ended:  # without it there are no tracks
+        main([probability, "--threshold", "0.3"])
+    assert ended.value.code == 2 and "the scan is not there" in capsys.readouterr().err
+    assert (kept / "log.las").read_bytes() == before
 
 
 def test_the_command_makes_the_files_again(kept, capsys):
@@ -424,7 +445,7 @@ def test_a_scan_that_is_stored_turned_is_refused(kept, capsys, orientation):
         (["log.tif"], "log.tif is not NAME.probability.tif"),
         (["none.probability.tif"], "none.probability.tif"),
         (["log.probability.tif", "--scan", "none.tif"], "none.tif: no such file"),
-        (["log.probability.tif", "--rows", "5000-6000"], "the scan has 1,600 rows"),
+        (["log.probability.tif", "--rows", "5000-6000"], "the scan has rows 0 to 1,599"),
         (["log.probability.tif", "--threshold", "2"], "between 0 and 1"),
     ],
 )

@@ -529,20 +529,27 @@ def tall(tmp_path):
     return tmp_path / "scans"
 
 
-def wait_for_writer(parent, out, whole=2):
-    """The process below `parent` that is writing a mask while some results are whole already."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert parent.poll() is None, "it was over before it could be killed"
-        if len(list(out.glob("*.json"))) >= whole:
-            for pid in below(parent.pid):
-                if writes(pid, out):
-                    os.kill(pid, signal.SIGSTOP)  # or its report is there before it is killed
-                    if writes(pid, out):
-                        return pid
-                    os.kill(pid, signal.SIGCONT)
-        time.sleep(0.005)
-    raise AssertionError("nothing was written")
+HOLD = """
+import os, sys, time
+from wellseg.predict import main
+real = os.fsync
+def fsync(file):  # a mask of a tall scan is complete, but has not its name yet
+    while os.readlink(f"/proc/self/fd/{file}").endswith("tall.mask.tif") and not os.path.exists("GATE"):
+        time.sleep(0.01)
+    real(file)
+os.fsync = fsync  # in workers, too: they import this file
+if __name__ == "__main__":
+    main(sys.argv[1:])
+"""
+
+
+def wait_for_writers(parent, out):
+    """The two workers, each before the end of a tall scan's mask, two small scans whole."""
+    while len(writers := [p for p in below(parent.pid) if writes(p, out)]) < 2:
+        assert parent.poll() is None
+        time.sleep(0.05)
+    assert len(list(out.glob("*.json"))) == 2
+    return writers
 
 
 def writes(pid, out):
@@ -578,14 +585,20 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     way, tall, weights, tmp_path
 ):
     out = tmp_path / "out"
-    start = command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)
+    (tmp_path / "hold.py").write_text(HOLD.replace("GATE", str(tmp_path / "gate")))
+    start = [sys.executable, tmp_path / "hold.py"]
+    start += command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)[
+        3:
+    ]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs
     with subprocess.Popen(
         start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
     ) as process:
-        writer = wait_for_writer(process, out)
+        writer, _ = wait_for_writers(process, out)
         workers = below(process.pid)
-        os.kill(writer, signal.SIGKILL if way == "a worker" else signal.SIGCONT)
+        if way == "a worker":
+            os.kill(writer, signal.SIGKILL)
+            (tmp_path / "gate").touch()
         if way == "the command":
             process.kill()
         elif way == "Ctrl-C":
@@ -624,7 +637,6 @@ def test_ctrl_c_while_workers_begin_is_one_line(tall, weights, tmp_path):
         while len(workers := below(process.pid)) < 3:  # two, and multiprocessing's own
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=120)[1].splitlines()
     assert process.returncode == 130 and len(said) == 1 and "stopped" in said[0], said

@@ -326,6 +326,7 @@ def test_what_is_there_of_a_mask_is_made_again_with_it(scan, weights, capsys):
     assert view.read_text().startswith("<!doctype html>\n<html")
     os.utime(scan, (1, 1))  # a copy has another time
     run(scan, "--weights", weights)
+    assert "has another time: --depth --tracks kept" in capsys.readouterr().err
     assert "--tracks 10-70" in las.read_text() and "row 200 = 720 ft" in las.read_text()
     gray, _ = draw_waves(180, 117, phase=1)
     tifffile.imwrite(scan, gray, photometric="minisblack")
@@ -575,9 +576,9 @@ def test_view_and_curves_stay_when_others_are_made(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--depth", "1=100", "64=200"], "--depth of row 64: the scan has 64 rows"),
+        (["--depth", "1=100", "64=200"], "--depth of row 64: the scan has rows 0 to 63"),
         (["--tracks", "10-65"], "--tracks to 65: it has 64 columns"),
-        (["--rows", "10-64"], "--rows to 64: the scan has 64 rows"),
+        (["--rows", "10-64"], "--rows 10-64: the scan has rows 0 to 63"),
     ],
 )
 def test_depths_and_tracks_beyond_the_scan_are_refused(tmp_path, flags, said, capsys):

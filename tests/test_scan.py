@@ -581,9 +581,10 @@ def test_every_page_is_a_scan_of_its_own(tmp_path: Path, colours: np.ndarray) ->
             (gray[:30, :20], 0),  # a thumbnail
             (gray[:50, ::-1], 0),  # another log of the same width
             (gray[:60] > 99, 4),  # a mask
+            (gray[:15], 0),  # a strip of the same width
         ):
             writer.write(np.repeat(pixels, 3, axis=0), photometric="minisblack", subfiletype=kind)
-    assert pages_of(path) == ([4], [1, 2, 3, 5])
+    assert pages_of(path) == ([4, 6], [1, 2, 3, 5])
     with open_scan(path, page=4) as scan:
         assert np.array_equal(scan.read(0, 150), np.repeat(gray[:50, ::-1], 3, axis=0))
     cv2.imwrite(str(tmp_path / "scan.png"), gray)

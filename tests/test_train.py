@@ -185,8 +185,8 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set
     while _step_of(last) < 8 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert _step_of(last) >= 8
+    assert process.wait() == -signal.SIGKILL  # not before it was killed
+    assert 8 <= _step_of(last) < 24
     run(*common, "--out", killed, "--resume")
     expected, resumed = (load_file(out / "model.safetensors") for out in (whole, killed))
     for name, tensor in expected.items():
@@ -215,7 +215,7 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     scores = [it for it in after["callbacks"].values() if it["monitor"]]
     assert scores[0]["best_model_path"] == str(best) and len(scores[0]["best_k_models"]) == 1
     kept = torch.load(best, weights_only=True)
-    assert kept["global_step"] <= 8 and before.keys() == kept["state_dict"].keys()
+    assert before.keys() == kept["state_dict"].keys()
 
 
 def _metrics_of(out):
@@ -265,7 +265,10 @@ def test_ctrl_c_before_the_first_step_is_one_line(data_set, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert "logs an epoch" in process.stdout.readline()
-    time.sleep(1)
+    # They are importing, which takes seconds.
+    while not any(it.cpu_times().user > 0.3 for it in psutil.Process(process.pid).children()):
+        assert process.poll() is None
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 130 and "stopped before the first step" in said[-1], said
@@ -392,7 +395,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     run(*few, tmp_path / "first", "--steps", 40, "--optim.lr", 0.01)
     start = tmp_path / "first" / "model.safetensors"
     spoil = ["--weights", start, "--optim.lr", 5.0, "--optim.warmup", 0]
-    run(*few, tmp_path / "second", "--steps", 10, *spoil)
+    run(*few, tmp_path / "second", "--steps", 10, *spoil, "--val_every", 1)
     assert "no step was better than the start (Dice 0." in capsys.readouterr().out
     end = tmp_path / "second" / "model.safetensors"
     torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)

@@ -60,8 +60,10 @@ class Workers(SpawnContext):
             if not hasattr(signal, "pthread_sigmask"):  # Windows
                 return super().start()
             heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            super().start()  # a child inherits the signals that its parent's thread blocks
-            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+            try:
+                super().start()  # a child inherits the signals that its parent's thread blocks
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def end_with_parent() -> None:

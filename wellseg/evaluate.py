@@ -99,8 +99,7 @@ def evaluate(config: EvaluateConfig) -> int:
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
             mask, truth = predict(log) > config.threshold, read_mask(log.mask)
             with open_scan(log.image) as scan:
-                shown = draw_errors(scan.read(0, scan.rows), mask, truth)
-            write_file(picture, encode_png(shown))
+                write_file(picture, encode_png(draw_errors(scan.read(0, scan.rows), mask, truth)))
             print(f"worst: {picture}")
     if failed := len(logs) - len(rows):
         errors.print(f"{failed} of {len(logs)} logs failed")

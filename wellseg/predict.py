@@ -83,8 +83,7 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
 
         config = settings.config
         local = engines.run_here if len(rest) == 1 and not config.jobs else engines.run_pool
-        run = engines.run_ray if config.engine == "ray" else local
-        yield from run(rest, settings, screen)
+        yield from (engines.run_ray if config.engine == "ray" else local)(rest, settings, screen)
 
 
 KEPT = "finished scans are kept; the same command does the rest"

@@ -5,8 +5,8 @@
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
 
 Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. Options that are not given
-are as they were for predict or for this command the last time (NAME.json has them), but for
---threshold; with none, as in --tracks none, an option is as if it had never been given."""
+are as they were for predict or for this command the last time (NAME.json has them); with none, as
+in --tracks none, an option is as if it had never been given."""
 
 import json
 from contextlib import ExitStack
@@ -60,6 +60,11 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
                     f"{scan.name} is stored turned or not {rows:,} x {columns:,} pixels, as "
                     f"{given.name} is: turn it, or name the scan with --scan"
                 )
+            was = str(report.get("scan_version")).partition(" bytes")[0]
+            if not config.scan and was.isdigit() and int(was) != scan.stat().st_size:
+                raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")
+        elif report.get("scan") and not config.tracks:
+            raise ValueError(f"{scan}: the scan is not there: name it (--scan), or its --tracks")
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", scan.name or name))
@@ -82,6 +87,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
     if report and stem.parent.samefile(given.parent):
         left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+        left["curve_threshold"] = config.threshold
         told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
         write_file(f"{stem}{REPORT}", told.encode())
     count = len(writer.shown)

@@ -80,12 +80,11 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         self._said += "."
         self._first, stop = options.row_range or (0, rows)
         self._row, self._stop = 0, stop
-        if self._first >= rows:
-            raise ScanError(f"{scan}: --rows from {self._first:,}: the scan has {rows:,} rows")
+        has = f"the scan has rows 0 to {rows - 1:,}"
         if stop > rows:
-            raise ScanError(f"{scan}: --rows to {stop - 1:,}: the scan has {rows:,} rows")
+            raise ScanError(f"{scan}: --rows {self._first:,}-{stop - 1:,}: {has}")
         if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
-            raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: the scan has {rows:,} rows")
+            raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
         if beyond := [right for _, right in options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
         refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
@@ -94,8 +93,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)
         # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
-        some = options.row_range and not given
-        self._of_all = TrackFinder(dpi or USUAL_DPI) if some else None
+        self._of_all = TrackFinder(dpi or USUAL_DPI) if options.row_range and not given else None
         # When the block has ended: what the user should know, and the curves for the view.
         self.notes: list[str] = []
         self.shown: list[dict[str, Any]] = []

@@ -200,8 +200,7 @@ def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tupl
     one, other = (np.clip(borders, *runs.T[..., None, None]) - borders for runs in (out, back))
     other = other[..., ::-1]
     wraps = np.maximum(abs(one), abs(other)) <= astray
-    columns = (wraps * [-1, 1] * np.diff(borders)).sum((1, 2))
-    return columns, (wraps * (other - one)).sum((1, 2))
+    return (wraps * [-1, 1] * np.diff(borders)).sum((1, 2)), (wraps * (other - one)).sum((1, 2))
 
 
 def _middle(runs: NDArray[np.float32]) -> Floats:

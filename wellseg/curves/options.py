@@ -51,7 +51,7 @@ class CurveOptions:
     to a tenth of the distance beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
     1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
     depth_unit: Literal["ft", "m"] | None = None
-    """Unit of --depth and --step: ft or m. Default: ft."""
+    """Unit of --depth and --step: ft or m. Default: as the last time; at first ft."""
     step: float | None = None
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ class CurvesConfig(CurveOptions):
             if getattr(self, name) in ("none", ["none"]):
                 setattr(self, name, [] if name in ("depth", "tracks") else None)
         if self.threshold is None:
-            self.threshold = self.report.get("threshold")
+            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
         try:
             super().__post_init__()
             fits = self.threshold is None or 0 < self.threshold < 1
@@ -160,8 +160,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     intervals = []
     for log, low, high in zip(logs, [-math.inf, *middles], [*middles, math.inf], strict=True):
         more = REACH * (log[-1][0] - log[0][0])
-        reach = max(low, log[0][0] - more), min(high, log[-1][0] + more)
-        intervals.append(Interval(log, reach))
+        intervals.append(Interval(log, (max(low, log[0][0] - more), min(high, log[-1][0] + more))))
     return intervals
 
 

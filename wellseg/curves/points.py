@@ -65,8 +65,7 @@ class Curve:
     def colour(self) -> tuple[int, int, int] | None:
         """Red, green, blue, 0 to 255; None for black and gray."""
         red, green, blue = (round(value) for value in self.look[3:6].tolist())
-        gray = max(red, green, blue) - min(red, green, blue) < 40
-        return None if gray else (red, green, blue)
+        return (red, green, blue) if np.ptp((red, green, blue)) >= 40 else None
 
     def points(self, records: Floats) -> Points:
         """The curve row by row. records: (n, 6): row, column, left, right, confidence, inked, in

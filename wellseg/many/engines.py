@@ -114,12 +114,12 @@ class Worker:
         if masked and self.config.curves and needed <= {*made} and not config.overwrite:
             say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")
         kept = {} if config.overwrite else config.left_to(report)
-        versions = str(report.get("scan_version")), task.version
-        then, now = (version.partition(" bytes")[0] for version in versions)
-        if kept and then != now:
-            said = " ".join(f"--{name}" for name in kept)
+        was, said = str(report.get("scan_version")), " ".join(f"--{name}" for name in kept)
+        if kept and was.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
             say(f"{task.scan}: has changed: say {said} of it again, where they still hold")
             kept = {}
+        elif kept and was != task.version:
+            say(f"{task.scan}: has another time: {said} kept (--overwrite forgets it)")
         try:
             asked = {name: it for name, it in kept.items() if name in config.asked}
             config = replace(config, **asked)
@@ -211,8 +211,7 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
-        on_gpu = pick_device(config.device).type == "cuda"
-        wanted = min(jobs, 1 if on_gpu else max(1, cores // 2))
+        wanted = min(jobs, 1 if pick_device(config.device).type == "cuda" else max(1, cores // 2))
         jobs = min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))
         if jobs < wanted:
             more = f"--memory {wanted}GB would allow {wanted}"

@@ -273,8 +273,7 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
 
     def run(*rows: Tensor) -> Tensor:
         left = iter(rows)
-        given = tree_map_only(Step, lambda _: next(left), args)
-        return func(*given, **kwargs)
+        return func(*tree_map_only(Step, lambda _: next(left), args), **kwargs)
 
     return Rule(run)
 

@@ -64,5 +64,4 @@ def scan_bands(
         return to_ink(torch.from_numpy(channels)[None])
 
     for first, logits in evaluation.bands(read_ink, progress):
-        picture = scan.read(first, first + logits.shape[2])
-        yield picture, logits[0, 0].float().cpu().numpy()
+        yield scan.read(first, first + logits.shape[2]), logits[0, 0].float().cpu().numpy()

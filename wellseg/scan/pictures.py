@@ -82,8 +82,7 @@ def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
     below, right = rows * step - values.shape[0], columns * step - values.shape[1]
     padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
     small = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
-    block = np.ones((step, step), np.uint8)
-    highest = cv2.dilate(values, block, anchor=(0, 0))[::step, ::step]
+    highest = cv2.dilate(values, np.ones((step, step), np.uint8), anchor=(0, 0))[::step, ::step]
     return np.asarray(small, np.uint8), np.asarray(highest, np.uint8)
 
 

@@ -58,7 +58,7 @@ def _is_own_scan(page: Any, largest: "Scan") -> Any:
     down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
     shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)
     reduced = abs(down - across) < 0.02 * across and across <= 0.67
-    return shorter > 0.25 and not reduced  # nor is it a thumbnail
+    return (shorter > 0.25 or across > 0.75) and not reduced  # nor is it a thumbnail
 
 
 @contextmanager

@@ -141,8 +141,7 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
         gap = np.maximum(low[one] - high[other], low[other] - high[one])
         apart = gap > (widths[one] + widths[other]) / 2 + TOLERANCE_PX
         side = np.sign(low[one] + high[one] - low[other] - high[other])
-        changes = np.diff(np.pad(apart, 1).astype(np.int8))
-        stretches = np.flatnonzero(changes).reshape(-1, 2)
+        stretches = np.flatnonzero(np.diff(np.pad(apart, 1).astype(np.int8))).reshape(-1, 2)
         clear = [(start, end) for start, end in stretches if end - start >= CLEAR_ROWS]
         for (_, up), (down, _) in pairwise(clear):
             if np.isnan(gap[up:down]).any():

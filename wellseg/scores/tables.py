@@ -96,7 +96,7 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
             scores[*way, row["set"], score][row["seed"], row["log"]] = row[score]
     for test_set in sorted({row["set"] for row in rows} - {"validation"}):
         yield f"## {test_set}\n"
-        yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | less {norms[-1]} |"
+        yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | minus {norms[-1]} |"
         yield "|---|---|---|---|---|---|"
         last = scores[norms[-1], "evaluation", test_set, "f1"]
         for way in sorted(rates, key=lambda way: (norms.index(way[0]), way[1])):
@@ -110,7 +110,7 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
         tried = sorted({row["rate"] for row in rows if row["norm"] == way[0]})
         if len(tried) > 1 and rate in (tried[0], tried[-1]):
             edge, more = ("highest", "higher") if rate == tried[-1] else ("lowest", "lower")
-            yield f"{in_words(*way)}: best at {rate:g}, the {edge} rate tried; add {more} ones\n"
+            yield f"{in_words(*way)}: best at {rate:g}, the {edge} that went well: add {more}\n"
 
 
 def in_words(norm: str, mode: str) -> str:

@@ -44,7 +44,10 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
             points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
             if not (np.abs(points) < 2**31).all():
                 raise ValueError("a place that is none")
-            pieces = np.split(points.astype(np.int32), curve.get("starts", []))
+            starts = list(curve.get("starts", []))
+            if starts != sorted({*starts} & {*range(1, len(points))}):
+                raise ValueError(f"starts {starts} in a path of {len(points)} points")
+            pieces = np.split(points.astype(np.int32), starts)
             cv2.polylines(canvas, pieces, isClosed=False, color=1)
         return canvas.view(np.bool_)
 

@@ -41,7 +41,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoint(ModelCheckpoint):
-    """Also keeps the best weights that ``trainer.validate`` scores; saves no broken run's state."""
+    """Also keeps the best weights that ``trainer.validate`` scores."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Also for a run whose folder was moved: by itself Lightning would forget the best one."""
@@ -168,9 +168,10 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
         header |= {"window_rows": segmenter.net.window_rows}
-        for row in read_metrics(config.out / "metrics.csv", max(1, step)):
-            if int(row["step"]) == max(0, step - 1) and row.get("val/f1_at_3px"):
-                header["scores"] = {"validation": {F1: float(row["val/f1_at_3px"])}}
+        rows = read_metrics(config.out / "metrics.csv", max(1, step))
+        at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
+        if found := [f1 for f1 in at if f1]:  # of the start, too, step 0 has it, before its own
+            header["scores"] = {"validation": {F1: float(found[-1 if step else 0])}}
         save_weights(path, segmenter.net, header)
     return path, step
 
