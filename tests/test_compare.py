@@ -182,6 +182,7 @@ def json_rows(out):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("sent", [signal.SIGINT, getattr(signal, "SIGKILL", None)])
 def test_stopped_it_goes_on(tmp_path, sent):
     words = [
