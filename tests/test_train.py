@@ -206,6 +206,10 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     more = [*few[:-1], 1e-9, "--steps", 8, "--out", tmp_path / "moved", "--resume"]
     run(*more, status=2)
     assert "was begun with --data.root" in capsys.readouterr().err
+    drawn = [*few, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 3, "--steps", 2]
+    run(*drawn, "--out", tmp_path / "drawn")
+    run(*drawn, "--out", tmp_path / "drawn", "--resume", "--data.root", data_set, status=2)
+    assert "was begun with drawn logs alone" in capsys.readouterr().err
     run(*more, "--data.root", data_set.rename(tmp_path / "own"))  # it moved, too
     said = capsys.readouterr().err
     assert said.count("begun with") == 2 and "--steps 4, goes on with 8" in said

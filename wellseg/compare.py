@@ -108,8 +108,7 @@ def compare(config: CompareConfig) -> None:
         for norm in norms
     }
     if config.data.root and not list_logs(config.data.root, "test"):
-        said = "no logs to test with: call some of them test in split.csv"
-        raise ValueError(f"{config.data.root}: {said}")
+        raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / "lock", blocking=False):
         take_folder(out, "compare.json", about)

@@ -115,10 +115,11 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
     begun = f"{now['out']} was begun with"
     if json.dumps(network) != json.dumps(now["model"]):
-        how = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
-        raise ValueError(f"{begun} {how}: --resume with the same")
-    if (root := told["data"]["root"]) and not now["data"]["root"]:  # it may have moved
-        raise ValueError(f"{begun} --data.root {root}: give it again, too")
+        said = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
+        raise ValueError(f"{begun} {said}: --resume with the same")
+    if bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
+        said = f"--data.root {root}" if root else "drawn logs alone"
+        raise ValueError(f"{begun} {said}: --resume with the same")
     logs = "accumulate_grad_batches"
     if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
