@@ -586,10 +586,8 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
 ):
     out = tmp_path / "out"
     (tmp_path / "hold.py").write_text(HOLD.replace("GATE", str(tmp_path / "gate")))
-    start = [sys.executable, tmp_path / "hold.py"]
-    start += command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)[
-        3:
-    ]
+    words = command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)
+    start = [sys.executable, str(tmp_path / "hold.py"), *words[3:]]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs
     with subprocess.Popen(
         start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
