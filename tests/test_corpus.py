@@ -29,7 +29,7 @@ from wellseg.synth import SynthConfig
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_mask
 
-NOTES = ["scale words", *RECIPE["labels"], *RECIPE["bars"], *RECIPE["trails"]]
+NOTES = ["scale words", "tadpoles", *RECIPE["labels"], *RECIPE["bars"], *RECIPE["trails"]]
 
 
 def sheet_of(kind: str, seed: int = 0, rows: int = 600, columns: int = 500) -> Sheet:
@@ -312,9 +312,13 @@ def test_off_scale_values() -> None:
     values = np.array([0.5, 0.9, 1.3, 1.6, 0.8, 0.4])
     (clipped,) = lay(values, rows, 100, 200, "clip")
     assert clipped[:, 0].tolist() == [150, 190, 200, 200, 180, 140]
-    inner, outer = sorted(lay(values, rows, 100, 200, "wrap"), key=len)[::-1]
-    assert inner[0].tolist() == [150, 0] and inner[2].tolist() == [200, 2]  # leaves by the right
-    assert np.allclose(outer[:, 0], [100, 130, 160, 100])  # and comes in by the left border
+    before, tip, after = lay(values, rows, 100, 200, "wrap")
+    assert before.tolist() == [[150, 0], [190, 1], [200, 2]]  # leaves by the right border
+    assert np.allclose(tip[:, 0], [100, 130, 160, 100])  # and comes in by the left one
+    assert after.tolist() == [[200, 3], [180, 4], [140, 5]]
+    assert [run.tolist() for run in lay(values, rows, 100, 200, "hide")] == [
+        before.tolist(), after.tolist(),
+    ]  # fmt: skip
 
 
 def test_corpus_on_disk(tmp_path: Path) -> None:

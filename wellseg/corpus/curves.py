@@ -136,6 +136,7 @@ class Plot:
         """
         sheet, draws, kind = self.sheet, self.sheet.draws, self.sheet.kind
         track, how = self.track, sheet.table("curve")
+        overflow = how.overflow
         collars = draws.of(kind.collars)
         pen = self._pen(how, "solid" if collars else draws.of(kind.styles))
         dashed = pen.style != "solid" and how.still_dashed
@@ -151,7 +152,11 @@ class Plot:
                 values = np.maximum(values - np.quantile(values, how.rest), 0)
                 values += how.border_px / track.width
                 values = 1 - values if how.right else values
-        overflow = "wrap" if np.ptp(values) > 4 else how.overflow
+            elif draws.of(kind.off_scale):  # but for spikes, which reach in from a border
+                values = how.reach * (values - np.quantile(values, how.hidden))
+                values, overflow = 1 - values if how.right else values, "hide"
+        if np.ptp(values) > 4 and overflow != "hide":
+            overflow = "wrap"
         runs = lay(values, self.depth, track.left, track.right, overflow)
         if len(self.rows) and draws.of(kind.along_rows):
             runs = [along_rows(draws, run, self.rows, track.width) for run in runs]

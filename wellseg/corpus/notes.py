@@ -180,6 +180,8 @@ def note(sheet: Sheet, zone: Zone, name: str) -> None:
         bars(sheet, track, y, name)
     elif name in RECIPE["trails"]:
         trail(sheet, y, name)
+    elif name == "tadpoles":
+        tadpoles(sheet, track, y)
     else:
         label(sheet, name, x, y)
 
@@ -221,3 +223,19 @@ def trail(sheet: Sheet, y: float, name: str) -> None:
     if how.named:
         x, top = points[draws.of([0, 24])]
         label(sheet, "top", x, top - sheet.dpi * 0.12)
+
+
+def tadpoles(sheet: Sheet, track: Track, y: float) -> None:
+    """Arrows of a dipmeter: a disc at the dip of a bed, its tail towards where the bed dips."""
+    draws, how = sheet.draws, sheet.table("tadpoles")
+    colour = sheet.any_colour(how.coloured)
+    x = track.left + track.width * how.at
+    for _ in range(how.count):
+        place = np.array([x + how.spread * track.width * draws.of([-1.0, 1.0]), y])
+        turn = how.turn + how.scatter * draws.of([-1.0, 1.0])
+        tail = place + how.long * np.array([np.cos(turn), np.sin(turn)])
+        sheet.path([place, tail], colour, how.line)
+        sheet.path([place, place], colour, how.disc)
+        if how.hollow:
+            sheet.path([place, place], gray(0), how.disc / 2)
+        y += how.step * draws.of([0.2, 2.0])

@@ -103,16 +103,19 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
     """Put values on a track: runs of (n, 2) points x, y.
 
     overflow: "free" draws on over the border, "clip" runs flat along it, "wrap" leaves at one
-    border and comes back at the other.
+    border and comes back at the other, "hide" is drawn within the track alone.
     """
     beyond = 0.25 if overflow == "free" else 0.0
-    turns = np.floor(values) if overflow == "wrap" else np.zeros(len(values))
+    turns = np.floor(values) if overflow in ("wrap", "hide") else np.zeros(len(values))
     laid = []
-    for turn in np.unique(turns):
+    for part in stretches(turns):
+        turn = turns[part.start]
+        if overflow == "hide" and turn:
+            continue
         # One sample more at both ends: the stroke goes on to the border that it leaves by.
-        near = np.convolve(turns == turn, np.ones(3), "same") > 0.5
-        x = left + np.clip(values - turn, -beyond, 1 + beyond) * (right - left)
-        laid += parts(np.column_stack([x, rows]), near)
+        part = slice(max(0, part.start - 1), part.stop + 1)
+        x = left + np.clip(values[part] - turn, -beyond, 1 + beyond) * (right - left)
+        laid.append(np.column_stack([x, rows[part]]))
     return laid
 
 
