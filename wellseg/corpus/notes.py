@@ -149,10 +149,12 @@ def _pointer(sheet: Sheet, start: Array, side: int, bent: bool, colour: Colour) 
 def curve_scale(
     sheet: Sheet, track: Track, y: float, size: float, face: Table, colour: Colour
 ) -> None:
-    """A curve's name between the values at its track's borders, and a sample of its stroke."""
+    """A curve's name, the values at its track's borders, and a sample of its stroke."""
     draws, how = sheet.draws, sheet.table("scale")
-    text = say(draws, "<n>  <name>  <n>")
-    write(sheet, text, track.middle, y, size, face, colour, align=0.5)
+    texts = [say(draws, text) for text in ("<scale><unit>", "<name>", "<scale><unit>")]
+    for text, align in zip(texts, (0.0, 0.5, 1.0), strict=True):
+        x = track.middle + (align - 0.5) * how.apart * track.width
+        write(sheet, text, x, y, size, face, colour, align=align)
     y += size * (1.2 + how.below)
     half = track.width * how.half
     pen = draw_pen(sheet, sheet.pen_px, draws.of(sheet.kind.styles), colour)
