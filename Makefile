@@ -45,9 +45,10 @@ wheel: setup
 	test -s build/masks/sample.mask.tif
 
 # The bundled weights from nothing: make release SCANS=folder of the scans that data/pages names.
+# REGIONS=folder: a labelled data set that is scored, too.
 release: setup
 	@test -n "$(SCANS)" || { echo "make release SCANS=folder: where are the scans?"; exit 2; }
-	$(BIN)/python data/pages/release.py "$(SCANS)" runs/release
+	$(BIN)/python data/pages/release.py "$(SCANS)" runs/release $(if $(REGIONS),--regions "$(REGIONS)")
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

@@ -152,15 +152,21 @@ def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release,
 
 def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path):
     (tmp_path / "scores.csv").write_text(SCORES)
-    scores = release.average(tmp_path / "scores.csv")
-    assert scores["bilevel"]["f1_at_3px"] == pytest.approx(0.8) and scores["bilevel"]["logs"] == 2
-    assert scores["bilevel"]["whole_curves"] == 0.25
-    assert scores["bilevel"]["false_centreline_px_per_row"] == pytest.approx(0.2)
-    assert scores["colour without curves"] == {"logs": 1, "false_centreline_px_per_row": 0.25}
+    scores = release.average("pages", tmp_path / "scores.csv")
+    assert (
+        scores["pages, 1-bit"]["f1_at_3px"] == pytest.approx(0.8)
+        and scores["pages, 1-bit"]["logs"] == 2
+    )
+    assert scores["pages, 1-bit"]["whole_curves"] == 0.25
+    assert scores["pages, 1-bit"]["false_centreline_px_per_row"] == pytest.approx(0.2)
+    assert scores["pages, colour without curves"] == {
+        "logs": 1,
+        "false_centreline_px_per_row": 0.25,
+    }
     header = {"model": {"patch": 2, "widths": [8, 16]}, "limits": ["Blots."], "window_rows": 600}
     weights, out = tmp_path / "mine.safetensors", tmp_path / "best.safetensors"
     save_weights(weights, ResUNet(2, (8, 16)), header)
-    release.keep_scores(weights, tmp_path / "scores.csv", out)
+    release.keep_scores(weights, {"pages": tmp_path / "scores.csv"}, out)
     card = out.with_suffix(".md").read_text()
     assert all(part in card for part in ("# best", "0.800", "0.250", "* Blots."))
     assert load_model(out).window_rows == 600

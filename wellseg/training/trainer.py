@@ -160,7 +160,8 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
     default = asdict(DataConfig())
-    data = [f"{name} {it}" for name, it in asdict(config.data).items() if it != default[name]]
+    chosen = {name: it for name, it in asdict(config.data).items() if it != default[name]}
+    data = [f"{name} {getattr(it, 'name', it)}" for name, it in chosen.items()]  # no folder's path
     if config.data.drawn_share or not config.data.root:
         data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
     run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
