@@ -16,10 +16,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import Curve
+from wellseg.curves.points import Curve, Floats
+from wellseg.scan.pictures import Gray
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 MARGIN_ROWS = 24
@@ -103,7 +102,7 @@ class ChainFinder:
         self._open: list[Chain] = []
         self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
 
-    def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
+    def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:
         """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
         mask, probability, uint8 (rows, columns), and perhaps RGB. last: no rows follow."""
         runs = np.concatenate([self._last, _runs(planes, self._inks, keep, self.row)])
@@ -153,7 +152,7 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     return one, other
 
 
-def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int) -> Floats:
+def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
@@ -184,7 +183,7 @@ def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink]) -> Bytes:
+def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
 

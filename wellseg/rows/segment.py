@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.scan.pictures import to_channels
+from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import Scan, open_scan
 
 
-def segment(
-    model: nn.Module, scan: str | Path | NDArray[np.uint8], **options: Any
-) -> NDArray[np.float32]:
+def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
     The same as ``wellseg predict`` computes, for a scan of any height. With ``window_rows=0`` it is
@@ -56,7 +54,7 @@ def segment(
 
 def scan_bands(
     evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+) -> Iterator[tuple[Gray, NDArray[np.float32]]]:
     """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns)."""
 
     def read_ink(start: int, stop: int) -> Tensor:

@@ -24,7 +24,7 @@ THREADS = 8  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
-def read_mask(path: AnyPath) -> NDArray[np.uint8]:
+def read_mask(path: AnyPath) -> Gray:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
     Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read."""
     mask = np.concatenate(list(_read_blocks(path)))
@@ -114,7 +114,7 @@ def _read_blocks(path: AnyPath) -> Iterator[Gray]:
             yield rows[..., 0] if rows.ndim == 3 else rows
 
 
-def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _count_values(mask: Gray) -> NDArray[np.int64]:
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
