@@ -37,6 +37,9 @@ class Outcome:
     disk_full: bool = False  # nothing more can be written
 
 
+Outcomes = Mapping[Task, Outcome]
+
+
 class Settings(NamedTuple):
     """What is the same for all scans of a run."""
 

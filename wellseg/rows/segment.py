@@ -1,6 +1,6 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
-from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import Scan, open_scan
 
@@ -53,7 +53,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
 
 
 def scan_bands(
-    evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
+    evaluation: RowEvaluation, scan: Scan, progress: ShareDone = lambda share: None
 ) -> Iterator[tuple[Gray, NDArray[np.float32]]]:
     """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns)."""
 
