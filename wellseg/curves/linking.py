@@ -260,9 +260,8 @@ def solve(
     one = eye_array(count)
     birth = one.multiply(free)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    matrix = block_array(
-        [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]], format="csr"
-    )
+    balance = [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]]
+    matrix = block_array(balance, format="csr")
     ends = np.full(count, end_cost)
     price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
     wanted = np.concatenate([-np.maximum(given, 0), free])

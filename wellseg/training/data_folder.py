@@ -42,7 +42,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
 
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
-    found = _visible_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
+    found = _list_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
     if twice := [path for path in found if images[path.stem] != path]:
@@ -89,16 +89,14 @@ def list_masks(folder: AnyPath) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
     the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder."""
-    found = _visible_files(Path(folder), MASK_SUFFIXES)
+    found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
     masks = {path.stem: path for path in found}
     predicted = [name for name in masks if name.endswith(".mask")]
     return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
 
 
-def _visible_files(
-    folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()
-) -> list[Path]:
+def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
