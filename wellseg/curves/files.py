@@ -59,8 +59,7 @@ class Found:
 
 
 class CurveWriter(AbstractContextManager["CurveWriter"]):
-    """Follows the curves of one scan. A context manager: it writes the files, all or none, when the
-    block ends without an error.
+    """Follows the curves of one scan, and writes the files, all or none, when its block ends well.
 
     stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
     columns of the scan, which is stored upright, and its resolution.

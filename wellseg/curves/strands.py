@@ -189,8 +189,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
 
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
     by side without being taken for each other. The mask of a stroke is wider than its ink, and its
-    edges have mixed colours: each of its pixels belongs to the nearest one whose colour is clear.
-    """
+    edges have mixed colours: each pixel belongs to the nearest one whose colour is clear."""
     if colours is None or not mask.any():
         return mask * BLACK
     pixels = colours[mask]

@@ -1,7 +1,6 @@
 """Joins strands to curves, a window of rows at a time.
 
-A strand is decided when a window of LOOK_ROWS below its beginning is known. Only strands and curves
-that can still go on are kept."""
+A strand is decided when LOOK_ROWS below its beginning are known. Kept is what can still go on."""
 
 from collections.abc import Callable
 

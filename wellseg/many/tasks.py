@@ -63,8 +63,7 @@ def list_tasks(
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
     URL for the summary, None if scans were named one by one; files of kinds that are not read.
 
-    Raises ValueError, naming the path: it is not there, or would have the results of another one.
-    """
+    Raises ValueError, naming the path: it is not there, or shares its results with another one."""
     tasks: dict[str, Task] = {}
     not_read: dict[Task, Outcome] = {}
     folders = []

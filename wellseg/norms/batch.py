@@ -15,8 +15,7 @@ class BatchNorm(Norm):
 
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
-    several processes each normalises its own images; the running statistics take the mean of all.
-    """
+    several processes each normalises its own images; running statistics take the mean of all."""
 
     running_mean: Tensor
     running_var: Tensor

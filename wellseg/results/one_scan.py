@@ -170,8 +170,7 @@ def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
 
 class FoldedPage:
     """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
-    TIFF orientation, and folded into columns side by side, each headed by the row it begins with.
-    """
+    TIFF orientation, and folded into columns side by side, each headed by its first row."""
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns

@@ -24,8 +24,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     also what ``model(ink)`` on the whole scan would give, without its activations in memory.
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
-    scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper, or RGB uint8 (rows,
-        columns, 3).
+    scan: a file, or uint8: gray (rows, columns), 0 ink to 255 paper, or RGB (rows, columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
     NotImplementedError for a network of other operations."""

@@ -32,8 +32,7 @@ class RowStore:
     are used again: to touch new pages of memory takes as long as a convolution.
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
-    scratch: folder for the temporary file (None: the system's), which the system removes however
-        the process ends."""
+    scratch: folder for the temporary file (None: the system's), gone however the process ends."""
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
         self.budget_bytes = budget_bytes = max(0, budget_bytes)
@@ -84,8 +83,7 @@ class RowStore:
             raise
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
-        """Rows [start, stop) of a block, valid until it is dropped. From the temporary file, they
-        are on the CPU."""
+        """Rows [start, stop) of a block, valid until it is dropped; from the file, on the CPU."""
         if block.rows is not None:
             return block.rows[start:stop]
         assert self._file

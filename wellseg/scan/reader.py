@@ -1,8 +1,7 @@
 """Opens a scan of any file format: its pages, its size, and its rows as gray, in bounded memory.
 
-A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Code outside of
-wellseg.scan needs to know nothing of TIFF, polarity, bit depth or palettes: there a scan is uint8
-rows, 0 ink to 255 paper."""
+A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Only wellseg.scan
+knows of TIFF, polarity, bit depth and palettes: elsewhere a scan is uint8, 0 ink to 255 paper."""
 
 import io
 import logging
@@ -147,8 +146,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
 
-        Raises ScanError: some of these rows are damaged; it names the first of them. ValueError:
-        the rows are not in the scan."""
+        Raises ScanError, naming the first damaged row; ValueError: they are not in the scan."""
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")

@@ -18,8 +18,7 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 
 
 class Strips:
-    """Cuts bands of any number of rows into strips of ``rows`` rows; the last strip, at the end of
-    ``total`` rows, may be shorter."""
+    """Cuts bands of any height into strips of ``rows``; the last of ``total`` may be shorter."""
 
     def __init__(self, rows: int, total: float = math.inf) -> None:
         self._rows, self._missing = rows, total
@@ -49,8 +48,7 @@ class MaskWriter:
         self._strips += [zlib.compress(rows.tobytes(), 6) for (rows,) in self._cut.add(band)]
 
     def write(self, path: AnyPath, resolution: Resolution | None = None) -> None:
-        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put;
-        resolution: the scan's."""
+        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put."""
         tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         if resolution is not None:
             tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}

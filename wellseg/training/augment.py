@@ -19,8 +19,7 @@ JPEG_ROWS = 65_500  # OpenCV's encoder takes no more
 def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
 
-    image, mask: uint8 (rows, columns), of images in colours (rows, columns, 3) -> the same, of the
-    same size; a 1-bit log stays one."""
+    image: (rows, columns), or colours (rows, columns, 3). Sizes stay; a 1-bit log stays one."""
     bilevel = not ((image > 0) & (image < 255)).any()
     draws = np.random.default_rng(seed)
     # Skew of real scans: median 0.15 degrees, 95 % under 0.64, but pieces of one in fifty slant by
