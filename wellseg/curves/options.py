@@ -146,10 +146,9 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     for log in logs:
         if len(log) < 2 or any(b[0] <= a[0] or b[1] <= a[1] for a, b in pairwise(log)):
             said = " ".join(f"{row:g}={depth:g}" for row, depth in log)
-            raise ValueError(
-                f"--depth {said}: give two rows of a log or more, with a depth that grows from row "
-                "to row (several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700)"
-            )
+            do = "give two rows of a log or more, with a depth that grows from row to row"
+            several = "several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700"
+            raise ValueError(f"--depth {said}: {do} ({several})")
     for above, below in pairwise(logs):
         if above[1][0] > below[0][0]:
             raise ValueError(f"--depth: row {below[0][0]:g} is of two logs: {' '.join(given)}")

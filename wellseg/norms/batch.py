@@ -44,10 +44,9 @@ class BatchNorm(Norm):
     def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
         """Take a batch into the running statistics, its variance made unbiased as in PyTorch."""
         if pixels == 1:
-            raise ValueError(
-                "BatchNorm in training needs more than one value per channel and got one pixel: "
-                "use a larger image, fewer stages (--model.widths) or --model.norm group"
-            )
+            said = "BatchNorm in training needs more than one value per channel and got one pixel"
+            do = "use a larger image, fewer stages (--model.widths) or --model.norm group"
+            raise ValueError(f"{said}: {do}")
         if not self.observes:
             return
         observed = torch.stack([mean, var * pixels / (pixels - 1)]).to(self.running_mean.dtype)

@@ -116,12 +116,10 @@ class ScratchFull(OSError):
     """No room for temporary files; there may be some for results."""
 
     def __init__(self, folder: Path, needed_bytes: int, free_bytes: int = 0) -> None:
-        super().__init__(
-            errno.ENOSPC,
-            f"{folder} has {free_bytes / 1e6:,.0f} MB free and the temporary files need "
-            f"{needed_bytes / 1e6:,.0f} MB: free some space, name another folder (--scratch) or "
-            "allow more memory (--memory)",
-        )
+        free, needed = (f"{size / 1e6:,.0f} MB" for size in (free_bytes, needed_bytes))
+        said = f"{folder} has {free} free and the temporary files need {needed}"
+        do = "free some space, name another folder (--scratch) or allow more memory (--memory)"
+        super().__init__(errno.ENOSPC, f"{said}: {do}")
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
