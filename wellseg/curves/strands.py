@@ -74,10 +74,6 @@ class Chain:
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
 
-    def add(self, runs: Floats) -> None:
-        self.runs = np.concatenate([self.runs[-KEPT_ROWS:], runs])
-        self.rows += len(runs)
-
     def look(self) -> NDArray[np.floating[Any]]:
         """Its look, see linking.py, (6,): without the track."""
         duty = (self.runs[:, DUTY] > 0.5).mean()
@@ -122,16 +118,17 @@ class ChainFinder:
                 layer, row = runs[members[0], LAYER:].astype(int).tolist()
                 chain = Chain(self._count, row, layer, runs[:0])
                 self._count += 1
-            chain.add(runs[members])
+            chain.runs = np.concatenate([chain.runs[-KEPT_ROWS:], runs[members]])
+            chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
         for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
             chains[one].below.append(chains[other])
             chains[other].above.append(chains[one])
-        known = {id(chain) for chain in self._open}
+        known = {*self._open}
         lowest = np.flatnonzero(runs[:, ROW] == self.row - 1)
         self._last, self._open = runs[lowest], [chains[one] for one in label[lowest]]
-        return [chain for chain in chains if id(chain) not in known]
+        return [chain for chain in chains if chain not in known]
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:

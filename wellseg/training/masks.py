@@ -97,10 +97,8 @@ def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> Non
 
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
     check_size(log.mask, log.image)
-    for block in _read_blocks(log.mask):
-        counts += _count_values(block)
+    counts = sum(map(_count_values, _read_blocks(log.mask)), np.zeros(256, np.int64))
     _check_values(log.mask, counts)
     return counts
 
