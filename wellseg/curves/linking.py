@@ -117,6 +117,7 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     new = given < 0
 
+    # Pairs of strands that one curve may go through: a, the upper ones, and s, the lower ones.
     a, s = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
     possible = (joined | (layer[s] == layer[a])) & closed[a] & new[s] & (a < s)

@@ -21,6 +21,7 @@ from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
 from wellseg.weights import read_header, weights_path
 
+MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {name: name for name in ("rows", "columns", "seconds", "curve_share", "doubt_share")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
@@ -52,7 +53,7 @@ def settle(config: PredictConfig) -> Settings:
     weights = weights_path(config.weights)
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
-    options = {name: getattr(config, name) for name in files.MASK_OPTIONS} | config.for_report()
+    options = {name: getattr(config, name) for name in MASK_OPTIONS} | config.for_report()
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 

@@ -25,7 +25,6 @@ SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
-MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".html", ".view"),

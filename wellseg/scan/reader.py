@@ -176,7 +176,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self._opened.close()
 
 
-open_scan = Scan
+open_scan = Scan  # the verb for callers, the noun for annotations
 
 
 def _tags_of(head: bytes) -> dict[int, Any]:
