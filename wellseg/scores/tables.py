@@ -46,7 +46,7 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
             found = summarise(group)
             count = f"mean of {len(group)} log{'s' * (len(group) > 1)}"
             lines.append((count, split, kind, found.pop("mean")))
-        lines += [(what, "all", "all", values) for what, values in found.items()]  # of all logs
+        lines += [(what, "all", "all", values) for what, values in found.items()]  # all come last
         for number, (*about, values) in enumerate(lines, 1):
             cells = (f"{values[name]:.3f}" if name in values else "" for name in names)
             style, is_last = "bold" if number > len(chosen) else "", number == len(chosen)
