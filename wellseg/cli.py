@@ -58,8 +58,7 @@ def parse(
 
     The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
     An error ends the program with status 2. Flags win over the file, before or after --config.
-    doc: its first two paragraphs begin the text of --help. positional: the option without a flag.
-    """
+    doc: its first two paragraphs begin --help. positional: the option without a flag."""
     parser = _Parser(
         command,
         usage=f"wellseg %(prog)s {f'{positional.upper()} ' if positional else ''}[options]",

@@ -15,11 +15,11 @@ that mode on the validation logs: a rate chosen in the other mode would not be i
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from wellseg import train
 from wellseg.cli import program
@@ -147,10 +147,9 @@ def draw_data_set(root: Path, size: Size) -> Path:
     return root
 
 
-def run_job(
-    folder: Path, job: Mapping[str, Any], size: Size, root: Path, crop_rows: int | None
-) -> None:
-    """Train, score, and write scores.json: rows of results.csv, none where the loss diverged."""
+def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | None) -> None:
+    """Train, score, and write scores.json: rows of results.csv, none where the loss diverged.
+    job: what they begin with, norm, rate and seed."""
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size.widths),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),

@@ -1,6 +1,4 @@
-"""Options of the commands that run a network, explained where they are defined.
-
-Plain dataclasses without heavy imports, even for type checking: --help has to be quick."""
+"""Options of commands that run a network. No heavy import, not even for types: --help is quick."""
 
 from dataclasses import dataclass
 from typing import Literal

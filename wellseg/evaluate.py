@@ -73,7 +73,9 @@ def evaluate(config: EvaluateConfig) -> int:
         try:
             probability = predict(log)
             mask = probability > config.threshold
-            scores, followed[log.name] = score_files(log, mask, probability)
+            scores, identity = score_files(log, mask, probability)
+            if identity:
+                followed[log.name] = identity
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
         except (ScanError, ValueError, TypeError, OSError) as error:
@@ -81,7 +83,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     write_csv(config.out / "scores.csv", columns, rows.values())
-    lines = [identity_line(name, [known]) for name, known in followed.items() if known]
+    lines = [identity_line(name, [identity]) for name, identity in followed.items()]
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
     write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     # A file has no width; 80 columns would cut the names.

@@ -34,8 +34,7 @@ def train(
     that are not its defaults. quiet: print nothing but warnings.
 
     Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
-    a log cannot be read. FloatingPointError: the loss is NaN or infinite. OSError: no file written.
-    """
+    a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
     import torch
     import yaml  # type: ignore[import-untyped]
 

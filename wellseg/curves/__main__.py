@@ -56,10 +56,9 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             page, invert = report.get("page"), bool(report.get("invert"))
             seen = files.enter_context(open_scan(scan, page, colour=True, invert=invert))
             if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:
-                raise ValueError(
-                    f"{scan.name} is stored turned or not {rows:,} x {columns:,} pixels, as "
-                    f"{given.name} is: turn it, or name the scan with --scan"
-                )
+                size = f"{rows:,} x {columns:,} pixels, as {given.name} is"
+                do = "turn it, or name the scan with --scan"
+                raise ValueError(f"{scan.name} is stored turned or not {size}: {do}")
             was = str(report.get("scan_version")).partition(" bytes")[0]
             if not config.scan and was.isdigit() and int(was) != scan.stat().st_size:
                 raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")

@@ -27,8 +27,7 @@ LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 """In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
 how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
-"""Costs of a tenth of an inch between two pieces, along the depth and across. The costs of their
-different looks are in linking.py."""
+"""Costs of a tenth of an inch between two pieces, down and across; of their looks: linking.py."""
 MOST = 9.0
 """Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3

@@ -59,8 +59,7 @@ class Found:
 
 
 class CurveWriter(AbstractContextManager["CurveWriter"]):
-    """Follows the curves of one scan. A context manager: it writes the files, all or none, when the
-    block ends without an error.
+    """Follows the curves of one scan, and writes the files, all or none, when its block ends well.
 
     stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
     columns of the scan, which is stored upright, and its resolution.
@@ -204,10 +203,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
         there = range(first, last + 1) if depths and kept else ()
         if away := sum(self._options.depth_at(row) is None for row in there):
-            self.notes.append(
-                f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
-                "give --depth of rows nearer to the ends"
-            )
+            said = "too far from those of --depth and not in NAME.las"
+            do = "give --depth of rows nearer to the ends"
+            self.notes.append(f"{away:,} rows with curves are {said}: {do}")
         return paths
 
     def _write_log(self, file: BinaryIO, log: Interval, rows: Indices, found: list[Found]) -> None:

@@ -2,8 +2,7 @@
 
 A strand is a chain that can carry curves. Curves are a minimum-cost flow through the strands. It
 costs something to leave a strand out, to begin and to end a curve, to leap over a gap, to turn, to
-change width or colour, and to lie on a strand together with another curve. The unit of costs is a
-row of a strand that is left out.
+change width or colour, and to lie on a strand with another curve. Leaving out a row costs 1.
 
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
 the curve, a complex number; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows
@@ -32,8 +31,7 @@ COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they span so many pixels."""
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # of a look: enough to be sure; most that count
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
-"""Costs: a stroke becomes e times as wide; a solid one loses all ink; a channel changes by 255. The
-second was chosen on drawn logs."""
+"""Costs: a stroke is e times as wide; has no ink (chosen on drawn logs); a channel is 255 off."""
 HOME, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
 """Cost of going over to another track, whose middle is so far away, after so many rows in the usual
 one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
@@ -119,6 +117,7 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     new = given < 0
 
+    # Pairs of strands that one curve may go through: a, the upper ones, and s, the lower ones.
     a, s = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
     possible = (joined | (layer[s] == layer[a])) & closed[a] & new[s] & (a < s)
@@ -260,9 +259,8 @@ def solve(
     one = eye_array(count)
     birth = one.multiply(free)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    matrix = block_array(
-        [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]], format="csr"
-    )
+    balance = [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]]
+    matrix = block_array(balance, format="csr")
     ends = np.full(count, end_cost)
     price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
     wanted = np.concatenate([-np.maximum(given, 0), free])

@@ -1,6 +1,4 @@
-"""Options for the curves of one scan: --depth and the others of `OF_ONE_SCAN`.
-
-Imports nothing heavy: the options of a command are checked before anything is loaded."""
+"""Options for the curves of one scan. No heavy import: they are checked before all is loaded."""
 
 import math
 import re
@@ -137,8 +135,7 @@ class CurvesConfig(CurveOptions):
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:
-    """["1,200=2000", "5000=2490.5"] is one log, ["900-5000=2000-2490", "7000-9000=3000-3250"] are
-    two. Raises ValueError."""
+    """["1,200=2000", "5000=2490.5"] is a log, ["900-5000=2000-2490", "7000-9000=3000-3250"] two."""
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
         ranges = [_numbers("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
@@ -149,10 +146,9 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     for log in logs:
         if len(log) < 2 or any(b[0] <= a[0] or b[1] <= a[1] for a, b in pairwise(log)):
             said = " ".join(f"{row:g}={depth:g}" for row, depth in log)
-            raise ValueError(
-                f"--depth {said}: give two rows of a log or more, with a depth that grows from row "
-                "to row (several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700)"
-            )
+            do = "give two rows of a log or more, with a depth that grows from row to row"
+            several = "several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700"
+            raise ValueError(f"--depth {said}: {do} ({several})")
     for above, below in pairwise(logs):
         if above[1][0] > below[0][0]:
             raise ValueError(f"--depth: row {below[0][0]:g} is of two logs: {' '.join(given)}")

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
-"""Flags of a row: in a bridged gap; off its scale, set back by a track; it may belong to another
-curve."""
+"""Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
 SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 """Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
@@ -52,8 +51,7 @@ class Curve:
     wraps: list[tuple[int, float]] = field(default_factory=list)
     """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
-    """Where it is printed a track too far to one side: first row, past the last, and how many
-    pixels it is set back to the left."""
+    """Where it is printed a track aside: first row, past the last, pixels it is set back (left)."""
     shared_from: int | None = None  # it lies on a strand together with another from this row on
 
     @property

@@ -16,10 +16,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import Curve
+from wellseg.curves.points import Curve, Floats
+from wellseg.scan.pictures import Gray
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 MARGIN_ROWS = 24
@@ -75,10 +74,6 @@ class Chain:
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
 
-    def add(self, runs: Floats) -> None:
-        self.runs = np.concatenate([self.runs[-KEPT_ROWS:], runs])
-        self.rows += len(runs)
-
     def look(self) -> NDArray[np.floating[Any]]:
         """Its look, see linking.py, (6,): without the track."""
         duty = (self.runs[:, DUTY] > 0.5).mean()
@@ -103,7 +98,7 @@ class ChainFinder:
         self._open: list[Chain] = []
         self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
 
-    def add(self, planes: Sequence[Bytes], keep: slice, last: bool) -> list[Chain]:
+    def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:
         """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
         mask, probability, uint8 (rows, columns), and perhaps RGB. last: no rows follow."""
         runs = np.concatenate([self._last, _runs(planes, self._inks, keep, self.row)])
@@ -123,16 +118,17 @@ class ChainFinder:
                 layer, row = runs[members[0], LAYER:].astype(int).tolist()
                 chain = Chain(self._count, row, layer, runs[:0])
                 self._count += 1
-            chain.add(runs[members])
+            chain.runs = np.concatenate([chain.runs[-KEPT_ROWS:], runs[members]])
+            chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
         for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
             chains[one].below.append(chains[other])
             chains[other].above.append(chains[one])
-        known = {id(chain) for chain in self._open}
+        known = {*self._open}
         lowest = np.flatnonzero(runs[:, ROW] == self.row - 1)
         self._last, self._open = runs[lowest], [chains[one] for one in label[lowest]]
-        return [chain for chain in chains if id(chain) not in known]
+        return [chain for chain in chains if chain not in known]
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
@@ -153,7 +149,7 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     return one, other
 
 
-def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int) -> Floats:
+def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
@@ -184,14 +180,13 @@ def _runs(planes: Sequence[Bytes], inks: list[Ink], keep: slice, first_row: int)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Bytes | None, inks: list[Ink]) -> Bytes:
+def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
 
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
     by side without being taken for each other. The mask of a stroke is wider than its ink, and its
-    edges have mixed colours: each of its pixels belongs to the nearest one whose colour is clear.
-    """
+    edges have mixed colours: each pixel belongs to the nearest one whose colour is clear."""
     if colours is None or not mask.any():
         return mask * BLACK
     pixels = colours[mask]

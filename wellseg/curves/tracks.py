@@ -3,8 +3,7 @@
 They are found by the grid's lines in blocks of rows. A log keeps its layout and moves sideways as a
 whole, so the blocks are first aligned; the mean of hundreds then shows the grid, though much is
 worn, written over or crossed by curves. Horizontal lines ("across") tell where panels are; vertical
-lines ("down") tell to the pixel where tracks begin and end, and divide them evenly or by decades.
-"""
+lines ("down") tell to the pixel where tracks begin and end; they lie evenly or by decades."""
 
 from dataclasses import dataclass
 from itertools import pairwise, product

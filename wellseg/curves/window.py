@@ -1,18 +1,17 @@
 """Joins strands to curves, a window of rows at a time.
 
-A strand is decided when a window of LOOK_ROWS below its beginning is known. Only strands and curves
-that can still go on are kept."""
+A strand is decided when LOOK_ROWS below its beginning are known. Kept is what can still go on."""
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, both, is_strand, link, unlike
-from wellseg.curves.points import Curve
-from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Bytes, Chain
+from wellseg.curves.points import Curve, Floats
+from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
 from wellseg.curves.tracks import Tracks
+from wellseg.scan.pictures import Gray
 
 LOOK_ROWS = 160
 END, LONGEST_GAP = 25.0, 60
@@ -27,9 +26,7 @@ NEVER = 1e6
 class Window:
     """Decides which strands are one curve."""
 
-    def __init__(
-        self, tenth_rows: int, write: Callable[[NDArray[np.float32]], tuple[int, int]]
-    ) -> None:
+    def __init__(self, tenth_rows: int, write: Callable[[Floats], tuple[int, int]]) -> None:
         """tenth_rows: of 0.1 inch. write: stores records of a curve, returns offset and size."""
         self._write = write
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
@@ -40,7 +37,7 @@ class Window:
         self._from = -(10**9)  # strands that begin above this row are decided
 
     def decide(
-        self, new: list[Chain], stop: int, ink: Bytes, ink_row: int, tracks: Tracks | None
+        self, new: list[Chain], stop: int, ink: Gray, ink_row: int, tracks: Tracks | None
     ) -> None:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
@@ -166,7 +163,7 @@ class Window:
             chain.written_rows = chain.rows
 
 
-def _records(chain: Chain, first: int) -> NDArray[np.float32]:
+def _records(chain: Chain, first: int) -> Floats:
     """Records of a chain's rows from the first-th on, as Curve.points reads them."""
     runs = chain.runs[first - chain.rows :] if first else chain.runs
     rows = chain.last_row + 1 - np.arange(len(runs), 0, -1)

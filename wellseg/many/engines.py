@@ -30,14 +30,15 @@ from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
-from wellseg.results.one_scan import mask_scan
+from wellseg.results.one_scan import Say, mask_scan
+from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.atomic import MASK
 from wellseg.scan.files import REPORT, Task
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
-Outcomes = Generator[tuple[Task, Outcome], None, None]
+Ended = Generator[tuple[Task, Outcome], None, None]
 
 LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
@@ -60,11 +61,8 @@ class Worker:
         if sha256(weights.read_bytes()).hexdigest() != settings.options["weights_sha256"]:
             raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
-    def mask(
-        self, task: Task, progress: Callable[[float], None], say: Callable[[str], None]
-    ) -> Outcome:
-        """Mask a scan; errors become its outcome. progress: called with the share done, in [0, 1].
-        say: called with what the user should know at once."""
+    def mask(self, task: Task, progress: ShareDone, say: Say) -> Outcome:
+        """Mask a scan; errors become its outcome."""
         here = task
         try:
             with files.claim(task) as is_mine:
@@ -99,7 +97,7 @@ class Worker:
             return Outcome("failed", reason, disk_full=is_full)
 
     def _as_before(
-        self, task: Task, report: dict[str, Any], config: PredictConfig, say: Any
+        self, task: Task, report: dict[str, Any], config: PredictConfig, say: Say
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with what was made of this page before, and was said of it alone; the latter
         by its keys in its report, too. Raises ValueError for a report with wrong options."""
@@ -155,7 +153,7 @@ class Worker:
         return mask_scan(self.net, here, config, options, progress, say)
 
 
-def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
+def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """One after another in this process: no second PyTorch has to start for a single scan."""
     worker = Worker(settings)
     for task in tasks:
@@ -176,7 +174,7 @@ def _hand_out(
             yield running.pop(future), future
 
 
-def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
+def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """In worker processes, as many as the options say or cores and memory allow. If one dies (out
     of memory, a crash of a decoder), only its scan fails, and it is replaced.
     Raises ValueError for faults of the options."""
@@ -247,7 +245,7 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
     return _worker[0].mask(task, lambda share: None, say)
 
 
-def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Outcomes:
+def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """On a Ray cluster, whose machines have the weights each and a file system in common, or read
     and write URLs. A task whose worker or machine is lost is handed out again.
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes."""

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from wellseg.many.tasks import KNOWN, Outcome
+from wellseg.many.tasks import KNOWN, Outcome, Outcomes
 from wellseg.results.view import fill, link
 from wellseg.scan import one_line
 from wellseg.scan.atomic import MASK
@@ -58,10 +58,7 @@ class Screen(Progress):
 
 
 def write_summary(
-    folder: str | None,
-    outcomes: Mapping[Task, Outcome],
-    look_at: str,
-    say: Callable[[str], None] | None = None,
+    folder: str | None, outcomes: Outcomes, look_at: str, say: Callable[[str], None] | None = None
 ) -> bool:
     """Write both files, each in one step; returns whether both were written. folder: path or URL of
     the results; None: no files. look_at: ending of the result that the page links to. say: at the
@@ -85,7 +82,7 @@ def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
     return {"scan": task.name, "status": outcome.status, **known, "reason": outcome.reason}
 
 
-def as_csv(outcomes: Mapping[Task, Outcome]) -> bytes:
+def as_csv(outcomes: Outcomes) -> bytes:
     text = io.StringIO()
     table = csv.DictWriter(text, ("scan", "status", *KNOWN, "reason"), lineterminator="\n")
     table.writeheader()
@@ -94,9 +91,7 @@ def as_csv(outcomes: Mapping[Task, Outcome]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
-def index_page(
-    folder: str, outcomes: Mapping[Task, Outcome], look_at: str, going_on: bool = False
-) -> bytes:
+def index_page(folder: str, outcomes: Outcomes, look_at: str, going_on: bool = False) -> bytes:
     """The page of all scans; those that are done lead to their results below ``folder``."""
     start = len(join(folder, "-")) - 1
     scans = []

@@ -21,6 +21,7 @@ from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
 from wellseg.weights import read_header, weights_path
 
+MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {name: name for name in ("rows", "columns", "seconds", "curve_share", "doubt_share")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
@@ -37,6 +38,9 @@ class Outcome:
     disk_full: bool = False  # nothing more can be written
 
 
+Outcomes = Mapping[Task, Outcome]
+
+
 class Settings(NamedTuple):
     """What is the same for all scans of a run."""
 
@@ -49,7 +53,7 @@ def settle(config: PredictConfig) -> Settings:
     weights = weights_path(config.weights)
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
-    options = {name: getattr(config, name) for name in files.MASK_OPTIONS} | config.for_report()
+    options = {name: getattr(config, name) for name in MASK_OPTIONS} | config.for_report()
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
 
@@ -60,8 +64,7 @@ def list_tasks(
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
     URL for the summary, None if scans were named one by one; files of kinds that are not read.
 
-    Raises ValueError, naming the path: it is not there, or would have the results of another one.
-    """
+    Raises ValueError, naming the path: it is not there, or shares its results with another one."""
     tasks: dict[str, Task] = {}
     not_read: dict[Task, Outcome] = {}
     folders = []

@@ -61,9 +61,8 @@ class ResUNet(nn.Module):
         first = block(channels * patch * patch, widths[0], first=True)
         self.encoder = nn.ModuleList([first, *map(block, widths[:-1], widths[1:])])
         below, here = widths[:0:-1], widths[-2::-1]  # deepest stage first
-        self.lateral = nn.ModuleList(
-            nn.Conv2d(c_in, c_out, 1, bias=False) for c_in, c_out in zip(below, here, strict=True)
-        )
+        lateral = partial(nn.Conv2d, kernel_size=1, bias=False)
+        self.lateral = nn.ModuleList(map(lateral, below, here))
         self.decoder = nn.ModuleList(map(block, here, here))
         self.head = nn.Conv2d(widths[0], patch * patch, 1)
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % curve to begin with

@@ -15,8 +15,7 @@ class BatchNorm(Norm):
 
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
-    several processes each normalises its own images; the running statistics take the mean of all.
-    """
+    several processes each normalises its own images; running statistics take the mean of all."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -45,10 +44,9 @@ class BatchNorm(Norm):
     def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
         """Take a batch into the running statistics, its variance made unbiased as in PyTorch."""
         if pixels == 1:
-            raise ValueError(
-                "BatchNorm in training needs more than one value per channel and got one pixel: "
-                "use a larger image, fewer stages (--model.widths) or --model.norm group"
-            )
+            said = "BatchNorm in training needs more than one value per channel and got one pixel"
+            do = "use a larger image, fewer stages (--model.widths) or --model.norm group"
+            raise ValueError(f"{said}: {do}")
         if not self.observes:
             return
         observed = torch.stack([mean, var * pixels / (pixels - 1)]).to(self.running_mean.dtype)

@@ -9,9 +9,8 @@ from wellseg.norms.moments import channel_statistics
 
 
 def half_or_16(channels: int, floor: int = 16) -> int:
-    """Number of groups for that many channels: the largest that divides them and leaves at least
-    16, or ``floor``, in each ("give each group sixteen channels", the GroupNorm article); else 1.
-    """
+    """Number of groups for that many channels: the largest that divides them and leaves ``floor``
+    or more in each ("give each group sixteen channels", the GroupNorm article); else 1."""
     return next(n for n in range(max(1, channels // floor), 0, -1) if channels % n == 0)
 
 

@@ -19,7 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.device import resident_bytes
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter
-from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, write_file
@@ -27,6 +27,8 @@ from wellseg.scan.files import REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
+
+Say = Callable[[str], None]  # is called with what the user should know at once
 
 SIDEWAYS = 1e-4  # a page of a smaller share of curve, and wider than tall, may lie on its side
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
@@ -41,14 +43,13 @@ def mask_scan(
     task: Task,
     config: PredictConfig,
     options: dict[str, Any],
-    progress: Callable[[float], None],
-    say: Callable[[str], None],
+    progress: ShareDone,
+    say: Say,
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
     The report is written last: where it is there, the other results are complete. options: of the
-    mask, for the report. progress: called with the share done. say: called with notes to the user.
-    """
+    mask, for the report."""
     started = time.monotonic()
     limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     counts = np.zeros(3, np.int64)  # of pixels above each
@@ -169,8 +170,7 @@ def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
 
 class FoldedPage:
     """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
-    TIFF orientation, and folded into columns side by side, each headed by the row it begins with.
-    """
+    TIFF orientation, and folded into columns side by side, each headed by its first row."""
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns

@@ -31,6 +31,8 @@ from wellseg.rows.graph import Rows, Step, record, steps_to
 from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
 from wellseg.rows.store import Block, RowStore, ScratchFull, give_back_memory
 
+ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
+
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
 KEEP_ABOVE_WORK = 100
@@ -97,9 +99,7 @@ class RowEvaluation:
         self.ram_bytes, self.spill_bytes = self.store.ram_bytes, self.store.disk_bytes
         self.budget_bytes = self.ram_bytes  # no more than the dry run took
 
-    def _start(
-        self, read_ink: Callable[[int, int], Tensor] | None, progress: Callable[[float], None]
-    ) -> None:
+    def _start(self, read_ink: Callable[[int, int], Tensor] | None, progress: ShareDone) -> None:
         """Prepare all sweeps. Without ``read_ink`` they are a dry run that counts memory."""
         self.read_ink, self.progress = read_ink, progress
         self.store = RowStore(self.budget_bytes, self.scratch)
@@ -119,14 +119,12 @@ class RowEvaluation:
         self.done_work = 0.0
 
     def bands(
-        self,
-        read_ink: Callable[[int, int], Tensor],
-        progress: Callable[[float], None] = lambda share: None,
+        self, read_ink: Callable[[int, int], Tensor], progress: ShareDone = lambda share: None
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
         read_ink: returns rows [a, b) of the input, (1, channels, b - a, columns). It is called once
-            for each row, from top to bottom. progress: called with the share done, in [0, 1].
+            for each row, from top to bottom.
         Raises OSError if the disk has no room, before anything is computed."""
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free

@@ -83,9 +83,7 @@ def steps_to(target: Step, steps: Sequence[Step], kept: Container[Step] = ()) ->
     return [step for step in steps if step in needed]
 
 
-def record(
-    net: nn.Module, size: tuple[int, ...], dtype: torch.dtype, device: torch.device
-) -> list[Step]:
+def record(net: nn.Module, size: Ints, dtype: torch.dtype, device: torch.device) -> list[Step]:
     """The steps of that network, from an image of size (channels, rows, columns) to its output."""
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
@@ -193,11 +191,10 @@ def _convolution(
 ) -> Rule:  # fmt: skip
     # A transposed one gives a few rows too many, which are cut off again.
     ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
+    how = stride, (0, padding[1]), dilation, transposed, ends, groups
 
     def run(rows: Tensor) -> Tensor:
-        return aten.convolution(
-            rows, weight, bias, stride, (0, padding[1]), dilation, transposed, ends, groups
-        )
+        return aten.convolution(rows, weight, bias, *how)
 
     reach = dilation[0] * (weight.shape[2] - 1)
     if transposed:

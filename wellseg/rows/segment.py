@@ -1,6 +1,6 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,22 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
-from wellseg.rows.evaluation import RowEvaluation
-from wellseg.scan.pictures import to_channels
+from wellseg.rows.evaluation import RowEvaluation, ShareDone
+from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import Scan, open_scan
 
 
-def segment(
-    model: nn.Module, scan: str | Path | NDArray[np.uint8], **options: Any
-) -> NDArray[np.float32]:
+def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
 
     The same as ``wellseg predict`` computes, for a scan of any height. With ``window_rows=0`` it is
     also what ``model(ink)`` on the whole scan would give, without its activations in memory.
 
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
-    scan: a file, or gray uint8 (rows, columns), 0 black ink to 255 white paper, or RGB uint8 (rows,
-        columns, 3).
+    scan: a file, or uint8: gray (rows, columns), 0 ink to 255 paper, or RGB (rows, columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
     NotImplementedError for a network of other operations."""
@@ -55,8 +52,8 @@ def segment(
 
 
 def scan_bands(
-    evaluation: RowEvaluation, scan: Scan, progress: Callable[[float], None] = lambda share: None
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    evaluation: RowEvaluation, scan: Scan, progress: ShareDone = lambda share: None
+) -> Iterator[tuple[Gray, NDArray[np.float32]]]:
     """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns)."""
 
     def read_ink(start: int, stop: int) -> Tensor:

@@ -24,8 +24,7 @@ class DepthStatistics:
 
     The depth is cut into equal parts, as many for every map of a network. Two neighbouring parts
     are a window, so windows overlap by half. Between the middles of two windows a row has the
-    statistics of both, mixed, as if one window slid down: nothing jumps from one row to the next.
-    """
+    statistics of both, mixed, as if one window slid down: nothing jumps between two rows."""
 
     def __init__(self, rows: int, parts: int) -> None:
         self.parts, self.bounds = parts, [rows * i // parts for i in range(parts + 1)]

@@ -32,8 +32,7 @@ class RowStore:
     are used again: to touch new pages of memory takes as long as a convolution.
 
     budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
-    scratch: folder for the temporary file (None: the system's), which the system removes however
-        the process ends."""
+    scratch: folder for the temporary file (None: the system's), gone however the process ends."""
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
         self.budget_bytes = budget_bytes = max(0, budget_bytes)
@@ -84,8 +83,7 @@ class RowStore:
             raise
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
-        """Rows [start, stop) of a block, valid until it is dropped. From the temporary file, they
-        are on the CPU."""
+        """Rows [start, stop) of a block, valid until it is dropped; from the file, on the CPU."""
         if block.rows is not None:
             return block.rows[start:stop]
         assert self._file
@@ -118,12 +116,10 @@ class ScratchFull(OSError):
     """No room for temporary files; there may be some for results."""
 
     def __init__(self, folder: Path, needed_bytes: int, free_bytes: int = 0) -> None:
-        super().__init__(
-            errno.ENOSPC,
-            f"{folder} has {free_bytes / 1e6:,.0f} MB free and the temporary files need "
-            f"{needed_bytes / 1e6:,.0f} MB: free some space, name another folder (--scratch) or "
-            "allow more memory (--memory)",
-        )
+        free, needed = (f"{size / 1e6:,.0f} MB" for size in (free_bytes, needed_bytes))
+        said = f"{folder} has {free} free and the temporary files need {needed}"
+        do = "free some space, name another folder (--scratch) or allow more memory (--memory)"
+        super().__init__(errno.ENOSPC, f"{said}: {do}")
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+AnyPath = str | os.PathLike[str]
+
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """Endings of the files and folders that predict writes for a scan."""
@@ -26,7 +28,7 @@ def hidden_name(target: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
     """Give a binary file (read, write, seek) that becomes ``path`` when the block ends well.
 
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
@@ -51,7 +53,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
-def write_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+def write_file(path: AnyPath, data: bytes | memoryview) -> None:
     """A file of these bytes, as `atomic_file`; its folder is made if it is not there."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:

@@ -19,13 +19,12 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from wellseg.scan import one_line
-from wellseg.scan.atomic import HIDDEN, replace_whole, write_file
+from wellseg.scan.atomic import HIDDEN, AnyPath, replace_whole, write_file
 
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
-MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".html", ".view"),
@@ -52,19 +51,19 @@ class Task:
     page: int | None = None  # of the file, from 0; None: the largest
 
 
-def is_scan_file(path: str | os.PathLike[str]) -> bool:
+def is_scan_file(path: AnyPath) -> bool:
     """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
     path = Path(path)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def other_kind(path: str | os.PathLike[str]) -> str:
+def other_kind(path: AnyPath) -> str:
     """By a file's name, the kind of those that may show a log but are not read ("PDF"); else ""."""
     suffix = Path(path).suffix.lower()
     return suffix[1:].upper() if suffix in NOT_READ else ""
 
 
-def is_foreign(path: str | os.PathLike[str]) -> bool:
+def is_foreign(path: AnyPath) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     fs, place = _filesystem(os.fspath(path))
     with suppress(OSError), fs.open(place, "rb") as file:
@@ -80,13 +79,13 @@ def made_before(stem: str) -> list[str]:
     return [flag for flag, paths in there.items() if not all(map(is_foreign, paths))]
 
 
-def refuse_foreign(*paths: str | os.PathLike[str]) -> None:
+def refuse_foreign(*paths: AnyPath) -> None:
     """Raises ValueError for the first path that is a file not written by wellseg."""
     for path in filter(is_foreign, paths):
         raise ValueError(f"{path} {NOT_OURS}")
 
 
-def refuse_open(*paths: str | os.PathLike[str]) -> None:
+def refuse_open(*paths: AnyPath) -> None:
     """Raises PermissionError for the first of the results that could not be replaced in the end:
     Windows does not even give a file its own name while another program has it open."""
     for path in filter(os.path.isfile, paths if WINDOWS else ()):
@@ -99,7 +98,7 @@ class File(NamedTuple):
     size_bytes: int
 
 
-def is_url(place: str | os.PathLike[str]) -> bool:
+def is_url(place: AnyPath) -> bool:
     return "://" in str(place)
 
 

@@ -1,12 +1,10 @@
 """Opens a scan of any file format: its pages, its size, and its rows as gray, in bounded memory.
 
-A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Code outside of
-wellseg.scan needs to know nothing of TIFF, polarity, bit depth or palettes: there a scan is uint8
-rows, 0 ink to 255 paper."""
+A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Only wellseg.scan
+knows of TIFF, polarity, bit depth and palettes: elsewhere a scan is uint8, 0 ink to 255 paper."""
 
 import io
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -21,6 +19,7 @@ import tifffile
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import ScanError, one_line
+from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import Resolution
@@ -42,7 +41,7 @@ CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
-def pages_of(path: str | os.PathLike[str]) -> tuple[list[int], list[int]]:
+def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
     """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
     their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
@@ -90,12 +89,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far is black."""
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        page: int | None = None,
-        *,
-        colour: bool = False,
-        invert: bool = False,
+        self, path: AnyPath, page: int | None = None, *, colour: bool = False, invert: bool = False
     ) -> None:
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
@@ -152,8 +146,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
 
-        Raises ScanError: some of these rows are damaged; it names the first of them. ValueError:
-        the rows are not in the scan."""
+        Raises ScanError, naming the first damaged row; ValueError: they are not in the scan."""
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
@@ -183,7 +176,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self._opened.close()
 
 
-open_scan = Scan
+open_scan = Scan  # the verb for callers, the noun for annotations
 
 
 def _tags_of(head: bytes) -> dict[int, Any]:

@@ -116,11 +116,9 @@ class TiffPage:
             offsets = [offset + start for offset in offsets for start in starts]
             counts = [min(starts.step, starts.stop - start) for start in starts] * self._planes
         if not possible or row_bytes * self._segment_rows > MAX_BAND_BYTES:
-            raise ScanError(
-                f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples: too "
-                f"many for a file of {file_bytes:,} bytes, or for one of its strips or tiles; "
-                f"rewrite it with tiffcp -r 256"
-            )
+            said = f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples"
+            place = f"a file of {file_bytes:,} bytes, or for one of its strips or tiles"
+            raise ScanError(f"{said}: too many for {place}; rewrite it with tiffcp -r 256")
         return list(zip(offsets, counts, strict=False))
 
     def _decode_band(self, row: int) -> Band:

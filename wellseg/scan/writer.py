@@ -1,7 +1,6 @@
 """Masks and gray pictures to TIFF, whole or not at all, without holding the picture."""
 
 import math
-import os
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from wellseg.scan.atomic import atomic_file
+from wellseg.scan.atomic import AnyPath, atomic_file
 from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
@@ -19,8 +18,7 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 
 
 class Strips:
-    """Cuts bands of any number of rows into strips of ``rows`` rows; the last strip, at the end of
-    ``total`` rows, may be shorter."""
+    """Cuts bands of any height into strips of ``rows``; the last of ``total`` may be shorter."""
 
     def __init__(self, rows: int, total: float = math.inf) -> None:
         self._rows, self._missing = rows, total
@@ -49,9 +47,8 @@ class MaskWriter:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
         self._strips += [zlib.compress(rows.tobytes(), 6) for (rows,) in self._cut.add(band)]
 
-    def write(self, path: str | os.PathLike[str], resolution: Resolution | None = None) -> None:
-        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put;
-        resolution: the scan's."""
+    def write(self, path: AnyPath, resolution: Resolution | None = None) -> None:
+        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put."""
         tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         if resolution is not None:
             tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
@@ -60,9 +57,7 @@ class MaskWriter:
         _write(path, iter(self._strips), "minisblack", big, **tags)
 
 
-def write_picture(
-    path: str | os.PathLike[str], pixels: Gray, *, dpi: int, bilevel: bool = False
-) -> None:
+def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, bilevel: bool = False) -> None:
     """Write a picture as one TIFF: uint8 gray (rows, columns), 0 ink to 255 paper, or RGB.
     bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing."""
     stored, photometric = pixels, "rgb" if pixels.ndim == 3 else "minisblack"
@@ -71,9 +66,7 @@ def write_picture(
     _write(path, stored, photometric, resolution=(dpi, dpi), resolutionunit="inch")
 
 
-def _write(
-    path: str | os.PathLike[str], pixels: Any, photometric: str, big: bool = False, **tags: Any
-) -> None:
+def _write(path: AnyPath, pixels: Any, photometric: str, big: bool = False, **tags: Any) -> None:
     tags |= {"compression": "adobe_deflate", "rowsperstrip": STRIP_ROWS, "software": "wellseg"}
     with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
         writer.write(pixels, photometric=photometric, metadata=None, **tags)

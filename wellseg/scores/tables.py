@@ -33,9 +33,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     return found
 
 
-def make_tables(
-    logs: Sequence[Row], followed: Mapping[str, IdentityScores | None]
-) -> Iterator[Table]:
+def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> Iterator[Table]:
     """Tables of logs with curves and of logs without, with means of groups; of whole curves."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
         chosen = [log for log in logs if (F1 in log) == has_curves]
@@ -48,20 +46,17 @@ def make_tables(
             found = summarise(group)
             count = f"mean of {len(group)} log{'s' * (len(group) > 1)}"
             lines.append((count, split, kind, found.pop("mean")))
-        lines += [(what, "all", "all", values) for what, values in found.items()]  # of all logs
+        lines += [(what, "all", "all", values) for what, values in found.items()]  # all come last
         for number, (*about, values) in enumerate(lines, 1):
             cells = (f"{values[name]:.3f}" if name in values else "" for name in names)
-            style = "bold" if number > len(chosen) else ""
-            table.add_row(
-                *map(escape, about), *cells, style=style, end_section=number == len(chosen)
-            )
+            style, is_last = "bold" if number > len(chosen) else "", number == len(chosen)
+            table.add_row(*map(escape, about), *cells, style=style, end_section=is_last)
         yield table
-    known = {name: identity for name, identity in followed.items() if identity}
-    if known:
+    if followed:
         table = _table("Whole curves", IDENTITY_HEADINGS[:1], IDENTITY_HEADINGS[1:])
-        for name, identity in known.items():
+        for name, identity in followed.items():
             table.add_row(*identity_line(escape(name), [identity]))
-        table.add_row(*identity_line("all", list(known.values())), style="bold")
+        table.add_row(*identity_line("all", list(followed.values())), style="bold")
         yield table
 
 
@@ -75,9 +70,8 @@ def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     found: dict[tuple[str, ...], tuple[tuple[str, str], list[Row]]] = {}
     kinds = sorted({log["kind"] for log in logs})
     for split, kind in product(("train", "val", "test", "all"), (*kinds, "all")):
-        group = [
-            log for log in logs if split in (log["split"], "all") and kind in (log["kind"], "all")
-        ]
+        of_split = [log for log in logs if split in (log["split"], "all")]
+        group = [log for log in of_split if kind in (log["kind"], "all")]
         names = tuple(log["name"] for log in group)
         found.pop(names, None)
         if group:

@@ -10,18 +10,16 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import albumentations as A
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from wellseg.scan.pictures import Gray
 
 JPEG_ROWS = 65_500  # OpenCV's encoder takes no more
 
 
-def augment(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
 
-    image, mask: uint8 (rows, columns), of images in colours (rows, columns, 3) -> the same, of the
-    same size; a 1-bit log stays one."""
+    image: (rows, columns), or colours (rows, columns, 3). Sizes stay; a 1-bit log stays one."""
     bilevel = not ((image > 0) & (image < 255)).any()
     draws = np.random.default_rng(seed)
     # Skew of real scans: median 0.15 degrees, 95 % under 0.64, but pieces of one in fifty slant by

@@ -9,12 +9,11 @@ Only names are looked at here; nothing is decoded, so listing a large folder tak
 
 import csv
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wellseg.scan.atomic import RESULTS
+from wellseg.scan.atomic import RESULTS, AnyPath
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -34,7 +33,7 @@ class LogFiles:
     label: Path | None = None
 
 
-def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles]:
+def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
@@ -43,7 +42,7 @@ def list_logs(root: str | os.PathLike[str], split: str = "all") -> list[LogFiles
 
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
-    found = _visible_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
+    found = _list_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
     if twice := [path for path in found if images[path.stem] != path]:
@@ -86,20 +85,18 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     return splits
 
 
-def list_masks(folder: str | os.PathLike[str]) -> dict[str, Path]:
+def list_masks(folder: AnyPath) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
     the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder."""
-    found = _visible_files(Path(folder), MASK_SUFFIXES)
+    found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
     masks = {path.stem: path for path in found}
     predicted = [name for name in masks if name.endswith(".mask")]
     return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
 
 
-def _visible_files(
-    folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()
-) -> list[Path]:
+def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.

@@ -14,14 +14,13 @@ import cv2
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import draw_log, kind_of
 from wellseg.device import Workers, end_with_parent
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.pictures import to_channels
+from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import open_scan
 from wellseg.training.augment import augment
 from wellseg.training.data_folder import LogFiles, list_logs
@@ -96,9 +95,7 @@ def _tell_once(fault: str) -> None:
     print(f"wellseg.train: skipped: {fault}", file=sys.stderr)
 
 
-def pick_crop(
-    truth: NDArray[np.uint8], crop_rows: int | None, draws: np.random.Generator
-) -> tuple[int, int]:
+def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) -> tuple[int, int]:
     """Rows [start, stop) of a crop of a mask, or of all of it where it has no more.
     A crop is the likelier the more scored rows it holds: one without any would teach nothing."""
     if crop_rows is None or crop_rows >= len(truth):
@@ -156,9 +153,8 @@ def open_logs(
                 said = f"no curve (255) in the masks of its {len(files)} logs"
                 said = said if files else f"none of the {len(logs)} logs is in it"
                 do = "add logs of another well (what stands before a name's first _)"
-                raise ValueError(
-                    f"{options.root}, split {split}: {said}; {do}, or a split.csv: name,split"
-                )
+                place = f"{options.root}, split {split}"
+                raise ValueError(f"{place}: {said}; {do}, or a split.csv: name,split")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0

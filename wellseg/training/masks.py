@@ -1,7 +1,6 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.scan import ScanError
+from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
@@ -24,7 +24,7 @@ THREADS = 8  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
-def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def read_mask(path: AnyPath) -> Gray:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
     Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read."""
     mask = np.concatenate(list(_read_blocks(path)))
@@ -97,15 +97,13 @@ def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> Non
 
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
     check_size(log.mask, log.image)
-    for block in _read_blocks(log.mask):
-        counts += _count_values(block)
+    counts = sum(map(_count_values, _read_blocks(log.mask)), np.zeros(256, np.int64))
     _check_values(log.mask, counts)
     return counts
 
 
-def _read_blocks(path: str | os.PathLike[str]) -> Iterator[Gray]:
+def _read_blocks(path: AnyPath) -> Iterator[Gray]:
     with open_scan(path, colour=True) as mask:
         for first in range(0, mask.rows, BLOCK_ROWS):
             rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
@@ -114,11 +112,11 @@ def _read_blocks(path: str | os.PathLike[str]) -> Iterator[Gray]:
             yield rows[..., 0] if rows.ndim == 3 else rows
 
 
-def _count_values(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _count_values(mask: Gray) -> NDArray[np.int64]:
     return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
-def _check_values(path: str | os.PathLike[str], counts: NDArray[np.int64]) -> None:
+def _check_values(path: AnyPath, counts: NDArray[np.int64]) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if odd == [1] and not counts[255]:
         raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
