@@ -369,6 +369,18 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert len(read(kept / "log.curves.csv")) > 1000
 
 
+def test_a_copied_folder_has_its_own_scan(kept):
+    copy = kept / "copy"
+    copy.mkdir()
+    for name in ("log.tif", "log.probability.tif", "log.json"):
+        (copy / name).write_bytes((kept / name).read_bytes())
+    writer = MaskWriter(ROWS, COLUMNS - 1)  # the first one is another scan now
+    writer.put(np.zeros((ROWS, COLUMNS - 1), np.uint8))
+    writer.write(str(kept / "log.tif"), None)
+    main([str(copy / "log.probability.tif")])
+    assert (copy / "log.las").exists()
+
+
 def test_what_is_not_said_now_is_as_it_was_said_last(kept):
     told = {"depth": ["0=100", "1500=250"], "depth_unit": "m", "step": 0.25, "tracks": ["60-200"]}
     report = json.loads((kept / "log.json").read_text()) | told | {"curve_rows": "100-900"}

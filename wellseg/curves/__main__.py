@@ -45,9 +45,10 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     from wellseg.scan.reader import open_scan
 
     report, name = config.report, stem.name
-    scan = config.scan or Path(report.get("scan_path") or "")
-    if not scan.is_file() and not config.scan:  # both were moved
-        scan = given.parent / str(report.get("scan", ""))
+    beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
+    scan = config.scan or beside
+    if not scan.is_file() and not config.scan:
+        scan = Path(report.get("scan_path") or beside)
     limit = 255 * (config.threshold or 0.5)
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
