@@ -381,6 +381,12 @@ def test_a_copied_folder_has_its_own_scan(kept):
     assert (copy / "log.las").exists()
 
 
+def test_without_a_report_the_well_is_called_as_the_probability_is(kept):
+    (kept / "log.json").unlink()
+    main([str(kept / "log.probability.tif")])
+    assert las_of(kept / "log.las").well["WELL"].value == "log"
+
+
 def test_what_is_not_said_now_is_as_it_was_said_last(kept):
     told = {"depth": ["0=100", "1500=250"], "depth_unit": "m", "step": 0.25, "tracks": ["60-200"]}
     report = json.loads((kept / "log.json").read_text()) | told | {"curve_rows": "100-900"}

@@ -44,7 +44,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     from wellseg.scan.atomic import write_file
     from wellseg.scan.reader import open_scan
 
-    report, name = config.report, stem.name
+    report = config.report
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
     scan = config.scan or beside
     if not scan.is_file() and not config.scan:
@@ -68,7 +68,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             raise ValueError(f"{scan}: the scan is not there: name it (--scan), or its --tracks")
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
-        title = str(report.get("scan", scan.name or name))
+        title = str(report.get("scan", (config.scan or stem).name))
         writer = CurveWriter(stem, title, (rows, columns), seen.dpi, config)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
