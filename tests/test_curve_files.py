@@ -207,6 +207,10 @@ def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_pat
     assert any("too far from those of --depth" in note for note in writer.notes)
     _, writer = write(tmp_path, draw(sine(90)), depth=["0=2000", "1599=2040"])
     assert not any("depth" in note for note in writer.notes)
+    above, below = sine(90), sine(280)
+    above[600:], below[:1000] = np.nan, np.nan  # no curve between two logs
+    _, writer = write(tmp_path, draw(above, below), depth=["0-600=100-170", "1000-1590=20-80"])
+    assert not any("too far" in note for note in writer.notes)
 
 
 def test_depth_bends_at_known_rows_and_ends_between_two_logs():

@@ -202,7 +202,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 rows = np.arange(low, high + 1)
                 self.notes.append(f"{Path(path).name}: no curve in rows {low:,} to {high:,}")
             self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
-        there = range(first, last + 1) if depths and kept else ()
+        there = {row for one in kept for row in _rows(one.curve).tolist()} if depths else ()
         if away := sum(self._options.depth_at(row) is None for row in there):
             self.notes.append(
                 f"{away:,} rows with curves are too far from those of --depth and not in NAME.las: "
