@@ -51,7 +51,8 @@ def settle(config: PredictConfig) -> Settings:
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
     options = {name: getattr(config, name) for name in files.MASK_OPTIONS} | config.for_report()
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
+    run = f"{weights.resolve().parent.name}/" if weights.stem == "model" else ""
+    return Settings(config, {"weights": run + weights.stem, "weights_sha256": sha256, **options})
 
 
 def list_tasks(
@@ -121,6 +122,7 @@ def is_done(
     weights and options; else None. there: tells whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
     expected = {**settings.options, "scan_version": task.version}
+    expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     config = settings.config
