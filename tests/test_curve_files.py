@@ -410,6 +410,9 @@ def test_what_is_not_said_now_is_as_it_was_said_last(kept):
         assert rows <= {*range(100, 901)} and len(rows) > 700
     main([probability, "--depth_unit", "ft", "--tracks", "40-220"])
     assert las_of(kept / "log.las").well["STRT"].unit == "FT"
+    for words in (["--step", "none"], []):
+        main([probability, *words])
+        assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
     main([probability, "--depth", "none", "--tracks", "none", "--rows", "none"])
     las = las_of(kept / "log.las")
     assert las.well["STRT"].unit == "ROW" and "T1L" not in las.params

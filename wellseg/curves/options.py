@@ -113,6 +113,7 @@ class CurvesConfig(CurveOptions):
     there are no colours, and tracks only with --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
+    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
 
