@@ -90,11 +90,14 @@ def list_tasks(
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     key = os.path.normcase  # on Windows a.mask.tif is A.mask.tif
     stems = Counter(key(task.stem) for task in tasks.values())
-    stems.update([key(join(folder, "index"))] if folder else [])  # index.html is of all scans
+    index = key(join(folder, "index")) if folder else ""  # index.html is of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
-        if stems[key(task.stem)] > 1 or (base != task.stem and key(base) in stems):
+        twin = stems[key(task.stem)] > 1
+        if twin and read_report(task.stem + REPORT).get("scan") == os.path.basename(task.name):
+            twin = False  # it was there first, and perhaps depths were said of it
+        if twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         other = named.setdefault(key(task.stem), task)
         if other is not task:
