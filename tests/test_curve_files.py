@@ -410,6 +410,10 @@ def test_what_is_not_said_now_is_as_it_was_said_last(kept):
         assert rows <= {*range(100, 901)} and len(rows) > 700
     main([probability, "--depth_unit", "ft", "--tracks", "40-220"])
     assert las_of(kept / "log.las").well["STRT"].unit == "FT"
+    assert las_of(kept / "log.las").well["STEP"].value == 0.5
+    main([probability, "--depth", "0=200", "1500=350", "--depth_unit", "m"])
+    assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)  # not 0.5 m
+    main([probability, "--step", "0.5"])
     for words in (["--step", "none"], []):
         main([probability, *words])
         assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)

@@ -87,6 +87,8 @@ class CurveOptions:
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Options that this scan's report has and that are not given here, by their names."""
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
+        if self.depth and self.depth_unit not in (None, report.get("depth_unit", "ft")):
+            del told["step"]  # it was of the other unit
         return {name: it for name, it in told.items() if it and not getattr(self, name)}
 
     def depth_at(self, row: float) -> float | None:
