@@ -383,6 +383,14 @@ def test_a_copied_folder_has_its_own_scan(kept):
     writer.write(str(kept / "log.tif"), None)
     main([str(copy / "log.probability.tif")])
     assert (copy / "log.las").exists()
+    # Results elsewhere, where another scan has this name.
+    report = json.loads((kept / "log.json").read_text())
+    version = {"scan_version": f"{(copy / 'log.tif').stat().st_size} bytes, then"}
+    (kept / "log.json").write_text(
+        json.dumps(report | version | {"scan_path": str(copy / "log.tif")})
+    )
+    main([str(kept / "log.probability.tif")])
+    assert (kept / "log.las").exists()
 
 
 def test_without_a_report_the_well_is_called_as_the_probability_is(kept):

@@ -46,9 +46,10 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
 
     report = config.report
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
-    scan = config.scan or beside
-    if not scan.is_file() and not config.scan:
-        scan = Path(report.get("scan_path") or beside)
+    places = list(filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))) or [beside]
+    was = str(report.get("scan_version")).partition(" bytes")[0]
+    same = (place for place in places if place.is_file() and str(place.stat().st_size) == was)
+    scan = config.scan or next(same, places[0])
     limit = 255 * (config.threshold or 0.5)
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
@@ -61,7 +62,6 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
                     f"{scan.name} is stored turned or not {rows:,} x {columns:,} pixels, as "
                     f"{given.name} is: turn it, or name the scan with --scan"
                 )
-            was = str(report.get("scan_version")).partition(" bytes")[0]
             if not config.scan and was.isdigit() and int(was) != scan.stat().st_size:
                 raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")
         elif report.get("scan") and not config.tracks:
