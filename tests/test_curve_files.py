@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from unittest.mock import Mock
 
 import cv2
 import lasio
@@ -444,6 +445,19 @@ def test_results_of_another_scan_and_of_a_run_at_work_are_left_alone(kept, capsy
                 main([probability, *words])
             assert said in capsys.readouterr().err
     assert not [*kept.glob("**/*.curves.csv"), *kept.glob("**/*.las")]
+
+
+def test_killed_after_the_files_are_written_it_remembers_what_they_were_made_with(
+    kept, monkeypatch
+):
+    (kept / "log.html").write_text("wellseg")
+    with monkeypatch.context() as patch:
+        patch.setattr("wellseg.results.view.renew_view", Mock(side_effect=SystemExit))
+        with pytest.raises(SystemExit):
+            main([str(kept / "log.probability.tif"), "--depth", "0=300", "1500=450"])
+    assert las_of(kept / "log.las").index[0] == 300
+    main([str(kept / "log.probability.tif")])
+    assert las_of(kept / "log.las").index[0] == 300
 
 
 def test_all_of_the_files_are_replaced_or_none(kept, capsys):

@@ -78,6 +78,11 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
+        told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+        told |= {"curve_threshold": config.threshold, **config.for_report()}
+        keeps = report and stem.parent.samefile(given.parent)
+        if keeps:  # before the files, so that a kill forgets nothing that was said
+            write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:
@@ -86,11 +91,8 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
-    if report and stem.parent.samefile(given.parent):
-        left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
-        left["curve_threshold"] = config.threshold
-        told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
-        write_file(f"{stem}{REPORT}", told.encode())
+    if keeps:
+        write_file(f"{stem}{REPORT}", json.dumps(told | writer.quality(), indent=1).encode())
     count = len(writer.shown)
     written = " and ".join(str(path) for path in las_of(stem) if path.exists())
     print(f"{stem}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")
