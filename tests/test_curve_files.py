@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from unittest.mock import Mock
 
 import cv2
 import lasio
@@ -207,6 +208,10 @@ def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_pat
     assert any("too far from those of --depth" in note for note in writer.notes)
     _, writer = write(tmp_path, draw(sine(90)), depth=["0=2000", "1599=2040"])
     assert not any("depth" in note for note in writer.notes)
+    above, below = sine(90), sine(280)
+    above[600:], below[:1000] = np.nan, np.nan  # no curve between two logs
+    _, writer = write(tmp_path, draw(above, below), depth=["0-600=100-170", "1000-1590=20-80"])
+    assert not any("too far" in note for note in writer.notes)
 
 
 def test_depth_bends_at_known_rows_and_ends_between_two_logs():
@@ -369,6 +374,32 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert len(read(kept / "log.curves.csv")) > 1000
 
 
+def test_a_copied_folder_has_its_own_scan(kept):
+    copy = kept / "copy"
+    copy.mkdir()
+    for name in ("log.tif", "log.probability.tif", "log.json"):
+        (copy / name).write_bytes((kept / name).read_bytes())
+    writer = MaskWriter(ROWS, COLUMNS - 1)  # the first one is another scan now
+    writer.put(np.zeros((ROWS, COLUMNS - 1), np.uint8))
+    writer.write(str(kept / "log.tif"), None)
+    main([str(copy / "log.probability.tif")])
+    assert (copy / "log.las").exists()
+    # Results elsewhere, where another scan has this name.
+    report = json.loads((kept / "log.json").read_text())
+    version = {"scan_version": f"{(copy / 'log.tif').stat().st_size} bytes, then"}
+    (kept / "log.json").write_text(
+        json.dumps(report | version | {"scan_path": str(copy / "log.tif")})
+    )
+    main([str(kept / "log.probability.tif")])
+    assert (kept / "log.las").exists()
+
+
+def test_without_a_report_the_well_is_called_as_the_probability_is(kept):
+    (kept / "log.json").unlink()
+    main([str(kept / "log.probability.tif")])
+    assert las_of(kept / "log.las").well["WELL"].value == "log"
+
+
 def test_what_is_not_said_now_is_as_it_was_said_last(kept):
     told = {"depth": ["0=100", "1500=250"], "depth_unit": "m", "step": 0.25, "tracks": ["60-200"]}
     report = json.loads((kept / "log.json").read_text()) | told | {"curve_rows": "100-900"}
@@ -388,6 +419,13 @@ def test_what_is_not_said_now_is_as_it_was_said_last(kept):
         assert rows <= {*range(100, 901)} and len(rows) > 700
     main([probability, "--depth_unit", "ft", "--tracks", "40-220"])
     assert las_of(kept / "log.las").well["STRT"].unit == "FT"
+    assert las_of(kept / "log.las").well["STEP"].value == 0.5
+    main([probability, "--depth", "0=200", "1500=350", "--depth_unit", "m"])
+    assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)  # not 0.5 m
+    main([probability, "--step", "0.5"])
+    for words in (["--step", "none"], []):
+        main([probability, *words])
+        assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
     main([probability, "--depth", "none", "--tracks", "none", "--rows", "none"])
     las = las_of(kept / "log.las")
     assert las.well["STRT"].unit == "ROW" and "T1L" not in las.params
@@ -407,6 +445,19 @@ def test_results_of_another_scan_and_of_a_run_at_work_are_left_alone(kept, capsy
                 main([probability, *words])
             assert said in capsys.readouterr().err
     assert not [*kept.glob("**/*.curves.csv"), *kept.glob("**/*.las")]
+
+
+def test_killed_after_the_files_are_written_it_remembers_what_they_were_made_with(
+    kept, monkeypatch
+):
+    (kept / "log.html").write_text("wellseg")
+    with monkeypatch.context() as patch:
+        patch.setattr("wellseg.results.view.renew_view", Mock(side_effect=SystemExit))
+        with pytest.raises(SystemExit):
+            main([str(kept / "log.probability.tif"), "--depth", "0=300", "1500=450"])
+    assert las_of(kept / "log.las").index[0] == 300
+    main([str(kept / "log.probability.tif")])
+    assert las_of(kept / "log.las").index[0] == 300
 
 
 def test_all_of_the_files_are_replaced_or_none(kept, capsys):

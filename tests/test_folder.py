@@ -168,6 +168,18 @@ def test_scans_that_would_share_results_keep_their_suffix_in_them(folder, tmp_pa
         list_tasks([str(folder / "a.tif"), str(folder / "other" / "a.tif")], "out")
 
 
+def test_a_picture_beside_a_scan_that_is_masked_does_not_take_its_name(folder):
+    for name in ("a.json", "index.json"):
+        (folder / name).write_text(
+            json.dumps({"scan": f"{name[:-5]}.tif", "depth": ["0=1", "9=2"]})
+        )
+        (folder / f"{name[:-5]}.jpg").touch()
+    (folder / "index.tif").touch()
+    stems = {task.name: Path(task.stem).name for task in list_tasks([str(folder)], None)[0]}
+    assert stems["a.tif"] == "a" and stems["a.jpg"] == "a.jpg"
+    assert stems["index.tif"] == "index.tif"  # index.html is of all scans
+
+
 def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, capsys, monkeypatch):
     """Of a.tif by a.png, or by the a.tif of another folder; but where a scan was moved or changed."""
     first, second, out = folder / "a.tif", tmp_path / "other" / "a.tif", tmp_path / "out"

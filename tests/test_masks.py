@@ -29,7 +29,7 @@ FAULTS = {
     "its curves are 1 in 255": lambda mask: mask // 255,
     "save it without anti-aliasing": lambda mask: cv2.blur(mask, (3, 3)),
     "in colour; save it as gray": as_red,
-    "its curves are 1 in 255: save it with 8 bits": lambda mask: mask.astype(np.uint16),
+    "its curves are 1 in 255: save it with 8 bits": lambda mask: (mask // 255).astype(np.uint16),
     "most of it is curve: inverted?": lambda mask: 255 - mask,
     "has 5 x 5 pixels": lambda mask: mask[:5, :5],
 }

@@ -68,6 +68,16 @@ def test_results_stand_beside_the_scan(scan, weights):
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
 
 
+def test_own_weights_are_called_by_their_run_and_may_move(scan, weights, tmp_path, capsys):
+    own = tmp_path / "runs" / "fifth" / "model.safetensors"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(Path(weights).read_bytes())
+    run(scan, "--weights", own)
+    assert json.loads(scan.with_name("log.json").read_text())["weights"] == "fifth/model"
+    run(scan, "--weights", own.rename(tmp_path / "best.safetensors"))
+    assert "done already" in capsys.readouterr().err
+
+
 def test_the_mask_is_what_segment_says_and_segment_what_the_net_says(scan, weights):
     net = wellseg.load_model(weights)
     gray = np.where(tifffile.imread(scan), 0, 255).astype(np.uint8)

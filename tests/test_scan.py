@@ -232,6 +232,16 @@ def test_packed_depths(tmp_path: Path, bits: int) -> None:
     assert np.abs(read(path) - stored * (255 / (2**bits - 1))).max() <= 1
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_few_bits_stored_in_sixteen(tmp_path: Path, bits: int, photometric: Any) -> None:
+    stored = np.random.default_rng(bits).integers(0, 2**bits, (ROWS, COLUMNS), np.uint16)
+    tifffile.imwrite(tmp_path / "scan.tif", stored, photometric=photometric, rowsperstrip=9)
+    expected = stored * (255 / (2**bits - 1))
+    expected = expected if photometric == "minisblack" else 255 - expected
+    assert np.abs(read(tmp_path / "scan.tif") - expected).max() <= 0.51
+
+
 @pytest.mark.parametrize(
     "low, high, start, stop", [(0, 1, 0, 1), (0.2, 0.4, 0, 1), (-5, 20, -5, 20)]
 )

@@ -152,6 +152,21 @@ def test_a_cluster_that_ends_all_processes_of_a_job_loses_nothing(data_set, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(data_set, tmp_path):
+    common = ["--data.root", data_set, "--steps", 100_000, "--val_every", 2, "--out", tmp_path]
+    words = [str(word) for word in [*SMALL, *common, *SMALL_TRAINER, "--data.workers", 1]]
+    process = psutil.Popen([sys.executable, "-m", "wellseg.train", *words], stderr=subprocess.PIPE)
+    while _step_of(tmp_path / "checkpoints" / "last.ckpt") < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    next(it for it in process.children() if "spawn_main" in " ".join(it.cmdline())).kill()
+    said = process.communicate(timeout=60)[1].decode().splitlines()
+    assert process.returncode == 1 and "a process that reads logs was ended" in said[-1], said
+    assert all(line.startswith("wellseg.train: ") for line in said), said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["a damaged validation log", "SIGKILL"])
 def test_however_it_ends_so_do_its_workers(data_set, tmp_path, how):
     logs = shutil.copytree(data_set, tmp_path / "logs")

@@ -166,6 +166,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)
         fail("train", said, SOME_FAILED if failed else WRONG_USAGE)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        said = "a process that reads logs was ended, perhaps as memory ran out"
+        fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)
 
 
 if __name__ == "__main__":

@@ -44,10 +44,12 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     from wellseg.scan.atomic import write_file
     from wellseg.scan.reader import open_scan
 
-    report, name = config.report, stem.name
-    scan = config.scan or Path(report.get("scan_path") or "")
-    if not scan.is_file() and not config.scan:  # both were moved
-        scan = given.parent / str(report.get("scan", ""))
+    report = config.report
+    beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
+    places = list(filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))) or [beside]
+    was = str(report.get("scan_version")).partition(" bytes")[0]
+    same = (place for place in places if place.is_file() and str(place.stat().st_size) == was)
+    scan = config.scan or next(same, places[0])
     limit = 255 * (config.threshold or 0.5)
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
@@ -59,14 +61,13 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
                 size = f"{rows:,} x {columns:,} pixels, as {given.name} is"
                 do = "turn it, or name the scan with --scan"
                 raise ValueError(f"{scan.name} is stored turned or not {size}: {do}")
-            was = str(report.get("scan_version")).partition(" bytes")[0]
             if not config.scan and was.isdigit() and int(was) != scan.stat().st_size:
                 raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")
         elif report.get("scan") and not config.tracks:
             raise ValueError(f"{scan}: the scan is not there: name it (--scan), or its --tracks")
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
-        title = str(report.get("scan", scan.name or name))
+        title = str(report.get("scan", (config.scan or stem).name))
         writer = CurveWriter(stem, title, (rows, columns), seen.dpi, config)
         files.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
@@ -76,6 +77,11 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
+        told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+        told |= {"curve_threshold": config.threshold, **config.for_report()}
+        keeps = report and stem.parent.samefile(given.parent)
+        if keeps:  # before the files, so that a kill forgets nothing that was said
+            write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:
@@ -84,11 +90,8 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         depth = [asdict(log) for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
-    if report and stem.parent.samefile(given.parent):
-        left = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
-        left["curve_threshold"] = config.threshold
-        told = json.dumps(left | writer.quality() | config.for_report(), indent=1)
-        write_file(f"{stem}{REPORT}", told.encode())
+    if keeps:
+        write_file(f"{stem}{REPORT}", json.dumps(told | writer.quality(), indent=1).encode())
     count = len(writer.shown)
     written = " and ".join(str(path) for path in las_of(stem) if path.exists())
     print(f"{stem}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")

@@ -85,6 +85,8 @@ class CurveOptions:
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Options that this scan's report has and that are not given here, by their names."""
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
+        if self.depth and self.depth_unit not in (None, report.get("depth_unit", "ft")):
+            del told["step"]  # it was of the other unit
         return {name: it for name, it in told.items() if it and not getattr(self, name)}
 
     def depth_at(self, row: float) -> float | None:
@@ -111,6 +113,7 @@ class CurvesConfig(CurveOptions):
     there are no colours, and tracks only with --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
+    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
 

@@ -55,7 +55,8 @@ def settle(config: PredictConfig) -> Settings:
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
     options = {name: getattr(config, name) for name in MASK_OPTIONS} | config.for_report()
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Settings(config, {"weights": weights.stem, "weights_sha256": sha256, **options})
+    run = f"{weights.resolve().parent.name}/" if weights.stem == "model" else ""
+    return Settings(config, {"weights": run + weights.stem, "weights_sha256": sha256, **options})
 
 
 def list_tasks(
@@ -92,11 +93,14 @@ def list_tasks(
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     key = os.path.normcase  # on Windows a.mask.tif is A.mask.tif
     stems = Counter(key(task.stem) for task in tasks.values())
-    stems.update([key(join(folder, "index"))] if folder else [])  # index.html is of all scans
+    index = key(join(folder, "index")) if folder else ""  # index.html is of all scans
     named: dict[str, Task] = {}
     for scan, task in tasks.items():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
-        if stems[key(task.stem)] > 1 or (base != task.stem and key(base) in stems):
+        twin = stems[key(task.stem)] > 1
+        if twin and read_report(task.stem + REPORT).get("scan") == os.path.basename(task.name):
+            twin = False  # it was there first, and perhaps depths were said of it
+        if twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         other = named.setdefault(key(task.stem), task)
         if other is not task:
@@ -124,6 +128,7 @@ def is_done(
     weights and options; else None. there: tells whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
     expected = {**settings.options, "scan_version": task.version}
+    expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     config = settings.config

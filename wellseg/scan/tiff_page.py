@@ -180,17 +180,22 @@ class TiffPage:
 
     @cached_property
     def _range(self) -> tuple[float, float]:
-        """The values of black and white: the ends of the format, or of a page's floats."""
+        """The values of black and white: the ends of the format, or of a page's floats. More than
+        8 bits may be used in part: scanners store 10 or 12 in 16."""
         kind, low, high = self._page.dtype.kind, 0.0, 1.0
+        starts = range(0, self.rows, self._segment_rows)
         if kind == "f":
-            starts = range(0, self.rows, self._segment_rows)
             values = np.concatenate([self._decode_band(row).samples.ravel() for row in starts])
             known = values[np.isfinite(values)]
             if known.size and not 0 <= known.min() <= known.max() <= 1:
                 low, high = float(known.min()), float(known.max())
+        elif kind == "i":
+            low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
+        elif self._bits <= 8:
+            high = 2.0**self._bits - 1
         else:
-            low = -(2.0 ** (self._bits - 1)) if kind == "i" else 0.0
-            high = low + 2.0**self._bits - 1
+            most = max(int(self._decode_band(row).samples.max(initial=255)) for row in starts)
+            high = 2.0 ** most.bit_length() - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:
