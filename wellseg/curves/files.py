@@ -201,10 +201,8 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
                 rows = np.arange(low, high + 1)
                 self.notes.append(f"{Path(path).name}: no curve in rows {low:,} to {high:,}")
             self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
-        there = np.concatenate([np.array([], int), *(_rows(one.curve) for one in kept)])
-        if depths and (
-            away := sum(self._options.depth_at(row) is None for row in np.unique(there))
-        ):
+        there = np.concatenate([_rows(one.curve) for one in kept if depths] or [np.arange(0)])
+        if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las"
             do = "give --depth of rows nearer to the ends"
             self.notes.append(f"{away:,} rows with curves are {said}: {do}")
