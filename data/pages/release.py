@@ -3,7 +3,8 @@
     python data/pages/release.py SCANS OUT [--regions DATA] [--steps N]    # make release SCANS=folder
 
 1. The pages of data/pages are cut from SCANS.
-2. A network is trained from nothing on their training split and on drawn logs beside it.
+2. A network is trained from nothing on their training split and on drawn logs beside it; then its
+   weights for scans in black and gray once more, on 1-bit pages and 1-bit drawn logs alone.
 3. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
    is the best one there, of each of the two sets of weights on what it sees.
 4. The test split is scored, and a labelled data set of other logs with --regions; the scores go
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ import torch
 from wellseg.card import card
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
+from wellseg.scan.atomic import write_csv
 from wellseg.scan.reader import open_scan
 from wellseg.scores import F1, HEADINGS
 from wellseg.scores.tables import summarise
@@ -36,6 +39,10 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
+INK = (
+    "--data.drawn_share 0.5 --data.medium bilevel --data.preset train --data.crop_rows 700 "
+    "--optim.lr 1e-3 --steps 3000 --val_every 1000 --keep last --seed 20"
+).split()
 LIMITS = (  # of the weights that were looked at last
     "Ultrasonic and bond images are marked in part; bundles of caliper or sensor traces are found, "
     "one of them from the next where ink parts them.",
@@ -44,9 +51,22 @@ LIMITS = (  # of the weights that were looked at last
     "Grid lines that are worn to dashes, and the black of blotched photocopies, are marked here "
     "and there.",
     "Leader lines, labels and repeated scale captions within tracks are marked in part.",
-    "Headers: folded edges of paper, hand-drawn lines and some marker writing are marked.",
+    "Headers: logos with rays, folded edges of paper, hand-drawn lines and some marker writing are "
+    "marked.",
 )
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def pages_of_kind(data: Path, kind: str, out: Path) -> None:
+    """A data set of the pages of that kind alone."""
+    with (data / "split.csv").open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = [row for row in reader if row["kind"] == kind]
+    for folder in ("images", "masks"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            shutil.copy(data / folder / f"{row['name']}.tif", out / folder)
+    write_csv(out / "split.csv", reader.fieldnames or [], rows)
 
 
 def run(command: str, *words: object) -> None:
@@ -120,13 +140,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of the training, for a try")
     options = parser.parse_args()
     out: Path = options.out
-    data, run_folder, weights = out / "pages", out / "training", out / "calibrated.safetensors"
+    data, weights = out / "pages", out / "calibrated.safetensors"
+    first, both = out / "training" / "model.safetensors", out / "both.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
     if not (data / "split.csv").exists():
         pages.build(options.scans, data)
-    folders = ["--data.root", data, "--out", run_folder]
+    folders = ["--data.root", data, "--out", first.parent]
     run("train", "--config", CONFIG, *folders, "--data.drawn_share", 0.6, "--resume", *short)
-    print("thresholds:", calibrate(run_folder / "model.safetensors", data, weights))
+    pages_of_kind(data, "1-bit", out / "ink")
+    ink = out / "training_ink" / "model.safetensors"
+    folders = ["--data.root", out / "ink", "--out", ink.parent]
+    run("train", "--weights", first, *INK, *folders, "--resume", *short)
+    header = read_header(ink)
+    header["training"]["start"] = read_header(first)["training"]
+    save_weights(both, load_model(str(ink)), header)
+    print("thresholds:", calibrate(both, data, weights))
     tables = {"pages": out / "scores" / "scores.csv"}
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
     if options.regions:

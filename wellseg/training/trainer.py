@@ -164,7 +164,8 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     data = [f"{name} {getattr(it, 'name', it)}" for name, it in chosen.items()]  # no folder's path
     if config.data.drawn_share or not config.data.root:
         data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
-    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": config.weights}
+    start = config.weights and Path(config.weights).name
+    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": start}
     training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
