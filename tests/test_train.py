@@ -166,6 +166,13 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(data_set, tmp_path):
     assert all(line.startswith("wellseg.train: ") for line in said), said
 
 
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch(tmp_path, monkeypatch, capsys):
+    """What the multiprocessing of Python raises then; the test above cannot choose the moment."""
+    monkeypatch.setattr("wellseg.train.train", Mock(side_effect=ConnectionResetError(104, "reset")))
+    run("--out", tmp_path / "run", status=1)
+    assert "a process that reads logs was ended" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["a damaged validation log", "SIGKILL"])
 def test_however_it_ends_so_do_its_workers(data_set, tmp_path, how):

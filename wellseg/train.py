@@ -156,6 +156,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
+    except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError) as error:
+        # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+            raise
+        said = "a process that reads logs was ended, perhaps as memory ran out"
+        fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)
     except (ScanError, ValueError, OSError, FloatingPointError) as error:
         said = one_line(error)
         if "DataLoader worker" in said:  # it puts its traceback before the message
@@ -166,11 +172,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)
         fail("train", said, SOME_FAILED if failed else WRONG_USAGE)
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        said = "a process that reads logs was ended, perhaps as memory ran out"
-        fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)
 
 
 if __name__ == "__main__":
