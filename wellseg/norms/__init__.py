@@ -60,9 +60,11 @@ class Norm(nn.Module):
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
         mean, rstd = self.of_groups(mean, var)
-        repeats = self.channels // self.groups
-        scale = self.weight.double() * rstd.repeat_interleave(repeats, -1)
-        return scale, self.bias.double() - mean.repeat_interleave(repeats, -1) * scale
+        if self.groups < self.channels:
+            repeats = self.channels // self.groups
+            mean, rstd = (each.repeat_interleave(repeats, -1) for each in (mean, rstd))
+        scale = self.weight.double() * rstd
+        return scale, torch.addcmul(self.bias.double(), mean, scale, value=-1)
 
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         """Normalise one image (1, C, H, W) by its mean and biased variance per channel, float64
@@ -71,11 +73,12 @@ class Norm(nn.Module):
 
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of channels -> mean and 1 / standard deviation of groups, (..., G)."""
-        by_group = *mean.shape[:-1], self.groups, -1
-        means, variances = mean.double().view(by_group), var.double().view(by_group)
-        mean = means.mean(-1, keepdim=True)  # for groups of one torch.var takes 30 times as long
-        var = (variances + (means - mean).square()).mean(-1)
-        return mean[..., 0], (var + self.eps).rsqrt()
+        mean, var = mean.double(), var.double()
+        if self.groups < self.channels:
+            means, variances = (each.unflatten(-1, (self.groups, -1)) for each in (mean, var))
+            mean = means.mean(-1)
+            var = (variances + (means - mean[..., None]).square()).mean(-1)
+        return mean, (var + self.eps).rsqrt()
 
 
 class _Moments(torch.autograd.Function):
