@@ -162,6 +162,9 @@ class Plot:
             runs = [along_rows(draws, run, self.rows, track.width) for run in runs]
         if len(runs) == 1 and draws.of(kind.filled):
             self._shade(runs[0], before, pen.colour)
+        elif len(runs) > 1 and overflow == "wrap" and how.backed and not sheet.scanned:
+            beyond = lay(values - 1, self.depth, track.left, track.right, "clip")[0]
+            self._shade(beyond, None, pen.colour, beyond=True)
         for run in runs:
             stroke(sheet, self._within(run), pen, self.layer, self.truth)
         sheet.curves.append(pen)
@@ -200,14 +203,19 @@ class Plot:
             kick(draws, values)
         return values
 
-    def _shade(self, run: Array, before: Array | None, colour: Colour) -> None:
-        """Fill between a curve and a border, or the curve before. It is no truth."""
+    def _shade(
+        self, run: Array, before: Array | None, colour: Colour, beyond: bool = False
+    ) -> None:
+        """Fill between a curve and a border, or the curve before. It is no truth.
+
+        beyond: all of what wraps, from the left border.
+        """
         sheet, draws, track = self.sheet, self.sheet.draws, self.track
         how = sheet.table("fill")
-        run = self._within(run[draws.of([0, len(run) - 1]) :][: int(how.rows)])
+        run = self._within(run if beyond else run[draws.of([0, len(run) - 1]) :][: int(how.rows)])
         if len(run) < 3:
             return
-        x = np.full(len(run), draws.one_of((track.left, track.right)))
+        x = np.full(len(run), track.left if beyond else draws.one_of((track.left, track.right)))
         if before is not None and how.to_neighbour:
             x = track.left + np.interp(run[:, 1], self.depth, before) * track.width
         other = np.column_stack([np.clip(x, track.left, track.right), run[:, 1]])

@@ -37,7 +37,24 @@ def header(sheet: Sheet, rows: int, columns: int) -> Sheet:
         whole.ink = cv2.warpAffine(whole.ink, turn, (columns, rows))
     if not sheet.tidy and how.handled:
         annotate(whole, ([], 0, rows), RECIPE["notes"]["traces"])
+    if how.marked:
+        firm_mark(whole)
     return whole
+
+
+def firm_mark(sheet: Sheet) -> None:
+    """The mark of a firm: rays about a disc, arcs."""
+    draws, how = sheet.draws, sheet.table("firm mark")
+    colour, middle = sheet.any_colour(), (how.x * sheet.columns, how.y * sheet.rows)
+    if how.disc:
+        sheet.path([middle, middle], colour, 1.6 * how.inner)
+    for turn in 2 * np.pi * (np.arange(how.rays) / max(1, how.rays) + draws.of([0.0, 1.0])):
+        reach = np.array([how.inner, how.inner + how.long * draws.of([0.4, 1.0])])
+        sheet.path(middle + np.outer(reach, [np.cos(turn), np.sin(turn)]), colour, how.line)
+    for _ in range(how.arcs):
+        turns = draws.of([0.0, 6.28]) + np.linspace(0, draws.of([1.0, 6.28]), 48)
+        arc = np.column_stack([np.cos(turns), draws.of([0.2, 1.0]) * np.sin(turns)])
+        sheet.path(middle + arc * (how.inner + how.long * draws.of([0.2, 1.0])), colour, how.line)
 
 
 def draw_form(sheet: Sheet, name: str) -> None:
