@@ -135,7 +135,7 @@ def test_a_curve_that_wraps_is_one_curve(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_paths_follow_themselves() -> None:
     """Truth against truth: the middle of each path is the one curve that was printed."""
-    logs = [log for index in range(10) if curves(log := draw_log(3, index, "tiny"))]
+    logs = [log for index in range(16) if curves(log := draw_log(3, index, "tiny"))]
     assert len(logs) > 5
     for log in logs:
         followed = []
