@@ -135,9 +135,9 @@ def test_a_curve_that_wraps_is_one_curve(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_paths_follow_themselves() -> None:
     """Truth against truth: the middle of each path is the one curve that was printed."""
-    logs = [log for index in range(16) if curves(log := draw_log(3, index, "tiny"))]
-    assert len(logs) > 5
-    for log in logs:
+    printed = 0
+    for index in range(16):
+        log = draw_log(3, index, "tiny")
         followed = []
         for curve in curves(log):
             x, y = curve["path"].T
@@ -146,7 +146,10 @@ def test_the_paths_follow_themselves() -> None:
             followed.append((0, points))
         label = {"whole": curves(log)}
         scores = score_identity(label, (len(log.mask), log.mask.shape[1]), followed)
-        assert scores.idf1 > 0.9 and scores.whole == scores.curves
+        # Single spikes of a curve that is off the scale have too few rows to be scored.
+        assert not scores.curves or scores.idf1 > 0.9 and scores.whole == scores.curves
+        printed += scores.curves
+    assert printed > 8
 
 
 def test_a_data_set_on_disk_has_its_curves_and_is_scored(
