@@ -147,7 +147,7 @@ def test_the_paths_follow_themselves() -> None:
         label = {"whole": curves(log)}
         scores = score_identity(label, (len(log.mask), log.mask.shape[1]), followed)
         # Single spikes of a curve that is off the scale have too few rows to be scored.
-        assert not scores.curves or scores.idf1 > 0.9 and scores.whole == scores.curves
+        assert not scores.curves or (scores.idf1 > 0.9 and scores.whole == scores.curves)
         printed += scores.curves
     assert printed > 8
 
