@@ -19,7 +19,8 @@ from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
 
-Lines = Callable[[Track], tuple[Array, Array]]  # rows and columns of a track's grid, px
+Lines = Callable[[Track], tuple[Array, Array, Array]]
+"""Rows and columns of a track's grid, and how wide the lines of its columns are, px."""
 Beds = tuple[Array, Array]  # bed of every depth sample, int (samples,); sandiness 0..1, (beds,)
 
 
@@ -124,6 +125,7 @@ class Plot:
     depth: Array  # rows of the curves' samples
     rows: Array  # where lines of the grid stand, px
     columns: Array
+    columns_px: Array
     layer: Array  # what the curves' ink goes to
     truth: Array
     y0: int  # first row and end of what may be drawn on
@@ -186,16 +188,17 @@ class Plot:
     def _still(self, pen: Table, collars: bool) -> Array:
         """A reading that never changes, ruled straight down; a collar locator's kicks.
 
-        A solid one as gray as the grid keeps off its lines, for on them nobody could tell it.
+        On a line of the grid nobody could tell one as gray, solid and thin as that: it keeps off.
         """
         draws, track = self.sheet.draws, self.track
         how = self.sheet.table("still")
         x = track.left + how.at * track.width
         coloured = len(set(pen.colour)) > 1
-        if coloured and how.on_line and len(self.columns):
-            x = draws.one_of(self.columns.tolist()) + how.line_px
-        elif pen.style == "solid" and not coloured:
-            near = np.abs(self.columns - x).min(initial=99) < how.off_line_px
+        told = coloured | (how.thicker * self.columns_px < pen.width_px)
+        if how.on_line and told.any():
+            x = draws.one_of(self.columns[told].tolist()) + how.line_px
+        elif pen.style == "solid":
+            near = np.abs(self.columns - x)[~told].min(initial=99) < how.off_line_px
             x += how.off_line_px if near else 0
         values = np.full(len(self.depth), (x - track.left) / track.width)
         if collars:

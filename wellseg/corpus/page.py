@@ -113,9 +113,11 @@ def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> None:
         if track.kind in PANELS:
             PANELS[track.kind](sheet, track, y0, y1)
 
-    def lines(track: Track) -> tuple[Array, Array]:
-        columns = [x for x, _ in column_lines(track)]
-        return np.arange(first, y1, ruling.step), np.array([*columns, track.left, track.right])
+    def lines(track: Track) -> tuple[Array, Array, Array]:
+        borders = [(x, "border") for x in (track.left, track.right)]
+        columns, weights = zip(*column_lines(track), *borders, strict=True)
+        px = [ruling.px[it] * (it in ruling.columns or it == "border") for it in weights]
+        return np.arange(first, y1, ruling.step), np.array(columns), np.array(px)
 
     on_top = sheet.tidy and how.on_top
     annotate(sheet, (tracks, y0, y1), {} if on_top else sheet.kind.notes)

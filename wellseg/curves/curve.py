@@ -31,8 +31,8 @@ DOWN, ASIDE = 0.25, 0.6
 MOST = 9.0
 """Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of a
-grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged row:
+"""A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
+a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
 dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-025-02310-0002)."""
 
 
