@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
-from scipy.sparse import block_array, coo_array, eye_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.strands import HALF, START, STOP, Chain, Indices, pairs_between
+from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs_between
 from wellseg.curves.tracks import Floats, Tracks
 
 Places = NDArray[np.complexfloating[Any]]
@@ -106,12 +106,11 @@ def link(
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
-    top, course_up = np.array([_end(c.runs[::-1], c.first_row, -1) for c in strands]).T
-    bottom, course_down = np.array([_end(c.runs, c.last_row, 1) for c in strands]).T
-    look = np.array([[*c.look(), 0] for c in strands])
+    places, looks, worths = zip(*map(_facts, strands), strict=True)
+    top, course_up, bottom, course_down = np.array(places).T
+    look, worth = np.array(looks), np.array(worths)
     if tracks:
         look[:, 6] = _homes(strands, tracks) / (10 * tenth_rows)
-    worth = np.array([c.worth() for c in strands])
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -160,14 +159,15 @@ def link(
     for i in np.flatnonzero(new & closed & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    through = a[joined & (flow > 0)]
     spurs: list[list[Chain]] = [[] for _ in strands]
-    for knot, left_out in short.items():
-        near_by = np.unique(through[knot_down[through] == knot])
-        for chain in left_out if len(near_by) else []:
+    passing: dict[int, list[int]] = {}
+    for i in np.unique(a[joined & (flow > 0)]).tolist():
+        passing.setdefault(int(knot_down[i]), []).append(i)
+    for knot, uppers in passing.items():
+        for chain in short.get(knot, []):
             middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
-            nearest = np.abs(bottom[near_by, None] - middle).min(1).argmin()
-            spurs[near_by[nearest]].append(chain)
+            nearest = np.abs(bottom[uppers, None] - middle).min(1).argmin()
+            spurs[uppers[nearest]].append(chain)
     costs = dict(zip(pairs, cost.tolist(), strict=True))
     wraps = {pairs[i]: float(set_back[i]) for i in np.flatnonzero(set_back)}
     knots = knot_down.tolist(), knot_up.tolist()
@@ -179,17 +179,24 @@ def link(
     return Scene(strands, top, bottom, look, costs, wraps, out, reach, births, knots, spurs, ahead)
 
 
+def _facts(chain: Chain) -> tuple[list[complex], list[float], float]:
+    """Places and courses of its upper and lower end, its look and its worth."""
+    if chain.facts is None:  # a strand is in several windows
+        ends = (chain.runs[::-1], chain.first_row, -1), (chain.runs, chain.last_row, 1)
+        chain.facts = [at for end in ends for at in _end(*end)], [*chain.look(), 0], chain.worth()
+    return chain.facts
+
+
 def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
     """The middle column of the track to which each strand is nearest, mean of its rows."""
-    first = min(strand.last_row + 1 - len(strand.runs) for strand in strands)
-    middles = tracks.at(np.arange(first, max(s.last_row for s in strands) + 1)).mean(2)
-    homes = []
-    for strand in strands:
-        stop = strand.last_row + 1 - first
-        near = middles[stop - len(strand.runs) : stop]
-        which = np.abs(near - _middle(strand.runs)[:, None]).argmin(1)
-        homes.append(near[np.arange(len(near)), which].mean())
-    return np.array(homes)
+    counts = np.array([len(strand.runs) for strand in strands])
+    runs = np.concatenate([strand.runs for strand in strands])
+    row, place = np.unique(runs[:, ROW], return_inverse=True)
+    middles = tracks.at(row).mean(2)[place]
+    nearest = np.abs(middles - _middle(runs)[:, None]).argmin(1)
+    home = middles[np.arange(len(runs)), nearest]
+    homes: Floats = np.add.reduceat(home, counts.cumsum() - counts) / counts
+    return homes
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
@@ -254,13 +261,18 @@ def solve(
     yet); goes_on: a curve may end below it for nothing."""
     count, links = len(worth), np.arange(len(cost))
     free = (given < 0).astype(float)
-    shape = count, len(links)
-    tail, head = (coo_array((np.ones(len(links)), (ends, links)), shape=shape) for ends in pairs)
-    one = eye_array(count)
-    birth = one.multiply(free)
+    # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
+    births, deaths, left, more = len(cost) + np.arange(4 * count).reshape(4, -1)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    balance = [[head - tail, birth, -one, None, None], [head, birth, None, one, -one]]
-    matrix = block_array(balance, format="csr")
+    balance, carried = np.arange(2 * count).reshape(2, -1)
+    tail, head = pairs
+    entries: list[Any] = [(head, links, 1), (tail, links, -1)]
+    entries += [(balance, births, free), (balance, deaths, -1)]
+    entries += [(carried[head], links, 1), (carried, births, free)]
+    entries += [(carried, left, 1), (carried, more, -1)]
+    whole = zip(*(np.broadcast_arrays(*entry) for entry in entries), strict=True)
+    row, column, value = map(np.concatenate, whole)
+    matrix = coo_array((value, (row, column)), shape=(2 * count, len(cost) + 4 * count)).tocsr()
     ends = np.full(count, end_cost)
     price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
     wanted = np.concatenate([-np.maximum(given, 0), free])

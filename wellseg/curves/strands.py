@@ -69,6 +69,7 @@ class Chain:
     curves: list[Curve] = field(default_factory=list)  # those on it; empty before it is decided
     waiting: list[Curve] = field(default_factory=list)  # of these, those that may still go on
     written_rows: int = 0
+    facts: Any = None  # what linking.py knows of these runs
 
     @property
     def last_row(self) -> int:
@@ -76,7 +77,7 @@ class Chain:
 
     def look(self) -> NDArray[np.floating[Any]]:
         """Its look, see linking.py, (6,): without the track."""
-        duty = (self.runs[:, DUTY] > 0.5).mean()
+        duty = np.count_nonzero(self.runs[:, DUTY] > 0.5) / len(self.runs)
         low, high = (len(self.runs) - 1) // 2, len(self.runs) // 2
         ordered = np.partition(self.runs[:, HALF : BLUE + 1], (low, high), axis=0)
         half, *paint = (ordered[low] + ordered[high]) / 2  # the median, for a fifth of the time
@@ -119,7 +120,7 @@ class ChainFinder:
                 chain = Chain(self._count, row, layer, runs[:0])
                 self._count += 1
             chain.runs = np.concatenate([chain.runs[-KEPT_ROWS:], runs[members]])
-            chain.rows += len(members)
+            chain.rows, chain.facts = chain.rows + len(members), None
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
         for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
