@@ -86,6 +86,12 @@ def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
     return np.asarray(small, np.uint8), np.asarray(highest, np.uint8)
 
 
+def widen(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """All pixels within 3 px of a mask's, bool."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    return np.asarray(cv2.dilate(mask.view(np.uint8), disc)).view(np.bool_)
+
+
 def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     """Paint what was right and wrong by more than 3 px: RGB uint8 (rows, columns, 3).
 
@@ -97,13 +103,11 @@ def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     box = slice(max(0, top - MARGIN_PX), top + height + MARGIN_PX), across
     gray, prediction, truth = gray[box], prediction[box], truth[box]
     scored, true = truth != 128, truth == 255
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
-    near, found = (cv2.dilate(mask.view(np.uint8), disc) > 0 for mask in (true, prediction))
     picture = paint(gray, np.zeros_like(gray))
     picture[~scored] = 200 + picture[~scored] * (55 / 255)
     picture[prediction & scored] = FALSE
-    picture[prediction & scored & near] = HIT
-    picture[true & ~found] = MISSED
+    picture[prediction & scored & widen(true)] = HIT
+    picture[true & ~widen(prediction)] = MISSED
     share = 1 / max(1, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))
     small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
+from wellseg.scan.pictures import widen
 from wellseg.scores import FALSE, HEADINGS
 
 Mask = NDArray[np.bool_]
 
 TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall as that is a curve
-NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))  # what is within 3 px
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,6 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
         false_centreline_px_per_row=count(skeleton & ~near_true) / count(scored.any(axis=1)),
     )
-
-
-def widen(mask: Mask) -> Mask:
-    """All pixels within 3 px of a mask's, bool."""
-    return np.asarray(cv2.dilate(mask.view(np.uint8), NEAR)).view(np.bool_)
 
 
 def _share(part: Mask, whole: Mask, other: Mask) -> float:
