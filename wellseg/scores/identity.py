@@ -93,8 +93,7 @@ def score_identity(
         if hits[i, j]:
             right_rows += hits[i, j]
             in_rows = there[i]
-            error = off[i, j, in_rows & known[j]]
-            errors += error.clip(0).tolist()
+            errors += off[i, j, in_rows & known[j]].clip(0).tolist()
             snr[i] = _snr(low[i, in_rows], high[i, in_rows], columns[j, in_rows])
     mean_rows = (there.sum() + known.sum()) / 2
     return IdentityScores(
@@ -117,7 +116,6 @@ IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
     """Cells of a table for some logs: mean IDF1, sums, and percentiles of SNR, errors, edits."""
     touches = sum((log.touches for log in logs), Counter[str]())
-    pairs = [f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")]
     snr = [each for log in logs for each in log.snr_db]
     errors = [each for log in logs for each in log.error_px]
     inches = [each / log.dpi for log in logs for each in log.error_px]
@@ -125,7 +123,7 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
         name,
         f"{np.mean([log.idf1 for log in logs]):.3f}",
         f"{sum(log.whole for log in logs)}/{sum(log.curves for log in logs)}",
-        *pairs,
+        *(f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")),
         f"{np.median(snr):.1f}" if snr else "",
         ", ".join(f"{np.percentile(errors, p):.1f}" for p in (50, 95) if errors),
         ", ".join(f"{np.percentile(inches, p):.3f}" for p in (50, 95) if inches),
@@ -148,11 +146,10 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
                 continue
             kind = "crossings" if side[up - 1] != side[down] else "bounces"
             count[kind] += 1
-            above = hit[[one, other], :, up - CLEAR_ROWS : up].sum(2)
-            below = hit[[one, other], :, down : down + CLEAR_ROWS].sum(2)
             # Those that are on each in most rows, above and below: of neighbours two may be.
-            most = (above > 0) & (above == above.max(1, keepdims=True, initial=0))
-            most &= (below > 0) & (below == below.max(1, keepdims=True, initial=0))
+            near = slice(up - CLEAR_ROWS, up), slice(down, down + CLEAR_ROWS)
+            on = np.array([hit[[one, other], :, rows].sum(2) for rows in near])
+            most = ((on > 0) & (on == on.max(2, keepdims=True, initial=0))).all(0)
             chosen = linear_sum_assignment(~most)
             count[kind + " right"] += bool(len(chosen[0]) == 2 and most[chosen].all())
     return count
