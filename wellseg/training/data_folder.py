@@ -100,9 +100,8 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
-    paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    paths = [path for path in paths if not path.name.endswith(but)]
-    found = sorted(path for path in paths if path.suffix.lower() in suffixes)
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [it for it in paths if it.suffix.lower() in suffixes and not it.name.endswith(but)]
     if not found:
         raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
     return found
@@ -113,14 +112,12 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     try:
         # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), restval="")
-        lines = [
-            (reader.line_num, {str(key).strip(): str(it).strip() for key, it in line.items()})
-            for line in reader
-        ]
+        lines = [(reader.line_num, line) for line in reader]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
-    for number, row in lines:
+    for number, line in lines:
+        row = {str(key).strip(): str(it).strip() for key, it in line.items()}
         if "name" not in row:
             raise ValueError(f"{path}: no column name; its first line has {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
