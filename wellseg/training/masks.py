@@ -92,8 +92,7 @@ def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> Non
     """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
     for part, pixels in (("masks", mask), ("images", image)):
         (root / part).mkdir(parents=True, exist_ok=True)
-        bilevel = part == "images"
-        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=bilevel)
+        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
 
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
