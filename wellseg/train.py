@@ -112,16 +112,15 @@ def train(
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
-    begun = f"{now['out']} was begun with"
+    said, logs = "", "accumulate_grad_batches"
     if json.dumps(network) != json.dumps(now["model"]):
         said = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
-        raise ValueError(f"{begun} {said}: --resume with the same")
-    if bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
+    elif bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
         said = f"--data.root {root}" if root else "drawn logs alone"
-        raise ValueError(f"{begun} {said}: --resume with the same")
-    logs = "accumulate_grad_batches"
-    if (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
-        raise ValueError(f"{begun} --trainer.{logs} {was}: --resume with the same")
+    elif (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
+        said = f"--trainer.{logs} {was}"
+    if said:
+        raise ValueError(f"{now['out']} was begun with {said}: --resume with the same")
     names = "seed", "steps", "val_every", "keep", "precision", "checkpoint"
     groups = [("", told, {name: now[name] for name in names})]
     groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
