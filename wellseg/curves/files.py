@@ -6,10 +6,9 @@ import re
 import unicodedata
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from itertools import filterfalse
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -46,8 +45,7 @@ Nothing is calibrated. Missing: -999.25. Bridged gaps are filled; NAME.curves.cs
 has columns in pixels."""
 
 
-@dataclass
-class Found:
+class Found(NamedTuple):
     """A curve as the files have it. track: from 1; 0 for none. middle: its median column. values:
     float32 (rows,), fractions of the track or of the scan's width. shown: its entry in the view."""
 

@@ -5,9 +5,8 @@ in a row where its column is within TOLERANCE_PX plus half the stroke's width of
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class IdentityScores:
+class IdentityScores(NamedTuple):
     """Scores of one log."""
 
     idf1: float

@@ -5,7 +5,6 @@ Dice and IoU (which punish a stroke drawn one pixel too wide) and clDice stand b
 counts background, which is 98 % of a log and would hide everything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import harmonic_mean
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ Mask = NDArray[np.bool_]
 TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall as that is a curve
 
 
-@dataclass(frozen=True)
-class Scores:
+class Scores(NamedTuple):
     """Of one log. All pixels counted are scored ones (truth not 128).
 
     Shares lie in [0, 1]. A share of nothing is 1 where prediction and truth are both empty, else 0;

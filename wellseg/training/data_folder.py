@@ -10,8 +10,8 @@ Only names are looked at here; nothing is decoded, so listing a large folder tak
 import csv
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wellseg.scan.atomic import RESULTS, AnyPath
 
@@ -20,8 +20,7 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 
-@dataclass(frozen=True)
-class LogFiles:
+class LogFiles(NamedTuple):
     """One log of a data set: the scan, and its truth."""
 
     name: str  # the image's file name without suffix
