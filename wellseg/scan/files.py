@@ -241,21 +241,19 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         yield here
         if here.stem == task.stem:
             return
-        fs, report = _filesystem(task.stem + REPORT)
+        fs, path = _filesystem(task.stem)
         if begun := read_report(task.stem + REPORT):  # until the new one is put
             begun.pop("weights_sha256", None)
             write_whole(task.stem + REPORT, json.dumps(begun).encode())
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
-        stem, there = report.removesuffix(REPORT), {*list_folder(os.path.dirname(task.stem))}
-        name = PurePosixPath(stem).name
+        stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))
         for ending in (end for flag in made_before(task.stem) for end in MADE_OF_MASK[flag]):
-            other = ending[:-4] and f"{name}{ending[:-4]}.curves.csv" in there  # a scan NAME.2
-            if name + ending in there - new and not other and not is_foreign(task.stem + ending):
-                fs.rm(stem + ending, recursive=True)
+            other = ending[:-4] and f"{stem.name}{ending[:-4]}.curves.csv" in there  # a scan NAME.2
+            if stem.name + ending in there - new and not (other or is_foreign(task.stem + ending)):
+                fs.rm(path + ending, recursive=True)
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
-            target = PurePosixPath(report).parent / result.relative_to(results).as_posix()
-            fs.put_file(str(result), str(target))
+            fs.put_file(str(result), str(stem.parent / result.relative_to(results).as_posix()))
 
 
 def _filesystem(place: str) -> tuple[Any, str]:
