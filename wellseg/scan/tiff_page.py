@@ -164,8 +164,7 @@ class TiffPage:
             if damage:
                 raise ValueError(damage)
             if self._compression in DEFLATE:  # tifffile refuses strips that hold too many rows
-                size = self._segment_rows * self._row_bytes
-                data = zlib.decompressobj().decompress(data, size)
+                data = zlib.decompressobj().decompress(data, self._segment_rows * self._row_bytes)
             if self._compression == JPEG:
                 _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
                 # The codec asks for memory by what the segment claims, not by what the page says.
