@@ -46,10 +46,9 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
 
     report = config.report
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
-    places = list(filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))) or [beside]
+    places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
     was = str(report.get("scan_version")).partition(" bytes")[0]
-    same = (place for place in places if place.is_file() and str(place.stat().st_size) == was)
-    scan = config.scan or next(same, places[0])
+    scan = config.scan or max(places, key=lambda it: str(it.stat().st_size) == was, default=beside)
     limit = 255 * (config.threshold or 0.5)
     with ExitStack() as files:
         probabilities = seen = files.enter_context(open_scan(given))
