@@ -91,8 +91,7 @@ class CurveOptions:
 
     def depth_at(self, row: float) -> float | None:
         """Depth of a row; None where it is not known."""
-        known = (log.at(row) for log in self.logs if log.reach[0] <= row <= log.reach[1])
-        return next(known, None)
+        return next((it.at(row) for it in self.logs if it.reach[0] <= row <= it.reach[1]), None)
 
 
 OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions) if each.name != "scratch"}
@@ -129,12 +128,11 @@ class CurvesConfig(CurveOptions):
             self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
         try:
             super().__post_init__()
-            fits = self.threshold is None or 0 < self.threshold < 1
+            if self.threshold is not None and not 0 < self.threshold < 1:
+                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         except (TypeError, AttributeError) as error:  # the report was edited by hand
             place = self.probability.removesuffix(ENDING) + REPORT
             raise ValueError(f"{place}: its options are wrong: {error}; give them again") from None
-        if not fits:
-            raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:
