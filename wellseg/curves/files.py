@@ -116,9 +116,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
     def _finish(self) -> None:
         self._follower.finish()
-        self._tracks = self._follower.tracks
-        if self._of_all and not self._tracks:
-            self._tracks = self._of_all.find()
+        self._tracks = self._follower.tracks or (self._of_all.find() if self._of_all else None)
         if not self._tracks:
             self.notes.append("no printed tracks found: values are fractions of the scan's width")
         found = [self._found(curve) for curve in self._follower.curves]
@@ -165,17 +163,14 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         about += [f"confidence {confidence:.2f}", f"{100 * (~on_ink).mean():.0f} % bridged"]
         apart = np.isin(path[1:, 1] + rows[0], [row for row, _ in curve.wraps])
         parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
-        lines = []
-        for part in parts:
-            line = cv2.approxPolyDP(part, 0.8, False)[:, 0] + np.array([0.5, rows[0]])
-            lines.append(np.rint(line).astype(int).ravel().tolist())  # within a pixel
+        few = [cv2.approxPolyDP(part, 0.8, False) + np.array([0.5, rows[0]]) for part in parts]
         shown = {
             "style": curve.style,
             "rows": rows[[0, -1]].tolist(),
             "confidence": round(confidence, 2),
             "about": ", ".join(about),
             "uncertain": curve.uncertain,
-            "lines": lines,
+            "lines": [np.rint(line).astype(int).ravel().tolist() for line in few],  # within a pixel
         }
         return Found(curve, track, float(np.median(path[:, 0])), values, shown)
 
