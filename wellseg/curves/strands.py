@@ -146,8 +146,7 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     first = np.searchsorted(ends, low, "left")
     count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
     one = np.repeat(np.arange(len(low)), count)
-    other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
-    return one, other
+    return one, np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
 
 
 def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) -> Floats:

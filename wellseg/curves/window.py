@@ -54,8 +54,7 @@ class Window:
         oldest = stop - self.gap_rows - UP_ROWS
         kept = []
         for chain in self._chains:
-            if chain.curves:
-                self._draw(chain)
+            self._draw(chain)
             if chain.open or chain.last_row >= oldest:
                 kept.append(chain)
             else:
@@ -155,7 +154,7 @@ class Window:
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
-        if chain.rows > chain.written_rows:
+        if chain.curves and chain.rows > chain.written_rows:
             chunk = self._write(_records(chain, chain.written_rows))
             for curve in chain.curves:
                 curve.rows = max(curve.rows, chain.last_row + 1 - curve.first_row)
