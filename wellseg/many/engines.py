@@ -34,7 +34,7 @@ from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.atomic import MASK
-from wellseg.scan.files import REPORT, Task
+from wellseg.scan.files import REPORT, Task, read_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -70,7 +70,7 @@ class Worker:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
-                report = files.read_report(task.stem + REPORT)
+                report = read_report(task.stem + REPORT)
                 if other := other_scan(task, report):
                     said = f"{task.stem}{REPORT} and its results are of {other}"
                     raise ValueError(f"{said}: name another folder for the results (--out)")
@@ -141,8 +141,7 @@ class Worker:
         for number in (page + 1 for page in others):
             was, page = (replace(of, stem=f"{of.stem}.p{number}") for of in (task, here))
             page = replace(page, page=number - 1)
-            before = files.read_report(was.stem + REPORT)
-            own, said = self._as_before(was, before, nothing_said, say)
+            own, said = self._as_before(was, read_report(was.stem + REPORT), nothing_said, say)
             try:
                 mask_scan(self.net, page, own, of_page | said, lambda share: None, say)
                 masked.append(number)
@@ -186,8 +185,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
         put = partial(pool.schedule, _mask)
         same = os.getcwd(), settings
         for task, future in _hand_out(deque(tasks), lambda task: put((*same, task)), lambda: jobs):
-            error = future.exception()
-            if isinstance(error, ProcessExpired):
+            if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"
                 yield task, Outcome("failed", f"its process was ended by {how}: {LESS_MEMORY}")
@@ -270,9 +268,8 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
         put = partial(mask.remote, os.getcwd(), settings)
         places = lambda: max(1, int(ray.cluster_resources().get("CPU", 0) // threads))  # noqa: E731
         for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
-            loss = future.exception()
-            if isinstance(loss, ray.exceptions.RayTaskError):  # a fault of the options
-                raise ValueError(str(loss.cause)) from loss
+            if isinstance(loss := future.exception(), ray.exceptions.RayTaskError):
+                raise ValueError(str(loss.cause)) from loss  # a fault of the options
             if not isinstance(loss, ray.exceptions.RayError):
                 yield task, future.result()
                 continue
