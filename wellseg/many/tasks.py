@@ -102,8 +102,7 @@ def list_tasks(
             twin = False  # it was there first, and perhaps depths were said of it
         if twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
             task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
-        other = named.setdefault(key(task.stem), task)
-        if other is not task:
+        if (other := named.setdefault(key(task.stem), task)) is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{scan}: {same}: mask one of them to another folder (--out)")
     return [*named.values()], folder, not_read
@@ -146,10 +145,9 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
     """The path of another scan, still there, whose report is in the place of the task's: a.tif for
     a.png, or the a.tif of another folder; else ""."""
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
-    beside = os.path.splitext(own)[0] == files.absolute(task.stem)  # both were copied
-    if other in ("", own) or not files.exists(other):
-        return ""
-    if beside and report.get("scan") == os.path.basename(own):
+    beside = os.path.splitext(own)[0] == files.absolute(task.stem)
+    were_copied = beside and report.get("scan") == os.path.basename(own)  # both
+    if other in ("", own) or not files.exists(other) or were_copied:
         return ""
     with suppress(OSError):  # behind URLs
         return "" if os.path.samefile(own, other) else other
@@ -159,8 +157,7 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
 def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
-    why = report.get("curves_left_out")
-    notes = [f"{why}: no curves followed"] if why else []
+    notes = [f"{why}: no curves followed"] if (why := report.get("curves_left_out")) else []
     if report.get("mostly_black") and not report.get("invert"):
         notes.append("most of it is black (--invert?)")
     reason = "; ".join([*failed, *pages, *report.get("left_out_pages", []), *notes])
