@@ -39,8 +39,7 @@ class Screen(Progress):
     def share(self, task: Task, share: float) -> None:
         """So much of a scan is done, in [0, 1]."""
         number = f"{min(self._ended + 1, self._count):,}/{self._count:,}"
-        done = self._past + share * task.size_bytes
-        self.update(self._bar, completed=done, description=number)
+        self.update(self._bar, completed=self._past + share * task.size_bytes, description=number)
 
     def ended(self, task: Task, outcome: Outcome) -> None:
         self._past += task.size_bytes
