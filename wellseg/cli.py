@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
-from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -195,8 +194,7 @@ def _read(hint: Any, word: str) -> Any:
 def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
     """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
     if isinstance(options, dict):
-        each = (_words(value, f"{key}{name}.", parser) for name, value in options.items())
-        return list(chain.from_iterable(each))
+        return [one for name, it in options.items() for one in _words(it, f"{key}{name}.", parser)]
     if options in (None, []):
         return []
     name, values = key.rstrip("."), options if isinstance(options, list) else [options]
