@@ -113,8 +113,7 @@ class Curve:
     def style_of(self, points: Points, tenth_rows: float) -> Style:
         """How its stroke is drawn. tenth_rows: of a tenth of an inch."""
         ink = points.inked[~np.isnan(points.column)]
-        edges = np.flatnonzero(np.diff(np.pad(ink.astype(np.int8), 1)))
-        dashes = edges[1::2] - edges[::2]
+        dashes = np.diff(np.flatnonzero(np.diff(np.pad(ink, 1))))[::2]  # others are gaps
         usual = np.median(np.repeat(dashes, dashes)) if len(dashes) else np.inf  # of rows with ink
         if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
             return "solid"

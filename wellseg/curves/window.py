@@ -44,8 +44,7 @@ class Window:
         strands = [c for c in self._chains if is_strand(c)]
         strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._from)]
         strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
-        strands = sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number))
-        if strands:
+        if strands := sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number)):
             scene = link(self._chains, strands, *self._scale, ink, ink_row, tracks)
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
@@ -145,12 +144,10 @@ class Window:
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
         half = float(curve.look[1])
         path = [rows, column, column - half, column + half, 0 * rows, 0 * rows + 1]
-        records = [np.stack(path, 1, dtype="f4")]
-        for chain in scene.spurs[upper]:
-            spur = _records(chain, 0)
-            spur[:, 1] = np.nan
-            records.append(spur)
-        curve.chunks.extend(self._write(np.concatenate(records)))
+        spurs = [_records(chain, 0) for chain in scene.spurs[upper]]
+        records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
+        records[len(rows) :, 1] = np.nan
+        curve.chunks.extend(self._write(records))
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
