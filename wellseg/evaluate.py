@@ -59,8 +59,7 @@ def evaluate(config: EvaluateConfig) -> int:
     from wellseg.scores.tables import make_tables
     from wellseg.training.masks import check_size, read_mask
 
-    logs = list_logs(config.data, config.split)
-    if not logs:
+    if not (logs := list_logs(config.data, config.split)):
         raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
