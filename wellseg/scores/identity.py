@@ -154,9 +154,8 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
 
 
 def _snr(low: Floats, high: Floats, column: Floats) -> float:
-    known = ~np.isnan(column)
-    rows = np.arange(len(column))
-    column = np.interp(rows, rows[known], column[known])
+    known = np.flatnonzero(~np.isnan(column))
+    column = np.interp(np.arange(len(column)), known, column[known])
     noise = np.mean((column - np.clip(column, low, high)) ** 2)
     ratio = float(np.var((low + high) / 2)) / max(float(noise), 1e-9)
     return float(np.clip(10 * np.log10(max(ratio, 1e-9)), -MOST_DB, MOST_DB))
