@@ -140,8 +140,7 @@ def _make_room(stem: str, config: PredictConfig) -> None:
     asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
     files.refuse_foreign(*(stem + ending for ending in filter(asked.get, asked)))
     files.refuse_open(*(stem + ending for ending in RESULTS))
-    earlier = read_report(stem + REPORT)
-    if earlier and "rows" not in earlier:
+    if (earlier := read_report(stem + REPORT)) and "rows" not in earlier:
         raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
 
 
@@ -193,10 +192,9 @@ class FoldedPage:
         rows = math.ceil(height / folds)
         page = np.full((HEAD_PX + rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
         for fold in range(folds):
-            part = log[fold * rows : (fold + 1) * rows]
-            column = slice(fold * (width + GUTTER_PX), fold * (width + GUTTER_PX) + width)
-            page[HEAD_PX : HEAD_PX + len(part), column] = part
+            column = page[:, fold * (width + GUTTER_PX) :][:, :width]
+            part, head = log[fold * rows : (fold + 1) * rows], column[:HEAD_PX]
+            column[HEAD_PX : HEAD_PX + len(part)] = part
             text, at = f"row {fold * rows * self.reduction:,}", (2, HEAD_PX - 11)
-            box = page[:HEAD_PX, column]
-            cv2.putText(box, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
+            cv2.putText(head, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
         return page

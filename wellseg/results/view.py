@@ -129,9 +129,8 @@ class ViewWriter:
             stored = np.memmap(self._file, np.uint8, "r").reshape(*self._stored, -1)
             turned = upright(stored, self._orientation)
             picture = turned[..., :3] if turned.shape[2] == 4 else turned[..., 0]
-            for start in range(0, self.rows, TILE_ROWS):
-                rows = slice(start, start + TILE_ROWS)
-                self._write(*map(np.ascontiguousarray, (picture[rows], turned[rows][..., -1])))
+            for strip in self._levels[0].add(picture, turned[..., -1]):
+                self._write(*map(np.ascontiguousarray, strip))
         # One of median curve pixels among those that have some: neither a header nor a blotch.
         thumbs = [thumb for thumb in self._thumbs if thumb[0]] or self._thumbs
         thumb = sorted(thumbs, key=lambda thumb: thumb[0])[len(thumbs) // 2][1]
@@ -172,10 +171,9 @@ class ViewWriter:
         """Places of most doubt, downwards: first row, past the last, share of curve in doubt."""
         doubtful, possible = np.concatenate(self._doubt).T
         share = np.where(doubtful >= LEAST_DOUBTFUL, doubtful / np.maximum(1, possible), 0)
-        worst = np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()
         return [
             (i * PLACE_ROWS, min(self.rows, (i + 1) * PLACE_ROWS), round(float(share[i]), 3))
-            for i in worst
+            for i in np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()
             if share[i]
         ]
 
