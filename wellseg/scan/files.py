@@ -183,15 +183,14 @@ def read_report(place: str) -> dict[str, Any]:
 
 def write_whole(place: str, data: bytes) -> None:
     """A small file, at a path or URL, in one step."""
-    if is_url(place):
-        with TemporaryDirectory(prefix="wellseg-") as folder:
-            # Stores tell the type of a file, a page or a table, by its name.
-            path = Path(folder, PurePosixPath(place).name)
-            path.write_bytes(data)
-            fs, target = _filesystem(place)
-            fs.put_file(str(path), target)
-    else:
-        write_file(place, data)
+    if not is_url(place):
+        return write_file(place, data)
+    with TemporaryDirectory(prefix="wellseg-") as folder:
+        # Stores tell the type of a file, a page or a table, by its name.
+        path = Path(folder, PurePosixPath(place).name)
+        path.write_bytes(data)
+        fs, target = _filesystem(place)
+        fs.put_file(str(path), target)
 
 
 @contextmanager
