@@ -10,7 +10,6 @@ in --tracks none, an option is as if it had never been given."""
 
 import json
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from wellseg.cli import program
@@ -86,7 +85,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     for note in writer.notes:
         print(f"{given.name}: {note}")
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
-        depth = [asdict(log) for log in config.logs]
+        depth = [log._asdict() for log in config.logs]
         unit = config.unit if depth else ""
         renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
     if keeps:

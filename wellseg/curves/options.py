@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from wellseg.scan.files import REPORT, read_report
 
@@ -21,8 +21,7 @@ POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """One log of a scan: depth is linear between rows of known depth, and a little beyond them.
 
     points: (row, depth), two or more, both rising. reach: first and last row that have a depth."""

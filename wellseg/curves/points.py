@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
     column: Floats

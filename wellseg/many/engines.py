@@ -136,11 +136,10 @@ class Worker:
         of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
         defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
         nothing_said = replace(config, **defaults)
-        masked: list[int] = []
-        failed: list[str] = []
+        masked, failed = [], []
         for number in (page + 1 for page in others):
-            was, page = (replace(of, stem=f"{of.stem}.p{number}") for of in (task, here))
-            page = replace(page, page=number - 1)
+            was, page = (of._replace(stem=f"{of.stem}.p{number}") for of in (task, here))
+            page = page._replace(page=number - 1)
             own, said = self._as_before(was, read_report(was.stem + REPORT), nothing_said, say)
             try:
                 mask_scan(self.net, page, own, of_page | said, lambda share: None, say)

@@ -101,7 +101,7 @@ def list_tasks(
         if twin and read_report(task.stem + REPORT).get("scan") == os.path.basename(task.name):
             twin = False  # it was there first, and perhaps depths were said of it
         if twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
-            task = replace(task, stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
+            task = task._replace(stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         if (other := named.setdefault(key(task.stem), task)) is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{scan}: {same}: mask one of them to another folder (--out)")

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def mask_scan(
                 "scan": Path(task.scan).name,
                 "dpi": scan.dpi,
                 "weights": options["weights"],
-                "depth": [asdict(log) for log in logs],
+                "depth": [log._asdict() for log in logs],
                 "depth_unit": config.unit if logs else "",
             }
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
@@ -39,8 +38,7 @@ SCRATCH = "wellseg-scan-"
 FORGOTTEN_S = 86400.0  # older scratch folders were left by killed runs
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One scan of many, and where its results go."""
 
     name: str  # below the folder that was given, with its suffix: what the summary calls it
@@ -232,11 +230,11 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
     with TemporaryDirectory(prefix=SCRATCH, dir=parent) as name:
         results, here = Path(name, "results"), task
         if is_url(task.scan):
-            here = replace(here, scan=str(Path(name, PurePosixPath(task.name).name)))
+            here = here._replace(scan=str(Path(name, PurePosixPath(task.name).name)))
             fs, path = _filesystem(task.scan)
             fs.get_file(path, here.scan)
         if is_url(task.stem):
-            here = replace(here, stem=str(results / PurePosixPath(task.stem).name))
+            here = here._replace(stem=str(results / PurePosixPath(task.stem).name))
         yield here
         if here.stem == task.stem:
             return
