@@ -61,9 +61,8 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
         label = json if json.is_file() else None
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
-        other = first_of.setdefault(well, logs[-1])
         # Guessed wells are not held against a split that somebody wrote down.
-        if "well" in row and other.split != side:
+        if "well" in row and (other := first_of.setdefault(well, logs[-1])).split != side:
             said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
             raise ValueError(f"{table}: well {well} is in two splits, {said}")
     return [log for log in logs if split in ("all", log.split)]
@@ -100,10 +99,9 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
         raise ValueError(f"{folder}: no such folder; a data set has images/ and masks/")
     # A leading dot: macOS leaves "._NAME.tif" beside every file it copies to a share.
     paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    found = [it for it in paths if it.suffix.lower() in suffixes and not it.name.endswith(but)]
-    if not found:
-        raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
-    return found
+    if found := [p for p in paths if p.suffix.lower() in suffixes and not p.name.endswith(but)]:
+        return found
+    raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
 
 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
