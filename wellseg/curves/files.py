@@ -181,7 +181,6 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         if left_out := len(found) - len(kept):
             self.notes.append(f"{left_out:,} curves shorter than {least} rows are not in NAME.las")
         spans = [_rows(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
-        first, last = int(np.min(spans)), int(np.max(spans))
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
@@ -189,7 +188,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         for path, log in zip(paths, logs, strict=True):
             low = max(0, math.ceil(log.reach[0]))
             high = min(self._size[0] - 1, math.floor(log.reach[1]))
-            rows = np.arange(max(first, low), min(last, high) + 1)
+            rows = np.arange(max(int(np.min(spans)), low), min(int(np.max(spans)), high) + 1)
             if not (len(rows) and kept):
                 rows = np.arange(low, high + 1)
                 self.notes.append(f"{Path(path).name}: no curve in rows {low:,} to {high:,}")
