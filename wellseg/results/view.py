@@ -103,10 +103,8 @@ class ViewWriter:
         lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
         self._map.append(np.array(lines, np.uint8))
         places = np.arange(0, len(gray), PLACE_ROWS)
-        possible, sure = (
-            np.add.reduceat(np.count_nonzero(probability > 255 * share, axis=1), places)
-            for share in (DOUBT_FROM, DOUBT_TO)
-        )
+        above = [np.count_nonzero(probability > 255 * p, axis=1) for p in (DOUBT_FROM, DOUBT_TO)]
+        possible, sure = np.add.reduceat(above, places, axis=1)
         self._doubt.append(np.stack([possible - sure, possible], 1))
 
     def _write_tiles(self, level: int, picture: Gray, probability: Gray) -> None:
