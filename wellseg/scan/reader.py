@@ -159,8 +159,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                     self._band = self._decode_band(row)
                 at = row - self._band.first
                 until = at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)
-                samples = self._band.samples[at:until]
-                if not len(samples):
+                if not len(samples := self._band.samples[at:until]):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
                 shown[row - start : row - start + len(samples)] = self._show(samples)
                 row += len(samples)
