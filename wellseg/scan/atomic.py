@@ -66,8 +66,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        shown = {key: f"{it:.5g}" if isinstance(it, float) else it for key, it in row.items()}
-        writer.writerow(shown)
+        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
     write_file(path, text.getvalue().encode())
 
 

@@ -69,8 +69,7 @@ def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     found: dict[tuple[str, ...], tuple[tuple[str, str], list[Row]]] = {}
     kinds = sorted({log["kind"] for log in logs})
     for split, kind in product(("train", "val", "test", "all"), (*kinds, "all")):
-        of_split = [log for log in logs if split in (log["split"], "all")]
-        group = [log for log in of_split if kind in (log["kind"], "all")]
+        group = [it for it in logs if split in (it["split"], "all") and kind in (it["kind"], "all")]
         names = tuple(log["name"] for log in group)
         found.pop(names, None)
         if group:

@@ -84,8 +84,7 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, N
 
 def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return "; ".join(names[:NAMED]) + more
+    return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
 
 
 def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> None:
