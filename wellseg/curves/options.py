@@ -78,8 +78,7 @@ class CurveOptions:
 
     def for_report(self) -> dict[str, Any]:
         """The options given for this scan alone, by their keys in its report."""
-        given = {key: getattr(self, name) for name, key in OF_ONE_SCAN.items()}
-        return {key: value for key, value in given.items() if value}
+        return {key: it for name, key in OF_ONE_SCAN.items() if (it := getattr(self, name))}
 
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Options that this scan's report has and that are not given here, by their names."""
