@@ -11,8 +11,9 @@ import os
 import shutil
 import tempfile
 import zlib
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import cv2
@@ -39,7 +40,7 @@ blurred edges, too, so some doubt is everywhere; what tells is where it is large
 LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a visit
 
 
-class ViewWriter:
+class ViewWriter(AbstractContextManager["ViewWriter"]):
     """Writes the view of one scan; a context manager. ``put`` the scan from top to bottom.
 
     All or nothing: pictures go to a hidden folder, of a name that no other run has (`hidden_name`),
@@ -69,10 +70,7 @@ class ViewWriter:
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
         self.curves: list[dict[str, Any]] = []
         """Whole curves, as CurveWriter.shown has them; may be filled until the block ends."""
-
-    def __enter__(self) -> Self:
         self._hidden.mkdir(parents=True)
-        return self
 
     def put(self, picture: Gray, probability: Gray) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
@@ -102,14 +100,12 @@ class ViewWriter:
         parts = (np.asarray(gray), curve * np.uint8(255))
         lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
         self._map.append(np.array(lines, np.uint8))
-        places = np.arange(0, len(gray), PLACE_ROWS)
         above = [np.count_nonzero(probability > 255 * p, axis=1) for p in (DOUBT_FROM, DOUBT_TO)]
-        possible, sure = np.add.reduceat(above, places, axis=1)
+        possible, sure = np.add.reduceat(above, np.arange(0, len(gray), PLACE_ROWS), axis=1)
         self._doubt.append(np.stack([possible - sure, possible], 1))
 
     def _write_tiles(self, level: int, picture: Gray, probability: Gray) -> None:
-        unseen = probability < min(LEAST, 255 * self._threshold)
-        probability = np.where(unseen, np.uint8(0), probability)
+        probability = probability * (probability >= min(LEAST, 255 * self._threshold))
         for column, left in enumerate(range(0, probability.shape[1], TILE_COLUMNS)):
             part = slice(left, left + TILE_COLUMNS)
             name = f"{level}-{self._written[level]:04d}-{column}"
