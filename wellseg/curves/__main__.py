@@ -85,9 +85,8 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     for note in writer.notes:
         print(f"{given.name}: {note}")
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
-        depth = [log._asdict() for log in config.logs]
-        unit = config.unit if depth else ""
-        renew_view(page, followed=writer.shown, depth=depth, depth_unit=unit)
+        logs = [log._asdict() for log in config.logs]
+        renew_view(page, followed=writer.shown, depth=logs, depth_unit=config.unit if logs else "")
     if keeps:
         write_file(f"{stem}{REPORT}", json.dumps(told | writer.quality(), indent=1).encode())
     count = len(writer.shown)
