@@ -72,14 +72,12 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
         for flag in ("threshold", "tracks", "rows"):
             if given := getattr(options, flag, None):
-                said = " ".join(given) if isinstance(given, list) else given
-                self._said += f", --{flag} {said}"
+                self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
         self._said += "."
-        self._first, stop = options.row_range or (0, rows)
-        self._row, self._stop = 0, stop
+        self._row, (self._first, self._stop) = 0, options.row_range or (0, rows)
         has = f"the scan has rows 0 to {rows - 1:,}"
-        if stop > rows:
-            raise ScanError(f"{scan}: --rows {self._first:,}-{stop - 1:,}: {has}")
+        if self._stop > rows:
+            raise ScanError(f"{scan}: --rows {self._first:,}-{self._stop - 1:,}: {has}")
         if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
         if beyond := [right for _, right in options.track_sides if right > columns]:
