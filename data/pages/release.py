@@ -4,7 +4,8 @@
 
 1. The pages of data/pages are cut from SCANS.
 2. A network is trained from nothing on their training split and on drawn logs beside it; then its
-   weights for scans in black and gray once more, on 1-bit pages and 1-bit drawn logs alone.
+   weights for scans in black and gray once more, on 1-bit pages and 1-bit drawn logs alone, and
+   those for colours, on what has colours.
 3. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
    is the best one there, of each of the two sets of weights on what it sees.
 4. The test split is scored, and a labelled data set of other logs with --regions; the scores go
@@ -39,10 +40,14 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
-INK = (
-    "--data.drawn_share 0.5 --data.medium bilevel --data.preset train --data.crop_rows 700 "
-    "--optim.lr 1e-3 --steps 3000 --val_every 1000 --keep last --seed 20"
+APART = (  # the trainings of one kind of page alone
+    "--data.drawn_share 0.5 --data.preset train --data.crop_rows 700 "
+    "--optim.lr 1e-3 --val_every 2000 --keep last --seed 20 --resume"
 ).split()
+KINDS = {
+    "1-bit": ["--data.medium", "bilevel", "--steps", 8000],
+    "colour": ["--data.medium", "colour", "--steps", 6000],
+}
 LIMITS = (  # of the weights that were looked at last
     "Ultrasonic and bond images are marked in part; bundles of caliper or sensor traces are found, "
     "one of them from the next where ink parts them.",
@@ -141,19 +146,21 @@ def main() -> None:
     options = parser.parse_args()
     out: Path = options.out
     data, weights = out / "pages", out / "calibrated.safetensors"
-    first, both = out / "training" / "model.safetensors", out / "both.safetensors"
+    trained, both = out / "training" / "model.safetensors", out / "both.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
     if not (data / "split.csv").exists():
         pages.build(options.scans, data)
-    folders = ["--data.root", data, "--out", first.parent]
+    folders = ["--data.root", data, "--out", trained.parent]
     run("train", "--config", CONFIG, *folders, "--data.drawn_share", 0.6, "--resume", *short)
-    pages_of_kind(data, "1-bit", out / "ink")
-    ink = out / "training_ink" / "model.safetensors"
-    folders = ["--data.root", out / "ink", "--out", ink.parent]
-    run("train", "--weights", first, *INK, *folders, "--resume", *short)
-    header = read_header(ink)
-    header["training"]["start"] = read_header(first)["training"]
-    save_weights(both, load_model(str(ink)), header)
+    header = read_header(trained)
+    for kind, own in KINDS.items():
+        pages_of_kind(data, kind, out / kind)
+        start, trained = trained, out / f"training_{kind}" / "model.safetensors"
+        folders = ["--data.root", out / kind, "--out", trained.parent]
+        run("train", "--weights", start, *APART, *own, *folders, *short)
+        before, header = header, read_header(trained)
+        header["training"]["start"] = before["training"]
+    save_weights(both, load_model(str(trained)), header)
     print("thresholds:", calibrate(both, data, weights))
     tables = {"pages": out / "scores" / "scores.csv"}
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")
