@@ -159,7 +159,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                     self._band = self._decode_band(row)
                 at = row - self._band.first
                 until = at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)
-                if not len(samples := self._band.samples[at:until]):
+                samples = self._band.samples[at:until]
+                if not len(samples):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
                 shown[row - start : row - start + len(samples)] = self._show(samples)
                 row += len(samples)

@@ -281,7 +281,8 @@ _libtiff.addFilter(_hear)
 
 def _zeros(rows: int, columns: int) -> NDArray[Any]:
     """One byte a pixel, as libtiff has them. A large array is mapped from a temporary file."""
-    if (size := rows * columns) <= SPILL_PIXELS:
+    size = rows * columns
+    if size <= SPILL_PIXELS:
         return np.zeros((rows, columns), np.bool_)
     try:
         with tempfile.TemporaryFile(prefix="wellseg-") as file:

@@ -36,7 +36,8 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
 def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> Iterator[Table]:
     """Tables of logs with curves and of logs without, with means of groups; of whole curves."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
-        if not (chosen := [log for log in logs if (F1 in log) == has_curves]):
+        chosen = [log for log in logs if (F1 in log) == has_curves]
+        if not chosen:
             continue
         names = HEADINGS if has_curves else {FALSE: HEADINGS[FALSE]}
         table = _table(title, ["log", "split", "kind"], list(names.values()))
@@ -128,7 +129,8 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     by_seed = defaultdict(list)
     for seed, log in first.keys() & second.keys():
         by_seed[seed].append(first[seed, log] - second[seed, log])
-    if len(deltas := [fmean(each) for each in by_seed.values()]) < 2:
+    deltas = [fmean(each) for each in by_seed.values()]
+    if len(deltas) < 2:
         return f"{deltas[0]:+.3f}, of one seed" if deltas else "nothing to compare"
     found = stats.ttest_1samp(deltas, 0)
     low, high = found.confidence_interval()
