@@ -16,7 +16,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.scores.tables import choose_rates, report, verdict
 from wellseg.training.options import OptimConfig
 
-TINY = compare.Size((8, 16), 3, 1, "tiny", 16)
+TINY = compare.Size((8, 16), 3, 1, "tiny", 24)
 
 
 @pytest.fixture
