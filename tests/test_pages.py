@@ -145,7 +145,7 @@ def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release,
     (tmp_path / "split.csv").write_text("name,split,well\na,val,1\nb,val,2\n")
     weights, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
     save_weights(weights, net, {"model": {"patch": 2, "widths": [8, 16], "colour": True}})
-    assert release.calibrate(weights, tmp_path, out) == {"ink": 0.2, "colour": 0.7}
+    assert release.calibrate(weights, tmp_path, out) == {"ink": 0.1, "colour": 0.7}
     after = load_model(out)
     assert after.head.bias[0].sigmoid() > 0.5 and after.of_colour.head.bias[0].sigmoid() < 0.5
 
