@@ -305,6 +305,16 @@ def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
     is_each(found, [np.full(900, 41.0), np.full(900, 91.0)])
 
 
+def test_a_grid_under_a_coloured_curve_is_no_dotted_curve():
+    """Where they cross it stains the curve black. Bridges between stains cut the curve's peaks."""
+    green = sine(300, 25, 100)
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    colours[draw(green) > 0] = 20, 150, 20
+    mask = draw(green)
+    colours[(mask > 0) & (np.arange(len(ROWS)) % 20 < 3)[:, None]] = 0, 0, 0
+    is_each(follow(mask, colours), [green])
+
+
 def test_dashes_under_another_curve_have_no_values_between():
     colours = np.full((900, 200, 3), 255, np.uint8)
     colours[:, 90:93] = 230, 10, 10

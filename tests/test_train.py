@@ -173,6 +173,17 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch(tmp_path, monkeypat
     assert "a process that reads logs was ended" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kept", [0, 2000, None])
+def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, kept):
+    out = tmp_path / "run"
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]
+    run(*small, "--val_every", 1, "--steps", 1, "--out", out)
+    last = out / "checkpoints" / "last.ckpt"
+    last.write_bytes(b"no checkpoint" if kept is None else last.read_bytes()[:kept])
+    run(*small, "--val_every", 1, "--steps", 2, "--out", out, "--resume", status=2)
+    assert f"error: {last} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["a damaged validation log", "SIGKILL"])
 def test_however_it_ends_so_do_its_workers(data_set, tmp_path, how):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
@@ -59,7 +60,11 @@ def train(
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
         told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
-        begun = torch.load(resumed, weights_only=True, map_location="cpu")
+        try:
+            begun = torch.load(resumed, weights_only=True, map_location="cpu")
+        except (EOFError, RuntimeError, UnpicklingError):
+            said = "is damaged: put another checkpoint in its place, or take another --out"
+            raise ValueError(f"{resumed} {said}") from None
         warnings += compare_resumed(plain, told, begun["hyper_parameters"]["model"])
         plain["weights"] = told["weights"]
         config = replace(config, weights=told["weights"])
