@@ -19,12 +19,12 @@ from wellseg.evaluate import main
 from wellseg.scan import pictures
 from wellseg.scan.pictures import draw_errors
 from wellseg.scan.writer import write_picture
-from wellseg.scores import FALSE, HEADINGS, Row
+from wellseg.scores import ERRORS, FALSE, HEADINGS, Row
 from wellseg.scores.masks import score_log
 from wellseg.scores.tables import make_tables, summarise
 
 ROWS, COLUMNS = 120, 90
-SHARES = HEADINGS.keys() - {FALSE}
+SHARES = HEADINGS.keys() - {FALSE, ERRORS}
 Gray = NDArray[np.uint8]
 
 
@@ -90,6 +90,7 @@ def test_scores_of_masks(
     assert scores["b"]["well"] == "B"
     assert scores["b"]["whole_curves"] == "1" and scores["b"]["curves"] == "1"
     assert float(scores["b"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)
+    assert (scores["a"][ERRORS], scores["b"][ERRORS], scores["c"][ERRORS]) == ("0", "1", "")
     # What a log without curves has no use for is empty.
     assert {scores["c"][name] for name in SHARES} == {""}
     assert float(scores["c"]["false_centreline_px_per_row"]) == pytest.approx(1, abs=0.05)

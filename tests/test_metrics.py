@@ -274,3 +274,13 @@ def test_agreement_with_an_independent_scorer() -> None:
             if text:
                 assert getattr(scores, column) == pytest.approx(float(text), abs=1e-4), log.name
         assert scores.has_curves == bool(expected[log.name]["f1_at_3px"])
+
+
+def test_long_false_and_missed_stretches_are_clear_errors() -> None:
+    truth = truth_of(line(5) | line(20))
+    assert score_log(line(5) | line(20), truth).clear_errors == 0
+    # One missed, one false; what is short is none.
+    assert score_log(line(5) | line(35), truth).clear_errors == 2
+    specks = line(12, slice(0, 30)) | line(20) | line(5, slice(0, 70))
+    assert score_log(specks, truth).clear_errors == 0
+    assert score_log(line(35), truth_of(EMPTY)).clear_errors == 1

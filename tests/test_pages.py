@@ -23,10 +23,10 @@ SPEC = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
 pages = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(pages)
 SCORES = """\
-name,split,kind,f1_at_3px,precision,recall,dice,iou,cldice,whole_curves,half_curves,false_centreline_px_per_row
-a,test,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,0.5,1,0.1
-b,val,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,0,0.5,0.3
-c,test,colour,,,,,,,,,0.25
+name,split,kind,f1_at_3px,precision,recall,dice,iou,cldice,whole_curves,half_curves,false_centreline_px_per_row,clear_errors
+a,test,bilevel,0.9,0.8,1.0,0.7,0.5,0.6,0.5,1,0.1,3
+b,val,bilevel,0.7,0.6,0.8,0.5,0.3,0.4,0,0.5,0.3,4
+c,test,colour,,,,,,,,,0.25,
 """
 FILES = sorted(FOLDER.glob("*_*.json"))
 
@@ -158,6 +158,7 @@ def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path)
         and scores["pages, 1-bit"]["logs"] == 2
     )
     assert scores["pages, 1-bit"]["whole_curves"] == 0.25
+    assert scores["pages, 1-bit"]["clear_errors"] == 3.5
     assert scores["pages, 1-bit"]["false_centreline_px_per_row"] == pytest.approx(0.2)
     assert scores["pages, colour without curves"] == {
         "logs": 1,

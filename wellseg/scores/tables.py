@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wellseg.scores import F1, FALSE, HEADINGS, Row
+from wellseg.scores import ERRORS, F1, FALSE, HEADINGS, Row
 from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
 GOOD_F1 = 0.95  # from which a page counts as good
@@ -23,7 +23,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     score, and the share of logs whose F1 is good."""
     tenth = math.ceil(len(logs) / 10)
     names = [name for name in HEADINGS if name in logs[0]]
-    values = {name: sorted((log[name] for log in logs), reverse=name == FALSE) for name in names}
+    values = {name: sorted((log[name] for log in logs), reverse=name in (FALSE, ERRORS)) for name in names}
     found = {
         "mean": {name: fmean(of) for name, of in values.items()},
         "worst tenth": {name: fmean(of[:tenth]) for name, of in values.items()},
