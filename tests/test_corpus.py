@@ -16,7 +16,7 @@ import pytest
 from wellseg import synth
 from wellseg.corpus import KINDS, PRESETS, Log, draw_log, kind_of, page
 from wellseg.corpus.curves import draw_beds, draw_values, kick
-from wellseg.corpus.damage import blot, untraceable
+from wellseg.corpus.damage import blot, seam, untraceable
 from wellseg.corpus.grid import GRIDDED, Track
 from wellseg.corpus.notes import Zone, note
 from wellseg.corpus.panels import PANELS, draw_form, header
@@ -195,6 +195,23 @@ def test_a_flooded_copy_has_solid_black_and_all_its_ink() -> None:
         black = np.where(flooded > 120, 255, 0).astype(np.uint8)
         solid += bool((cv2.blur(black, (41, 41)) > 245).any())
     assert 3 <= solid <= 30
+
+
+def test_at_a_seam_one_side_blackens_and_the_other_fades() -> None:
+    page: Array = np.zeros((600, 400), np.float32)
+    page[:, 100:110] = 200
+    specks, faded = [], []
+    for seed in range(20):
+        ink = page.copy()
+        seam(Draws(seed), ink, 120, 300)
+        near = [ink[at : at + 40] > 120 for at in (255, 305)]
+        paper = sorted(float(side[:, 200:].mean()) for side in near)
+        assert paper[0] < 0.01, "one side stays clean"
+        specks.append(paper[1])
+        faded.append(min(float(side[:, 100:110].mean()) for side in near))
+        far = np.r_[:40, 560:600]
+        assert ((ink[far] > 120) == (page[far] > 120)).mean() > 0.99
+    assert max(specks) > 0.2 and min(faded) < 0.9
 
 
 @pytest.mark.parametrize("trace", RECIPE["notes"]["traces"])

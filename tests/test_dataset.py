@@ -108,8 +108,9 @@ def test_a_one_bit_log_stays_one_bit_and_a_gray_one_gray():
 
 
 @pytest.mark.parametrize("paper", [255, 240])
-def test_image_and_mask_move_together(paper):
+def test_image_and_mask_move_together(paper, monkeypatch):
     """A curve alone on paper, in a corner, stays under its mask, whatever the geometry."""
+    monkeypatch.setattr("wellseg.training.augment.seam", lambda *_: None)
     gray = np.full((200, 120), paper, np.uint8)
     gray[30:130, 20:27] = gray[123:130, 20:70] = 0
     mask = np.uint8(255) * (gray == 0)
@@ -120,6 +121,17 @@ def test_image_and_mask_move_together(paper):
         assert (ink & curve).sum() > 0.85 * (ink | curve).sum(), seed
         places.add(tuple(np.argwhere(ink).mean(0) // 20))
     assert len(places) >= 4, "it is not moved"
+
+
+def test_some_scans_of_paper_get_a_seam_of_a_film_and_keep_their_mask(monkeypatch):
+    gray = np.full((300, 200), 255, np.uint8)
+    gray[:, 100:106] = 0
+    with_seams = [augment(gray, 255 - gray, seed) for seed in range(40)]
+    monkeypatch.setattr("wellseg.training.augment.seam", lambda *_: None)
+    without = [augment(gray, 255 - gray, seed) for seed in range(40)]
+    pairs = zip(with_seams, without, strict=True)
+    differ = [(one != other).mean() for (one, mask), (other, same) in pairs if (mask == same).all()]
+    assert len(differ) == 40 and 2 < sum(share > 0 for share in differ) < 12 and max(differ) > 0.02
 
 
 def test_a_piece_may_slant_as_some_scans_do_and_a_whole_log_less():

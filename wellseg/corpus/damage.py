@@ -48,8 +48,9 @@ def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
     return np.clip(field, 0, 1)
 
 
-def bend(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
-    """Skew, slow wander and splices: ink and truth resampled by one map, curves moved in place."""
+def bend(sheet: Sheet, truth: Array) -> tuple[Array, Array, list[int]]:
+    """Skew, slow wander and splices: ink and truth resampled by one map, curves moved in place.
+    Returns ink, truth and the rows of the splices."""
     draws = sheet.draws
     how = draws.table("bend")
     rows, columns = truth.shape
@@ -79,7 +80,31 @@ def bend(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
                 y = run[:, 1] - shift_y[row, 0] - slope * (x - columns / 2)
             there = (y >= first - 0.5) & (y < end - 0.5)
             curve.runs += parts(np.column_stack([x, y]), there)
-    return moved[0], moved[1]
+    return moved[0], moved[1], cuts[2:]
+
+
+def seam(draws: Draws, ink: Array, level: float, at: int) -> None:
+    """Where two pictures of a film meet, as measured on microfilm of the seventies: on one side the
+    copy fades to white, on the other it blackens to speckles; perhaps a hair line between.
+
+    ink: float32 (rows, columns), changed in place. level: ink from which all is black.
+    """
+    how = draws.table("seam")
+    reach = int(5 * max(how.dark_px, how.pale_px))
+    band = ink[max(0, at - reach) : at + reach]
+    y = np.arange(len(band), dtype=np.float32)[:, None] - min(at, reach)
+    # A film is cut across, a page lies on it a little askew.
+    y = how.way * (y + np.linspace(0, how.askew_px, band.shape[1], dtype=np.float32))
+    dark = np.exp(-np.abs(y) / np.float32(how.dark_px)) * (y >= 0)
+    pale = np.exp(-np.abs(y) / np.float32(how.pale_px)) * (y < 0)
+    band *= 1 - np.float32(how.faded) * pale
+    uneven = 1 + np.float32(0.3) * cloud(draws, 1, band.shape[1], how.cloud_px)
+    dark *= np.clip(np.float32(how.dark) * uneven, 0, None)
+    noise = grain(draws, band.shape, how.grain_px)
+    band += level * (dark + np.float32(how.rough) * noise * np.sqrt(dark))
+    if how.line:
+        worn = cloud(draws, 1, band.shape[1], how.cloud_px) > -how.whole
+        band[(np.abs(y) < how.line_px / 2) & worn] = 255
 
 
 def blot(draws: Draws, ink: Array, level: float) -> Array:
@@ -102,7 +127,7 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     """
     if sheet.tidy:
         return 255 - sheet.ink, truth
-    draws, (ink, truth) = sheet.draws, bend(sheet, truth)
+    draws, (ink, truth, splices) = sheet.draws, bend(sheet, truth)
     light = draws.table("light")
     gain = 1 + np.float32(light.ink - 1) * place(draws, truth.shape, light.where)
     ink = cv2.multiply(ink, gain if sheet.scanned else cv2.merge([gain] * 3), dtype=cv2.CV_8U)
@@ -113,6 +138,9 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     how = draws.table("scan")
     if how.blotted:
         ink = blot(draws, ink, sheet.threshold)
+    ink = ink.astype(np.float32)
+    for at in splices if how.seams else ():
+        seam(draws, ink, sheet.threshold, at)
     # Noise lies on the ink's edge, not on clean paper: scanners clip the white.
     noise = grain(draws, ink.shape, how.grain_px)
     noisy = ink + np.float32(sheet.grain) * noise

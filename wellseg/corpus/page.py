@@ -77,9 +77,8 @@ def _seen(curves: list[Table], mask: Array) -> dict[str, object]:
             seen[seen] = near[path[seen, 1], path[seen, 0]]
             paths += parts(path, seen)
         pieces += [about | {"path": path} for path in paths]
-        starts = np.cumsum([len(path) for path in paths])[
-            :-1
-        ]  # no stroke leads from piece to piece
+        # No stroke leads from piece to piece.
+        starts = np.cumsum([len(path) for path in paths])[:-1]
         whole += [about | {"path": np.concatenate(paths), "starts": starts}] if paths else []
     return {"whole": whole, "curves": pieces}
 

@@ -11,6 +11,8 @@ import albumentations as A
 import cv2
 import numpy as np
 
+from wellseg.corpus.damage import seam
+from wellseg.corpus.recipe import Draws
 from wellseg.scan.pictures import Gray
 
 JPEG_ROWS = 65_500  # OpenCV's encoder takes no more
@@ -33,7 +35,10 @@ def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     varied = pipeline(image=image, mask=mask)
     image, mask = (np.ascontiguousarray(varied[name]) for name in ("image", "mask"))
     if bilevel:  # interpolation leaves grays that no such scan has
-        image = np.where(image > draws.integers(90, 166), np.uint8(255), np.uint8(0))
+        ink = 255 - image.astype(np.float32)
+        if draws.random() < 0.15:  # dirt beside curves that are real
+            seam(Draws(seed), ink, 128, int(draws.integers(len(ink))))
+        image = np.where(ink < draws.integers(90, 166), np.uint8(255), np.uint8(0))
     return image, mask
 
 
