@@ -192,6 +192,8 @@ def test_a_known_centreline_counts_both_of_two_merged_strokes() -> None:
     assert score_log(prediction, truth, label=Label(left | right)).recall == 0.5
     unscored = truth.copy()
     unscored[20:, 26:] = 128
+    thinned = score_log(prediction, truth).recall
+    assert score_log(prediction, truth, label=Label(None, [left, right])).recall == thinned
     scores = score_log(prediction, unscored, label=Label(left | right))
     assert scores.recall == pytest.approx(100 / 120)
 
@@ -211,6 +213,9 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
     file.write_text(json.dumps({"curves": strokes, "whole": [{"path": [[20, 0], [20, 99]]}]}))
     (whole,) = read_label(file, (100, 60)).curves
     np.testing.assert_array_equal(whole, line(20))
+    file.write_text(json.dumps({"whole": [{"path": [[20, 0], [20, 99]]}]}))
+    label = read_label(file, (100, 60))
+    assert label.centreline is None and len(label.curves) == 1
     file.write_text('{"curves": []}')
     assert not read_label(file, (100, 60)).centreline.any()
     for text in (

@@ -15,8 +15,8 @@ import torch
 from wellseg.net.resunet import ResUNet
 from wellseg.scan.writer import write_picture
 from wellseg.training.data_folder import list_logs
-from wellseg.training.masks import read_mask
-from wellseg.weights import load_model, save_weights
+from wellseg.training.masks import read_label, read_mask
+from wellseg.weights import load_model, read_header, save_weights
 
 FOLDER = Path(__file__).parents[1] / "data" / "pages"
 SPEC = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
@@ -114,6 +114,34 @@ def test_the_data_set_that_they_make(tmp_path, monkeypatch, capsys):
         pages.build(scans, out)
 
 
+def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch):
+    """A straight curve that is set back once, and a spike whose row is a span."""
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    write_picture(scans / "a.tif", np.full((60, 100), 255, np.uint8), dpi=100, bilevel=True)
+    _, digest = pages.read_page(scans / "a.tif", (10, 50))
+    page = {"scan": "a.tif", "rows": [10, 50], "columns": 100, "kind": "1-bit", "dpi": 100,
+            "sha256": digest, "well": "a", "split": "train", "note": "",
+            "ignored": [[60, 5, 70, 9]], "runs": [[20, 23]] * 40}  # fmt: skip
+    (tmp_path / "a_10.json").write_text(json.dumps(page))
+    straight = [[20 + 60 * (y >= 30), y] for y in range(40) if y not in (5, 6)]
+    spike = [[40, 1], [40, 2], [55, 2], [47.4, 2], [41, 3]]
+    curves = [
+        {"name": "GR", "style": "solid", "width": 3, "path": path} for path in (straight, spike)
+    ]
+    (scans / "a_10.whole.json").write_text(json.dumps(curves))
+    monkeypatch.setattr(pages, "HERE", tmp_path)
+    pages.name(scans)
+    pages.build(scans, out)
+    (log,) = list_logs(out)
+    label = read_label(log.label, (60, 100))
+    assert label.about["region"] == [10, 50, 0, 100] and label.about["ignore"] == [[15, 19, 60, 70]]
+    first, second = label.curves
+    assert sorted(set(np.flatnonzero(first.any(axis=1)))) == [10 + y for _, y in straight]
+    assert first[:, 20].sum() == 28 and first[:, 80].sum() == 10 and first.sum() == 38
+    assert second[12, 40:56].all() and not second[14:].any()
+
+
 @pytest.fixture
 def release(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
@@ -148,6 +176,25 @@ def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release,
     assert release.calibrate(weights, tmp_path, out) == {"ink": 0.1, "colour": 0.7}
     after = load_model(out)
     assert after.head.bias[0].sigmoid() > 0.5 and after.of_colour.head.bias[0].sigmoid() < 0.5
+
+
+def test_a_release_takes_means_of_trainings_of_one_kind(release, tmp_path):
+    files = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for value, file in enumerate(files):
+        net = ResUNet(2, (8, 16), colour=True)
+        for weight in net.parameters():
+            torch.nn.init.constant_(weight, value)
+        header = {
+            "model": {"patch": 2, "widths": [8, 16], "colour": True},
+            "training": {"seed": value},
+        }
+        save_weights(file, net, header)
+    a, b, c = files
+    release.average_weights({"1-bit": [b, c], "colour": [a, b]}, tmp_path / "mean.safetensors")
+    mean = load_model(tmp_path / "mean.safetensors")
+    assert (mean.head.weight == 1.5).all() and (mean.of_colour.head.weight == 0.5).all()
+    told = read_header(tmp_path / "mean.safetensors")["training"]
+    assert told["seed"] == 0 and told["1-bit"] == {"seed": 2, "mean_of": 2}
 
 
 def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path):

@@ -2,6 +2,7 @@
 
     python data/pages/pages.py build SCANS OUT    # OUT/images, OUT/masks, OUT/split.csv
     python data/pages/pages.py trace CORRECTED SCANS    # corrected pages -> data/pages/*.json
+    python data/pages/pages.py name NAMED         # NAME.whole.json: their curves by name -> the same
 
 The scans are public filings without a licence and are not here; the labels alone are, CC BY 4.0.
 A page is named SCAN_FIRSTROW. Its file holds the scan's name, rows [first, end), the SHA-256 of the
@@ -31,6 +32,8 @@ CONTEXT_ROWS = {"train": 150, "val": 650, "test": 650}
 """Rows above and below a page that its image has, not scored: a network sees what is around. In
 training they only cost time."""
 SPLITS = ("train", "train", "train", "val", "test")
+SET_BACK_PX = 40
+"""A curve that goes on further aside in the next row was set back by its track's width."""
 API = re.compile(r"(\d\d)-?(\d{3})-?(\d{5})")
 """State, county and well, as both kinds of names begin: 33-025-02364-0002, 30025098730000_2."""
 SAME_WELL = {"BWN18": "4237103086", "BWN49": "4237103086", "BXG70": "BXG57"}
@@ -63,9 +66,8 @@ def read_page(path: Path, rows: tuple[int, int]) -> tuple[NDArray[np.uint8], str
 
 def mask_of(page: dict[str, Any]) -> NDArray[np.uint8]:
     """uint8 (rows, columns): 255 curve, 0 not, 128 not to be scored."""
-    mask: NDArray[np.uint8] = np.zeros(
-        (page["rows"][1] - page["rows"][0], page["columns"]), np.uint8
-    )
+    mask: NDArray[np.uint8]
+    mask = np.zeros((page["rows"][1] - page["rows"][0], page["columns"]), np.uint8)
     for row, runs in zip(mask, page["runs"], strict=True):
         for first, end in zip(runs[::2], runs[1::2], strict=True):
             row[first:end] = 255
@@ -99,6 +101,18 @@ def build(scans: Path, out: Path) -> None:
         write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, bilevel=True)
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
+        if "whole" in page:
+            moved = [
+                curve | {"path": [[x, y + first - above] for x, y in curve["path"]]}
+                for curve in page["whole"]
+            ]
+            region = [first - above, end - above, 0, page["columns"]]
+            (out / "labels").mkdir(exist_ok=True)
+            boxes = page["ignored"]
+            ignore = [[b + first - above, d + first - above, a, c] for a, b, c, d in boxes]
+            about = {"region": region, "ignore": ignore, "kind": page["kind"], "whole": moved}
+            label = json.dumps(about)
+            (out / "labels" / f"{path.stem}.json").write_text(label)
     if len(lines) == 1:
         sys.exit(f"{scans}: none of the scans of {HERE} is in this folder")
     with open(out / "split.csv", "w", newline="") as file:
@@ -136,11 +150,39 @@ def trace(folder: Path, scans: Path) -> None:
         print(f"{name}: {page['split']}")
 
 
+def name(folder: Path) -> None:
+    """Add each curve of NAME.whole.json, [{"name", "style", "width", "path": [[x, y], ...]}, ...] in
+    pixels of the page, to the page; a stroke ends where the curve leaves rows or columns out."""
+    for path in sorted(folder.glob("*.whole.json")):
+        place = HERE / f"{path.name.removesuffix('.whole.json')}.json"
+        page, whole = json.loads(place.read_text()), []
+        for curve in json.loads(path.read_text()):
+            points = np.rint(curve["path"]).astype(int)
+            y, row = np.unique(points[:, 1], return_inverse=True)
+            low, high = np.full((2, len(y)), np.iinfo(int).max)
+            high = -high
+            np.minimum.at(low, row, points[:, 0])
+            np.maximum.at(high, row, points[:, 0])
+            apart = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]) > SET_BACK_PX
+            breaks = np.append(False, (np.diff(y) > 1) | apart)
+            kept, starts = [], []
+            for at, left, right, new in zip(y, low, high, breaks, strict=True):
+                if new:
+                    starts.append(len(kept))
+                before = kept[-1][0] if kept else 0
+                ends = sorted({int(left), int(right)}, key=lambda x: abs(x - before))
+                kept += [[x, int(at)] for x in ends]
+            whole.append(curve | {"path": kept, "starts": starts})
+        place.write_text(json.dumps(page | {"whole": whole}, separators=(",", ":")) + "\n")
+
+
 if __name__ == "__main__":
     verb, *paths = sys.argv[1:] or [""]
     if verb == "build" and len(paths) == 2:
         build(Path(paths[0]), Path(paths[1]))
     elif verb == "trace" and len(paths) == 2:
         trace(Path(paths[0]), Path(paths[1]))
+    elif verb == "name" and len(paths) == 1:
+        name(Path(paths[0]))
     else:
         sys.exit(__doc__)

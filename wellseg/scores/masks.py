@@ -43,9 +43,7 @@ class Scores(NamedTuple):
     whole_curves: float  # of the curves, those with a recall of 0.95 and more
     half_curves: float  # of the curves, those with a recall of 0.5 and more
     false_centreline_px_per_row: float  # predicted off any true stroke, pixels by scored rows
-    clear_errors: int
-    """Stretches of CLEAR_PX and more, false or missed: what a person sees at a glance. F1 hides
-    them: a page of 4,000 rows has some 40,000 px of curves."""
+    clear_errors: int  # stretches of CLEAR_PX and more, false or missed: F1 hides how many
 
     @property
     def by_name(self) -> dict[str, float]:
@@ -55,10 +53,10 @@ class Scores(NamedTuple):
 
 
 class Label(NamedTuple):
-    """Centrelines of a truth, one pixel wide, bool (rows, columns): of all strokes, and of each
-    whole curve; none where a label names only strokes. about: what the file says."""
+    """Centrelines of a truth, one pixel wide, bool (rows, columns): of all strokes, if they are
+    known, and of each whole curve; none where a label names only strokes. about: what it says."""
 
-    centreline: Mask
+    centreline: Mask | None
     curves: Sequence[Mask] = ()
     about: Any = None
 
@@ -83,7 +81,7 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     box = np.s_[top : top + height, left : left + width]
     predicted, scored, true = prediction[box], truth[box] != 128, truth[box] == 255
     skeleton, true_skeleton = skeletonize(predicted) & scored, skeletonize(true)
-    centre = label.centreline[box] & scored if label else true_skeleton
+    centre = true_skeleton if (known := label and label.centreline) is None else known[box] & scored
     near_true, near = widen(true), widen(predicted)
     false, missed = skeleton & ~near_true, centre & ~near
     count = np.count_nonzero

@@ -23,7 +23,8 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     score, and the share of logs whose F1 is good."""
     tenth = math.ceil(len(logs) / 10)
     names = [name for name in HEADINGS if name in logs[0]]
-    values = {name: sorted((log[name] for log in logs), reverse=name in (FALSE, ERRORS)) for name in names}
+    worse = (FALSE, ERRORS)  # where they are higher
+    values = {it: sorted((log[it] for log in logs), reverse=it in worse) for it in names}
     found = {
         "mean": {name: fmean(of) for name, of in values.items()},
         "worst tenth": {name: fmean(of[:tenth]) for name, of in values.items()},

@@ -34,8 +34,8 @@ def read_mask(path: AnyPath) -> Gray:
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
-    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, and perhaps
-    the same strokes put together to curves in "whole"; their "starts" are indices of points that
+    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, or the same
+    strokes put together to curves in "whole", or both; their "starts" are indices of points that
     are not joined to the point before. Raises ValueError for another file."""
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
@@ -53,7 +53,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
 
     try:
         about = json.loads(path.read_text("utf-8"))
-        return Label(draw(about["curves"]), [draw([one]) for one in about.get("whole", ())], about)
+        strokes = draw(about["curves"]) if "curves" in about or "whole" not in about else None
+        return Label(strokes, [draw([one]) for one in about.get("whole", ())], about)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
