@@ -44,6 +44,21 @@ def test_coordinates_lie_on_the_page(path):
     assert 0 < share < 0.2 or (share == 0 and re.search("no curve|without curves", page["note"]))
 
 
+def test_curves_by_name_lie_on_their_pages():
+    found = 0
+    for path in (FOLDER / "whole").glob("*.json"):
+        page = json.loads((FOLDER / path.name).read_text())
+        curves = json.loads(path.read_text())
+        assert len({curve["name"] for curve in curves}) == len(curves) > 0
+        for curve in curves:
+            x, y = np.array(curve["path"]).T
+            assert curve["style"] in ("solid", "dashed", "dotted") and (np.diff(y) >= 0).all()
+            assert (0 <= y).all() and (y < page["rows"][1] - page["rows"][0]).all()
+            assert -9 <= x.min() and x.max() < page["columns"] + 9
+            found += 1
+    assert found > 150
+
+
 def test_the_metadata_describe_what_is_there():
     described = json.loads((FOLDER / "croissant.json").read_text())
     names = {field["name"] for field in described["recordSet"][0]["field"]}

@@ -2,7 +2,7 @@
 
     python data/pages/pages.py build SCANS OUT    # OUT/images, OUT/masks, OUT/split.csv
     python data/pages/pages.py trace CORRECTED SCANS    # corrected pages -> data/pages/*.json
-    python data/pages/pages.py name NAMED         # NAME.whole.json: their curves by name -> the same
+    python data/pages/pages.py name NAMED         # NAME.whole.json, curves by name -> whole/*.json
 
 The scans are public filings without a licence and are not here; the labels alone are, CC BY 4.0.
 A page is named SCAN_FIRSTROW. Its file holds the scan's name, rows [first, end), the SHA-256 of the
@@ -101,10 +101,10 @@ def build(scans: Path, out: Path) -> None:
         write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, bilevel=True)
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
-        if "whole" in page:
+        if (named := HERE / "whole" / path.name).exists():
             moved = [
                 curve | {"path": [[x, y + first - above] for x, y in curve["path"]]}
-                for curve in page["whole"]
+                for curve in json.loads(named.read_text())
             ]
             region = [first - above, end - above, 0, page["columns"]]
             (out / "labels").mkdir(exist_ok=True)
@@ -151,11 +151,11 @@ def trace(folder: Path, scans: Path) -> None:
 
 
 def name(folder: Path) -> None:
-    """Add each curve of NAME.whole.json, [{"name", "style", "width", "path": [[x, y], ...]}, ...] in
-    pixels of the page, to the page; a stroke ends where the curve leaves rows or columns out."""
+    """Keep the curves of NAME.whole.json, [{"name", "style", "width", "path": [[x, y], ...]}, ...] in
+    pixels of the page, as whole/NAME.json. Each row has the first and last column of the stroke's
+    middle; ``starts`` are the points where a curve goes on elsewhere."""
     for path in sorted(folder.glob("*.whole.json")):
-        place = HERE / f"{path.name.removesuffix('.whole.json')}.json"
-        page, whole = json.loads(place.read_text()), []
+        place, whole = HERE / "whole" / f"{path.name.removesuffix('.whole.json')}.json", []
         for curve in json.loads(path.read_text()):
             points = np.rint(curve["path"]).astype(int)
             y, row = np.unique(points[:, 1], return_inverse=True)
@@ -173,7 +173,8 @@ def name(folder: Path) -> None:
                 ends = sorted({int(left), int(right)}, key=lambda x: abs(x - before))
                 kept += [[x, int(at)] for x in ends]
             whole.append(curve | {"path": kept, "starts": starts})
-        place.write_text(json.dumps(page | {"whole": whole}, separators=(",", ":")) + "\n")
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(json.dumps(whole, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
