@@ -6,8 +6,8 @@
 
 Writes scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
 missed blue) to --out. Prints the scores, their means, means of the worst tenth, and the share of
-logs with F1@3px of 0.95 or more. Where labels tell which strokes are one curve, curves.csv has
-scores of the curves that were followed."""
+logs with F1@3px of 0.95 or more. A clear error is a stretch of 40 px or more, false or missed.
+Where labels tell which strokes are one curve, curves.csv has scores of those followed."""
 
 import sys
 from collections.abc import Callable
