@@ -134,6 +134,16 @@ def test_some_scans_of_paper_get_a_seam_of_a_film_and_keep_their_mask(monkeypatc
     assert len(differ) == 40 and 2 < sum(share > 0 for share in differ) < 12 and max(differ) > 0.02
 
 
+def test_pure_colours_stay_and_get_no_seam(monkeypatch):
+    """A render in red, green and blue alone has only 0 and 255, as a 1-bit scan."""
+    monkeypatch.setattr("wellseg.training.augment.seam", None)
+    colours = np.full((90, 70, 3), 255, np.uint8)
+    colours[:, 20:26, 1:] = colours[:, 40:46, :2] = 0
+    for seed in range(40):
+        image, _ = augment(colours, np.zeros((90, 70), np.uint8), seed)
+        assert image.shape == colours.shape and set(np.unique(image)) <= {0, 255}
+
+
 def test_a_piece_may_slant_as_some_scans_do_and_a_whole_log_less():
     def slants(rows):
         mask = np.zeros((rows, 400), np.uint8)

@@ -36,7 +36,7 @@ def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     image, mask = (np.ascontiguousarray(varied[name]) for name in ("image", "mask"))
     if bilevel:  # interpolation leaves grays that no such scan has
         ink = 255 - image.astype(np.float32)
-        if draws.random() < 0.15:  # dirt beside curves that are real
+        if image.ndim == 2 and draws.random() < 0.15:  # dirt beside curves that are real
             seam(Draws(seed), ink, 128, int(draws.integers(len(ink))))
         image = np.where(ink < draws.integers(90, 166), np.uint8(255), np.uint8(0))
     return image, mask
