@@ -137,7 +137,8 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
     _, digest = pages.read_page(scans / "a.tif", (10, 50))
     page = {"scan": "a.tif", "rows": [10, 50], "columns": 100, "kind": "1-bit", "dpi": 100,
             "sha256": digest, "well": "a", "split": "train", "note": "",
-            "ignored": [[60, 5, 70, 9]], "runs": [[20, 23]] * 40}  # fmt: skip
+            "ignored": [[60, 5, 70, 9]],
+            "runs": [[20, 23]] * 10 + [[20, 23, 92, 99]] * 30}  # fmt: skip
     (tmp_path / "a_10.json").write_text(json.dumps(page))
     straight = [[20 + 60 * (y >= 30), y] for y in range(40) if y not in (5, 6)]
     spike = [[40, 1], [40, 2], [55, 2], [47.4, 2], [41, 3]]
@@ -150,7 +151,8 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
     pages.build(scans, out)
     (log,) = list_logs(out)
     label = read_label(log.label, (60, 100))
-    assert label.about["region"] == [10, 50, 0, 100] and label.about["ignore"] == [[15, 19, 60, 70]]
+    assert label.about["region"] == [10, 50, 0, 100]
+    assert label.about["ignore"] == [[15, 19, 60, 70], [20, 50, 92, 99]], "a box, a nameless stroke"
     first, second = label.curves
     assert sorted(set(np.flatnonzero(first.any(axis=1)))) == [10 + y for _, y in straight]
     assert first[:, 20].sum() == 28 and first[:, 80].sum() == 10 and first.sum() == 38

@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ training they only cost time."""
 SPLITS = ("train", "train", "train", "val", "test")
 SET_BACK_PX = 40
 """A curve that goes on further aside in the next row was set back by its track's width."""
+NAMED_PX = 8
+"""Ink that far from the path of a curve may be of its stroke."""
 API = re.compile(r"(\d\d)-?(\d{3})-?(\d{5})")
 """State, county and well, as both kinds of names begin: 33-025-02364-0002, 30025098730000_2."""
 SAME_WELL = {"BWN18": "4237103086", "BWN49": "4237103086", "BXG70": "BXG57"}
@@ -108,7 +111,7 @@ def build(scans: Path, out: Path) -> None:
             ]
             region = [first - above, end - above, 0, page["columns"]]
             (out / "labels").mkdir(exist_ok=True)
-            boxes = page["ignored"]
+            boxes = [*page["ignored"], *unnamed(mask_of(page), json.loads(named.read_text()))]
             ignore = [[b + first - above, d + first - above, a, c] for a, b, c, d in boxes]
             about = {"region": region, "ignore": ignore, "kind": page["kind"], "whole": moved}
             label = json.dumps(about)
@@ -118,6 +121,20 @@ def build(scans: Path, out: Path) -> None:
     with open(out / "split.csv", "w", newline="") as file:
         csv.writer(file).writerows(lines)
     print(f"{len(lines) - 1} pages in {out}")
+
+
+def unnamed(mask: NDArray[np.uint8], curves: list[dict[str, Any]]) -> list[list[int]]:
+    """Boxes (left, top, right, bottom) of strokes that are of no curve with a name."""
+    near = np.zeros_like(mask)
+    for curve in curves:
+        lines = np.split(np.array(curve["path"], np.int32), curve["starts"])
+        cv2.polylines(near, lines, False, 1, round(curve["width"]) + 2 * NAMED_PX)
+    found, strokes = [], (mask == 255) & (near == 0)
+    for top in range(0, len(mask), 50):
+        part = strokes[top : top + 50].astype(np.uint8)
+        for x, y, w, h, pixels in cv2.connectedComponentsWithStats(part)[2][1:].tolist():
+            found += [[x, top + y, x + w, top + y + h]] if pixels >= 100 else []
+    return found
 
 
 def runs_of(curve: NDArray[np.bool_]) -> list[list[int]]:
