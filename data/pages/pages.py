@@ -105,13 +105,14 @@ def build(scans: Path, out: Path) -> None:
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
         if (named := HERE / "whole" / path.name).exists():
+            curves = json.loads(named.read_text())
             moved = [
                 curve | {"path": [[x, y + first - above] for x, y in curve["path"]]}
-                for curve in json.loads(named.read_text())
+                for curve in curves
             ]
             region = [first - above, end - above, 0, page["columns"]]
             (out / "labels").mkdir(exist_ok=True)
-            boxes = [*page["ignored"], *unnamed(mask_of(page), json.loads(named.read_text()))]
+            boxes = [*page["ignored"], *unnamed(mask_of(page), curves)]
             ignore = [[b + first - above, d + first - above, a, c] for a, b, c, d in boxes]
             about = {"region": region, "ignore": ignore, "kind": page["kind"], "whole": moved}
             label = json.dumps(about)
@@ -130,7 +131,7 @@ def unnamed(mask: NDArray[np.uint8], curves: list[dict[str, Any]]) -> list[list[
         lines = np.split(np.array(curve["path"], np.int32), curve["starts"])
         cv2.polylines(near, lines, False, 1, round(curve["width"]) + 2 * NAMED_PX)
     found, strokes = [], (mask == 255) & (near == 0)
-    for top in range(0, len(mask), 50):
+    for top in range(0, len(mask), 50):  # low boxes: little else lies in them
         part = strokes[top : top + 50].astype(np.uint8)
         for x, y, w, h, pixels in cv2.connectedComponentsWithStats(part)[2][1:].tolist():
             found += [[x, top + y, x + w, top + y + h]] if pixels >= 100 else []
