@@ -2,6 +2,8 @@
 
     python benchmarks/train.py            # 3,200 x 480 and 12,800 x 640 pixels
     python benchmarks/train.py --quick    # 3,200 x 480 alone, two turns
+    python benchmarks/train.py --busy 1   # beside a process that computes; threads sleep, as those
+                                          # of wellseg train do where the machine's load is high
 
 Batch 1, one log, the whole Lightning step with optimiser, in the number format that `wellseg train`
 picks for this machine (bf16 where the processor multiplies it, else float32; --precision).
@@ -31,6 +33,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from predict import beside
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -195,6 +198,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
     parser.add_argument("--norm", default="group")
+    parser.add_argument("--busy", type=int, default=0, help="so many processes compute meanwhile")
     parser.add_argument("--turns", type=int, help="the shortest time of them counts")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="VARIANT")
     parser.add_argument("--size", nargs=2, type=int, help="rows and columns, instead of both sizes")
@@ -207,10 +211,12 @@ def main() -> None:
         serve(way, model, device, precision, (int(rows), int(columns)))
         return
     sizes = [tuple(options.size)] if options.size else SIZES[:1] if options.quick else SIZES
-    for size in sizes:
-        turns = options.turns or (2 if options.quick else 3)
-        words = [options.norm, options.device, options.precision]
-        compare(size, turns, options.only, words)
+    words = [options.norm, options.device, options.precision]
+    if options.busy:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # of the variants' processes
+    with beside(options.busy):
+        for size in sizes:
+            compare(size, options.turns or (2 if options.quick else 3), options.only, words)
 
 
 if __name__ == "__main__":
