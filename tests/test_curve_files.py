@@ -317,6 +317,33 @@ def kept(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("given", [["10.2=100", "10.6=101"], ["9.2-9.6=1-2", "50-60=3-4"]])
+def test_depths_between_two_rows_are_refused(given):
+    with pytest.raises(ValueError, match=r"--depth .*: between two rows"):
+        parse_depth(given)
+
+
+def test_stopped_before_its_files_they_are_not_said_to_be_done(kept, monkeypatch):
+    path = kept / "log.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "0" * 64}))
+    monkeypatch.setattr(CurveWriter, "_finish", Mock(side_effect=OSError("no room")))
+    with pytest.raises(SystemExit):
+        main([str(kept / "log.probability.tif"), "--depth", "0=100", "500=200"])
+    report = json.loads(path.read_text())
+    assert report["depth"] == ["0=100", "500=200"] and "weights_sha256" not in report
+
+
+def test_without_a_report_that_can_be_read_or_a_probability_nothing_is_made(kept, capsys):
+    with pytest.raises(SystemExit):
+        main([str(kept / "wrong" / "log.probability.tif")])
+    assert "no such file" in capsys.readouterr().err and not (kept / "wrong").exists()
+    (kept / "log.json").write_text("{")
+    with pytest.raises(SystemExit):
+        main([str(kept / "log.probability.tif")])
+    assert "log.json is damaged: wellseg predict first" in capsys.readouterr().err
+    assert not (kept / "log.las").exists()
+
+
 def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys):
     probability, scan = str(kept / "log.probability.tif"), kept / "log.tif"
     report = json.loads((kept / "log.json").read_text())

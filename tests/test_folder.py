@@ -131,7 +131,11 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
 
 
 @pytest.mark.parametrize(
-    "report", ["", "[]", "null", '{"rows": [1]}', "[" * 100_000, b"\xff\xfe", '{"rows": 1e999}']
+    "report",
+    [
+        *("", "[]", "null", "[" * 100_000, b"\xff\xfe", '{"rows": [1], "weights": "w"}'),
+        *('{"rows": 1e999, "weights": 7}', '{"rows": 9, "weights": "", "further_pages": null}'),
+    ],
 )
 def test_a_damaged_report_is_no_report(folder, weights, report):
     (folder / "a.json").write_bytes(report if isinstance(report, bytes) else report.encode())
@@ -203,6 +207,13 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     first.unlink()
     run(second, "--weights", weights, "--out", out)
     assert (out / "a.mask.tif").read_bytes() == made
+
+
+def test_a_report_of_something_else_stays(folder, weights, capsys):
+    (folder / "a.json").write_text('{"rows": [1], "who": "me"}')
+    run(folder / "a.tif", "--weights", weights, status=1)
+    assert "a.json is not wellseg's" in capsys.readouterr().err
+    assert json.loads((folder / "a.json").read_text()) == {"rows": [1], "who": "me"}
 
 
 def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):
@@ -445,9 +456,28 @@ def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):
     assert json.loads(pages.with_name("pages.json").read_text())["further_pages"] == [1]
     run(pages.parent, "--weights", weights)
     assert "done already" in capsys.readouterr().err
-    pages.with_name("pages.p1.mask.tif").unlink()  # not all is there
+    mask, report = (pages.with_name(f"pages.p1.{it}") for it in ("mask.tif", "json"))
+    mask.unlink()  # not all is there
     run(pages.parent, "--weights", weights)
-    assert pages.with_name("pages.p1.mask.tif").exists()
+    assert mask.exists()
+    of_page = json.loads(report.read_text())
+    report.write_text(json.dumps(of_page | {"threshold": 0.9}))  # by a run that was killed after it
+    run(pages.parent, "--weights", weights)
+    assert json.loads(report.read_text())["threshold"] == of_page["threshold"] != 0.9
+
+
+def test_a_page_takes_no_results_of_another_scan(pages, weights, capsys):
+    alone = pages.with_name("pages.p1.tif")
+    write_scan(alone)
+    run(alone, "--weights", weights)
+    made = pages.with_name("pages.p1.mask.tif").read_bytes()
+    run(pages, "--weights", weights, status=1)
+    assert f"pages.p1.json and its results are of {alone}: name" in capsys.readouterr().err
+    assert pages.with_name("pages.p1.mask.tif").read_bytes() == made
+    alone.unlink()
+    run(pages, "--weights", weights)
+    moved = shutil.copytree(pages.parent, pages.parents[1] / "moved")
+    run(moved / "pages.tif", "--weights", weights, "--threshold", "0.6")
 
 
 def test_a_damaged_page_fails_its_scan_and_the_others_are_masked(pages, weights, capsys):

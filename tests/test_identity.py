@@ -73,6 +73,12 @@ def test_what_is_ignored_counts_nowhere():
     assert (scores.depth_rows, scores.idf1, scores.whole) == (200, 1, 1)
 
 
+def test_a_region_may_be_of_floats():
+    curve = np.full(400, 100.0)
+    about = label(curve) | {"region": [0.0, 400.0, 0.0, 500.0]}
+    assert score_identity(about, SHAPE, [(0, curve)]).idf1 == 1
+
+
 def test_nothing_followed_and_nothing_printed():
     assert score_identity(label(np.full(400, 9.0)), SHAPE, []).idf1 == 0
     assert score_identity(label(), SHAPE, []).idf1 == 1

@@ -146,6 +146,11 @@ def test_guessed_wells_do_not_overrule_a_written_split(tmp_path: Path) -> None:
     assert [log.split for log in list_logs(root)] == ["train", "test"]
 
 
+def test_a_well_that_is_left_empty_is_guessed(tmp_path: Path) -> None:
+    root = make(tmp_path, "log_1", "log_2", table="name,split,well\nlog_1,train,\nlog_2,test,\n")
+    assert [log.split for log in list_logs(root)] == ["train", "test"]
+
+
 def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         list_logs(tmp_path / "nowhere")

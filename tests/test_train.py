@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import psutil
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from safetensors.torch import load_file
 
 import wellseg
@@ -173,15 +174,26 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch(tmp_path, monkeypat
     assert "a process that reads logs was ended" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kept", [0, 2000, None])
-def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, kept):
+@pytest.mark.parametrize("name", ["last", "best"])
+@pytest.mark.parametrize("kept", [0, 2000, -100, None])
+def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, name, kept):
     out = tmp_path / "run"
     small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]
     run(*small, "--val_every", 1, "--steps", 1, "--out", out)
-    last = out / "checkpoints" / "last.ckpt"
-    last.write_bytes(b"no checkpoint" if kept is None else last.read_bytes()[:kept])
+    damaged = out / "checkpoints" / f"{name}.ckpt"
+    damaged.write_bytes(b"no checkpoint" if kept is None else damaged.read_bytes()[:kept])
     run(*small, "--val_every", 1, "--steps", 2, "--out", out, "--resume", status=2)
-    assert f"error: {last} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+    assert f"error: {damaged} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_metrics_of_a_run_are_on_disk_before_it_goes_on(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]
+    run(*small, "--val_every", 1, "--steps", 1, "--out", out)
+    rows = (out / "metrics.csv").read_text()
+    monkeypatch.setattr(Trainer, "fit", Mock(side_effect=KeyboardInterrupt))  # as a kill would
+    run(*small, "--val_every", 1, "--steps", 2, "--out", out, "--resume", status=130)
+    assert (out / "metrics.csv").read_text() == rows
 
 
 @pytest.mark.slow

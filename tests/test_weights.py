@@ -79,6 +79,16 @@ def test_a_truncated_file_is_refused(saved):
         load_model(path)
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    net = ResUNet(2, (8, 16), norm="batch", momentum=0.1)
+    torch.nn.init.constant_(net.head.bias, float("nan"))
+    save_weights(tmp_path / "a.safetensors", net, {"model": MODEL})
+    with pytest.raises(
+        ValueError, match=r"a\.safetensors: some of its numbers are infinite or NaN"
+    ):
+        load_model(tmp_path / "a.safetensors")
+
+
 def test_foreign_safetensors_are_refused(tmp_path):
     from safetensors.torch import save_file
 

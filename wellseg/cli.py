@@ -1,6 +1,7 @@
 """Shared by the commands: typed options from dataclasses, YAML, one clear line for each error."""
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -22,6 +23,7 @@ from wellseg.scan import ScanError, one_line
 Options = TypeVar("Options")
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
+NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS |= {tuple[int, ...]: "whole numbers with commas", tuple[float, ...]: "numbers with commas"}
 OF_OTHER_PROGRAMS = {"epochs", "max_epochs", "batch_size"}
@@ -123,7 +125,8 @@ def program(
         try:
             status = do(config)
         except (ValueError, OSError, ScanError) as error:
-            fail(command, one_line(error), WRONG_USAGE)
+            full = getattr(error, "errno", None) in NO_ROOM
+            fail(command, one_line(error), SOME_FAILED if full else WRONG_USAGE)
         except KeyboardInterrupt:
             fail(command, f"stopped; {stopped}", INTERRUPTED)
         if status is not None:

@@ -7,7 +7,6 @@
 Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
 validation logs to the run's folder."""
 
-import errno
 import json
 import os
 import re
@@ -15,10 +14,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import write_file
@@ -41,7 +39,7 @@ def train(
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -60,11 +58,9 @@ def train(
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
     if resumed:
         told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
-        try:
-            begun = torch.load(resumed, weights_only=True, map_location="cpu")
-        except (EOFError, RuntimeError, UnpicklingError):
-            said = "is damaged: put another checkpoint in its place, or take another --out"
-            raise ValueError(f"{resumed} {said}") from None
+        begun, best = read_checkpoint(resumed), resumed.with_name("best.ckpt")
+        if best.exists():
+            read_checkpoint(best)  # to say now what is wrong with it, not after the last step
         warnings += compare_resumed(plain, told, begun["hyper_parameters"]["model"])
         plain["weights"] = told["weights"]
         config = replace(config, weights=told["weights"])
@@ -88,6 +84,7 @@ def train(
         if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
             (last.parent / "best.ckpt").unlink(missing_ok=True)
         trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
+        trainer.loggers[0].save()  # to touch it has deleted metrics.csv
         for warning in warnings:
             print(f"wellseg.train: warning: {warning}", file=sys.stderr)
     say(f"{len(train)} logs an epoch, {len(val)} to validate with")
@@ -172,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             said = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
         if isinstance(error, ScanError):
             said += "; mend it, then --resume, or leave such logs out: --data.on_error skip"
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if getattr(error, "errno", None) in NO_ROOM:
             said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)
         fail("train", said, SOME_FAILED if failed else WRONG_USAGE)

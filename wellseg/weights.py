@@ -80,6 +80,8 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     try:
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
+        if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
+            raise ValueError("some of its numbers are infinite or NaN: its training went wrong")
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
         fault = str(error).splitlines()[0]
         if isinstance(error, RuntimeError):

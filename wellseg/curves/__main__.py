@@ -24,6 +24,11 @@ def curves(config: CurvesConfig) -> None:
     given = Path(config.probability)
     if not given.name.endswith(ENDING):
         raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
+    if not given.is_file():
+        raise ValueError(f"{given}: no such file")
+    report = given.with_name(given.name.removesuffix(ENDING) + REPORT)
+    if report.exists() and not config.report:
+        raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
     stem = (config.out or given.parent) / given.name.removesuffix(ENDING)
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
@@ -78,8 +83,9 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
         told |= {"curve_threshold": config.threshold, **config.for_report()}
         keeps = report and stem.parent.samefile(given.parent)
-        if keeps:  # before the files, so that a kill forgets nothing that was said
-            write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
+        if keeps:  # before the files: a kill forgets nothing that was said, and they are not done
+            begun = {name: it for name, it in told.items() if name != "weights_sha256"}
+            write_file(f"{stem}{REPORT}", json.dumps(begun, indent=1).encode())
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
     for note in writer.notes:

@@ -71,9 +71,6 @@ class Worker:
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
                 report = read_report(task.stem + REPORT)
-                if other := other_scan(task, report):
-                    said = f"{task.stem}{REPORT} and its results are of {other}"
-                    raise ValueError(f"{said}: name another folder for the results (--out)")
                 config, options = self._as_before(task, report, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 if files.is_url(task.stem):  # later checks look only at the temporary folder
@@ -100,8 +97,12 @@ class Worker:
         self, task: Task, report: dict[str, Any], config: PredictConfig, say: Say
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with what was made of this page before, and was said of it alone; the latter
-        by its keys in its report, too. Raises ValueError for a report with wrong options."""
+        by its keys in its report, too. Raises ValueError for a report with wrong options, or of
+        another scan."""
         place, made = task.stem + REPORT, files.made_before(task.stem)
+        if other := other_scan(task, report):
+            said = f"{place} and its results are of {other}"
+            raise ValueError(f"{said}: name another folder for the results (--out)")
         flags: dict[str, Any] = dict.fromkeys(made, True)
         config = replace(config, **flags)
         if made and not report and files.exists(place):
@@ -138,8 +139,8 @@ class Worker:
         nothing_said = replace(config, **defaults)
         masked, failed = [], []
         for number in (page + 1 for page in others):
-            was, page = (of._replace(stem=f"{of.stem}.p{number}") for of in (task, here))
-            page = page._replace(page=number - 1)
+            name = f".p{number}"
+            was, page = (it._replace(stem=it.stem + name, page=number - 1) for it in (task, here))
             own, said = self._as_before(was, read_report(was.stem + REPORT), nothing_said, say)
             try:
                 mask_scan(self.net, page, own, of_page | said, lambda share: None, say)

@@ -16,6 +16,7 @@ from shutil import rmtree
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
+from wellseg.curves.options import OF_ONE_SCAN
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
@@ -130,13 +131,18 @@ def is_done(
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
+    of_pages = expected.keys() - {*OF_ONE_SCAN.values()}  # depths are said of the largest alone
+    for page in report.get("further_pages", []):
+        own = read_report(f"{task.stem}.p{page}{REPORT}")
+        if any(own.get(key) != expected[key] for key in of_pages):
+            return None
     config = settings.config
     curves = config.curves and not report.get("curves_left_out")
     las = ".1.las" if there(task.stem + ".1.las") else ".las"
     asked = {".probability.tif": config.probability, ".curves.csv": curves, las: curves}
     asked |= dict.fromkeys((".html", ".view"), config.view)
     ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
-    ends += [f".p{page}{e}" for page in report.get("further_pages", []) for e in (REPORT, MASK)]
+    ends += [f".p{page}{MASK}" for page in report.get("further_pages", [])]
     whole = all(there(task.stem + end) for end in ends)
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
@@ -145,7 +151,8 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
     """The path of another scan, still there, whose report is in the place of the task's: a.tif for
     a.png, or the a.tif of another folder; else ""."""
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
-    beside = os.path.splitext(own)[0] == files.absolute(task.stem)
+    stem = re.sub(r"\.p\d+$", "", task.stem) if task.page is not None else task.stem
+    beside = os.path.splitext(own)[0] == files.absolute(stem)
     were_copied = beside and report.get("scan") == os.path.basename(own)  # both
     if other in ("", own) or not files.exists(other) or were_copied:
         return ""

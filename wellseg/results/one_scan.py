@@ -99,7 +99,8 @@ def mask_scan(
                 curves.put(picture, mask, probability)
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
             begun = {name: it for name, it in options.items() if name != "weights_sha256"}
-            write_file(task.stem + REPORT, json.dumps(begun | {"rows": scan.rows}).encode())
+            begun |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
+            write_file(task.stem + REPORT, json.dumps(begun).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)
@@ -139,7 +140,7 @@ def _make_room(stem: str, config: PredictConfig) -> None:
     asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
     files.refuse_foreign(*(stem + ending for ending in filter(asked.get, asked)))
     files.refuse_open(*(stem + ending for ending in RESULTS))
-    if (earlier := read_report(stem + REPORT)) and "rows" not in earlier:
+    if (earlier := read_report(stem + REPORT)) and not {"rows", "weights"} <= {*earlier}:
         raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
 
 

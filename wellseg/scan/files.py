@@ -24,6 +24,7 @@ SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
+LISTS = "further_pages", "failed_pages", "left_out_pages"  # in a report
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".html", ".view"),
@@ -174,7 +175,8 @@ def read_report(place: str) -> dict[str, Any]:
     """A scan's report, NAME.json; {} if it is not there, damaged or cannot be read."""
     fs, path = _filesystem(place)
     with suppress(OSError, ValueError, RecursionError):
-        if isinstance(report := json.loads(fs.cat_file(path)), dict):
+        report = json.loads(fs.cat_file(path))
+        if isinstance(report, dict) and all(isinstance(report.get(key, []), list) for key in LISTS):
             return report
     return {}
 

@@ -183,8 +183,9 @@ class TiffPage:
         8 bits may be used in part: scanners store 10 or 12 in 16."""
         kind, low, high = self._page.dtype.kind, 0.0, 1.0
         starts = range(0, self.rows, self._segment_rows)
+        own = ..., slice(CHANNELS[self._photometric])  # without alpha
         if kind == "f":
-            values = np.concatenate([self._decode_band(row).samples.ravel() for row in starts])
+            values = np.concatenate([self._decode_band(row).samples[own].ravel() for row in starts])
             known = values[np.isfinite(values)]
             if known.size and not 0 <= known.min() <= known.max() <= 1:
                 low, high = float(known.min()), float(known.max())
@@ -193,7 +194,7 @@ class TiffPage:
         elif self._bits <= 8:
             high = 2.0**self._bits - 1
         else:
-            most = max(int(self._decode_band(row).samples.max(initial=255)) for row in starts)
+            most = max(int(self._decode_band(row).samples[own].max(initial=255)) for row in starts)
             high = 2.0 ** most.bit_length() - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
@@ -215,7 +216,8 @@ class TiffPage:
         elif self._photometric == LAB:  # a and b have signs
             shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         if extra in ((1,), (2,)) and self._samples > channels:  # transparent: laid on white
-            alpha = scale(samples[..., channels], *sorted(self._range)).astype(np.uint16)
+            opaque = 1.0 if samples.dtype.kind == "f" else 2.0**self._bits - 1
+            alpha = scale(samples[..., channels], 0.0, opaque).astype(np.uint16)
             opacity = alpha.reshape(alpha.shape + (1,) * (shown.ndim - 2))
             ink = shown if extra == (1,) else (shown * opacity + 127) // 255  # 1: premultiplied
             shown = np.minimum(ink + (255 - opacity), 255).astype(np.uint8)

@@ -55,10 +55,10 @@ def score_identity(
         and width. Scored is its ``region`` without what it says to ``ignore``, both as row from and
         to, column from and to. shape: rows, columns of the log.
     followed: of each curve the first row, and its column in each row, NaN where missing."""
-    first, stop, left, right = label.get("region", (0, shape[0], 0, shape[1]))
+    first, stop, left, right = map(int, label.get("region", (0, shape[0], 0, shape[1])))
     rows = np.arange(first, stop)
 
-    def scored(rows: Floats, columns: Floats) -> Flags:
+    def scored(rows: NDArray[Any], columns: Floats) -> Flags:
         inside = (rows >= first) & (rows < stop) & (columns >= left) & (columns < right)
         for a, b, c, d in label.get("ignore", ()):
             inside &= ~((rows >= a) & (rows < b) & (columns >= c) & (columns < d))

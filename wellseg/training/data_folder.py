@@ -62,7 +62,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
         label = json if json.is_file() else None
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
         # Guessed wells are not held against a split that somebody wrote down.
-        if "well" in row and (other := first_of.setdefault(well, logs[-1])).split != side:
+        if row.get("well") and (other := first_of.setdefault(well, logs[-1])).split != side:
             said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
             raise ValueError(f"{table}: well {well} is in two splits, {said}")
     return [log for log in logs if split in ("all", log.split)]

@@ -55,7 +55,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
         about = json.loads(path.read_text("utf-8"))
         strokes = draw(about["curves"]) if "curves" in about or "whole" not in about else None
         return Label(strokes, [draw([one]) for one in about.get("whole", ())], about)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
 

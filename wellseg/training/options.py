@@ -100,6 +100,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_norm(self.model.norm)
         at_least(1, steps=self.steps, val_every=self.val_every)
+        at_least(0, seed=self.seed)
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             said = f"is not a multiple of --val_every {self.val_every}"

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
+from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
 from wellseg.scores import F1
 from wellseg.training.options import DataConfig, TrainConfig
@@ -151,12 +153,23 @@ def make_trainer(config: TrainConfig) -> Trainer:
         raise ValueError(f"--trainer: {error}") from None
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of a Segmenter. Raises ValueError for another or a damaged file."""
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        state["hyper_parameters"]["model"], state["global_step"]
+        return state
+    except (EOFError, RuntimeError, UnpicklingError, KeyError, TypeError, OSError) as error:
+        said = "put another checkpoint in its place, or take another --out"
+        raise ValueError(f"{path} is damaged: {said} ({one_line(error)})") from None
+
+
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
     """Write model.safetensors of the state that --keep names; gives the file and that step."""
     best, path = config.out / "checkpoints" / "best.ckpt", config.out / "model.safetensors"
     step = trainer.global_step
     if config.keep == "best" and best.exists():
-        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+        checkpoint = read_checkpoint(best)
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
     default = asdict(DataConfig())
