@@ -109,8 +109,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
 def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[LogFiles], Any]:
     """The function from a log to its mask (rows, columns): float32 probability of curve in [0, 1]
-    of the network, or bool from --masks. Raises ValueError: no such weights or device, or a mask of
-    --masks is missing or does not fit."""
+    of the network, or bool from --masks. Raises ValueError: no usable weights, device or mask."""
     if config.masks is not None:
         from wellseg.training.masks import check_size, read_mask
 
@@ -128,8 +127,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
 
     pick_device(config.device)
     model = load_model(config.weights)
-    asked = ("precision", "device", "memory", "window_rows")
-    options: dict[str, Any] = {name: getattr(config, name) for name in asked}
+    options = {it: getattr(config, it) for it in ("precision", "device", "memory", "window_rows")}
     return lambda log: segment(model, log.image, **options)
 
 

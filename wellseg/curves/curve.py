@@ -39,8 +39,7 @@ dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-0
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: the number of the first row that it is fed. dpi: of the scan; None: USUAL_DPI.
-    tracks: of the scan; None: they are looked for."""
+    first_row: number of the first one. dpi: None: USUAL_DPI. tracks: None: they are looked for."""
 
     def __init__(
         self,

@@ -61,8 +61,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
 
     stem: the path of the files up to their endings. scan: the name of its file. size, dpi: rows and
     columns of the scan, which is stored upright, and its resolution.
-    Raises ScanError if the scan has none of the rows that the options ask for, and ValueError where
-    a file of such a name was not written by wellseg."""
+    Raises ScanError: no such rows or columns; ValueError: a file of that name is not wellseg's."""
 
     def __init__(
         self, stem: Path, scan: str, size: tuple[int, int], dpi: float | None, options: CurveOptions
@@ -213,8 +212,7 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
         elif len(apart) and np.ptp(apart) < 1e-6:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
-        unit = self._options.unit if depth else "row"
-        what = "depth" if depth else "row of the scan, from 0"
+        unit, what = (self._options.unit, "depth") if depth else ("row", "row of the scan, from 0")
         las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
         table = [index.round(4)]
         for one in found:  # linear between two rows; missing where one of them is missing

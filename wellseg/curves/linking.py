@@ -5,9 +5,8 @@ costs something to leave a strand out, to begin and to end a curve, to leap over
 change width or colour, and to lie on a strand with another curve. Leaving out a row costs 1.
 
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
-the curve, a complex number; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows
-looked at, half its width, share of it that is ink, red, green, blue, middle of the nearest track in
-inches (0: no tracks are known)]."""
+the curve, complex; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows looked
+at, half its width, share of ink, red, green, blue, middle of nearest track, inches (0: none)]."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -89,8 +88,7 @@ def unlike(one: Floats, other: Floats) -> Floats:
     away = np.minimum(1, np.abs(one[..., 6] - other[..., 6]) / HOME_INCHES)
     away *= np.minimum(1, np.maximum(one[..., 0], other[..., 0]) / HOME_ROWS)
     away *= np.minimum(one[..., 6], other[..., 6]) > 0
-    cost: Floats = WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away
-    return np.sqrt(known) * cost
+    return np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away)
 
 
 def link(
@@ -195,8 +193,7 @@ def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
     middles = tracks.at(row).mean(2)[place]
     nearest = np.abs(middles - _middle(runs)[:, None]).argmin(1)
     home = middles[np.arange(len(runs)), nearest]
-    homes: Floats = np.add.reduceat(home, counts.cumsum() - counts) / counts
-    return homes
+    return np.add.reduceat(home, counts.cumsum() - counts) / counts
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
@@ -256,7 +253,6 @@ def solve(
     goes_on: NDArray[np.bool_],
 ) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
-
     Of each strand: worth; rows; given, how many curves are known to come out of it (-1: not known
     yet); goes_on: a curve may end below it for nothing."""
     count, links = len(worth), np.arange(len(cost))

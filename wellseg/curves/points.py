@@ -39,9 +39,7 @@ class Curve:
     rows: int = 0
     style: Style = "solid"
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
-    look: NDArray[np.floating[Any]] = field(
-        default_factory=lambda: np.array([0.0, 1, 1, 0, 0, 0, 0])
-    )
+    look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.r_[0.0, 1, 1, 0, 0, 0, 0])
     """Half its width, its colour and more: see linking.py."""
     chunks: "array[int]" = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""

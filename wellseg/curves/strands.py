@@ -21,9 +21,7 @@ from wellseg.scan.pictures import Gray
 
 Indices = NDArray[np.int64]
 
-MARGIN_ROWS = 24
-"""Rows above and below a block that thinning looks at."""
-
+MARGIN_ROWS = 24  # above and below a block: thinning looks at them
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 """What is known of a run: first and last column; mean probability; share of it that is ink on the
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
@@ -40,7 +38,6 @@ PATCH_PIXELS, PATCHY = 120, 0.62
 """Prints mix colours from dots. An ink is no layer, but counts as black, if more than this share of
 its pixels is in patches of fewer pixels beside other inks. Chosen on drawn logs."""
 REACH_PX = 8  # a pixel farther than this from every pixel of a clear colour counts as black
-
 BLACK, FIRST_INK = np.uint8(1), 2
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 

@@ -51,14 +51,11 @@ class Window:
                     self._begin(scene, number)
         self._from = stop
         oldest = stop - self.gap_rows - UP_ROWS
-        kept = []
         for chain in self._chains:
             self._draw(chain)
-            if chain.open or chain.last_row >= oldest:
-                kept.append(chain)
-            else:
+            if not chain.open and chain.last_row < oldest:
                 self._end(chain)
-        self._chains = kept
+        self._chains = [c for c in self._chains if c.open or c.last_row >= oldest]
 
     def finish(self) -> list[Curve]:
         """Call it after the last row; returns all curves."""

@@ -96,9 +96,8 @@ def index_page(folder: str, outcomes: Outcomes, look_at: str, going_on: bool = F
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
-        is_done = outcome.status == "done"  # what a failed scan has is of an earlier run
         ending = ".html" if Path(folder, f"{stem}.html").is_file() else look_at
-        view = link(stem + ending) if is_done else None
+        view = link(stem + ending) if outcome.status == "done" else None  # else of an earlier run
         thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None
         scans.append({**_row(task, outcome), "view": view, "thumb": thumb})
     name = folder.rstrip("/").rpartition("/")[2] if is_url(folder) else Path(folder).resolve().name

@@ -16,7 +16,6 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     left out. Where 2 % of the pixels are curve, cross entropy alone is low without any curve; Dice
     (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
     is zero when nothing is predicted. A log without a scored pixel has a loss of zero.
-
     On a CPU only the logits are kept for the gradient: blocks of rows are computed twice."""
     if logits.is_cuda:
         sums = _sums(logits, truth)

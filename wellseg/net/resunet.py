@@ -19,7 +19,6 @@ Norms = Callable[[int], nn.Module]
 def to_ink(gray: Tensor) -> Tensor:
     """uint8 (N, 1 or 3, H, W) of ``scan.pictures.to_channels`` -> the input of networks, 0 on
     paper: ink in [0, 1], 1 for black, and for colours two differences in [-1, 1].
-
     float32, or autocast's dtype, to which the first convolution would round it anyway."""
     ink = 1 - gray.float() / 255
     ink[:, 1:] = gray[:, 1:].float() / 128 - 1
@@ -31,8 +30,7 @@ class ResUNet(nn.Module):
     """Input of ``to_ink`` (N, 1 or ``channels``, H, W) -> logits (N, 1, H, W); any H and W.
 
     An encoder and a decoder of residual blocks (He et al. 2016, Ronneberger et al. 2015) with skips
-    that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b), so a sum costs half the convolution
-    of a concatenation and needs no copy.
+    that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b): a sum is half the work and no copy.
 
     The options are those of ``ModelConfig``. patch 2 folds each 2 x 2 pixels into 4 channels first
     (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: a second

@@ -43,9 +43,8 @@ LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a vi
 class ViewWriter(AbstractContextManager["ViewWriter"]):
     """Writes the view of one scan; a context manager. ``put`` the scan from top to bottom.
 
-    All or nothing: pictures go to a hidden folder, of a name that no other run has (`hidden_name`),
-    which is renamed when the block ends well; the page comes last. An exception leaves what was
-    there before. A kill leaves the hidden folder."""
+    All or nothing: pictures go to a `hidden_name` folder, renamed when the block ends well; the
+    page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
     def __init__(
         self, page: Path, scan: Scan, config: PredictConfig, about: dict[str, Any]
@@ -191,13 +190,12 @@ def renew_view(page: Path, **new: Any) -> None:
 
 def encode_paper(picture: Gray) -> tuple[str, bytes]:
     """Gray, or R, G, B -> "png" of 1 bit where it is black and white alone, else "jpg"; bytes."""
+    kind, options = "png", [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
     if picture.ndim == 3 or np.any((picture > 0) & (picture < 255)):
-        shown = picture[..., ::-1] if picture.ndim == 3 else picture
-        options = [cv2.IMWRITE_JPEG_QUALITY, 82]  # whole chroma: thin curves have colours
+        kind, options = "jpg", [cv2.IMWRITE_JPEG_QUALITY, 82]  # whole chroma: thin, coloured curves
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-        return "jpg", cv2.imencode(".jpg", np.ascontiguousarray(shown), options)[1].tobytes()
-    bilevel = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
-    return "png", cv2.imencode(".png", np.ascontiguousarray(picture), bilevel)[1].tobytes()
+    shown = np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)
+    return kind, cv2.imencode(f".{kind}", shown, options)[1].tobytes()
 
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:

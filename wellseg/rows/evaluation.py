@@ -44,9 +44,8 @@ STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 on a CPU, are so many that Python takes most of the time."""
 
 WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
-"""Strips computed at once at most. Memory of each, in strips of the widest map (7 were seen). What
-else is resident: libraries, holes in the heap, the curve follower (400 MB were seen). Memory of
-kept maps over their size."""
+"""Strips computed at once at most. Memory of each, in strips of the widest map (7 seen). What else
+is resident: libraries, the heap's holes, the curve follower (400 MB seen). Kept maps' overhead."""
 
 
 class RowEvaluation:
@@ -123,8 +122,7 @@ class RowEvaluation:
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
 
-        read_ink: returns rows [a, b) of the input, (1, channels, b - a, columns). It is called once
-            for each row, from top to bottom.
+        read_ink: rows [a, b) of the input, (1, channels, b - a, columns), each once, downwards.
         Raises OSError if the disk has no room, before anything is computed."""
         self._start(read_ink, progress)
         free = shutil.disk_usage(self.store.scratch).free
@@ -153,10 +151,6 @@ class RowEvaluation:
             finally:
                 torch.set_num_threads(threads)
                 self.store.close()
-
-
-_Strip = tuple[Tensor, list[tuple[int, Moments]]]
-"""Rows (1, C, rows, W), and their moments by part of the depth."""
 
 
 class _Sweep:
@@ -215,7 +209,10 @@ class _Sweep:
         return self.blocks[-1][2]
 
     @torch.no_grad()
-    def _strip(self, ranges: dict[Step, Rows], place: Block | None) -> _Strip:
+    def _strip(
+        self, ranges: dict[Step, Rows], place: Block | None
+    ) -> tuple[Tensor, list[tuple[int, Moments]]]:
+        """Rows (1, C, rows, W), and their moments by part of the depth."""
         run, rows = self.run, ranges[self.step]
         if not run.read_ink:
             return self.step.meta, []
@@ -259,10 +256,8 @@ class _Sweep:
             first, last = rule.rows_in(start, stop)
             if rule.fill is None:
                 first, last = max(0, first), min(last, step.inputs[0].rows)
-            rows = [
-                select_rows(values[x], ranges[x][0], x.rows, first, last, rule.fill)
-                for x in step.inputs
-            ]
+            needed = first, last, rule.fill
+            rows = [select_rows(values[x], ranges[x][0], x.rows, *needed) for x in step.inputs]
             if step.norm:
                 statistics = self.run.sweeps[step.inputs[0]].statistics
                 given = scale_and_shift(rows[0], step.norm, statistics, first)

@@ -5,7 +5,7 @@ operation is recorded. One without a rule is refused, by name, before anything i
 
 import copy
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -192,16 +192,13 @@ def _convolution(
     # A transposed one gives a few rows too many, which are cut off again.
     ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
     how = stride, (0, padding[1]), dilation, transposed, ends, groups
-
-    def run(rows: Tensor) -> Tensor:
-        return aten.convolution(rows, weight, bias, *how)
-
+    rule = Rule(lambda rows: aten.convolution(rows, weight, bias, *how), fill=0.0)
     reach = dilation[0] * (weight.shape[2] - 1)
     if transposed:
         work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
-        return Rule(run, up=stride[0], offset=-padding[0], before=reach, fill=0.0, work=work)
+        return replace(rule, up=stride[0], offset=-padding[0], before=reach, work=work)
     work = VALUE_WORK + weight[0].numel()
-    return Rule(run, down=stride[0], offset=padding[0], after=reach, fill=0.0, work=work)
+    return replace(rule, down=stride[0], offset=padding[0], after=reach, work=work)
 
 
 def _max_pool(
@@ -221,11 +218,9 @@ def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
     up, rest = divmod(size[0], x.rows)
     if rest:
         raise NotImplementedError(f"{size[0]} rows of {x.rows} are not a whole number of times")
-
-    def run(rows: Tensor) -> Tensor:
-        return aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales)
-
-    return Rule(run, up=up)
+    return Rule(
+        lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales), up=up
+    )
 
 
 def _pixel_shuffle(x: Step, factor: int) -> Rule:

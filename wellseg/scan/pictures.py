@@ -96,8 +96,7 @@ def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     """Paint what was right and wrong by more than 3 px: RGB uint8 (rows, columns, 3).
 
     Predicted curve is green near a true one (255), else red; true curve without a predicted one
-    near it is blue; what is not scored (128) is pale. Cut to the scored part and some paper around,
-    and reduced to PICTURE_PIXELS."""
+    near it is blue; what is not scored (128) is pale. Scored part, of PICTURE_PIXELS at most."""
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     across = slice(max(0, left - MARGIN_PX), left + width + MARGIN_PX)
     box = slice(max(0, top - MARGIN_PX), top + height + MARGIN_PX), across

@@ -94,7 +94,6 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
         not gray. invert: the scan shows white ink on black.
-
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold."""
         self.path, self._invert, self._as_gray = Path(path), invert, not colour
@@ -145,7 +144,6 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
-
         Raises ScanError, naming the first damaged row; ValueError: they are not in the scan."""
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:

@@ -19,15 +19,13 @@ SCORES = ("f1", "dice", "false_px_per_row")
 
 
 def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Of logs with curves, or of logs without: means, means of the worst tenth (rounded up) by each
-    score, and the share of logs whose F1 is good."""
-    tenth = math.ceil(len(logs) / 10)
+    """Of logs with curves or without: means, also of each score's worst tenth; share of good F1."""
     names = [name for name in HEADINGS if name in logs[0]]
     worse = (FALSE, ERRORS)  # where they are higher
     values = {it: sorted((log[it] for log in logs), reverse=it in worse) for it in names}
     found = {
         "mean": {name: fmean(of) for name, of in values.items()},
-        "worst tenth": {name: fmean(of[:tenth]) for name, of in values.items()},
+        "worst tenth": {name: fmean(of[: math.ceil(len(of) / 10)]) for name, of in values.items()},
     }
     if F1 in values:
         found[f"share of F1 >= {GOOD_F1}"] = {F1: fmean(f1 >= GOOD_F1 for f1 in values[F1])}
@@ -123,8 +121,7 @@ def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
 
 
 def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
-    """A difference in words, paired by seed and log, with Student's 95 % interval over seeds.
-    first, second: scores by (seed, log)."""
+    """First less second, paired by (seed, log), in words; Student's 95 % interval over seeds."""
     from scipy import stats
 
     by_seed = defaultdict(list)
