@@ -252,12 +252,12 @@ def test_what_the_page_says_in_words_is_so(shown):
             said = next(line for line in lines if line.endswith(name))
             assert lines[said][rate]["low"] > 0
         assert lines["Batch Renorm"][rate]["low"] < 0 < lines["Batch Renorm"][rate]["high"]
-    for rate in ("0.0003", "0.001"):  # from eight logs to one, within the margin
+    for rate in ("0.0003", "0.001"):  # from eight logs to one: BatchNorm no more than GroupNorm
         lines = data["batch"][f"like|{rate}"]["lines"]
         lost, by_group = (
             lines[way][-1]["mean"] - lines[way][0]["mean"] for way in ("running", "group")
         )
-        assert lost < by_group + 0.03 and 0 < by_group < 0.1
+        assert lost < by_group and 0.065 < by_group < 0.115
     for both in data["more"]["freezing"].values():
         assert (np.array(both["own"]) > both["running"]).all()
     late = [data["more"]["freezing"][share]["running"] for share in ("0.5", "0.75")]
