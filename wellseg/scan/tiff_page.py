@@ -216,7 +216,7 @@ class TiffPage:
         elif self._photometric == LAB:  # a and b have signs
             shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         if extra in ((1,), (2,)) and self._samples > channels:  # transparent: laid on white
-            opaque = 1.0 if samples.dtype.kind == "f" else 2.0**self._bits - 1
+            opaque = max(*self._range, float(samples[..., channels].max(initial=0)))  # may be more
             alpha = scale(samples[..., channels], 0.0, opaque).astype(np.uint16)
             opacity = alpha.reshape(alpha.shape + (1,) * (shown.ndim - 2))
             ink = shown if extra == (1,) else (shown * opacity + 127) // 255  # 1: premultiplied
