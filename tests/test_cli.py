@@ -120,7 +120,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ["compare", "--out", "FILE/out"],
         ["train", "--data.preset", "tiny", "--data.count", "3", "--out", "FILE/out"],
         ["predict", "data/sample/sample.tif", "--out", "FILE/out"],
-        ["curves", "none.probability.tif", "--out", "FILE/out"],
+        ["curves", "FILE.probability.tif", "--out", "FILE/out"],
     ],
 )
 def test_what_the_system_says_is_told_in_words(
@@ -130,7 +130,8 @@ def test_what_the_system_says_is_told_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (tmp_path / "file").touch()
+    for name in ("file", "file.probability.tif"):
+        (tmp_path / name).touch()
     with pytest.raises(SystemExit, match=r"[12]"):
         main([word.replace("FILE", str(tmp_path / "file")) for word in words])
     said = capsys.readouterr().err
