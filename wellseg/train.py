@@ -59,7 +59,7 @@ def train(
     if resumed:
         told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
         begun, best = read_checkpoint(resumed), resumed.with_name("best.ckpt")
-        if best.exists():
+        if config.keep == "best" and best.exists():
             read_checkpoint(best)  # to say now what is wrong with it, not after the last step
         warnings += compare_resumed(plain, told, begun["hyper_parameters"]["model"])
         plain["weights"] = told["weights"]

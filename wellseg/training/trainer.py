@@ -157,7 +157,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of a Segmenter. Raises ValueError for another or a damaged file."""
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        state["hyper_parameters"]["model"], state["global_step"]
+        state["hyper_parameters"]["model"], state["global_step"]  # what is asked of it: KeyError
         return state
     except (EOFError, RuntimeError, UnpicklingError, KeyError, TypeError, OSError) as error:
         said = "put another checkpoint in its place, or take another --out"
