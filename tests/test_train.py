@@ -188,6 +188,46 @@ def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, name, 
         run(*small, "--val_every", 1, "--steps", 2, "--out", out, "--resume", "--keep", "last")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("config.yaml", "steps: ["), ("config.yaml", "steps"), ("metrics.csv", "a,b\n1,2\n")],
+)
+def test_files_of_a_run_that_were_edited_are_one_line_that_names_them(tmp_path, capsys, name, text):
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]
+    small += ["--val_every", 1, "--out", tmp_path]
+    run(*small, "--steps", 1)
+    (tmp_path / name).write_text(text)
+    run(*small, "--steps", 2, "--resume", status=2)
+    assert f"error: {tmp_path / name} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]
+    small += ["--val_every", 1, "--out", tmp_path]
+    run(*small, "--steps", 1)
+    run(*small, "--steps", 2, "--resume")
+    assert "is gone" not in capsys.readouterr().err
+    (tmp_path / "checkpoints" / "best.ckpt").unlink()
+    run(*small, "--steps", 3, "--resume")
+    assert "best.ckpt is gone: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is at least 1"),
+        (["--trainer.fast_dev_run", "true"], "fast_dev_run keeps nothing"),
+        (["--trainer.max_time", 1], "--trainer: "),
+        (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
+        (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(tmp_path, capsys, option, said):
+    run(*SMALL, "--data.preset", "tiny", *option, "--out", tmp_path / "run", status=2)
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 def test_metrics_of_a_run_are_on_disk_before_it_goes_on(tmp_path, monkeypatch):
     out = tmp_path / "run"
     small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]

@@ -39,7 +39,7 @@ def train(
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -56,28 +56,19 @@ def train(
     model, optim = asdict(config.model), asdict(config.optim)
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
-    if resumed:
-        told = yaml.safe_load((config.out / "config.yaml").read_text("utf-8"))
-        begun, best = read_checkpoint(resumed), resumed.with_name("best.ckpt")
-        if config.keep == "best" and best.exists():
-            read_checkpoint(best)  # to say now what is wrong with it, not after the last step
-        warnings += compare_resumed(plain, told, begun["hyper_parameters"]["model"])
-        plain["weights"] = told["weights"]
-        config = replace(config, weights=told["weights"])
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
+    earlier = []
+    if resumed:
+        step, plain["weights"], said = read_begun(resumed, config, plain)
+        config = replace(config, weights=plain["weights"])
+        warnings += said
+        earlier = read_metrics(config.out / "metrics.csv", step)
+    elif config.weights:
+        take_weights(config, segmenter.net)
     if config.resume and not resumed and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
-    if config.weights and not resumed:
-        start = load_model(config.weights)
-        segmenter.net.window_rows = start.window_rows or 0
-        try:
-            segmenter.net.load_state_dict(start.state_dict())
-        except RuntimeError:
-            said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
-            raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     trainer = make_trainer(config)
     loaders = load(train, val, config.data.workers, trainer)
-    earlier = read_metrics(config.out / "metrics.csv", begun["global_step"]) if resumed else []
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
@@ -109,6 +100,42 @@ def train(
         say(f"no step was better than the start (Dice {dice:.3f}): its weights are kept")
     say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
     return weights
+
+
+def take_weights(config: TrainConfig, net: Any) -> None:
+    """Begin with the tensors and windows of --weights. Raises ValueError: they do not fit."""
+    start = load_model(config.weights)
+    net.window_rows = start.window_rows or 0
+    try:
+        net.load_state_dict(start.state_dict())
+    except RuntimeError:
+        said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
+        raise ValueError(f"{said} {config.weights}; leave one of them out") from None
+
+
+def read_begun(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:
+    """Of a run that goes on from its last checkpoint: the step, the --weights that it began with,
+    and warnings. now: all options, as in config.yaml. Raises ValueError: it cannot go on so."""
+    import yaml
+
+    from wellseg.training.trainer import read_checkpoint
+
+    begun, best, path = (
+        read_checkpoint(last),
+        last.with_name("best.ckpt"),
+        config.out / "config.yaml",
+    )
+    try:
+        told = yaml.safe_load(path.read_text("utf-8"))
+        said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
+    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        do = "put the run's own in its place, or take another --out"
+        raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
+    if config.keep == "best" and best.exists():
+        read_checkpoint(best)  # to say now what is wrong with it, not after the last step
+    elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
+        said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
+    return begun["global_step"], told["weights"], said
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:

@@ -149,8 +149,8 @@ def make_trainer(config: TrainConfig) -> Trainer:
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
         return Trainer(**options)
-    except (TypeError, MisconfigurationException) as error:
-        raise ValueError(f"--trainer: {error}") from None
+    except (TypeError, AttributeError, AssertionError, MisconfigurationException) as error:
+        raise ValueError(f"--trainer: {one_line(error)}") from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -196,4 +196,7 @@ def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     if not path.exists():
         return []
     whole = path.read_text().rpartition("\n")[0]  # a kill or a full disk may have cut the last row
-    return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
+    try:
+        return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
+    except (KeyError, ValueError, TypeError):
+        raise ValueError(f"{path} is damaged: remove it; its scores are lost") from None
