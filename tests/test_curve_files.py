@@ -333,6 +333,22 @@ def test_stopped_before_its_files_they_are_not_said_to_be_done(kept, monkeypatch
     assert report["depth"] == ["0=100", "500=200"] and "weights_sha256" not in report
 
 
+@pytest.mark.parametrize("ending", [".curves.csv", ".las"])
+def test_curves_that_were_corrected_by_hand_stay(kept, ending, capsys):
+    command = [str(kept / "log.probability.tif"), "--tracks", "10-400"]
+    main(command)
+    main(command)  # as wellseg wrote them they are written again
+    path = kept / f"log{ending}"
+    path.write_text(mine := path.read_text() + "# mine\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    assert stopped.value.code and path.read_text() == mine
+    assert f"log{ending} was changed after wellseg wrote it" in capsys.readouterr().err
+    path.unlink()
+    main(command)
+    assert path.exists()
+
+
 def test_without_a_report_that_can_be_read_or_a_probability_nothing_is_made(kept, capsys):
     with pytest.raises(SystemExit):
         main([str(kept / "wrong" / "log.probability.tif")])

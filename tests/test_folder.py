@@ -242,11 +242,19 @@ def test_a_folder_below_that_cannot_be_looked_into_is_said(folder, monkeypatch):
 
 
 def test_a_mask_that_was_corrected_by_hand_stays(folder, weights, capsys):
-    run(folder / "a.tif", "--weights", weights)
-    tifffile.imwrite(mask := folder / "a.mask.tif", np.zeros((90, 70), np.uint8))
-    run(folder / "a.tif", "--weights", weights, "--threshold", 0.3, status=1)
-    assert "a.mask.tif is not wellseg's" in capsys.readouterr().err
-    assert not tifffile.imread(mask).any()
+    mask = folder / "a.mask.tif"
+    for more in (
+        {},
+        {"software": "wellseg"},
+    ):  # programs keep what a file says of its maker, or not
+        run(folder / "a.tif", "--weights", weights)
+        tifffile.imwrite(mask, np.zeros((90, 70), np.uint8), **more)
+        run(folder / "a.tif", "--weights", weights)  # done already
+        for options in (["--threshold", 0.3], ["--overwrite"]):
+            run(folder / "a.tif", "--weights", weights, *options, status=1)
+            assert "a.mask.tif was changed after wellseg wrote it" in capsys.readouterr().err
+        assert not tifffile.imread(mask).any()
+        mask.unlink()
 
 
 def test_a_name_as_long_as_names_can_be(tmp_path, weights):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurvesConfig
+from wellseg.scan import files
 from wellseg.scan.files import REPORT, Task, claim, is_foreign, read_report
 
 BAND_PIXELS = 8_000_000
@@ -42,24 +43,27 @@ def curves(config: CurvesConfig) -> None:
 def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
     import numpy as np  # not above: --help is quick
 
-    from wellseg.curves import las_of
     from wellseg.curves.files import CurveWriter
     from wellseg.results.view import renew_view
-    from wellseg.scan.atomic import write_file
+    from wellseg.scan.atomic import MASK, write_file
     from wellseg.scan.reader import open_scan
 
     report = config.report
+    digests = dict(report.get("sha256", {}))
+    of_mask = {MASK: digests.pop(MASK)} if MASK in digests else {}
+    if keeps := report and stem.parent.samefile(given.parent):
+        files.refuse_changed(stem, digests)
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
     places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
     was = str(report.get("scan_version")).partition(" bytes")[0]
     scan = config.scan or max(places, key=lambda it: str(it.stat().st_size) == was, default=beside)
     limit = 255 * (config.threshold or 0.5)
-    with ExitStack() as files:
-        probabilities = seen = files.enter_context(open_scan(given))
+    with ExitStack() as opened:
+        probabilities = seen = opened.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
         if config.scan or scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
-            seen = files.enter_context(open_scan(scan, page, colour=True, invert=invert))
+            seen = opened.enter_context(open_scan(scan, page, colour=True, invert=invert))
             if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:
                 size = f"{rows:,} x {columns:,} pixels, as {given.name} is"
                 do = "turn it, or name the scan with --scan"
@@ -72,7 +76,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
         writer = CurveWriter(stem, title, (rows, columns), seen.dpi, config)
-        files.enter_context(writer)
+        opened.enter_context(writer)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
@@ -82,9 +86,8 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             writer.put(picture, mask, probability)
         told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
         told |= {"curve_threshold": config.threshold, **config.for_report()}
-        keeps = report and stem.parent.samefile(given.parent)
         if keeps:  # before the files: a kill forgets nothing that was said, and they are not done
-            begun = {name: it for name, it in told.items() if name != "weights_sha256"}
+            begun = {name: it for name, it in told.items() if name not in files.DIGESTS}
             write_file(f"{stem}{REPORT}", json.dumps(begun, indent=1).encode())
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
@@ -94,10 +97,11 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         logs = [log._asdict() for log in config.logs]
         renew_view(page, followed=writer.shown, depth=logs, depth_unit=config.unit if logs else "")
     if keeps:
-        write_file(f"{stem}{REPORT}", json.dumps(told | writer.quality(), indent=1).encode())
+        told |= writer.quality() | {"sha256": of_mask | files.digests(stem, *writer.paths)}
+        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     count = len(writer.shown)
-    written = " and ".join(str(path) for path in las_of(stem) if path.exists())
-    print(f"{stem}.curves.csv and {written}: {count:,} curve{'s' * (count != 1)}")
+    written = " and ".join(str(path) for path in writer.paths if path.exists())
+    print(f"{written}: {count:,} curve{'s' * (count != 1)}")
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "probability")

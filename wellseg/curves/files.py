@@ -81,8 +81,9 @@ class CurveWriter(AbstractContextManager["CurveWriter"]):
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
         if beyond := [right for _, right in options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
-        refuse_foreign(f"{stem}.curves.csv", *las_of(stem))
-        refuse_open(f"{stem}.curves.csv", *las_of(stem))
+        self.paths = [Path(f"{stem}.curves.csv"), *las_of(stem)]  # perhaps
+        refuse_foreign(*self.paths)
+        refuse_open(*self.paths)
         given = options.track_sides
         self._tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
         self._follower = CurveFollower(dpi, options.scratch, self._first, self._tracks)

@@ -103,6 +103,7 @@ class Worker:
         if other := other_scan(task, report):
             said = f"{place} and its results are of {other}"
             raise ValueError(f"{said}: name another folder for the results (--out)")
+        files.refuse_changed(task.stem, report.get("sha256", {}))
         flags: dict[str, Any] = dict.fromkeys(made, True)
         config = replace(config, **flags)
         if made and not report and files.exists(place):

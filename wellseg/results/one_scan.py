@@ -98,7 +98,7 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
-            begun = {name: it for name, it in options.items() if name != "weights_sha256"}
+            begun = {name: it for name, it in options.items() if name not in files.DIGESTS}
             begun |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
             write_file(task.stem + REPORT, json.dumps(begun).encode())
         if left_out:  # it was not turned before
@@ -127,6 +127,7 @@ def mask_scan(
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
+        "sha256": files.digests(task.stem, task.stem + MASK, *(curves.paths if curves else ())),
     }
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report

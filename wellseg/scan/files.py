@@ -5,10 +5,11 @@ AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local fi
 is fetched, masked in a temporary folder, and its results are put, the report last."""
 
 import glob
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -25,6 +26,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
 LISTS = "further_pages", "failed_pages", "left_out_pages"  # in a report
+DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".html", ".view"),
@@ -82,6 +84,26 @@ def refuse_foreign(*paths: AnyPath) -> None:
     """Raises ValueError for the first path that is a file not written by wellseg."""
     for path in filter(is_foreign, paths):
         raise ValueError(f"{path} {NOT_OURS}")
+
+
+def digests(stem: AnyPath, *paths: AnyPath) -> dict[str, str]:
+    """SHA-256 of those of the results that are there, by their endings: for the report."""
+    found = {}
+    for path in map(str, paths):
+        if exists(path):
+            fs, place = _filesystem(path)
+            with fs.open(place, "rb") as file:
+                found[path[len(str(stem)) :]] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def refuse_changed(stem: AnyPath, written: Mapping[str, str]) -> None:
+    """Raises ValueError for the first result that is there and is not what was written, as its
+    report's ``sha256`` says: somebody has corrected it. Written again it would be lost."""
+    for ending, now in digests(stem, *(f"{stem}{ending}" for ending in written)).items():
+        if now != written[ending]:
+            do = "move it away, or name another folder for the results (--out)"
+            raise ValueError(f"{stem}{ending} was changed after wellseg wrote it: {do}")
 
 
 def refuse_open(*paths: AnyPath) -> None:
@@ -176,7 +198,10 @@ def read_report(place: str) -> dict[str, Any]:
     fs, path = _filesystem(place)
     with suppress(OSError, ValueError, RecursionError):
         report = json.loads(fs.cat_file(path))
-        if isinstance(report, dict) and all(isinstance(report.get(key, []), list) for key in LISTS):
+        kinds = {**dict.fromkeys(LISTS, list), "sha256": dict}
+        if isinstance(report, dict) and all(
+            isinstance(report.get(k, it()), it) for k, it in kinds.items()
+        ):
             return report
     return {}
 
@@ -242,7 +267,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             return
         fs, path = _filesystem(task.stem)
         if begun := read_report(task.stem + REPORT):  # until the new one is put
-            begun.pop("weights_sha256", None)
+            begun = {name: it for name, it in begun.items() if name not in DIGESTS}
             write_whole(task.stem + REPORT, json.dumps(begun).encode())
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
