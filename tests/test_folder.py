@@ -30,7 +30,17 @@ from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
 
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
-HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share", "tracks"]
+HEADER = [
+    "scan",
+    "status",
+    "rows",
+    "columns",
+    "seconds",
+    "curve_share",
+    "doubt_share",
+    "curves",
+    "tracks",
+]
 HEADER += ["dpi", "colour", "pages", "reason"]
 
 
@@ -301,7 +311,7 @@ def test_the_summary_says_what_became_of_each_scan(tmp_path):
     line = as_csv({Task("x", "x", "x"): Outcome("done", known={"curve_share": 0.25})}).splitlines()[
         1
     ]
-    assert line == b"x,done,,,,0.25,,,,,,"
+    assert line == b"x,done,,,,0.25,,,,,,,"
 
 
 def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypatch):

@@ -15,6 +15,7 @@ NAMES = (
     "seconds",
     "curve_share",
     "doubt_share",
+    "curves",
     "tracks",
     "dpi",
     "colour",
@@ -27,8 +28,8 @@ def done(*values):
 
 
 OUTCOMES = {
-    "a.tif": done(5000, 800, 4.5, 0.021, 0.31, 2, 200.0, "1-bit", 1),
-    "deep/b #2 100%.tif": done(90_000, 2000, 100.0, 0.05, 0.12, 3, None, "gray", 2),
+    "a.tif": done(5000, 800, 4.5, 0.021, 0.31, 7, 2, 200.0, "1-bit", 1),
+    "deep/b #2 100%.tif": done(90_000, 2000, 100.0, 0.05, 0.12, None, 3, None, "gray", 2),
     "<b>c.tif": Outcome("failed", "the file is <empty>"),
     "doc.pdf": Outcome("not read", "convert it"),
     "later.tif": Outcome("waiting"),

@@ -33,7 +33,8 @@ def predict(config: PredictConfig) -> int:
     count = len(tasks)
     for flag in OF_ONE_SCAN if count > 1 else ():
         if getattr(config, flag):
-            raise ValueError(f"--{flag} is for one scan, not for {count}: mask that scan alone")
+            do = f"say it to wellseg curves NAME.probability.tif afterwards, with --{flag}"
+            raise ValueError(f"--{flag} is for one scan, not for {count}: {do}")
     settings = settle(config)
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)

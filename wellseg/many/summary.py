@@ -50,6 +50,8 @@ class Screen(Progress):
             speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
             line = f"{number}{task.stem}{MASK}: {rows} x {columns} pixels, {speed}"
             look = f"look at {task.stem}{self._look_at}"
+            if (curves := outcome.known.get("curves")) is not None:
+                look += f"; {curves:,} curves in {task.stem}.curves.csv"
             self.say("; ".join(filter(None, [line, look, outcome.reason])))
         else:
             self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}")

@@ -1,9 +1,10 @@
 """Normalisation layers, each chosen by a word of ``--model.norm``.
 
 A norm is a file in this folder that registers a word for a subclass of ``Norm``: one with its own
-``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, of each pixel alone. Training, prediction
-by rows and the tests of norms then find it by its word. Running statistics are buffers, updated
-where ``observes`` is true; ``reads_image`` is then a property, ``self.training``: see batch.py.
+``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
+say in another. Training, prediction by rows and the tests of norms then find it by its word.
+Running statistics are buffers, updated where ``observes`` is true; ``reads_image`` is then a
+property, ``self.training``: see batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
 
