@@ -29,7 +29,6 @@ class DepthStatistics:
     def __init__(self, rows: int, parts: int) -> None:
         self.parts, self.bounds = parts, [rows * i // parts for i in range(parts + 1)]
         self.moments: list[Moments] = []  # of each part so far
-        self.windows: dict[int, tuple[Tensor, Tensor]] = {}  # mean and variance where needed
 
     def of_strip(self, row: int, strip: Tensor) -> list[tuple[int, Moments]]:
         """Moments of the rows from that one on, (1, C, h, W), in each part that they touch."""
@@ -61,11 +60,9 @@ class DepthStatistics:
         middles = torch.arange(start + 0.5, stop, dtype=torch.float64) * self.parts
         position = (middles / self.bounds[-1] - 1).clamp(0, max(0, self.parts - 2))
         numbers = range(math.floor(position[0]), math.ceil(position[-1]) + 1)
-        for number in numbers:
-            if number not in self.windows:
-                count, mean, square = reduce(merge_moments, self.moments[number : number + 2])
-                self.windows[number] = mean, square / count
-        means, variances = map(torch.stack, zip(*map(self.windows.get, numbers), strict=True))
+        windows = [reduce(merge_moments, self.moments[number : number + 2]) for number in numbers]
+        means = torch.stack([mean for _, mean, _ in windows])
+        variances = torch.stack([square / count for count, _, square in windows])
         if self.parts == 1:
             return means, variances
         weights = (1 - (position[:, None] - torch.tensor(numbers)).abs()).clamp(min=0).to(means)
