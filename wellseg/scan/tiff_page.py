@@ -136,10 +136,8 @@ class TiffPage:
                 return Band(first, first + height, np.empty((0, 1, 1)), damage)
         samples = parts[0][:good]
         if len(parts) > 1:
-            lefts = range(0, len(parts), self._across)
             cut = [part[:good] for part in parts]
-            planes = [np.concatenate(cut[left : left + self._across], axis=1) for left in lefts]
-            samples = np.concatenate(planes, axis=2)
+            samples = np.block([cut[left :: self._across] for left in range(self._across)])
         samples = samples[:, : self.columns]
         if self._bits == self._samples == 1:  # eight rows take the memory of one
             samples = np.packbits(samples[..., 0], axis=1)
