@@ -163,16 +163,14 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
         row, column, half = row + y - 1, column + x - 1, half[row, column]
         kept = (row >= keep.start) & (row < keep.stop)
         row, column, half = row[kept], column[kept], half[kept]
-        if not len(row):
-            continue
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
-        ends = np.append(begins[1:], len(row)) - 1
+        length = np.diff(begins, append=len(row))
         paint = colours[0][row, column].T if colours else np.zeros((3, len(row)))
         facts = np.stack([probability[row, column] / 255, ink[row, column], half, *paint])
-        means = np.add.reduceat(facts, begins, axis=1) / (ends - begins + 1)
-        x_start, x_stop = column[begins] + used.start, column[ends] + used.start
-        y_row = row[begins] - keep.start + first_row
-        found.append(np.stack([x_start, x_stop, *means, 0 * y_row + layer, y_row], 1, dtype="f4"))
+        means = np.add.reduceat(facts, begins, axis=1) / length
+        start, y_row = column[begins] + used.start, row[begins] - keep.start + first_row
+        stop = start + length - 1
+        found.append(np.stack([start, stop, *means, 0 * y_row + layer, y_row], 1, dtype="f4"))
     runs = np.concatenate(found)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
