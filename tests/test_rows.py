@@ -580,7 +580,7 @@ def test_a_disk_too_small_is_named_before_the_start(
         raise AssertionError("read before it was refused")
 
     with pytest.raises(OSError, match=r"MB free.* need 1,\d+ MB") as caught:
-        evaluation.bands(read_ink)
+        next(evaluation.bands(read_ink))
     assert str(tmp_path) in str(caught.value) and caught.value.errno == errno.ENOSPC
 
 

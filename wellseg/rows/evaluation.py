@@ -117,6 +117,7 @@ class RowEvaluation:
         self.total_work = sum(sweep.work for sweep in self.sweeps.values())
         self.done_work = 0.0
 
+    @torch.no_grad()
     def bands(
         self, read_ink: Callable[[int, int], Tensor], progress: ShareDone = lambda share: None
     ) -> Iterator[tuple[int, Tensor]]:
@@ -128,10 +129,6 @@ class RowEvaluation:
         free = shutil.disk_usage(self.store.scratch).free
         if self.spill_bytes > free:
             raise ScratchFull(self.store.scratch, self.spill_bytes, free)
-        return self._bands()
-
-    @torch.no_grad()
-    def _bands(self) -> Iterator[tuple[int, Tensor]]:
         first_row, rows, threads = 0, self.output.step.rows, torch.get_num_threads()
         each = (max(1, threads // self.workers),)
         with ThreadPoolExecutor(self.workers, "rows", torch.set_num_threads, each) as self.pool:
