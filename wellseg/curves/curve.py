@@ -28,8 +28,7 @@ LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
 """Costs of a tenth of an inch between two pieces, down and across; of their looks: linking.py."""
-MOST = 9.0
-"""Pieces that would cost more are two curves. All these were chosen by eye on five scans."""
+MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:

@@ -272,10 +272,8 @@ def solve(
     ends = np.full(count, end_cost)
     price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
     wanted = np.concatenate([-np.maximum(given, 0), free])
-    answer = linprog(
-        price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False}
-    )
-    if answer.x is None:
-        raise RuntimeError(f"no assignment of strands: {answer.message}")
-    curves: Indices = np.rint(answer.x).astype(np.int64)
+    found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
+    if found.x is None:
+        raise RuntimeError(f"no assignment of strands: {found.message}")
+    curves: Indices = np.rint(found.x).astype(np.int64)
     return curves[: len(links)], curves[len(links) : len(links) + count]

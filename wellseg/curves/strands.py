@@ -25,8 +25,7 @@ MARGIN_ROWS = 24  # above and below a block: thinning looks at them
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 """What is known of a run: first and last column; mean probability; share of it that is ink on the
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
-KEPT_ROWS = 256
-"""Last rows of a long chain that are kept: its course and look need no more."""
+KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
 DARK_INK = 128  # gray below is ink
 CHROMA, DARK = 60, 110

@@ -134,8 +134,7 @@ class _Normalise(torch.autograd.Function):
 
 
 Maker = Callable[[int, Momentum], Norm]
-NORMS: dict[str, Maker] = {}
-"""By word, the function (channels, momentum) that makes the norm."""
+NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm
 
 
 def register(word: str) -> Callable[[Maker], Maker]:
