@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
-DEFAULT = "paper-logs-20"
+DEFAULT = "paper-logs-21"
 HEADER_KEY = "wellseg"
 FORMAT = 1
 INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyond 96; "
