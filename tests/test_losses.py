@@ -3,7 +3,7 @@
 import torch
 
 from wellseg.net import losses
-from wellseg.net.losses import curve_loss, find_edges
+from wellseg.net.losses import curve_loss
 
 
 def truth_of(values):
@@ -70,24 +70,3 @@ def test_value_and_gradient_are_those_of_the_formula(monkeypatch):
     (gradient,) = torch.autograd.grad(2.5 * loss, logits)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-15)
-
-
-def test_edges_are_where_a_stroke_and_what_is_beside_it_have_an_inside():
-    strokes = [0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0]  # three pixels wide, a narrow gap, two pixels wide
-    curve = torch.tensor(strokes).float().expand(1, 1, 9, -1)
-    edges = [0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0]
-    assert (find_edges(curve) == torch.tensor(edges).bool()).all()
-
-
-def test_a_fault_at_an_edge_costs_less_and_a_whole_error_more():
-    truth = torch.zeros(1, 1, 40, 60, dtype=torch.uint8)
-    truth[..., 20:25] = 255
-    right = torch.where(truth == 255, 9.0, -9.0)
-    thin, far = right.clone(), right.clone()
-    thin[..., 20] = -9.0  # a stroke one pixel too thin
-    far[..., 40] = 9.0  # a line where there is none, of as many pixels
-    assert curve_loss(thin, truth, 0.1) < 0.3 * curve_loss(thin, truth)
-    assert curve_loss(far, truth, 0.1) > curve_loss(far, truth)
-    assert curve_loss(right, truth, 0.1) < 0.01
-    truth[..., 20] = 128  # not scored: what is predicted there costs nothing at any weight
-    torch.testing.assert_close(curve_loss(thin, truth, 0.1), curve_loss(right, truth, 0.1))

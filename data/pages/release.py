@@ -47,8 +47,6 @@ APART = (  # the trainings of one kind of page alone
     "--optim.lr 1e-3 --steps 6000 --val_every 2000 --keep last --resume"
 ).split()
 MEDIA = {"1-bit": "bilevel", "colour": "colour"}
-# Colours with 0.1 were better on validation pages and worse on test pages.
-EDGES = {"1-bit": 0.1, "colour": 1}
 SEEDS = {"1-bit": (20, 21), "colour": (20,)}
 LIMITS = (  # of the weights that were looked at last
     "Ultrasonic and bond images are marked in part; bundles of caliper or sensor traces are found, "
@@ -179,7 +177,6 @@ def main() -> None:
         for seed in SEEDS[kind]:
             folder = out / f"training_{kind}_{seed}"
             own = ["--data.medium", medium, "--data.root", out / kind, "--seed", seed]
-            own += ["--optim.edge_weight", EDGES[kind]]
             run("train", "--weights", trained, *APART, *own, "--out", folder, *short)
             ends[kind].append(folder / "model.safetensors")
     average_weights(ends, both)

@@ -59,14 +59,11 @@ class OptimConfig:
     """Share of the steps in which the rate rises."""
     clip: float = 1.0
     """Largest gradient norm of a step."""
-    edge_weight: float = 1.0
-    """Weight in the loss of pixels at the edges of strokes. On logs in colour they are four fifths
-    of the loss; the bundled weights were trained last with 0.1, to learn more from whole errors."""
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise ValueError(f"--optim.lr is positive, not {self.lr}")
-        for name in ("weight_decay", "clip", "edge_weight"):
+        for name in ("weight_decay", "clip"):
             if not getattr(self, name) >= 0:  # NaN, too
                 raise ValueError(f"--optim.{name} is at least 0, not {getattr(self, name)}")
         if not 0 <= self.warmup < 1:

@@ -90,7 +90,7 @@ class Segmenter(LightningModule):
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
         NaN or infinite; such weights are never kept."""
         logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
-        loss = curve_loss(logits, sample.truth, self.optim.edge_weight)
+        loss = curve_loss(logits, sample.truth)
         if not torch.isfinite(loss):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
             do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
