@@ -28,7 +28,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
 
 def refused(capsys: pytest.CaptureFixture[str], options: type, *words: str) -> str:
     with pytest.raises(SystemExit) as stop:
-        parse(options, "train", "", words, "scans" if options is PredictConfig else None)
+        parse(options, "train", "", words, "scans" if options is PredictConfig else "")
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("wellseg.train: error: ") and said.count("\n") == 1

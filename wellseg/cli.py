@@ -49,11 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(
-    options: type[Options],
-    command: str,
-    doc: str,
-    argv: Sequence[str] | None = None,
-    positional: str | None = None,
+    options: type[Options], command: str, doc: str, argv: Sequence[str] | None, positional: str = ""
 ) -> tuple[Options, dict[str, Any]]:
     """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
 
@@ -110,7 +106,7 @@ def program(
     options: type[Options],
     command: str,
     doc: str | None,
-    positional: str | None = None,
+    positional: str = "",
     stopped: str = "nothing was written",
 ) -> Callable[..., None]:
     """The ``main`` of a command: parse, run ``do`` and exit with the status that it returns. An
@@ -154,7 +150,7 @@ def _sleep_where_busy() -> None:
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: str = "") -> None:
+def _add_options(parser: Any, group: Any, options: Any, first: str, key: str = "") -> None:
     """Add an argument for each field of a dataclass and of those in it; keyword-only ones last."""
     params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
     texts = {param.arg_name: " ".join((param.description or "").split()) for param in params}
@@ -164,7 +160,7 @@ def _add_options(parser: Any, group: Any, options: Any, first: str | None, key: 
         if is_dataclass(hint):
             about = (hint.__doc__ or "").partition("\n")[0].rstrip(".")
             inner = parser.add_argument_group(f"{name}: {about}")
-            _add_options(parser, inner, hint, None, f"{name}.")
+            _add_options(parser, inner, hint, "", f"{name}.")
             continue
         if not any(field.default is each for each in (None, False, MISSING)):
             text += f" (default: {str(field.default).strip('()').removesuffix('.0')})"

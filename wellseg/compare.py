@@ -139,11 +139,10 @@ def draw_data_set(root: Path, size: Size) -> Path:
         return root
     splits, of_scans = {}, cycle(["train", "val", "test", *["train"] * 6])
     for number in range(size.logs):
-        if kind_of(0, number, size.preset) == "bilevel":
-            if number % 4 == 0 or draw_log(0, number, size.preset).mask.any():  # few without curves
-                splits[number] = next(of_scans)
-        elif number % 4 == 0:  # fewer renders: they are for the test alone
-            splits[number] = "test"
+        is_scan = kind_of(0, number, size.preset) == "bilevel"
+        # Few scans without curves, and fewer renders: they are for the test alone.
+        if number % 4 == 0 or (is_scan and draw_log(0, number, size.preset).mask.any()):
+            splits[number] = next(of_scans) if is_scan else "test"
     draw_logs(root, 0, size.preset, splits)
     return root
 
@@ -190,4 +189,4 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
             yield {"set": test_set, "mode": mode, "log": log.name, **found}
 
 
-main = program(compare, CompareConfig, "compare", __doc__, None, "the same command goes on")
+main = program(compare, CompareConfig, "compare", __doc__, stopped="the same command goes on")
