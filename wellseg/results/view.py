@@ -54,13 +54,11 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
         self._threshold, self._about, self._orientation = config.threshold, about, scan.orientation
-        self._stored = self.rows, self.columns = scan.rows, scan.columns
-        if is_sideways(scan.orientation):
-            self.rows, self.columns = scan.columns, scan.rows
+        self._stored = size = scan.rows, scan.columns
+        self.rows, self.columns = size[::-1] if is_sideways(scan.orientation) else size
         # A turned scan waits for its last row, which may be shown first.
         self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
-        sizes = self.rows, -(-self.rows // SMALL)  # whole and reduced
-        self._levels = [Strips(TILE_ROWS, rows) for rows in sizes]
+        self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
         self._jpegs: list[str] = []
         self._thumbs: list[tuple[int, Gray]] = []  # of strips' beginnings: curve pixels, picture
