@@ -97,7 +97,6 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold."""
         self.path, self._invert, self._as_gray = Path(path), invert, not colour
-        self.page, self.pages, self.orientation = 0, 1, 1
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
@@ -132,8 +131,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page, tags = wanted, pages[wanted].tags
         turned, x, y, unit = (told.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
-        if turned in range(1, 9):
-            self.orientation = int(turned)
+        self.orientation = int(turned) if turned in range(1, 9) else 1
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
             self.resolution = x, y, unit
