@@ -17,7 +17,7 @@ from wellseg.training.options import DataConfig
 
 
 def train_logs(seed=0, **options):
-    return open_logs(DataConfig(preset="tiny", **options), seed)[0]
+    return open_logs(DataConfig(preset="tiny", **options), seed, "best")[0]
 
 
 def test_every_log_keeps_its_own_size(data_set):
@@ -75,7 +75,7 @@ def test_samples_are_the_same_in_a_process_of_their_own(data_set):
 
 @pytest.mark.parametrize("medium", ["bilevel", "colour"])
 def test_drawn_logs_are_of_the_medium_that_is_asked_for(medium):
-    train, val, _ = open_logs(DataConfig(preset="tiny", medium=medium, augment=False), seed=0)
+    train, val, _ = open_logs(DataConfig(preset="tiny", medium=medium, augment=False), 0, "best")
     for samples in (train, val):
         logs = [samples[epoch, index] for epoch in (0, 1) for index in range(6)]
         assert len({log.name for log in logs}) == 12
@@ -85,7 +85,8 @@ def test_drawn_logs_are_of_the_medium_that_is_asked_for(medium):
 
 
 def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):
-    logs, val, _ = open_logs(DataConfig(data_set, "tiny", drawn_share=0.6, augment=False), seed=3)
+    options = DataConfig(data_set, "tiny", drawn_share=0.6, augment=False)
+    logs, val, _ = open_logs(options, 3, "best")
     names = [[logs[epoch, i].name for i in range(13)] for epoch in (0, 1)]
     assert len(logs) == 13 and names[0][:5] == names[1][:5] == [f"well{n}_a" for n in range(5)]
     assert not set(names[0][5:]) & set(names[1]), "drawn logs are new in each epoch"
@@ -199,7 +200,8 @@ def test_ranks_share_an_epoch_without_overlap():
 
 
 def test_drawn_logs_never_repeat_and_validation_is_apart():
-    train, val, _ = open_logs(DataConfig(preset="tiny", count=3, val_count=3, augment=False), 0)
+    options = DataConfig(preset="tiny", count=3, val_count=3, augment=False)
+    train, val, _ = open_logs(options, 0, "best")
     logs = [train[epoch, i] for epoch in (0, 1) for i in range(3)] + [val[0, i] for i in range(3)]
     assert len({log.gray.numpy().tobytes() for log in logs}) == 9
 

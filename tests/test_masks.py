@@ -18,7 +18,7 @@ def change(data_set, change, *names):
 
 
 def open_data(data_set, **options):
-    return open_logs(DataConfig(root=data_set, **options), seed=0)
+    return open_logs(DataConfig(root=data_set, **options), seed=0, keep="best")
 
 
 def as_red(mask):

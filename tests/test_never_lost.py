@@ -80,7 +80,7 @@ def test_skipped_logs_are_replaced_and_told_once(data_set, tmp_path, capfd):
 def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
     damage(data_set / "images" / "well1_a.tif")
     damage(data_set / "images" / "well2_a.tif")
-    samples = open_logs(DataConfig(data_set, on_error="skip"), 0)[0]  # well0 ... well4
+    samples = open_logs(DataConfig(data_set, on_error="skip"), 0, "best")[0]  # well0 ... well4
     sample, again = samples[3, 1], samples[3, 1]
     assert sample.name == "well3_a"
     torch.testing.assert_close(sample.gray, again.gray, rtol=0, atol=0)
@@ -90,7 +90,7 @@ def test_which_log_stands_in_depends_on_the_visit_alone(data_set):
 def test_no_log_left_to_read_ends_the_run(data_set):
     for path in (data_set / "images").iterdir():
         damage(path)
-    samples = open_logs(DataConfig(data_set, on_error="skip"), 0)[0]
+    samples = open_logs(DataConfig(data_set, on_error="skip"), 0, "best")[0]
     with pytest.raises(ValueError, match="none of the 5 logs can be read"):
         samples[0, 0]
 

@@ -132,9 +132,7 @@ class VisitSampler(Sampler[Visit]):
             yield epoch, int(order[place % self.logs])
 
 
-def open_logs(
-    options: DataConfig, seed: int, keep: str = "best"
-) -> tuple[Samples, Samples, list[str]]:
+def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Samples, list[str]]:
     """The logs to train on and to validate with, of a folder or drawn; and what is odd about them.
     keep: which weights the run keeps; the best ones need logs enough to choose by.
     Raises ValueError: masks that cannot be used, a split without curves."""
