@@ -19,7 +19,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
 from wellseg.scan import files
 from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
-from wellseg.scan.files import REPORT, Task, is_scan_file, is_url, join, other_kind, read_report
+from wellseg.scan.files import REPORT, Task, exists, is_scan_file, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
@@ -45,7 +45,7 @@ class Outcome:
     disk_full: bool = False  # nothing more can be written
 
 
-Outcomes = Mapping[Task, Outcome]
+Outcomes = dict[Task, Outcome]
 
 
 class Settings(NamedTuple):
@@ -66,15 +66,13 @@ def settle(config: PredictConfig) -> Settings:
     return Settings(config, {"weights": run + weights.stem, "weights_sha256": sha256, **options})
 
 
-def list_tasks(
-    scans: Sequence[str], out: str | None
-) -> tuple[list[Task], str | None, dict[Task, Outcome]]:
+def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str | None, Outcomes]:
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
     URL for the summary, None if scans were named one by one; files of kinds that are not read.
 
     Raises ValueError, naming the path: it is not there, or shares its results with another one."""
     tasks: dict[str, Task] = {}
-    not_read: dict[Task, Outcome] = {}
+    not_read: Outcomes = {}
     folders = []
     places = [place for pattern in scans for place in files.expand(pattern)]
     places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
@@ -119,20 +117,19 @@ def _is_wanted(name: str, is_folder: bool) -> bool:
     # Of a Windows disk: $RECYCLE.BIN, and a folder that only the system may look into.
     if name.startswith((".", "$")) or name.endswith((*RESULTS, "System Volume Information")):
         return False
-    return is_folder or is_scan_file(name) or other_kind(name) != ""
+    return is_folder or is_scan_file(name) or files.other_kind(name) != ""
 
 
 def count_kinds(names: Iterable[str]) -> str:
     """Of files that are not read: "2 PDF, 1 DjVu"."""
-    return ", ".join(f"{count:,} {kind}" for kind, count in Counter(map(other_kind, names)).items())
+    counts = Counter(map(files.other_kind, names))
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
 
 
-def is_done(
-    task: Task, settings: Settings, there: Callable[[str], bool] = files.exists
-) -> Outcome | None:
+def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists) -> Outcome | None:
     """The outcome of a scan whose results are all there, made from the same scan with the same
-    weights and options; else None. there: tells whether a path or URL exists."""
-    report = read_report(task.stem + REPORT) if there(task.stem + REPORT) else {}
+    weights and options; else None. has: tells whether a path or URL exists."""
+    report = read_report(task.stem + REPORT) if has(task.stem + REPORT) else {}
     expected = {**settings.options, "scan_version": task.version}
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
@@ -144,12 +141,12 @@ def is_done(
             return None
     config = settings.config
     curves = config.curves and not report.get("curves_left_out")
-    las = ".1.las" if there(task.stem + ".1.las") else ".las"
+    las = ".1.las" if has(task.stem + ".1.las") else ".las"
     asked = {".probability.tif": config.probability, ".curves.csv": curves, las: curves}
     asked |= dict.fromkeys((".html", ".view"), config.view)
     ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
     ends += [f".p{page}{MASK}" for page in report.get("further_pages", [])]
-    whole = all(there(task.stem + end) for end in ends)
+    whole = all(has(task.stem + end) for end in ends)
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
 
@@ -160,7 +157,7 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
     stem = re.sub(r"\.p\d+$", "", task.stem) if task.page is not None else task.stem
     beside = os.path.splitext(own)[0] == files.absolute(stem)
     were_copied = beside and report.get("scan") == os.path.basename(own)  # both
-    if other in ("", own) or not files.exists(other) or were_copied:
+    if other in ("", own) or not exists(other) or were_copied:
         return ""
     with suppress(OSError):  # behind URLs
         return "" if os.path.samefile(own, other) else other
@@ -178,7 +175,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     return Outcome("failed" if failed else "done", reason, known)
 
 
-def find_done(tasks: Sequence[Task], settings: Settings) -> dict[Task, Outcome]:
+def find_done(tasks: Sequence[Task], settings: Settings) -> Outcomes:
     """Outcomes of the tasks that are done. Lists each folder once, reads many reports at once."""
     folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
