@@ -24,14 +24,8 @@ from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 READERS = 16  # of small files at once: on a network drive they mostly wait
-KNOWN = {name: name for name in ("rows", "columns", "seconds", "curve_share", "doubt_share")}
-KNOWN |= {
-    "curves": "curves",
-    "tracks": "tracks_found",
-    "dpi": "dpi",
-    "colour": "kind",
-    "pages": "pages",
-}
+KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
+KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
 """What the summary says of a scan, and what its report calls it."""
 
 
