@@ -74,10 +74,9 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     Adding logs moves no well, but the last is always train, and the first of several is val."""
     splits: dict[str, str] = {}
     places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
-    for digest in sorted(places):
+    for digest, well in sorted(places.items()):
         place = int.from_bytes(digest[:6], "big") / 2**48
-        first = not splits or place < 0.1
-        splits[places[digest]] = "val" if first else "test" if place < 0.2 else "train"
+        splits[well] = "val" if not splits or place < 0.1 else "test" if place < 0.2 else "train"
     if splits:
         splits[places[max(places)]] = "train"
     return splits
