@@ -216,7 +216,6 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
     ("option", "said"),
     [
         (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is at least 1"),
-        (["--trainer.fast_dev_run", "true"], "fast_dev_run keeps nothing"),
         (["--trainer.max_time", 1], "--trainer: "),
         (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
         (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),

@@ -17,7 +17,3 @@ def __getattr__(name: str) -> Any:
         home = "wellseg.weights" if name == "load_model" else "wellseg.rows.segment"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'wellseg' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -59,12 +59,18 @@ def train(
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier = []
     if resumed:
-        step, plain["weights"], said = read_begun(resumed, config, plain)
+        step, plain["weights"], changed = read_begun(resumed, config, plain)
         config = replace(config, weights=plain["weights"])
-        warnings += said
+        warnings += changed
         earlier = read_metrics(config.out / "metrics.csv", step)
     elif config.weights:
-        take_weights(config, segmenter.net)
+        start = load_model(config.weights)
+        segmenter.net.window_rows = start.window_rows or 0
+        try:
+            segmenter.net.load_state_dict(start.state_dict())
+        except RuntimeError:
+            said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
+            raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     if config.resume and not resumed and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
@@ -100,17 +106,6 @@ def train(
         say(f"no step was better than the start (Dice {dice:.3f}): its weights are kept")
     say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
     return weights
-
-
-def take_weights(config: TrainConfig, net: Any) -> None:
-    """Begin with the tensors and windows of --weights. Raises ValueError: they do not fit."""
-    start = load_model(config.weights)
-    net.window_rows = start.window_rows or 0
-    try:
-        net.load_state_dict(start.state_dict())
-    except RuntimeError:
-        said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
-        raise ValueError(f"{said} {config.weights}; leave one of them out") from None
 
 
 def read_begun(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:

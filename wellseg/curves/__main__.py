@@ -50,9 +50,8 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
 
     report = config.report
     digests = dict(report.get("sha256", {}))
-    of_mask = {MASK: digests.pop(MASK)} if MASK in digests else {}
     if keeps := report and stem.parent.samefile(given.parent):
-        files.refuse_changed(stem, digests)
+        files.refuse_changed(stem, {end: it for end, it in digests.items() if end != MASK})
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
     places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
     was = str(report.get("scan_version")).partition(" bytes")[0]
@@ -97,7 +96,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         logs = [log._asdict() for log in config.logs]
         renew_view(page, followed=writer.shown, depth=logs, depth_unit=config.unit if logs else "")
     if keeps:
-        told |= writer.quality() | {"sha256": of_mask | files.digests(stem, *writer.paths)}
+        told |= writer.quality() | {"sha256": digests | files.digests(stem, *writer.paths)}
         write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     count = len(writer.shown)
     written = " and ".join(str(path) for path in writer.paths if path.exists())

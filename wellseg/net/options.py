@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-def at_least(least: int, group: str = "", **options: int | None) -> None:
-    """Raises ValueError for the first option that is smaller; None, the default, is accepted."""
+def at_least(least: int, group: str = "", **options: float | None) -> None:
+    """Raises ValueError for the first that is smaller, or NaN; None, the default, is accepted."""
     for name, value in options.items():
-        if value is not None and value < least:
+        if value is not None and not value >= least:
             raise ValueError(f"--{group}{name} is at least {least}, not {value}")
 
 

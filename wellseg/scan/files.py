@@ -25,7 +25,7 @@ SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
-LISTS = "further_pages", "failed_pages", "left_out_pages"  # in a report
+KINDS = {"further_pages": list, "failed_pages": list, "left_out_pages": list, "sha256": dict}
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
@@ -196,13 +196,10 @@ def exists(place: str) -> bool:
 def read_report(place: str) -> dict[str, Any]:
     """A scan's report, NAME.json; {} if it is not there, damaged or cannot be read."""
     fs, path = _filesystem(place)
-    with suppress(OSError, ValueError, RecursionError):
+    with suppress(OSError, ValueError, RecursionError, AttributeError):  # or not a dictionary
         report = json.loads(fs.cat_file(path))
-        kinds = {**dict.fromkeys(LISTS, list), "sha256": dict}
-        if isinstance(report, dict) and all(
-            isinstance(report.get(k, it()), it) for k, it in kinds.items()
-        ):
-            return report
+        if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
+            return dict(report)
     return {}
 
 

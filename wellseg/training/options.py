@@ -63,9 +63,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise ValueError(f"--optim.lr is positive, not {self.lr}")
-        for name in ("weight_decay", "clip"):
-            if not getattr(self, name) >= 0:  # NaN, too
-                raise ValueError(f"--optim.{name} is at least 0, not {getattr(self, name)}")
+        at_least(0, "optim.", weight_decay=self.weight_decay, clip=self.clip)
         if not 0 <= self.warmup < 1:
             raise ValueError(f"--optim.warmup is a share of the run in [0, 1), not {self.warmup}")
 
@@ -106,8 +104,6 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if self.trainer.get("accumulate_grad_batches", 1) in (0, False):
             raise ValueError("--trainer.accumulate_grad_batches is at least 1")
-        if self.trainer.get("fast_dev_run"):
-            raise ValueError("--trainer.fast_dev_run keeps nothing: try --steps 4 --val_every 2")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             said = f"is not a multiple of --val_every {self.val_every}"
