@@ -53,7 +53,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     """Draw the logs of these numbers that are not there yet, list all with their splits in
     split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
-    from wellseg.training.masks import write_log
+    from wellseg.scan.writer import write_picture
 
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     lines, drawn = [], 0
@@ -65,7 +65,12 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
             log = draw_log(seed, number, preset)
             label = json.dumps(log.about, default=lambda path: path.tolist())
             write_file(out / "labels" / f"{name}.json", label.encode())
-            write_log(out, name, log.image, log.mask, float(log.about["dpi"]))  # type: ignore
+            dpi = round(float(log.about["dpi"]))  # type: ignore
+            # The mask first: an image without one makes the set unreadable.
+            for part, pixels in (("masks", log.mask), ("images", log.image)):
+                (out / part).mkdir(parents=True, exist_ok=True)
+                path = out / part / f"{name}.tif"
+                write_picture(path, pixels, dpi=dpi, bilevel=part == "images")
             drawn += 1
     write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
     return drawn

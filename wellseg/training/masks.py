@@ -15,7 +15,6 @@ from wellseg.scan import ScanError
 from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import write_picture
 from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import LogFiles
 
@@ -86,13 +85,6 @@ def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, N
 def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
     return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
-
-
-def write_log(root: Path, name: str, image: Gray, mask: Gray, dpi: float) -> None:
-    """Add a log to a data set. The mask first: an image without one makes the set unreadable."""
-    for part, pixels in (("masks", mask), ("images", image)):
-        (root / part).mkdir(parents=True, exist_ok=True)
-        write_picture(root / part / f"{name}.tif", pixels, dpi=round(dpi), bilevel=part == "images")
 
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
