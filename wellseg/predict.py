@@ -33,8 +33,7 @@ def predict(config: PredictConfig) -> int:
     count = len(tasks)
     for flag in OF_ONE_SCAN if count > 1 else ():
         if getattr(config, flag):
-            do = f"say it to wellseg curves NAME.probability.tif afterwards, with --{flag}"
-            raise ValueError(f"--{flag} is for one scan, not for {count}: {do}")
+            raise ValueError(f"--{flag} is for one scan, not for {count}: later use wellseg curves")
     settings = settle(config)
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)

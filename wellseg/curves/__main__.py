@@ -74,8 +74,7 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
-        writer = CurveWriter(stem, title, (rows, columns), seen.dpi, config)
-        opened.enter_context(writer)
+        writer = opened.enter_context(CurveWriter(stem, title, (rows, columns), seen.dpi, config))
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
