@@ -115,11 +115,8 @@ def read_begun(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | No
 
     from wellseg.training.trainer import read_checkpoint
 
-    begun, best, path = (
-        read_checkpoint(last),
-        last.with_name("best.ckpt"),
-        config.out / "config.yaml",
-    )
+    begun, best = read_checkpoint(last), last.with_name("best.ckpt")
+    path = config.out / "config.yaml"
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])

@@ -26,6 +26,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 REPORT = ".json"
 KINDS = {"further_pages": list, "failed_pages": list, "left_out_pages": list, "sha256": dict}
+"""Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
