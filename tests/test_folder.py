@@ -30,18 +30,8 @@ from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
 
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
-HEADER = [
-    "scan",
-    "status",
-    "rows",
-    "columns",
-    "seconds",
-    "curve_share",
-    "doubt_share",
-    "curves",
-    "tracks",
-]
-HEADER += ["dpi", "colour", "pages", "reason"]
+HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share"]
+HEADER += ["curves", "tracks", "dpi", "colour", "pages", "reason"]
 
 
 def write_scan(path, rows=90, columns=70, phase=0):
@@ -253,10 +243,8 @@ def test_a_folder_below_that_cannot_be_looked_into_is_said(folder, monkeypatch):
 
 def test_a_mask_that_was_corrected_by_hand_stays(folder, weights, capsys):
     mask = folder / "a.mask.tif"
-    for more in (
-        {},
-        {"software": "wellseg"},
-    ):  # programs keep what a file says of its maker, or not
+    # Programs keep what a file says of its maker, or not.
+    for more in ({}, {"software": "wellseg"}):
         run(folder / "a.tif", "--weights", weights)
         tifffile.imwrite(mask, np.zeros((90, 70), np.uint8), **more)
         run(folder / "a.tif", "--weights", weights)  # done already
