@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from hashlib import sha256
 from unittest.mock import Mock
 
 import cv2
@@ -132,7 +133,7 @@ def test_a_curve_off_its_scale_is_one_column_that_goes_on_beyond_its_track(tmp_p
 
 def test_the_csv_has_depths_where_they_are_known(tmp_path):
     lines, _ = write(tmp_path, draw(sine(90)), depth=["200=1000", "1200=1100"])
-    assert list(lines[0])[-2:] == ["flags", "depth_ft"]
+    assert list(lines[0])[-2:] == ["track_right", "depth_ft"]
     depths = {int(line["row"]): line["depth_ft"] for line in lines}
     assert depths[90] == "" and depths[1310] == "" and len(depths) > 1500
     for row in (105, 200, 705, 1295):
@@ -142,7 +143,7 @@ def test_the_csv_has_depths_where_they_are_known(tmp_path):
     lines, _ = write(tmp_path, draw(sine(90)), **given)  # two logs
     depths = {int(line["row"]): line["depth_m"] for line in lines}
     assert (depths[650], depths[950]) == ("165.0000", "25.0000")
-    assert list(write(tmp_path, draw(sine(90)))[0][0])[-1] == "flags"
+    assert list(write(tmp_path, draw(sine(90)))[0][0])[-1] == "track_right"
 
 
 def test_depth_of_several_logs_and_a_step(tmp_path):
@@ -550,3 +551,145 @@ def test_the_command_says_in_one_line_what_is_wrong(kept, capsys, monkeypatch, w
     error = capsys.readouterr().err
     assert ended.value.code == 2 and said in error and error.count("\n") == 1
     assert not (kept / "log.curves.csv").exists()
+
+
+# ---- curves that were corrected in NAME.curves.csv --------------------------------------------------------
+
+
+@pytest.fixture
+def followed(kept):
+    """After the files were written, and the report has the scan's size."""
+    report = json.loads((kept / "log.json").read_text()) | {"rows": ROWS, "columns": COLUMNS}
+    (kept / "log.json").write_text(json.dumps(report))
+    main([str(kept / "log.probability.tif"), "--tracks", "60-200", "200-400"])
+    return kept
+
+
+def edit(path, change):
+    """Change the lines of a CSV, which are dictionaries, as a program would that drops comments."""
+    lines = change(read(path))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0].keys())
+        writer.writeheader()
+        writer.writerows(lines)
+    return path.read_bytes()
+
+
+def test_from_the_csv_as_it_was_written_come_the_same_files(tmp_path):
+    true = sine(180, -50)  # printed a track aside where it is off its scale; another one is dotted
+    printed, dotted = np.where(true > 200, true - 140, true), sine(300)
+    printed[np.abs(np.diff(printed, prepend=printed[0])) > 100] = np.nan
+    dotted[np.arange(ROWS) % 36 > 16] = np.nan
+    _, writer = write(tmp_path, draw(printed, dotted), tracks=["60-200", "200-400"])
+    report = {"scan": "log.tif", "rows": ROWS, "columns": COLUMNS, "tracks": ["60-200", "200-400"]}
+    paths = [tmp_path / "log.curves.csv", tmp_path / "log.las"]
+    digests = {path.name[3:]: sha256(path.read_bytes()).hexdigest() for path in paths}
+    report |= writer.quality() | {"sha256": digests}
+    (tmp_path / "log.json").write_text(json.dumps(report))
+    before = [path.read_bytes() for path in paths]
+    main([str(paths[0])])
+    assert [path.read_bytes() for path in paths] == before
+    after = json.loads((tmp_path / "log.json").read_text())
+    assert b"DOTTED" in before[1] and after == report | {"curve_threshold": None}
+
+
+def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
+    path = followed / "log.curves.csv"
+    (followed / "log.html").write_text('// wellseg\nconst DATA = {"followed":[]};\n')
+
+    def correct(lines):
+        for line in lines:
+            if line["curve"] == "T1_C1_SOLID":
+                line["curve"] = "GR" if int(line["row"]) < 800 else "CUT"
+                line["column"] = float(line["column"]) + 14 * (int(line["row"]) == 500)
+        return [line for line in lines if line["track"] == "1"]
+
+    value = las_of(followed / "log.las")["T1_C1_SOLID"]
+    mine = edit(path, correct)
+    main([str(path), "--depth", "0=100", "1599=259.9"])
+    las = las_of(followed / "log.las")
+    assert las.keys() == ["DEPT", "GR", "CUT"] and las["DEPT"][500] == pytest.approx(150)
+    np.testing.assert_allclose(
+        las["GR"][:800] - value[:800], (np.arange(800) == 500) / 10, atol=1e-4
+    )
+    np.testing.assert_allclose(las["CUT"][800:], value[800:], atol=1e-4)
+    assert np.isnan(las["CUT"][:800]).all() and path.read_bytes() == mine
+    data = json.loads((followed / "log.html").read_text().partition("DATA = ")[2].partition(";")[0])
+    assert [curve["name"] for curve in data["followed"]] == ["GR", "CUT"]
+    report = json.loads((followed / "log.json").read_text())
+    assert [curve["name"] for curve in report["curve_list"]] == ["GR", "CUT"]
+    main([str(path), "--tracks", "50-250"])  # values of other borders
+    width = las_of(followed / "log.las")["GR"][:500] * 200 + 50
+    np.testing.assert_allclose(width, value[:500] * 140 + 60, atol=0.01)
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.probability.tif")])
+    assert "log.curves.csv" in capsys.readouterr().err and path.read_bytes() == mine
+
+
+def test_a_corrected_csv_is_kept_where_no_digest_of_it_is_known(followed, capsys):
+    report = json.loads((followed / "log.json").read_text())
+    del report["sha256"]
+    (followed / "log.json").write_text(json.dumps(report))
+    main([str(followed / "log.curves.csv")])
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.probability.tif")])
+    assert "log.curves.csv was changed" in capsys.readouterr().err
+
+
+def test_a_spreadsheet_may_have_saved_the_csv(followed):
+    path, las = followed / "log.curves.csv", (followed / "log.las").read_bytes()
+    rows = list(csv.reader(path.read_text().splitlines()))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # comments become cells
+        csv.writer(file).writerows([*row, *[""] * (11 - len(row))] for row in rows)
+    assert path.read_text("utf-8-sig").startswith("# Curves found by wellseg")
+    main([str(path)])
+    assert (followed / "log.las").read_bytes() == las
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"column": "12,5"}, "line 3: a cell is no number"),
+        ({"row": "2"}, "row 2 is there twice"),
+        ({"row": "1600"}, "row 1,600 is not a row of the scan"),
+        ({"row": "1.5"}, "row 1.5 is not a row of the scan"),
+        ({"column": "401"}, "row 1 has a column that is not on the scan"),
+        ({"column": ""}, "row 1 has a column that is not on the scan"),
+        ({"track_left": "300"}, "row 1 has no left border of its track"),
+        ({"track": ""}, "row 1 has no track"),
+        ({"curve": "GR 1"}, "curve 'GR 1': a name has letters"),
+    ],
+)
+def test_what_is_wrong_in_a_corrected_csv_is_said_in_one_line(followed, capsys, change, said):
+    las = (followed / "log.las").read_bytes()
+    edit(followed / "log.curves.csv", lambda lines: [lines[0], lines[1] | change, *lines[2:]])
+    with pytest.raises(SystemExit) as ended:
+        main([str(followed / "log.curves.csv")])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and said in error and error.count("\n") == 1
+    assert (followed / "log.las").read_bytes() == las
+
+
+def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
+    path = followed / "log.curves.csv"
+    for words, said in (
+        (["--threshold", "0.4"], "--threshold is for NAME.probability.tif"),
+        (["--rows", "3-90"], "--rows is for NAME.probability.tif"),
+        (["--depth", "0=3", "1600=9"], "the scan has rows 0 to 1,599"),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(path), *words])
+        assert said in capsys.readouterr().err
+    (followed / "log.json").write_text(json.dumps({"scan": "log.tif", "rows": "9", "columns": []}))
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert "log.json was edited and cannot be read" in capsys.readouterr().err
+    path.write_text("row;curve;column\n1;GR;5\n")
+    (followed / "log.json").unlink()
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert "log.json, which has the scan's size, is not there" in capsys.readouterr().err
+    (followed / "log.json").write_text(json.dumps({"scan": "log.tif", "rows": 9, "columns": 9}))
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert "log.curves.csv: no column column, curve" in capsys.readouterr().err

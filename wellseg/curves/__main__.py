@@ -3,55 +3,134 @@
     wellseg predict scan.tif --curves                        # once: minutes
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
+    wellseg curves scan.curves.csv            # of curves that you corrected in this file: scan.las
 
-Writes NAME.curves.csv and NAME.las anew, and the curves of NAME.html. Options that are not given
-are as they were for predict or for this command the last time (NAME.json has them); with none, as
-in --tracks none, an option is as if it had never been given."""
+Writes NAME.curves.csv (one that you corrected stays) and NAME.las anew, and the curves of
+NAME.html. Options that are not given are as they were for predict or for this command the last time
+(NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wellseg.cli import program
-from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurvesConfig
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurvesConfig
 from wellseg.scan import files
+from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.files import REPORT, Task, claim, is_foreign, read_report
+
+if TYPE_CHECKING:
+    from wellseg.curves.files import CurveFiles
 
 BAND_PIXELS = 8_000_000
 
 
 def curves(config: CurvesConfig) -> None:
     """Write the files. Raises OSError, and ValueError for wrong usage."""
-    given = Path(config.probability)
-    if not given.name.endswith(ENDING):
-        raise ValueError(f"{given} is not NAME{ENDING}, which wellseg predict --curves writes")
+    given = Path(config.file)
+    if not given.name.endswith((ENDING, TABLE)):
+        made = "which wellseg predict --curves writes"
+        raise ValueError(f"{given} is not NAME{ENDING} or NAME{TABLE}, {made}")
     if not given.is_file():
         raise ValueError(f"{given}: no such file")
-    report = given.with_name(given.name.removesuffix(ENDING) + REPORT)
+    report = given.with_name(config.name + REPORT)
     if report.exists() and not config.report:
         raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
-    stem = (config.out or given.parent) / given.name.removesuffix(ENDING)
+    stem = (config.out or given.parent) / config.name
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
-    with claim(Task(stem.name, config.probability, str(stem))) as is_mine:
+    with claim(Task(stem.name, config.file, str(stem))) as is_mine:
         if not is_mine:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
-        _follow(config, given, stem)
+        _renew(config, given, stem)
 
 
-def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
-    import numpy as np  # not above: --help is quick
+def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
+    """Write the files, and tell the report and the view of them."""
+    from wellseg.results.view import renew_view  # not above: --help is quick
+
+    report, digests = config.report, dict(config.report.get("sha256", {}))
+    told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+    told |= {"curve_threshold": config.threshold, **config.for_report()}
+    is_table, keeps = (
+        given.name.endswith(TABLE),
+        bool(report) and stem.parent.samefile(given.parent),
+    )
+    corrected = is_table and keeps and files.digests(stem, given)[TABLE] != digests.get(TABLE)
+    stays = {MASK: digests.get(MASK)} | (
+        {TABLE: digests.get(TABLE, "corrected")} if corrected else {}
+    )
+    stays = {ending: it for ending, it in stays.items() if it}
+    if keeps:
+        files.refuse_changed(stem, {end: it for end, it in digests.items() if end not in stays})
+
+    def begin() -> None:  # before the files: a kill forgets nothing, and they are not done
+        begun = {name: it for name, it in told.items() if name not in files.DIGESTS}
+        if keeps:
+            write_file(f"{stem}{REPORT}", json.dumps(begun | {"sha256": stays}).encode())
+
+    if is_table:
+        made = _of_table(config, given, stem, begin, corrected)
+    else:
+        made = _follow(config, given, stem, begin)
+    for note in made.notes:
+        print(f"{given.name}: {note}")
+    if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
+        logs = [log._asdict() for log in config.logs]
+        renew_view(page, followed=made.shown, depth=logs, depth_unit=config.unit if logs else "")
+    if keeps:
+        told |= made.quality() | {"sha256": files.digests(stem, *made.paths) | stays}
+        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
+    count = len(made.shown)
+    written = " and ".join(str(path) for path in made.paths if path.exists())
+    print(f"{written}: {count:,} curve{'s' * (count != 1)}")
+
+
+def _of_table(
+    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], corrected: bool
+) -> "CurveFiles":
+    """The files of the curves of a CSV, which may have been corrected: then it stays as it is."""
+    import numpy as np
+
+    from wellseg.curves.files import CurveFiles
+    from wellseg.curves.table import found_of, read_table
+    from wellseg.curves.tracks import Tracks
+
+    report, place = config.report, given.with_name(config.name + REPORT)
+    if not {"scan", "rows", "columns"} <= report.keys():
+        raise ValueError(f"{place}, which has the scan's size, is not there: put it beside {given}")
+    try:
+        size = int(report["rows"]), int(report["columns"])
+        made = CurveFiles(stem, str(report["scan"]), size, config, given)
+        known = {one["name"]: one for one in report.get("curve_list", [])}
+        found, points_of = [], {}
+        for name, (curve, points, track, sides) in read_table(given, size, known).items():
+            if made.tracks:
+                track, sides = made.track_of(curve, points)
+            found.append(found_of(curve, points, track, sides, name))
+            points_of[id(curve)] = points
+        if not made.tracks and (borders := report.get("track_borders")):
+            made.tracks = Tracks(np.zeros(1), np.array([borders], float), np.inf)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{place} was edited and cannot be read: {error}") from None
+    begin()
+    made.write(found, None if corrected else lambda curve: points_of[id(curve)])
+    return made
+
+
+def _follow(
+    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None]
+) -> "CurveFiles":
+    """The files of curves that are followed in the probability."""
+    import numpy as np
 
     from wellseg.curves.files import CurveWriter
-    from wellseg.results.view import renew_view
-    from wellseg.scan.atomic import MASK, write_file
     from wellseg.scan.reader import open_scan
 
     report = config.report
-    digests = dict(report.get("sha256", {}))
-    if keeps := report and stem.parent.samefile(given.parent):
-        files.refuse_changed(stem, {end: it for end, it in digests.items() if end != MASK})
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
     places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
     was = str(report.get("scan_version")).partition(" bytes")[0]
@@ -82,24 +161,10 @@ def _follow(config: CurvesConfig, given: Path, stem: Path) -> None:
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
-        told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
-        told |= {"curve_threshold": config.threshold, **config.for_report()}
-        if keeps:  # before the files: a kill forgets nothing that was said, and they are not done
-            begun = {name: it for name, it in told.items() if name not in files.DIGESTS}
-            write_file(f"{stem}{REPORT}", json.dumps(begun, indent=1).encode())
+        begin()
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    for note in writer.notes:
-        print(f"{given.name}: {note}")
-    if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
-        logs = [log._asdict() for log in config.logs]
-        renew_view(page, followed=writer.shown, depth=logs, depth_unit=config.unit if logs else "")
-    if keeps:
-        told |= writer.quality() | {"sha256": digests | files.digests(stem, *writer.paths)}
-        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
-    count = len(writer.shown)
-    written = " and ".join(str(path) for path in writer.paths if path.exists())
-    print(f"{written}: {count:,} curve{'s' * (count != 1)}")
+    return writer
 
 
-main = program(curves, CurvesConfig, "curves", __doc__, "probability")
+main = program(curves, CurvesConfig, "curves", __doc__, "file")

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from wellseg.scan.files import REPORT, read_report
 
-ENDING = ".probability.tif"
+ENDING, TABLE = ".probability.tif", ".curves.csv"
 OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
 REACH = 0.1
 """Depth goes on beyond the first and last given rows by this share of the rows between them. Paper
@@ -101,10 +101,10 @@ OF_ONE_SCAN["rows"] = "curve_rows"
 class CurvesConfig(CurveOptions):
     """Curve files again, without the network. Options not given are as they were the last time.
 
-    report: NAME.json, which has them; empty without one."""
+    name: NAME. report: NAME.json, which has them; empty without one."""
 
-    probability: str
-    """NAME.probability.tif, as wellseg predict --curves writes it."""
+    file: str
+    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
     scan: Path | None = None
     """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
     there are no colours, and tracks only with --tracks."""
@@ -115,7 +115,11 @@ class CurvesConfig(CurveOptions):
     """Folder for the files. Default: beside NAME.probability.tif."""
 
     def __post_init__(self) -> None:
-        self.report = read_report(self.probability.removesuffix(ENDING) + REPORT)
+        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
+        self.name, self.report = Path(stem).name, read_report(stem + REPORT)
+        for name in ("scan", "threshold", "rows") * self.file.endswith(TABLE):
+            if getattr(self, name) is not None:
+                raise ValueError(f"--{name} is for NAME{ENDING}: {self.file} has curves already")
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
@@ -129,8 +133,8 @@ class CurvesConfig(CurveOptions):
             if self.threshold is not None and not 0 < self.threshold < 1:
                 raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         except (TypeError, AttributeError) as error:  # the report was edited by hand
-            place = self.probability.removesuffix(ENDING) + REPORT
-            raise ValueError(f"{place}: its options are wrong: {error}; give them again") from None
+            said = f"{stem}{REPORT}: its options are wrong: {error}"
+            raise ValueError(f"{said}; give them again") from None
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from wellseg import __version__
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.device import resident_bytes
@@ -117,12 +118,15 @@ def mask_scan(
     write_file(task.stem + ".overlay.png", encode_png(page.picture()))
     curve_px, possible_px, sure_px = counts.tolist()
     report = {
+        "format": files.FORMAT,
+        "wellseg": __version__,
         "scan": Path(task.scan).name,
         **{name: getattr(scan, name) for name in OF_THE_SCAN},
         "curve_share": curve_px / (scan.rows * scan.columns),
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
         **(curves.quality() if curves else {}),
         **left_out,
+        "notes": notes,
         **options,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),

@@ -24,7 +24,8 @@ from wellseg.scan.atomic import HIDDEN, AnyPath, replace_whole, write_file
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
-REPORT = ".json"
+REPORT, FORMAT = ".json", 1
+"""Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 KINDS = {"further_pages": list, "failed_pages": list, "left_out_pages": list, "sha256": dict}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
