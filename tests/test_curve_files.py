@@ -590,7 +590,7 @@ def test_from_the_csv_as_it_was_written_come_the_same_files(tmp_path):
     main([str(paths[0])])
     assert [path.read_bytes() for path in paths] == before
     after = json.loads((tmp_path / "log.json").read_text())
-    assert b"DOTTED" in before[1] and after == report | {"curve_threshold": None}
+    assert b"DOTTED" in before[1] and after == report | {"curve_threshold": None, "curve_edits": []}
 
 
 def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
@@ -644,6 +644,82 @@ def test_a_spreadsheet_may_have_saved_the_csv(followed):
     assert path.read_text("utf-8-sig").startswith("# Curves found by wellseg")
     main([str(path)])
     assert (followed / "log.las").read_bytes() == las
+
+
+def test_edits_rename_join_cut_and_remove_curves_and_stay(followed, capsys):
+    path = followed / "log.curves.csv"
+    main([str(followed / "log.probability.tif"), "--tracks", "10-400"])
+    las = las_of(followed / "log.las")
+    first, second = las["T1_C1_SOLID"], las["T1_C2_SOLID"]
+    main(
+        [
+            str(path),
+            "--edit",
+            "T1_C1_SOLID:800-1599=T1_C2_SOLID",
+            "T1_C2_SOLID:800-1599=T1_C1_SOLID",
+        ]
+    )
+    las = las_of(followed / "log.las")  # they have changed places from row 800 on
+    np.testing.assert_allclose(las["T1_C1_SOLID"], [*first[:800], *second[800:]], atol=1e-4)
+    np.testing.assert_allclose(las["T1_C2_SOLID"], [*second[:800], *first[800:]], atol=1e-4)
+    main([str(path), "--edit", "T1_C1_SOLID:0-299=GR", "T1_C1_SOLID:600-1599=GR", "T1_C2_SOLID="])
+    las = las_of(followed / "log.las")
+    assert sorted(las.keys()) == ["DEPT", "GR", "T1_C1_SOLID"]
+    assert np.isnan(las["GR"][300:600]).all() and not np.isnan(las["T1_C1_SOLID"][300:600]).any()
+    main([str(path), "--edit", "T1_C1_SOLID=GR", "--depth", "0=100", "1599=259.9"])
+    (gr,) = las_of(followed / "log.las").curves[1:]
+    np.testing.assert_allclose(gr.data, [*first[:800], *second[800:]], atol=1e-4)
+    lines = read(path)
+    assert {line["curve"] for line in lines} == {"GR"} and lines[0]["depth_ft"] == "100.0000"
+    report = json.loads((followed / "log.json").read_text())
+    assert len(report["curve_edits"]) == 6 and report["curve_list"][0]["name"] == "GR"
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.probability.tif")])
+    assert "log.curves.csv was changed" in capsys.readouterr().err
+    path.unlink()
+    main([str(followed / "log.probability.tif")])
+    assert json.loads((followed / "log.json").read_text())["curve_edits"] == []
+
+
+def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):
+    def twice(lines):  # the other curve's rows 700 to 899, in the first 100 of which it is bridged
+        bridged = [line | {"flags": "1"} for line in lines if line["track"] == "1"]
+        own = [
+            line | {"curve": "OWN", "column": "150"}
+            for line in bridged
+            if 700 <= int(line["row"]) < 900
+        ]
+        return lines + [line | {"flags": "0"} if int(line["row"]) >= 800 else line for line in own]
+
+    edit(followed / "log.curves.csv", twice)
+    main([str(followed / "log.curves.csv"), "--edit", "OWN=T1_C1_SOLID"])
+    kept = [int(it["row"]) for it in read(followed / "log.curves.csv") if it["column"] == "150.0"]
+    assert not kept  # what was there before has ink, too
+    edit(followed / "log.curves.csv", twice)
+    main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=OWN"])
+    kept = [int(it["row"]) for it in read(followed / "log.curves.csv") if it["column"] == "150.0"]
+    assert kept == [*range(800, 900)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["GR"], "'GR' is not CURVE=NAME, CURVE="),
+        (["T1 C1=GR"], "'T1 C1=GR' is not CURVE=NAME"),
+        (["GR=SP"], "there is no curve GR in"),
+        (["T1_C1_SOLID:1700-1800="], "curve T1_C1_SOLID has no rows 1,700 to 1,800"),
+        (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "curve T1_C1_SOLID is in two edits"),
+    ],
+)
+def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
+    before = (followed / "log.las").read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        main([str(followed / "log.curves.csv"), "--edit", *words])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and said in error and error.count("\n") == 1
+    assert (followed / "log.las").read_bytes() == before
+    with pytest.raises(ValueError, match=r"--edit is for NAME\.curves\.csv"):
+        CurvesConfig("log.probability.tif", edit=["A=B"])
 
 
 @pytest.mark.parametrize(

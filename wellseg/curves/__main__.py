@@ -4,8 +4,9 @@
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
     wellseg curves scan.curves.csv            # of curves that you corrected in this file: scan.las
+    wellseg curves scan.curves.csv --edit T1_C1_SOLID=GR T2_C3_DOTTED=        # renamed, and removed
 
-Writes NAME.curves.csv (one that you corrected stays) and NAME.las anew, and the curves of
+Writes NAME.curves.csv (one that you corrected stays as it is) and NAME.las anew, and the curves of
 NAME.html. Options that are not given are as they were for predict or for this command the last time
 (NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
 
@@ -55,15 +56,12 @@ def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
     report, digests = config.report, dict(config.report.get("sha256", {}))
     told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     told |= {"curve_threshold": config.threshold, **config.for_report()}
-    is_table, keeps = (
-        given.name.endswith(TABLE),
-        bool(report) and stem.parent.samefile(given.parent),
-    )
+    is_table, keeps = given.name.endswith(TABLE), report and stem.parent.samefile(given.parent)
+    told["curve_edits"] = [*report.get("curve_edits", []), *config.edit] if is_table else []
     corrected = is_table and keeps and files.digests(stem, given)[TABLE] != digests.get(TABLE)
-    stays = {MASK: digests.get(MASK)} | (
-        {TABLE: digests.get(TABLE, "corrected")} if corrected else {}
-    )
-    stays = {ending: it for ending, it in stays.items() if it}
+    stays = {MASK: digests[MASK]} if MASK in digests else {}
+    if corrected or (keeps and config.edit):
+        stays[TABLE] = "corrected"  # is no digest: nothing but --edit writes it again
     if keeps:
         files.refuse_changed(stem, {end: it for end, it in digests.items() if end not in stays})
 
@@ -73,7 +71,7 @@ def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
             write_file(f"{stem}{REPORT}", json.dumps(begun | {"sha256": stays}).encode())
 
     if is_table:
-        made = _of_table(config, given, stem, begin, corrected)
+        made = _of_table(config, given, stem, begin, bool(config.edit) or not corrected)
     else:
         made = _follow(config, given, stem, begin)
     for note in made.notes:
@@ -90,9 +88,10 @@ def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
 
 
 def _of_table(
-    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], corrected: bool
+    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], write_table: bool
 ) -> "CurveFiles":
-    """The files of the curves of a CSV, which may have been corrected: then it stays as it is."""
+    """The files of the curves of a CSV, which may have been corrected: then it stays as it is,
+    but for --edit."""
     import numpy as np
 
     from wellseg.curves.files import CurveFiles
@@ -106,8 +105,9 @@ def _of_table(
         size = int(report["rows"]), int(report["columns"])
         made = CurveFiles(stem, str(report["scan"]), size, config, given)
         known = {one["name"]: one for one in report.get("curve_list", [])}
+        table = read_table(given, size, known, config.edits)
         found, points_of = [], {}
-        for name, (curve, points, track, sides) in read_table(given, size, known).items():
+        for name, (curve, points, track, sides) in table.items():
             if made.tracks:
                 track, sides = made.track_of(curve, points)
             found.append(found_of(curve, points, track, sides, name))
@@ -117,7 +117,7 @@ def _of_table(
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{place} was edited and cannot be read: {error}") from None
     begin()
-    made.write(found, None if corrected else lambda curve: points_of[id(curve)])
+    made.write(found, (lambda curve: points_of[id(curve)]) if write_table else None)
     return made
 
 

@@ -18,6 +18,7 @@ REACH = 0.1
 shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
+EDIT = r"(\w+)(?::(\d+)-(\d+))?=(\w*)"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 
 
@@ -111,10 +112,17 @@ class CurvesConfig(CurveOptions):
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
     step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
+    edit: list[str] = field(default_factory=list)
+    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
+    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
 
     def __post_init__(self) -> None:
+        self.edits = parse_edits(self.edit)
+        if self.edit and not self.file.endswith(TABLE):
+            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
         self.name, self.report = Path(stem).name, read_report(stem + REPORT)
         for name in ("scan", "threshold", "rows") * self.file.endswith(TABLE):
@@ -135,6 +143,26 @@ class CurvesConfig(CurveOptions):
         except (TypeError, AttributeError) as error:  # the report was edited by hand
             said = f"{stem}{REPORT}: its options are wrong: {error}"
             raise ValueError(f"{said}; give them again") from None
+
+
+class Edit(NamedTuple):
+    """These rows of a curve become another's, or nobody's ("")."""
+
+    curve: str
+    first: float
+    last: float
+    becomes: str
+
+
+def parse_edits(given: Sequence[str]) -> list[Edit]:
+    """["T1_C1_SOLID=GR", "T1_C2_SOLID:800-1599="] are two. Raises ValueError."""
+    edits = []
+    for word in given:
+        if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
+            raise ValueError(f"--edit {word!r} is not CURVE=NAME, CURVE= or CURVE:FROM-TO=NAME")
+        curve, first, last, becomes = match.groups()
+        edits.append(Edit(curve, float(first or 0), float(last or math.inf), becomes))
+    return edits
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.curves.options import Edit
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points
 from wellseg.curves.strands import Indices
 
@@ -25,8 +26,12 @@ HEAD = """\
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
+FLAGS = NUMBERS.index("flags")
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
+
+
+Tables = dict[str, NDArray[np.float64]]
 
 
 class Found(NamedTuple):
@@ -67,12 +72,16 @@ def write_table(
 
 
 def read_table(
-    path: Path, size: tuple[int, int], known: Mapping[str, Mapping[str, Any]]
+    path: Path,
+    size: tuple[int, int],
+    known: Mapping[str, Mapping[str, Any]],
+    edits: Sequence[Edit] = (),
 ) -> dict[str, tuple[Curve, Points, int, Floats]]:
     """Curves of a CSV, perhaps corrected, by their names: curve, points, track and its borders.
 
     size: rows and columns of the scan. known: what ``shown`` said of curves, by their names: styles
-    and colours are not in the CSV. Raises ValueError, with the line or the curve and its row."""
+    and colours are not in the CSV. edits: they are all made at once. Raises ValueError, with the
+    line, or the curve and its row."""
     flat: dict[str, array[float]] = {}
     places: list[int] | None = None
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -92,15 +101,48 @@ def read_table(
                 flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
             except (ValueError, IndexError):
                 raise ValueError(f"{path}: line {lines.line_num:,}: a cell is no number") from None
-    return {name: _curve(path, name, flat[name], size, known.get(name, {})) for name in flat}
+    tables = {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
+    like = {edit.becomes: edit.curve for edit in edits} | {name: name for name in tables}
+    tables = _edited(path, tables, edits)
+    looks = {name: known.get(name) or known.get(like[name], {}) for name in tables}
+    return {name: _curve(path, name, it, size, looks[name]) for name, it in tables.items()}
+
+
+def _edited(path: Path, tables: Tables, edits: Sequence[Edit]) -> Tables:
+    """Tables by names of curves, in which the rows of each edit have become another curve's."""
+    left = {name: np.ones(len(table), bool) for name, table in tables.items()}
+    moved = {name: [table] for name, table in tables.items()}
+    for curve, first, last, becomes in edits:
+        if curve not in tables:
+            has = ", ".join(tables) or "none"
+            raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
+        table = tables[curve]
+        here = (first <= table[:, 0]) & (table[:, 0] <= last)
+        if not (here & left[curve]).any() or (here & ~left[curve]).any():
+            what = "is in two edits" if here.any() else f"has no rows {first:,.0f} to {last:,.0f}"
+            raise ValueError(f"--edit: curve {curve} {what}")
+        left[curve] &= ~here
+        moved.setdefault(becomes, []).append(table[here])
+    for name, table in tables.items():
+        moved[name][0] = table[left[name]]
+    for name, (own, *others) in moved.items():
+        if others:  # in a row of both, ink goes before a bridged gap, and what was there before
+            table = np.concatenate([own, *others])
+            bridged = np.nan_to_num(table[:, FLAGS]).astype(int) & BRIDGED
+            order = np.lexsort((bridged, table[:, 0]))
+            moved[name] = [table[order][np.unique(table[order, 0], return_index=True)[1]]]
+    return {name: table for name, (table,) in moved.items() if name and len(table)}
 
 
 def _curve(
-    path: Path, name: str, flat: "array[float]", size: tuple[int, int], known: Mapping[str, Any]
+    path: Path,
+    name: str,
+    table: NDArray[np.float64],
+    size: tuple[int, int],
+    known: Mapping[str, Any],
 ) -> tuple[Curve, Points, int, Floats]:
     if not re.fullmatch(NAME, name) or name in ("DEPT", "INDEX"):
         raise ValueError(f"{path}: curve {name!r}: a name has letters A to Z, digits and _ alone")
-    table = np.array(flat).reshape(-1, len(NUMBERS))
     table = table[np.argsort(table[:, 0], kind="stable")]
     row, track, column, left, right, value, confidence, flags, *sides = table.T
     before = np.roll(row, 1)

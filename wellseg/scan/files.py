@@ -26,7 +26,8 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
-KINDS = {"further_pages": list, "failed_pages": list, "left_out_pages": list, "sha256": dict}
+LISTS = "further_pages", "failed_pages", "left_out_pages", "curve_edits"
+KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
