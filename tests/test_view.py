@@ -480,13 +480,76 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
         settle(page)
 
     click(251)
-    assert drawn() == 1, "the one that is clicked on"
+    assert drawn() == 2, "the one that is clicked on, and a frame around the row"
     assert page.locator("#each button[aria-pressed=true]").inner_text().startswith("T1_C2")
     click(150)
     assert drawn() == 2, "paper: all of them"
     assert page.locator("#threshold").is_disabled(), "it acts on the mask alone"
     page.keyboard.press("c")
     assert page.locator("#lines").is_hidden() and page.locator("#threshold").is_enabled()
+
+
+def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browser_page):
+    gray, probability = wave(6000, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [
+            {"name": name, "rows": rows, "about": "3 px", "uncertain": [],
+             "lines": [[column, rows[0], column, rows[1]]]}
+            for name, column, rows in (("A", 60, [0, 5999]), ("B", 250, [100, 5999]), ("C", 150, [0, 90]))
+        ]  # fmt: skip
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    page.keyboard.press("c")
+
+    def alone(name, row=None):
+        page.keyboard.press("Escape")
+        page.locator("#each button", has_text=name).first.click()
+        if row is not None:
+            page.evaluate("row => isolate(alone, row)", row)
+
+    def words():
+        command = page.locator("#command").input_value()
+        assert command.startswith(f'wellseg curves "{tmp_path / "log.curves.csv"}" --edit ')
+        return command.partition("--edit ")[2].split()
+
+    def shown():
+        return page.evaluate("followed.map(({ name, rows }) => [name, ...rows])")
+
+    assert page.locator("#edit").is_hidden() and page.locator("#edits").is_hidden()
+    alone("A")
+    assert page.locator("#cut").is_disabled() and page.locator("#swap").is_disabled()
+    name = page.locator("#name")
+    name.fill("G R")
+    name.press("Tab")
+    assert page.locator("#edits").is_hidden(), "a LAS has no such name"
+    name.fill("GR")
+    name.press("Tab")
+    assert words() == ["A=GR"] and page.locator(
+        "#each button[aria-pressed=true]"
+    ).inner_text().startswith("GR")
+    alone("C")
+    page.keyboard.press("Delete")
+    assert words() == ["A=GR", "C="] and [one[0] for one in shown()] == ["GR", "B"]
+    alone("GR", 800)
+    page.locator("#swap").select_option("B")  # they have changed places
+    assert words() == ["A:0-799=GR", "A:800-5999=B", "B:800-5999=GR", "C="]
+    assert page.evaluate("followed[0].lines") == [[60, 0, 60, 799], [250, 800, 250, 5999]]
+    alone("B", 3000)
+    page.locator("#cut").click()
+    assert sorted(shown()) == [["B", 100, 2999], ["B_B", 3000, 5999], ["GR", 0, 5999]]
+    alone("B_B")
+    page.locator("#remove").click()
+    assert words() == ["A:0-799=GR", "A:800-2999=B", "A:3000-5999=", "B:800-5999=GR", "C="]
+    for _ in range(3):
+        page.locator("#undo").click()
+    assert words() == ["A=GR", "C="]
+    alone("GR")
+    name.fill("B")  # another one's: they are joined
+    name.press("Tab")
+    assert words() == ["A=B", "C="] and shown() == [["B", 0, 5999]]
+    page.locator("#copy").click()
+    assert page.evaluate("copied")
 
 
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):

@@ -336,10 +336,11 @@ for (const [first, last, share] of DATA.places) {
 
 // ---- whole curves --------------------------------------------------------------------------------------
 
-const followed = DATA.followed ?? [], lineCanvas = $("#lines");
+const original = DATA.followed ?? [], lineCanvas = $("#lines");
+let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
-let marked = -1;  // the row of uncertain identity that was gone to, or -1
+let marked = -1;  // the row that was clicked on or gone to, or -1
 // Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
 
@@ -352,10 +353,10 @@ function drawLines() {
   const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
   context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
   context.lineJoin = "round";
-  drawn = followed.map(({ lines }, i) => {
+  drawn = followed.map(({ lines, colour }, i) => {
     const path = new Path2D();
     if (alone >= 0 && alone !== i) return path;
-    context.strokeStyle = hue(i);
+    context.strokeStyle = hue(colour ?? i);
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
     for (const line of lines) {
       if (line[1] > bottom || line[line.length - 1] < top) continue;
@@ -384,6 +385,7 @@ function isolate(which, row = -1) {
   marked = row;
   for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
     document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
+  offer();
   soon();
 }
 
@@ -398,7 +400,8 @@ scroller.addEventListener("click", (event) => {
   for (const reach of [3, 8, 16]) {  // the nearest one
     context.lineWidth = reach / state.zoom;
     const which = drawn.findIndex((path) => context.isPointInStroke(path, ...at));
-    if (which >= 0 || reach === 16) return isolate(which);
+    if (which >= 0) return isolate(which, Math.floor((scroller.scrollTop + event.clientY - box.top) / state.zoom));
+    if (reach === 16) isolate(-1);
   }
 });
 
@@ -417,15 +420,18 @@ function listed(list, text, about, colour, go) {
   $(list).append(item);
 }
 
-followed.forEach((curve, i) => {
-  const [first, last] = curve.rows;
-  listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(i), () => {
-    isolate(alone === i ? -1 : i);
-    if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
+function listCurves() {
+  $("#each").replaceChildren();
+  followed.forEach((curve, i) => {
+    const [first, last] = curve.rows;
+    listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.colour ?? i), () => {
+      isolate(alone === i ? -1 : i);
+      if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
+    });
   });
-});
+}
 const unsure = new Map();  // row -> names of the curves that may have changed places there
-for (const { name, uncertain } of followed) for (const row of uncertain) unsure.set(row, [...(unsure.get(row) ?? []), name]);
+for (const { name, uncertain } of original) for (const row of uncertain) unsure.set(row, [...(unsure.get(row) ?? []), name]);
 const places = [...unsure.keys()].sort((a, b) => a - b);
 for (const row of places) {
   listed("#uncertain", `row ${count(row)}`, [...unsure.get(row), depth(row)].filter(Boolean).join(", "), "", () => {
@@ -433,8 +439,146 @@ for (const row of places) {
     goTo(row);
   });
 }
-$("#whole").hidden = !followed.length;
+$("#whole").hidden = !original.length;
 $("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
+
+// ---- correcting them: a command for wellseg curves ------------------------------------------------------
+
+// Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
+let fix = { names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) };
+const before = [];  // to go back to
+let copied = true;
+
+const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
+
+function clip(line, from, to) {  // its points in these rows
+  const points = [];
+  for (let k = 0; k < line.length; k += 2) {
+    const [x, y, x1, y1] = line.slice(k, k + 4);
+    if (y >= from && y <= to) points.push(x, y);
+    for (const row of [from, to]) if (y < row && y1 > row) points.push(x + ((x1 - x) * (row - y)) / (y1 - y), row);
+  }
+  return points;
+}
+
+function compile() {  // the curves as corrected
+  const found = new Map();
+  fix.parts.forEach((parts, i) => {
+    for (const part of parts.filter(({ as }) => as >= 0)) {
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], about: original[i].about, colour: part.as, lines: [] };
+      one.rows = [Math.min(one.rows[0], part.from), Math.max(one.rows[1], part.to)];
+      one.lines.push(...original[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 3));
+      found.set(one.name, one);
+    }
+  });
+  return [...found.values()];
+}
+
+function words() {  // of --edit
+  return fix.parts.flatMap((parts, i) => {
+    const runs = [];
+    for (const part of parts) {
+      const last = runs[runs.length - 1];
+      if (last && last.name === nameOf(part)) last.to = part.to;
+      else runs.push({ ...part, name: nameOf(part) });
+    }
+    const own = original[i].name;
+    return runs.filter(({ name }) => name !== own)
+      .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
+  });
+}
+
+function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
+  before.push(JSON.stringify(fix));
+  change();
+  copied = false;
+  refresh(name);
+}
+
+function refresh(name) {
+  followed = compile();
+  listCurves();
+  isolate(followed.findIndex((curve) => curve.name === name), marked);
+  const given = words();
+  const place = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/^\/(?=[A-Za-z]:)/, "") : location.pathname.split("/").pop();
+  $("#edits").hidden = !before.length;
+  $("#command").value = given.length ? `wellseg curves "${place.replace(/\.html$/, ".curves.csv")}" --edit ${given.join(" ")}` : "";
+}
+
+function offer() {  // what can be done with the curve that is seen alone
+  const curve = followed[alone];
+  $("#edit").hidden = !curve;
+  if (!curve) return;
+  const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
+  $("#name").value = curve.name;
+  $("#cut").disabled = $("#swap").disabled = row < 0;
+  $("#cut").textContent = row < 0 ? "Click on it to cut it there" : `Cut at row ${count(row)}`;
+  const others = followed.filter(({ name, rows: [from, to] }) => name !== curve.name && to >= row && from < curve.rows[1]);
+  $("#swap").replaceChildren(new Option("From there on it is …", ""), ...others.map(({ name }) => new Option(name)));
+}
+
+function split(row) {  // parts end above this row
+  fix.parts = fix.parts.map((parts) => parts.flatMap((part) => part.from < row && part.to >= row
+    ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]));
+}
+
+function becomes(test, as) {
+  for (const part of fix.parts.flat()) if (test(part)) part.as = as;
+}
+
+function rename(name) {
+  const own = followed[alone].name;
+  correct(name, () => { fix.names = fix.names.map((it) => (it === own ? name : it)); });
+}
+
+function remove() {
+  if (alone < 0) return;
+  const own = followed[alone].name;
+  marked = -1;
+  correct("", () => becomes((part) => nameOf(part) === own, -1));
+}
+
+function cut() {
+  const own = followed[alone].name, row = marked;
+  let name = `${own}_B`;
+  while (fix.names.includes(name)) name += "B";
+  correct(own, () => {
+    split(row);
+    becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
+  });
+}
+
+function swap(other) {  // the two change places from the marked row on
+  const own = followed[alone].name, row = marked;
+  correct(own, () => {
+    split(row);
+    const lower = fix.parts.flat().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
+    for (const [part, name] of lower) {
+      if (name === own) part.as = fix.names.indexOf(other);
+      if (name === other) part.as = fix.names.indexOf(own);
+    }
+  });
+}
+
+$("#name").onchange = ({ target }) => {
+  const right = /^\w{1,60}$/.test(target.value) && !/^(DEPT|INDEX)$/i.test(target.value);
+  target.setCustomValidity(right ? "" : "Letters A to Z, digits and _ alone");
+  if (target.reportValidity() && target.value !== followed[alone].name) rename(target.value);
+};
+$("#remove").onclick = remove;
+$("#cut").onclick = cut;
+$("#swap").onchange = ({ target }) => swap(target.value);
+$("#undo").onclick = () => {
+  fix = JSON.parse(before.pop());
+  refresh();
+};
+$("#copy").onclick = () => {
+  $("#command").select();
+  document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
+  copied = true;
+};
+addEventListener("beforeunload", (event) => { if (!copied && words().length) event.preventDefault(); });
+listCurves();
 
 // ---- zoom ----------------------------------------------------------------------------------------------
 
@@ -522,7 +666,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => followed.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  escape: () => isolate(-1), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => isolate(-1), delete: remove, "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
@@ -530,7 +674,7 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #swap, #command")) return;
   const action = actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
