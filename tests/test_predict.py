@@ -68,6 +68,15 @@ def test_results_stand_beside_the_scan(scan, weights):
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
 
 
+def test_every_field_of_a_report_and_of_its_curves_is_documented(scan, weights):
+    run(scan, "--weights", weights, "--curves", "--depth", "0=10", "200=30", "--step", "0.5")
+    report = json.loads(scan.with_name("log.json").read_text())
+    fields = {*report} | {field for curve in report["curve_list"] for field in curve}
+    text = (Path(__file__).parents[1] / "docs" / "files.md").read_text("utf-8")
+    assert not {field for field in fields if f"`{field}`" not in text}
+    assert report["format"] == 1 and report["curve_notes"] and report["notes"] == []
+
+
 def test_own_weights_are_called_by_their_run_and_may_move(scan, weights, tmp_path, capsys):
     own = tmp_path / "runs" / "fifth" / "model.safetensors"
     own.parent.mkdir(parents=True)

@@ -15,8 +15,8 @@ from wellseg.training.options import TrainConfig
 from wellseg.weights import DEFAULT
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/batch-size-one.md"]
-DOCUMENTS += ["wellseg/pretrained/README.md", "configs/release.yaml"]
+DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/files.md"]
+DOCUMENTS += ["docs/batch-size-one.md", "wellseg/pretrained/README.md", "configs/release.yaml"]
 
 
 def commands(document: str) -> list[str]:
