@@ -65,7 +65,7 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
     right, left = sine(280), sine(90)
     lines, writer = write(tmp_path, draw(right, left), tracks=["50-150", "200-400"])
     las = las_of(tmp_path / "log.las")
-    assert las.keys() == ["DEPT", "T1_C1_SOLID", "T2_C1_SOLID"]
+    assert las.keys() == ["INDEX", "T1_C1_SOLID", "T2_C1_SOLID"]
     assert [one["name"] for one in writer.shown] == ["T1_C1_SOLID", "T2_C1_SOLID"]
     for name, curve, (low, high) in (
         ("T1_C1_SOLID", left, (50, 150)),
@@ -79,7 +79,7 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
         assert all(float(at["left"]) <= float(at["column"]) <= float(at["right"]) for at in mine)
         values = np.array([float(line["value"]) for line in mine])
         np.testing.assert_allclose(values, (columns + 0.5 - low) / (high - low), atol=1e-3)
-        np.testing.assert_allclose(las[name][rows - int(las["DEPT"][0])], values, atol=1e-4)
+        np.testing.assert_allclose(las[name][rows - int(las["INDEX"][0])], values, atol=1e-4)
     assert "confidence 1.00, 0 % bridged" in las.curves[1].descr
     assert las.params["T2L"].value == 200 and las.well["NULL"].value == -999.25
     assert (tmp_path / "log.curves.csv").read_text().startswith("# Curves found by wellseg")
@@ -238,7 +238,7 @@ def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path, 
 def test_without_curves_the_files_say_so(tmp_path):
     lines, writer = write(tmp_path, draw())
     assert lines == [] and writer.quality()["curves"] == 0
-    assert las_of(tmp_path / "log.las").keys() == ["DEPT"]
+    assert las_of(tmp_path / "log.las").keys() == ["INDEX"]
 
 
 def test_lines_of_the_view_stay_within_a_pixel(tmp_path):
@@ -664,7 +664,7 @@ def test_edits_rename_join_cut_and_remove_curves_and_stay(followed, capsys):
     np.testing.assert_allclose(las["T1_C2_SOLID"], [*second[:800], *first[800:]], atol=1e-4)
     main([str(path), "--edit", "T1_C1_SOLID:0-299=GR", "T1_C1_SOLID:600-1599=GR", "T1_C2_SOLID="])
     las = las_of(followed / "log.las")
-    assert sorted(las.keys()) == ["DEPT", "GR", "T1_C1_SOLID"]
+    assert sorted(las.keys()) == ["GR", "INDEX", "T1_C1_SOLID"]
     assert np.isnan(las["GR"][300:600]).all() and not np.isnan(las["T1_C1_SOLID"][300:600]).any()
     main([str(path), "--edit", "T1_C1_SOLID=GR", "--depth", "0=100", "1599=259.9"])
     (gr,) = las_of(followed / "log.las").curves[1:]
@@ -760,7 +760,7 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     with pytest.raises(SystemExit):
         main([str(path)])
     assert "log.json was edited and cannot be read" in capsys.readouterr().err
-    path.write_text("row;curve;column\n1;GR;5\n")
+    path.write_bytes(bytes(200_000))
     (followed / "log.json").unlink()
     with pytest.raises(SystemExit):
         main([str(path)])
@@ -769,3 +769,7 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     with pytest.raises(SystemExit):
         main([str(path)])
     assert "log.curves.csv: no column column, curve" in capsys.readouterr().err
+    path.write_text("row;curve;column\n1;GR;5\n")
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert "save it with commas between the cells" in capsys.readouterr().err

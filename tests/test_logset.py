@@ -104,8 +104,18 @@ def test_one_well_is_train_and_none_is_nothing() -> None:
     assert split_wells([]) == {}
 
 
-def test_the_well_is_what_a_name_has_before_its_first_underscore(tmp_path: Path) -> None:
-    wells = {"42-123-45678_0005_1": "42-123-45678", "ABC": "ABC", "_x": "_x"}
+def test_the_well_is_its_api_number_or_what_a_name_has_before_its_first_underscore(
+    tmp_path: Path,
+) -> None:
+    wells = {"ABC_1": "ABC", "ABC": "ABC", "_x": "_x", "1234567": "1234567"}
+    same = (
+        "42-123-45678_0005_1",
+        "42-123-45678-0001",
+        "42-123-45678-01-02",
+        "4212345678",
+        "gr 421234567800_2",
+    )
+    wells |= dict.fromkeys(same, "4212345678")
     for name in wells:
         for part in ("images", "masks"):
             (tmp_path / part).mkdir(exist_ok=True)

@@ -279,7 +279,7 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])
     _, las = write(tmp_path, gray, mask)
-    assert las.keys() == ["DEPT", "T0_C1_SOLID", "T1_C1_SOLID"]
+    assert las.keys() == ["INDEX", "T0_C1_SOLID", "T1_C1_SOLID"]
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
 
 

@@ -21,15 +21,13 @@ from wellseg.curves.points import Curve, Floats, Points
 from wellseg.curves.strands import Indices
 from wellseg.curves.table import Found, found_of, rows_of, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
-from wellseg.scan import USUAL_DPI, ScanError
+from wellseg.scan import API_NUMBER, USUAL_DPI, ScanError
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import refuse_foreign, refuse_open
 from wellseg.scan.pictures import Gray, to_gray
 
 MOST_CURVES = 60
 """Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
-API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
-"""State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 LAS_NOTE = """\
 Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
@@ -157,8 +155,9 @@ class CurveFiles:
         elif len(apart) and np.ptp(apart) < 1e-6:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
-        unit, what = (self._options.unit, "depth") if depth else ("row", "row of the scan, from 0")
-        las.append_curve("DEPT", [], unit=unit.upper(), descr=what)
+        by_row = "INDEX", "ROW", "row of the scan, from 0"  # LAS 2.0 (2017): an index but depth
+        name, unit, what = ("DEPT", self._options.unit.upper(), "depth") if depth else by_row
+        las.append_curve(name, [], unit=unit, descr=what)
         table = [index.round(4)]
         for one in found:  # linear between two rows; missing where one of them is missing
             values = np.interp(places, rows_of(one.curve), one.values, np.nan, np.nan)
@@ -177,7 +176,9 @@ class CurveFiles:
                 las.params[name] = lasio.HeaderItem(name, "PX", column, what)
         notes = [_ascii(self._said), LAS_NOTE, *self.notes]
         if depth:
-            points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
+            points = ", ".join(
+                f"row {row:.10g} = {at:.10g} {self._options.unit}" for row, at in log.points
+            )
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).

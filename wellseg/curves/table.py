@@ -83,24 +83,23 @@ def read_table(
     and colours are not in the CSV. edits: they are all made at once. Raises ValueError, with the
     line, or the curve and its row."""
     flat: dict[str, array[float]] = {}
-    places: list[int] | None = None
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = csv.reader(file)
-        for cells in lines:
-            if not any(cells) or cells[0].startswith("#"):
-                continue
-            if places is None:
-                if missing := sorted(NEEDED - {*cells}):
-                    do = "save it with commas between the cells, and with this line of names"
-                    raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")
-                where = cells.index("curve")
-                places = [cells.index(name) if name in cells else -1 for name in NUMBERS]
-                continue
+        csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
+        lines = csv.reader(line.replace("\0", "") for line in file)
+        told = (cells for cells in lines if any(cells) and not cells[0].startswith("#"))
+        names = next(told, [])
+        if missing := sorted(NEEDED - {*names}):
+            do = "save it with commas between the cells, and with this line of names"
+            raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")
+        where = names.index("curve")
+        places = [names.index(name) if name in names else len(names) for name in NUMBERS]
+        for cells in told:
+            cells += [""] * (len(names) + 1 - len(cells))
             try:
-                numbers = [float((at >= 0 and cells[at]) or "nan") for at in places]
-                flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
-            except (ValueError, IndexError):
+                numbers = [float(cells[at] or "nan") for at in places]
+            except ValueError:
                 raise ValueError(f"{path}: line {lines.line_num:,}: a cell is no number") from None
+            flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
     tables = {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
     like = {edit.becomes: edit.curve for edit in edits} | {name: name for name in tables}
     tables = _edited(path, tables, edits)
@@ -128,7 +127,7 @@ def _edited(path: Path, tables: Tables, edits: Sequence[Edit]) -> Tables:
     for name, (own, *others) in moved.items():
         if others:  # in a row of both, ink goes before a bridged gap, and what was there before
             table = np.concatenate([own, *others])
-            bridged = np.nan_to_num(table[:, FLAGS]).astype(int) & BRIDGED
+            bridged = np.nan_to_num(table[:, FLAGS]) % 2 == 1
             order = np.lexsort((bridged, table[:, 0]))
             moved[name] = [table[order][np.unique(table[order, 0], return_index=True)[1]]]
     return {name: table for name, (table,) in moved.items() if name and len(table)}
@@ -159,7 +158,7 @@ def _curve(
             raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
-    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).astype(np.uint8)
+    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).clip(0, 255).astype(np.uint8)
     aside = value - (column + 0.5 - sides[0]) / wide
     turns = np.where((bits & WRAPPED > 0) & (abs(aside) < 9), np.rint(aside), 0)
     filled = np.full((6, rows), np.nan, np.float32)

@@ -1,5 +1,9 @@
 """Reads rows of scans from files of many kinds; writes masks to TIFF, whole or not at all."""
 
+import re
+
+API_NUMBER = r"(?<!\d)(\d{2}-\d{3}-\d{5}(?:-\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
+"""State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 USUAL_DPI = 200.0  # of a scan that does not say: most of the archive is
 
 
@@ -15,3 +19,9 @@ def one_line(error: BaseException) -> str:
         said = "a file is where a folder should be" if is_file else error.strerror
         said = f"{error.filename}: {said}" if error.filename else said
     return " ".join(said.split())[:2000] or type(error).__name__
+
+
+def well_of(name: str) -> str:
+    """A well by the name of a file: ten digits of its API number, or what stands before a _."""
+    api = re.search(API_NUMBER, name)
+    return re.sub(r"\D", "", api[0])[:10] if api else name.split("_", 1)[0] or name

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from wellseg.scan import well_of
 from wellseg.scan.atomic import RESULTS, AnyPath
 
 SPLITS = ("train", "val", "test")
@@ -37,7 +38,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
 
     The split is the one in split.csv; where that file or its column `split` is missing, it is
     made from the wells' names, see `split_wells`. Wells are those of split.csv, or what the names
-    have before their first "_": "42123" of "42123_gr".
+    say, see `well_of`.
 
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
@@ -52,7 +53,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
         raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
     table = root / "split.csv"
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
-    wells = {name: rows[name].get("well") or name.split("_", 1)[0] or name for name in images}
+    wells = {name: rows[name].get("well") or well_of(name) for name in images}
     by_well = split_wells(wells.values())
     logs: list[LogFiles] = []
     first_of: dict[str, LogFiles] = {}
