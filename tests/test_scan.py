@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from wellseg.many.tasks import count_kinds, is_wanted
 from wellseg.scan import ScanError, tiff_page
-from wellseg.scan.files import is_scan_file, other_kind
+from wellseg.scan.files import Task, is_scan_file
 from wellseg.scan.reader import Scan, open_scan, pages_of
 from wellseg.scan.writer import MaskWriter, write_picture
 
@@ -731,9 +732,11 @@ def test_what_is_read_elsewhere_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_files_that_are_skipped_have_a_kind() -> None:
-    assert other_kind("well/Log.PDF") == "PDF" and other_kind("log.djvu") == "DJVU"
-    for name in ("log.tif", "log.las", "pdf"):
-        assert other_kind(name) == ""
+    assert count_kinds([Task("well/Log.PDF", ""), Task("log.djvu", "")]) == "1 PDF, 1 DJVU"
+    for name in ("Log.PDF", "log.djvu", "log.tif"):
+        assert is_wanted(name, is_folder=False)
+    for name in ("log.las", "pdf"):
+        assert not is_wanted(name, is_folder=False)
 
 
 def test_numpy_rows_are_rows(tmp_path: Path, page: np.ndarray) -> None:

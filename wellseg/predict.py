@@ -46,7 +46,7 @@ def predict(config: PredictConfig) -> int:
         if done:
             which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
             screen.say(f"{which} done already (--overwrite does them again)")
-        if kinds := count_kinds(task.name for task in not_read):
+        if kinds := count_kinds(not_read):
             what = "convert what holds a log to TIFF; summary.csv names each file"
             screen.say(f"{kinds} not read: {what}")
         write_summary(folder, outcomes, look_at)

@@ -72,19 +72,18 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
     for given in places:
         place = given if is_url(given) else str(Path(given))
-        is_folder, found = files.find_files(place, _is_wanted)
-        readable = [file for file in found if not is_folder or is_scan_file(file.name)]
-        others = [file.name for file in found if is_folder and not is_scan_file(file.name)]
+        is_folder, found = files.find_files(place, is_wanted)
+        readable = [task for task in found if not is_folder or is_scan_file(task.name)]
+        others = [task for task in found if is_folder and not is_scan_file(task.name)]
         if not readable:
             instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
         folders += [place] if is_folder else []
-        outcome = Outcome("not read", "convert what holds a log to TIFF")
-        not_read |= {Task(name, join(place, name), name): outcome for name in others}
-        for file in readable:
-            scan = join(place, file.name) if is_folder else place
-            stem = (join(out, file.name) if out else scan).removesuffix(Path(file.name).suffix)
-            tasks.setdefault(scan, Task(file.name, scan, stem, file.version, file.size_bytes))
+        not_read |= dict.fromkeys(others, Outcome("not read", "convert what holds a log to TIFF"))
+        for task in readable:
+            stem = join(out, task.name) if out else task.scan
+            task = task._replace(stem=stem.removesuffix(Path(task.name).suffix))
+            tasks.setdefault(task.scan, task)
     if not tasks and not not_read:
         raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
@@ -107,16 +106,16 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     return [*named.values()], folder, not_read
 
 
-def _is_wanted(name: str, is_folder: bool) -> bool:
+def is_wanted(name: str, is_folder: bool) -> bool:
     # Of a Windows disk: $RECYCLE.BIN, and a folder that only the system may look into.
     if name.startswith((".", "$")) or name.endswith((*RESULTS, "System Volume Information")):
         return False
-    return is_folder or is_scan_file(name) or files.other_kind(name) != ""
+    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in files.NOT_READ
 
 
-def count_kinds(names: Iterable[str]) -> str:
-    """Of files that are not read: "2 PDF, 1 DjVu"."""
-    counts = Counter(map(files.other_kind, names))
+def count_kinds(not_read: Iterable[Task]) -> str:
+    """Of files that are not read: "2 PDF, 1 DJVU"."""
+    counts = Counter(Path(task.name).suffix[1:].upper() for task in not_read)
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
 
 

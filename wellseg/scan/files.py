@@ -49,7 +49,7 @@ class Task(NamedTuple):
 
     name: str  # below the folder that was given, with its suffix: what the summary calls it
     scan: str  # path or URL
-    stem: str  # path or URL of the results, up to their endings
+    stem: str = ""  # path or URL of the results, up to their endings
     version: str = ""  # changes when the scan does; "" for one that is not there
     size_bytes: int = 0
     page: int | None = None  # of the file, from 0; None: the largest
@@ -59,12 +59,6 @@ def is_scan_file(path: AnyPath) -> bool:
     """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
     path = Path(path)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def other_kind(path: AnyPath) -> str:
-    """By a file's name, the kind of those that may show a log but are not read ("PDF"); else ""."""
-    suffix = Path(path).suffix.lower()
-    return suffix[1:].upper() if suffix in NOT_READ else ""
 
 
 def is_foreign(path: AnyPath) -> bool:
@@ -116,12 +110,6 @@ def refuse_open(*paths: AnyPath) -> None:
         replace_whole(Path(path), Path(path))
 
 
-class File(NamedTuple):
-    name: str  # below the folder
-    version: str  # changes when the file does
-    size_bytes: int
-
-
 def is_url(place: AnyPath) -> bool:
     return "://" in str(place)
 
@@ -147,15 +135,15 @@ def expand(place: str) -> list[str]:
     return sorted(found) or [place]
 
 
-def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[File]]:
-    """Whether ``place`` is a folder; the files below it, by name; of a file, the file itself.
-    wanted: tells by a name, and whether it is a folder's, what to look at. Links to folders are not
-    followed. Raises ValueError, naming what is not there or cannot be looked into."""
+def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[Task]]:
+    """Whether ``place`` is a folder; tasks, without results, of the files below it, by name; of a
+    file, one of itself. wanted: tells by a name, and whether it is a folder's, what to look at.
+    Links to folders are not followed. Raises ValueError, naming what cannot be looked into."""
     fs, root = _filesystem(place)
     found = []
     try:
         if fs.isfile(root):
-            return False, [_file(PurePosixPath(root).name, fs.info(root))]
+            return False, [_task(PurePosixPath(root).name, place, fs.info(root))]
         folders = [root]
         while folders:  # fsspec's own walk leaves out what it cannot look into
             for info in fs.ls(folder := folders.pop(), detail=True):
@@ -166,7 +154,8 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
                 if is_folder and not is_link:
                     folders.append(info["name"])
                 elif not is_folder and (kind == "file" or is_link):  # a pipe would be waited for
-                    found.append(_file(str(path.relative_to(root)), info))
+                    name = str(path.relative_to(root))
+                    found.append(_task(name, join(place, name), info))
     except FileNotFoundError as error:
         raise ValueError(f"{place}: no such file or folder") from error
     except Exception as error:  # every store has exceptions of its own
@@ -174,12 +163,13 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
     return True, sorted(found)
 
 
-def _file(name: str, info: dict[str, Any]) -> File:
+def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
     changed = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
     if "ino" in info and os.path.exists(info["name"]):  # local
         changed = f"modified {os.stat(info['name']).st_mtime_ns} ns"
     size_bytes = info.get("size") or 0
-    return File(name, f"{size_bytes} bytes, {str(changed).strip(chr(34))}", size_bytes)
+    version = f"{size_bytes} bytes, {str(changed).strip(chr(34))}"
+    return Task(name, scan, version=version, size_bytes=size_bytes)
 
 
 def list_folder(place: str) -> set[str]:
