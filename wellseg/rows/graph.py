@@ -88,7 +88,7 @@ def record(net: nn.Module, size: Ints, dtype: torch.dtype, device: torch.device)
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
     net = copy.deepcopy(net).to(device, wide)
-    nothing = Rule(_same)
+    nothing = Rule(nn.Identity())
     ink = Step(nothing, [], torch.empty((1, *size), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
@@ -174,10 +174,6 @@ class _Recorder(TorchDispatchMode):
         return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
 
 
-def _same(rows: Tensor) -> Tensor:
-    return rows
-
-
 def _memory(x: Tensor) -> tuple[Any, ...]:
     return x.untyped_storage()._cdata, x.storage_offset(), x.shape, x.stride()
 
@@ -234,7 +230,7 @@ def _pixel_unshuffle(x: Step, factor: int) -> Rule:
 
 def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
     columns, (top, _) = list(pad[:2]), pad[2:] or (0, 0)
-    run = partial(F.pad, pad=columns, value=value) if any(columns) else _same
+    run = partial(F.pad, pad=columns, value=value) if any(columns) else nn.Identity()
     return Rule(run, offset=top, fill=value)
 
 
@@ -245,7 +241,7 @@ def _slice(
         return Rule(lambda rows: aten.slice(rows, dim, start, stop, step))
     if step != 1:
         raise NotImplementedError("it takes every n-th row")
-    return Rule(_same, offset=-slice(start, stop).indices(x.rows)[0])
+    return Rule(nn.Identity(), offset=-slice(start, stop).indices(x.rows)[0])
 
 
 def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
