@@ -65,10 +65,8 @@ class Norm(nn.Module):
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
-        mean, rstd = self.of_groups(mean, var)
-        if self.groups < self.channels:
-            repeats = self.channels // self.groups
-            mean, rstd = (each.repeat_interleave(repeats, -1) for each in (mean, rstd))
+        repeats = self.channels // self.groups
+        mean, rstd = (each.repeat_interleave(repeats, -1) for each in self.of_groups(mean, var))
         scale = self.weight.double() * rstd
         return scale, torch.addcmul(self.bias.double(), mean, scale, value=-1)
 
@@ -79,11 +77,9 @@ class Norm(nn.Module):
 
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of channels -> mean and 1 / standard deviation of groups, (..., G)."""
-        mean, var = mean.double(), var.double()
-        if self.groups < self.channels:
-            means, variances = (each.unflatten(-1, (self.groups, -1)) for each in (mean, var))
-            mean = means.mean(-1)
-            var = (variances + (means - mean[..., None]).square()).mean(-1)
+        means, variances = (each.double().unflatten(-1, (self.groups, -1)) for each in (mean, var))
+        mean = means.mean(-1)
+        var = (variances + (means - mean[..., None]).square()).mean(-1)
         return mean, (var + self.eps).rsqrt()
 
 

@@ -55,7 +55,7 @@ class DepthStatistics:
         return self.bounds[min(self._part_of(stop - 1) + 2, self.parts)]
 
     def of_rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance for rows [start, stop), float64 (rows, C); (1, C) if parts=1."""
+        """Mean and biased variance for rows [start, stop), float64 (rows, C)."""
         # Windows have their middles at 0, 1, ... of these positions; nearer ones count more.
         middles = torch.arange(start + 0.5, stop, dtype=torch.float64) * self.parts
         position = (middles / self.bounds[-1] - 1).clamp(0, max(0, self.parts - 2))
@@ -63,8 +63,6 @@ class DepthStatistics:
         windows = [reduce(merge_moments, self.moments[number : number + 2]) for number in numbers]
         means = torch.stack([mean for _, mean, _ in windows])
         variances = torch.stack([square / count for count, _, square in windows])
-        if self.parts == 1:
-            return means, variances
         weights = (1 - (position[:, None] - torch.tensor(numbers)).abs()).clamp(min=0).to(means)
         # The variance of a mixture has a term between its parts, as in merge_moments.
         between = weights[:, 1:] * weights[:, :-1] @ means.diff(dim=0).square()
@@ -76,16 +74,14 @@ def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: i
     channels_last order, with statistics that are known by now."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     both = torch.stack(norm.scale_shift(*statistics.of_rows(start, start + height))).to(wide)
-    scale, shift = both[:, :, None].expand(-1, height, -1, -1)
+    scale, shift = both[:, :, None]  # (h, 1, C)
     rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
     if x.dtype == wide:
         given = torch.addcmul(shift, rows, scale)
     else:
         given = torch.empty_like(rows)
         block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
-        buffer = torch.empty_like(rows[:block], dtype=wide)
         blocks = (each.split(block) for each in (given, rows, scale, shift))
         for out, of, its_scale, its_shift in zip(*blocks, strict=True):
-            part = buffer[: len(of)].copy_(of)
-            out.copy_(torch.addcmul(its_shift, part, its_scale, out=part))
+            out.copy_(torch.addcmul(its_shift, of.to(wide), its_scale))
     return given[None].permute(0, 3, 1, 2)
