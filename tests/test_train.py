@@ -20,7 +20,6 @@ from lightning.pytorch import Trainer
 from safetensors.torch import load_file
 
 import wellseg
-from wellseg.card import card
 from wellseg.cli import parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan.reader import open_scan
@@ -85,7 +84,6 @@ def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
     (kept,) = (row for row in scores if int(row["step"]) == header["training"]["kept_step"] - 1)
     f1 = float(kept["val/f1_at_3px"])
     assert header["scores"] == {"validation": {"f1_at_3px": f1}}
-    assert f"| validation |  | {f1:.3f} |" in card("model", header)
     again, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
     assert again.steps == 40 and again.data.root == data_set
 

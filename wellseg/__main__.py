@@ -13,7 +13,6 @@ COMMANDS = {
     "evaluate": "score masks against a labelled data set",
     "synth": "draw logs with exact masks",
     "compare": "compare normalisations for training at one log a step",
-    "card": "show the model card of weights",
 }
 
 

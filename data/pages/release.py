@@ -26,12 +26,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pages
 import torch
+from jinja2 import Template
 
-from wellseg.card import card
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
 from wellseg.scan.atomic import write_csv
@@ -152,6 +153,13 @@ def keep_scores(weights: Path, tables: dict[str, Path], out: Path) -> None:
         header["scores"] |= average(title, table)
     save_weights(out, load_model(weights), header)
     out.with_suffix(".md").write_text(card(out.stem, read_header(out)), "utf-8")
+
+
+def card(name: str, header: dict[str, Any]) -> str:
+    """The model card as Markdown. name: of the weights. header: what `read_header` returns."""
+    text = Path(__file__).with_name("card.md.jinja").read_text("utf-8")
+    template = Template(text, trim_blocks=True, keep_trailing_newline=True)
+    return template.render(name=name, headings=HEADINGS, **header)
 
 
 def main() -> None:
