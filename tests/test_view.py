@@ -435,7 +435,7 @@ def test_the_address_follows_and_leads_to_the_row(tmp_path, browser_page):
 def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browser_page):
     gray, probability = wave(6000, 320)
     curves = [
-        {"name": name, "style": "solid", "rows": rows, "confidence": 0.9, "about": "3 px",
+        {"name": name, "colour": [0, 0, 255], "rows": rows, "confidence": 0.9, "about": "3 px",
          "uncertain": unsure, "lines": [[column, rows[0], column, rows[1]]]}
         for name, column, rows, unsure in (("T1_C1_SOLID", 60, [0, 5999], []),
                                            ("T1_C2_DASHED", 250, [3000, 5999], [4500]))

@@ -353,10 +353,10 @@ function drawLines() {
   const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
   context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
   context.lineJoin = "round";
-  drawn = followed.map(({ lines, colour }, i) => {
+  drawn = followed.map(({ lines, place }, i) => {
     const path = new Path2D();
     if (alone >= 0 && alone !== i) return path;
-    context.strokeStyle = hue(colour ?? i);
+    context.strokeStyle = hue(place ?? i);
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
     for (const line of lines) {
       if (line[1] > bottom || line[line.length - 1] < top) continue;
@@ -424,7 +424,7 @@ function listCurves() {
   $("#each").replaceChildren();
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
-    listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.colour ?? i), () => {
+    listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
       isolate(alone === i ? -1 : i);
       if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
     });
@@ -465,7 +465,7 @@ function compile() {  // the curves as corrected
   const found = new Map();
   fix.parts.forEach((parts, i) => {
     for (const part of parts.filter(({ as }) => as >= 0)) {
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], about: original[i].about, colour: part.as, lines: [] };
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], about: original[i].about, place: part.as, lines: [] };
       one.rows = [Math.min(one.rows[0], part.from), Math.max(one.rows[1], part.to)];
       one.lines.push(...original[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 3));
       found.set(one.name, one);
