@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -618,9 +619,19 @@ def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
     assert [curve["name"] for curve in data["followed"]] == ["GR", "CUT"]
     report = json.loads((followed / "log.json").read_text())
     assert [curve["name"] for curve in report["curve_list"]] == ["GR", "CUT"]
-    main([str(path), "--tracks", "50-250"])  # values of other borders
+    with pytest.raises(SystemExit):
+        main([str(path), "--tracks", "50-250"])
+    assert "log.curves.csv was corrected and stays as it is: change" in capsys.readouterr().err
+    assert path.read_bytes() == mine
+    main([str(path), "--tracks", "50-250", "--edit", "CUT="])  # values of other borders
     width = las_of(followed / "log.las")["GR"][:500] * 200 + 50
     np.testing.assert_allclose(width, value[:500] * 140 + 60, atol=0.01)
+    assert (followed / "log.curves.csv.bak").read_bytes() == mine
+    mine = path.read_bytes()
+    main([str(path)])  # the CSV has these borders now
+    assert las_of(followed / "log.las")["GR"][100] == pytest.approx(
+        (width[100] - 50) / 200, abs=1e-4
+    )
     with pytest.raises(SystemExit):
         main([str(followed / "log.probability.tif")])
     assert "log.curves.csv" in capsys.readouterr().err and path.read_bytes() == mine
@@ -636,12 +647,15 @@ def test_a_corrected_csv_is_kept_where_no_digest_of_it_is_known(followed, capsys
     assert "log.curves.csv was changed" in capsys.readouterr().err
 
 
-def test_a_spreadsheet_may_have_saved_the_csv(followed):
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_spreadsheet_may_have_saved_the_csv(followed, between):
     path, las = followed / "log.curves.csv", (followed / "log.las").read_bytes()
     rows = list(csv.reader(path.read_text().splitlines()))
+    if between != ",":  # as in Germany
+        rows = [[cell.replace(".", ",") for cell in row] for row in rows]
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # comments become cells
-        csv.writer(file).writerows([*row, *[""] * (11 - len(row))] for row in rows)
-    assert path.read_text("utf-8-sig").startswith("# Curves found by wellseg")
+        lines = csv.writer(file, delimiter=between)
+        lines.writerows([*row, *[""] * (11 - len(row))] for row in rows)
     main([str(path)])
     assert (followed / "log.las").read_bytes() == las
 
@@ -681,6 +695,100 @@ def test_edits_rename_join_cut_and_remove_curves_and_stay(followed, capsys):
     assert json.loads((followed / "log.json").read_text())["curve_edits"] == []
 
 
+def test_an_edit_of_rows_that_are_not_there_is_told_and_looks_go_with_the_curve(followed, capsys):
+    path, report = followed / "log.curves.csv", followed / "log.json"
+    looks = json.loads(report.read_text())
+    looks["curve_list"][0] |= {"style": "dotted", "colour": [200, 0, 0]}
+    report.write_text(json.dumps(looks))
+    one, other = "T1_C1_SOLID", "T2_C1_SOLID"
+    main(
+        [
+            str(path),
+            "--edit",
+            f"{one}={other}",
+            f"{other}={one}",
+            f"{one}:1,700-1,800=",
+            "--after",
+            "0",
+        ]
+    )
+    assert "curve T1_C1_SOLID has no rows 1,700 to 1,800" in capsys.readouterr().out
+    shown = {curve["name"]: curve for curve in json.loads(report.read_text())["curve_list"]}
+    assert (shown[other]["style"], shown[other]["colour"]) == ("dotted", [200, 0, 0])
+    assert (shown[one]["style"], shown[one]["colour"]) == ("solid", None)
+    lines = read(path)
+    with pytest.raises(SystemExit):  # once more they would be as before
+        main([str(path), "--edit", f"{one}={other}", f"{other}={one}", "--after", "0"])
+    assert read(path) == lines
+
+
+@pytest.mark.parametrize("where", ["beside", "elsewhere"])
+def test_what_was_corrected_is_kept_without_a_report_and_in_another_folder(followed, capsys, where):
+    command = [str(followed / "log.probability.tif")]
+    if where == "elsewhere":
+        command += ["--out", str(followed / "other")]
+        main(command)
+        main(command)  # as it was written it is written again
+    else:
+        (followed / "log.json").unlink()
+    path = followed / ("other" if where == "elsewhere" else ".") / "log.curves.csv"
+    path.write_text(mine := path.read_text() + "# mine\n")
+    for again in (command, [str(followed / "log.curves.csv"), *command[1:]]):
+        if where == "elsewhere" or again is command:
+            with pytest.raises(SystemExit):
+                main(again)
+            assert "log.curves.csv was changed after" in capsys.readouterr().err
+    assert path.read_text() == mine
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("curve_list", [5, {}, {"name": "T1_C1_SOLID", "style": 5, "width_px": 3, "colour": None}]),
+        ("curve_list", [{"name": "T1_C1_SOLID", "style": "solid", "width_px": 3, "colour": "red"}]),
+        ("track_borders", [1, [None, 3], [1, 2, 3], [5, 6]]),
+        ("scan", 5),
+    ],
+)
+def test_a_report_that_was_edited_stops_nothing(followed, field, value):
+    report = json.loads((followed / "log.json").read_text())
+    (followed / "log.json").write_text(json.dumps(report | {field: value}))
+    before = las_of(followed / "log.las")
+    main([str(followed / "log.curves.csv")])
+    after = las_of(followed / "log.las")
+    assert before.keys() == after.keys() and np.array_equal(before.data, after.data, equal_nan=True)
+
+
+def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
+    (followed / "log.html").write_text("const DATA = {bad wellseg")
+    main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=GR"])
+    assert "log.html shows other curves, it cannot be written" in capsys.readouterr().out
+    assert las_of(followed / "log.las").keys()[1] == "GR"
+
+
+def test_killed_at_any_time_it_goes_on_and_is_whole_in_the_end(followed, monkeypatch):
+    report = json.loads((followed / "log.json").read_text()) | {"weights_sha256": "0" * 64}
+    (followed / "log.json").write_text(json.dumps(report))
+    path, replace, command = followed / "log.curves.csv", os.replace, ["--edit", "T1_C1_SOLID=GR"]
+    before = path.read_bytes()
+    for last in (1, 0):  # the report is begun, and no file is written; then nothing is
+
+        def kill(*names, left=[last]):  # noqa: B006
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            replace(*names)
+
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(os, "replace", kill)
+            main([str(path), *command])
+        assert path.read_bytes() == before
+    main([str(path), *command])
+    report = json.loads((followed / "log.json").read_text())
+    assert report["weights_sha256"] == "0" * 64 and report["curve_edits"] == command[1:]
+    assert las_of(followed / "log.las").keys()[1] == "GR" and "unfinished" not in report
+
+
 def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):
     def twice(lines):  # the other curve's rows 700 to 899, in the first 100 of which it is bridged
         bridged = [line | {"flags": "1"} for line in lines if line["track"] == "1"]
@@ -707,8 +815,10 @@ def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):
         (["GR"], "'GR' is not CURVE=NAME, CURVE="),
         (["T1 C1=GR"], "'T1 C1=GR' is not CURVE=NAME"),
         (["GR=SP"], "there is no curve GR in"),
-        (["T1_C1_SOLID:1700-1800="], "curve T1_C1_SOLID has no rows 1,700 to 1,800"),
-        (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "curve T1_C1_SOLID is in two edits"),
+        (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "rows of curve T1_C1_SOLID are in two edits"),
+        (["T1_C1_SOLID=gr", "T2_C1_SOLID=GR"], "curves gr and GR: one name in a LAS"),
+        (["T1_C1_SOLID=dept"], "curve 'dept': a name has letters"),
+        (["T1_C1_SOLID=GR", "--after", "2"], "made already, or others since: load its page again"),
     ],
 )
 def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
@@ -725,14 +835,18 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"column": "12,5"}, "line 3: a cell is no number"),
+        ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
+        ({"curve": ""}, "curve '': a name has letters"),
+        ({"flags": "-1"}, "row 1 has flags that are no sum"),
+        ({"row": "inf"}, "row inf is not a row of the scan"),
+        ({"track_left": "-inf"}, "row 1 has borders of its track that are none"),
         ({"row": "2"}, "row 2 is there twice"),
         ({"row": "1600"}, "row 1,600 is not a row of the scan"),
         ({"row": "1.5"}, "row 1.5 is not a row of the scan"),
         ({"column": "401"}, "row 1 has a column that is not on the scan"),
         ({"column": ""}, "row 1 has a column that is not on the scan"),
-        ({"track_left": "300"}, "row 1 has no left border of its track"),
-        ({"track": ""}, "row 1 has no track"),
+        ({"track_left": "300"}, "row 1 has borders of its track that are none"),
+        ({"track": ""}, "row 1 has a track that is none"),
         ({"curve": "GR 1"}, "curve 'GR 1': a name has letters"),
     ],
 )
@@ -759,7 +873,10 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     (followed / "log.json").write_text(json.dumps({"scan": "log.tif", "rows": "9", "columns": []}))
     with pytest.raises(SystemExit):
         main([str(path)])
-    assert "log.json was edited and cannot be read" in capsys.readouterr().err
+    assert (
+        "log.json, which has the scan's size, is not there, or was changed"
+        in capsys.readouterr().err
+    )
     path.write_bytes(bytes(200_000))
     (followed / "log.json").unlink()
     with pytest.raises(SystemExit):
@@ -772,4 +889,4 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     path.write_text("row;curve;column\n1;GR;5\n")
     with pytest.raises(SystemExit):
         main([str(path)])
-    assert "save it with commas between the cells" in capsys.readouterr().err
+    assert "no column track, track_left, track_right: save it as CSV" in capsys.readouterr().err

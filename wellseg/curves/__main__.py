@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from shutil import copy2
 from typing import TYPE_CHECKING
 
 from wellseg.cli import program
@@ -51,47 +52,59 @@ def curves(config: CurvesConfig) -> None:
 
 def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
     """Write the files, and tell the report and the view of them."""
+    from wellseg.curves import las_of
     from wellseg.results.view import renew_view  # not above: --help is quick
 
-    report, digests = config.report, dict(config.report.get("sha256", {}))
+    report, own = config.report, read_report(f"{stem}{REPORT}")
+    table, is_table, known = Path(f"{stem}{TABLE}"), given.name.endswith(TABLE), own.get("sha256")
+    corrected = is_table and files.digests(stem, table).get(TABLE) != (known or {}).get(TABLE)
+    if known is not None or not (own or is_table):  # else an older wellseg wrote them
+        mine = {it for it in (table, *las_of(stem)) if it.is_file()} - {given if is_table else None}
+        files.refuse_changed(stem, known or {}, *mine)
     told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     told |= {"curve_threshold": config.threshold, **config.for_report()}
-    is_table, keeps = given.name.endswith(TABLE), report and stem.parent.samefile(given.parent)
-    told["curve_edits"] = [*report.get("curve_edits", []), *config.edit] if is_table else []
-    corrected = is_table and keeps and files.digests(stem, given)[TABLE] != digests.get(TABLE)
-    stays = {MASK: digests[MASK]} if MASK in digests else {}
-    if corrected or (keeps and config.edit):
-        stays[TABLE] = "corrected"  # is no digest: nothing but --edit writes it again
-    if keeps:
-        files.refuse_changed(stem, {end: it for end, it in digests.items() if end not in stays})
+    told |= told.pop("unfinished", {})
 
-    def begin() -> None:  # before the files: a kill forgets nothing, and they are not done
-        begun = {name: it for name, it in told.items() if name not in files.DIGESTS}
-        if keeps:
-            write_file(f"{stem}{REPORT}", json.dumps(begun | {"sha256": stays}).encode())
+    def save(sha256: dict[str, str], whole: bool = False) -> None:
+        now = told | {"sha256": sha256}
+        if not whole and (weights := now.pop("weights_sha256", None)):
+            now["unfinished"] = {"weights_sha256": weights}  # predict takes it for not done
+        if report:
+            write_file(f"{stem}{REPORT}", json.dumps(now, indent=1).encode())
+
+    def begin() -> None:  # before the files: a kill forgets nothing that was said
+        save(known or {})
 
     if is_table:
-        made = _of_table(config, given, stem, begin, bool(config.edit) or not corrected)
+        made = _of_table(config, given, stem, begin, corrected)
     else:
         made = _follow(config, given, stem, begin)
-    for note in made.notes:
-        print(f"{given.name}: {note}")
+    digests = files.digests(stem, *made.paths)
+    digests |= {end: it for end, it in (known or {}).items() if end == MASK}
+    if is_table and (corrected or config.edit):
+        digests[TABLE] = "corrected"  # is no digest: no command but --edit writes it again
+    edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
+    told |= made.quality() | {"curve_edits": edits}
+    save(digests)
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
         logs = [log._asdict() for log in config.logs]
-        renew_view(page, followed=made.shown, depth=logs, depth_unit=config.unit if logs else "")
-    if keeps:
-        told |= made.quality() | {"sha256": files.digests(stem, *made.paths) | stays}
-        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
+        now = {"followed": made.shown, "edits": len(edits), "depth": logs}
+        try:
+            renew_view(page, **now, depth_unit=config.unit if logs else "")
+        except (OSError, ValueError) as error:
+            made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
+    save(digests, whole=True)
+    for note in made.notes:
+        print(f"{given.name}: {note}")
     count = len(made.shown)
     written = " and ".join(str(path) for path in made.paths if path.exists())
     print(f"{written}: {count:,} curve{'s' * (count != 1)}")
 
 
 def _of_table(
-    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], write_table: bool
+    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], corrected: bool
 ) -> "CurveFiles":
-    """The files of the curves of a CSV, which may have been corrected: then it stays as it is,
-    but for --edit."""
+    """The files of the curves of a CSV. One that was corrected stays as it is, but for --edit."""
     import numpy as np
 
     from wellseg.curves.files import CurveFiles
@@ -99,26 +112,37 @@ def _of_table(
     from wellseg.curves.tracks import Tracks
 
     report, place = config.report, given.with_name(config.name + REPORT)
-    if not {"scan", "rows", "columns"} <= report.keys():
-        raise ValueError(f"{place}, which has the scan's size, is not there: put it beside {given}")
-    try:
-        size = int(report["rows"]), int(report["columns"])
-        made = CurveFiles(stem, str(report["scan"]), size, config, given)
-        known = {one["name"]: one for one in report.get("curve_list", [])}
-        table = read_table(given, size, known, config.edits)
-        found, points_of = [], {}
-        for name, (curve, points, track, sides) in table.items():
-            if made.tracks:
-                track, sides = made.track_of(curve, points)
-            found.append(found_of(curve, points, track, sides, name))
-            points_of[id(curve)] = points
-        if not made.tracks and (borders := report.get("track_borders")):
-            made.tracks = Tracks(np.zeros(1), np.array([borders], float), np.inf)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{place} was edited and cannot be read: {error}") from None
+    size = report.get("rows", 0), report.get("columns", 0)
+    if not all(type(number) is int and number > 0 for number in size):
+        raise ValueError(f"{place}, which has the scan's size, is not there, or was changed")
+    if config.after not in (None, len(report.get("curve_edits", []))):
+        do = "load its page again, and correct what is left"
+        raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+    made = CurveFiles(stem, str(report.get("scan", config.name)), size, config, given)
+    stays = corrected and given.parent.samefile(stem.parent)
+    if stays and config.new_tracks and not config.edit:
+        do = "change track_left and track_right there, or give an --edit, too"
+        raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
+    table = read_table(given, size, report.get("curve_list", []), config.edits, made.notes)
+    found, points_of = [], {}
+    for name, (curve, points, track, sides) in table.items():
+        if config.new_tracks:
+            track, sides = made.track_of(curve, points)
+        found.append(found_of(curve, points, track, sides, name))
+        points_of[id(curve)] = points
+    if not config.new_tracks:
+        sides = np.array([one for one in report.get("track_borders", []) if _is_pair(one)])
+        made.tracks = Tracks(np.zeros(1), sides[None], np.inf) if len(sides) else None
     begin()
-    made.write(found, (lambda curve: points_of[id(curve)]) if write_table else None)
+    if stays and config.edit:
+        copy2(given, f"{given}.bak")
+        made.notes.append(f"{given} as you had it is {given.name}.bak")
+    made.write(found, (lambda curve: points_of[id(curve)]) if config.edit or not stays else None)
     return made
+
+
+def _is_pair(one: object) -> bool:
+    return isinstance(one, list) and [type(side) in (int, float) for side in one] == [True, True]
 
 
 def _follow(

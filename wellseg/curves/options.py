@@ -18,8 +18,8 @@ REACH = 0.1
 shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
-EDIT = r"(\w+)(?::(\d+)-(\d+))?=(\w*)"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
+EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
 
 
 class Interval(NamedTuple):
@@ -102,7 +102,7 @@ OF_ONE_SCAN["rows"] = "curve_rows"
 class CurvesConfig(CurveOptions):
     """Curve files again, without the network. Options not given are as they were the last time.
 
-    name: NAME. report: NAME.json, which has them; empty without one."""
+    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
 
     file: str
     """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
@@ -116,6 +116,8 @@ class CurvesConfig(CurveOptions):
     """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
     removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
     that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
+    after: int | None = None
+    """How many --edit were made before, as the view writes it: none is made twice. Default: any."""
     out: Path | None = None
     """Folder for the files. Default: beside NAME.probability.tif."""
 
@@ -128,6 +130,7 @@ class CurvesConfig(CurveOptions):
         for name in ("scan", "threshold", "rows") * self.file.endswith(TABLE):
             if getattr(self, name) is not None:
                 raise ValueError(f"--{name} is for NAME{ENDING}: {self.file} has curves already")
+        self.new_tracks = self.tracks not in ([], ["none"])
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
@@ -161,7 +164,8 @@ def parse_edits(given: Sequence[str]) -> list[Edit]:
         if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
             raise ValueError(f"--edit {word!r} is not CURVE=NAME, CURVE= or CURVE:FROM-TO=NAME")
         curve, first, last, becomes = match.groups()
-        edits.append(Edit(curve, float(first or 0), float(last or math.inf), becomes))
+        low, high = (float((it or "").replace(",", "") or "nan") for it in (first, last))
+        edits.append(Edit(curve, low if first else 0, high if last else math.inf, becomes))
     return edits
 
 

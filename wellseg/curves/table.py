@@ -5,14 +5,14 @@ import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.options import Edit
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
 from wellseg.curves.strands import Indices
 
 HEAD = """\
@@ -29,8 +29,7 @@ NUMBERS = "row track column left right value confidence flags track_left track_r
 FLAGS = NUMBERS.index("flags")
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
-
-
+INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
 Tables = dict[str, NDArray[np.float64]]
 
 
@@ -74,63 +73,97 @@ def write_table(
 def read_table(
     path: Path,
     size: tuple[int, int],
-    known: Mapping[str, Mapping[str, Any]],
-    edits: Sequence[Edit] = (),
+    known: Sequence[Any],
+    edits: Sequence[Edit],
+    notes: list[str],
 ) -> dict[str, tuple[Curve, Points, int, Floats]]:
     """Curves of a CSV, perhaps corrected, by their names: curve, points, track and its borders.
 
-    size: rows and columns of the scan. known: what ``shown`` said of curves, by their names: styles
-    and colours are not in the CSV. edits: they are all made at once. Raises ValueError, with the
-    line, or the curve and its row."""
+    A spreadsheet may have put ; or tabs between the cells, and decimal commas, and a byte-order
+    mark. size: rows and columns of the scan. known: the report's ``curve_list``, as styles and
+    colours are not in the CSV. edits: they are all made at once. notes: more of them go there.
+    Raises ValueError, with the curve and its row."""
+    csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
-        lines = csv.reader(line.replace("\0", "") for line in file)
-        told = (cells for cells in lines if any(cells) and not cells[0].startswith("#"))
-        names = next(told, [])
+        plain = (line.replace("\0", "") for line in file if line.lstrip(' "')[:1] != "#")
+        told = (line for line in plain if line.strip(",;\t\r\n"))
+        head = next(told, "")
+        between = max(",;\t", key=head.count)
+        names = next(csv.reader([head], delimiter=between), [])
         if missing := sorted(NEEDED - {*names}):
-            do = "save it with commas between the cells, and with this line of names"
+            do = "save it as CSV, with its line of names"
             raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")
         where = names.index("curve")
         places = [names.index(name) if name in names else len(names) for name in NUMBERS]
-        for cells in told:
+        for cells in csv.reader(told, delimiter=between):
             cells += [""] * (len(names) + 1 - len(cells))
+            if between != ",":
+                cells = [cell.replace(",", ".") for cell in cells]
             try:
                 numbers = [float(cells[at] or "nan") for at in places]
-            except ValueError:
-                raise ValueError(f"{path}: line {lines.line_num:,}: a cell is no number") from None
+            except ValueError as error:
+                here = f"curve {cells[where]}, row {cells[names.index('row')]}"
+                raise ValueError(f"{path}: {here}: {error}") from None
             flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
     tables = {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
-    like = {edit.becomes: edit.curve for edit in edits} | {name: name for name in tables}
-    tables = _edited(path, tables, edits)
-    looks = {name: known.get(name) or known.get(like[name], {}) for name in tables}
-    return {name: _curve(path, name, it, size, looks[name]) for name, it in tables.items()}
+    looks = {one["name"]: one for one in known if _is_look(one)}
+    found = {}
+    for name, parts in _edited(path, tables, edits, notes).items():
+        was = max(parts, key=lambda part: len(part[1]))[0]
+        found[name] = _curve(path, name, _joined(name, parts, notes), size, looks.get(was, {}))
+    for name in found:
+        if same := [other for other in found if other != name and other.lower() == name.lower()]:
+            raise ValueError(f"{path}: curves {name} and {same[0]}: one name in a LAS")
+    return found
 
 
-def _edited(path: Path, tables: Tables, edits: Sequence[Edit]) -> Tables:
-    """Tables by names of curves, in which the rows of each edit have become another curve's."""
+def _is_look(one: Any) -> bool:
+    """Whether an entry of ``curve_list`` is as wellseg wrote it."""
+    has = one if isinstance(one, dict) else {}
+    colour = has.get("colour") or [0, 0, 0]
+    numbers = [has.get("width_px"), *(colour if isinstance(colour, list) else [None])]
+    right = len(numbers) == 4 and all(type(it) in (int, float) for it in numbers)
+    return right and isinstance(has.get("name"), str) and has.get("style") in get_args(Style)
+
+
+def _edited(
+    path: Path, tables: Tables, edits: Sequence[Edit], notes: list[str]
+) -> dict[str, list[tuple[str, NDArray[np.float64]]]]:
+    """By the names of the curves as they become: the parts of each, and whose they were."""
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
-    moved = {name: [table] for name, table in tables.items()}
+    moved: dict[str, list[tuple[str, NDArray[np.float64]]]] = {name: [] for name in tables}
     for curve, first, last, becomes in edits:
         if curve not in tables:
             has = ", ".join(tables) or "none"
             raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
         table = tables[curve]
         here = (first <= table[:, 0]) & (table[:, 0] <= last)
-        if not (here & left[curve]).any() or (here & ~left[curve]).any():
-            what = "is in two edits" if here.any() else f"has no rows {first:,.0f} to {last:,.0f}"
-            raise ValueError(f"--edit: curve {curve} {what}")
+        if (here & ~left[curve]).any():
+            raise ValueError(f"--edit: rows of curve {curve} are in two edits")
+        if not here.any():
+            notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
         left[curve] &= ~here
-        moved.setdefault(becomes, []).append(table[here])
+        moved.setdefault(becomes, []).append((curve, table[here]))
     for name, table in tables.items():
-        moved[name][0] = table[left[name]]
-    for name, (own, *others) in moved.items():
-        if others:  # in a row of both, ink goes before a bridged gap, and what was there before
-            table = np.concatenate([own, *others])
-            bridged = np.nan_to_num(table[:, FLAGS]) % 2 == 1
-            order = np.lexsort((bridged, table[:, 0]))
-            moved[name] = [table[order][np.unique(table[order, 0], return_index=True)[1]]]
-    return {name: table for name, (table,) in moved.items() if name and len(table)}
+        moved[name].insert(0, (name, table[left[name]]))
+    moved = {name: [it for it in parts if len(it[1])] for name, parts in moved.items()}
+    return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
+
+
+def _joined(
+    name: str, parts: list[tuple[str, NDArray[np.float64]]], notes: list[str]
+) -> NDArray[np.float64]:
+    table = np.concatenate([part for _, part in parts])
+    if len(parts) == 1:
+        return table
+    # In a row of two, ink goes before a bridged gap, then what was there before the edit.
+    bridged = np.nan_to_num(table[:, FLAGS]) % 2 == 1
+    table = table[np.lexsort((bridged, table[:, 0]))]
+    first = np.unique(table[:, 0], return_index=True)[1]
+    if twice := len(table) - len(first):
+        notes.append(f"{name}: {twice:,} rows of two curves that were joined: one of them is kept")
+    return table[first]
 
 
 def _curve(
@@ -140,28 +173,32 @@ def _curve(
     size: tuple[int, int],
     known: Mapping[str, Any],
 ) -> tuple[Curve, Points, int, Floats]:
-    if not re.fullmatch(NAME, name) or name in ("DEPT", "INDEX"):
-        raise ValueError(f"{path}: curve {name!r}: a name has letters A to Z, digits and _ alone")
+    if not re.fullmatch(NAME, name) or name.upper() in INDICES:
+        rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
+        raise ValueError(f"{path}: curve {name!r}: {rule}")
     table = table[np.argsort(table[:, 0], kind="stable")]
     row, track, column, left, right, value, confidence, flags, *sides = table.T
     before = np.roll(row, 1)
     before[0] = -1
     wrong = {
-        "is not a row of the scan": (row < 0) | (row >= size[0]) | (row % 1 != 0) | np.isnan(row),
+        "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
         "is there twice": row == before,
         "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
-        "has no left border of its track, or none to the right of it": ~(sides[0] < sides[1]),
-        "has no track": ~(track >= 0) | (track % 1 != 0),
+        "has borders of its track that are none": ~(sides[0] + 1 <= sides[1])
+        | ~(np.abs(sides) < 1e6).all(0),
+        "has a track that is none": ~np.isin(track, range(100)),
+        "has flags that are no sum of 1, 2 and 4": ~np.isin(np.nan_to_num(flags), range(8)),
     }
     for what, where in wrong.items():
         if where.any():
             raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
-    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).clip(0, 255).astype(np.uint8)
+    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).astype(np.uint8)
     aside = value - (column + 0.5 - sides[0]) / wide
     turns = np.where((bits & WRAPPED > 0) & (abs(aside) < 9), np.rint(aside), 0)
     filled = np.full((6, rows), np.nan, np.float32)
+    confidence = np.nan_to_num(confidence).clip(0, 1)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
     all_bits = np.zeros(rows, np.uint8)
     all_bits[here] = bits

@@ -26,8 +26,8 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 """Files that may show a log, and that wellseg does not read."""
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
-LISTS = "further_pages", "failed_pages", "left_out_pages", "curve_edits"
-KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict}
+LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
+KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
@@ -94,12 +94,15 @@ def digests(stem: AnyPath, *paths: AnyPath) -> dict[str, str]:
     return found
 
 
-def refuse_changed(stem: AnyPath, written: Mapping[str, str]) -> None:
-    """Raises ValueError for the first result that is there and is not what was written, as its
-    report's ``sha256`` says: somebody has corrected it. Written again it would be lost."""
-    for ending, now in digests(stem, *(f"{stem}{ending}" for ending in written)).items():
-        if now != written[ending]:
+def refuse_changed(stem: AnyPath, written: Mapping[str, str], *paths: AnyPath) -> None:
+    """Raises ValueError for the first of some results, by default all that were written, that is
+    there and not what its report's ``sha256`` says: it was corrected. Written again it is lost."""
+    asked = paths or [f"{stem}{ending}" for ending in written]
+    for ending, now in digests(stem, *sorted(map(str, asked))).items():
+        if now != written.get(ending):
             do = "move it away, or name another folder for the results (--out)"
+            if ending == ".curves.csv":
+                do = f"wellseg curves {stem}{ending} makes the LAS of it; to follow anew, {do}"
             raise ValueError(f"{stem}{ending} was changed after wellseg wrote it: {do}")
 
 
