@@ -395,6 +395,7 @@ def test_alpha_does_not_say_how_many_bits_are_used(tmp_path: Path) -> None:
 def test_colours_are_read_when_asked_for(tmp_path: Path, colours: np.ndarray, kind: str) -> None:
     path = tmp_path / ("scan." + (kind if kind in ("png", "jpg") else "tif"))
     smooth = cv2.blur(colours, (31, 31))  # JPEG would change noise
+    smooth[..., 2] //= 2
     if kind in ("png", "jpg"):
         path.write_bytes(cv2.imencode(path.suffix, smooth[..., ::-1])[1].tobytes())
     elif kind == "rgba":
@@ -428,6 +429,33 @@ def test_colours_of_a_palette_and_of_four_inks(tmp_path: Path, page: np.ndarray)
         with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
             shown = scan.read(0, ROWS)
         assert (shown[page] == (255, 0, 0)).all() and (shown[~page] == 255).all()
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_colours_that_show_none_are_gray(tmp_path: Path, invert: bool) -> None:
+    gray = np.full((3000, 400), 255, np.uint8)
+    gray[:, 50:53], gray[::40] = 0, 128
+    stored = {"gray": np.dstack([gray] * 3), "one": np.dstack([gray] * 3)}
+    stored["one"][:, 200] = 255, 0, 0  # a curve of one pixel
+    stored["logo"] = stored["gray"].copy()
+    stored["logo"][:10, :20] = 0, 0, 255
+    for name, kind in (("gray", "gray"), ("one", "colour"), ("logo", "gray")):
+        tifffile.imwrite(tmp_path / "a.tif", stored[name], photometric="rgb", rowsperstrip=7)
+        with open_scan(tmp_path / "a.tif", colour=True, invert=invert) as scan:
+            assert (scan.kind, scan.mostly_black) == (kind, False)
+            shown = scan.read(0, 3000)
+        want = 255 - stored[name] if invert else stored[name]
+        if kind == "gray":
+            want = np.rint(in_gray(want)).astype(np.uint8)
+        assert np.abs(shown.astype(int) - want).max() <= (1 if kind == "gray" else 0)
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, 1], palette[0, 2] = 65535, 65535
+    tifffile.imwrite(
+        tmp_path / "b.tif", (gray > 100).view(np.uint8), photometric="palette", colormap=palette
+    )
+    with open_scan(tmp_path / "b.tif", colour=True) as scan:
+        assert scan.kind == "gray"
+        np.testing.assert_array_equal(scan.read(0, 3000) > 0, gray > 100)
 
 
 def test_gray_stays_gray_when_colours_are_asked_for(tmp_path: Path, page: np.ndarray) -> None:

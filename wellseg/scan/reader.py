@@ -35,6 +35,10 @@ PICTURES = {
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
+LOOKS, LOOK_ROWS, LEAST_SPREAD, COLOURLESS = 64, 16, 32, 0.0005
+"""For colours it is looked in so many places at so many rows. A pixel is coloured where red, green
+and blue differ by more. Of 62 scans in colours four have a share of 0 to 0.0004, all others 0.0025
+and more."""
 CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -86,7 +90,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
     mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
     dpi: pixels per inch, across; None if the file says nothing, or what no scanner does.
-    kind: "1-bit", "gray" or "colour". mostly_black: most of what was read so far is black."""
+    kind: "1-bit", "gray" or "colour"; opened with `colour`, one of colours that shows none is gray.
+    mostly_black: most of what was read so far is black."""
 
     def __init__(
         self, path: AnyPath, page: int | None = None, *, colour: bool = False, invert: bool = False
@@ -116,6 +121,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
             # Colours are inverted, not their gray: green on black is magenta on white.
             super().__init__(self._choose_page(tiff, page, told), tiff, colour or invert)
+            if colour and self._colour and self._shows_no_colour():
+                self.kind, self._as_gray = "gray", True
             self._opened = opened.pop_all()
 
     def _choose_page(self, file: BinaryIO, wanted: int | None, told: dict[int, Any]) -> Any:
@@ -138,6 +145,20 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             dpi = x[0] / x[1] * (0.0, 0.0, 1.0, 2.54)[unit]
             self.dpi = round(dpi, 2) if LEAST_DPI <= dpi <= MOST_DPI else None
         return pages[wanted]
+
+    def _shows_no_colour(self) -> bool:
+        """Whether its colours are grays alone, as in many renders and scans of black on white: less
+        is coloured than a curve of one pixel in 2,000. The network for black and gray is better on
+        these, also on scans that only the one for colours was trained on."""
+        coloured = np.zeros(2, np.int64)
+        with suppress(ScanError):  # a damaged one
+            for row in np.linspace(0, max(0, self.rows - LOOK_ROWS), LOOKS, dtype=int).tolist():
+                part = self.read(row, min(row + LOOK_ROWS, self.rows))
+                spread = part.max(2) - part.min(2)
+                coloured += np.count_nonzero(spread > LEAST_SPREAD), spread.size
+            self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
+            return bool(coloured[0] < COLOURLESS * coloured[1])
+        return False
 
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
