@@ -510,7 +510,9 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
 
     def words():
         command = page.locator("#command").input_value()
-        assert command.startswith(f'wellseg curves "{tmp_path / "log.curves.csv"}" --edit ')
+        assert command.startswith(
+            f"wellseg curves '{tmp_path / 'log.curves.csv'}' --after 0 --edit "
+        )
         return command.partition("--edit ")[2].split()
 
     def shown():
@@ -532,7 +534,8 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     page.keyboard.press("Delete")
     assert words() == ["A=GR", "C="] and [one[0] for one in shown()] == ["GR", "B"]
     alone("GR", 800)
-    page.locator("#swap").select_option("B")  # they have changed places
+    assert page.locator("#other option").all_inner_texts() == ["B"]  # C is not there
+    page.locator("#swap").click()  # they have changed places
     assert words() == ["A:0-799=GR", "A:800-5999=B", "B:800-5999=GR", "C="]
     assert page.evaluate("followed[0].lines") == [[60, 0, 60, 799], [250, 800, 250, 5999]]
     alone("B", 3000)
@@ -545,11 +548,18 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
         page.locator("#undo").click()
     assert words() == ["A=GR", "C="]
     alone("GR")
-    name.fill("B")  # another one's: they are joined
-    name.press("Tab")
+    page.reload()  # nothing is lost
+    settle(page)
+    assert words() == ["A=GR", "C="] and page.locator("#followed").is_visible()
+    alone("GR")
+    page.once("dialog", lambda dialog: dialog.accept())
+    name.fill("b")  # another one's: they are joined
+    name.press("Enter")
     assert words() == ["A=B", "C="] and shown() == [["B", 0, 5999]]
     page.locator("#copy").click()
-    assert page.evaluate("copied")
+    assert page.locator("#copy").inner_text() == "Copied"
+    page.locator("#undo").click()
+    assert words() == ["A=GR", "C="] and page.locator("#copy").inner_text() == "Copy"
 
 
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):

@@ -447,7 +447,7 @@ $("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
 // Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
 let fix = { names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) };
 const before = [];  // to go back to
-let copied = true;
+const store = `corrections of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
 
@@ -465,9 +465,13 @@ function compile() {  // the curves as corrected
   const found = new Map();
   fix.parts.forEach((parts, i) => {
     for (const part of parts.filter(({ as }) => as >= 0)) {
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], about: original[i].about, place: part.as, lines: [] };
-      one.rows = [Math.min(one.rows[0], part.from), Math.max(one.rows[1], part.to)];
-      one.lines.push(...original[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 3));
+      const lines = original[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 3);
+      if (!lines.length) continue;  // a gap
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [] };
+      const seen = lines.map((line) => [line[1], line[line.length - 1]]).flat(), [from, to] = [Math.min(...seen), Math.max(...seen)];
+      one.rows = [Math.min(one.rows[0], from), Math.max(one.rows[1], to)];
+      if (to - from > one.most) Object.assign(one, { most: to - from, about: original[i].about });
+      one.lines.push(...lines);
       found.set(one.name, one);
     }
   });
@@ -483,15 +487,22 @@ function words() {  // of --edit
       else runs.push({ ...part, name: nameOf(part) });
     }
     const own = original[i].name;
-    return runs.filter(({ name }) => name !== own)
+    return runs.filter(({ name, from, to }) => name !== own && original[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from))
       .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
   });
+}
+
+function command(given) {
+  const windows = /^Win/.test(navigator.platform), path = decodeURIComponent(location.pathname).replace(/\.html$/, ".curves.csv");
+  const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
+  const place = location.protocol === "file:" ? local : path.split("/").pop();
+  const quoted = windows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
+  return `wellseg curves ${quoted} --after ${made} --edit ${given.join(" ")}`;
 }
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
   before.push(JSON.stringify(fix));
   change();
-  copied = false;
   refresh(name);
 }
 
@@ -500,21 +511,30 @@ function refresh(name) {
   listCurves();
   isolate(followed.findIndex((curve) => curve.name === name), marked);
   const given = words();
-  const place = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/^\/(?=[A-Za-z]:)/, "") : location.pathname.split("/").pop();
-  $("#edits").hidden = !before.length;
-  $("#command").value = given.length ? `wellseg curves "${place.replace(/\.html$/, ".curves.csv")}" --edit ${given.join(" ")}` : "";
+  $("#edits").hidden = !given.length;
+  $("#command").value = given.length ? command(given) : "";
+  $("#copy").textContent = "Copy";
+  try {  // for the page when it is loaded again
+    localStorage.setItem(store, JSON.stringify({ made, names: original.map((one) => one.name), fix }));
+  } catch { /* a browser that keeps nothing */ }
 }
 
 function offer() {  // what can be done with the curve that is seen alone
   const curve = followed[alone];
   $("#edit").hidden = !curve;
+  $("#hint").hidden = Boolean(curve);
   if (!curve) return;
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
-  $("#cut").disabled = $("#swap").disabled = row < 0;
-  $("#cut").textContent = row < 0 ? "Click on it to cut it there" : `Cut at row ${count(row)}`;
-  const others = followed.filter(({ name, rows: [from, to] }) => name !== curve.name && to >= row && from < curve.rows[1]);
-  $("#swap").replaceChildren(new Option("From there on it is …", ""), ...others.map(({ name }) => new Option(name)));
+  $("#name").setCustomValidity("");
+  const track = (name) => name.split("_")[0];
+  const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
+    .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
+  $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
+  $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
+  $("#cut").disabled = row < 0;
+  $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
+  $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 
 function split(row) {  // parts end above this row
@@ -528,6 +548,8 @@ function becomes(test, as) {
 
 function rename(name) {
   const own = followed[alone].name;
+  const join = followed.some((curve) => curve.name === name);
+  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.`)) return offer();
   correct(name, () => { fix.names = fix.names.map((it) => (it === own ? name : it)); });
 }
 
@@ -561,24 +583,41 @@ function swap(other) {  // the two change places from the marked row on
 }
 
 $("#name").onchange = ({ target }) => {
-  const right = /^\w{1,60}$/.test(target.value) && !/^(DEPT|INDEX)$/i.test(target.value);
-  target.setCustomValidity(right ? "" : "Letters A to Z, digits and _ alone");
-  if (target.reportValidity() && target.value !== followed[alone].name) rename(target.value);
+  const same = followed.find(({ name }) => name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
+  const right = /^\w{1,60}$/.test(same) && !/^(DEPT|DEPTH|TIME|INDEX)$/i.test(same);
+  target.setCustomValidity(right ? "" : "A name has letters A to Z, digits and _ alone, and is not that of a depth");
+  if (target.reportValidity() && same !== followed[alone].name) rename(same);
+};
+$("#name").oninput = ({ target }) => target.setCustomValidity("");
+$("#name").onkeydown = ({ key, target }) => {
+  if (key === "Escape") target.value = followed[alone].name;
+  if (key === "Escape" || key === "Enter") target.blur();
+};
+// A click on the list would be lost where it first ends the writing of a name: the list is made anew.
+$("#each").onmousedown = (event) => {
+  const item = event.target.closest("li");
+  if (document.activeElement !== $("#name") || !item) return;
+  const { name } = followed[[...$("#each").children].indexOf(item)];
+  event.preventDefault();
+  $("#name").blur();
+  const now = followed.findIndex((curve) => curve.name === name);
+  if (now >= 0) isolate(now);
 };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
-$("#swap").onchange = ({ target }) => swap(target.value);
+$("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
-  fix = JSON.parse(before.pop());
-  refresh();
+  const { name } = followed[alone] ?? {};
+  fix = before.length ? JSON.parse(before.pop()) : { names: original.map((one) => one.name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) };
+  refresh(name);
 };
 $("#copy").onclick = () => {
   $("#command").select();
   document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
-  copied = true;
+  $("#copy").textContent = "Copied";
 };
-addEventListener("beforeunload", (event) => { if (!copied && words().length) event.preventDefault(); });
 listCurves();
+offer();
 
 // ---- zoom ----------------------------------------------------------------------------------------------
 
@@ -664,9 +703,9 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  c: () => followed.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  escape: () => isolate(-1), delete: remove, "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => isolate(-1), delete: remove, backspace: remove, "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
@@ -674,7 +713,7 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #swap, #command")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command")) return;
   const action = actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
@@ -716,5 +755,13 @@ setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);
 $("#curves").style.opacity = $("#opacity").value;
 fit();
+try {  // corrections that were not yet made when the page was left
+  const kept = JSON.parse(localStorage.getItem(store));
+  if (kept && kept.made === made && String(kept.names) === String(original.map(({ name }) => name))) {
+    fix = kept.fix;
+    refresh("");
+    if (words().length) showWhole(true);
+  }
+} catch { /* a browser that keeps nothing */ }
 // NAME.html#12345 begins at that row.
 (onhashchange = () => { const row = Number(location.hash.slice(1)); if (row) goTo(row); })();
