@@ -741,6 +741,22 @@ def test_what_was_corrected_is_kept_without_a_report_and_in_another_folder(follo
     assert path.read_text() == mine
 
 
+def test_corrections_are_kept_in_the_other_folder_too(followed, capsys):
+    edit(
+        followed / "log.curves.csv",
+        lambda lines: [line | {"curve": "GR"} for line in lines if line["track"] == "1"],
+    )
+    out = ["--out", str(followed / "other")]
+    main([str(followed / "log.curves.csv"), *out])
+    assert las_of(followed / "other" / "log.las").keys() == ["INDEX", "GR"]
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.probability.tif"), *out])
+    assert "other/log.curves.csv was changed" in capsys.readouterr().err.replace(os.sep, "/")
+    main([str(followed / "other" / "log.curves.csv"), "--edit", "GR=SP"])  # it goes on there
+    assert las_of(followed / "other" / "log.las").keys() == ["INDEX", "SP"]
+    assert las_of(followed / "log.las").keys() == ["INDEX", "T1_C1_SOLID", "T2_C1_SOLID"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -57,7 +57,8 @@ def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
 
     report, own = config.report, read_report(f"{stem}{REPORT}")
     table, is_table, known = Path(f"{stem}{TABLE}"), given.name.endswith(TABLE), own.get("sha256")
-    corrected = is_table and files.digests(stem, table).get(TABLE) != (known or {}).get(TABLE)
+    was = report.get("sha256", {}).get(TABLE)
+    corrected = is_table and files.digests(given.with_name(config.name), given) != {TABLE: was}
     if known is not None or not (own or is_table):  # else an older wellseg wrote them
         mine = {it for it in (table, *las_of(stem)) if it.is_file()} - {given if is_table else None}
         files.refuse_changed(stem, known or {}, *mine)
