@@ -18,6 +18,7 @@ from wellseg.curves import remove_curves
 from wellseg.curves.__main__ import main
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, CurvesConfig, parse_depth
+from wellseg.curves.table import found_of, read_table
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim
@@ -325,14 +326,13 @@ def test_depths_between_two_rows_are_refused(given):
         parse_depth(given)
 
 
-def test_stopped_before_its_files_they_are_not_said_to_be_done(kept, monkeypatch):
-    path = kept / "log.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "0" * 64}))
+def test_stopped_before_its_files_all_is_as_it_was(kept, monkeypatch):
+    before = (kept / "log.json").read_bytes()
     monkeypatch.setattr(CurveWriter, "_finish", Mock(side_effect=OSError("no room")))
     with pytest.raises(SystemExit):
         main([str(kept / "log.probability.tif"), "--depth", "0=100", "500=200"])
-    report = json.loads(path.read_text())
-    assert report["depth"] == ["0=100", "500=200"] and "weights_sha256" not in report
+    assert (kept / "log.json").read_bytes() == before
+    assert not list(kept.glob("*.las")) and not list(kept.glob(".*"))
 
 
 @pytest.mark.parametrize("ending", [".curves.csv", ".las"])
@@ -737,7 +737,8 @@ def test_what_was_corrected_is_kept_without_a_report_and_in_another_folder(follo
         if where == "elsewhere" or again is command:
             with pytest.raises(SystemExit):
                 main(again)
-            assert "log.curves.csv was changed after" in capsys.readouterr().err
+            said = "log.curves.csv may have been corrected", "log.curves.csv was changed after"
+            assert said[where == "elsewhere"] in capsys.readouterr().err
     assert path.read_text() == mine
 
 
@@ -782,27 +783,76 @@ def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
     assert las_of(followed / "log.las").keys()[1] == "GR"
 
 
-def test_killed_at_any_time_it_goes_on_and_is_whole_in_the_end(followed, monkeypatch):
+@pytest.mark.parametrize("renamed", range(4))
+def test_killed_at_any_time_it_goes_on_and_edits_are_made_once(
+    followed, monkeypatch, renamed, capsys
+):
     report = json.loads((followed / "log.json").read_text()) | {"weights_sha256": "0" * 64}
     (followed / "log.json").write_text(json.dumps(report))
-    path, replace, command = followed / "log.curves.csv", os.replace, ["--edit", "T1_C1_SOLID=GR"]
-    before = path.read_bytes()
-    for last in (1, 0):  # the report is begun, and no file is written; then nothing is
+    first, second = (las_of(followed / "log.las")[name] for name in ("T1_C1_SOLID", "T2_C1_SOLID"))
+    words = ["T1_C1_SOLID:800-1599=T2_C1_SOLID", "T2_C1_SOLID:800-1599=T1_C1_SOLID"]
+    path, replace = followed / "log.curves.csv", os.replace
+    command = [str(path), "--after", "0", "--tracks", "10-400", "--edit", *words]
 
-        def kill(*names, left=[last]):  # noqa: B006
-            if not left[0]:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            replace(*names)
+    def kill(*names, left=[renamed]):  # noqa: B006  # the report, LAS, CSV, and the report again
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        replace(*names)
 
-        with monkeypatch.context() as patch, pytest.raises(SystemExit):
-            patch.setattr(os, "replace", kill)
-            main([str(path), *command])
-        assert path.read_bytes() == before
-    main([str(path), *command])
-    report = json.loads((followed / "log.json").read_text())
-    assert report["weights_sha256"] == "0" * 64 and report["curve_edits"] == command[1:]
-    assert las_of(followed / "log.las").keys()[1] == "GR" and "unfinished" not in report
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "replace", kill)
+        main(command)
+    if renamed:
+        assert "weights_sha256" not in json.loads((followed / "log.json").read_text())
+    if renamed < 3:
+        main(command)
+    else:  # they are made: once more they would be as before
+        with pytest.raises(SystemExit):
+            main(command)
+        assert "were made already" in capsys.readouterr().err
+        main([str(path)])
+    las, report = las_of(followed / "log.las"), json.loads((followed / "log.json").read_text())
+    wide = (10 + 390 * las["T1_C1_SOLID"], 10 + 390 * las["T2_C1_SOLID"])
+    first, second = 60 + 140 * first, 200 + 200 * second
+    np.testing.assert_allclose(wide[0], [*first[:800], *second[800:]], atol=0.02)
+    np.testing.assert_allclose(wide[1], [*second[:800], *first[800:]], atol=0.02)
+    assert report["curve_edits"] == words and report["weights_sha256"] == "0" * 64
+    assert "unfinished" not in report and report["tracks"] == ["10-400"]
+    path.write_text(mine := path.read_text() + "# mine\n")
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.probability.tif")])
+    assert path.read_text() == mine
+
+
+def test_only_what_the_user_wrote_is_kept_as_a_copy_and_a_command_runs_twice(followed, capsys):
+    path, copy = followed / "log.curves.csv", followed / "log.curves.csv.bak"
+    mine = edit(
+        path, lambda lines: [line | {"curve": "A"} for line in lines if line["track"] == "1"]
+    )
+    for _ in range(2):
+        main([str(path), "--out", str(followed / "other")])
+    for before, after in ("AB", "BC"):
+        main([str(path), "--edit", f"{before}={after}"])
+        assert copy.read_bytes() == mine
+    main([str(path), "--depth", "0=100", "1599=259.9", "--out", str(followed)])  # the same folder
+    assert read(path)[0]["depth_ft"] and read(path)[0]["curve"] == "C"
+    (followed / "log.las").unlink()
+    main([str(path)])
+    assert las_of(followed / "log.las").keys() == ["DEPT", "C"]
+
+
+def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
+    true = sine(180, -50)
+    printed = np.where(true > 200, true - 140, true)
+    printed[np.abs(np.diff(printed, prepend=printed[0])) > 100] = np.nan
+    _, writer = write(tmp_path, draw(printed), tracks=["60-200"])
+    looks = writer.quality()["curve_list"]
+    table = read_table(tmp_path / "log.curves.csv", (ROWS, COLUMNS), looks, [], [])
+    ((curve, points, track, sides),) = table.values()
+    shown = found_of(curve, points, track, sides, looks[0]["name"]).shown
+    assert shown["lines"] == writer.shown[0]["lines"] and len(shown["lines"]) > 4
+    assert shown == writer.shown[0] | {"about": shown["about"]}
 
 
 def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):
@@ -854,6 +904,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
         ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
         ({"curve": ""}, "curve '': a name has letters"),
         ({"flags": "-1"}, "row 1 has flags that are no sum"),
+        ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
         ({"track_left": "-inf"}, "row 1 has borders of its track that are none"),
         ({"row": "2"}, "row 2 is there twice"),
@@ -881,6 +932,8 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     for words, said in (
         (["--threshold", "0.4"], "--threshold is for NAME.probability.tif"),
         (["--rows", "3-90"], "--rows is for NAME.probability.tif"),
+        (["--tracks", "none"], "--tracks none is for NAME.probability.tif"),
+        (["--edit", "T1_C1_SOLID:800-100="], "its rows rise"),
         (["--depth", "0=3", "1600=9"], "the scan has rows 0 to 1,599"),
     ):
         with pytest.raises(SystemExit):

@@ -25,10 +25,17 @@ def as_red(mask):
     return np.stack([mask, np.zeros_like(mask), np.zeros_like(mask)], axis=-1)
 
 
+def with_a_red_mark(mask):
+    colours = np.stack([mask] * 3, axis=-1)
+    colours[0, :2] = 255, 0, 0
+    return colours
+
+
 FAULTS = {
     "its curves are 1 in 255": lambda mask: mask // 255,
     "save it without anti-aliasing": lambda mask: cv2.blur(mask, (3, 3)),
     "in colour; save it as gray": as_red,
+    "in colour; save it as gray, its curves white": with_a_red_mark,
     "its curves are 1 in 255: save it with 8 bits": lambda mask: (mask // 255).astype(np.uint16),
     "most of it is curve: inverted?": lambda mask: 255 - mask,
     "has 5 x 5 pixels": lambda mask: mask[:5, :5],

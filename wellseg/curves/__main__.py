@@ -12,16 +12,26 @@ NAME.html. Options that are not given are as they were for predict or for this c
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from shutil import copy2
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import program
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurvesConfig
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
-from wellseg.scan.files import REPORT, Task, claim, is_foreign, read_report
+from wellseg.scan.files import (
+    BY_HAND,
+    CORRECTED,
+    DIGITS,
+    REPORT,
+    Task,
+    claim,
+    is_foreign,
+    read_report,
+    settled_report,
+)
 
 if TYPE_CHECKING:
     from wellseg.curves.files import CurveFiles
@@ -40,53 +50,68 @@ def curves(config: CurvesConfig) -> None:
     report = given.with_name(config.name + REPORT)
     if report.exists() and not config.report:
         raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
-    stem = (config.out or given.parent) / config.name
+    size = config.report.get("rows", 0), config.report.get("columns", 0)
+    if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in size):
+        raise ValueError(f"{report}, which has the scan's size, is not there, or was changed")
+    folder = config.out or given.parent
+    here = folder.is_dir() and folder.samefile(given.parent)
+    stem = (given.parent if here else folder) / config.name
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
     with claim(Task(stem.name, config.file, str(stem))) as is_mine:
-        if not is_mine:
+        if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
-        _renew(config, given, stem)
+        _write_all(config, given, stem)
 
 
-def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
-    """Write the files, and tell the report and the view of them."""
+def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
+    """Write the curves' files, and tell the report and the view of them."""
     from wellseg.curves import las_of
     from wellseg.results.view import renew_view  # not above: --help is quick
 
-    report, own = config.report, read_report(f"{stem}{REPORT}")
-    table, is_table, known = Path(f"{stem}{TABLE}"), given.name.endswith(TABLE), own.get("sha256")
-    was = report.get("sha256", {}).get(TABLE)
-    corrected = is_table and files.digests(given.with_name(config.name), given) != {TABLE: was}
-    if known is not None or not (own or is_table):  # else an older wellseg wrote them
-        mine = {it for it in (table, *las_of(stem)) if it.is_file()} - {given if is_table else None}
-        files.refuse_changed(stem, known or {}, *mine)
+    is_table, table = given.name.endswith(TABLE), Path(f"{stem}{TABLE}")
+    report = config.report
+    before = read_report(f"{stem}{REPORT}")
+    written = before.get("sha256", {}), before.get("unfinished", {}).get("sha256", {})
+    if is_table:  # that it was corrected before is no reason not to
+        plain = ({end: it[-DIGITS:] for end, it in one.items()} for one in written)
+        written = next(plain), next(plain)
+    there = [it for it in (table, *las_of(stem)) if it.is_file() and it != given]
+    if there and not before:
+        do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
+        raise ValueError(f"{there[0]} may have been corrected: {do}, which would tell")
+    if "sha256" in before:  # else an older wellseg wrote them
+        files.refuse_changed(stem, there, *written)
+    # Of the CSV given: its digest as wellseg wrote it, or "corrected " and that after --edit, or
+    # "by hand " and that of a file of the user's: then nothing but --edit writes it again.
+    digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
+    was = report.get("sha256", {}).get(TABLE, "")
+    by_hand = is_table and (digest != was[-DIGITS:] or was.startswith(BY_HAND))
     told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     told |= {"curve_threshold": config.threshold, **config.for_report()}
-    told |= told.pop("unfinished", {})
-
-    def save(sha256: dict[str, str], whole: bool = False) -> None:
-        now = told | {"sha256": sha256}
-        if not whole and (weights := now.pop("weights_sha256", None)):
-            now["unfinished"] = {"weights_sha256": weights}  # predict takes it for not done
-        if report:
-            write_file(f"{stem}{REPORT}", json.dumps(now, indent=1).encode())
-
-    def begin() -> None:  # before the files: a kill forgets nothing that was said
-        save(known or {})
+    edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
     if is_table:
-        made = _of_table(config, given, stem, begin, corrected)
+        made, write = _of_table(config, report, given, stem, by_hand)
     else:
-        made = _follow(config, given, stem, begin)
-    digests = files.digests(stem, *made.paths)
-    digests |= {end: it for end, it in (known or {}).items() if end == MASK}
-    if is_table and (corrected or config.edit):
-        digests[TABLE] = "corrected"  # is no digest: no command but --edit writes it again
-    edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
-    told |= made.quality() | {"curve_edits": edits}
-    save(digests)
+        made, write = _follow(config, report, given, stem)
+
+    def begin(digests: dict[str, str]) -> None:  # the files are whole, and not in their places
+        if is_table and TABLE not in digests:
+            digests[TABLE] = BY_HAND + digest
+        elif config.edit or by_hand or was.startswith(CORRECTED):
+            digests[TABLE] = CORRECTED * is_table + digests[TABLE]
+        digests |= {end: it for end, it in written[0].items() if end == MASK}
+        told.update(made.quality() | {"curve_edits": edits, "sha256": digests})
+        weights = {"weights_sha256": report["weights_sha256"]} if "weights_sha256" in report else {}
+        # Until the end the report is as before, but predict takes it for not done.
+        now = {key: it for key, it in before.items() if key not in weights} | {"unfinished": told}
+        if report:
+            write_file(f"{stem}{REPORT}", json.dumps(now).encode())
+
+    made.begin = begin
+    write()
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
         logs = [log._asdict() for log in config.logs]
         now = {"followed": made.shown, "edits": len(edits), "depth": logs}
@@ -94,34 +119,33 @@ def _renew(config: CurvesConfig, given: Path, stem: Path) -> None:
             renew_view(page, **now, depth_unit=config.unit if logs else "")
         except (OSError, ValueError) as error:
             made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
-    save(digests, whole=True)
+    if report:
+        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     for note in made.notes:
         print(f"{given.name}: {note}")
     count = len(made.shown)
-    written = " and ".join(str(path) for path in made.paths if path.exists())
-    print(f"{written}: {count:,} curve{'s' * (count != 1)}")
+    names = " and ".join(str(path) for path in made.paths if path.exists())
+    print(f"{names}: {count:,} curve{'s' * (count != 1)}")
 
 
 def _of_table(
-    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None], corrected: bool
-) -> "CurveFiles":
-    """The files of the curves of a CSV. One that was corrected stays as it is, but for --edit."""
+    config: CurvesConfig, report: dict[str, Any], given: Path, stem: Path, by_hand: bool
+) -> tuple["CurveFiles", Callable[[], None]]:
+    """The curves of a CSV, and what writes them. by_hand: it was corrected, and stays as it is but
+    for --edit, which leaves a copy."""
     import numpy as np
 
     from wellseg.curves.files import CurveFiles
     from wellseg.curves.table import found_of, read_table
     from wellseg.curves.tracks import Tracks
 
-    report, place = config.report, given.with_name(config.name + REPORT)
-    size = report.get("rows", 0), report.get("columns", 0)
-    if not all(type(number) is int and number > 0 for number in size):
-        raise ValueError(f"{place}, which has the scan's size, is not there, or was changed")
     if config.after not in (None, len(report.get("curve_edits", []))):
         do = "load its page again, and correct what is left"
         raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+    size = report["rows"], report["columns"]
     made = CurveFiles(stem, str(report.get("scan", config.name)), size, config, given)
-    stays = corrected and given.parent.samefile(stem.parent)
-    if stays and config.new_tracks and not config.edit:
+    stays = by_hand and stem.parent == given.parent and not config.edit
+    if stays and config.new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
         raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
     table = read_table(given, size, report.get("curve_list", []), config.edits, made.notes)
@@ -130,43 +154,41 @@ def _of_table(
         if config.new_tracks:
             track, sides = made.track_of(curve, points)
         found.append(found_of(curve, points, track, sides, name))
-        points_of[id(curve)] = points
+        points_of[curve] = points
     if not config.new_tracks:
-        sides = np.array([one for one in report.get("track_borders", []) if _is_pair(one)])
-        made.tracks = Tracks(np.zeros(1), sides[None], np.inf) if len(sides) else None
-    begin()
-    if stays and config.edit:
-        copy2(given, f"{given}.bak")
-        made.notes.append(f"{given} as you had it is {given.name}.bak")
-    made.write(found, (lambda curve: points_of[id(curve)]) if config.edit or not stays else None)
-    return made
+        with suppress(ValueError, TypeError):  # the report was edited by hand
+            borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
+            made.tracks = Tracks(np.zeros(1), borders[None], np.inf) if len(borders) else None
 
+    def write() -> None:
+        if by_hand and stem.parent == given.parent and config.edit:
+            copy2(given, f"{given}.bak")
+            made.notes.append(f"{given} as you had it is {given.name}.bak")
+        made.write(found, None if stays else points_of.__getitem__)
 
-def _is_pair(one: object) -> bool:
-    return isinstance(one, list) and [type(side) in (int, float) for side in one] == [True, True]
+    return made, write
 
 
 def _follow(
-    config: CurvesConfig, given: Path, stem: Path, begin: Callable[[], None]
-) -> "CurveFiles":
-    """The files of curves that are followed in the probability."""
+    config: CurvesConfig, report: dict[str, Any], given: Path, stem: Path
+) -> tuple["CurveFiles", Callable[[], None]]:
+    """The curves that are followed in a probability, and what writes them."""
     import numpy as np
 
     from wellseg.curves.files import CurveWriter
     from wellseg.scan.reader import open_scan
 
-    report = config.report
     beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
     places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
     was = str(report.get("scan_version")).partition(" bytes")[0]
     scan = config.scan or max(places, key=lambda it: str(it.stat().st_size) == was, default=beside)
     limit = 255 * (config.threshold or 0.5)
-    with ExitStack() as opened:
-        probabilities = seen = opened.enter_context(open_scan(given))
+    with ExitStack() as opening:
+        probabilities = seen = opening.enter_context(open_scan(given))
         rows, columns = probabilities.rows, probabilities.columns
         if config.scan or scan.is_file():
             page, invert = report.get("page"), bool(report.get("invert"))
-            seen = opened.enter_context(open_scan(scan, page, colour=True, invert=invert))
+            seen = opening.enter_context(open_scan(scan, page, colour=True, invert=invert))
             if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:
                 size = f"{rows:,} x {columns:,} pixels, as {given.name} is"
                 do = "turn it, or name the scan with --scan"
@@ -178,7 +200,7 @@ def _follow(
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
-        writer = opened.enter_context(CurveWriter(stem, title, (rows, columns), seen.dpi, config))
+        writer = opening.enter_context(CurveWriter(stem, title, (rows, columns), seen.dpi, config))
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
@@ -186,10 +208,10 @@ def _follow(
             mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
-        begin()
+        opened = opening.pop_all()
     if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    return writer
+    return writer, opened.close
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "file")

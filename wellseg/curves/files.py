@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from hashlib import file_digest
 from itertools import filterfalse
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,6 +74,8 @@ class CurveFiles:
         # When they are written: what the user should know, and the curves for the view.
         self.notes: list[str] = []
         self.shown: list[dict[str, Any]] = []
+        # Is told of the digests of the files, by their endings, when they are whole and not there.
+        self.begin: Callable[[dict[str, str]], None] = lambda digests: None
 
     def quality(self) -> dict[str, Any]:
         """What NAME.json says of the curves, when they are written."""
@@ -99,21 +102,25 @@ class CurveFiles:
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
-        stays = [f"{self._stem}.curves.csv"]
+        csv, written = Path(f"{self._stem}.curves.csv"), dict[Path, Any]()
         with ExitStack() as files:
             if points_of:
-                file = files.enter_context(atomic_file(stays[0]))
+                written[csv] = files.enter_context(atomic_file(csv))
                 units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
-                if write_table(file, self._said, found, points_of, units) > 2**20:
-                    self.notes.append(
-                        "the CSV has over 1,048,576 lines: Excel cuts it, not the LAS"
-                    )
-            stays += self._write_las(found, files)
-        remove_curves(self._stem, stays)
-        self.shown += [one.shown for one in found]
+                if write_table(written[csv], self._said, found, points_of, units) > 2**20:
+                    said = "the CSV has over 1,048,576 lines: Excel cuts it, not the LAS"
+                    self.notes.append(said)
+            written |= self._write_las(found, files)
+            self.shown += [one.shown for one in found]
+            digests = {}
+            for path, file in written.items():
+                file.seek(0)
+                digests[str(path)[len(str(self._stem)) :]] = file_digest(file, "sha256").hexdigest()
+            self.begin(digests)
+        remove_curves(self._stem, [str(path) for path in (csv, *written)])
 
-    def _write_las(self, found: Sequence[Found], files: ExitStack) -> list[str]:
-        """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives their paths."""
+    def _write_las(self, found: Sequence[Found], files: ExitStack) -> dict[Path, BinaryIO]:
+        """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives the files."""
         least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
         kept = [one for one in found if one.curve.rows >= least]
         if left_out := len(found) - len(kept):
@@ -122,21 +129,23 @@ class CurveFiles:
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
-        paths = [f"{self._stem}{number}.las" for number in numbers]
-        for path, log in zip(paths, logs, strict=True):
+        written = {}
+        for number, log in zip(numbers, logs, strict=True):
+            path = Path(f"{self._stem}{number}.las")
             low = max(0, math.ceil(log.reach[0]))
             high = min(self._size[0] - 1, math.floor(log.reach[1]))
             rows = np.arange(max(int(np.min(spans)), low), min(int(np.max(spans)), high) + 1)
             if not (len(rows) and kept):
                 rows = np.arange(low, high + 1)
-                self.notes.append(f"{Path(path).name}: no curve in rows {low:,} to {high:,}")
-            self._write_log(files.enter_context(atomic_file(path)), log, rows, kept)
+                self.notes.append(f"{path.name}: no curve in rows {low:,} to {high:,}")
+            written[path] = files.enter_context(atomic_file(path))
+            self._write_log(written[path], log, rows, kept)
         there = np.concatenate([rows_of(one.curve) for one in kept if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las"
             do = "give --depth of rows nearer to the ends"
             self.notes.append(f"{away:,} rows with curves are {said}: {do}")
-        return paths
+        return written
 
     def _write_log(
         self, file: BinaryIO, log: Interval, rows: Indices, found: Sequence[Found]
@@ -167,7 +176,7 @@ class CurveFiles:
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
-            las.well["API"].value = las.well["UWI"].value = api[0].replace("-", "")
+            las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
         for track, sides in enumerate(borders, 1):
             for side, column in zip(("left", "right"), sides, strict=True):
                 name = f"T{track}{side[0].upper()}"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from wellseg.scan.files import REPORT, read_report
+from wellseg.scan.files import REPORT, settled_report
 
 ENDING, TABLE = ".probability.tif", ".curves.csv"
 OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
@@ -117,19 +117,24 @@ class CurvesConfig(CurveOptions):
     removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
     that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
     after: int | None = None
-    """How many --edit were made before, as the view writes it: none is made twice. Default: any."""
+    """How many --edit had been made when this command was written, by the view: none is made twice.
+    Default: any number."""
     out: Path | None = None
-    """Folder for the files. Default: beside NAME.probability.tif."""
+    """Folder for the files. Default: beside FILE."""
 
     def __post_init__(self) -> None:
         self.edits = parse_edits(self.edit)
-        if self.edit and not self.file.endswith(TABLE):
+        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
             raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
-        self.name, self.report = Path(stem).name, read_report(stem + REPORT)
-        for name in ("scan", "threshold", "rows") * self.file.endswith(TABLE):
-            if getattr(self, name) is not None:
-                raise ValueError(f"--{name} is for NAME{ENDING}: {self.file} has curves already")
+        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        if self.file.endswith(TABLE):
+            of_following = {"scan": self.scan, "threshold": self.threshold, "rows": self.rows}
+            of_following["tracks none"] = self.tracks == ["none"] or None
+            if given := [name for name, it in of_following.items() if it is not None]:
+                raise ValueError(
+                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
+                )
         self.new_tracks = self.tracks not in ([], ["none"])
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
@@ -164,8 +169,10 @@ def parse_edits(given: Sequence[str]) -> list[Edit]:
         if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
             raise ValueError(f"--edit {word!r} is not CURVE=NAME, CURVE= or CURVE:FROM-TO=NAME")
         curve, first, last, becomes = match.groups()
-        low, high = (float((it or "").replace(",", "") or "nan") for it in (first, last))
-        edits.append(Edit(curve, low if first else 0, high if last else math.inf, becomes))
+        low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
+        if low > high:
+            raise ValueError(f"--edit {word!r}: its rows rise, as in 800-1600")
+        edits.append(Edit(curve, low, high, becomes))
     return edits
 
 

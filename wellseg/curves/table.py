@@ -31,6 +31,8 @@ NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
 Tables = dict[str, NDArray[np.float64]]
+Parts = list[tuple[str, NDArray[np.float64]]]
+"""Of a curve as corrected: whose they were, and their lines."""
 
 
 class Found(NamedTuple):
@@ -129,10 +131,10 @@ def _is_look(one: Any) -> bool:
 
 def _edited(
     path: Path, tables: Tables, edits: Sequence[Edit], notes: list[str]
-) -> dict[str, list[tuple[str, NDArray[np.float64]]]]:
-    """By the names of the curves as they become: the parts of each, and whose they were."""
+) -> dict[str, Parts]:
+    """The parts of the curves as corrected, by their names."""
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
-    moved: dict[str, list[tuple[str, NDArray[np.float64]]]] = {name: [] for name in tables}
+    moved: dict[str, Parts] = {name: [] for name in tables}
     for curve, first, last, becomes in edits:
         if curve not in tables:
             has = ", ".join(tables) or "none"
@@ -151,9 +153,7 @@ def _edited(
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
 
 
-def _joined(
-    name: str, parts: list[tuple[str, NDArray[np.float64]]], notes: list[str]
-) -> NDArray[np.float64]:
+def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
     table = np.concatenate([part for _, part in parts])
     if len(parts) == 1:
         return table
@@ -188,6 +188,7 @@ def _curve(
         | ~(np.abs(sides) < 1e6).all(0),
         "has a track that is none": ~np.isin(track, range(100)),
         "has flags that are no sum of 1, 2 and 4": ~np.isin(np.nan_to_num(flags), range(8)),
+        "is off its scale (flag 2) and has no value": (flags // 2 % 2 == 1) & np.isnan(value),
     }
     for what, where in wrong.items():
         if where.any():
@@ -210,10 +211,12 @@ def _curve(
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    curve.wraps = [(at, 0.0) for start, stop, _ in curve.off_scale for at in (start, stop)]
+    turned = np.zeros(rows)
+    turned[here] = turns
+    curve.wraps = [(first + int(at), 0.0) for at in np.flatnonzero(np.diff(turned, prepend=0))]
     column, left, right, confidence = filled[:4]
     points = Points(column, left, right, np.nan_to_num(confidence), all_bits, inked)
-    return curve, points, int(np.median(track)), filled[4:].T
+    return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
 
 
 def found_of(curve: Curve, points: Points, track: int, sides: Floats, name: str = "") -> Found:

@@ -34,7 +34,7 @@ from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.atomic import MASK
-from wellseg.scan.files import REPORT, Task, read_report
+from wellseg.scan.files import REPORT, Task, read_report, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -70,7 +70,7 @@ class Worker:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
                     return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
-                report = read_report(task.stem + REPORT)
+                report = settled_report(task.stem + REPORT)
                 config, options = self._as_before(task, report, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 if files.is_url(task.stem):  # later checks look only at the temporary folder
@@ -103,7 +103,8 @@ class Worker:
         if other := other_scan(task, report):
             said = f"{place} and its results are of {other}"
             raise ValueError(f"{said}: name another folder for the results (--out)")
-        files.refuse_changed(task.stem, report.get("sha256", {}))
+        written = report.get("sha256", {})
+        files.refuse_changed(task.stem, [task.stem + ending for ending in written], written)
         flags: dict[str, Any] = dict.fromkeys(made, True)
         config = replace(config, **flags)
         if made and not report and files.exists(place):

@@ -445,9 +445,11 @@ $("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
 // ---- correcting them: a command for wellseg curves ------------------------------------------------------
 
 // Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
-let fix = { names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) };
+const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) });
+let fix = untouched();
 const before = [];  // to go back to
 const store = `corrections of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+const those = JSON.stringify([made, ...original.map(({ name, rows }) => [name, rows])]);  // that ``fix`` is of
 
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
 
@@ -493,7 +495,10 @@ function words() {  // of --edit
 }
 
 function command(given) {
-  const windows = /^Win/.test(navigator.platform), path = decodeURIComponent(location.pathname).replace(/\.html$/, ".curves.csv");
+  let path = location.pathname;
+  try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
+  path = path.replace(/\.html$/, ".curves.csv");
+  const windows = /^Win/.test(navigator.platform);
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = windows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
@@ -515,7 +520,7 @@ function refresh(name) {
   $("#command").value = given.length ? command(given) : "";
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ made, names: original.map((one) => one.name), fix }));
+    localStorage.setItem(store, JSON.stringify({ those, fix }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -562,8 +567,8 @@ function remove() {
 
 function cut() {
   const own = followed[alone].name, row = marked;
-  let name = `${own}_B`;
-  while (fix.names.includes(name)) name += "B";
+  let name = `${own.slice(0, 50)}_B`;
+  while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
   correct(own, () => {
     split(row);
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
@@ -608,7 +613,7 @@ $("#cut").onclick = cut;
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
   const { name } = followed[alone] ?? {};
-  fix = before.length ? JSON.parse(before.pop()) : { names: original.map((one) => one.name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) };
+  fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(name);
 };
 $("#copy").onclick = () => {
@@ -757,7 +762,7 @@ $("#curves").style.opacity = $("#opacity").value;
 fit();
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
-  if (kept && kept.made === made && String(kept.names) === String(original.map(({ name }) => name))) {
+  if (kept?.those === those) {
     fix = kept.fix;
     refresh("");
     if (words().length) showWhole(true);

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -29,6 +29,8 @@ REPORT, FORMAT = ".json", 1
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
 KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
+DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
+"""Of a digest, and what goes before it where the file has corrections: no plain digest is equal."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
@@ -94,12 +96,11 @@ def digests(stem: AnyPath, *paths: AnyPath) -> dict[str, str]:
     return found
 
 
-def refuse_changed(stem: AnyPath, written: Mapping[str, str], *paths: AnyPath) -> None:
-    """Raises ValueError for the first of some results, by default all that were written, that is
-    there and not what its report's ``sha256`` says: it was corrected. Written again it is lost."""
-    asked = paths or [f"{stem}{ending}" for ending in written]
-    for ending, now in digests(stem, *sorted(map(str, asked))).items():
-        if now != written.get(ending):
+def refuse_changed(stem: AnyPath, paths: Iterable[AnyPath], *written: Mapping[str, str]) -> None:
+    """Raises ValueError for the first of these results that is there and has none of the digests
+    with which it was written: it was corrected. To write it again would lose that."""
+    for ending, now in digests(stem, *paths).items():
+        if now not in [one.get(ending) for one in written]:
             do = "move it away, or name another folder for the results (--out)"
             if ending == ".curves.csv":
                 do = f"wellseg curves {stem}{ending} makes the LAS of it; to follow anew, {do}"
@@ -197,6 +198,18 @@ def read_report(place: str) -> dict[str, Any]:
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
             return dict(report)
     return {}
+
+
+def settled_report(place: str) -> dict[str, Any]:
+    """A scan's report; after a killed ``wellseg curves`` as it should be: of the new files where
+    all of them are in their places, else of those before."""
+    report, stem = read_report(place), place.removesuffix(REPORT)
+    if not (new := report.pop("unfinished", None)):
+        return report
+    written = {end: str(it)[-DIGITS:] for end, it in new.get("sha256", {}).items()}
+    if digests(stem, *(stem + end for end in written)) == written:
+        return dict(new)
+    return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
 
 def write_whole(place: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from operator import index
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import cv2
 import imagecodecs
@@ -35,10 +35,10 @@ PICTURES = {
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI = 50, 1200  # of scanners and renders
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
-LOOKS, LOOK_ROWS, LEAST_SPREAD, COLOURLESS = 64, 16, 32, 0.0005
-"""For colours it is looked in so many places at so many rows. A pixel is coloured where red, green
-and blue differ by more. Of 62 scans in colours four have a share of 0 to 0.0004, all others 0.0025
-and more."""
+PLACES, COLOUR_ROWS, LEAST_SPREAD, LEAST_COLOURED = 64, 16, 32, 0.0005
+"""Colours are looked for in 64 places, 16 rows each. A pixel has colour where red, green and blue
+differ by more than LEAST_SPREAD; a scan has where this share of pixels does. Of 62 scans stored in
+colours four have 0 to 0.0004, all others 0.0025 and more."""
 CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -94,11 +94,16 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     mostly_black: most of what was read so far is black."""
 
     def __init__(
-        self, path: AnyPath, page: int | None = None, *, colour: bool = False, invert: bool = False
+        self,
+        path: AnyPath,
+        page: int | None = None,
+        *,
+        colour: bool | Literal["any"] = False,
+        invert: bool = False,
     ) -> None:
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
-        not gray. invert: the scan shows white ink on black.
+        not gray; "any": also where it hardly shows some. invert: the scan shows white ink on black.
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold."""
         self.path, self._invert, self._as_gray = Path(path), invert, not colour
@@ -120,8 +125,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
             # Colours are inverted, not their gray: green on black is magenta on white.
-            super().__init__(self._choose_page(tiff, page, told), tiff, colour or invert)
-            if colour and self._colour and self._shows_no_colour():
+            super().__init__(self._choose_page(tiff, page, told), tiff, bool(colour) or invert)
+            if colour is True and self._colour and self._shows_no_colour():
                 self.kind, self._as_gray = "gray", True
             self._opened = opened.pop_all()
 
@@ -150,15 +155,13 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """Whether its colours are grays alone, as in many renders and scans of black on white: less
         is coloured than a curve of one pixel in 2,000. The network for black and gray is better on
         these, also on scans that only the one for colours was trained on."""
-        coloured = np.zeros(2, np.int64)
+        share = 1.0
         with suppress(ScanError):  # a damaged one
-            for row in np.linspace(0, max(0, self.rows - LOOK_ROWS), LOOKS, dtype=int).tolist():
-                part = self.read(row, min(row + LOOK_ROWS, self.rows))
-                spread = part.max(2) - part.min(2)
-                coloured += np.count_nonzero(spread > LEAST_SPREAD), spread.size
-            self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
-            return bool(coloured[0] < COLOURLESS * coloured[1])
-        return False
+            rows = np.linspace(0, max(0, self.rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
+            parts = (self.read(row, min(row + COLOUR_ROWS, self.rows)) for row in rows)
+            share = float(np.mean([np.mean(np.ptp(part, 2) > LEAST_SPREAD) for part in parts]))
+        self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
+        return share < LEAST_COLOURED
 
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;

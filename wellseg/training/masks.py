@@ -95,7 +95,7 @@ def _look(log: LogFiles) -> NDArray[np.int64]:
 
 
 def _read_blocks(path: AnyPath) -> Iterator[Gray]:
-    with open_scan(path, colour=True) as mask:
+    with open_scan(path, colour="any") as mask:
         for first in range(0, mask.rows, BLOCK_ROWS):
             rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
             if rows.ndim == 3 and np.ptp(rows, axis=2).any():
