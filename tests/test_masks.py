@@ -35,7 +35,6 @@ FAULTS = {
     "its curves are 1 in 255": lambda mask: mask // 255,
     "save it without anti-aliasing": lambda mask: cv2.blur(mask, (3, 3)),
     "in colour; save it as gray": as_red,
-    "in colour; save it as gray, its curves white": with_a_red_mark,
     "its curves are 1 in 255: save it with 8 bits": lambda mask: (mask // 255).astype(np.uint16),
     "most of it is curve: inverted?": lambda mask: 255 - mask,
     "has 5 x 5 pixels": lambda mask: mask[:5, :5],
@@ -54,6 +53,12 @@ def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
         with pytest.raises(ValueError, match=r"well1_a\.tif: ") as error:
             read_mask(data_set / "masks" / "well1_a.tif")
         assert said in str(error.value)
+
+
+def test_a_mask_with_a_small_mark_in_colour_is_refused(data_set):
+    change(data_set, with_a_red_mark, "well1")
+    with pytest.raises(ValueError, match=r"well1_a\.tif: in colour; save it as gray"):
+        open_data(data_set)
 
 
 def test_all_bad_masks_are_named_at_once(data_set):

@@ -91,8 +91,8 @@ def test_the_way_of_a_log_is_read_in_an_evening() -> None:
 
 def test_the_package_is_no_larger_than_agreed() -> None:
     lines = {file: len(file.read_text("utf-8").splitlines()) for file in PACKAGE.rglob("*.py")}
-    # 9,500, and 340 for curves that a user corrects.
-    assert sum(lines.values()) <= 9840, sum(lines.values())
+    # 9,500, and 400 for curves that a user corrects.
+    assert sum(lines.values()) <= 9900, sum(lines.values())
     assert max(lines.values()) <= 350, max(lines, key=lines.__getitem__)
 
 
