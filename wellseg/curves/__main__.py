@@ -13,6 +13,7 @@ NAME.html. Options that are not given are as they were for predict or for this c
 import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from shutil import copy2
 from typing import TYPE_CHECKING, Any
@@ -67,22 +68,9 @@ def curves(config: CurvesConfig) -> None:
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     """Write the curves' files, and tell the report and the view of them."""
-    from wellseg.curves import las_of
     from wellseg.results.view import renew_view  # not above: --help is quick
 
-    is_table, table = given.name.endswith(TABLE), Path(f"{stem}{TABLE}")
-    report = config.report
-    before = read_report(f"{stem}{REPORT}")
-    written = before.get("sha256", {}), before.get("unfinished", {}).get("sha256", {})
-    if is_table:  # that it was corrected before is no reason not to
-        plain = ({end: it[-DIGITS:] for end, it in one.items()} for one in written)
-        written = next(plain), next(plain)
-    there = [it for it in (table, *las_of(stem)) if it.is_file() and it != given]
-    if there and not before:
-        do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
-        raise ValueError(f"{there[0]} may have been corrected: {do}, which would tell")
-    if "sha256" in before:  # else an older wellseg wrote them
-        files.refuse_changed(stem, there, *written)
+    is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # Of the CSV given: its digest as wellseg wrote it, or "corrected " and that after --edit, or
     # "by hand " and that of a file of the user's: then nothing but --edit writes it again.
     digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
@@ -92,17 +80,15 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     told |= {"curve_threshold": config.threshold, **config.for_report()}
     edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
-    if is_table:
-        made, write = _of_table(config, report, given, stem, by_hand)
-    else:
-        made, write = _follow(config, report, given, stem)
+    make = partial(_of_table, by_hand=by_hand) if is_table else _follow
+    made, write = make(config, report, given, stem)
 
     def begin(digests: dict[str, str]) -> None:  # the files are whole, and not in their places
         if is_table and TABLE not in digests:
             digests[TABLE] = BY_HAND + digest
-        elif config.edit or by_hand or was.startswith(CORRECTED):
-            digests[TABLE] = CORRECTED * is_table + digests[TABLE]
-        digests |= {end: it for end, it in written[0].items() if end == MASK}
+        elif is_table and (config.edit or by_hand or was.startswith(CORRECTED)):
+            digests[TABLE] = CORRECTED + digests[TABLE]
+        digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
         told.update(made.quality() | {"curve_edits": edits, "sha256": digests})
         weights = {"weights_sha256": report["weights_sha256"]} if "weights_sha256" in report else {}
         # Until the end the report is as before, but predict takes it for not done.
@@ -123,9 +109,26 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
     for note in made.notes:
         print(f"{given.name}: {note}")
-    count = len(made.shown)
     names = " and ".join(str(path) for path in made.paths if path.exists())
-    print(f"{names}: {count:,} curve{'s' * (count != 1)}")
+    print(f"{names}: {len(made.shown):,} curve{'s' * (len(made.shown) != 1)}")
+
+
+def _report_there(given: Path, stem: Path) -> dict[str, Any]:
+    """The report in the place of the results; {}: none. Raises ValueError where a file that is to
+    be written was corrected, or may have been."""
+    from wellseg.curves import las_of
+
+    report = read_report(f"{stem}{REPORT}")
+    there = [it for it in (Path(f"{stem}{TABLE}"), *las_of(stem)) if it.is_file() and it != given]
+    if there and not report:
+        do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
+        raise ValueError(f"{there[0]} may have been corrected: {do}, which would tell")
+    if "sha256" in report:  # else an older wellseg wrote them
+        written = [report["sha256"], report.get("unfinished", {}).get("sha256", {})]
+        if given.name.endswith(TABLE):  # of curves that were corrected before
+            written = [{end: it[-DIGITS:] for end, it in one.items()} for one in written]
+        files.refuse_changed(stem, there, *written)
+    return report
 
 
 def _of_table(
