@@ -152,14 +152,15 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         return pages[wanted]
 
     def _shows_no_colour(self) -> bool:
-        """Whether its colours are grays alone, as in many renders and scans of black on white: less
-        is coloured than a curve of one pixel in 2,000. The network for black and gray is better on
-        these, also on scans that only the one for colours was trained on."""
+        """Whether its colours are grays alone: a curve of one pixel in 2,000 has more. The network
+        for black and gray is better on these, also on scans that only the other was trained on."""
         share = 1.0
         with suppress(ScanError):  # a damaged one
             rows = np.linspace(0, max(0, self.rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
-            parts = (self.read(row, min(row + COLOUR_ROWS, self.rows)) for row in rows)
-            share = float(np.mean([np.mean(np.ptp(part, 2) > LEAST_SPREAD) for part in parts]))
+            parts = [self.read(row, min(row + COLOUR_ROWS, self.rows)) for row in rows]
+            red, green, blue = cv2.split(np.concatenate(parts))  # NumPy takes ten times as long
+            spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+            share = float(np.mean(spread > LEAST_SPREAD))
         self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
         return share < LEAST_COLOURED
 
