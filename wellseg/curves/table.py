@@ -31,8 +31,7 @@ NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
 Tables = dict[str, NDArray[np.float64]]
-Parts = list[tuple[str, NDArray[np.float64]]]
-"""Of a curve as corrected: whose they were, and their lines."""
+Parts = list[tuple[str, NDArray[np.float64]]]  # of a curve as corrected: whose they were; lines
 
 
 class Found(NamedTuple):
