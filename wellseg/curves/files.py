@@ -74,7 +74,8 @@ class CurveFiles:
         # When they are written: what the user should know, and the curves for the view.
         self.notes: list[str] = []
         self.shown: list[dict[str, Any]] = []
-        # Is told of the digests of the files, by their endings, when they are whole and not there.
+        self.digests: dict[str, str] = {}  # SHA-256 of the files, by their endings
+        # Is told of these when the files are whole, and not in their places.
         self.begin: Callable[[dict[str, str]], None] = lambda digests: None
 
     def quality(self) -> dict[str, Any]:
@@ -112,11 +113,11 @@ class CurveFiles:
                     self.notes.append(said)
             written |= self._write_las(found, files)
             self.shown += [one.shown for one in found]
-            digests = {}
             for path, file in written.items():
                 file.seek(0)
-                digests[str(path)[len(str(self._stem)) :]] = file_digest(file, "sha256").hexdigest()
-            self.begin(digests)
+                ending = str(path)[len(str(self._stem)) :]
+                self.digests[ending] = file_digest(file, "sha256").hexdigest()
+            self.begin(self.digests)
         remove_curves(self._stem, [str(path) for path in (csv, *written)])
 
     def _write_las(self, found: Sequence[Found], files: ExitStack) -> dict[Path, BinaryIO]:

@@ -65,9 +65,8 @@ def write_table(
         count += len(table)
         line = f"%d,{one.shown['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         line += ",%.4f" * len(depths) + "\n"
-        file.write(
-            "".join(line % tuple(row) for row in table.tolist()).replace("nan\n", "\n").encode()
-        )
+        text = "".join(line % tuple(row) for row in table.tolist())
+        file.write(text.replace("nan\n", "\n").encode())
     return count
 
 

@@ -131,7 +131,7 @@ def mask_scan(
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,
-        "sha256": files.digests(task.stem, task.stem + MASK, *(curves.paths if curves else ())),
+        "sha256": files.digests(task.stem, task.stem + MASK) | (curves.digests if curves else {}),
     }
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from wellseg.scan import one_line
-from wellseg.scan.atomic import HIDDEN, AnyPath, replace_whole, write_file
+from wellseg.scan.atomic import HIDDEN, MASK, AnyPath, replace_whole, write_file
 
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
@@ -206,7 +206,7 @@ def settled_report(place: str) -> dict[str, Any]:
     report, stem = read_report(place), place.removesuffix(REPORT)
     if not (new := report.pop("unfinished", None)):
         return report
-    written = {end: str(it)[-DIGITS:] for end, it in new.get("sha256", {}).items()}
+    written = {end: str(it)[-DIGITS:] for end, it in new.get("sha256", {}).items() if end != MASK}
     if digests(stem, *(stem + end for end in written)) == written:
         return dict(new)
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
