@@ -17,7 +17,8 @@ MUST_NOT = {
     "norms": ("net", "scan", "rows", "training", "config"),
     "net": ("scan", "rows", "training", "scores"),
     "rows": ("training", "corpus", "many", "results", "curves", "scores", "config"),
-    "curves": ("training", "corpus", "net", "rows", "many", "results", "config"),
+    "curves": ("training", "corpus", "net", "rows", "many", "results", "config", "review"),
+    "review": ("training", "corpus", "net", "rows", "many", "results", "config"),
     "training": ("rows", "many", "results"),
     "results": ("training", "corpus", "many"),
 }
@@ -91,8 +92,8 @@ def test_the_way_of_a_log_is_read_in_an_evening() -> None:
 
 def test_the_package_is_no_larger_than_agreed() -> None:
     lines = {file: len(file.read_text("utf-8").splitlines()) for file in PACKAGE.rglob("*.py")}
-    # 9,500, and 400 for curves that a user corrects.
-    assert sum(lines.values()) <= 9900, sum(lines.values())
+    review = sum(count for file, count in lines.items() if room_of(file) == "review")
+    assert review <= 800 and sum(lines.values()) - review <= 9500, (review, sum(lines.values()))
     assert max(lines.values()) <= 350, max(lines, key=lines.__getitem__)
 
 

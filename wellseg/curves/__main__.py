@@ -11,15 +11,13 @@ NAME.html. Options that are not given are as they were for predict or for this c
 (NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
 
 import json
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import copy2
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import program
-from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurvesConfig
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurveOptions
+from wellseg.review.edits import parse_edits
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.files import (
@@ -37,7 +35,60 @@ from wellseg.scan.files import (
 if TYPE_CHECKING:
     from wellseg.curves.files import CurveFiles
 
-BAND_PIXELS = 8_000_000
+
+@dataclass
+class CurvesConfig(CurveOptions):
+    """Curve files again, without the network. Options not given are as they were the last time.
+
+    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
+
+    file: str
+    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
+    scan: Path | None = None
+    """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
+    there are no colours, and tracks only with --tracks."""
+    threshold: float | None = None
+    """A pixel is curve where its probability is higher."""
+    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
+    edit: list[str] = field(default_factory=list)
+    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
+    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
+    after: int | None = None
+    """How many --edit had been made when this command was written, by the view: none is made twice.
+    Default: any number."""
+    out: Path | None = None
+    """Folder for the files. Default: beside FILE."""
+
+    def __post_init__(self) -> None:
+        self.edits = parse_edits(self.edit)
+        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
+            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
+        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
+        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        if self.file.endswith(TABLE):
+            of_following = {"scan": self.scan, "threshold": self.threshold, "rows": self.rows}
+            of_following["tracks none"] = self.tracks == ["none"] or None
+            if given := [name for name, it in of_following.items() if it is not None]:
+                raise ValueError(
+                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
+                )
+        self.new_tracks = self.tracks not in ([], ["none"])
+        for name, said in self.left_to(self.report).items():
+            if name != "step" or self.depth != ["none"]:
+                setattr(self, name, said)
+        for name in OF_ONE_SCAN:
+            if getattr(self, name) in ("none", ["none"]):
+                setattr(self, name, [] if name in ("depth", "tracks") else None)
+        if self.threshold is None:
+            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
+        try:
+            super().__post_init__()
+            if self.threshold is not None and not 0 < self.threshold < 1:
+                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        except (TypeError, AttributeError) as error:  # the report was edited by hand
+            said = f"{stem}{REPORT}: its options are wrong: {error}"
+            raise ValueError(f"{said}; give them again") from None
 
 
 def curves(config: CurvesConfig) -> None:
@@ -78,10 +129,22 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     by_hand = is_table and (digest != was[-DIGITS:] or was.startswith(BY_HAND))
     told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     told |= {"curve_threshold": config.threshold, **config.for_report()}
-    edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
+    made_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
-    make = partial(_of_table, by_hand=by_hand) if is_table else _follow
-    made, write = make(config, report, given, stem)
+    made: CurveFiles
+    if is_table:
+        from wellseg.review.corrected import curves_of_table
+
+        if config.after not in (None, len(report.get("curve_edits", []))):
+            do = "load its page again, and correct what is left"
+            raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+        edits, new = config.edits, config.new_tracks
+        made, write = curves_of_table(given, stem, report, config, edits, new, by_hand)
+    else:
+        from wellseg.curves.again import follow_again
+
+        threshold = config.threshold or 0.5
+        made, write = follow_again(given, stem, report, config, config.scan, threshold)
 
     def begin(digests: dict[str, str]) -> None:  # the files are whole, and not in their places
         if is_table and TABLE not in digests:
@@ -89,7 +152,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         elif is_table and (config.edit or by_hand or was.startswith(CORRECTED)):
             digests[TABLE] = CORRECTED + digests[TABLE]
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
-        told.update(made.quality() | {"curve_edits": edits, "sha256": digests})
+        told.update(made.quality() | {"curve_edits": made_edits, "sha256": digests})
         weights = {"weights_sha256": report["weights_sha256"]} if "weights_sha256" in report else {}
         # Until the end the report is as before, but predict takes it for not done.
         now = {key: it for key, it in before.items() if key not in weights} | {"unfinished": told}
@@ -100,7 +163,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     write()
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
         logs = [log._asdict() for log in config.logs]
-        now = {"followed": made.shown, "edits": len(edits), "depth": logs}
+        now = {"followed": made.shown, "edits": len(made_edits), "depth": logs}
         try:
             renew_view(page, **now, depth_unit=config.unit if logs else "")
         except (OSError, ValueError) as error:
@@ -129,92 +192,6 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
             written = [{end: it[-DIGITS:] for end, it in one.items()} for one in written]
         files.refuse_changed(stem, there, *written)
     return report
-
-
-def _of_table(
-    config: CurvesConfig, report: dict[str, Any], given: Path, stem: Path, by_hand: bool
-) -> tuple["CurveFiles", Callable[[], None]]:
-    """The curves of a CSV, and what writes them. by_hand: it was corrected, and stays as it is but
-    for --edit, which leaves a copy."""
-    import numpy as np
-
-    from wellseg.curves.files import CurveFiles
-    from wellseg.curves.table import found_of, read_table
-    from wellseg.curves.tracks import Tracks
-
-    if config.after not in (None, len(report.get("curve_edits", []))):
-        do = "load its page again, and correct what is left"
-        raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
-    size = report["rows"], report["columns"]
-    made = CurveFiles(stem, str(report.get("scan", config.name)), size, config, given)
-    stays = by_hand and stem.parent == given.parent and not config.edit
-    if stays and config.new_tracks:
-        do = "change track_left and track_right there, or give an --edit, too"
-        raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
-    table = read_table(given, size, report.get("curve_list", []), config.edits, made.notes)
-    found, points_of = [], {}
-    for name, (curve, points, track, sides) in table.items():
-        if config.new_tracks:
-            track, sides = made.track_of(curve, points)
-        found.append(found_of(curve, points, track, sides, name))
-        points_of[curve] = points
-    if not config.new_tracks:
-        with suppress(ValueError, TypeError):  # the report was edited by hand
-            borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
-            made.tracks = Tracks(np.zeros(1), borders[None], np.inf) if len(borders) else None
-
-    def write() -> None:
-        if by_hand and stem.parent == given.parent and config.edit:
-            copy2(given, f"{given}.bak")
-            made.notes.append(f"{given} as you had it is {given.name}.bak")
-        made.write(found, None if stays else points_of.__getitem__)
-
-    return made, write
-
-
-def _follow(
-    config: CurvesConfig, report: dict[str, Any], given: Path, stem: Path
-) -> tuple["CurveFiles", Callable[[], None]]:
-    """The curves that are followed in a probability, and what writes them."""
-    import numpy as np
-
-    from wellseg.curves.files import CurveWriter
-    from wellseg.scan.reader import open_scan
-
-    beside = given.parent / str(report.get("scan", ""))  # both may have been moved or copied
-    places = filter(Path.is_file, (beside, Path(report.get("scan_path") or "")))
-    was = str(report.get("scan_version")).partition(" bytes")[0]
-    scan = config.scan or max(places, key=lambda it: str(it.stat().st_size) == was, default=beside)
-    limit = 255 * (config.threshold or 0.5)
-    with ExitStack() as opening:
-        probabilities = seen = opening.enter_context(open_scan(given))
-        rows, columns = probabilities.rows, probabilities.columns
-        if config.scan or scan.is_file():
-            page, invert = report.get("page"), bool(report.get("invert"))
-            seen = opening.enter_context(open_scan(scan, page, colour=True, invert=invert))
-            if (seen.rows, seen.columns) != (rows, columns) or seen.orientation != 1:
-                size = f"{rows:,} x {columns:,} pixels, as {given.name} is"
-                do = "turn it, or name the scan with --scan"
-                raise ValueError(f"{scan.name} is stored turned or not {size}: {do}")
-            if not config.scan and was.isdigit() and int(was) != scan.stat().st_size:
-                raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")
-        elif report.get("scan") and not config.tracks:
-            raise ValueError(f"{scan}: the scan is not there: name it (--scan), or its --tracks")
-        else:
-            print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
-        title = str(report.get("scan", (config.scan or stem).name))
-        writer = opening.enter_context(CurveWriter(stem, title, (rows, columns), seen.dpi, config))
-        step = max(256, BAND_PIXELS // columns)
-        for row in range(0, rows, step):
-            stop = min(rows, row + step)
-            probability = probabilities.read(row, stop)
-            mask = np.where(probability > limit, np.uint8(255), np.uint8(0))
-            picture = 255 - probability if seen is probabilities else seen.read(row, stop)
-            writer.put(picture, mask, probability)
-        opened = opening.pop_all()
-    if limit != 255 * (report.get("threshold") or config.threshold or 0.5):
-        writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    return writer, opened.close
 
 
 main = program(curves, CurvesConfig, "curves", __doc__, "file")

@@ -9,8 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from wellseg.scan.files import REPORT, settled_report
-
 ENDING, TABLE = ".probability.tif", ".curves.csv"
 OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
 REACH = 0.1
@@ -19,7 +17,6 @@ shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
-EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
 
 
 class Interval(NamedTuple):
@@ -96,84 +93,6 @@ class CurveOptions:
 OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions) if each.name != "scratch"}
 OF_ONE_SCAN["rows"] = "curve_rows"
 """Options for one scan alone, and their keys in its report, where "rows" is the scan's height."""
-
-
-@dataclass
-class CurvesConfig(CurveOptions):
-    """Curve files again, without the network. Options not given are as they were the last time.
-
-    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
-
-    file: str
-    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
-    scan: Path | None = None
-    """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
-    there are no colours, and tracks only with --tracks."""
-    threshold: float | None = None
-    """A pixel is curve where its probability is higher."""
-    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
-    edit: list[str] = field(default_factory=list)
-    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
-    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
-    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
-    after: int | None = None
-    """How many --edit had been made when this command was written, by the view: none is made twice.
-    Default: any number."""
-    out: Path | None = None
-    """Folder for the files. Default: beside FILE."""
-
-    def __post_init__(self) -> None:
-        self.edits = parse_edits(self.edit)
-        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
-            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
-        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
-        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
-        if self.file.endswith(TABLE):
-            of_following = {"scan": self.scan, "threshold": self.threshold, "rows": self.rows}
-            of_following["tracks none"] = self.tracks == ["none"] or None
-            if given := [name for name, it in of_following.items() if it is not None]:
-                raise ValueError(
-                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
-                )
-        self.new_tracks = self.tracks not in ([], ["none"])
-        for name, said in self.left_to(self.report).items():
-            if name != "step" or self.depth != ["none"]:
-                setattr(self, name, said)
-        for name in OF_ONE_SCAN:
-            if getattr(self, name) in ("none", ["none"]):
-                setattr(self, name, [] if name in ("depth", "tracks") else None)
-        if self.threshold is None:
-            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
-        try:
-            super().__post_init__()
-            if self.threshold is not None and not 0 < self.threshold < 1:
-                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        except (TypeError, AttributeError) as error:  # the report was edited by hand
-            said = f"{stem}{REPORT}: its options are wrong: {error}"
-            raise ValueError(f"{said}; give them again") from None
-
-
-class Edit(NamedTuple):
-    """These rows of a curve become another's, or nobody's ("")."""
-
-    curve: str
-    first: float
-    last: float
-    becomes: str
-
-
-def parse_edits(given: Sequence[str]) -> list[Edit]:
-    """["T1_C1_SOLID=GR", "T1_C2_SOLID:800-1599="] are two. Raises ValueError."""
-    edits = []
-    for word in given:
-        if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
-            raise ValueError(f"--edit {word!r} is not CURVE=NAME, CURVE= or CURVE:FROM-TO=NAME")
-        curve, first, last, becomes = match.groups()
-        low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
-        if low > high:
-            raise ValueError(f"--edit {word!r}: its rows rise, as in 800-1600")
-        edits.append(Edit(curve, low, high, becomes))
-    return edits
 
 
 def parse_depth(given: Sequence[str]) -> list[Interval]:

@@ -1,0 +1,1 @@
+"""Corrections of curves by hand: edits of NAME.curves.csv, and what is made of it."""

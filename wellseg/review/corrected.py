@@ -1,0 +1,215 @@
+"""Curves of a NAME.curves.csv that was corrected: by hand in any program, or with --edit."""
+
+import csv
+import re
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shutil import copy2
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wellseg.curves.files import CurveFiles
+from wellseg.curves.options import CurveOptions
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
+from wellseg.curves.table import found_of
+from wellseg.curves.tracks import Tracks
+from wellseg.review.edits import Edit
+
+NUMBERS = "row track column left right value confidence flags track_left track_right".split()
+FLAGS = NUMBERS.index("flags")
+NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
+NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
+INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
+Tables = dict[str, NDArray[np.float64]]
+Parts = list[tuple[str, NDArray[np.float64]]]  # of a curve as corrected: whose they were; lines
+
+
+def curves_of_table(
+    given: Path,
+    stem: Path,
+    report: Mapping[str, Any],
+    options: CurveOptions,
+    edits: Sequence[Edit],
+    new_tracks: bool,
+    by_hand: bool,
+) -> tuple[CurveFiles, Callable[[], None]]:
+    """The files that are made of a CSV, and what writes them.
+
+    report: NAME.json. new_tracks: --tracks are given now. by_hand: the CSV was corrected, and stays
+    as it is but for edits, which leave a copy. Raises ValueError: what is wrong, and where."""
+    size = report["rows"], report["columns"]
+    made = CurveFiles(stem, str(report.get("scan", stem.name)), size, options, given)
+    stays = by_hand and stem.parent == given.parent and not edits
+    if stays and new_tracks:
+        do = "change track_left and track_right there, or give an --edit, too"
+        raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
+    table = read_table(given, size, report.get("curve_list", []), edits, made.notes)
+    found, points_of = [], {}
+    for name, (curve, points, track, sides) in table.items():
+        if new_tracks:
+            track, sides = made.track_of(curve, points)
+        found.append(found_of(curve, points, track, sides, name))
+        points_of[curve] = points
+    if not new_tracks:
+        with suppress(ValueError, TypeError):  # the report was edited by hand
+            borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
+            made.tracks = Tracks(np.zeros(1), borders[None], np.inf) if len(borders) else None
+
+    def write() -> None:
+        if by_hand and stem.parent == given.parent and edits:
+            copy2(given, f"{given}.bak")
+            made.notes.append(f"{given} as you had it is {given.name}.bak")
+        made.write(found, None if stays else points_of.__getitem__)
+
+    return made, write
+
+
+def read_table(
+    path: Path,
+    size: tuple[int, int],
+    known: Sequence[Any],
+    edits: Sequence[Edit],
+    notes: list[str],
+) -> dict[str, tuple[Curve, Points, int, Floats]]:
+    """Curves of a CSV, perhaps corrected, by their names: curve, points, track and its borders.
+
+    A spreadsheet may have put ; or tabs between the cells, and decimal commas, and a byte-order
+    mark. size: rows and columns of the scan. known: the report's ``curve_list``, as styles and
+    colours are not in the CSV. edits: they are all made at once. notes: more of them go there.
+    Raises ValueError, with the curve and its row."""
+    csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
+    flat: dict[str, array[float]] = {}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        plain = (line.replace("\0", "") for line in file if line.lstrip(' "')[:1] != "#")
+        told = (line for line in plain if line.strip(",;\t\r\n"))
+        head = next(told, "")
+        between = max(",;\t", key=head.count)
+        names = next(csv.reader([head], delimiter=between), [])
+        if missing := sorted(NEEDED - {*names}):
+            do = "save it as CSV, with its line of names"
+            raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")
+        where = names.index("curve")
+        places = [names.index(name) if name in names else len(names) for name in NUMBERS]
+        for cells in csv.reader(told, delimiter=between):
+            cells += [""] * (len(names) + 1 - len(cells))
+            if between != ",":
+                cells = [cell.replace(",", ".") for cell in cells]
+            try:
+                numbers = [float(cells[at] or "nan") for at in places]
+            except ValueError as error:
+                here = f"curve {cells[where]}, row {cells[names.index('row')]}"
+                raise ValueError(f"{path}: {here}: {error}") from None
+            flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
+    tables = {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
+    looks = {one["name"]: one for one in known if _is_look(one)}
+    found = {}
+    for name, parts in _edited(path, tables, edits, notes).items():
+        was = max(parts, key=lambda part: len(part[1]))[0]
+        found[name] = _curve(path, name, _joined(name, parts, notes), size, looks.get(was, {}))
+    for name in found:
+        if same := [other for other in found if other != name and other.lower() == name.lower()]:
+            raise ValueError(f"{path}: curves {name} and {same[0]}: one name in a LAS")
+    return found
+
+
+def _is_look(one: Any) -> bool:
+    """Whether an entry of ``curve_list`` is as wellseg wrote it."""
+    has = one if isinstance(one, dict) else {}
+    colour = has.get("colour") or [0, 0, 0]
+    numbers = [has.get("width_px"), *(colour if isinstance(colour, list) else [None])]
+    right = len(numbers) == 4 and all(type(it) in (int, float) for it in numbers)
+    return right and isinstance(has.get("name"), str) and has.get("style") in get_args(Style)
+
+
+def _edited(
+    path: Path, tables: Tables, edits: Sequence[Edit], notes: list[str]
+) -> dict[str, Parts]:
+    """The parts of the curves as corrected, by their names."""
+    left = {name: np.ones(len(table), bool) for name, table in tables.items()}
+    moved: dict[str, Parts] = {name: [] for name in tables}
+    for curve, first, last, becomes in edits:
+        if curve not in tables:
+            has = ", ".join(tables) or "none"
+            raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
+        table = tables[curve]
+        here = (first <= table[:, 0]) & (table[:, 0] <= last)
+        if (here & ~left[curve]).any():
+            raise ValueError(f"--edit: rows of curve {curve} are in two edits")
+        if not here.any():
+            notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
+        left[curve] &= ~here
+        moved.setdefault(becomes, []).append((curve, table[here]))
+    for name, table in tables.items():
+        moved[name].insert(0, (name, table[left[name]]))
+    moved = {name: [it for it in parts if len(it[1])] for name, parts in moved.items()}
+    return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
+
+
+def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
+    table = np.concatenate([part for _, part in parts])
+    if len(parts) == 1:
+        return table
+    # In a row of two, ink goes before a bridged gap, then what was there before the edit.
+    bridged = np.nan_to_num(table[:, FLAGS]) % 2 == 1
+    table = table[np.lexsort((bridged, table[:, 0]))]
+    first = np.unique(table[:, 0], return_index=True)[1]
+    if twice := len(table) - len(first):
+        notes.append(f"{name}: {twice:,} rows of two curves that were joined: one of them is kept")
+    return table[first]
+
+
+def _curve(
+    path: Path,
+    name: str,
+    table: NDArray[np.float64],
+    size: tuple[int, int],
+    known: Mapping[str, Any],
+) -> tuple[Curve, Points, int, Floats]:
+    if not re.fullmatch(NAME, name) or name.upper() in INDICES:
+        rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
+        raise ValueError(f"{path}: curve {name!r}: {rule}")
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    row, track, column, left, right, value, confidence, flags, *sides = table.T
+    before = np.roll(row, 1)
+    before[0] = -1
+    wrong = {
+        "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
+        "is there twice": row == before,
+        "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
+        "has borders of its track that are none": ~(sides[0] + 1 <= sides[1])
+        | ~(np.abs(sides) < 1e6).all(0),
+        "has a track that is none": ~np.isin(track, range(100)),
+        "has flags that are no sum of 1, 2 and 4": ~np.isin(np.nan_to_num(flags), range(8)),
+        "is off its scale (flag 2) and has no value": (flags // 2 % 2 == 1) & np.isnan(value),
+    }
+    for what, where in wrong.items():
+        if where.any():
+            raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
+    first, rows = int(row[0]), int(row[-1] - row[0]) + 1
+    here = row.astype(int) - first
+    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).astype(np.uint8)
+    aside = value - (column + 0.5 - sides[0]) / wide
+    turns = np.where((bits & WRAPPED > 0) & (abs(aside) < 9), np.rint(aside), 0)
+    filled = np.full((6, rows), np.nan, np.float32)
+    confidence = np.nan_to_num(confidence).clip(0, 1)
+    filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
+    all_bits = np.zeros(rows, np.uint8)
+    all_bits[here] = bits
+    inked = ~np.isnan(filled[0]) & (all_bits & BRIDGED == 0)
+    curve = Curve(first, rows, known.get("style", "solid"))
+    width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
+    curve.look[1] = (known.get("width_px", width) + 1) / 2
+    curve.look[3:6] = known.get("colour") or (0, 0, 0)
+    curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
+    off = np.flatnonzero(turns)
+    curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
+    turned = np.zeros(rows)
+    turned[here] = turns
+    curve.wraps = [(first + int(at), 0.0) for at in np.flatnonzero(np.diff(turned, prepend=0))]
+    column, left, right, confidence = filled[:4]
+    points = Points(column, left, right, np.nan_to_num(confidence), all_bits, inked)
+    return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
