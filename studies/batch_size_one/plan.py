@@ -16,7 +16,7 @@ SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
 """Share of the steps after which the rate stays (constant) or goes down to zero (annealed)."""
 
-STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800}
+STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800, "G": 6400}
 
 Data = Literal["bilevel", "mixed", "tall"]
 
@@ -101,6 +101,13 @@ def plan(best: Mapping[str, float], parts: str = "ADFECB") -> list[Cell]:
             rates = {"batch_momenta": v1, "group": group}
             cells += [
                 Cell("E", norm, rate, seed, STEPS["E"], data="tall")
+                for seed in range(FIRST_SEEDS)
+                for norm, rate in rates.items()
+            ]
+        elif part == "G":  # four times A's steps: have the norms learnt all that they can?
+            rates = {"batch_momenta": v1, "group": group}
+            cells += [
+                Cell("G", norm, rate, seed, STEPS["G"])
                 for seed in range(FIRST_SEEDS)
                 for norm, rate in rates.items()
             ]
