@@ -15,11 +15,11 @@ import tifffile
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
-from wellseg.curves.__main__ import CurvesConfig, main
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, parse_depth
 from wellseg.curves.table import found_of
 from wellseg.curves.tracks import Tracks
+from wellseg.review.command import CurvesConfig, main
 from wellseg.review.corrected import read_table
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim

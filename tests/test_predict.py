@@ -19,12 +19,12 @@ import torch
 from conftest import draw_waves
 
 import wellseg
-from wellseg.curves.__main__ import main as curves_again
 from wellseg.many.engines import run_here
 from wellseg.net.options import parse_bytes
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.predict import main
 from wellseg.results.one_scan import HEAD_PX, FoldedPage
+from wellseg.review.command import main as curves_again
 from wellseg.scan.pictures import to_channels, to_gray
 from wellseg.weights import load_model, read_header, save_weights
 

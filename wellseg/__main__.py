@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)
         raise SystemExit(2)
     else:
-        name = "curves.__main__" if words[0] == "curves" else words[0]
+        name = "review.command" if words[0] == "curves" else words[0]
         try:
             import_module(f"wellseg.{name}").main(words[1:])
         except KeyboardInterrupt:  # while it is imported; later the command says so itself

@@ -1,1 +1,1 @@
-"""Corrections of curves by hand: edits of NAME.curves.csv, and what is made of it."""
+"""Results that are there: curves made again without the network, and corrected by a person."""

@@ -1,0 +1,197 @@
+"""Make the curve files again, without the network: other depths, tracks, rows or threshold.
+
+    wellseg predict scan.tif --curves                        # once: minutes
+    wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
+    wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
+    wellseg curves scan.curves.csv            # of curves that you corrected in this file: scan.las
+    wellseg curves scan.curves.csv --edit T1_C1_SOLID=GR T2_C3_DOTTED=        # renamed, and removed
+
+Writes NAME.curves.csv (one that you corrected stays as it is) and NAME.las anew, and the curves of
+NAME.html. Options that are not given are as they were for predict or for this command the last time
+(NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wellseg.cli import program
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurveOptions
+from wellseg.review.edits import parse_edits
+from wellseg.scan import files
+from wellseg.scan.atomic import MASK, write_file
+from wellseg.scan.files import (
+    BY_HAND,
+    CORRECTED,
+    DIGITS,
+    REPORT,
+    Task,
+    claim,
+    is_foreign,
+    read_report,
+    settled_report,
+)
+
+if TYPE_CHECKING:
+    from wellseg.curves.files import CurveFiles
+
+
+@dataclass
+class CurvesConfig(CurveOptions):
+    """Curve files again, without the network. Options not given are as they were the last time.
+
+    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
+
+    file: str
+    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
+    scan: Path | None = None
+    """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
+    there are no colours, and tracks only with --tracks."""
+    threshold: float | None = None
+    """A pixel is curve where its probability is higher."""
+    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
+    edit: list[str] = field(default_factory=list)
+    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
+    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
+    after: int | None = None
+    """How many --edit had been made when this command was written, by the view: none is made twice.
+    Default: any number."""
+    out: Path | None = None
+    """Folder for the files. Default: beside FILE."""
+
+    def __post_init__(self) -> None:
+        self.edits = parse_edits(self.edit)
+        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
+            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
+        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
+        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        if self.file.endswith(TABLE):
+            of_following = {"scan": self.scan, "threshold": self.threshold, "rows": self.rows}
+            of_following["tracks none"] = self.tracks == ["none"] or None
+            if given := [name for name, it in of_following.items() if it is not None]:
+                raise ValueError(
+                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
+                )
+        self.new_tracks = self.tracks not in ([], ["none"])
+        for name, said in self.left_to(self.report).items():
+            if name != "step" or self.depth != ["none"]:
+                setattr(self, name, said)
+        for name in OF_ONE_SCAN:
+            if getattr(self, name) in ("none", ["none"]):
+                setattr(self, name, [] if name in ("depth", "tracks") else None)
+        if self.threshold is None:
+            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
+        try:
+            super().__post_init__()
+            if self.threshold is not None and not 0 < self.threshold < 1:
+                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        except (TypeError, AttributeError) as error:  # the report was edited by hand
+            said = f"{stem}{REPORT}: its options are wrong: {error}"
+            raise ValueError(f"{said}; give them again") from None
+
+
+def curves(config: CurvesConfig) -> None:
+    """Write the files. Raises OSError, and ValueError for wrong usage."""
+    given = Path(config.file)
+    if not given.name.endswith((ENDING, TABLE)):
+        made = "which wellseg predict --curves writes"
+        raise ValueError(f"{given} is not NAME{ENDING} or NAME{TABLE}, {made}")
+    if not given.is_file():
+        raise ValueError(f"{given}: no such file")
+    report = given.with_name(config.name + REPORT)
+    if report.exists() and not config.report:
+        raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
+    size = config.report.get("rows", 0), config.report.get("columns", 0)
+    if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in size):
+        raise ValueError(f"{report}, which has the scan's size, is not there, or was changed")
+    folder = config.out or given.parent
+    here = folder.is_dir() and folder.samefile(given.parent)
+    stem = (given.parent if here else folder) / config.name
+    other = read_report(f"{stem}{REPORT}").get("scan_path")
+    if other and other != config.report.get("scan_path", other):
+        raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
+    with claim(Task(stem.name, config.file, str(stem))) as is_mine:
+        if not is_mine or settled_report(str(report)) != config.report:
+            raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
+        _write_all(config, given, stem)
+
+
+def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
+    """Write the curves' files, and tell the report and the view of them."""
+    from wellseg.results.view import renew_view  # not above: --help is quick
+
+    is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
+    # Of the CSV given: its digest as wellseg wrote it, or "corrected " and that after --edit, or
+    # "by hand " and that of a file of the user's: then nothing but --edit writes it again.
+    digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
+    was = report.get("sha256", {}).get(TABLE, "")
+    by_hand = is_table and (digest != was[-DIGITS:] or was.startswith(BY_HAND))
+    told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+    told |= {"curve_threshold": config.threshold, **config.for_report()}
+    made_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
+
+    made: CurveFiles
+    if is_table:
+        from wellseg.review.corrected import curves_of_table
+
+        if config.after not in (None, len(report.get("curve_edits", []))):
+            do = "load its page again, and correct what is left"
+            raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+        edits, new = config.edits, config.new_tracks
+        made, write = curves_of_table(given, stem, report, config, edits, new, by_hand)
+    else:
+        from wellseg.review.again import follow_again
+
+        threshold = config.threshold or 0.5
+        made, write = follow_again(given, stem, report, config, config.scan, threshold)
+
+    def begin(digests: dict[str, str]) -> None:  # the files are whole, and not in their places
+        if is_table and TABLE not in digests:
+            digests[TABLE] = BY_HAND + digest
+        elif is_table and (config.edit or by_hand or was.startswith(CORRECTED)):
+            digests[TABLE] = CORRECTED + digests[TABLE]
+        digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
+        told.update(made.quality() | {"curve_edits": made_edits, "sha256": digests})
+        weights = {"weights_sha256": report["weights_sha256"]} if "weights_sha256" in report else {}
+        # Until the end the report is as before, but predict takes it for not done.
+        now = {key: it for key, it in before.items() if key not in weights} | {"unfinished": told}
+        if report:
+            write_file(f"{stem}{REPORT}", json.dumps(now).encode())
+
+    made.begin = begin
+    write()
+    if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
+        logs = [log._asdict() for log in config.logs]
+        now = {"followed": made.shown, "edits": len(made_edits), "depth": logs}
+        try:
+            renew_view(page, **now, depth_unit=config.unit if logs else "")
+        except (OSError, ValueError) as error:
+            made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
+    if report:
+        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
+    for note in made.notes:
+        print(f"{given.name}: {note}")
+    names = " and ".join(str(path) for path in made.paths if path.exists())
+    print(f"{names}: {len(made.shown):,} curve{'s' * (len(made.shown) != 1)}")
+
+
+def _report_there(given: Path, stem: Path) -> dict[str, Any]:
+    """The report in the place of the results; {}: none. Raises ValueError where a file that is to
+    be written was corrected, or may have been."""
+    from wellseg.curves import las_of
+
+    report = read_report(f"{stem}{REPORT}")
+    there = [it for it in (Path(f"{stem}{TABLE}"), *las_of(stem)) if it.is_file() and it != given]
+    if there and not report:
+        do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
+        raise ValueError(f"{there[0]} may have been corrected: {do}, which would tell")
+    if "sha256" in report:  # else an older wellseg wrote them
+        written = [report["sha256"], report.get("unfinished", {}).get("sha256", {})]
+        if given.name.endswith(TABLE):  # of curves that were corrected before
+            written = [{end: it[-DIGITS:] for end, it in one.items()} for one in written]
+        files.refuse_changed(stem, there, *written)
+    return report
+
+
+main = program(curves, CurvesConfig, "curves", __doc__, "file")
