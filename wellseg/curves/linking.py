@@ -9,7 +9,7 @@ the curve, complex; its length, 0 to 1, is how sure it is. A look describes a st
 at, half its width, share of ink, red, green, blue, middle of nearest track, inches (0: none)]."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,37 @@ def unlike(one: Floats, other: Floats) -> Floats:
     return np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away)
 
 
+class Strands(NamedTuple):
+    """What is known of the strands of a window, an entry for each of them."""
+
+    top: Places
+    course_up: Places
+    bottom: Places
+    course_down: Places
+    look: Floats
+    worth: Floats
+    rows: Indices
+    layer: Indices
+    closed: NDArray[np.bool_]  # it does not go on below the window
+    given: Indices  # how many curves are known to come out of it; -1: not decided yet
+    knot_up: Indices
+    knot_down: Indices
+    ends: Floats  # first and last column of its last and of its first run, (strands, 2, 2)
+
+
+class Pairs(NamedTuple):
+    """Pairs of strands that one curve may go through, an entry for each of them."""
+
+    upper: Indices
+    lower: Indices
+    joined: NDArray[np.bool_]  # by a knot
+    gap: Places  # from the end of the one to the beginning of the other
+    set_back: Floats  # see `_set_back`; 0: not between a track's borders
+
+    def only(self, which: NDArray[np.bool_]) -> "Pairs":
+        return Pairs._make(of[which] for of in self)
+
+
 def link(
     chains: list[Chain],
     strands: list[Chain],
@@ -105,76 +136,96 @@ def link(
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     places, looks, worths = zip(*map(_facts, strands), strict=True)
-    top, course_up, bottom, course_down = np.array(places).T
     look, worth = np.array(looks), np.array(worths)
     if tracks:
         look[:, 6] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
-    closed = np.array([not c.open for c in strands])
-    given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
-    new = given < 0
-
-    # Pairs of strands that one curve may go through: a, the upper ones, and s, the lower ones.
-    a, s = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
-    joined, gap = knot_up[s] == knot_down[a], top[s] - bottom[a]
-    possible = (joined | (layer[s] == layer[a])) & closed[a] & new[s] & (a < s)
-    a, s, joined, gap = a[possible], s[possible], joined[possible], gap[possible]
-    runs = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
-    set_back = np.zeros(len(a))
-    if tracks:
-        astray = max(ASTRAY_PX, ASTRAY * tenth_rows)
-        ends = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
-        one, other, borders = runs[a[ends], 0], runs[s[ends], 1], tracks.at(bottom[a[ends]].imag)
-        set_back[ends], beside = _set_back(one, other, borders, astray)
-        gap.real[ends] = np.where(set_back[ends], beside, gap.real[ends])
-    near = joined | (np.abs(gap.real) <= 2 * gap_rows) & ((gap.imag > -3) | (set_back != 0))
-    a, s, joined, gap, set_back = (of[near] for of in (a, s, joined, gap, set_back))
-
-    far = np.abs(gap)
-    between = bottom[a, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
-    at = between.imag - ink_row, between.real
-    inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
-    strokes = coo_array((joined[joined], (a[joined], s[joined])), shape=(len(strands),) * 2)
-    inked[np.isfinite(dijkstra(strokes)[a, s]) | (set_back != 0)] = 0  # it may be others' ink
-    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
-    leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
-    turn = _angle(course_down[a], gap) + _angle(gap, course_up[s])
-    cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
-    cost += unlike(look[a], look[s])
-    cheap = cost < 1.8 * end_cost
-    a, s, joined, cost, set_back = (of[cheap] for of in (a, s, joined, cost, set_back))
     at_knot = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
     worth[at_knot & (rows < LOOP_ROWS)] *= LOOP
-    flow, births = solve(worth, rows, given, (a, s), cost, end_cost, ~closed)
+    closed = np.array([not c.open for c in strands])
+    given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
+    ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
+    known = look, worth, rows, layer, closed, given, knot_up, knot_down, ends
+    of = Strands._make((*np.array(places).T, *known))
 
-    pairs = list(zip(a.tolist(), s.tolist(), strict=True))
+    pairs = _possible(of, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
+    cost = _costs(of, pairs, ink, ink_row)
+    pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
+    between = pairs.upper, pairs.lower
+    flow, births = solve(worth, rows, given, between, cost, end_cost, ~closed)
+
+    names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
     out: list[list[int]] = [[] for _ in strands]
     reach: list[list[int]] = [[] for _ in strands]
-    for (i, j), count in zip(pairs, flow.tolist(), strict=True):
+    for (i, j), count in zip(names, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
-    carried = np.isin(np.arange(len(strands)), [a[flow > 0], s[flow > 0]])
-    for i in np.flatnonzero(new & closed & ~carried & (worth < 2 * end_cost)):
+    carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
+    for i in np.flatnonzero((given < 0) & closed & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs: list[list[Chain]] = [[] for _ in strands]
-    passing: dict[int, list[int]] = {}
-    for i in np.unique(a[joined & (flow > 0)]).tolist():
-        passing.setdefault(int(knot_down[i]), []).append(i)
-    for knot, uppers in passing.items():
-        for chain in short.get(knot, []):
-            middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
-            nearest = np.abs(bottom[uppers, None] - middle).min(1).argmin()
-            spurs[uppers[nearest]].append(chain)
-    costs = dict(zip(pairs, cost.tolist(), strict=True))
-    wraps = {pairs[i]: float(set_back[i]) for i in np.flatnonzero(set_back)}
-    knots = knot_down.tolist(), knot_up.tolist()
-    into = np.bincount(s, flow, len(strands))
+    spurs = _spurs(of, np.unique(pairs.upper[pairs.joined & (flow > 0)]).tolist(), short)
+    costs = dict(zip(names, cost.tolist(), strict=True))
+    wraps = {names[i]: float(pairs.set_back[i]) for i in np.flatnonzero(pairs.set_back)}
+    into = np.bincount(pairs.lower, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[out[i][0]])
-    return Scene(strands, top, bottom, look, costs, wraps, out, reach, births, knots, spurs, ahead)
+    knots, ends_at = (knot_down.tolist(), knot_up.tolist()), (of.top, of.bottom)
+    return Scene(strands, *ends_at, look, costs, wraps, out, reach, births, knots, spurs, ahead)
+
+
+def _possible(of: Strands, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
+    """The pairs that are near enough. astray: how far from a border a curve may leave its track."""
+    top, bottom = of.top, of.bottom
+    upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
+    joined = of.knot_up[lower] == of.knot_down[upper]
+    new, alike = of.given[lower] < 0, of.layer[lower] == of.layer[upper]
+    possible = (joined | alike) & of.closed[upper] & new & (upper < lower)
+    far, nothing = top[lower] - bottom[upper], np.zeros(len(upper))
+    pairs = Pairs(upper, lower, joined, far, nothing).only(possible)
+    upper, lower, joined, gap, set_back = pairs  # the last two are filled in
+    if tracks:
+        at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
+        leaves, begins = of.ends[upper[at], 0], of.ends[lower[at], 1]
+        borders = tracks.at(bottom[upper[at]].imag)
+        set_back[at], beside = _set_back(leaves, begins, borders, astray)
+        gap.real[at] = np.where(set_back[at], beside, gap.real[at])
+    below = (gap.imag > -3) | (set_back != 0)
+    return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
+
+
+def _costs(of: Strands, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
+    """What it costs a curve to go from one strand of each pair to the other."""
+    upper, lower, joined, gap, set_back = pairs
+    far = np.abs(gap)
+    between = of.bottom[upper, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
+    at = between.imag - ink_row, between.real
+    inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
+    edges = joined[joined], (upper[joined], lower[joined])
+    strokes = coo_array(edges, shape=(len(of.top),) * 2)
+    inked[np.isfinite(dijkstra(strokes)[upper, lower]) | (set_back != 0)] = 0  # maybe others' ink
+    empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
+    leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
+    turn = _angle(of.course_down[upper], gap) + _angle(gap, of.course_up[lower])
+    cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
+    return cost + unlike(of.look[upper], of.look[lower])
+
+
+def _spurs(of: Strands, passing: list[int], short: dict[int, list[Chain]]) -> list[list[Chain]]:
+    """Of each strand the chains without a curve at the knot below it. passing: strands whose curves
+    pass that knot; each chain is a spur of the nearest of them. short: such chains of each knot."""
+    spurs: list[list[Chain]] = [[] for _ in of.top]
+    at_knot: dict[int, list[int]] = {}
+    for i in passing:
+        at_knot.setdefault(int(of.knot_down[i]), []).append(i)
+    for knot, uppers in at_knot.items():
+        for chain in short.get(knot, []):
+            middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
+            nearest = np.abs(of.bottom[uppers, None] - middle).min(1).argmin()
+            spurs[uppers[nearest]].append(chain)
+    return spurs
 
 
 def _facts(chain: Chain) -> tuple[list[complex], list[float], float]:

@@ -54,7 +54,7 @@ class Tracks:
     borders: Floats
     reach: float
 
-    def at(self, rows: Indices) -> Floats:
+    def at(self, rows: Indices | Floats) -> Floats:
         """float64 (rows, tracks, 2): left and right border in these rows."""
         return np.apply_along_axis(lambda side: np.interp(rows, self.rows, side), 0, self.borders)
 
