@@ -108,48 +108,23 @@ class TrackFinder:
 
     def find(self, blocks: int = 10**9) -> Tracks | None:
         """The tracks of the last so many blocks; None: no grid with clear ends."""
-        across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
-        columns = across.shape[1]
-        usual = np.percentile(across, 90, axis=1, keepdims=True)
-        like = np.flatnonzero(usual >= 1)
-        like = like[like >= len(usual) - blocks]
-        if len(like) < LEAST_BLOCKS:
+        if not (alike := self._alike(blocks)):
             return None
-        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
-        step = self._px(BIN_INCHES)
-        bins = range(0, columns, step)
-        grid: Floats = np.add.reduceat(lines, bins, 1) / step
-        shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
-        grid = _moved(grid, shift, -1)
-        layout = grid.mean(0)
-        fits = grid @ layout > FIT * np.abs(layout).sum()
-        if fits.sum() < LEAST_BLOCKS:
-            return None
-        # From here on only blocks that have the layout, aligned.
-        parts = (like[fits, None] * PARTS + np.arange(PARTS)).ravel()
+        like, lines, shift = alike
+        parts = (like[:, None] * PARTS + np.arange(PARTS)).ravel()
         rows = (parts + 0.5) * (self.block_rows / PARTS)
         middle = slice(PARTS // 2, None, PARTS)
-        shift = np.rint(np.interp(rows, rows[middle], shift[fits] * step)).astype(np.int64)
-        reach = self._px(ALIGN_INCHES)
+        shift = np.rint(np.interp(rows, rows[middle], shift)).astype(np.int64)
         down = np.stack(self._down)[parts] / np.float32(255)
-        sharp = down - cv2.blur(down, (reach | 1, 1))
-        shift += overlay(_moved(sharp, shift), reach)
-        # Sheets of one log are not printed alike: each span of the width moves by itself, too.
-        sharp = _moved(sharp, shift)
-        wide = columns // SPANS + 1
-        middles = range(wide // 2, columns, wide)
-        spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
-        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (columns + 1, len(rows)))
-        moves += shift[:, None]
-        shifts = np.rint(moves).astype(np.int16)
+        shifts = self._shifts(down, shift)
         ruled = _moved(down, shifts[:, :-1]).mean(0)
-        page = _moved(lines[fits], shifts[middle, :-1], -1).mean(0)
+        page = _moved(lines, shifts[middle, :-1], -1).mean(0)
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
         panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
         tracks: list[tuple[int, int]] = []
         for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
-            before = self._off(page[::-1], columns - left)[::-1]
+            before = self._off(page[::-1], len(page) - left)[::-1]
             found = _borders(ruled, before, self._off(page, right), self.dpi)
             if found and found[0] >= max(tracks, default=(0, 0))[1]:
                 tracks += pairwise(found)
@@ -157,6 +132,42 @@ class TrackFinder:
             return None
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
+
+    def _alike(self, blocks: int) -> tuple[Indices, Floats, Indices] | None:
+        """Of the last so many blocks those that have the layout: their numbers; whether each column
+        has lines across, (blocks, columns), -1 to 1; how far to the right each block lies. None:
+        too few."""
+        across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
+        usual = np.percentile(across, 90, axis=1, keepdims=True)
+        like = np.flatnonzero(usual >= 1)
+        like = like[like >= len(usual) - blocks]
+        if len(like) < LEAST_BLOCKS:
+            return None
+        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
+        step = self._px(BIN_INCHES)
+        bins = range(0, across.shape[1], step)
+        grid: Floats = np.add.reduceat(lines, bins, 1) / step
+        shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
+        grid = _moved(grid, shift, -1)
+        layout = grid.mean(0)
+        fits = grid @ layout > FIT * np.abs(layout).sum()
+        if fits.sum() < LEAST_BLOCKS:
+            return None
+        return like[fits], lines[fits], shift[fits] * step
+
+    def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
+        """How far to the right each column of each part of a block lies, (parts, columns + 1).
+        down: share of lines down, (parts, columns). shift: of the blocks."""
+        reach, columns = self._px(ALIGN_INCHES), down.shape[1]
+        sharp = down - cv2.blur(down, (reach | 1, 1))
+        shift = shift + overlay(_moved(sharp, shift), reach)
+        # Sheets of one log are not printed alike: each span of the width moves by itself, too.
+        sharp = _moved(sharp, shift)
+        wide = columns // SPANS + 1
+        middles = range(wide // 2, columns, wide)
+        spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
+        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (columns + 1, len(down)))
+        return np.rint(moves + shift[:, None]).astype(np.int16)
 
     def _off(self, page: Floats, end: int) -> Floats:
         """How far each column lies from the end of a panel's lines across. From ``end`` on fewer
@@ -217,9 +228,9 @@ STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
 """Where lines lie in [0, 1]: equal parts, most often ten; decades from 1 or 2; their bold lines."""
 
 
-def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
-    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends."""
-    left, right = int(before.argmin()), int(after.argmin())
+def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indices, Floats]:
+    """Columns of the lines down, and of each column how clear a line is there, 0 to 1 (1: as the
+    usual one between ``left`` and ``right``)."""
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     # The middles of peaks, as scipy.signal's find_peaks, which takes half a second to be imported.
@@ -231,6 +242,13 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # weighted: most may be no lines
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
     peaks = peaks[height[peaks] > 0.2]
+    return peaks, height
+
+
+def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
+    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends."""
+    left, right = int(before.argmin()), int(after.argmin())
+    peaks, height = _lines_down(ruled, left, right, dpi)
     slack = round(dpi / 80)  # a line a little off its place is one, but less so
     near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
     count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines

@@ -25,7 +25,7 @@ from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, write_file
 from wellseg.scan.files import REPORT, Task, read_report
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
-from wellseg.scan.reader import open_scan
+from wellseg.scan.reader import Scan, open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
 Say = Callable[[str], None]  # is called with what the user should know at once
@@ -61,15 +61,7 @@ def mask_scan(
         left_out, notes = _lost_by_turning(scan.orientation, config)
         page = FoldedPage(*size, scan.orientation)
         if config.view:
-            logs = config.logs if scan.orientation in KEEP_ROWS else []
-            about = {
-                "scan": Path(task.scan).name,
-                "dpi": scan.dpi,
-                "weights": options["weights"],
-                "depth": [log._asdict() for log in logs],
-                "depth_unit": config.unit if logs else "",
-            }
-            view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
+            view = opened.enter_context(_open_view(task, scan, config, options["weights"]))
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
@@ -107,22 +99,19 @@ def mask_scan(
         masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
-    if scan.mostly_black:
-        asks = "does it show white ink on black? try --invert"
-        notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
-    if scan.columns > 1.5 * scan.rows and counts[0] < SIDEWAYS * scan.rows * scan.columns:
-        notes.append("hardly a curve, and wider than tall: if it is stored sideways, turn it")
+    curve_px, possible_px, sure_px = counts.tolist()
+    share = curve_px / (scan.rows * scan.columns)
+    notes += _odd(scan, share, config)
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
     write_file(task.stem + ".overlay.png", encode_png(page.picture()))
-    curve_px, possible_px, sure_px = counts.tolist()
     report = {
         "format": files.FORMAT,
         "wellseg": __version__,
         "scan": Path(task.scan).name,
         **{name: getattr(scan, name) for name in OF_THE_SCAN},
-        "curve_share": curve_px / (scan.rows * scan.columns),
+        "curve_share": share,
         "doubt_share": (possible_px - sure_px) / max(1, possible_px),
         **(curves.quality() if curves else {}),
         **left_out,
@@ -147,6 +136,29 @@ def _make_room(stem: str, config: PredictConfig) -> None:
     files.refuse_open(*(stem + ending for ending in RESULTS))
     if (earlier := read_report(stem + REPORT)) and not {"rows", "weights"} <= {*earlier}:
         raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
+
+
+def _open_view(task: Task, scan: Scan, config: PredictConfig, weights: str) -> ViewWriter:
+    logs = config.logs if scan.orientation in KEEP_ROWS else []
+    about = {
+        "scan": Path(task.scan).name,
+        "dpi": scan.dpi,
+        "weights": weights,
+        "depth": [log._asdict() for log in logs],
+        "depth_unit": config.unit if logs else "",
+    }
+    return ViewWriter(Path(task.stem + ".html"), scan, config, about)
+
+
+def _odd(scan: Scan, share: float, config: PredictConfig) -> list[str]:
+    """Notes of a scan that may have been read the wrong way. share: of pixels that are curve."""
+    notes = []
+    if scan.mostly_black:
+        asks = "does it show white ink on black? try --invert"
+        notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
+    if scan.columns > 1.5 * scan.rows and share < SIDEWAYS:
+        notes.append("hardly a curve, and wider than tall: if it is stored sideways, turn it")
+    return notes
 
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:
