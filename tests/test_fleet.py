@@ -91,6 +91,13 @@ def test_from_a_url_to_a_folder_and_back(memory, weights, tmp_path):
     assert memory.exists("/masks/c.mask.tif") and not (tmp_path / "c.mask.tif").exists()
 
 
+def test_a_folder_behind_a_url_is_made(weights, tmp_path):
+    (tmp_path / "c.tif").write_bytes(tiff())
+    out = tmp_path / "new" / "deep"
+    run(tmp_path / "c.tif", "--out", out.as_uri(), "--weights", weights, "--view")
+    assert json.loads((out / "c.json").read_text())["rows"] == 90 and (out / "c.view").is_dir()
+
+
 def test_what_is_there_of_a_mask_is_made_again_behind_urls_too(memory, weights, tmp_path):
     (tmp_path / "c.tif").write_bytes(tiff())
     memory.pipe({"/masks/c.las": b"of a vendor", "/masks/c.2.las": b"of a vendor"})

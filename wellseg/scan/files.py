@@ -220,8 +220,16 @@ def write_whole(place: str, data: bytes) -> None:
         # Stores tell the type of a file, a page or a table, by its name.
         path = Path(folder, PurePosixPath(place).name)
         path.write_bytes(data)
-        fs, target = _filesystem(place)
-        fs.put_file(str(path), target)
+        _put(path, *_filesystem(place))
+
+
+def _put(path: Path, fs: Any, place: str) -> None:
+    """Put a local file; on servers that have folders (sftp, smb), its folder is made, too."""
+    try:
+        fs.put_file(str(path), place)
+    except FileNotFoundError:
+        fs.makedirs(os.path.dirname(place), exist_ok=True)
+        fs.put_file(str(path), place)
 
 
 @contextmanager
@@ -283,7 +291,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             if stem.name + ending in there - new and not (other or is_foreign(task.stem + ending)):
                 fs.rm(path + ending, recursive=True)
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
-            fs.put_file(str(result), str(stem.parent / result.relative_to(results).as_posix()))
+            _put(result, fs, str(stem.parent / result.relative_to(results).as_posix()))
 
 
 def _filesystem(place: str) -> tuple[Any, str]:
