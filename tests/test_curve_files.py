@@ -17,7 +17,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, parse_depth
-from wellseg.curves.table import found_of
+from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.command import CurvesConfig, main
 from wellseg.review.corrected import read_table
@@ -69,7 +69,7 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
     lines, writer = write(tmp_path, draw(right, left), tracks=["50-150", "200-400"])
     las = las_of(tmp_path / "log.las")
     assert las.keys() == ["INDEX", "T1_C1_SOLID", "T2_C1_SOLID"]
-    assert [one["name"] for one in writer.shown] == ["T1_C1_SOLID", "T2_C1_SOLID"]
+    assert [one["name"] for one in writer.entries] == ["T1_C1_SOLID", "T2_C1_SOLID"]
     for name, curve, (low, high) in (
         ("T1_C1_SOLID", left, (50, 150)),
         ("T2_C1_SOLID", right, (200, 400)),
@@ -110,7 +110,7 @@ def test_a_curve_out_of_sight_for_long_is_one_column_without_values_there(tmp_pa
     values = las_of(tmp_path / "log.las")["T1_C1_SOLID"]
     assert np.isnan(values[610:790]).all()
     assert not np.isnan(values[:590]).any()
-    (shown,) = writer.shown
+    (shown,) = writer.entries
     above, below = (np.array(line)[1::2] for line in shown["lines"])
     assert above.max() < 606 < 794 < below.min()
     assert "0 % bridged" in shown["about"]
@@ -246,7 +246,7 @@ def test_without_curves_the_files_say_so(tmp_path):
 
 def test_lines_of_the_view_stay_within_a_pixel(tmp_path):
     _, writer = write(tmp_path, draw(sine(90)))
-    (line,) = writer.shown[0]["lines"]
+    (line,) = writer.entries[0]["lines"]
     assert (line[1], line[-1]) == (0, ROWS - 1) and len(line) < 300
     off = np.interp(np.arange(ROWS), line[1::2], line[::2]) - 0.5 - sine(90)
     assert np.abs(off).max() < 3
@@ -851,9 +851,9 @@ def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
     looks = writer.quality()["curve_list"]
     table = read_table(tmp_path / "log.curves.csv", (ROWS, COLUMNS), looks, [], [])
     ((curve, points, track, sides),) = table.values()
-    shown = found_of(curve, points, track, sides, looks[0]["name"]).shown
-    assert shown["lines"] == writer.shown[0]["lines"] and len(shown["lines"]) > 4
-    assert shown == writer.shown[0] | {"about": shown["about"]}
+    shown = place_curve(curve, points, track, sides, looks[0]["name"]).entry
+    assert shown["lines"] == writer.entries[0]["lines"] and len(shown["lines"]) > 4
+    assert shown == writer.entries[0] | {"about": shown["about"]}
 
 
 def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):

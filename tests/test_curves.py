@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from wellseg.curves.curve import CurveFollower
-from wellseg.curves.linking import HOME, solve, unlike
+from wellseg.curves.linking import solve
+from wellseg.curves.looks import AWAY, unlike
 from wellseg.curves.points import BRIDGED, WRAPPED, Curve
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.tracks import Tracks
@@ -241,8 +242,8 @@ def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():
     curve, short = np.array([4000.0, 2, 1, 0, 0, 0, 3]), np.array([100.0, 2, 1, 0, 0, 0, 3])
     elsewhere, unknown = (np.array([300.0, 2, 1, 0, 0, 0, inches]) for inches in (6, 0))
-    assert unlike(curve, elsewhere) == unlike(elsewhere, curve) == HOME
-    assert unlike(short, elsewhere) < HOME / 5
+    assert unlike(curve, elsewhere) == unlike(elsewhere, curve) == AWAY
+    assert unlike(short, elsewhere) < AWAY / 5
     assert unlike(curve, unknown) == unlike(unknown, curve) == unlike(curve, short) == 0
 
 

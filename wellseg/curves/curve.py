@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.linking import both, unlike
+from wellseg.curves.looks import both, unlike
 from wellseg.curves.points import BRIDGED, Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import TrackFinder, Tracks
@@ -57,7 +57,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows, self._spill)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
-        self._have = self._above = 0  # rows of parts, and those of them that are followed
+        self._held_rows = self._followed_rows = 0  # of the parts
 
     def add(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
@@ -67,7 +67,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change only between blocks
             part, planes = [plane[:rows] for plane in planes], tuple(p[rows:] for p in planes)
             self._parts.append(part)
-            self._have, self._seen = self._have + len(part[0]), self._seen + len(part[0])
+            self._held_rows, self._seen = self._held_rows + len(part[0]), self._seen + len(part[0])
             if not self._finder or self._seen > HELD_ROWS:
                 self._follow()
             if self._finder:
@@ -81,13 +81,13 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self.tracks = found and replace(found, rows=found.rows + self._first_row)
 
     def _follow(self) -> None:
-        while self._have >= self._above + BLOCK_ROWS + MARGIN_ROWS:
+        while self._held_rows >= self._followed_rows + BLOCK_ROWS + MARGIN_ROWS:
             self._block(BLOCK_ROWS, last=False)
 
     def _block(self, rows: int, last: bool) -> None:
         """Follow that many rows."""
         planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
-        above, known = self._above, self._above + rows
+        above, known = self._followed_rows, self._followed_rows + rows
         begin = max(0, above - MARGIN_ROWS)
         near = [plane[begin : known + MARGIN_ROWS] for plane in planes]
         new = self._chains.add(near, slice(above - begin, known - begin), last)
@@ -95,15 +95,15 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         self._window.decide(new, stop, planes[2][:known], self._chains.row - known, self.tracks)
         drop = max(0, known - BLOCK_ROWS)
         self._parts = [[plane[drop:] for plane in planes]]
-        self._have, self._above = self._have - drop, known - drop
+        self._held_rows, self._followed_rows = self._held_rows - drop, known - drop
 
     def finish(self) -> None:
         """Call it after the last row: then ``curves`` is complete."""
         if self._finder:
             self._find_tracks(self._finder)
         self._follow()
-        if self._have:
-            self._block(self._have - self._above, last=True)
+        if self._held_rows:
+            self._block(self._held_rows - self._followed_rows, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
         ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)

@@ -20,7 +20,7 @@ from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import CurveOptions, Interval
 from wellseg.curves.points import Curve, Floats, Points
 from wellseg.curves.strands import Indices
-from wellseg.curves.table import Found, found_of, rows_of, write_table
+from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import API_NUMBER, USUAL_DPI, ScanError
 from wellseg.scan.atomic import atomic_file
@@ -71,16 +71,16 @@ class CurveFiles:
         refuse_open(*self.paths)
         given = options.track_sides
         self.tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
-        # When they are written: what the user should know, and the curves for the view.
+        # When they are written: what the user should know, and what report and view say of curves.
         self.notes: list[str] = []
-        self.shown: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
         self.digests: dict[str, str] = {}  # SHA-256 of the files, by their endings
-        # Is told of these when the files are whole, and not in their places.
-        self.begin: Callable[[dict[str, str]], None] = lambda digests: None
+        # Called with the digests when all files are written, before they replace the old ones.
+        self.before_rename: Callable[[dict[str, str]], None] = lambda digests: None
 
     def quality(self) -> dict[str, Any]:
         """What NAME.json says of the curves, when they are written."""
-        curves = [{key: it for key, it in one.items() if key != "lines"} for one in self.shown]
+        curves = [{key: it for key, it in one.items() if key != "lines"} for one in self.entries]
         sides = np.median(self.tracks.borders, 0).round(1).tolist() if self.tracks else []
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
@@ -92,14 +92,16 @@ class CurveFiles:
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
-    def write(self, found: Sequence[Found], points_of: Callable[[Curve], Points] | None) -> None:
+    def write(
+        self, found: Sequence[PlacedCurve], points_of: Callable[[Curve], Points] | None
+    ) -> None:
         """Write the files, all of them or none. points_of: None: the CSV stays as it is."""
         found = sorted(found, key=lambda one: (one.track, one.middle))
         orders: Counter[int] = Counter()
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
-            one.shown["name"] = one.shown["name"] or made
+            one.entry["name"] = one.entry["name"] or made
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
@@ -112,15 +114,15 @@ class CurveFiles:
                     said = "the CSV has over 1,048,576 lines: Excel cuts it, not the LAS"
                     self.notes.append(said)
             written |= self._write_las(found, files)
-            self.shown += [one.shown for one in found]
+            self.entries += [one.entry for one in found]
             for path, file in written.items():
                 file.seek(0)
                 ending = str(path)[len(str(self._stem)) :]
                 self.digests[ending] = file_digest(file, "sha256").hexdigest()
-            self.begin(self.digests)
+            self.before_rename(self.digests)
         remove_curves(self._stem, [str(path) for path in (csv, *written)])
 
-    def _write_las(self, found: Sequence[Found], files: ExitStack) -> dict[Path, BinaryIO]:
+    def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[Path, BinaryIO]:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives the files."""
         least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
         kept = [one for one in found if one.curve.rows >= least]
@@ -149,7 +151,7 @@ class CurveFiles:
         return written
 
     def _write_log(
-        self, file: BinaryIO, log: Interval, rows: Indices, found: Sequence[Found]
+        self, file: BinaryIO, log: Interval, rows: Indices, found: Sequence[PlacedCurve]
     ) -> None:
         """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
         import lasio
@@ -173,7 +175,7 @@ class CurveFiles:
             values = np.interp(places, rows_of(one.curve), one.values, np.nan, np.nan)
             if not np.isnan(values).all():
                 table.append(values)
-                las.append_curve(one.shown["name"], [], unit="FRAC", descr=one.shown["about"])
+                las.append_curve(one.entry["name"], [], unit="FRAC", descr=one.entry["about"])
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
@@ -239,7 +241,7 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
         found = []
         for curve in self._follower.curves:
             points = self._follower.points(curve)
-            found.append(found_of(curve, points, *self.track_of(curve, points)))
+            found.append(place_curve(curve, points, *self.track_of(curve, points)))
         self.write(found, self._follower.points)
 
 

@@ -5,8 +5,7 @@ costs something to leave a strand out, to begin and to end a curve, to leap over
 change width or colour, and to lie on a strand with another curve. Leaving out a row costs 1.
 
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
-the curve, complex; its length, 0 to 1, is how sure it is. A look describes a stroke: [rows looked
-at, half its width, share of ink, red, green, blue, middle of nearest track, inches (0: none)]."""
+the curve, complex; its length, 0 to 1, is how sure it is."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
+from wellseg.curves.looks import HOME, both, unlike
 from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs_between
 from wellseg.curves.tracks import Floats, Tracks
 
@@ -28,12 +28,6 @@ STRAND_ROWS, STRAND_WIDE = 3, 14
 many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
 COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they span so many pixels."""
-SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # of a look: enough to be sure; most that count
-WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
-"""Costs: a stroke is e times as wide; has no ink (chosen on drawn logs); a channel is 255 off."""
-HOME, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
-"""Cost of going over to another track, whose middle is so far away, after so many rows in the usual
-one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
 LEAP, SHORT = 0.3, 20.0
 """Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
 of that, in shorter ones less: between dots and dashes."""
@@ -47,51 +41,7 @@ LOOP, LOOP_ROWS = 0.6, 40
 """A strand of fewer rows at a knot may be a loop of another stroke: its worth is times LOOP."""
 
 
-@dataclass
-class Scene:
-    """The strands of a window, by number, and how curves go from one to another."""
-
-    strands: list[Chain]
-    top: Places
-    bottom: Places
-    look: Floats
-    cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
-    set_back: dict[tuple[int, int], float]  # of links between a track's borders: see `_set_back`
-    out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
-    reach: list[list[int]]  # strands that could go on in each
-    births: Indices  # how many curves begin at each
-    knots: tuple[list[int], list[int]]  # numbers of the knots at the lower and the upper ends
-    spurs: list[list[Chain]]  # chains of no curve that are connected with the lower end of each
-    ahead: Floats  # look of each together with the strands in which it goes on
-
-
-def is_strand(chain: Chain) -> bool:
-    runs, alone = chain.runs, not (chain.above or chain.below)
-    is_clear = alone or chain.rows >= STRAND_ROWS
-    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
-
-
-def both(one: Floats, other: Floats) -> Floats:
-    """The look of both together."""
-    weight = other[0] / (min(one[0], REMEMBERED_ROWS) + other[0])
-    look: Floats = one + weight * (other - one)
-    look[0] = one[0] + other[0]
-    return look
-
-
-def unlike(one: Floats, other: Floats) -> Floats:
-    """Cost of one look, (..., 7), going on as the other; less where few rows of them are known."""
-    known = np.minimum(one[..., 0] / SURE_ROWS, 1) * np.minimum(other[..., 0] / SURE_ROWS, 1)
-    wider = np.minimum(1, np.abs(np.log(one[..., 1] / other[..., 1])))
-    style = np.abs(one[..., 2] - other[..., 2])
-    paint = np.abs(one[..., 3:6] - other[..., 3:6]).max(-1) / 255
-    away = np.minimum(1, np.abs(one[..., 6] - other[..., 6]) / HOME_INCHES)
-    away *= np.minimum(1, np.maximum(one[..., 0], other[..., 0]) / HOME_ROWS)
-    away *= np.minimum(one[..., 6], other[..., 6]) > 0
-    return np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint + HOME * away)
-
-
-class Strands(NamedTuple):
+class StrandTable(NamedTuple):
     """What is known of the strands of a window, an entry for each of them."""
 
     top: Places
@@ -104,9 +54,30 @@ class Strands(NamedTuple):
     layer: Indices
     closed: NDArray[np.bool_]  # it does not go on below the window
     given: Indices  # how many curves are known to come out of it; -1: not decided yet
-    knot_up: Indices
+    knot_up: Indices  # number of the knot at its upper end: see `_knots`
     knot_down: Indices
     ends: Floats  # first and last column of its last and of its first run, (strands, 2, 2)
+
+
+@dataclass
+class Scene:
+    """The strands of a window, by number, and how curves go from one to another."""
+
+    strands: list[Chain]
+    table: StrandTable
+    cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
+    set_back: dict[tuple[int, int], float]  # of links between a track's borders: see `_set_back`
+    out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
+    reach: list[list[int]]  # strands that could go on in each
+    births: Indices  # how many curves begin at each
+    spurs: list[list[Chain]]  # chains of no curve that are connected with the lower end of each
+    ahead: Floats  # look of each together with the strands in which it goes on
+
+
+def is_strand(chain: Chain) -> bool:
+    runs, alone = chain.runs, not (chain.above or chain.below)
+    is_clear = alone or chain.rows >= STRAND_ROWS
+    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
 
 
 class Pairs(NamedTuple):
@@ -138,18 +109,22 @@ def link(
     places, looks, worths = zip(*map(_facts, strands), strict=True)
     look, worth = np.array(looks), np.array(worths)
     if tracks:
-        look[:, 6] = _homes(strands, tracks) / (10 * tenth_rows)
+        look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     at_knot = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
     worth[at_knot & (rows < LOOP_ROWS)] *= LOOP
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
-    known = look, worth, rows, layer, closed, given, knot_up, knot_down, ends
-    of = Strands._make((*np.array(places).T, *known))
+    top, course_up, bottom, course_down = np.array(places).T
+    table = StrandTable(
+        top=top, course_up=course_up, bottom=bottom, course_down=course_down,
+        look=look, worth=worth, rows=rows, layer=layer, closed=closed, given=given,
+        knot_up=knot_up, knot_down=knot_down, ends=ends,
+    )  # fmt: skip
 
-    pairs = _possible(of, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
-    cost = _costs(of, pairs, ink, ink_row)
+    pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
+    cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
     between = pairs.upper, pairs.lower
     flow, births = solve(worth, rows, given, between, cost, end_cost, ~closed)
@@ -164,7 +139,7 @@ def link(
     for i in np.flatnonzero((given < 0) & closed & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs = _spurs(of, np.unique(pairs.upper[pairs.joined & (flow > 0)]).tolist(), short)
+    spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]).tolist(), short)
     costs = dict(zip(names, cost.tolist(), strict=True))
     wraps = {names[i]: float(pairs.set_back[i]) for i in np.flatnonzero(pairs.set_back)}
     into = np.bincount(pairs.lower, flow, len(strands))
@@ -172,23 +147,22 @@ def link(
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[out[i][0]])
-    knots, ends_at = (knot_down.tolist(), knot_up.tolist()), (of.top, of.bottom)
-    return Scene(strands, *ends_at, look, costs, wraps, out, reach, births, knots, spurs, ahead)
+    return Scene(strands, table, costs, wraps, out, reach, births, spurs, ahead)
 
 
-def _possible(of: Strands, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
+def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
     """The pairs that are near enough. astray: how far from a border a curve may leave its track."""
-    top, bottom = of.top, of.bottom
+    top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
-    joined = of.knot_up[lower] == of.knot_down[upper]
-    new, alike = of.given[lower] < 0, of.layer[lower] == of.layer[upper]
-    possible = (joined | alike) & of.closed[upper] & new & (upper < lower)
+    joined = table.knot_up[lower] == table.knot_down[upper]
+    new, alike = table.given[lower] < 0, table.layer[lower] == table.layer[upper]
+    possible = (joined | alike) & table.closed[upper] & new & (upper < lower)
     far, nothing = top[lower] - bottom[upper], np.zeros(len(upper))
     pairs = Pairs(upper, lower, joined, far, nothing).only(possible)
     upper, lower, joined, gap, set_back = pairs  # the last two are filled in
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
-        leaves, begins = of.ends[upper[at], 0], of.ends[lower[at], 1]
+        leaves, begins = table.ends[upper[at], 0], table.ends[lower[at], 1]
         borders = tracks.at(bottom[upper[at]].imag)
         set_back[at], beside = _set_back(leaves, begins, borders, astray)
         gap.real[at] = np.where(set_back[at], beside, gap.real[at])
@@ -196,34 +170,36 @@ def _possible(of: Strands, gap_rows: int, astray: float, tracks: Tracks | None) 
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
 
 
-def _costs(of: Strands, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
+def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
     """What it costs a curve to go from one strand of each pair to the other."""
     upper, lower, joined, gap, set_back = pairs
     far = np.abs(gap)
-    between = of.bottom[upper, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
+    between = table.bottom[upper, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
     at = between.imag - ink_row, between.real
     inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
     edges = joined[joined], (upper[joined], lower[joined])
-    strokes = coo_array(edges, shape=(len(of.top),) * 2)
+    strokes = coo_array(edges, shape=(len(table.top),) * 2)
     inked[np.isfinite(dijkstra(strokes)[upper, lower]) | (set_back != 0)] = 0  # maybe others' ink
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
-    turn = _angle(of.course_down[upper], gap) + _angle(gap, of.course_up[lower])
+    turn = _angle(table.course_down[upper], gap) + _angle(gap, table.course_up[lower])
     cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
-    return cost + unlike(of.look[upper], of.look[lower])
+    return cost + unlike(table.look[upper], table.look[lower])
 
 
-def _spurs(of: Strands, passing: list[int], short: dict[int, list[Chain]]) -> list[list[Chain]]:
+def _spurs(
+    table: StrandTable, passing: list[int], short: dict[int, list[Chain]]
+) -> list[list[Chain]]:
     """Of each strand the chains without a curve at the knot below it. passing: strands whose curves
     pass that knot; each chain is a spur of the nearest of them. short: such chains of each knot."""
-    spurs: list[list[Chain]] = [[] for _ in of.top]
+    spurs: list[list[Chain]] = [[] for _ in table.top]
     at_knot: dict[int, list[int]] = {}
     for i in passing:
-        at_knot.setdefault(int(of.knot_down[i]), []).append(i)
+        at_knot.setdefault(int(table.knot_down[i]), []).append(i)
     for knot, uppers in at_knot.items():
         for chain in short.get(knot, []):
             middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
-            nearest = np.abs(of.bottom[uppers, None] - middle).min(1).argmin()
+            nearest = np.abs(table.bottom[uppers, None] - middle).min(1).argmin()
             spurs[uppers[nearest]].append(chain)
     return spurs
 

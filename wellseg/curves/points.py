@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.curves.looks import HALF_WIDTH, NO_LOOK, PAINT
+
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
 SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
@@ -39,8 +41,8 @@ class Curve:
     rows: int = 0
     style: Style = "solid"
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
-    look: NDArray[np.floating[Any]] = field(default_factory=lambda: np.r_[0.0, 1, 1, 0, 0, 0, 0])
-    """Half its width, its colour and more: see linking.py."""
+    look: NDArray[np.floating[Any]] = field(default_factory=NO_LOOK.copy)
+    """What its stroke looks like: see looks.py."""
     chunks: "array[int]" = field(default_factory=lambda: array("q"))
     """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
@@ -54,12 +56,12 @@ class Curve:
     @property
     def width_px(self) -> float:
         """Usual width of its stroke."""
-        return 2 * float(self.look[1]) - 1
+        return 2 * float(self.look[HALF_WIDTH]) - 1
 
     @property
     def colour(self) -> tuple[int, int, int] | None:
         """Red, green, blue, 0 to 255; None for black and gray."""
-        red, green, blue = (round(value) for value in self.look[3:6].tolist())
+        red, green, blue = (round(value) for value in self.look[PAINT].tolist())
         return (red, green, blue) if np.ptp((red, green, blue)) >= 40 else None
 
     def points(self, records: Floats) -> Points:

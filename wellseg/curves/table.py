@@ -22,23 +22,23 @@ HEAD = """\
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 
 
-class Found(NamedTuple):
+class PlacedCurve(NamedTuple):
     """A curve as the files have it. track: from 1; 0 for none. middle: its median column. sides:
     float32 (rows, 2), left and right border of its track, or of the scan. values: float32 (rows,),
-    fractions of the track. shown: its entry in the view."""
+    fractions of the track. entry: what report and view say of it."""
 
     curve: Curve
     track: int
     middle: float
     sides: Floats
     values: Floats
-    shown: dict[str, Any]
+    entry: dict[str, Any]
 
 
 def write_table(
     file: BinaryIO,
     said: str,
-    found: Sequence[Found],
+    found: Sequence[PlacedCurve],
     points_of: Callable[[Curve], Points],
     depths: Mapping[Any, NDArray[np.float64]],
 ) -> int:
@@ -51,14 +51,16 @@ def write_table(
         cells = rows, column, points.left, points.right, one.values, points.confidence
         table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
         count += len(table)
-        line = f"%d,{one.shown['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
+        line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         line += ",%.4f" * len(depths) + "\n"
         text = "".join(line % tuple(row) for row in table.tolist())
         file.write(text.replace("nan\n", "\n").encode())
     return count
 
 
-def found_of(curve: Curve, points: Points, track: int, sides: Floats, name: str = "") -> Found:
+def place_curve(
+    curve: Curve, points: Points, track: int, sides: Floats, name: str = ""
+) -> PlacedCurve:
     """What the files say of a curve. sides: borders of its track, in each of its rows. name: none:
     it gets one from its track, order and style.
 
@@ -77,7 +79,7 @@ def found_of(curve: Curve, points: Points, track: int, sides: Floats, name: str 
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
     few = [cv2.approxPolyDP(part, 0.8, False) + np.array([0.5, rows[0]]) for part in parts]
-    shown = {
+    entry = {
         "name": name,
         "track": track,
         "style": curve.style,
@@ -90,7 +92,7 @@ def found_of(curve: Curve, points: Points, track: int, sides: Floats, name: str 
         "lines": [np.rint(line).astype(int).ravel().tolist() for line in few],  # within a pixel
     }
     middle = float(np.median(path[:, 0]))
-    return Found(curve, track, middle, sides, values.astype(np.float32), shown)
+    return PlacedCurve(curve, track, middle, sides, values.astype(np.float32), entry)
 
 
 def rows_of(curve: Curve) -> Indices:

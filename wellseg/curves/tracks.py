@@ -36,8 +36,9 @@ TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
 """The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
 NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
 """How far a border may lie from the end of the lines across; how far a drawn one, to each side."""
-FAR, CUT, DRAWN, GAIN, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
-"""Scores: cost of a border far off, of a cut; gain by a drawn one; cost of a shared one; least."""
+FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
+"""Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
+cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -267,7 +268,7 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
         comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(peaks, default=0)))
     # Dynamic programming: the best path from a start to an end, and its score up to each column.
     worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
-    worth[first:last] = -GAIN
+    worth[first:last] = -SHARED
     came, agree = np.zeros(len(at), int), np.zeros((len(at), len(at)))
     for k in range(first, len(at)):
         width = at[k] - at

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from wellseg.curves.linking import UP_ROWS, Scene, both, is_strand, link, unlike
+from wellseg.curves.linking import UP_ROWS, Scene, is_strand, link
+from wellseg.curves.looks import HALF_WIDTH, both, unlike
 from wellseg.curves.points import Curve, Floats
 from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
 from wellseg.curves.tracks import Tracks
@@ -30,10 +31,10 @@ class Window:
         self._write = write
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
-        self._scale = END * scale, self.gap_rows, tenth_rows  # as `link` takes them
+        self._end_cost, self._tenth_rows = END * scale, tenth_rows
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
-        self._from = -(10**9)  # strands that begin above this row are decided
+        self._decided_to = -(10**9)  # strands that begin above this row are decided
 
     def decide(
         self, new: list[Chain], stop: int, ink: Gray, ink_row: int, tracks: Tracks | None
@@ -41,20 +42,24 @@ class Window:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
-        strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._from)]
+        strands = [c for c in strands if c.waiting or self._is_new(c)]
         strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
         if strands := sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number)):
-            scene = link(self._chains, strands, *self._scale, ink, ink_row, tracks)
+            costs = self._end_cost, self.gap_rows, self._tenth_rows
+            scene = link(self._chains, strands, *costs, ink, ink_row, tracks)
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
                     self._begin(scene, number)
-        self._from = stop
+        self._decided_to = stop
         oldest = stop - self.gap_rows - UP_ROWS
         for chain in self._chains:
             self._draw(chain)
             if not chain.open and chain.last_row < oldest:
                 self._end(chain)
         self._chains = [c for c in self._chains if c.open or c.last_row >= oldest]
+
+    def _is_new(self, chain: Chain) -> bool:
+        return not chain.curves and chain.first_row >= self._decided_to
 
     def finish(self) -> list[Curve]:
         """Call it after the last row; returns all curves."""
@@ -85,12 +90,12 @@ class Window:
                 curve.wraps.append((max(left, chain.first_row), columns))
                 if left < chain.first_row:
                     curve.hidden.append((left, chain.first_row))
-            elif scene.knots[0][i] == scene.knots[1][number]:
+            elif scene.table.knot_down[i] == scene.table.knot_up[number]:
                 self._pass_knot(curve, scene, i, number)
         chain.curves += [Curve(chain.first_row) for _ in range(scene.births[number])]
         for curve in chain.curves:
             if len(chain.curves) == 1:
-                curve.look, curve.shared_from = both(curve.look, scene.look[number]), None
+                curve.look, curve.shared_from = both(curve.look, scene.table.look[number]), None
             elif curve.shared_from is None:
                 curve.shared_from = chain.first_row
         chain.waiting = list(chain.curves)
@@ -135,10 +140,10 @@ class Window:
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
         """Lead a curve straight through a knot; spikes and loops there widen its span."""
-        start, stop = scene.bottom[upper], scene.top[lower]
+        start, stop = scene.table.bottom[upper], scene.table.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
-        half = float(curve.look[1])
+        half = float(curve.look[HALF_WIDTH])
         path = [rows, column, column - half, column + half, 0 * rows, 0 * rows + 1]
         spurs = [_records(chain, 0) for chain in scene.spurs[upper]]
         records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])

@@ -51,8 +51,9 @@ def mask_scan(
     The report is written last: where it is there, the other results are complete. options: of the
     mask, for the report."""
     started = time.monotonic()
-    limits = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
-    counts = np.zeros(3, np.int64)  # of pixels above each
+    levels = config.threshold, DOUBT_FROM, DOUBT_TO
+    logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
+    pixels_above = np.zeros(3, np.int64)  # of each level
     _make_room(task.stem, config)
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
@@ -68,7 +69,7 @@ def mask_scan(
             curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
             opened.enter_context(curves)
             if view:
-                view.curves = curves.shown
+                view.curves = curves.entries  # a list that is filled when ``curves`` closes, first
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None
         asked = ("precision", "device", "memory", "window_rows", "scratch")
@@ -78,8 +79,8 @@ def mask_scan(
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
         for picture, logits in scan_bands(evaluation, scan, progress):
-            mask = np.where(logits > limits[0], np.uint8(255), np.uint8(0))
-            counts += [np.count_nonzero(logits > limit) for limit in limits]
+            mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
+            pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
             page.add(picture, mask)
             if probabilities or view or curves:
@@ -91,17 +92,17 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
-            begun = {name: it for name, it in options.items() if name not in files.DIGESTS}
-            begun |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-            write_file(task.stem + REPORT, json.dumps(begun).encode())
+            unfinished = {name: it for name, it in options.items() if name not in files.DIGESTS}
+            unfinished |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
+            write_file(task.stem + REPORT, json.dumps(unfinished).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
-    curve_px, possible_px, sure_px = counts.tolist()
+    curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
-    notes += _odd(scan, share, config)
+    notes += _notes_on_reading(scan, share, config)
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
@@ -150,7 +151,7 @@ def _open_view(task: Task, scan: Scan, config: PredictConfig, weights: str) -> V
     return ViewWriter(Path(task.stem + ".html"), scan, config, about)
 
 
-def _odd(scan: Scan, share: float, config: PredictConfig) -> list[str]:
+def _notes_on_reading(scan: Scan, share: float, config: PredictConfig) -> list[str]:
     """Notes of a scan that may have been read the wrong way. share: of pixels that are curve."""
     notes = []
     if scan.mostly_black:

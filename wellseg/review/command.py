@@ -106,8 +106,8 @@ def curves(config: CurvesConfig) -> None:
     if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in size):
         raise ValueError(f"{report}, which has the scan's size, is not there, or was changed")
     folder = config.out or given.parent
-    here = folder.is_dir() and folder.samefile(given.parent)
-    stem = (given.parent if here else folder) / config.name
+    is_same = folder.is_dir() and folder.samefile(given.parent)
+    stem = (given.parent if is_same else folder) / config.name  # spelled alike: it is compared
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
@@ -122,8 +122,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     from wellseg.results.view import renew_view  # not above: --help is quick
 
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
-    # Of the CSV given: its digest as wellseg wrote it, or "corrected " and that after --edit, or
-    # "by hand " and that of a file of the user's: then nothing but --edit writes it again.
+    # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
+    # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
     digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
     was = report.get("sha256", {}).get(TABLE, "")
     by_hand = is_table and (digest != was[-DIGITS:] or was.startswith(BY_HAND))
@@ -146,7 +146,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         threshold = config.threshold or 0.5
         made, write = follow_again(given, stem, report, config, config.scan, threshold)
 
-    def begin(digests: dict[str, str]) -> None:  # the files are whole, and not in their places
+    def tell_report(digests: dict[str, str]) -> None:
         if is_table and TABLE not in digests:
             digests[TABLE] = BY_HAND + digest
         elif is_table and (config.edit or by_hand or was.startswith(CORRECTED)):
@@ -159,11 +159,11 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if report:
             write_file(f"{stem}{REPORT}", json.dumps(now).encode())
 
-    made.begin = begin
+    made.before_rename = tell_report
     write()
     if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
         logs = [log._asdict() for log in config.logs]
-        now = {"followed": made.shown, "edits": len(made_edits), "depth": logs}
+        now = {"followed": made.entries, "edits": len(made_edits), "depth": logs}
         try:
             renew_view(page, **now, depth_unit=config.unit if logs else "")
         except (OSError, ValueError) as error:
@@ -173,7 +173,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     for note in made.notes:
         print(f"{given.name}: {note}")
     names = " and ".join(str(path) for path in made.paths if path.exists())
-    print(f"{names}: {len(made.shown):,} curve{'s' * (len(made.shown) != 1)}")
+    print(f"{names}: {len(made.entries):,} curve{'s' * (len(made.entries) != 1)}")
 
 
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:

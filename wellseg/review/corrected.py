@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
+from wellseg.curves.looks import HALF_WIDTH, PAINT
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
-from wellseg.curves.table import found_of
+from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.edits import Edit
 
@@ -52,7 +53,7 @@ def curves_of_table(
     for name, (curve, points, track, sides) in table.items():
         if new_tracks:
             track, sides = made.track_of(curve, points)
-        found.append(found_of(curve, points, track, sides, name))
+        found.append(place_curve(curve, points, track, sides, name))
         points_of[curve] = points
     if not new_tracks:
         with suppress(ValueError, TypeError):  # the report was edited by hand
@@ -202,8 +203,8 @@ def _curve(
     inked = ~np.isnan(filled[0]) & (all_bits & BRIDGED == 0)
     curve = Curve(first, rows, known.get("style", "solid"))
     width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
-    curve.look[1] = (known.get("width_px", width) + 1) / 2
-    curve.look[3:6] = known.get("colour") or (0, 0, 0)
+    curve.look[HALF_WIDTH] = (known.get("width_px", width) + 1) / 2
+    curve.look[PAINT] = known.get("colour") or (0, 0, 0)
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]

@@ -30,7 +30,8 @@ LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_
 KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
-"""Of a digest, and what goes before it where the file has corrections: no plain digest is equal."""
+"""Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
+file, or one by wellseg curves. So none is equal to a file's, and predict does not replace it."""
 DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
@@ -287,7 +288,8 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         new = {result.relative_to(results).parts[0] for result in made}
         stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))
         for ending in (end for flag in made_before(task.stem) for end in MADE_OF_MASK[flag]):
-            other = ending[:-4] and f"{stem.name}{ending[:-4]}.curves.csv" in there  # a scan NAME.2
+            # NAME.2.las may be of a scan NAME.2: then NAME.2.curves.csv is there, too.
+            other = ending[:-4] and f"{stem.name}{ending[:-4]}.curves.csv" in there
             if stem.name + ending in there - new and not (other or is_foreign(task.stem + ending)):
                 fs.rm(path + ending, recursive=True)
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
