@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 
 from wellseg.net.options import ModelConfig
 from wellseg.norms import Momentum, make_norm
-from wellseg.norms.moments import KeptStatistics
 
 Maps = Callable[[Tensor], Tensor]
 Norms = Callable[[int], nn.Module]
@@ -88,9 +87,7 @@ class ResUNet(nn.Module):
         # Backward begins with the last stage: to recompute it would save no memory.
         if block in self.decoder[-1:] or not self.recompute or not torch.is_grad_enabled():
             return stage(block, *inputs)
-        kept = KeptStatistics()
-        once_more = partial(checkpoint, use_reentrant=False, context_fn=lambda: (kept, kept))
-        return once_more(stage, block, *inputs)
+        return checkpoint(stage, block, *inputs, use_reentrant=False)
 
 
 def down(block: Maps, x: Tensor) -> Tensor:

@@ -1,9 +1,6 @@
 """Accurate means and variances of feature maps, computed for parts of a map and merged."""
 
-from collections import deque
-from contextvars import ContextVar
 from functools import reduce
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +10,6 @@ LANE_VALUES = 64  # of a channel in one float32 sum; of more, rounding errors sh
 
 Moments = tuple[int, Tensor, Tensor]
 """Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
-# An iterator over the statistics that are known already, and the list that keeps new ones.
-_stage: ContextVar[Any] = ContextVar("_stage", default=(iter(()), deque(maxlen=0)))
 
 
 def moments_of_map(x: Tensor) -> Moments:
@@ -26,21 +21,8 @@ def moments_of_map(x: Tensor) -> Moments:
 @torch.no_grad()
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of each channel of a map (N, C, H, W): float64 (C,), no gradient."""
-    known, taken = _stage.get()
-    if (statistics := next(known, None)) is None:
-        count, mean, square = moments_of_map(x)
-        taken.append(statistics := (mean, square / count))
-    return statistics
-
-
-class KeptStatistics(list[tuple[Tensor, Tensor]]):
-    """Keeps the statistics taken in a first ``with`` block and gives them in a second, in order."""
-
-    def __enter__(self) -> None:
-        self.before = _stage.set((iter(tuple(self)), self))
-
-    def __exit__(self, *_: object) -> None:
-        _stage.reset(self.before)
+    count, mean, square = moments_of_map(x)
+    return mean, square / count
 
 
 def block_moments(block: Tensor) -> Moments:
