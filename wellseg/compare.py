@@ -10,8 +10,7 @@ command again goes on where it stopped, and more norms, rates or seeds add to wh
 All norms have the same logs, order, augmentation, initial weights of the convolutions, steps and
 learning rates: every norm is trained at every rate with every seed, to the end. Mode "evaluation"
 is what predict does; a norm with running statistics is also scored with each log's "own"
-statistics, as in its training. The rate of a norm in a mode is the one with the best mean F1@3px in
-that mode on the validation logs: a rate chosen in the other mode would not be its best."""
+statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
 
 import json
 import re
@@ -24,7 +23,7 @@ from typing import Literal, NamedTuple
 from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
-from wellseg.net.options import ModelConfig, at_least, check_norm
+from wellseg.net.options import ModelConfig, at_least
 from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import Row
 from wellseg.synth import draw_logs, take_folder
@@ -64,7 +63,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
         for norm in self.norm_list:
-            check_norm(norm)
+            ModelConfig(norm)  # ValueError for an unknown word
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
@@ -84,7 +83,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "quick": Size((16, 32), 500, 2, "tiny", 120),
-    "full": Size(ModelConfig().widths, 1600, 6, "quick", 1000),
+    "full": Size(ModelConfig.widths, 1600, 6, "quick", 1000),
 }
 
 
@@ -175,10 +174,10 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     from wellseg.norms import Norm
     from wellseg.rows.segment import segment
 
-    nets = {"evaluation": load_model(weights), "own": load_model(weights).train()}
-    of = [[m.reads_image for m in net.modules() if isinstance(m, Norm)] for net in nets.values()]
-    if of[0] == of[1]:  # no running statistics
-        del nets["own"]
+    nets = {"evaluation": load_model(weights)}
+    norms = [module for module in nets["evaluation"].modules() if isinstance(module, Norm)]
+    if not all(norm.reads_image for norm in norms):  # they have running statistics
+        nets["own"] = load_model(weights).train()
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():

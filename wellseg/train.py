@@ -53,9 +53,8 @@ def train(
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
-    model, optim = asdict(config.model), asdict(config.optim)
     plain = json.loads(json.dumps(asdict(config), default=str))
-    segmenter = Segmenter(model, optim, config.steps, config.checkpoint)
+    segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.checkpoint)
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier = []
     if resumed:
@@ -74,7 +73,7 @@ def train(
     if config.resume and not resumed and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
-    loaders = load(train, val, config.data.workers, trainer)
+    loaders = load(train, val, trainer)
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())

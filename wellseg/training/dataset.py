@@ -167,19 +167,17 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     return train, val, warnings
 
 
-def load(
-    train: Samples, val: Samples, workers: int, trainer: Trainer
-) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
-    """Loaders of one log at a time, as no two have the same size."""
+def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
+    """Loaders of one log at a time, as no two have the same size: to train, and to validate."""
     how: dict[str, Any] = {}
-    if workers:
+    if workers := train.options.workers:
         how = {"multiprocessing_context": Workers(), "persistent_workers": True}
         how |= {"num_workers": workers, "worker_init_fn": _begin}
         atexit.register(_end_workers)
     sampler = VisitSampler(len(train), train.seed, trainer)
     loader = DataLoader(train, batch_size=None, sampler=sampler, **how)
     # In this process: reading a log takes a tenth of the time that evaluating it does.
-    return loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])
+    return [loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
 
 
 def _begin(_worker: int) -> None:

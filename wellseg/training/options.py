@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from wellseg.net.options import ModelConfig, at_least, check_norm
+from wellseg.net.options import ModelConfig, at_least
 
 WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/arms.md, "Windows"
 Preset = Literal["tiny", "quick", "train", "full"]
@@ -99,7 +99,6 @@ class TrainConfig:
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
     def __post_init__(self) -> None:
-        check_norm(self.model.norm)
         at_least(1, steps=self.steps, val_every=self.val_every)
         at_least(0, seed=self.seed)
         if self.trainer.get("accumulate_grad_batches", 1) in (0, False):

@@ -25,7 +25,7 @@ from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
 from wellseg.scores import F1
-from wellseg.training.options import DataConfig, TrainConfig
+from wellseg.training.options import TrainConfig
 from wellseg.training.segmenter import Segmenter
 from wellseg.weights import save_weights
 
@@ -108,8 +108,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         # It plans anew for logs of another size: 1.9 s a step, without it 0.03 (H100, torch 2.11).
         torch.backends.cudnn.enabled = False
     half = pick_dtype(config.precision, device) == torch.bfloat16
-    how: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
-    keep = partial(Checkpoint, dirpath=config.out / "checkpoints", **how)
+    keep = partial(Checkpoint, dirpath=config.out / "checkpoints", enable_version_counter=False)
     callbacks: list[Callback] = [
         # The newest state is saved after the validation and the best, so that it knows of both.
         keep(filename="best", monitor="val/dice", mode="max"),
@@ -124,7 +123,6 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "accelerator": device.type,
         "devices": 1,  # each process takes a log a step: more of them are another training
         "max_steps": config.steps,
-        "max_epochs": -1,
         # Lightning counts logs here, --val_every counts optimiser steps.
         "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
         "check_val_every_n_epoch": None,  # count steps, not epochs
@@ -172,14 +170,12 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
         checkpoint = read_checkpoint(best)
         segmenter.load_state_dict(checkpoint["state_dict"])
         step = checkpoint["global_step"]
-    default = asdict(DataConfig())
-    chosen = {name: it for name, it in asdict(config.data).items() if it != default[name]}
-    data = [f"{name} {getattr(it, 'name', it)}" for name, it in chosen.items()]  # no folder's path
+    data = asdict(config.data) | {"root": config.data.root and config.data.root.name}
     if config.data.drawn_share or not config.data.root:
-        data.append(f"logs drawn by corpus {fingerprint()}, preset {config.data.preset}")
+        data["corpus"] = fingerprint()
     start = config.weights and Path(config.weights).name
     run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": start}
-    training = {"data": ", ".join(data), "optim": asdict(config.optim), **run}
+    training = {"data": data, "optim": asdict(config.optim), **run}
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
         header |= {"window_rows": segmenter.net.window_rows}
