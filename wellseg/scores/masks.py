@@ -35,10 +35,7 @@ class Scores(NamedTuple):
     f1_at_3px: float  # harmonic mean of precision and recall
     dice: float  # overlap of the strokes' areas, 2 |P and T| / (|P| + |T|)
     iou: float  # overlap of the strokes' areas, |P and T| / |P or T|
-    cldice: float
-    """Harmonic mean of the two skeletons' shares inside the other's strokes: Shit et al., "clDice -
-    a novel topology-preserving loss function for tubular structure segmentation", CVPR 2021, eq. 1
-    and 2, with hard skeletons."""
+    cldice: float  # harmonic mean of the skeletons' shares in the other's strokes, arXiv 2003.07311
     curves: int  # those of a label, else pieces of the true centreline, TALL_ROWS and taller
     whole_curves: float  # of the curves, those with a recall of 0.95 and more
     half_curves: float  # of the curves, those with a recall of 0.5 and more
