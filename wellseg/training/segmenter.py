@@ -72,13 +72,12 @@ class Segmenter(LightningModule):
         broken = progress["total"]["completed"] - logs
         for part in ("total", "current") if progress["total"]["ready"] > logs else ():
             progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - broken)
-        for optimizer in checkpoint["optimizer_states"]:  # the options of this run hold
-            for group in optimizer["param_groups"]:
-                group["lr"] *= self.optim.lr / group["initial_lr"]
-                group["initial_lr"] = self.optim.lr
-            optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
-        for schedule in checkpoint["lr_schedulers"]:
-            schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
+        (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
+        for group in optimizer["param_groups"]:  # the options of this run hold
+            group["lr"] *= self.optim.lr / group["initial_lr"]
+            group["initial_lr"] = self.optim.lr
+        optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
+        schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
         self.free_bytes = self.free_bytes or free_bytes(self.device)
