@@ -73,7 +73,7 @@ def train(
     if config.resume and not resumed and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
-    loaders = load(train, val, trainer)
+    to_train, to_validate = load(train, val, trainer)
     if first:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
@@ -86,13 +86,13 @@ def train(
     say(f"{len(train)} logs an epoch, {len(val)} to validate with")
     try:
         if config.weights and not resumed:
-            trainer.validate(segmenter, loaders[1], verbose=False)
+            trainer.validate(segmenter, to_validate, verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
-        trainer.fit(segmenter, *loaders, ckpt_path=resumed, weights_only=True)
+        trainer.fit(segmenter, to_train, to_validate, ckpt_path=resumed, weights_only=True)
         if resumed and not segmenter.free_bytes and trainer.world_size == 1:  # no step was run
             scored = [int(row["step"]) for row in earlier if row.get("val/dice")]
             if config.steps - 1 not in scored:  # Ctrl-C in the last validation
-                trainer.validate(segmenter, loaders[1], verbose=False)
+                trainer.validate(segmenter, to_validate, verbose=False)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
         if not segmenter.free_bytes:  # before the first step
             raise KeyboardInterrupt from None
