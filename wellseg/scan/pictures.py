@@ -107,9 +107,7 @@ def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     picture[prediction & scored] = FALSE
     picture[prediction & scored & widen(true)] = HIT
     picture[true & ~widen(prediction)] = MISSED
-    share = 1 / max(1, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))
-    small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+    return reduce(picture, truth, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))[0]
 
 
 def encode_png(picture: Gray) -> bytes:

@@ -1,7 +1,4 @@
-"""Opens a scan of any file format: its pages, its size, and its rows as gray, in bounded memory.
-
-A TIFF has pages (`tiff_page`) of strips, whose samples become gray (`pictures`). Only wellseg.scan
-knows of TIFF, polarity, bit depth and palettes: elsewhere a scan is uint8, 0 ink to 255 paper."""
+"""Opens a scan of any file format: its pages, its size, and its rows as gray, in bounded memory."""
 
 import io
 import logging
@@ -49,19 +46,18 @@ def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
     """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
     their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
+    own: list[int] = []
+    others: list[int] = []
     with open_scan(path) as largest:
-        others = [number for number in range(largest.pages) if number != largest.page]
-        own = [number for number in others if _is_own_scan(largest._tiff_pages[number], largest)]
-        return own, [number for number in others if number not in own]
-
-
-def _is_own_scan(page: Any, largest: "Scan") -> Any:
-    if page.is_reduced or page.is_mask:  # as its tags have it
-        return False
-    down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
-    shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)
-    reduced = abs(down - across) < 0.02 * across and across <= 0.67
-    return (shorter > 0.25 or across > 0.75) and not reduced  # nor is it a thumbnail
+        for number, page in enumerate(largest._tiff_pages):
+            down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
+            shorter = min(page.imagelength, page.imagewidth) / min(largest.rows, largest.columns)
+            is_smaller = abs(down - across) < 0.02 * across and across <= 0.67
+            is_thumbnail = shorter <= 0.25 and across <= 0.75
+            is_other = page.is_reduced or page.is_mask or is_smaller or is_thumbnail
+            if number != largest.page:
+                (others if is_other else own).append(number)
+    return own, others
 
 
 @contextmanager
@@ -110,11 +106,10 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
-        self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
+        self._light, self.mostly_black = 0.0, False
         with ExitStack() as opened, _named(self.path, "damaged or not a picture"):
-            tiff: BinaryIO = opened.enter_context(open(path, "rb"))
-            head = tiff.read(8)
-            tiff.seek(0)
+            tiff: Any = opened.enter_context(open(path, "rb"))
+            head = tiff.peek(8)[:8]
             if not head:
                 raise ScanError("the file is empty")
             told: dict[int, Any] = {}
@@ -161,7 +156,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             red, green, blue = cv2.split(np.concatenate(parts))  # NumPy takes ten times as long
             spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
             share = float(np.mean(spread > LEAST_SPREAD))
-        self._values_read, self._sum_read, self.mostly_black = 0, 0.0, False
+        self._light, self.mostly_black = 0.0, False
         return share < LEAST_COLOURED
 
     def read(self, start: int, stop: int) -> Gray:
@@ -187,9 +182,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 row += len(samples)
         if self._invert:
             np.subtract(255, shown, out=shown)
-        self._values_read += shown.size
-        self._sum_read += sum(cv2.sumElems(shown)) if shown.size else 0.0
-        self.mostly_black = self._sum_read < MOSTLY_BLACK * self._values_read
+        self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size if shown.size else 0.0
+        self.mostly_black = self._light < 0
         return to_gray(shown) if self._as_gray else shown
 
     def __exit__(self, *_: object) -> None:

@@ -122,7 +122,6 @@ class TiffPage:
         return list(zip(offsets, counts, strict=False))
 
     def _decode_band(self, row: int) -> Band:
-        """Decode the band that holds this row."""
         down, bands = row // self._segment_rows, -(-self.rows // self._segment_rows)
         first = down * self._segment_rows
         height = good = min(self._segment_rows, self.rows - first)
@@ -146,7 +145,7 @@ class TiffPage:
     def _segment(self, index: int, height: int) -> tuple[NDArray[Any], str]:
         """The good rows of a segment's first `height`, (rows, columns, samples), and what is wrong
         with the next one. Fax codes are good down to a flaw; of others all rows are, or none."""
-        page, data, tables = self._page, b"", {}
+        page, data = self._page, b""
         offset, wanted = self._places[index] if index < len(self._places) else (0, 0)
         if offset > 0 and wanted > 0:
             self._file.seek(offset)
@@ -168,8 +167,8 @@ class TiffPage:
                 # The codec asks for memory by what the segment claims, not by what the page says.
                 if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
                     raise ValueError(f"a JPEG of {rows} x {columns} in a smaller strip or tile")
-                tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-            return page.decode(data, index, **tables)[0][0, :height], ""
+            jpeg = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+            return page.decode(data, index, **jpeg)[0][0, :height], ""
         except MemoryError:
             raise
         except Exception as error:
@@ -179,7 +178,8 @@ class TiffPage:
     def _range(self) -> tuple[float, float]:
         """The values of black and white: the ends of the format, or of a page's floats. More than
         8 bits may be used in part: scanners store 10 or 12 in 16."""
-        kind, low, high = self._page.dtype.kind, 0.0, 1.0
+        kind = self._page.dtype.kind
+        low, high = 0.0, 1.0 if kind == "f" else 2.0**self._bits - 1
         starts = range(0, self.rows, self._segment_rows)
         own = ..., slice(CHANNELS[self._photometric])  # without alpha
         if kind == "f":
@@ -189,9 +189,7 @@ class TiffPage:
                 low, high = float(known.min()), float(known.max())
         elif kind == "i":
             low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
-        elif self._bits <= 8:
-            high = 2.0**self._bits - 1
-        else:
+        elif self._bits > 8:
             most = max(int(self._decode_band(row).samples[own].max(initial=255)) for row in starts)
             high = 2.0 ** most.bit_length() - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
@@ -239,10 +237,9 @@ def decode_fax(
         # the rest is blank; but zeros that damage left look the same. Without its three bytes (two
         # ends of line, each eleven zeros and a one), what changes?
         stripped = data.rstrip(b"\0")
-        shorter = _decode(stripped[:-3], possible, *tags)[1:]
         last_bits = int.from_bytes(stripped[-3:])
         ends_with_mark = last_bits // (last_bits & -last_bits or 1) % 2**12 == 1
-        if shorter != (good, True) and ends_with_mark:
+        if ends_with_mark and _decode(stripped[:-3], possible, *tags)[1:] != (good, True):
             good = possible
     return pixels[:good], "" if good == rows else "the fax data are damaged or end early"
 
