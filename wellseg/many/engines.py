@@ -1,8 +1,6 @@
 """Engines mask a list of scans: in this process, in worker processes, or on a Ray cluster.
 
-Each engine yields the outcomes of scans as they end; closed early, it stops the rest. All run a
-`Worker`, a network that masks one scan after another: `mask` turns errors into outcomes,
-`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page."""
+Each engine yields the outcomes of scans as they end; closed early, it stops the rest."""
 
 import errno
 import logging
@@ -34,7 +32,7 @@ from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.atomic import MASK
-from wellseg.scan.files import REPORT, Task, read_report, settled_report
+from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
@@ -43,7 +41,6 @@ Ended = Generator[tuple[Task, Outcome], None, None]
 LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
-MEANWHILE = "masked by another run meanwhile"
 ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 
 
@@ -69,9 +66,8 @@ class Worker:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
-                    return replace(done, reason="; ".join(filter(None, [done.reason, MEANWHILE])))
-                report = settled_report(task.stem + REPORT)
-                config, options = self._as_before(task, report, self.config, say)
+                    return done  # by another run meanwhile
+                config, options = self._as_before(task, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 if files.is_url(task.stem):  # later checks look only at the temporary folder
                     ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
@@ -94,15 +90,15 @@ class Worker:
             return Outcome("failed", reason, disk_full=is_full)
 
     def _as_before(
-        self, task: Task, report: dict[str, Any], config: PredictConfig, say: Say
+        self, task: Task, config: PredictConfig, say: Say
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with what was made of this page before, and was said of it alone; the latter
         by its keys in its report, too. Raises ValueError for a report with wrong options, or of
         another scan."""
         place, made = task.stem + REPORT, files.made_before(task.stem)
+        report = settled_report(place)
         if other := other_scan(task, report):
-            said = f"{place} and its results are of {other}"
-            raise ValueError(f"{said}: name another folder for the results (--out)")
+            raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, [task.stem + ending for ending in written], written)
         flags: dict[str, Any] = dict.fromkeys(made, True)
@@ -138,12 +134,11 @@ class Worker:
         options = self.settings.options | options
         of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
         defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
-        nothing_said = replace(config, **defaults)
         masked, failed = [], []
         for number in (page + 1 for page in others):
             name = f".p{number}"
             was, page = (it._replace(stem=it.stem + name, page=number - 1) for it in (task, here))
-            own, said = self._as_before(was, read_report(was.stem + REPORT), nothing_said, say)
+            own, said = self._as_before(was, replace(config, **defaults), say)
             try:
                 mask_scan(self.net, page, own, of_page | said, lambda share: None, say)
                 masked.append(number)
