@@ -75,8 +75,7 @@ def end_with_parent() -> None:
 def resident_bytes(peak: bool = False) -> int:
     """Bytes of memory that this process holds. peak: the most so far, where the system tells."""
     now = psutil.Process().memory_info()
-    if not peak:
-        return int(now.rss)
-    with suppress(OSError, IndexError):  # not Linux
-        return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-    return int(getattr(now, "peak_wset", now.rss))  # Windows
+    if peak:
+        with suppress(OSError, IndexError):  # not Linux
+            return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    return int(getattr(now, "peak_wset", now.rss) if peak else now.rss)  # of Windows

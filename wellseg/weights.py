@@ -27,8 +27,7 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
         if path.is_file():
             return path
     bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.safetensors")))
-    known = f"a .safetensors file or one of the bundled names: {bundled}"
-    raise ValueError(f"no weights {name!r}: give {known}")
+    raise ValueError(f"no weights {name!r}: give a .safetensors file, or a bundled name: {bundled}")
 
 
 def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
