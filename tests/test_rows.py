@@ -486,7 +486,7 @@ def test_what_is_spilled_comes_back_as_it_was(
     net, ink = randomised(ResUNet(**SMALL)), random_ink(90, 50, dtype=torch.float32)
     options = {"precision": precision, "strip_rows": 16, "device": device}
     in_memory = by_rows(net, ink, **options)
-    monkeypatch.setattr(evaluation, "store_budget", lambda *_: 0)
+    monkeypatch.setattr(evaluation, "RowStore", lambda _, scratch: store.RowStore(0, scratch))
     assert torch.equal(by_rows(net, ink, **options), in_memory)
 
 
@@ -494,8 +494,10 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     stores: list[store.RowStore] = []
 
     class Watched(store.RowStore):
+        most_bytes = 0
+
         def __init__(self, budget_bytes: int, scratch: Path | None) -> None:
-            super().__init__(budget_bytes, scratch)
+            super().__init__(min(budget_bytes, self.most_bytes), scratch)
             stores.append(self)
 
     monkeypatch.setattr(evaluation, "RowStore", Watched)
@@ -505,7 +507,7 @@ def test_the_plan_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
         (200_000, True, True),
         (PLENTY, True, False),
     ):
-        monkeypatch.setattr(evaluation, "store_budget", lambda *_, budget=budget: budget)
+        Watched.most_bytes = budget
         planned = RowEvaluation(ResUNet(**SMALL).eval(), 200, 64, memory=PLENTY, strip_rows=32)
         for _ in planned.bands(lambda a, b: ink[:, :, a:b]):
             pass

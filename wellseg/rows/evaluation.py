@@ -26,9 +26,8 @@ from torch import Tensor, nn
 
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
 from wellseg.net.options import at_least, parse_bytes
-from wellseg.norms.moments import Moments
 from wellseg.rows.graph import Rows, Step, record, steps_to
-from wellseg.rows.statistics import DepthStatistics, scale_and_shift, window_parts
+from wellseg.rows.statistics import DepthStatistics, PartMoments, scale_and_shift, window_parts
 from wellseg.rows.store import Block, RowStore, ScratchFull, give_back_memory
 
 ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
@@ -91,8 +90,11 @@ class RowEvaluation:
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
         memory_bytes = parse_bytes(memory)
-        self.budget_bytes = store_budget(memory_bytes, working_bytes, self.device)
         self.crowded_bytes = memory_bytes - working_bytes  # the next strips may take the rest
+        room_bytes = self.crowded_bytes - resident_bytes() - HEAP_BYTES
+        self.budget_bytes = int(room_bytes / HEAP_OVERHEAD)  # of maps that may be kept in memory
+        if self.device.type == "cuda":
+            self.budget_bytes = int(0.8 * free_bytes(self.device)) - working_bytes
         self._start(None, lambda share: None)
         self.output.advance_to(self.output.step.rows)
         self.ram_bytes, self.spill_bytes = self.store.ram_bytes, self.store.disk_bytes
@@ -206,9 +208,7 @@ class _Sweep:
         return self.blocks[-1][2]
 
     @torch.no_grad()
-    def _strip(
-        self, ranges: dict[Step, Rows], place: Block | None
-    ) -> tuple[Tensor, list[tuple[int, Moments]]]:
+    def _strip(self, ranges: dict[Step, Rows], place: Block | None) -> tuple[Tensor, PartMoments]:
         """Rows (1, C, rows, W), and their moments by part of the depth."""
         run, rows = self.run, ranges[self.step]
         if not run.read_ink:
@@ -287,10 +287,3 @@ def select_rows(
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside
-
-
-def store_budget(memory_bytes: int, working_bytes: int, device: torch.device) -> int:
-    """Bytes of maps that may be kept in memory, beside the process itself and strips at work."""
-    if device.type == "cuda":
-        return int(0.8 * free_bytes(device)) - working_bytes
-    return int((memory_bytes - resident_bytes() - working_bytes - HEAP_BYTES) / HEAP_OVERHEAD)

@@ -131,10 +131,9 @@ class _Recorder(TorchDispatchMode):
 
     def norm(self, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Replaces the ``forward`` of a norm, which becomes one step."""
-        source = self.step_of[_memory(x)]
         meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
         reader = norm if isinstance(norm, Norm) and norm.reads_image else None
-        return self._add(Step(Rule(forward), [source], meta, reader))
+        return self._add(Step(Rule(forward), [self.step_of[_memory(x)]], meta, reader))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -146,15 +145,13 @@ class _Recorder(TorchDispatchMode):
             out = func(*tree_map_only(Tensor, lambda x: x.to("meta"), args), **kwargs)
             meta = out[0] if isinstance(out, tuple) else out
             if func._schema.is_mutable:
-                places = [place for place in self.step_of if place[0] == _memory(meta)[0]]
-                if len(places) > 1:
+                if sum(place[0] == _memory(meta)[0] for place in self.step_of) > 1:
                     raise NotImplementedError("another map shares the memory that it changes")
                 func = getattr(getattr(aten, name.rstrip("_"), None), overload, func)
             elif self.find(meta):
                 return out  # the same map
-            make_rule = RULES.get(func.overloadpacket)
-            if torch.Tag.pointwise in func.tags:
-                make_rule = partial(_pointwise, func)
+            pointwise = partial(_pointwise, func) if torch.Tag.pointwise in func.tags else None
+            make_rule = RULES.get(func.overloadpacket, pointwise)
             if make_rule is None:
                 hint = "; wellseg.norms.make_norm has such norms" if "norm" in name else ""
                 raise NotImplementedError(f"there is no rule for it{hint}")
@@ -202,21 +199,17 @@ def _max_pool(
     dilation: Ints = (1, 1), ceil_mode: bool = False,
 ) -> Rule:  # fmt: skip
     stride = stride or kernel
-
-    def run(rows: Tensor) -> Tensor:
-        return torch.max_pool2d(rows, kernel, stride, (0, padding[1]), dilation, ceil_mode)
-
-    after = dilation[0] * (kernel[0] - 1)
-    return Rule(run, down=stride[0], offset=padding[0], after=after, fill=-torch.inf)
+    how = kernel, stride, (0, padding[1]), dilation, ceil_mode
+    rule = Rule(lambda rows: torch.max_pool2d(rows, *how), fill=-torch.inf)
+    return replace(rule, down=stride[0], offset=padding[0], after=dilation[0] * (kernel[0] - 1))
 
 
 def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
     up, rest = divmod(size[0], x.rows)
     if rest:
         raise NotImplementedError(f"{size[0]} rows of {x.rows} are not a whole number of times")
-    return Rule(
-        lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales), up=up
-    )
+    rule = Rule(lambda rows: aten.upsample_nearest2d(rows, [rows.shape[2] * up, size[1]], *scales))
+    return replace(rule, up=up)
 
 
 def _pixel_shuffle(x: Step, factor: int) -> Rule:
@@ -252,11 +245,9 @@ def _cat(maps: Sequence[Step], dim: int = 0) -> Rule:
 
 def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
     """For a function whose output pixels each depend on the same pixel of its inputs."""
-    maps = [x for x in tree_leaves(args) if isinstance(x, Step)]
-    if len({x.rows for x in maps}) > 1:
+    if len({x.rows for x in tree_leaves(args) if isinstance(x, Step)}) > 1:
         raise NotImplementedError("its inputs differ in their numbers of rows")
-    constants = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
-    if any(c.dim() > 1 and c.shape[-2] > 1 for c in constants):
+    if any(isinstance(x, Tensor) and x.dim() > 1 and x.shape[-2] > 1 for x in tree_leaves(args)):
         raise NotImplementedError("a constant that varies from row to row")
 
     def run(*rows: Tensor) -> Tensor:

@@ -28,16 +28,14 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
     NotImplementedError for a network of other operations."""
-    opening: Any
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
             what = "RGB or gray uint8, rows x columns"
             raise ValueError(f"a scan is {what}, not {scan.dtype} {scan.shape}")
         scan = np.require(scan, requirements=["C", "W"])  # as torch wants them
-        read = lambda start, stop: scan[start:stop]  # noqa: E731
-        kind = "colour" if colours else "gray"
-        opening = nullcontext(SimpleNamespace(rows=rows, columns=columns, kind=kind, read=read))
+        told = {"rows": rows, "columns": columns, "kind": "colour" if colours else "gray"}
+        opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: scan[a:b]))
     else:
         opening = open_scan(scan, colour=True)
     with opening as opened:

@@ -9,6 +9,7 @@ from torch import Tensor
 from wellseg.norms import Norm
 from wellseg.norms.moments import Moments, block_moments, merge_moments
 
+PartMoments = list[tuple[int, Moments]]  # by part of the depth
 BLOCK_VALUES = 1 << 18  # of a bf16 map scaled in float32 at a time: 1 MB, which stays in the cache
 
 
@@ -30,7 +31,7 @@ class DepthStatistics:
         self.parts, self.bounds = parts, [rows * i // parts for i in range(parts + 1)]
         self.moments: list[Moments] = []  # of each part so far
 
-    def of_strip(self, row: int, strip: Tensor) -> list[tuple[int, Moments]]:
+    def of_strip(self, row: int, strip: Tensor) -> PartMoments:
         """Moments of the rows from that one on, (1, C, h, W), in each part that they touch."""
         found = []
         while strip.shape[2]:
@@ -40,7 +41,7 @@ class DepthStatistics:
             strip = strip[:, :, count:]
         return found
 
-    def add(self, found: list[tuple[int, Moments]]) -> None:
+    def add(self, found: PartMoments) -> None:
         """Add the moments of the next rows. Every row must be added once."""
         for part, moments in found:
             if part < len(self.moments):
