@@ -137,10 +137,30 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
         *('{"rows": 1e999, "weights": 7}', '{"rows": 9, "weights": "", "further_pages": null}'),
     ],
 )
-def test_a_damaged_report_is_no_report(folder, weights, report):
+def test_a_damaged_report_is_no_report(no_pool, folder, weights, report):
+    run(folder / "a.tif", "--weights", weights)
     (folder / "a.json").write_bytes(report if isinstance(report, bytes) else report.encode())
     run(folder / "a.tif", "--weights", weights)
     assert json.loads((folder / "a.json").read_text())["rows"] == 90
+
+
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("a.json", b'[{"label": "gamma", "points": [[1, 2], [3, 4]]}]'),  # of a labelling program
+        ("a.probability.tif", b"II*\0 of another program"),
+        ("a.curves.csv", b"depth,gamma\n1,2\n"),
+        ("a.view/notes.txt", b"my own"),
+    ],
+)
+def test_a_file_of_somebody_else_in_the_place_of_a_result_stays(
+    no_pool, folder, weights, capsys, name, data
+):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    run(folder / "a.tif", "--weights", weights, "--curves", "--view", "--probability", status=1)
+    assert (folder / name).read_bytes() == data and not (folder / "a.mask.tif").exists()
+    assert "is not wellseg's" in capsys.readouterr().err
 
 
 def test_results_that_are_missing_or_of_other_options_are_made(

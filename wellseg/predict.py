@@ -70,10 +70,12 @@ def predict(config: PredictConfig) -> int:
         statuses = Counter(outcomes[task].status for task in tasks)
         if failed := statuses["failed"]:
             screen.say(f"{failed:,} of {count:,} scans failed")
-        if left := statuses["elsewhere"] + statuses["waiting"]:
-            whom = " to another run" if statuses["elsewhere"] else ""
-            screen.say(f"{left:,} of {count:,} scans are left{whom}")
-    return SOME_FAILED if failed or left or not written else 0
+        if left := statuses["elsewhere"]:
+            screen.say(f"{left:,} of {count:,} scans are left to another run")
+        if left := statuses["waiting"]:
+            screen.say(f"{left:,} of {count:,} scans are left")
+    is_all = {*statuses} <= {"done"}
+    return 0 if is_all and written else SOME_FAILED
 
 
 def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:

@@ -33,7 +33,6 @@ from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
-from wellseg.scan.atomic import MASK
 from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
@@ -71,9 +70,6 @@ class Worker:
                     return done  # by another run meanwhile
                 config, options = self._as_before(task, self.config, say)
                 options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
-                if files.is_url(task.stem):  # later checks look only at the temporary folder
-                    ends = [MASK, *[".html"] * config.view, *[".las"] * config.curves]
-                    files.refuse_foreign(*(task.stem + end for end in ends))
                 with files.local_copy(task, self.config.scratch) as here:
                     return outcome_of(self._mask_pages(task, here, config, options, progress, say))
         except Exception as error:
@@ -105,6 +101,8 @@ class Worker:
         files.refuse_changed(task.stem, [task.stem + ending for ending in written], written)
         flags: dict[str, Any] = dict.fromkeys(made, True)
         config = replace(config, **flags)
+        wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
+        files.refuse_foreign_results(task.stem, wanted)
         if made and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.options | {"scan_version": task.version}

@@ -134,7 +134,8 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
             return None
     config = settings.config
     curves = config.curves and not report.get("curves_left_out")
-    las = ".1.las" if has(task.stem + ".1.las") else ".las"
+    several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of a scan NAME.1
+    las = ".1.las" if several else ".las"
     asked = {".probability.tif": config.probability, ".curves.csv": curves, las: curves}
     asked |= dict.fromkeys((".html", ".view"), config.view)
     ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
@@ -183,7 +184,8 @@ def clear(tasks: Iterable[Task]) -> None:
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:
         for rest in Path(folder).glob(f"{HIDDEN}*"):
-            result = re.sub(r"^\.wellseg-([0-9a-f]{8}-)?", "", rest.name)
+            hidden = rest.name.removeprefix(HIDDEN)  # of a lock its name, else 0123abcd-NAME
+            result = hidden if hidden.endswith(".lock") else hidden.partition("-")[2]
             ending = next(filter(result.endswith, (*RESULTS, ".lock")), "")
             name = os.path.join(folder, result.removesuffix(ending))
             if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):

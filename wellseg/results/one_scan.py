@@ -23,7 +23,7 @@ from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, write_file
-from wellseg.scan.files import REPORT, Task, read_report
+from wellseg.scan.files import REPORT, Task
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan, open_scan
 from wellseg.scan.writer import MaskWriter, Strips
@@ -54,7 +54,8 @@ def mask_scan(
     levels = config.threshold, DOUBT_FROM, DOUBT_TO
     logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
     pixels_above = np.zeros(3, np.int64)  # of each level
-    _make_room(task.stem, config)
+    Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
+    files.refuse_open(*(task.stem + ending for ending in RESULTS))
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -125,18 +126,6 @@ def mask_scan(
     }
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
-
-
-def _make_room(stem: str, config: PredictConfig) -> None:
-    """Make the folder of the results. Raises ValueError where a file there was not written by
-    wellseg, OSError where one is open in another program."""
-    Path(stem).parent.mkdir(parents=True, exist_ok=True)
-    # A mask may have been corrected by hand.
-    asked = {MASK: True, ".html": config.view, ".probability.tif": config.probability}
-    files.refuse_foreign(*(stem + ending for ending in filter(asked.get, asked)))
-    files.refuse_open(*(stem + ending for ending in RESULTS))
-    if (earlier := read_report(stem + REPORT)) and not {"rows", "weights"} <= {*earlier}:
-        raise ValueError(f"{stem}{REPORT} {files.NOT_OURS}")
 
 
 def _open_view(task: Task, scan: Scan, config: PredictConfig, weights: str) -> ViewWriter:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -84,6 +84,21 @@ def refuse_foreign(*paths: AnyPath) -> None:
     """Raises ValueError for the first path that is a file not written by wellseg."""
     for path in filter(is_foreign, paths):
         raise ValueError(f"{path} {NOT_OURS}")
+
+
+def refuse_foreign_results(stem: str, asked: Collection[str]) -> None:
+    """Raises ValueError for the first file or folder in a result's place that wellseg has not
+    written. asked: the keys of MADE_OF_MASK that will be written."""
+    endings = [MASK, *(end for flag in asked for end in MADE_OF_MASK[flag][:2] if end != ".view")]
+    report = read_report(stem + REPORT)
+    if not report and not exists(stem + MASK):  # beside a mask it is ours, and damaged
+        endings.append(REPORT)
+    refuse_foreign(*(stem + ending for ending in endings))
+    if report and not {"rows", "weights"} <= {*report}:
+        raise ValueError(f"{stem}{REPORT} {NOT_OURS}")
+    folder = f"{stem}.view"
+    if "view" in asked and exists(folder) and not exists(f"{folder}/thumb.jpg"):
+        raise ValueError(f"{folder} {NOT_OURS}")
 
 
 def digests(stem: AnyPath, *paths: AnyPath) -> dict[str, str]:

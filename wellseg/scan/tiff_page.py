@@ -183,10 +183,13 @@ class TiffPage:
         starts = range(0, self.rows, self._segment_rows)
         own = ..., slice(CHANNELS[self._photometric])  # without alpha
         if kind == "f":
-            values = np.concatenate([self._decode_band(row).samples[own].ravel() for row in starts])
-            known = values[np.isfinite(values)]
-            if known.size and not 0 <= known.min() <= known.max() <= 1:
-                low, high = float(known.min()), float(known.max())
+            least, most = np.inf, -np.inf
+            for row in starts:
+                values = self._decode_band(row).samples[own]
+                values = values[np.isfinite(values)]
+                least, most = values.min(initial=least), values.max(initial=most)
+            if least <= most and not 0 <= least <= most <= 1:
+                low, high = float(least), float(most)
         elif kind == "i":
             low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
         elif self._bits > 8:
