@@ -237,7 +237,7 @@ function remember() {  // the row in the address
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-const curves = bytes(DATA.curves), paper = bytes(DATA.paper), { lines } = DATA;
+const curves = bytes(DATA.curves), paper = bytes(DATA.paper), lines = paper.length / DATA.cells;
 
 // First and last cell (exclusive) with some ink, and a cell of margin.
 const printed = (() => {

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zlib
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 
+_inline = partial(htmlsafe_json_dumps, dumps=json.dumps, separators=(",", ":"))
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
 SMALL = 4
@@ -59,7 +61,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
         self._jpegs: list[str] = []
-        self._thumbs: list[tuple[int, Gray]] = []  # of strips' beginnings: curve pixels, picture
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
@@ -78,15 +79,15 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
 
     def _write(self, picture: Gray, probability: Gray) -> None:
         """The tiles of a strip, and what it adds to the page."""
+        if self._written[0] == self.rows // TILE_ROWS // 2:  # of the middle, not of the header
+            rows = round(self.columns * THUMB_ROWS / THUMB_COLUMNS)
+            step = max(1, self.columns // THUMB_COLUMNS)
+            thumb, highest = reduce(picture[:rows], probability[:rows], step)
+            painted = paint(thumb, (highest > 255 * self._threshold) * np.uint8(255))
+            (self._hidden / "thumb.jpg").write_bytes(encode_paper(painted)[1])
         self._write_tiles(0, picture, probability)
         for small in self._levels[1].add(*reduce(picture, probability, SMALL)):
             self._write_tiles(1, *small)
-        rows = min(len(picture), round(self.columns * THUMB_ROWS / THUMB_COLUMNS))
-        step = max(1, self.columns // THUMB_COLUMNS)
-        thumb, highest = reduce(picture[:rows], probability[:rows], step)
-        mask = (highest > 255 * self._threshold) * np.uint8(255)
-        self._thumbs.append((cv2.countNonZero(mask), paint(thumb, mask)))
-
         gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         cells = min(CELLS, self.columns)
         size = cells, -(-len(gray) // self._line_rows)
@@ -120,10 +121,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             picture = turned[..., :3] if turned.shape[2] == 4 else turned[..., 0]
             for strip in self._levels[0].add(picture, turned[..., -1]):
                 self._write(*map(np.ascontiguousarray, strip))
-        # One of median curve pixels among those that have some: neither a header nor a blotch.
-        thumbs = [thumb for thumb in self._thumbs if thumb[0]] or self._thumbs
-        thumb = sorted(thumbs, key=lambda thumb: thumb[0])[len(thumbs) // 2][1]
-        (self._hidden / "thumb.jpg").write_bytes(encode_paper(thumb)[1])
         paper, curves = np.concatenate(self._map, axis=1)
         data = {
             **self._told,
@@ -138,7 +135,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             "jpegs": self._jpegs,
             "turned": self._orientation > 1,
             "followed": self.curves,
-            "lines": len(paper),
             "cells": paper.shape[1],
             "curves": base64.b64encode(curves.tobytes()).decode(),
             "paper": base64.b64encode(paper.tobytes()).decode(),
@@ -198,10 +194,6 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     """The page ``template``, a file of this package, with its title and data."""
     page = TEMPLATES.get_template(template).render(title=title, data=_inline(data))
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
-
-
-def _inline(data: dict[str, Any]) -> str:
-    return htmlsafe_json_dumps(data, dumps=json.dumps, separators=(",", ":"))
 
 
 def link(path: str) -> str:
