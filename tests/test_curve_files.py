@@ -323,7 +323,7 @@ def kept(tmp_path):
 
 @pytest.mark.parametrize("given", [["10.2=100", "10.6=101"], ["9.2-9.6=1-2", "50-60=3-4"]])
 def test_depths_between_two_rows_are_refused(given):
-    with pytest.raises(ValueError, match=r"--depth .*: between two rows"):
+    with pytest.raises(ValueError, match=r"--depth .*: no whole row"):
         parse_depth(given)
 
 
@@ -907,14 +907,14 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
         ({"flags": "-1"}, "row 1 has flags that are no sum"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
-        ({"track_left": "-inf"}, "row 1 has borders of its track that are none"),
+        ({"track_left": "-inf"}, "row 1 has track_left and track_right that are no borders"),
         ({"row": "2"}, "row 2 is there twice"),
         ({"row": "1600"}, "row 1,600 is not a row of the scan"),
         ({"row": "1.5"}, "row 1.5 is not a row of the scan"),
         ({"column": "401"}, "row 1 has a column that is not on the scan"),
         ({"column": ""}, "row 1 has a column that is not on the scan"),
-        ({"track_left": "300"}, "row 1 has borders of its track that are none"),
-        ({"track": ""}, "row 1 has a track that is none"),
+        ({"track_left": "300"}, "row 1 has track_left and track_right that are no borders"),
+        ({"track": ""}, "row 1 has a track that is not 0 to 99"),
         ({"curve": "GR 1"}, "curve 'GR 1': a name has letters"),
     ],
 )

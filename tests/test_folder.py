@@ -24,7 +24,7 @@ from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
 from wellseg.many.summary import Screen, as_csv, write_summary
-from wellseg.many.tasks import Outcome, Settings, clear, list_tasks
+from wellseg.many.tasks import Outcome, Settings, clear_up, list_tasks
 from wellseg.predict import main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
@@ -307,11 +307,11 @@ def some_tasks(count):
 
 def test_the_summary_says_what_became_of_each_scan(tmp_path):
     outcomes = {task: Outcome("waiting") for task in some_tasks(3)}
-    write_summary(str(tmp_path), outcomes, ".html")
+    write_summary(str(tmp_path), outcomes, ".html", running=True)
     assert list(states(tmp_path).values()) == ["waiting"] * 3
     assert '"as_of":"2' in (tmp_path / "index.html").read_text()
     ended = (DONE, Outcome("failed", 'it is "bad", and\nold'), DONE)
-    write_summary(str(tmp_path), dict(zip(outcomes, ended, strict=True)), ".html", print)
+    write_summary(str(tmp_path), dict(zip(outcomes, ended, strict=True)), ".html", running=False)
     assert list(states(tmp_path).values()) == ["done", "failed", "done"]
     assert summary(tmp_path)["1.tif"]["reason"] == 'it is "bad", and\nold'
     text = (tmp_path / "index.html").read_text()
@@ -570,11 +570,19 @@ def test_what_killed_runs_left_is_cleared_but_not_what_a_living_one_writes(folde
         rest.touch()
     with claim(tasks[1]) as mine:
         assert mine
-        clear(tasks)
+        clear_up(tasks)
         assert not rests[0].exists() and not view.exists() and rests[1].exists()
+    write_scan(folder / "20190412-a.tif")  # its lock looks like an unfinished file of a.tif
+    dated = list_tasks([str(folder / "20190412-a.tif")], str(tmp_path / "out"))[0]
+    lock = tmp_path / "out" / ".wellseg-20190412-a.lock"
+    lock.touch()
+    clear_up(tasks)
+    assert lock.exists()
+    clear_up(dated)
+    assert not lock.exists()
     another = tmp_path / "out" / ".wellseg-0123abcd-a.gr.mask.tif"  # of a.gr.tif, which a run has
     another.touch()
-    clear(tasks)
+    clear_up(tasks)
     assert list((tmp_path / "out").iterdir()) == [another]
 
 

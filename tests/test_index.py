@@ -41,10 +41,10 @@ def of_tasks(folder, outcomes):
     return {Task(name, name, stem(name)): outcome for name, outcome in outcomes.items()}
 
 
-def write(folder, outcomes, look_at=".html", going_on=False):
+def write(folder, outcomes, look_at=".html", running=False):
     folder.mkdir(exist_ok=True)
     (folder / "index.html").write_bytes(
-        index_page(str(folder), of_tasks(folder, outcomes), look_at, going_on)
+        index_page(str(folder), of_tasks(folder, outcomes), look_at, running)
     )
     return folder / "index.html"
 
@@ -87,7 +87,7 @@ def test_what_tells_of_quality_is_shown(index, browser_page):
 
 
 def test_a_page_of_a_run_that_goes_on_says_so(tmp_path, browser_page):
-    page = browser_page(write(tmp_path, OUTCOMES, ".overlay.png", going_on=True))
+    page = browser_page(write(tmp_path, OUTCOMES, ".overlay.png", running=True))
     said = page.locator("#sum").inner_text()
     assert "The run goes on" in said and "reload" in said
 

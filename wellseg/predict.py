@@ -26,7 +26,14 @@ EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB fo
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import Outcome, clear, count_kinds, find_done, list_tasks, settle
+    from wellseg.many.tasks import (
+        Outcome,
+        clear_up,
+        count_kinds,
+        find_done,
+        list_tasks,
+        settings_of,
+    )
     from wellseg.scan.files import is_url
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -34,22 +41,22 @@ def predict(config: PredictConfig) -> int:
     for flag in OF_ONE_SCAN if count > 1 else ():
         if getattr(config, flag):
             raise ValueError(f"--{flag} is for one scan, not for {count}: later use wellseg curves")
-    settings = settle(config)
+    settings = settings_of(config)
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)
-    clear(tasks)
+    clear_up(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
-    look_at = ".html" if config.view else ".overlay.png"
+    preview = ".html" if config.view else ".overlay.png"
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
-    with Screen(rest, len(done), look_at) as screen:
+    with Screen(rest, len(done), preview) as screen:
         if done:
             which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
             screen.say(f"{which} done already (--overwrite does them again)")
         if kinds := count_kinds(not_read):
             what = "convert what holds a log to TIFF; summary.csv names each file"
             screen.say(f"{kinds} not read: {what}")
-        write_summary(folder, outcomes, look_at)
+        write_summary(folder, outcomes, preview, running=True)
         written_s = time.monotonic()
         try:
             with closing(_run(rest, settings, screen)) as ended:
@@ -61,21 +68,21 @@ def predict(config: PredictConfig) -> int:
                         screen.say(f"the disk is full: {outcome.reason}; {cure}")
                         break
                     if time.monotonic() > written_s + EVERY_S:
-                        write_summary(folder, outcomes, look_at)
+                        write_summary(folder, outcomes, preview, running=True)
                         written_s = time.monotonic()
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
             open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(open_, settings)
-            written = write_summary(folder, outcomes, look_at, screen.say)
-        statuses = Counter(outcomes[task].status for task in tasks)
+            faults = write_summary(folder, outcomes, preview, running=False)
+            for fault in faults:
+                screen.say(f"{fault}: mend it and start again")
+        statuses: Counter[str] = Counter(outcomes[task].status for task in tasks)
         if failed := statuses["failed"]:
             screen.say(f"{failed:,} of {count:,} scans failed")
-        if left := statuses["elsewhere"]:
-            screen.say(f"{left:,} of {count:,} scans are left to another run")
-        if left := statuses["waiting"]:
-            screen.say(f"{left:,} of {count:,} scans are left")
-    is_all = {*statuses} <= {"done"}
-    return 0 if is_all and written else SOME_FAILED
+        for status, whom in (("elsewhere", " to another run"), ("waiting", "")):
+            if left := statuses[status]:
+                screen.say(f"{left:,} of {count:,} scans are left{whom}")
+    return SOME_FAILED if faults or {*statuses} - {"done"} else 0
 
 
 def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:

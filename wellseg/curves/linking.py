@@ -126,8 +126,7 @@ def link(
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
-    between = pairs.upper, pairs.lower
-    flow, births = solve(worth, rows, given, between, cost, end_cost, ~closed)
+    flow, births = solve(worth, rows, given, pairs[:2], cost, end_cost, ~closed)
 
     names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
     out: list[list[int]] = [[] for _ in strands]
@@ -301,6 +300,6 @@ def solve(
     wanted = np.concatenate([-np.maximum(given, 0), free])
     found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
     if found.x is None:
-        raise RuntimeError(f"no assignment of strands: {found.message}")
+        raise RuntimeError(f"curves cannot be linked: {found.message}")
     curves: Indices = np.rint(found.x).astype(np.int64)
     return curves[: len(links)], curves[len(links) : len(links) + count]

@@ -119,9 +119,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
         more = REACH * (log[-1][0] - log[0][0])
         intervals.append(Interval(log, (max(low, log[0][0] - more), min(high, log[-1][0] + more))))
         if math.ceil(intervals[-1].reach[0]) > intervals[-1].reach[1]:
-            raise ValueError(
-                f"--depth {' '.join(given)}: between two rows; a row is a whole number"
-            )
+            raise ValueError(f"--depth {' '.join(given)}: no whole row lies in it, give others")
     return intervals
 
 

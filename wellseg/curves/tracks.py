@@ -242,8 +242,7 @@ def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indic
     peaks = peaks[height[peaks] >= 0.02]
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # weighted: most may be no lines
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
-    peaks = peaks[height[peaks] > 0.2]
-    return peaks, height
+    return peaks[height[peaks] > 0.2], height
 
 
 def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:

@@ -34,7 +34,7 @@ class Window:
         self._end_cost, self._tenth_rows = END * scale, tenth_rows
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
-        self._decided_to = -(10**9)  # strands that begin above this row are decided
+        self._new = -(10**9)  # strands that begin in this row or below are not decided
 
     def decide(
         self, new: list[Chain], stop: int, ink: Gray, ink_row: int, tracks: Tracks | None
@@ -42,7 +42,7 @@ class Window:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
-        strands = [c for c in strands if c.waiting or self._is_new(c)]
+        strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._new)]
         strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
         if strands := sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number)):
             costs = self._end_cost, self.gap_rows, self._tenth_rows
@@ -50,16 +50,13 @@ class Window:
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
                     self._begin(scene, number)
-        self._decided_to = stop
+        self._new = stop
         oldest = stop - self.gap_rows - UP_ROWS
         for chain in self._chains:
             self._draw(chain)
             if not chain.open and chain.last_row < oldest:
                 self._end(chain)
         self._chains = [c for c in self._chains if c.open or c.last_row >= oldest]
-
-    def _is_new(self, chain: Chain) -> bool:
-        return not chain.curves and chain.first_row >= self._decided_to
 
     def finish(self) -> list[Curve]:
         """Call it after the last row; returns all curves."""

@@ -28,7 +28,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, clear, is_done, other_scan, outcome_of
+from wellseg.many.tasks import Outcome, Settings, clear_up, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
@@ -56,7 +56,7 @@ class Worker:
         pick_device(self.config.device)  # or every scan would fail for it
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
-        if sha256(weights.read_bytes()).hexdigest() != settings.options["weights_sha256"]:
+        if sha256(weights.read_bytes()).hexdigest() != settings.entries["weights_sha256"]:
             raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
     def mask(self, task: Task, progress: ShareDone, say: Say) -> Outcome:
@@ -67,11 +67,12 @@ class Worker:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
-                    return done  # by another run meanwhile
-                config, options = self._as_before(task, self.config, say)
-                options |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
+                    meanwhile = f"{done.reason}; masked by another run meanwhile"
+                    return replace(done, reason=meanwhile.removeprefix("; "))
+                config, entries = self._with_earlier_options(task, self.config, say)
+                entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
-                    return outcome_of(self._mask_pages(task, here, config, options, progress, say))
+                    return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
@@ -87,66 +88,73 @@ class Worker:
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
-    def _as_before(
+    def _with_earlier_options(
         self, task: Task, config: PredictConfig, say: Say
     ) -> tuple[PredictConfig, dict[str, Any]]:
-        """The options with what was made of this page before, and was said of it alone; the latter
-        by its keys in its report, too. Raises ValueError for a report with wrong options, or of
-        another scan."""
-        place, made = task.stem + REPORT, files.made_before(task.stem)
+        """The options with those of an earlier run on this page, and these by their report's keys.
+
+        Results that are there (view, curves, probability) are made again: they would show the old
+        mask. Options for one scan (--depth, --tracks ...) that are not given now are kept while it
+        is the same. Raises ValueError: what is there is another scan's, not wellseg's, corrected or
+        has wrong options."""
+        place, results_there = task.stem + REPORT, files.made_before(task.stem)
         report = settled_report(place)
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, [task.stem + ending for ending in written], written)
-        flags: dict[str, Any] = dict.fromkeys(made, True)
+        flags: dict[str, Any] = dict.fromkeys(results_there, True)
         config = replace(config, **flags)
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
         files.refuse_foreign_results(task.stem, wanted)
-        if made and not report and files.exists(place):
+        if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
-        mask = self.settings.options | {"scan_version": task.version}
+        mask = self.settings.entries | {"scan_version": task.version}
         masked = all(report.get(key) == mask[key] for key in {*mask} - {*OF_ONE_SCAN.values()})
         needed = {"probability", "curves", *["view"] * self.config.view}
-        if masked and self.config.curves and needed <= {*made} and not config.overwrite:
+        if masked and self.config.curves and needed <= {*results_there} and not config.overwrite:
             say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")
         kept = {} if config.overwrite else config.left_to(report)
-        was, said = str(report.get("scan_version")), " ".join(f"--{name}" for name in kept)
-        if kept and was.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
-            say(f"{task.scan}: has changed: say {said} of it again, where they still hold")
+        old_version = str(report.get("scan_version"))
+        kept_flags = " ".join(f"--{name}" for name in kept)
+        if kept and old_version.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
+            say(f"{task.scan}: has changed: say {kept_flags} of it again, where they still hold")
             kept = {}
-        elif kept and was != task.version:
-            say(f"{task.scan}: has another time: {said} kept (--overwrite forgets it)")
+        elif kept and old_version != task.version:
+            say(f"{task.scan}: has another time: {kept_flags} kept (--overwrite forgets it)")
         try:
-            asked = {name: it for name, it in kept.items() if name in config.asked}
-            config = replace(config, **asked)
+            config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
         except (ValueError, TypeError, AttributeError) as error:
-            said = f"{place}: its options are wrong: {one_line(error)}"
-            raise ValueError(f"{said}; give them again, or --overwrite") from None
+            fault = f"{place}: its options are wrong: {one_line(error)}"
+            raise ValueError(f"{fault}; give them again, or --overwrite") from None
         return config, {OF_ONE_SCAN[name]: value for name, value in kept.items()}
 
     def _mask_pages(
-        self, task: Task, here: Task, config: PredictConfig, options: Any, progress: Any, say: Any
+        self, task: Task, here: Task, config: PredictConfig, entries: Any, progress: Any, say: Any
     ) -> dict[str, Any]:
         """Mask all pages; returns the report of the largest. The others are masked before it, as
-        NAME.p2..., NAME.p3...: where its report is there, all results are complete."""
+        NAME.p2..., NAME.p3...: where its report is there, all results are complete. task: with the
+        paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
-        options = self.settings.options | options
-        of_page = {key: it for key, it in options.items() if key not in OF_ONE_SCAN.values()}
+        entries = self.settings.entries | entries
+        of_page = {key: it for key, it in entries.items() if key not in OF_ONE_SCAN.values()}
         defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
         masked, failed = [], []
-        for number in (page + 1 for page in others):
-            name = f".p{number}"
-            was, page = (it._replace(stem=it.stem + name, page=number - 1) for it in (task, here))
-            own, said = self._as_before(was, replace(config, **defaults), say)
+        for page in others:
+            number = page + 1
+            target, page_here = (
+                each._replace(stem=f"{each.stem}.p{number}", page=page) for each in (task, here)
+            )
+            # Depths are said of the largest page alone.
+            own, kept = self._with_earlier_options(target, replace(config, **defaults), say)
             try:
-                mask_scan(self.net, page, own, of_page | said, lambda share: None, say)
+                mask_scan(self.net, page_here, own, of_page | kept, lambda share: None, say)
                 masked.append(number)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {number}: {one_line(error).removeprefix(f'{here.scan}: ')}")
         left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
-        options |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
-        return mask_scan(self.net, here, config, options, progress, say)
+        entries |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
+        return mask_scan(self.net, here, config, entries, progress, say)
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
@@ -195,7 +203,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     finally:
         pool.stop()
         pool.join()
-        clear(tasks)
+        clear_up(tasks)
 
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:

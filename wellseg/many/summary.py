@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel comput
 
 class Screen(Progress):
     """Prints a line for each scan that ended, and how far all are, weighed by their bytes.
-    done: how many were done before. look_at: ending of the result that a person is pointed to."""
+    done: how many were done before. preview: ending of the result that a person is pointed to."""
 
-    def __init__(self, tasks: Sequence[Task], done: int, look_at: str = ".overlay.png") -> None:
+    def __init__(self, tasks: Sequence[Task], done: int, preview: str = ".overlay.png") -> None:
         console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         super().__init__(console=console, transient=True, disable=not console.is_terminal)
-        self._look_at, self._count, self._ended = look_at, done + len(tasks), done
+        self._preview, self._count, self._ended = preview, done + len(tasks), done
         self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
         self._past = 0
 
@@ -49,7 +49,7 @@ class Screen(Progress):
             rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))
             speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
             line = f"{number}{task.stem}{MASK}: {rows} x {columns} pixels, {speed}"
-            look = f"look at {task.stem}{self._look_at}"
+            look = f"look at {task.stem}{self._preview}"
             if (curves := outcome.known.get("curves")) is not None:
                 look += f"; {curves:,} curves in {task.stem}.curves.csv"
             self.say("; ".join(filter(None, [line, look, outcome.reason])))
@@ -58,24 +58,18 @@ class Screen(Progress):
         self.share(task, 0.0)
 
 
-def write_summary(
-    folder: str | None, outcomes: Outcomes, look_at: str, say: Callable[[str], None] | None = None
-) -> bool:
-    """Write both files, each in one step; returns whether both were written. folder: path or URL of
-    the results; None: no files. look_at: ending of the result that the page links to. say: at the
-    end of a run, called with the reason why one cannot be written (it may be open in Excel)."""
-    written = True
+def write_summary(folder: str | None, outcomes: Outcomes, preview: str, running: bool) -> list[str]:
+    """Write both files, each in one step; returns why one cannot be written (it may be open in
+    Excel). folder: path or URL; None: none. preview: ending of what the page links to."""
     if folder is None:
-        return written
-    page = index_page(folder, outcomes, look_at, going_on=say is None)
+        return []
+    page, faults = index_page(folder, outcomes, preview, running), []
     for name, data in (("summary.csv", as_csv(outcomes)), ("index.html", page)):
         try:
             write_whole(join(folder, name), data)
         except OSError as error:
-            written = False
-            if say:
-                say(f"{one_line(error)}: mend it and start again")
-    return written
+            faults.append(one_line(error))
+    return faults
 
 
 def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -92,16 +86,16 @@ def as_csv(outcomes: Outcomes) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 
-def index_page(folder: str, outcomes: Outcomes, look_at: str, going_on: bool = False) -> bytes:
+def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = False) -> bytes:
     """The page of all scans; those that are done lead to their results below ``folder``."""
     start = len(join(folder, "-")) - 1
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
-        ending = ".html" if Path(folder, f"{stem}.html").is_file() else look_at
+        ending = ".html" if Path(folder, f"{stem}.html").is_file() else preview
         view = link(stem + ending) if outcome.status == "done" else None  # else of an earlier run
         thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None
         scans.append({**_row(task, outcome), "view": view, "thumb": thumb})
     name = folder.rstrip("/").rpartition("/")[2] if is_url(folder) else Path(folder).resolve().name
-    as_of = time.strftime("%Y-%m-%d %H:%M:%S") if going_on else None
+    as_of = time.strftime("%Y-%m-%d %H:%M:%S") if running else None
     return fill("index.html", name or "Scans", {"scans": scans, "as_of": as_of})

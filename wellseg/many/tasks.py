@@ -46,11 +46,11 @@ class Settings(NamedTuple):
     """What is the same for all scans of a run."""
 
     config: PredictConfig
-    options: dict[str, Any]  # entries of each report: weights and options of the mask
+    entries: dict[str, Any]  # of each report: weights, and options that a mask depends on
 
 
-def settle(config: PredictConfig) -> Settings:
-    """Settings of these options: with the windows and the digest of their weights."""
+def settings_of(config: PredictConfig) -> Settings:
+    """Settings of a run; what its weights decide, windows and their digest, is looked up once."""
     weights = weights_path(config.weights)
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
@@ -123,7 +123,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     """The outcome of a scan whose results are all there, made from the same scan with the same
     weights and options; else None. has: tells whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if has(task.stem + REPORT) else {}
-    expected = {**settings.options, "scan_version": task.version}
+    expected = {**settings.entries, "scan_version": task.version}
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
@@ -179,7 +179,7 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> Outcomes:
     return {task: done for task, done in zip(tasks, found, strict=True) if done}
 
 
-def clear(tasks: Iterable[Task]) -> None:
+def clear_up(tasks: Iterable[Task]) -> None:
     """Remove .wellseg-0123abcd-RESULT files of killed runs, not those of a run at work."""
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:

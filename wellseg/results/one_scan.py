@@ -42,14 +42,14 @@ def mask_scan(
     net: nn.Module,
     task: Task,
     config: PredictConfig,
-    options: dict[str, Any],
+    entries: dict[str, Any],
     progress: ShareDone,
     say: Say,
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
 
-    The report is written last: where it is there, the other results are complete. options: of the
-    mask, for the report."""
+    The report is written last: where it is there, the other results are complete. entries: of
+    the report, beside what is measured here."""
     started = time.monotonic()
     levels = config.threshold, DOUBT_FROM, DOUBT_TO
     logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
@@ -63,7 +63,7 @@ def mask_scan(
         left_out, notes = _lost_by_turning(scan.orientation, config)
         page = FoldedPage(*size, scan.orientation)
         if config.view:
-            view = opened.enter_context(_open_view(task, scan, config, options["weights"]))
+            view = opened.enter_context(_open_view(task, scan, config, entries["weights"]))
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
@@ -93,7 +93,7 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
-            unfinished = {name: it for name, it in options.items() if name not in files.DIGESTS}
+            unfinished = {name: it for name, it in entries.items() if name not in files.DIGESTS}
             unfinished |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
             write_file(task.stem + REPORT, json.dumps(unfinished).encode())
         if left_out:  # it was not turned before
@@ -118,7 +118,7 @@ def mask_scan(
         **(curves.quality() if curves else {}),
         **left_out,
         "notes": notes,
-        **options,
+        **entries,
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_bytes": resident_bytes(peak=True),
         "overlay_reduction": page.reduction,

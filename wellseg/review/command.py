@@ -95,7 +95,7 @@ def curves(config: CurvesConfig) -> None:
     """Write the files. Raises OSError, and ValueError for wrong usage."""
     given = Path(config.file)
     if not given.name.endswith((ENDING, TABLE)):
-        made = "which wellseg predict --curves writes"
+        made = "which wellseg predict SCAN --curves writes"
         raise ValueError(f"{given} is not NAME{ENDING} or NAME{TABLE}, {made}")
     if not given.is_file():
         raise ValueError(f"{given}: no such file")

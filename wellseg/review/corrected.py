@@ -181,10 +181,10 @@ def _curve(
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
         "is there twice": row == before,
         "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
-        "has borders of its track that are none": ~(sides[0] + 1 <= sides[1])
+        "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),
-        "has a track that is none": ~np.isin(track, range(100)),
-        "has flags that are no sum of 1, 2 and 4": ~np.isin(np.nan_to_num(flags), range(8)),
+        "has a track that is not 0 to 99": ~np.isin(track, range(100)),
+        "has flags that are not 0 to 7": ~np.isin(np.nan_to_num(flags), range(8)),
         "is off its scale (flag 2) and has no value": (flags // 2 % 2 == 1) & np.isnan(value),
     }
     for what, where in wrong.items():

@@ -28,10 +28,9 @@ class Block:
 class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
 
-    A place is a range of bytes: up to ``budget_bytes`` they lie in memory, beyond in a file. Places
-    are used again: to touch new pages of memory takes as long as a convolution.
+    A place is a range of bytes. It is used again: to touch new memory takes long.
 
-    budget_bytes: what may stay in memory (on a GPU: in its own); further blocks go to disk.
+    budget_bytes: places up to there lie in memory (on a GPU: in its own), those beyond in a file.
     scratch: folder for the temporary file (None: the system's), gone however the process ends."""
 
     def __init__(self, budget_bytes: int, scratch: Path | None = None) -> None:
@@ -44,7 +43,6 @@ class RowStore:
         self._place = Lock()  # in the file, which several threads read and write
 
     def reserve(self, nbytes: int) -> Block:
-        """A place for rows that will be written."""
         nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
         # The smallest that is large enough, in memory before the file.
         gaps = [(a >= self.budget_bytes, b - a, a, b) for a, b in self._free if b - a >= nbytes]

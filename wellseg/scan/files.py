@@ -90,9 +90,8 @@ def refuse_foreign_results(stem: str, asked: Collection[str]) -> None:
     """Raises ValueError for the first file or folder in a result's place that wellseg has not
     written. asked: the keys of MADE_OF_MASK that will be written."""
     endings = [MASK, *(end for flag in asked for end in MADE_OF_MASK[flag][:2] if end != ".view")]
-    report = read_report(stem + REPORT)
-    if not report and not exists(stem + MASK):  # beside a mask it is ours, and damaged
-        endings.append(REPORT)
+    if not (report := read_report(stem + REPORT)) and not exists(stem + MASK):
+        endings.append(REPORT)  # beside a mask it is ours, and damaged
     refuse_foreign(*(stem + ending for ending in endings))
     if report and not {"rows", "weights"} <= {*report}:
         raise ValueError(f"{stem}{REPORT} {NOT_OURS}")

@@ -42,7 +42,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
         for curve in curves:
             points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
             if not (np.abs(points) < 2**31).all():
-                raise ValueError("a place that is none")
+                raise ValueError("a point whose place is not a number")
             starts = list(curve.get("starts", []))
             if starts != sorted({*starts} & {*range(1, len(points))}):
                 raise ValueError(f"starts {starts} in a path of {len(points)} points")
