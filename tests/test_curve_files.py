@@ -904,7 +904,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
     [
         ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
         ({"curve": ""}, "curve '': a name has letters"),
-        ({"flags": "-1"}, "row 1 has flags that are no sum"),
+        ({"flags": "-1"}, "row 1 has flags that are not 0 to 7"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
         ({"track_left": "-inf"}, "row 1 has track_left and track_right that are no borders"),

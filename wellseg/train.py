@@ -45,23 +45,23 @@ def train(
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     config = replace(config, model=choose_network(config, asked))
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
-    say = print if first and not quiet else lambda _: None
+    is_main = os.environ.get("LOCAL_RANK", "0") == "0"
+    say = print if is_main and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
     resumed = last if config.resume and last.exists() else None
-    if last.exists() and not resumed and first:
+    if last.exists() and not resumed and is_main:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.checkpoint)
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
-    earlier = []
+    earlier_metrics = []
     if resumed:
-        step, plain["weights"], changed = read_begun(resumed, config, plain)
+        step, plain["weights"], changed = check_resumed(resumed, config, plain)
         config = replace(config, weights=plain["weights"])
         warnings += changed
-        earlier = read_metrics(config.out / "metrics.csv", step)
+        earlier_metrics = read_metrics(config.out / "metrics.csv", step)
     elif config.weights:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows or 0
@@ -74,13 +74,13 @@ def train(
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
     to_train, to_validate = load(train, val, trainer)
-    if first:
+    if is_main:
         last.parent.mkdir(parents=True, exist_ok=True)
         write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
         if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
             (last.parent / "best.ckpt").unlink(missing_ok=True)
-        trainer.loggers[0].experiment.metrics.extend(earlier)  # type: ignore[attr-defined]
-        trainer.loggers[0].save()  # to touch it has deleted metrics.csv
+        trainer.loggers[0].experiment.metrics.extend(earlier_metrics)  # type: ignore[attr-defined]
+        trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
         for warning in warnings:
             print(f"wellseg.train: warning: {warning}", file=sys.stderr)
     say(f"{len(train)} logs an epoch, {len(val)} to validate with")
@@ -89,12 +89,12 @@ def train(
             trainer.validate(segmenter, to_validate, verbose=False)
         # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
         trainer.fit(segmenter, to_train, to_validate, ckpt_path=resumed, weights_only=True)
-        if resumed and not segmenter.free_bytes and trainer.world_size == 1:  # no step was run
-            scored = [int(row["step"]) for row in earlier if row.get("val/dice")]
+        if resumed and not segmenter.has_stepped and trainer.world_size == 1:
+            scored = [int(row["step"]) for row in earlier_metrics if row.get("val/dice")]
             if config.steps - 1 not in scored:  # Ctrl-C in the last validation
                 trainer.validate(segmenter, to_validate, verbose=False)
     except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-        if not segmenter.free_bytes:  # before the first step
+        if not segmenter.has_stepped:
             raise KeyboardInterrupt from None
         weights, _ = export(config, segmenter, trainer)
         say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
@@ -107,7 +107,7 @@ def train(
     return weights
 
 
-def read_begun(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:
+def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:
     """Of a run that goes on from its last checkpoint: the step, the --weights that it began with,
     and warnings. now: all options, as in config.yaml. Raises ValueError: it cannot go on so."""
     import yaml

@@ -59,19 +59,20 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.free_bytes = 0  # set at the first step: after it, PyTorch holds memory for the next
+        self.has_stepped = False  # whether a training step has begun in this process
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["window_rows"] = self.net.window_rows
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # absent if old
-        # A log that was broken off, or belongs to a step that was, is taken again.
+        # Lightning counts logs. After a stop within a step its logs are taken again, so the counts
+        # are set back to the last whole step.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
-        broken = progress["total"]["completed"] - logs
+        unfinished = progress["total"]["completed"] - logs
         for part in ("total", "current") if progress["total"]["ready"] > logs else ():
-            progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - broken)
+            progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - unfinished)
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
             group["lr"] *= self.optim.lr / group["initial_lr"]
@@ -80,7 +81,8 @@ class Segmenter(LightningModule):
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
-        self.free_bytes = self.free_bytes or free_bytes(self.device)
+        if not self.has_stepped:  # after a step PyTorch holds memory for the next
+            self.has_stepped, self.free_bytes = True, free_bytes(self.device)
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
         fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
