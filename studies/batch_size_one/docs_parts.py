@@ -1,11 +1,11 @@
-"""Tables of parts B to F for the documents, and the numbers in their sentences. A part is shown by
+"""Tables of parts B to G for the documents, and the numbers in their sentences. A part is shown by
 its whole seeds."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import RATES, STEPS
-from studies.batch_size_one.statistics import Difference
+from studies.batch_size_one.statistics import Array, Difference
 from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
 REPAIRS = {
@@ -82,6 +82,7 @@ def tables(table: Table) -> dict[str, list[str]]:
         "sizes": ("E", _sizes),
         "batch": ("C", _batch),
         "norms": ("B", _norms),
+        "longer": ("G", _longer),
     }
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}
@@ -272,6 +273,30 @@ def _sizes(table: Table) -> Lines:
         group, own = found[name, "group"], found[name, "own"]
         means = (f"{mean:.2f}" for mean in (group["a"], own["b"], group["b"]))
         yield said, *means, _cell(group) + mark, _cell(own) + own_mark
+
+
+LONGER = ("like", "real_bilevel", "renders", "real_colour")
+"""Part G's sets that the documents show."""
+
+
+def longer(table: Table, way: Way, name: str) -> tuple[Array, Array]:
+    """F1 of a way, (seeds, logs), after A's steps and after G's, of the seeds of part G."""
+    rate, late = best_rates(table)[way.name], replace(way, part="G")
+    after = table.scores(late, rate, name)
+    return table.scores(way, rate, name).of_seeds(after.seeds).f1, after.f1
+
+
+def _longer(table: Table) -> Lines:
+    yield f"F1@3px after {STEPS['A']:,} and {STEPS['G']:,} steps", *(SHORT_SETS[n] for n in LONGER)
+    for way in (V1, FASTER, OWN, GROUP):
+        means = (map(np.nanmean, longer(table, way, name)) for name in LONGER)
+        yield SHORT[way], *("{:.2f}, {:.2f}".format(*both) for both in means)
+    rates = best_rates(table)
+    for way in (V1, FASTER, OWN):
+        late, against = (replace(each, part="G") for each in (way, GROUP))
+        both = rates[way.name], rates[GROUP.name]
+        cells = (_cell(pair(table, late, against, name, *both)) for name in LONGER)
+        yield f"{SHORT[way]} − {SHORT[GROUP]}, {STEPS['G']:,} steps", *cells
 
 
 def _mixed(table: Table) -> Lines:

@@ -7,8 +7,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged
-from studies.batch_size_one.figures import SHORT
+from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged, longer
+from studies.batch_size_one.figures import SHORT, SHORT_SETS
 from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
@@ -21,12 +21,12 @@ def sentences(table: Table) -> dict[str, str]:
     """By name."""
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}
-    known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"])
+    known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"]) | steps(shown, seeds["G"])
     return known | (_of_all_seeds(table) if len(table.seeds) == SEEDS else {})
 
 
 def seeds_said(seeds: int) -> str:
-    """Of parts B to F."""
+    """Of parts B to G."""
     if seeds == FIRST_SEEDS:
         return f"{seeds} seeds, too few for sure intervals"
     return "one seed so far, which says little" if seeds == 1 else f"{seeds} seeds so far"
@@ -135,6 +135,23 @@ def sizes(table: Table, seeds: int) -> dict[str, str]:
     short = f"v1 − GroupNorm {apart} on 3,200 × 480 ({seeds_said(seeds)})"
     drawn = f"The logs are drawn; all but part E's are {small}."
     return {"sizes said": said, "sizes short": short, "drawn": drawn}
+
+
+def steps(table: Table, seeds: int) -> dict[str, str]:
+    """What is said of part G, in short."""
+    if not seeds:
+        return {"longer short": "not in yet", "highest": "not in yet"}
+    said, ends = [], []
+    for name in ("like", "real_bilevel"):
+        apart = [
+            np.subtract(*map(np.nanmean, pair))
+            for pair in zip(longer(table, V1, name), longer(table, GROUP, name), strict=True)
+        ]
+        said.append(f"{SHORT_SETS[name]} {_signed(apart[0])}, then {_signed(apart[1])}")
+    for way in (V1, FASTER, OWN, GROUP):
+        ends.append(np.nanmean(longer(table, way, "like")[1]))
+    short = f"v1 − GroupNorm {'; '.join(said)} ({seeds_said(seeds)})"
+    return {"longer short": short, "highest": f"{max(ends):.2f}"}
 
 
 def _of_all_seeds(table: Table) -> dict[str, str]:

@@ -59,7 +59,7 @@ class Cell:
 OTHER_NORMS = ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws", "online")
 
 
-def plan(best: Mapping[str, float], parts: str = "ADFECB") -> list[Cell]:
+def plan(best: Mapping[str, float], parts: str = "ADFECBG") -> list[Cell]:
     """All cells of these parts, a seed after the other within a part.
 
     best: the rate of each way to get a mask ("batch_momenta m0.01", "group evaluation", ...) that A

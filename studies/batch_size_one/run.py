@@ -25,7 +25,7 @@ from wellseg.scan.atomic import atomic_file
 
 def atlas(
     out: Path = Path("runs/atlas"),
-    parts: str = "ADFECB",
+    parts: str = "ADFECBG",
     real: Path | None = None,
     pages: Path | None = None,
     seeds: int = 12,

@@ -40,6 +40,7 @@ PARTS = {
     "D": "other statistics for the same weights",
     "E": "logs of the article’s size",
     "F": "both kinds of logs in the training",
+    "G": "four times the steps",
 }
 
 
