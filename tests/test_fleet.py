@@ -18,7 +18,7 @@ from wellseg.config import PredictConfig
 from wellseg.many.tasks import Settings, find_done, list_tasks
 from wellseg.predict import main
 from wellseg.scan import files as storage
-from wellseg.scan.files import Task, local_copy
+from wellseg.scan.files import Task, local_copy, write_whole
 
 
 def tiff(rows=90, columns=70):
@@ -255,6 +255,12 @@ def assert_each_once(s3, names):
         report = json.loads(s3.cat(f"archive/masks/{name}.json"))
         mask = tifffile.imread(io.BytesIO(s3.cat(f"archive/masks/{name}.mask.tif")))
         assert mask.shape == (report["rows"], report["columns"])
+
+
+def test_a_bucket_that_is_not_there_is_not_made(s3, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_whole("s3://mistyped/masks/summary.csv", b"scan,status")
+    assert not s3.exists("mistyped")
 
 
 @pytest.mark.slow

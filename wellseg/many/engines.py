@@ -141,17 +141,15 @@ class Worker:
         defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
         masked, failed = [], []
         for page in others:
-            number = page + 1
-            target, page_here = (
-                each._replace(stem=f"{each.stem}.p{number}", page=page) for each in (task, here)
-            )
+            name = f".p{page + 1}"
+            target, page_here = (it._replace(stem=it.stem + name, page=page) for it in (task, here))
             # Depths are said of the largest page alone.
             own, kept = self._with_earlier_options(target, replace(config, **defaults), say)
             try:
                 mask_scan(self.net, page_here, own, of_page | kept, lambda share: None, say)
-                masked.append(number)
+                masked.append(page + 1)
             except ScanError as error:  # damaged; the other pages may be whole
-                failed.append(f"page {number}: {one_line(error).removeprefix(f'{here.scan}: ')}")
+                failed.append(f"page {page + 1}: {one_line(error).removeprefix(f'{here.scan}: ')}")
         left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
         entries |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
         return mask_scan(self.net, here, config, entries, progress, say)

@@ -243,6 +243,8 @@ def _put(path: Path, fs: Any, place: str) -> None:
     try:
         fs.put_file(str(path), place)
     except FileNotFoundError:
+        if not fs.exists(place.split("/")[0] or "/"):  # of a store: a bucket is not made
+            raise
         fs.makedirs(os.path.dirname(place), exist_ok=True)
         fs.put_file(str(path), place)
 
