@@ -48,12 +48,12 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     All or nothing: pictures go to a `hidden_name` folder, renamed when the block ends well; the
     page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
-    def __init__(self, page: Path, scan: Scan, config: PredictConfig, told: dict[str, Any]) -> None:
-        """page: the path of NAME.html. told: what it shows of the scan, which is turned upright.
+    def __init__(self, page: Path, scan: Scan, config: PredictConfig, info: dict[str, Any]) -> None:
+        """page: the path of NAME.html. info: what it tells of the scan, which is turned upright.
         config: where the slider of the threshold starts, and the folder for temporary data."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
-        self._threshold, self._told, self._orientation = config.threshold, told, scan.orientation
+        self._threshold, self._info, self._orientation = config.threshold, info, scan.orientation
         self._stored = size = scan.rows, scan.columns
         self.rows, self.columns = size[::-1] if is_sideways(scan.orientation) else size
         # A turned scan waits for its last row, which may be shown first.
@@ -123,7 +123,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
                 self._write(*map(np.ascontiguousarray, strip))
         paper, curves = np.concatenate(self._map, axis=1)
         data = {
-            **self._told,
+            **self._info,
             "rows": self.rows,
             "columns": self.columns,
             "tile_rows": TILE_ROWS,
@@ -143,7 +143,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             "place_rows": PLACE_ROWS,
             "places": self._places(),
         }
-        page = fill("view.html", str(self._told["scan"]), data)
+        page = fill("view.html", str(self._info["scan"]), data)
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with
         # another view's pictures, or before its own.

@@ -257,10 +257,10 @@ class _Sweep:
             rows = [select_rows(values[x], ranges[x][0], x.rows, *needed) for x in step.inputs]
             if step.norm:
                 statistics = self.run.sweeps[step.inputs[0]].statistics
-                given = scale_and_shift(rows[0], step.norm, statistics, first)
+                output = scale_and_shift(rows[0], step.norm, statistics, first)
             else:
-                given = rule.run(*rows)
-            values[step] = given.narrow(2, start - rule.first_row(first), stop - start)
+                output = rule.run(*rows)
+            values[step] = output.narrow(2, start - rule.first_row(first), stop - start)
             for x in step.inputs:
                 if self.last_user[x] is step:
                     values.pop(x, None)

@@ -61,7 +61,7 @@ class Step:
     rule: Rule
     inputs: list["Step"]
     meta: Tensor  # (1, channels, rows, columns) in the evaluation's dtype, without data
-    norm: Norm | None = None  # of a norm that must have seen all rows of its input first
+    norm: Norm | None = None  # that reads the image: then its scale and shift, not the rule
     users: list["Step"] = field(default_factory=list)
 
     @property
@@ -132,8 +132,8 @@ class _Recorder(TorchDispatchMode):
     def norm(self, norm: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Replaces the ``forward`` of a norm, which becomes one step."""
         meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
-        reader = norm if isinstance(norm, Norm) and norm.reads_image else None
-        return self._add(Step(Rule(forward), [self.step_of[_memory(x)]], meta, reader))
+        image_norm = norm if isinstance(norm, Norm) and norm.reads_image else None
+        return self._add(Step(Rule(forward), [self.step_of[_memory(x)]], meta, image_norm))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

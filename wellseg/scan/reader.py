@@ -112,20 +112,20 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             head = tiff.peek(8)[:8]
             if not head:
                 raise ScanError("the file is empty")
-            told: dict[int, Any] = {}
+            head_tags: dict[int, Any] = {}
             if decoders := [PICTURES[begins] for begins in PICTURES if head.startswith(begins)]:
                 data = tiff.read()
-                tiff, told = _as_tiff(data, decoders[0]), _tags_of(data[:HEAD_BYTES])
+                tiff, head_tags = _as_tiff(data, decoders[0]), _tags_of(data[:HEAD_BYTES])
             elif not head.startswith(TIFFS):
                 hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
             # Colours are inverted, not their gray: green on black is magenta on white.
-            super().__init__(self._choose_page(tiff, page, told), tiff, bool(colour) or invert)
+            super().__init__(self._open_page(tiff, page, head_tags), tiff, bool(colour) or invert)
             if colour is True and self._colour and self._shows_no_colour():
                 self.kind, self._as_gray = "gray", True
             self._opened = opened.pop_all()
 
-    def _choose_page(self, file: BinaryIO, wanted: int | None, told: dict[int, Any]) -> Any:
+    def _open_page(self, file: BinaryIO, wanted: int | None, head_tags: dict[int, Any]) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
         pages: Any = tifffile.TiffFile(file, name=self.path.name).pages
         self._tiff_pages, self.pages = pages, len(pages)
@@ -137,7 +137,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page, tags = wanted, pages[wanted].tags
-        turned, x, y, unit = (told.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
+        turned, x, y, unit = (head_tags.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
         self.orientation = int(turned) if turned in range(1, 9) else 1
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
@@ -197,17 +197,17 @@ open_scan = Scan  # the verb for callers, the noun for annotations
 def _tags_of(head: bytes) -> dict[int, Any]:
     """Resolution and orientation from the head of a PNG or JPEG, by the numbers of TIFF's tags.
     Exif is a TIFF without pixels; the format's own density is preferred to Exif's."""
-    told: dict[int, Any] = {}
+    head_tags: dict[int, Any] = {}
     if exif := re.search(rb"Exif\0\0|eXIf", head):
         with suppress(Exception):  # it is damaged, and the pixels may not be
             page: Any = tifffile.TiffFile(io.BytesIO(head[exif.end() :])).pages[0]
-            told = {tag.code: tag.value for tag in page.tags}
+            head_tags = {tag.code: tag.value for tag in page.tags}
     jfif = re.match(rb".{6}JFIF\0..([\x01\x02])(..)(..)", head, re.DOTALL)
     if found := jfif or re.search(rb"\0\0\0\x09pHYs()(.{4})(.{4})\x01", head, re.DOTALL):
         unit, x, y = map(int.from_bytes, found.groups())
         share = 1 if unit else 100  # of a PNG pixels per metre
-        told |= {282: (x, share), 283: (y, share), 296: 1 + unit if unit else 3}
-    return told
+        head_tags |= {282: (x, share), 283: (y, share), 296: 1 + unit if unit else 3}
+    return head_tags
 
 
 def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
