@@ -20,17 +20,7 @@ from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurveOptions
 from wellseg.review.edits import parse_edits
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
-from wellseg.scan.files import (
-    BY_HAND,
-    CORRECTED,
-    DIGITS,
-    REPORT,
-    Task,
-    claim,
-    is_foreign,
-    read_report,
-    settled_report,
-)
+from wellseg.scan.files import BY_HAND, CORRECTED, DIGITS, REPORT, Task, read_report, settled_report
 
 if TYPE_CHECKING:
     from wellseg.curves.files import CurveFiles
@@ -111,7 +101,7 @@ def curves(config: CurvesConfig) -> None:
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
-    with claim(Task(stem.name, config.file, str(stem))) as is_mine:
+    with files.claim(Task(stem.name, config.file, str(stem))) as is_mine:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
         _write_all(config, given, stem)
@@ -119,17 +109,16 @@ def curves(config: CurvesConfig) -> None:
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     """Write the curves' files, and tell the report and the view of them."""
-    from wellseg.results.view import renew_view  # not above: --help is quick
-
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
     # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
     digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
-    was = report.get("sha256", {}).get(TABLE, "")
-    by_hand = is_table and (digest != was[-DIGITS:] or was.startswith(BY_HAND))
-    told = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
-    told |= {"curve_threshold": config.threshold, **config.for_report()}
-    made_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
+    old_digest = report.get("sha256", {}).get(TABLE, "")
+    by_hand = is_table and (digest != old_digest[-DIGITS:] or old_digest.startswith(BY_HAND))
+    corrected = is_table and (config.edit or by_hand or old_digest.startswith(CORRECTED))
+    new_report = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
+    new_report |= {"curve_threshold": config.threshold, **config.for_report()}
+    all_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
     made: CurveFiles
     if is_table:
@@ -147,33 +136,41 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         made, write = follow_again(given, stem, report, config, config.scan, threshold)
 
     def tell_report(digests: dict[str, str]) -> None:
-        if is_table and TABLE not in digests:
+        """The new report goes into the old one: a kill between two files is settled by it."""
+        if is_table and TABLE not in digests:  # it stays as it is
             digests[TABLE] = BY_HAND + digest
-        elif is_table and (config.edit or by_hand or was.startswith(CORRECTED)):
+        elif corrected:
             digests[TABLE] = CORRECTED + digests[TABLE]
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
-        told.update(made.quality() | {"curve_edits": made_edits, "sha256": digests})
-        weights = {"weights_sha256": report["weights_sha256"]} if "weights_sha256" in report else {}
-        # Until the end the report is as before, but predict takes it for not done.
-        now = {key: it for key, it in before.items() if key not in weights} | {"unfinished": told}
+        new_report.update(made.quality() | {"curve_edits": all_edits, "sha256": digests})
+        # Without the weights' digest predict takes the results for not done.
+        until_then = {key: it for key, it in before.items() if key != "weights_sha256"}
         if report:
-            write_file(f"{stem}{REPORT}", json.dumps(now).encode())
+            both = until_then | {"unfinished": new_report}
+            write_file(f"{stem}{REPORT}", json.dumps(both).encode())
 
     made.before_rename = tell_report
     write()
-    if (page := Path(f"{stem}.html")).exists() and not is_foreign(page):
-        logs = [log._asdict() for log in config.logs]
-        now = {"followed": made.entries, "edits": len(made_edits), "depth": logs}
-        try:
-            renew_view(page, **now, depth_unit=config.unit if logs else "")
-        except (OSError, ValueError) as error:
-            made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
+    _renew_view(Path(f"{stem}.html"), made, config, len(all_edits))
     if report:
-        write_file(f"{stem}{REPORT}", json.dumps(told, indent=1).encode())
+        write_file(f"{stem}{REPORT}", json.dumps(new_report, indent=1).encode())
     for note in made.notes:
         print(f"{given.name}: {note}")
     names = " and ".join(str(path) for path in made.paths if path.exists())
     print(f"{names}: {len(made.entries):,} curve{'s' * (len(made.entries) != 1)}")
+
+
+def _renew_view(page: Path, made: "CurveFiles", config: CurvesConfig, edits: int) -> None:
+    """Show the curves in a view that is there. edits: how many have been made of them."""
+    from wellseg.results.view import renew_view  # not above: --help is quick
+
+    if page.exists() and not files.is_foreign(page):
+        logs = [log._asdict() for log in config.logs]
+        shown = {"followed": made.entries, "edits": edits, "depth": logs}
+        try:
+            renew_view(page, **shown, depth_unit=config.unit if logs else "")
+        except (OSError, ValueError) as error:
+            made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
 
 
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:
