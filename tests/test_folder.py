@@ -24,7 +24,7 @@ from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
 from wellseg.many.summary import Screen, as_csv, write_summary
-from wellseg.many.tasks import Outcome, Settings, clear_up, list_tasks
+from wellseg.many.tasks import Outcome, Settings, list_tasks, tidy
 from wellseg.predict import main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim
@@ -570,19 +570,19 @@ def test_what_killed_runs_left_is_cleared_but_not_what_a_living_one_writes(folde
         rest.touch()
     with claim(tasks[1]) as mine:
         assert mine
-        clear_up(tasks)
+        tidy(tasks)
         assert not rests[0].exists() and not view.exists() and rests[1].exists()
     write_scan(folder / "20190412-a.tif")  # its lock looks like an unfinished file of a.tif
     dated = list_tasks([str(folder / "20190412-a.tif")], str(tmp_path / "out"))[0]
     lock = tmp_path / "out" / ".wellseg-20190412-a.lock"
     lock.touch()
-    clear_up(tasks)
+    tidy(tasks)
     assert lock.exists()
-    clear_up(dated)
+    tidy(dated)
     assert not lock.exists()
     another = tmp_path / "out" / ".wellseg-0123abcd-a.gr.mask.tif"  # of a.gr.tif, which a run has
     another.touch()
-    clear_up(tasks)
+    tidy(tasks)
     assert list((tmp_path / "out").iterdir()) == [another]
 
 

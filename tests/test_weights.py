@@ -3,6 +3,8 @@
 import json
 import pickle
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -126,3 +128,10 @@ def test_a_model_carries_the_windows_that_its_weights_ask_for(saved):
     assert load_model(path).window_rows is None
     save_weights(path, load_model(path), {**read_header(path), "window_rows": 700})
     assert load_model(path).window_rows == 700
+
+
+def test_a_header_is_read_without_torch():
+    """A run over an archive in which all is done reads reports and this header alone."""
+    program = "import sys; from wellseg.weights import read_header, weights_path as at; "
+    program += "read_header(at(None)); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

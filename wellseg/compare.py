@@ -61,9 +61,11 @@ class CompareConfig:
     """Folder for results.csv, report.md and the runs. A comparison in it is continued."""
 
     def __post_init__(self) -> None:
+        from wellseg.norms import make_norm  # not above: --help needs no torch
+
         self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
         for norm in self.norm_list:
-            ModelConfig(norm)  # ValueError for an unknown word
+            make_norm(norm, 16)  # ValueError for an unknown word
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)

@@ -26,14 +26,7 @@ EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB fo
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import (
-        Outcome,
-        clear_up,
-        count_kinds,
-        find_done,
-        list_tasks,
-        settings_of,
-    )
+    from wellseg.many.tasks import Outcome, count_kinds, find_done, list_tasks, settings_of, tidy
     from wellseg.scan.files import is_url
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -44,7 +37,7 @@ def predict(config: PredictConfig) -> int:
     settings = settings_of(config)
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)
-    clear_up(tasks)
+    tidy(tasks)
     done = {} if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
     preview = ".html" if config.view else ".overlay.png"

@@ -28,7 +28,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, clear_up, is_done, other_scan, outcome_of
+from wellseg.many.tasks import Outcome, Settings, is_done, other_scan, outcome_of, tidy
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
@@ -106,7 +106,7 @@ class Worker:
         flags: dict[str, Any] = dict.fromkeys(results_there, True)
         config = replace(config, **flags)
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
-        files.refuse_foreign_results(task.stem, wanted)
+        files.refuse_foreign_results(task.stem, report, wanted)
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}
@@ -201,7 +201,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     finally:
         pool.stop()
         pool.join()
-        clear_up(tasks)
+        tidy(tasks)
 
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:

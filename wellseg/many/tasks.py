@@ -179,7 +179,7 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> Outcomes:
     return {task: done for task, done in zip(tasks, found, strict=True) if done}
 
 
-def clear_up(tasks: Iterable[Task]) -> None:
+def tidy(tasks: Iterable[Task]) -> None:
     """Remove .wellseg-0123abcd-RESULT files of killed runs, not those of a run at work."""
     stems = {task.stem: task for task in tasks if not is_url(task.stem)}
     for folder in {os.path.dirname(stem) for stem in stems}:

@@ -43,9 +43,6 @@ class ModelConfig:
     """A second set of weights for scans in colour, which sees colours as well as gray."""
 
     def __post_init__(self) -> None:
-        from wellseg.norms import make_norm  # not above: --help needs no torch
-
-        make_norm(self.norm, 16)  # ValueError, with a list of the known words, for an unknown one
         if self.patch not in (1, 2):
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:

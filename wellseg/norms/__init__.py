@@ -29,7 +29,8 @@ Momentum = float | Literal["cumulative"]
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
 
-    groups: the channels of a group share mean and variance.
+    groups: the channels of a group share mean and variance. A norm without such groups overrides
+        scale_shift, or has ``reads_image = False``.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. If not, ``wellseg.rows`` calls ``forward`` on a few
         rows at a time. If so, it calls scale_shift instead, with the statistics of all rows."""

@@ -93,9 +93,9 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
-            unfinished = {name: it for name, it in entries.items() if name not in files.DIGESTS}
-            unfinished |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-            write_file(task.stem + REPORT, json.dumps(unfinished).encode())
+            not_whole = {name: it for name, it in entries.items() if name not in files.DIGESTS}
+            not_whole |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
+            write_file(task.stem + REPORT, json.dumps(not_whole).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)

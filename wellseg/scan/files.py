@@ -86,11 +86,11 @@ def refuse_foreign(*paths: AnyPath) -> None:
         raise ValueError(f"{path} {NOT_OURS}")
 
 
-def refuse_foreign_results(stem: str, asked: Collection[str]) -> None:
+def refuse_foreign_results(stem: str, report: Mapping[str, Any], asked: Collection[str]) -> None:
     """Raises ValueError for the first file or folder in a result's place that wellseg has not
-    written. asked: the keys of MADE_OF_MASK that will be written."""
+    written. report: NAME.json. asked: the keys of MADE_OF_MASK that will be written."""
     endings = [MASK, *(end for flag in asked for end in MADE_OF_MASK[flag][:2] if end != ".view")]
-    if not (report := read_report(stem + REPORT)) and not exists(stem + MASK):
+    if not report and not exists(stem + MASK):
         endings.append(REPORT)  # beside a mask it is ours, and damaged
     refuse_foreign(*(stem + ending for ending in endings))
     if report and not {"rows", "weights"} <= {*report}:
