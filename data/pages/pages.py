@@ -61,8 +61,8 @@ def split_of(well: str) -> str:
 
 
 def read_page(path: Path, rows: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
-    """Rows of a scan, in its colours, and the SHA-256 of them."""
-    with open_scan(path, colour=True) as scan:
+    """Rows of a scan as they are stored, also where its colours show none, and the SHA-256 of them."""
+    with open_scan(path, colour="any") as scan:
         pixels = scan.read(*rows)
     return pixels, hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
