@@ -82,9 +82,9 @@ def test_the_page_grows_tables_with_the_first_seed():
 
 
 def other_rows(best):
-    """Made-up rows of parts B to G: v1, and groups of 16, score 0.8, all others 0.7."""
+    """Made-up rows of parts B to H: v1, and groups of 16, score 0.8, all others 0.7."""
     ways, found = {}, []
-    for cell in plan(best, "BCDEFG"):
+    for cell in plan(best, "BCDEFGH"):
         kind = cell.part, cell.norm
         if kind not in ways:
             ways[kind] = [
@@ -127,8 +127,9 @@ def test_the_page_grows_tables_with_each_part():
     assert lines["5 %"] == "| 5 % | 0.70, 0.70, 0.70 | 0.70, 0.70, 0.70 | 0.70, 0.70, 0.70 |"
     assert lines["3,200 × 480"].startswith("| 3,200 × 480 | 0.80 | 0.70 | 0.70 | +0.100 (")
     assert lines["3,200 × 480"].count("+0.100 (") == 2 and "small logs (112 to 336 rows)" in lines
-    longer = lines["BatchNorm 0.01, running − GroupNorm, 6,400 steps"]
-    assert longer.count("+0.100 (+0.100 to +0.100)") == 4
+    for steps in ("6,400", "25,600"):
+        longer = lines[f"BatchNorm 0.01, running − GroupNorm, {steps} steps"]
+        assert longer.count("+0.100 (+0.100 to +0.100)") == 4
     assert lines["GroupNorm"].endswith(", 0.70 |") and len(tables["longer"]) == 9
     rates = len({best["group evaluation"], best["batch_momenta m0.01"]})
     assert sum("own − GroupNorm" in line for line in tables["batch"]) == 2 * rates

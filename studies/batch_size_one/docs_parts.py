@@ -1,4 +1,4 @@
-"""Tables of parts B to G for the documents, and the numbers in their sentences. A part is shown by
+"""Tables of parts B to H for the documents, and the numbers in their sentences. A part is shown by
 its whole seeds."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 
@@ -82,7 +83,8 @@ def tables(table: Table) -> dict[str, list[str]]:
         "sizes": ("E", _sizes),
         "batch": ("C", _batch),
         "norms": ("B", _norms),
-        "longer": ("G", _longer),
+        "longer": ("G", partial(_longer, part="G")),
+        "longest": ("H", partial(_longer, part="H")),
     }
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}
@@ -276,27 +278,27 @@ def _sizes(table: Table) -> Lines:
 
 
 LONGER = ("like", "real_bilevel", "renders", "real_colour")
-"""Part G's sets that the documents show."""
+"""The sets of parts G and H that the documents show."""
 
 
-def longer(table: Table, way: Way, name: str) -> tuple[Array, Array]:
-    """F1 of a way, (seeds, logs), after A's steps and after G's, of the seeds of part G."""
-    rate, late = best_rates(table)[way.name], replace(way, part="G")
+def longer(table: Table, way: Way, name: str, part: str = "G") -> tuple[Array, Array]:
+    """F1 of a way, (seeds, logs), after A's steps and after the part's, of the seeds of the part."""
+    rate, late = best_rates(table)[way.name], replace(way, part=part)
     after = table.scores(late, rate, name)
     return table.scores(way, rate, name).of_seeds(after.seeds).f1, after.f1
 
 
-def _longer(table: Table) -> Lines:
-    yield f"F1@3px after {STEPS['A']:,} and {STEPS['G']:,} steps", *(SHORT_SETS[n] for n in LONGER)
+def _longer(table: Table, part: str) -> Lines:
+    yield f"F1@3px after {STEPS['A']:,} and {STEPS[part]:,} steps", *(SHORT_SETS[n] for n in LONGER)
     for way in (V1, FASTER, OWN, GROUP):
-        means = (map(np.nanmean, longer(table, way, name)) for name in LONGER)
+        means = (map(np.nanmean, longer(table, way, name, part)) for name in LONGER)
         yield SHORT[way], *("{:.2f}, {:.2f}".format(*both) for both in means)
     rates = best_rates(table)
     for way in (V1, FASTER, OWN):
-        late, against = (replace(each, part="G") for each in (way, GROUP))
+        late, against = (replace(each, part=part) for each in (way, GROUP))
         both = rates[way.name], rates[GROUP.name]
         cells = (_cell(pair(table, late, against, name, *both)) for name in LONGER)
-        yield f"{SHORT[way]} − {SHORT[GROUP]}, {STEPS['G']:,} steps", *cells
+        yield f"{SHORT[way]} − {SHORT[GROUP]}, {STEPS[part]:,} steps", *cells
 
 
 def _mixed(table: Table) -> Lines:

@@ -41,6 +41,7 @@ PARTS = {
     "E": "logs of the article’s size",
     "F": "both kinds of logs in the training",
     "G": "four times the steps",
+    "H": "sixteen times the steps",
 }
 
 
