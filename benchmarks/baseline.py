@@ -45,7 +45,9 @@ def baseline_mask(gray: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("masks", type=Path)
     options = parser.parse_args()

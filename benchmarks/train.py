@@ -200,7 +200,14 @@ def main() -> None:
     parser.add_argument("--norm", default="group")
     parser.add_argument("--busy", type=int, default=0, help="so many processes compute meanwhile")
     parser.add_argument("--turns", type=int, help="the shortest time of them counts")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="VARIANT")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="VARIANT",
+        help="such as 'wellseg default'",
+    )
     parser.add_argument("--size", nargs=2, type=int, help="rows and columns, instead of both sizes")
     parser.add_argument("--serve", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -156,7 +156,25 @@ def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):
     with FileLock(done / "lock"), pytest.raises(SystemExit, match="2"):
         compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
     said = capsys.readouterr().err
-    assert "lock" in said and "could not be acquired" in said and said.count("\n") == 1
+    assert f"another run is at work in {done}: wait for its end" in said and said.count("\n") == 1
+
+
+def test_a_norm_without_statistics_is_scored_in_one_way(done, tmp_path, monkeypatch):
+    from wellseg.net.resunet import ResUNet
+    from wellseg.norms import NORMS, Norm
+    from wellseg.weights import save_weights
+
+    class Affine(Norm):
+        reads_image = False
+
+        def forward(self, x):
+            return (x * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    monkeypatch.setitem(NORMS, "affine", lambda channels, momentum: Affine(channels, 1))
+    net = ResUNet(2, (8, 16), norm="affine")
+    save_weights(tmp_path / "it", net, {"model": {"norm": "affine", "widths": [8, 16]}})
+    modes = {row["mode"] for row in compare.score_modes(tmp_path / "it", done / "data")}
+    assert modes == {"evaluation"}
 
 
 def test_a_run_that_diverges_is_told_and_its_rate_not_chosen(done, tiny, monkeypatch):

@@ -234,6 +234,8 @@ def test_rows_limit_the_curves_and_names_and_numbers_stand_in_the_las(tmp_path, 
     las = las_of(tmp_path / "log.las")
     assert str(las.well["API"].value) == "3302501275"
     assert str(las.well["WELL"].value) == "33-025-01275-0001"
+    write(tmp_path, mask, "Øst Łódź ß 1.tif", rows="400-1,000")
+    assert str(las_of(tmp_path / "log.las").well["WELL"].value) == "Ost Lodz ss 1"
     with pytest.raises(ScanError, match="the scan has rows 0 to 1,599"):
         write(tmp_path, mask, rows="1600-1700")
 
@@ -498,7 +500,7 @@ def test_killed_after_the_files_are_written_it_remembers_what_they_were_made_wit
 ):
     (kept / "log.html").write_text("wellseg")
     with monkeypatch.context() as patch:
-        patch.setattr("wellseg.results.view.renew_view", Mock(side_effect=SystemExit))
+        patch.setattr("wellseg.review.command._renew_view", Mock(side_effect=SystemExit))
         with pytest.raises(SystemExit):
             main([str(kept / "log.probability.tif"), "--depth", "0=300", "1500=450"])
     assert las_of(kept / "log.las").index[0] == 300
@@ -609,6 +611,8 @@ def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
     value = las_of(followed / "log.las")["T1_C1_SOLID"]
     mine = edit(path, correct)
     main([str(path), "--depth", "0=100", "1599=259.9"])
+    said = "log.curves.csv stays as you wrote it: only the LAS has these depths"
+    assert said in capsys.readouterr().out
     las = las_of(followed / "log.las")
     assert las.keys() == ["DEPT", "GR", "CUT"] and las["DEPT"][500] == pytest.approx(150)
     np.testing.assert_allclose(
@@ -908,7 +912,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
         ({"track_left": "-inf"}, "row 1 has track_left and track_right that are no borders"),
-        ({"row": "2"}, "row 2 is there twice"),
+        ({"row": "2"}, "row 2 is there twice: take one out, or join curves with --edit"),
         ({"row": "1600"}, "row 1,600 is not a row of the scan"),
         ({"row": "1.5"}, "row 1.5 is not a row of the scan"),
         ({"column": "401"}, "row 1 has a column that is not on the scan"),

@@ -24,10 +24,10 @@ from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
 from wellseg.many.summary import Screen, as_csv, write_summary
-from wellseg.many.tasks import Outcome, Settings, list_tasks, tidy
+from wellseg.many.tasks import Outcome, Settings, list_tasks
 from wellseg.predict import main
 from wellseg.scan import atomic
-from wellseg.scan.files import Task, claim
+from wellseg.scan.files import Task, claim, tidy
 
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
 HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share"]
@@ -109,7 +109,9 @@ def test_the_second_start_does_nothing_but_the_rest(folder, weights, tmp_path, c
     assert rows["deep/c.tif"].items() >= known.items()
     mask = tifffile.imread(out / "deep" / "c.mask.tif")
     assert float(rows["deep/c.tif"]["curve_share"]) == pytest.approx((mask > 0).mean(), abs=1e-6)
-    assert rows["bad.tif"]["reason"] == "not a TIFF, PNG or JPEG: it begins with b'these ar'"
+    assert rows["bad.tif"]["reason"] == (
+        "not a TIFF, PNG or JPEG: it begins with b'these ar'; convert a picture to TIFF"
+    )
     assert_whole(out)
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
 
@@ -398,11 +400,14 @@ def test_progress_is_weighed_by_bytes():
     assert bar.completed == pytest.approx(300) and bar.description == "3/3"
 
 
-def test_a_pool_that_cannot_start_is_one_line(folder, weights, monkeypatch, capsys):
+def test_a_pool_that_cannot_start_leaves_its_scans_to_the_next_run(
+    folder, weights, monkeypatch, capsys
+):
     monkeypatch.setattr(engines, "end_with_parent", os.abort)  # of every worker, before a scan
-    run(folder, "--weights", weights, "--jobs", 2, status=2)
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and "no worker process stays alive" in said[0]
+    run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
+    ended, left = capsys.readouterr().err.splitlines()
+    assert "a worker process ended before its first scan: if memory ran out" in ended
+    assert left == "3 of 3 scans are left"
 
 
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
@@ -528,7 +533,7 @@ def test_a_scan_that_another_run_is_at_is_left_to_it(no_pool, folder, weights, t
     (out / "x").mkdir(parents=True)
     other = f"""if True:
         import sys
-        from wellseg.scan.files import Task, claim
+        from wellseg.scan.files import Task, claim, tidy
         with claim(Task("a.tif", "", {str(out / "a")!r})) as mine:
             print(mine, flush=True)
             sys.stdin.read()"""

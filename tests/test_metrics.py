@@ -226,6 +226,9 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
         '{"curves": [1]}',
         '{"curves": [{"path": [[1, 2], [3, 4]], "starts": 2}]}',
         '{"curves": [{"path": [[1, 2], [3, 4]], "starts": [2]}]}',
+        '{"curves": [], "region": "x"}',
+        '{"curves": [], "region": [100, 200, 90, 10]}',
+        '{"curves": [], "ignore": [[0, 10]]}',
     ):
         file.write_text(text)
         with pytest.raises(ValueError, match=r"x\.json: not a label file with curves"):

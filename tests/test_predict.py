@@ -290,6 +290,14 @@ def test_a_page_that_may_lie_on_its_side_is_asked_about(tmp_path, capsys, shape,
     assert ("if it is stored sideways, turn it" in capsys.readouterr().err) == asked
 
 
+def test_a_wide_page_with_curves_and_no_track_may_lie_on_its_side(weights, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "log.tif", draw_waves(120, 400, 0)[0])
+    run(tmp_path / "log.tif", "--weights", weights)
+    assert "sideways" not in capsys.readouterr().err
+    run(tmp_path / "log.tif", "--weights", weights, "--curves")
+    assert "no track or hardly a curve, and wider than tall" in capsys.readouterr().err
+
+
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--curves", "--depth", "0=100", "200=120")
     las = scan.with_name("log.las")

@@ -755,7 +755,7 @@ def test_other_pictures(tmp_path: Path, colours: np.ndarray, suffix: str) -> Non
 
 def test_what_is_read_elsewhere_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "log.tif").write_bytes(b"%PDF-1.7" + b"\0" * 99)
-    with pytest.raises(ScanError, match=r"log.tif: .*begins with b'%PDF-1.7'; export its pages"):
+    with pytest.raises(ScanError, match=r"log.tif: .*begins with b'%PDF-1.7'; export its pages to"):
         open_scan(tmp_path / "log.tif")
 
 

@@ -88,7 +88,7 @@ def test_a_run_goes_on_where_the_rows_end(tmp_path, rows, capsys, monkeypatch):
     assert done == ["A-batch_momenta-0.001-s1", "A-group-0.001-s1"], "D waits for the second seed"
     assert "part D waits for A's rates: interim, 1 of 12 seeds" in capsys.readouterr().out
     (into / "corpus.txt").write_text("another")
-    with pytest.raises(ValueError, match="--rows was begun with corpus another"):
+    with pytest.raises(SystemExit, match="--rows was begun with corpus another"):
         run.atlas(**asked)
     assert findings.best_rates(Table(collect.rows_of(tmp_path / "run" / "rows", into)))
 

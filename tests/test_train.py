@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import psutil
 import pytest
 import torch
+from filelock import FileLock
 from lightning.pytorch import Trainer
 from safetensors.torch import load_file
 
@@ -215,6 +216,10 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
     [
         (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is at least 1"),
         (["--trainer.max_time", 1], "--trainer: "),
+        (
+            ["--trainer.fast_dev_run", "true"],
+            "any of Lightning's but default_root_dir, fast_dev_run",
+        ),
         (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
         (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),
     ],
@@ -223,6 +228,29 @@ def test_options_that_cannot_be_are_one_line(tmp_path, capsys, option, said):
     run(*SMALL, "--data.preset", "tiny", *option, "--out", tmp_path / "run", status=2)
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path, capsys):
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
+    small += ["--val_every", 1, "--steps", 1, "--out", tmp_path / "run"]
+    (checkpoints := tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with FileLock(checkpoints / "lock"):
+        run(*small, status=1)
+    assert "another run is at work in" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    run(*small)
+
+
+def test_ctrl_c_in_the_first_step_leaves_no_weights(tmp_path, monkeypatch, capsys):
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
+
+    def interrupted(segmenter, *about):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Segmenter, "training_step", interrupted)
+    run(*small, "--val_every", 1, "--steps", 1, "--out", tmp_path / "run", status=130)
+    assert "stopped before the first step" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_metrics_of_a_run_are_on_disk_before_it_goes_on(tmp_path, monkeypatch):
@@ -493,7 +521,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     start = tmp_path / "first" / "model.safetensors"
     spoil = ["--weights", start, "--optim.lr", 5.0, "--optim.warmup", 0]
     run(*few, tmp_path / "second", "--steps", 10, *spoil, "--val_every", 1)
-    assert "no step was better than the start (Dice 0." in capsys.readouterr().out
+    assert "no step was better than the start: its" in capsys.readouterr().out
     end = tmp_path / "second" / "model.safetensors"
     torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)
     assert read_header(end)["training"]["kept_step"] == 0

@@ -494,7 +494,7 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     gray, probability = wave(6000, 320)
     with view_of(tmp_path / "log.html", *gray.shape) as view:
         view.curves = [
-            {"name": name, "rows": rows, "about": "3 px", "uncertain": [],
+            {"name": name, "rows": rows, "about": "3 px", "uncertain": [1500] * (name < "C"),
              "lines": [[column, rows[0], column, rows[1]]]}
             for name, column, rows in (("A", 60, [0, 5999]), ("B", 250, [100, 5999]), ("C", 150, [0, 90]))
         ]  # fmt: skip
@@ -534,6 +534,7 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     alone("C")
     page.keyboard.press("Delete")
     assert words() == ["A=GR", "C="] and [one[0] for one in shown()] == ["GR", "B"]
+    assert "GR, B" in page.locator("#uncertain li").inner_text(), "as they are called now"
     alone("GR", 800)
     assert page.locator("#other option").all_inner_texts() == ["B"]  # C is not there
     page.locator("#swap").click()  # they have changed places
@@ -552,6 +553,10 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     page.reload()  # nothing is lost
     settle(page)
     assert words() == ["A=GR", "C="] and page.locator("#followed").is_visible()
+    page.locator("#undo").click()  # the last one alone
+    assert words() == ["A=GR"]
+    alone("C")
+    page.keyboard.press("Delete")
     alone("GR")
     page.once("dialog", lambda dialog: dialog.accept())
     name.fill("b")  # another one's: they are joined

@@ -68,8 +68,9 @@ def parse(
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options, positional)
     words = list(sys.argv[1:] if argv is None else argv)
+    # A switch alone is true; the next word is not its value. Behind -- there are files alone.
     switches = {f"--{action.dest}" for action in parser._actions if action.const}
-    for i, word in enumerate(words):  # a switch alone is true; the next word is not its value
+    for i, word in enumerate(words[: words.index("--") if "--" in words else None]):
         if word in switches and "".join(words[i + 1 : i + 2]).lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     _sleep_where_busy()

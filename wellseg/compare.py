@@ -24,7 +24,7 @@ from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
 from wellseg.net.options import ModelConfig, at_least
-from wellseg.scan.atomic import write_csv, write_file
+from wellseg.scan.atomic import lock_folder, write_csv, write_file
 from wellseg.scores import Row
 from wellseg.synth import draw_logs, take_folder
 from wellseg.training.data_folder import list_logs
@@ -79,7 +79,7 @@ class Size(NamedTuple):
     widths: tuple[int, ...]
     steps: int
     seeds: int
-    preset: Preset
+    recipe: Preset
     logs: int
 
 
@@ -92,8 +92,6 @@ SIZES = {
 def compare(config: CompareConfig) -> None:
     """Run or continue the comparison; write and print the report. Raises ValueError, ScanError:
     the data set or --out cannot be used. OSError: another run is at work in --out."""
-    from filelock import FileLock
-
     from wellseg.corpus import fingerprint
     from wellseg.scores.tables import SCORES, report
 
@@ -110,8 +108,7 @@ def compare(config: CompareConfig) -> None:
     }
     if config.data.root and not list_logs(config.data.root, "test"):
         raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
-    out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / "lock", blocking=False):
+    with lock_folder(out):
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
@@ -125,7 +122,7 @@ def compare(config: CompareConfig) -> None:
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
     lines += report([row for folder in runs for row in rows[folder]], norms)
-    of_drawn = ("preset", "logs") if config.data.root else ()
+    of_drawn = ("recipe", "logs") if config.data.root else ()
     lines.append(", ".join(f"{name} {it}" for name, it in about.items() if name not in of_drawn))
     write_file(out / "report.md", "\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
@@ -140,11 +137,11 @@ def draw_data_set(root: Path, size: Size) -> Path:
         return root
     splits, of_scans = {}, cycle(["train", "val", "test", *["train"] * 6])
     for number in range(size.logs):
-        is_scan = kind_of(0, number, size.preset) == "bilevel"
+        is_scan = kind_of(0, number, size.recipe) == "bilevel"
         # Few scans without curves, and fewer renders: they are for the test alone.
-        if number % 4 == 0 or (is_scan and draw_log(0, number, size.preset).mask.any()):
+        if number % 4 == 0 or (is_scan and draw_log(0, number, size.recipe).mask.any()):
             splits[number] = next(of_scans) if is_scan else "test"
-    draw_logs(root, 0, size.preset, splits)
+    draw_logs(root, 0, size.recipe, splits)
     return root
 
 
@@ -176,10 +173,10 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     from wellseg.norms import Norm
     from wellseg.rows.segment import segment
 
-    nets = {"evaluation": load_model(weights)}
-    norms = [module for module in nets["evaluation"].modules() if isinstance(module, Norm)]
-    if not all(norm.reads_image for norm in norms):  # they have running statistics
-        nets["own"] = load_model(weights).train()
+    nets = {"evaluation": load_model(weights), "own": load_model(weights).train()}
+    norms = (filter(lambda it: isinstance(it, Norm), net.modules()) for net in nets.values())
+    if all(one.reads_image == other.reads_image for one, other in zip(*norms, strict=True)):
+        del nets["own"]  # they have no running statistics
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():

@@ -116,9 +116,8 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         masks = list_masks(config.masks)
         for log in logs:
             if log.name not in masks:
-                names = f"{log.name}.mask.tif, {log.name}.tif or {log.name}.png"
-                said = f"no mask {names} for {log.image}; make it with wellseg predict"
-                raise ValueError(f"{config.masks}: {said}")
+                said = f"no mask {log.name}.mask.tif, {log.name}.tif or {log.name}.png"
+                raise ValueError(f"{config.masks}: {said}; make it with wellseg predict")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 

@@ -26,8 +26,8 @@ EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB fo
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import Outcome, count_kinds, find_done, list_tasks, settings_of, tidy
-    from wellseg.scan.files import is_url
+    from wellseg.many.tasks import Outcome, count_kinds, find_done, list_tasks, settings_of
+    from wellseg.scan.files import is_url, tidy
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
@@ -88,5 +88,5 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
         yield from (engines.run_ray if config.engine == "ray" else local)(rest, settings, screen)
 
 
-KEPT = "finished scans are kept; the same command does the rest"
-main = program(predict, PredictConfig, "predict", __doc__, "scans", stopped=KEPT)
+STOPPED = "finished scans are kept; the same command does the rest"
+main = program(predict, PredictConfig, "predict", __doc__, "scans", STOPPED)

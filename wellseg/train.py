@@ -8,10 +8,10 @@ Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoi
 validation logs to the run's folder."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import lock_folder, write_file
 from wellseg.training.options import WINDOW_ROWS, TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
@@ -36,6 +36,7 @@ def train(
     a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
     import torch
     import yaml  # type: ignore[import-untyped]
+    from lightning.pytorch.utilities import rank_zero_only
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
@@ -45,7 +46,7 @@ def train(
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     config = replace(config, model=choose_network(config, asked))
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
-    is_main = os.environ.get("LOCAL_RANK", "0") == "0"
+    is_main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     say = print if is_main and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
     resumed = last if config.resume and last.exists() else None
@@ -74,37 +75,36 @@ def train(
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
     to_train, to_validate = load(train, val, trainer)
-    if is_main:
-        last.parent.mkdir(parents=True, exist_ok=True)
-        write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
-        if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
-            (last.parent / "best.ckpt").unlink(missing_ok=True)
-        trainer.loggers[0].experiment.metrics.extend(earlier_metrics)  # type: ignore[attr-defined]
-        trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
-        for warning in warnings:
-            print(f"wellseg.train: warning: {warning}", file=sys.stderr)
-    say(f"{len(train)} logs an epoch, {len(val)} to validate with")
-    try:
-        if config.weights and not resumed:
-            trainer.validate(segmenter, to_validate, verbose=False)
-        # weights_only: tensors and dictionaries, so a checkpoint from elsewhere executes nothing.
-        trainer.fit(segmenter, to_train, to_validate, ckpt_path=resumed, weights_only=True)
-        if resumed and not segmenter.has_stepped and trainer.world_size == 1:
-            scored = [int(row["step"]) for row in earlier_metrics if row.get("val/dice")]
-            if config.steps - 1 not in scored:  # Ctrl-C in the last validation
+    with lock_folder(last.parent) if is_main else nullcontext():
+        if is_main:
+            write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
+            if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
+                (last.parent / "best.ckpt").unlink(missing_ok=True)
+            trainer.loggers[0].experiment.metrics.extend(earlier_metrics)  # type: ignore[attr-defined]
+            trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
+            for warning in warnings:
+                print(f"wellseg.train: warning: {warning}", file=sys.stderr)
+        say(f"{len(train)} logs an epoch, {len(val)} to validate with")
+        try:
+            if config.weights and not resumed:
                 trainer.validate(segmenter, to_validate, verbose=False)
-    except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-        if not segmenter.has_stepped:
-            raise KeyboardInterrupt from None
-        weights, _ = export(config, segmenter, trainer)
-        say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
-        raise SystemExit(INTERRUPTED) from None
-    weights, step = export(config, segmenter, trainer)
-    if step == 0:
-        dice = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
-        say(f"no step was better than the start (Dice {dice:.3f}): its weights are kept")
-    say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
-    return weights
+            # weights_only: tensors, dictionaries: a checkpoint from elsewhere executes nothing.
+            trainer.fit(segmenter, to_train, to_validate, ckpt_path=resumed, weights_only=True)
+            if resumed and not segmenter.has_begun and trainer.world_size == 1:
+                scored = [int(row["step"]) for row in earlier_metrics if row.get("val/dice")]
+                if config.steps - 1 not in scored:  # Ctrl-C in the last validation
+                    trainer.validate(segmenter, to_validate, verbose=False)
+        except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
+            if not (segmenter.has_begun and trainer.global_step):
+                raise KeyboardInterrupt from None
+            weights, _ = export(config, segmenter, trainer)
+            say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
+            raise SystemExit(INTERRUPTED) from None
+        weights, step = export(config, segmenter, trainer)
+        if step == 0:
+            say("no step was better than the start: its weights are kept")
+        say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
+        return weights
 
 
 def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:

@@ -79,12 +79,10 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     try:
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
-        if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
-            raise ValueError("some of its numbers are infinite or NaN: its training went wrong")
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = str(error).splitlines()[0]
-        if isinstance(error, RuntimeError):
-            fault = f"the tensors do not fit the network of their header: {fault}"
-        raise ValueError(f"{path}: {fault}") from None
+        fault = "the tensors do not fit the network of their header"
+        raise ValueError(f"{path}: {fault}: {str(error).splitlines()[0]}") from None
+    if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
+        raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]
     return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

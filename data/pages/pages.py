@@ -25,6 +25,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from wellseg.scan import ScanError
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 
@@ -145,7 +146,10 @@ def runs_of(curve: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def trace(folder: Path, scans: Path) -> None:
-    """NAME.truth.tif, NAME.corr.json and NAME.about.json of each corrected page, as coordinates."""
+    """NAME.truth.tif, NAME.corr.json and NAME.about.json (scan, rows) of each corrected page, as
+    coordinates."""
+    if not any(folder.glob("*.corr.json")):
+        sys.exit(f"{folder}: no NAME.corr.json is there")
     for path in sorted(folder.glob("*.corr.json")):
         name = path.name.removesuffix(".corr.json")
         truth = folder / f"{name}.truth.tif"
@@ -153,9 +157,15 @@ def trace(folder: Path, scans: Path) -> None:
             continue
         about = json.loads((folder / f"{name}.about.json").read_text())
         corrections, mask = json.loads(path.read_text()), tifffile.imread(truth)
+        try:
+            with open_scan(scans / about["scan"], colour="any") as scan:
+                told = {key: getattr(scan, key) for key in ("columns", "kind", "dpi")}
+        except ScanError as error:
+            sys.exit(str(error))
         _, digest = read_page(scans / about["scan"], tuple(about["rows"]))
         page = {
-            **{key: about[key] for key in ("scan", "rows", "columns", "kind", "dpi")},
+            **{key: about[key] for key in ("scan", "rows")},
+            **told,
             "sha256": digest,
             "well": well_of(about["scan"]),
             "split": split_of(well_of(about["scan"])),
@@ -172,6 +182,8 @@ def name(folder: Path) -> None:
     """Keep the curves of NAME.whole.json, [{"name", "style", "width", "path": [[x, y], ...]}, ...] in
     pixels of the page, as whole/NAME.json. Each row has the first and last column of the stroke's
     middle; ``starts`` are the points where a curve goes on elsewhere."""
+    if not any(folder.glob("*.whole.json")):
+        sys.exit(f"{folder}: no NAME.whole.json is there")
     for path in sorted(folder.glob("*.whole.json")):
         place, whole = HERE / "whole" / f"{path.name.removesuffix('.whole.json')}.json", []
         for curve in json.loads(path.read_text()):

@@ -282,7 +282,7 @@ LONGER = ("like", "real_bilevel", "renders", "real_colour")
 
 
 def longer(table: Table, way: Way, name: str, part: str = "G") -> tuple[Array, Array]:
-    """F1 of a way, (seeds, logs), after A's steps and after the part's, of the seeds of the part."""
+    """F1 of a way, (seeds, logs), after A's steps and after the part's, of the part's seeds."""
     rate, late = best_rates(table)[way.name], replace(way, part=part)
     after = table.scores(late, rate, name)
     return table.scores(way, rate, name).of_seeds(after.seeds).f1, after.f1

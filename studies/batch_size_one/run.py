@@ -131,14 +131,14 @@ class Run:
 
 
 def _claim(out: Path, kept: str | None) -> None:
-    """Rows of two corpora must not mix: raises ValueError where this one is not the folder's, or
+    """Rows of two corpora must not mix: ends the program where this one is not the folder's, or
     not that of the rows in the repository."""
     note, here = out / "corpus.txt", fingerprint()
     out.mkdir(parents=True, exist_ok=True)
     there = note.read_text() if note.exists() else here
     for begun, what in ((there, out), (kept or here, "--rows")):
         if begun != here:
-            raise ValueError(
+            raise SystemExit(
                 f"{what} was begun with corpus {begun}, this is {here}: check out the commit that "
                 "the rows name, or give another --out and --rows null"
             )

@@ -29,6 +29,7 @@ from wellseg.scan.pictures import Gray, to_gray
 
 MOST_CURVES = 60
 """Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
+PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".split(), strict=True)))
 LAS_NOTE = """\
 Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
@@ -246,6 +247,6 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
 
 
 def _ascii(name: str) -> str:
-    """A name as LAS 2.0 takes it: letters without their accents."""
-    plain = filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", name))
+    """A name as LAS 2.0 takes it: letters without accents and strokes."""
+    plain = filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", name.translate(PLAIN)))
     return "".join(plain).encode("ascii", "replace").decode()

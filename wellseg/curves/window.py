@@ -140,8 +140,9 @@ class Window:
         start, stop = scene.table.bottom[upper], scene.table.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
-        half = float(curve.look[HALF_WIDTH])
-        path = [rows, column, column - half, column + half, 0 * rows, 0 * rows + 1]
+        half, strands = float(curve.look[HALF_WIDTH]), (scene.strands[upper], scene.strands[lower])
+        sure = (strands[0].runs[-1, CONFIDENCE] + strands[1].runs[0, CONFIDENCE]) / 2
+        path = [rows, column, column - half, column + half, 0 * rows + sure, 0 * rows + 1]
         spurs = [_records(chain, 0) for chain in scene.spurs[upper]]
         records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
         records[len(rows) :, 1] = np.nan

@@ -24,11 +24,12 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
+from wellseg.cli import NO_ROOM
 from wellseg.config import PredictConfig
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, is_done, other_scan, outcome_of, tidy
+from wellseg.many.tasks import Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
@@ -72,6 +73,7 @@ class Worker:
                 config, entries = self._with_earlier_options(task, self.config, say)
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
+                    told, say = say, lambda text: told(text.replace(here.scan, task.scan))
                     return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
@@ -82,7 +84,7 @@ class Worker:
             if closed and not self.config.out and "another program" not in reason:
                 reason += "; name a folder for the results (--out)"
             # Not ScratchFull: the next scan may be smaller.
-            is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
+            is_full = type(error) is OSError and code in NO_ROOM
             if is_full and not getattr(error, "filename", None):
                 places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
@@ -194,14 +196,14 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
                 yield task, Outcome("failed", f"its process was ended by {how}: {LESS_MEMORY}")
             else:
                 yield task, future.result()
-    except RuntimeError as error:  # BrokenProcessPool, and what pebble says of a pool after it
+    except RuntimeError:  # BrokenProcessPool, and what pebble says of a pool after it
         if pool.active:
             raise
-        raise ValueError(f"no worker process stays alive: {LESS_MEMORY}") from error
+        screen.say(f"a worker process ended before its first scan: {LESS_MEMORY}")
     finally:
         pool.stop()
         pool.join()
-        tidy(tasks)
+        files.tidy(tasks)
 
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:

@@ -92,7 +92,7 @@ def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = Fa
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
-        ending = ".html" if Path(folder, f"{stem}.html").is_file() else preview
+        ending = ".html" if os.path.isfile(join(folder, f"{stem}.html")) else preview
         view = link(stem + ending) if outcome.status == "done" else None  # else of an earlier run
         thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None
         scans.append({**_row(task, outcome), "view": view, "thumb": thumb})

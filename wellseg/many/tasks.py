@@ -12,13 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
 from wellseg.scan import files
-from wellseg.scan.atomic import HIDDEN, MASK, RESULTS
+from wellseg.scan.atomic import MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, exists, is_scan_file, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
@@ -162,8 +161,8 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
     notes = [f"{why}: no curves followed"] if (why := report.get("curves_left_out")) else []
-    if report.get("mostly_black") and not report.get("invert"):
-        notes.append("most of it is black (--invert?)")
+    if report.get("mostly_black"):
+        notes.append(f"most of it is black ({'without ' * report.get('invert', False)}--invert?)")
     reason = "; ".join([*failed, *pages, *report.get("left_out_pages", []), *notes])
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
@@ -177,18 +176,3 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> Outcomes:
         there = {join(folder, name) for folder, names in listed for name in names}
         found = list(readers.map(lambda task: is_done(task, settings, there.__contains__), tasks))
     return {task: done for task, done in zip(tasks, found, strict=True) if done}
-
-
-def tidy(tasks: Iterable[Task]) -> None:
-    """Remove .wellseg-0123abcd-RESULT files of killed runs, not those of a run at work."""
-    stems = {task.stem: task for task in tasks if not is_url(task.stem)}
-    for folder in {os.path.dirname(stem) for stem in stems}:
-        for rest in Path(folder).glob(f"{HIDDEN}*"):
-            hidden = rest.name.removeprefix(HIDDEN)  # of a lock its name, else 0123abcd-NAME
-            result = hidden if hidden.endswith(".lock") else hidden.partition("-")[2]
-            ending = next(filter(result.endswith, (*RESULTS, ".lock")), "")
-            name = os.path.join(folder, result.removesuffix(ending))
-            if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):
-                with suppress(OSError), files.claim(owner) as is_mine:
-                    if is_mine:
-                        rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """GroupNorm and its extremes, InstanceNorm and LayerNorm: each image is normalised by itself."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,9 +19,7 @@ class GroupNorm(Norm):
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda:  # PyTorch's CUDA kernel is accurate; under autocast it gives float32
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
-        if len(x) == 1:
-            return self.normalise(x, *channel_statistics(x))
-        return torch.cat([self(image) for image in x.split(1)])
+        return super().forward(x) if len(x) > 1 else self.normalise(x, *channel_statistics(x))
 
 
 register("group")(lambda channels, momentum: GroupNorm(channels, half_or_16(channels)))

@@ -103,7 +103,8 @@ def mask_scan(
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
     curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
-    notes += _notes_on_reading(scan, share, config)
+    is_empty = share < SIDEWAYS or (curves is not None and not curves.tracks)
+    notes += _notes_on_reading(scan, is_empty, config)
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
@@ -140,15 +141,12 @@ def _open_view(task: Task, scan: Scan, config: PredictConfig, weights: str) -> V
     return ViewWriter(Path(task.stem + ".html"), scan, config, about)
 
 
-def _notes_on_reading(scan: Scan, share: float, config: PredictConfig) -> list[str]:
-    """Notes of a scan that may have been read the wrong way. share: of pixels that are curve."""
-    notes = []
-    if scan.mostly_black:
-        asks = "does it show white ink on black? try --invert"
-        notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
-    if scan.columns > 1.5 * scan.rows and share < SIDEWAYS:
-        notes.append("hardly a curve, and wider than tall: if it is stored sideways, turn it")
-    return notes
+def _notes_on_reading(scan: Scan, is_empty: bool, config: PredictConfig) -> list[str]:
+    """Notes of a scan that may have been read the wrong way. is_empty: no curves, or no tracks."""
+    asks = "does it show white ink on black? try --invert"
+    black = f"most of it is black: {'leave --invert out' if config.invert else asks}"
+    wide = "no track or hardly a curve, and wider than tall: if it is stored sideways, turn it"
+    return [black] * scan.mostly_black + [wide] * (is_empty and scan.columns > 1.5 * scan.rows)
 
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:

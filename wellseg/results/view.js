@@ -430,17 +430,19 @@ function listCurves() {
     });
   });
 }
-const unsure = new Map();  // row -> names of the curves that may have changed places there
-for (const { name, uncertain } of original) for (const row of uncertain) unsure.set(row, [...(unsure.get(row) ?? []), name]);
-const places = [...unsure.keys()].sort((a, b) => a - b);
-for (const row of places) {
-  listed("#uncertain", `row ${count(row)}`, [...unsure.get(row), depth(row)].filter(Boolean).join(", "), "", () => {
-    isolate(-1, row);
-    goTo(row);
-  });
+const places = [...new Set(original.flatMap(({ uncertain }) => uncertain))].sort((a, b) => a - b);
+function listPlaces() {  // rows where curves, by the names that they have now, may have changed places
+  $("#uncertain").replaceChildren();
+  for (const row of places) {
+    const there = fix.parts.filter((_, i) => original[i].uncertain.includes(row)).map((parts) => parts.find(({ to }) => row <= to) ?? parts[0]);
+    listed("#uncertain", `row ${count(row)}`, [...there.map(nameOf), depth(row)].filter(Boolean).join(", "), "", () => {
+      isolate(-1, row);
+      goTo(row);
+    });
+  }
 }
 $("#whole").hidden = !original.length;
-$("#unsure").textContent = unsure.size ? "Uncertain identity" : "";
+$("#unsure").textContent = places.length ? "Uncertain identity" : "";
 
 // ---- correcting them: a command for wellseg curves ------------------------------------------------------
 
@@ -514,13 +516,14 @@ function correct(name, change) {  // name: of the curve that is seen alone then;
 function refresh(name) {
   followed = compile();
   listCurves();
+  listPlaces();
   isolate(followed.findIndex((curve) => curve.name === name), marked);
   const given = words();
   $("#edits").hidden = !given.length;
   $("#command").value = given.length ? command(given) : "";
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, fix }));
+    localStorage.setItem(store, JSON.stringify({ those, fix, before }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -622,6 +625,7 @@ $("#copy").onclick = () => {
   $("#copy").textContent = "Copied";
 };
 listCurves();
+listPlaces();
 offer();
 
 // ---- zoom ----------------------------------------------------------------------------------------------
@@ -764,6 +768,7 @@ try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
   if (kept?.those === those) {
     fix = kept.fix;
+    before.push(...(kept.before ?? []));
     refresh("");
     if (words().length) showWhole(true);
   }

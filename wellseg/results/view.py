@@ -28,7 +28,7 @@ from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 
-_inline = partial(htmlsafe_json_dumps, dumps=json.dumps, separators=(",", ":"))
+inline = partial(htmlsafe_json_dumps, dumps=json.dumps, separators=(",", ":"))
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
 SMALL = 4
@@ -172,14 +172,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 
-def renew_view(page: Path, **new: Any) -> None:
-    """Give a view other curves or depths; its pictures stay."""
-    before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
-    if mark:
-        data, end = json.JSONDecoder().raw_decode(rest)
-        write_file(page, (before + mark + str(_inline(data | new)) + rest[end:]).encode())
-
-
 def encode_paper(picture: Gray) -> tuple[str, bytes]:
     """Gray, or R, G, B -> "png" of 1 bit where it is black and white alone, else "jpg"; bytes."""
     kind, options = "png", [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
@@ -192,7 +184,7 @@ def encode_paper(picture: Gray) -> tuple[str, bytes]:
 
 def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
     """The page ``template``, a file of this package, with its title and data."""
-    page = TEMPLATES.get_template(template).render(title=title, data=_inline(data))
+    page = TEMPLATES.get_template(template).render(title=title, data=inline(data))
     return page.encode("utf-8", "backslashreplace")  # names that are not UTF-8
 
 

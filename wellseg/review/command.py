@@ -101,6 +101,7 @@ def curves(config: CurvesConfig) -> None:
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
+    files.tidy([Task(stem.name, config.file, str(stem))])
     with files.claim(Task(stem.name, config.file, str(stem))) as is_mine:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
@@ -139,6 +140,9 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         """The new report goes into the old one: a kill between two files is settled by it."""
         if is_table and TABLE not in digests:  # it stays as it is
             digests[TABLE] = BY_HAND + digest
+            if config.depth or config.step:
+                said = "stays as you wrote it: only the LAS has these depths"
+                made.notes.append(f"{given.name} {said}")
         elif corrected:
             digests[TABLE] = CORRECTED + digests[TABLE]
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
@@ -161,14 +165,17 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
 
 
 def _renew_view(page: Path, made: "CurveFiles", config: CurvesConfig, edits: int) -> None:
-    """Show the curves in a view that is there. edits: how many have been made of them."""
-    from wellseg.results.view import renew_view  # not above: --help is quick
+    """Show the curves in a view that is there; its pictures stay. edits: made of them so far."""
+    from wellseg.results.view import inline  # not above: --help is quick
 
     if page.exists() and not files.is_foreign(page):
         logs = [log._asdict() for log in config.logs]
-        shown = {"followed": made.entries, "edits": edits, "depth": logs}
+        new = {"followed": made.entries, "edits": edits, "depth": logs}
+        new["depth_unit"] = config.unit if logs else ""
         try:
-            renew_view(page, **shown, depth_unit=config.unit if logs else "")
+            before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
+            data, end = json.JSONDecoder().raw_decode(rest)
+            write_file(page, (before + mark + str(inline(data | new)) + rest[end:]).encode())
         except (OSError, ValueError) as error:
             made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
 

@@ -179,7 +179,7 @@ def _curve(
     before[0] = -1
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
-        "is there twice": row == before,
+        "is there twice: take one out, or join curves with --edit": row == before,
         "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
         "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
 AnyPath = str | os.PathLike[str]
 
 MASK = ".mask.tif"
@@ -68,6 +70,17 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     for row in rows:
         writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
     write_file(path, text.getvalue().encode())
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep other runs out of it. Raises OSError: one is at work in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", blocking=False):
+            yield
+    except Timeout:
+        raise OSError(f"another run is at work in {folder}: wait for its end") from None
 
 
 def replace_whole(hidden: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from wellseg.scan import one_line
-from wellseg.scan.atomic import HIDDEN, MASK, AnyPath, replace_whole, write_file
+from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, replace_whole, write_file
 
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
@@ -271,6 +272,21 @@ def claim(task: Task) -> Iterator[bool]:
             with suppress(OSError):  # while it is held: who waits notices. Windows removes it then
                 os.unlink(lock.lock_file)
             lock.release()
+
+
+def tidy(tasks: Iterable[Task]) -> None:
+    """Remove .wellseg-0123abcd-RESULT files of killed runs, not those of a run at work."""
+    stems = {task.stem: task for task in tasks if not is_url(task.stem)}
+    for folder in {os.path.dirname(stem) for stem in stems}:
+        for rest in Path(folder).glob(f"{HIDDEN}*"):
+            hidden = rest.name.removeprefix(HIDDEN)  # of a lock its name, else 0123abcd-NAME
+            result = hidden if hidden.endswith(".lock") else hidden.partition("-")[2]
+            ending = next(filter(result.endswith, (*RESULTS, ".lock")), "")
+            name = os.path.join(folder, result.removesuffix(ending))
+            if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):
+                with suppress(OSError), claim(owner) as is_mine:
+                    if is_mine:
+                        rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -117,8 +117,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 data = tiff.read()
                 tiff, head_tags = _as_tiff(data, decoders[0]), _tags_of(data[:HEAD_BYTES])
             elif not head.startswith(TIFFS):
-                hint = "; export its pages as TIFF or PNG" if head.startswith(b"%PDF") else ""
-                raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}{hint}")
+                do = "export its pages" if head.startswith(b"%PDF") else "convert a picture"
+                raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {do} to TIFF")
             # Colours are inverted, not their gray: green on black is magenta on white.
             super().__init__(self._open_page(tiff, page, head_tags), tiff, bool(colour) or invert)
             if colour is True and self._colour and self._shows_no_colour():

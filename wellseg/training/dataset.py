@@ -30,6 +30,7 @@ from wellseg.training.options import DataConfig
 Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
 VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
 FEW_LOGS = 3  # fewer to validate with choose the best step by chance
+tell_once = cache(lambda said: print(said, file=sys.stderr))
 
 
 class Sample(NamedTuple):
@@ -62,7 +63,7 @@ class Samples(Dataset[Sample]):
             except (ScanError, OSError) as error:
                 if self.options.on_error == "stop":
                     raise
-                _tell_once(one_line(error))
+                tell_once(f"wellseg.train: skipped: {one_line(error)}")
         raise ValueError(f"none of the {len(self)} logs can be read")
 
     def _read(self, epoch: int, index: int) -> Sample:
@@ -88,11 +89,6 @@ class Samples(Dataset[Sample]):
             image, truth = augment(image, truth, int(draws.integers(2**31)))
         gray, mask = map(torch.from_numpy, (to_channels(image), truth))
         return Sample(gray[None], mask[None, None], name)
-
-
-@cache
-def _tell_once(fault: str) -> None:
-    print(f"wellseg.train: skipped: {fault}", file=sys.stderr)
 
 
 def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) -> tuple[int, int]:
@@ -150,9 +146,9 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
             if all(log.name in empty for log in files):
                 said = f"no curve (255) in the masks of its {len(files)} logs"
                 said = said if files else f"none of the {len(logs)} logs is in it"
-                do = "add logs of another well (what stands before a name's first _)"
+                do = "add logs of another well (what stands before a name's first _), or name some"
                 place = f"{options.root}, split {split}"
-                raise ValueError(f"{place}: {said}; {do}, or a split.csv: name,split")
+                raise ValueError(f"{place}: {said}; {do} in split.csv: name,split")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0

@@ -52,6 +52,9 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
 
     try:
         about = json.loads(path.read_text("utf-8"))
+        boxes = [about.get("region", [0, 0, 0, 0]), *about.get("ignore", ())]
+        if not (np.diff(np.reshape(boxes, (-1, 4)).astype(int).reshape(-1, 2)) >= 0).all():
+            raise ValueError("region or ignore that are not row from and to, column from and to")
         strokes = draw(about["curves"]) if "curves" in about or "whole" not in about else None
         return Label(strokes, [draw([one]) for one in about.get("whole", ())], about)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -109,10 +112,10 @@ def _count_values(mask: Gray) -> NDArray[np.int64]:
 
 def _check_values(path: AnyPath, counts: NDArray[np.int64]) -> None:
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
+    if counts[255] > counts[0]:
+        raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
     if odd == [1] and not counts[255]:
         raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
     if odd:
         rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this one also"
         raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
-    if counts[255] > counts[0]:
-        raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from wellseg.net.options import ModelConfig, at_least
 
 WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/arms.md, "Windows"
+UNFIT = {"fast_dev_run", "overfit_batches", "max_epochs", "default_root_dir"}
 Preset = Literal["tiny", "quick", "train", "full"]
 
 
@@ -104,6 +105,8 @@ class TrainConfig:
         make_norm(self.model.norm, 16)  # ValueError, with a list of the known words
         at_least(1, steps=self.steps, val_every=self.val_every)
         at_least(0, seed=self.seed)
+        if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
+            raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
         if self.trainer.get("accumulate_grad_batches", 1) in (0, False):
             raise ValueError("--trainer.accumulate_grad_batches is at least 1")
         self.val_every = min(self.val_every, self.steps)

@@ -59,7 +59,7 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.has_stepped = False  # whether a training step has begun in this process
+        self.has_begun = False  # whether a training step has begun in this process
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["window_rows"] = self.net.window_rows
@@ -81,8 +81,8 @@ class Segmenter(LightningModule):
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
-        if not self.has_stepped:  # after a step PyTorch holds memory for the next
-            self.has_stepped, self.free_bytes = True, free_bytes(self.device)
+        if not self.has_begun:  # after a step PyTorch holds memory for the next
+            self.has_begun, self.free_bytes = True, free_bytes(self.device)
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
         fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)

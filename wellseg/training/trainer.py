@@ -63,7 +63,7 @@ class Checkpoint(ModelCheckpoint):
         # first step: Lightning's loaders are not there yet. If one of several processes fails, do
         # not save at all: it would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
-        if not isinstance(error, fails) and module.has_stepped:
+        if not isinstance(error, fails) and module.has_begun:
             super().on_exception(trainer, module, error)
 
 
