@@ -294,11 +294,12 @@ def _longer(table: Table, part: str) -> Lines:
         means = (map(np.nanmean, longer(table, way, name, part)) for name in LONGER)
         yield SHORT[way], *("{:.2f}, {:.2f}".format(*both) for both in means)
     rates = best_rates(table)
-    for way in (V1, FASTER, OWN):
-        late, against = (replace(each, part=part) for each in (way, GROUP))
-        both = rates[way.name], rates[GROUP.name]
-        cells = (_cell(pair(table, late, against, name, *both)) for name in LONGER)
-        yield f"{SHORT[way]} − {SHORT[GROUP]}, {STEPS[part]:,} steps", *cells
+    for way, other in ((V1, GROUP), (FASTER, GROUP), (OWN, GROUP), (V1, OWN)):
+        both_ways = [replace(each, part=part) for each in (way, other)]
+        at = rates[way.name], rates[other.name]
+        cells = (_cell(pair(table, *both_ways, name, *at)) for name in LONGER)
+        same = ", same weights" * (way.norm == other.norm and at[0] == at[1])
+        yield f"{SHORT[way]} − {SHORT[other]}{same}, {STEPS[part]:,} steps", *cells
 
 
 def _mixed(table: Table) -> Lines:

@@ -142,15 +142,15 @@ def steps(table: Table, seeds: int) -> dict[str, str]:
     if not seeds:
         return {"longer short": "not in yet", "highest": "not in yet"}
     said, ends = [], []
-    for name in ("like", "real_bilevel"):
+    for other, words in ((GROUP, "GroupNorm"), (OWN, "the same weights' own statistics")):
         apart = [
             np.subtract(*map(np.nanmean, pair))
-            for pair in zip(longer(table, V1, name), longer(table, GROUP, name), strict=True)
+            for pair in zip(longer(table, V1, "like"), longer(table, other, "like"), strict=True)
         ]
-        said.append(f"{SHORT_SETS[name]} {_signed(apart[0])}, then {_signed(apart[1])}")
+        said.append(f"v1 − {words} {_signed(apart[0])}, then {_signed(apart[1])}")
     for way in (V1, FASTER, OWN, GROUP):
         ends.append(np.nanmean(longer(table, way, "like")[1]))
-    short = f"v1 − GroupNorm {'; '.join(said)} ({seeds_said(seeds)})"
+    short = f"{SHORT_SETS['like']}, {'; '.join(said)} ({seeds_said(seeds)})"
     return {"longer short": short, "highest": f"{max(ends):.2f}"}
 
 
