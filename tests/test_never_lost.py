@@ -47,7 +47,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tm
     assert last.read_bytes() == before
     assert torch.load(last, weights_only=True)["global_step"] == 4
     left = {path.name for path in last.parent.iterdir()}
-    assert left == {"last.ckpt", "best.ckpt"}, "nothing half written"
+    assert left == {"last.ckpt", "best.ckpt", "lock"}, "nothing half written"
 
 
 def test_a_run_goes_on_as_the_network_that_it_began_with(data_set, tmp_path, capsys):
