@@ -422,6 +422,14 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert len(read(kept / "log.curves.csv")) > 1000
 
 
+def test_what_a_killed_run_left_is_removed(kept):
+    for name in (".wellseg-0123abcd-log.las", ".wellseg-0123abcd-log.curves.csv"):
+        (kept / name).write_bytes(b"half")
+    (kept / ".wellseg-0123abcd-other.las").write_bytes(b"of a run at work on another scan")
+    main([str(kept / "log.probability.tif")])
+    assert [path.name for path in kept.glob(".wellseg-*")] == [".wellseg-0123abcd-other.las"]
+
+
 def test_a_copied_folder_has_its_own_scan(kept):
     copy = kept / "copy"
     copy.mkdir()
