@@ -12,7 +12,7 @@ from studies.batch_size_one.figures import SHORT, SHORT_SETS
 from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
-from studies.batch_size_one.plan import FIRST_SEEDS, RATES
+from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
 from studies.batch_size_one.statistics import MARGIN, Array, difference
 from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
@@ -21,7 +21,7 @@ def sentences(table: Table) -> dict[str, str]:
     """By name."""
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}
-    known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"]) | steps(shown, seeds["G"])
+    known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"]) | steps(shown, seeds)
     return known | (_of_all_seeds(table) if len(table.seeds) == SEEDS else {})
 
 
@@ -137,21 +137,21 @@ def sizes(table: Table, seeds: int) -> dict[str, str]:
     return {"sizes said": said, "sizes short": short, "drawn": drawn}
 
 
-def steps(table: Table, seeds: int) -> dict[str, str]:
-    """What is said of part G, in short."""
-    if not seeds:
+def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
+    """What is said of parts G and H, in short. seeds: whole ones of each part."""
+    if not seeds["G"]:
         return {"longer short": "not in yet", "highest": "not in yet"}
-    said, ends = [], []
+    said = []
     for other, words in ((GROUP, "GroupNorm"), (OWN, "the same weights' own statistics")):
         apart = [
             np.subtract(*map(np.nanmean, pair))
             for pair in zip(longer(table, V1, "like"), longer(table, other, "like"), strict=True)
         ]
         said.append(f"v1 − {words} {_signed(apart[0])}, then {_signed(apart[1])}")
-    for way in (V1, FASTER, OWN, GROUP):
-        ends.append(np.nanmean(longer(table, way, "like")[1]))
-    short = f"{SHORT_SETS['like']}, {'; '.join(said)} ({seeds_said(seeds)})"
-    return {"longer short": short, "highest": f"{max(ends):.2f}"}
+    short = f"{SHORT_SETS['like']}, {'; '.join(said)} ({seeds_said(seeds['G'])})"
+    last = "H" if seeds["H"] else "G"
+    ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
+    return {"longer short": short, "highest": f"{max(ends):.2f} after {STEPS[last]:,} steps"}
 
 
 def _of_all_seeds(table: Table) -> dict[str, str]:
