@@ -175,7 +175,7 @@ def test_the_command_goes_on_and_refuses_another_corpus(tmp_path, capsys, monkey
     run.atlas(**asked)
     assert "train" not in capsys.readouterr().out, "all is there"
     (tmp_path / "corpus.txt").write_text("another")
-    with pytest.raises(ValueError, match="begun with corpus another"):
+    with pytest.raises(SystemExit, match="begun with corpus another"):
         run.atlas(**asked)
 
 

@@ -162,7 +162,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
     notes = [f"{why}: no curves followed"] if (why := report.get("curves_left_out")) else []
     if report.get("mostly_black"):
-        notes.append(f"most of it is black ({'without ' * report.get('invert', False)}--invert?)")
+        notes.append(f"most of it is black ({'without ' * bool(report.get('invert'))}--invert?)")
     reason = "; ".join([*failed, *pages, *report.get("left_out_pages", []), *notes])
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
