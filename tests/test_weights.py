@@ -105,6 +105,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
         ({"model": {**MODEL, "patch": 7}}, "header of these weights is damaged"),
         ({"model": {**MODEL, "dilation": 2}}, "of another version of wellseg"),
         ({"model": {**MODEL, "widths": [8, 24]}}, "tensors do not fit the network"),
+        ({"model": {**MODEL, "norm": "mine"}}, r"safetensors: unknown norm 'mine': choose"),
     ],
 )
 def test_a_header_that_lies_is_refused(saved, change, message):

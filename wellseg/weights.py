@@ -80,8 +80,8 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = "the tensors do not fit the network of their header"
-        raise ValueError(f"{path}: {fault}: {str(error).splitlines()[0]}") from None
+        fault = "tensors do not fit the network of their header: " * isinstance(error, RuntimeError)
+        raise ValueError(f"{path}: {fault}{str(error).splitlines()[0]}") from None
     if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
         raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")
     net.window_rows = header.get("window_rows")  # type: ignore[assignment]

@@ -26,7 +26,7 @@ def sentences(table: Table) -> dict[str, str]:
 
 
 def seeds_said(seeds: int) -> str:
-    """Of parts B to G."""
+    """Of parts B to H."""
     if seeds == FIRST_SEEDS:
         return f"{seeds} seeds, too few for sure intervals"
     return "one seed so far, which says little" if seeds == 1 else f"{seeds} seeds so far"

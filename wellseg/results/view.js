@@ -523,7 +523,7 @@ function refresh(name) {
   $("#command").value = given.length ? command(given) : "";
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, fix, before }));
+    localStorage.setItem(store, JSON.stringify({ those, fix, before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
 }
 
