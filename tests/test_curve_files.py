@@ -17,10 +17,9 @@ from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, parse_depth
-from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.command import CurvesConfig, main
-from wellseg.review.corrected import read_table
+from wellseg.review.corrected import curves_of_table
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim
 from wellseg.scan.writer import MaskWriter
@@ -860,10 +859,11 @@ def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
     printed = np.where(true > 200, true - 140, true)
     printed[np.abs(np.diff(printed, prepend=printed[0])) > 100] = np.nan
     _, writer = write(tmp_path, draw(printed), tracks=["60-200"])
-    looks = writer.quality()["curve_list"]
-    table = read_table(tmp_path / "log.curves.csv", (ROWS, COLUMNS), looks, [], [])
-    ((curve, points, track, sides),) = table.values()
-    shown = place_curve(curve, points, track, sides, looks[0]["name"]).entry
+    report = {"rows": ROWS, "columns": COLUMNS} | writer.quality()
+    table, stem = tmp_path / "log.curves.csv", tmp_path / "log"
+    made, again = curves_of_table(table, stem, report, CurveOptions(), [], [], False, False)
+    again()
+    (shown,) = made.entries
     assert shown["lines"] == writer.entries[0]["lines"] and len(shown["lines"]) > 4
     assert shown == writer.entries[0] | {"about": shown["about"]}
 
@@ -886,6 +886,54 @@ def test_where_joined_curves_share_rows_ink_goes_before_a_bridged_gap(followed):
     main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=OWN"])
     kept = [int(it["row"]) for it in read(followed / "log.curves.csv") if it["column"] == "150.0"]
     assert kept == [*range(800, 900)]
+
+
+def stroke(name, true, rows):
+    return name + "".join(f":{row}@{true[row]:.0f}" for row in rows)
+
+
+def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsys):
+    path, left, right = followed / "log.curves.csv", sine(90), sine(280)
+    ink = cv2.imread(str(followed / "log.tif"), cv2.IMREAD_GRAYSCALE)
+    ink[500:510] = 255
+    cv2.imwrite(str(followed / "log.tif"), ink)
+    report = json.loads((followed / "log.json").read_text())
+    report["scan_version"] = f"{(followed / 'log.tif').stat().st_size} bytes"
+    (followed / "log.json").write_text(json.dumps(report))
+    before = las_of(followed / "log.las")["T1_C1_SOLID"]
+    drawn = [stroke("T1_C1_SOLID", left, range(300, 951, 50)), stroke("SP", right, [900, 700, 800])]
+    main([str(path), "--edit", "T1_C1_SOLID:200-999=", *drawn])
+    las, lines = las_of(followed / "log.las"), read(path)
+    mine = las["T1_C1_SOLID"]
+    np.testing.assert_array_equal(mine[:200], before[:200])
+    assert np.isnan(mine[200:300]).all() and np.isnan(mine[951:1000]).all()
+    np.testing.assert_allclose(mine[300:951], (left[300:951] + 0.5 - 60) / 140, atol=2 / 140)
+    assert np.median(abs(mine - before)[300:951]) < 0.5 / 140
+    np.testing.assert_allclose(las["SP"][700:901], (right[700:901] + 0.5 - 200) / 200, atol=0.01)
+    rows = {int(it["row"]): it for it in lines if it["curve"] == "T1_C1_SOLID"}
+    assert {row for row in rows if rows[row]["flags"] == "1"} == {*range(500, 510)}
+    assert rows[400]["confidence"] == "1.00" and rows[505]["confidence"] == "0.00"
+    assert 4 <= float(rows[400]["right"]) - float(rows[400]["left"]) <= 8
+    assert {it["track"] for it in lines if it["curve"] == "SP"} == {"2"}
+    assert json.loads((followed / "log.json").read_text())["curve_edits"][1:] == drawn
+    for words, said in (
+        (["SP:5@9"], "is not CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN"),
+        (["SP:5@9:1600@9"], "--edit SP:1600@9: the scan has 1,600 rows and 400 columns"),
+        (["SP:5@9:90@9", "--threshold", "0.5"], "--threshold is for NAME.probability.tif"),
+        (["SP:5@9:90@9", "--scan", "none.tif"], "none.tif: no such file"),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(path), "--edit", *words])
+        assert said in capsys.readouterr().err
+    (followed / "log.tif").rename(followed / "moved.tif")
+    with pytest.raises(SystemExit):
+        main([str(path), "--edit", "SP:5@9:90@9"])
+    assert "log.tif: the scan, along whose ink you drew, is not there" in capsys.readouterr().err
+    assert read(path) == lines
+    main([str(path), "--scan", str(followed / "moved.tif"), "--edit", "NEW:5@9:90@9"])
+    paper = [it for it in read(path) if it["curve"] == "NEW"]
+    assert {it["flags"] for it in paper} == {"1"} and {it["column"] for it in paper} == {"9.0"}
+    assert {it["track"] for it in paper} == {"0"} and len(paper) == 86
 
 
 @pytest.mark.parametrize(

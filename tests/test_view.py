@@ -568,6 +568,66 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     assert words() == ["A=GR", "C="] and page.locator("#copy").inner_text() == "Copy"
 
 
+def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
+    gray, probability = wave(6000, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
+                        "lines": [[60, 0, 60, 5999]]}]  # fmt: skip
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    page.keyboard.press("c")
+    place = """(point) => { const { left, top } = sheet.getBoundingClientRect();
+        return [left, top].map((from, i) => Math.ceil(from + point[i] * state.zoom)); }"""
+
+    def draw(*points):
+        page.keyboard.press("r")
+        for point in points:
+            page.mouse.click(*page.evaluate(place, point))
+
+    def words():
+        return page.locator("#command").input_value().partition("--edit ")[2].split()
+
+    draw([200, 300], [210, 350], [220, 400])
+    page.keyboard.press("Backspace")
+    page.mouse.click(*page.evaluate(place, [230, 420]))
+    assert page.locator("#edits").is_hidden() and "3 so far" in page.locator("#pen").inner_text()
+    page.keyboard.press("Enter")
+    assert words() == ["DRAWN_1:300@200:350@210:420@230"] and page.locator("#pen").is_hidden()
+    assert page.locator("#name").input_value() == "DRAWN_1"
+    page.keyboard.press("Escape")
+    draw([100, 100])
+    page.keyboard.press("Escape")  # of no use yet: nothing is drawn
+    assert len(words()) == 1
+    page.locator("#each button", has_text="A").first.click()  # then a stroke is of this one
+    settle(page)
+    first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
+    page.locator("#draw").click()
+    for point in ([66, first + 90], [62, first + 40]):  # upwards, and ended by the button
+        page.mouse.click(*page.evaluate(place, point))
+    page.locator("#draw").click()
+    drawn = f"A:{first + 40}@62:{first + 90}@66"
+    assert words() == ["DRAWN_1:300@200:350@210:420@230", drawn]
+    lines = page.evaluate("followed.find(({ name }) => name === 'A').lines")
+    assert lines == [
+        [60, 0, 60, first + 39],
+        [60, first + 91, 60, 5999],
+        [62, first + 40, 66, first + 90],
+    ]
+    page.evaluate("row => isolate(alone, row)", first + 65)
+    page.locator("#cut").click()
+    assert words()[:1] == [f"A:{first + 65}-5999=A_B"] and words()[2:] == [
+        f"A:{first + 40}@62:{first + 64}@64",
+        f"A_B:{first + 65}@64:{first + 90}@66",
+    ]
+    page.keyboard.press("Delete")
+    page.reload()
+    settle(page)
+    for _ in range(4):
+        page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden()
+
+
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     depth = [
         {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200]},

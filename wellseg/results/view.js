@@ -341,6 +341,7 @@ let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
 let marked = -1;  // the row that was clicked on or gone to, or -1
+let pen = null;  // the points of a stroke that is being drawn, [column, row]
 // Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
 
@@ -368,12 +369,19 @@ function drawLines() {
   });
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
   context.lineWidth = 2 / state.zoom;
-  if (marked >= 0) context.strokeRect(-9, marked - 12, columns + 18, 24);
+  if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
+  const path = new Path2D(), dot = 4 / state.zoom;
+  for (const [x, y] of pen ?? []) {
+    path.lineTo(x + 0.5, y + 0.5);
+    context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
+  }
+  context.stroke(path);
 }
 
 function showWhole(on) {
   pressed("#whole", on);
   $("#followed").hidden = lineCanvas.hidden = !on;
+  if (pen) draw(false);
   if (!on) isolate(-1);
   showOverlay(!on);
   if (state.fitted) fit();
@@ -385,7 +393,7 @@ function isolate(which, row = -1) {
   marked = row;
   for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
     document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
-  offer();
+  pen ? sayPen() : offer();
   soon();
 }
 
@@ -396,6 +404,7 @@ scroller.addEventListener("click", (event) => {
   const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4;
   if (moved || lineCanvas.hidden) return;
   const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
+  if (pen) return addPoint(event);
   const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
   for (const reach of [3, 8, 16]) {  // the nearest one
     context.lineWidth = reach / state.zoom;
@@ -447,10 +456,11 @@ $("#unsure").textContent = places.length ? "Uncertain identity" : "";
 // ---- correcting them: a command for wellseg curves ------------------------------------------------------
 
 // Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
-const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]) });
+// So is each stroke that was drawn, which has a line of its own.
+const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [] });
 let fix = untouched();
 const before = [];  // to go back to
-const store = `corrections of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+const store = `corrections and strokes of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 const those = JSON.stringify([made, ...original.map(({ name, rows }) => [name, rows])]);  // that ``fix`` is of
 
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
@@ -465,25 +475,35 @@ function clip(line, from, to) {  // its points in these rows
   return points;
 }
 
+const rest = ({ from, to }, name) => fix.strokes.filter((stroke) => nameOf(stroke) === name)  // rows beside the strokes
+  .reduce((left, stroke) => left.flatMap(([a, b]) => [[a, Math.min(b, stroke.from - 1)], [Math.max(a, stroke.to + 1), b]])
+    .filter(([a, b]) => a <= b), [[from, to]]);
+
 function compile() {  // the curves as corrected
   const found = new Map();
+  function put(part, lines, about) {
+    lines = lines.filter((line) => line.length > 3);
+    if (part.as < 0 || !lines.length) return;  // of no curve, or a gap
+    const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [] };
+    const seen = lines.map((line) => [line[1], line[line.length - 1]]).flat(), [from, to] = [Math.min(...seen), Math.max(...seen)];
+    one.rows = [Math.min(one.rows[0], from), Math.max(one.rows[1], to)];
+    if (to - from > one.most) Object.assign(one, { most: to - from, about });
+    one.lines.push(...lines);
+    found.set(one.name, one);
+  }
   fix.parts.forEach((parts, i) => {
-    for (const part of parts.filter(({ as }) => as >= 0)) {
-      const lines = original[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 3);
-      if (!lines.length) continue;  // a gap
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [] };
-      const seen = lines.map((line) => [line[1], line[line.length - 1]]).flat(), [from, to] = [Math.min(...seen), Math.max(...seen)];
-      one.rows = [Math.min(one.rows[0], from), Math.max(one.rows[1], to)];
-      if (to - from > one.most) Object.assign(one, { most: to - from, about: original[i].about });
-      one.lines.push(...lines);
-      found.set(one.name, one);
-    }
+    for (const part of parts) put(part, rest(part, nameOf(part)).flatMap((span) => original[i].lines.map((line) => clip(line, ...span))), original[i].about);
   });
+  for (const stroke of fix.strokes) put(stroke, [clip(stroke.line, stroke.from, stroke.to)], "drawn: its line will follow the ink");
   return [...found.values()];
 }
 
 function words() {  // of --edit
-  return fix.parts.flatMap((parts, i) => {
+  const drawn = fix.strokes.filter(({ as }) => as >= 0).map((stroke) => {
+    const line = clip(stroke.line, stroke.from, stroke.to).map(Math.round);
+    return nameOf(stroke) + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join("");
+  });
+  return [...fix.parts.flatMap((parts, i) => {
     const runs = [];
     for (const part of parts) {
       const last = runs[runs.length - 1];
@@ -493,17 +513,18 @@ function words() {  // of --edit
     const own = original[i].name;
     return runs.filter(({ name, from, to }) => name !== own && original[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from))
       .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
-  });
+  }), ...drawn];
 }
+
+const onWindows = /^Win/.test(navigator.platform);
 
 function command(given) {
   let path = location.pathname;
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
   path = path.replace(/\.html$/, ".curves.csv");
-  const windows = /^Win/.test(navigator.platform);
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
   const place = location.protocol === "file:" ? local : path.split("/").pop();
-  const quoted = windows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
+  const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
   return `wellseg curves ${quoted} --after ${made} --edit ${given.join(" ")}`;
 }
 
@@ -521,6 +542,7 @@ function refresh(name) {
   const given = words();
   $("#edits").hidden = !given.length;
   $("#command").value = given.length ? command(given) : "";
+  $("#long").hidden = !onWindows || $("#command").value.length < 8000;
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
     localStorage.setItem(store, JSON.stringify({ those, fix, before: before.slice(-20) }));
@@ -529,6 +551,7 @@ function refresh(name) {
 
 function offer() {  // what can be done with the curve that is seen alone
   const curve = followed[alone];
+  $("#draw").textContent = pen ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
   $("#edit").hidden = !curve;
   $("#hint").hidden = Boolean(curve);
   if (!curve) return;
@@ -545,13 +568,16 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 
+const pieces = () => [...fix.parts.flat(), ...fix.strokes];
+
 function split(row) {  // parts end above this row
-  fix.parts = fix.parts.map((parts) => parts.flatMap((part) => part.from < row && part.to >= row
-    ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]));
+  const halves = (part) => (part.from < row && part.to >= row ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]);
+  fix.parts = fix.parts.map((parts) => parts.flatMap(halves));
+  fix.strokes = fix.strokes.flatMap(halves);
 }
 
 function becomes(test, as) {
-  for (const part of fix.parts.flat()) if (test(part)) part.as = as;
+  for (const part of pieces()) if (test(part)) part.as = as;
 }
 
 function rename(name) {
@@ -568,6 +594,12 @@ function remove() {
   correct("", () => becomes((part) => nameOf(part) === own, -1));
 }
 
+function removeOrBack() {
+  if (!pen) return remove();
+  pen.pop();
+  sayPen();
+}
+
 function cut() {
   const own = followed[alone].name, row = marked;
   let name = `${own.slice(0, 50)}_B`;
@@ -578,11 +610,49 @@ function cut() {
   });
 }
 
+function draw(on) {  // begin, or drop what was drawn
+  pen = on ? [] : null;
+  $("#pen").hidden = !on;
+  pressed("#draw", on);
+  scroller.classList.toggle("drawing", on);
+  sayPen();
+}
+
+function sayPen() {
+  offer();
+  const own = followed[alone]?.name ?? "a new curve", here = pen?.length ? `, ${pen.length} so far` : "";
+  $("#pen").textContent = `Click along ${own}${here}: where it bends; between two points the line will follow the ink. Enter or the button ends it, Backspace takes a point back, Esc all of them.`;
+  soon();
+}
+
+function addPoint(event) {
+  const box = sheet.getBoundingClientRect();
+  const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
+  if (row < 0 || row >= rows || column < 0 || column >= columns) return;
+  const [x, y] = pen[pen.length - 1] ?? [];
+  if (x !== column || y !== row) pen.push([column, row]);
+  sayPen();
+}
+
+function endStroke() {
+  const points = pen;
+  draw(false);
+  if (points.length < 2) return;
+  if (points[0][1] > points[points.length - 1][1]) points.reverse();
+  const lines = points.map(([, row]) => row), stroke = { from: Math.min(...lines), to: Math.max(...lines), line: points.flat() };
+  let name = followed[alone]?.name, number = 1;
+  while (!name && fix.names.some((one) => one.toLowerCase() === `drawn_${number}`)) number++;
+  correct(name ??= `DRAWN_${number}`, () => {
+    const as = fix.names.indexOf(name);
+    fix.strokes.push({ ...stroke, as: as < 0 ? fix.names.push(name) - 1 : as });
+  });
+}
+
 function swap(other) {  // the two change places from the marked row on
   const own = followed[alone].name, row = marked;
   correct(own, () => {
     split(row);
-    const lower = fix.parts.flat().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
+    const lower = pieces().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
     for (const [part, name] of lower) {
       if (name === own) part.as = fix.names.indexOf(other);
       if (name === other) part.as = fix.names.indexOf(own);
@@ -613,6 +683,7 @@ $("#each").onmousedown = (event) => {
 };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
+$("#draw").onclick = () => (pen ? endStroke() : draw(true));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
   const { name } = followed[alone] ?? {};
@@ -714,7 +785,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  escape: () => isolate(-1), delete: remove, backspace: remove, "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => (pen ? draw(false) : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: removeOrBack, r: () => !lineCanvas.hidden && !pen && draw(true), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
@@ -723,7 +794,7 @@ $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.v
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command")) return;
-  const action = actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
+  const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
   const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));

@@ -43,7 +43,9 @@ class CurvesConfig(CurveOptions):
     edit: list[str] = field(default_factory=list)
     """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
     removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
-    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. The view writes them."""
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Then strokes:
+    CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in place
+    of what CURVE had in these rows; CURVE may be a new one. The view writes all of them."""
     after: int | None = None
     """How many --edit had been made when this command was written, by the view: none is made twice.
     Default: any number."""
@@ -51,13 +53,14 @@ class CurvesConfig(CurveOptions):
     """Folder for the files. Default: beside FILE."""
 
     def __post_init__(self) -> None:
-        self.edits = parse_edits(self.edit)
+        self.edits, self.strokes = parse_edits(self.edit)
         if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
             raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
         self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
         if self.file.endswith(TABLE):
-            of_following = {"scan": self.scan, "threshold": self.threshold, "rows": self.rows}
+            scan = None if self.strokes else self.scan
+            of_following = {"scan": scan, "threshold": self.threshold, "rows": self.rows}
             of_following["tracks none"] = self.tracks == ["none"] or None
             if given := [name for name, it in of_following.items() if it is not None]:
                 raise ValueError(
@@ -128,8 +131,13 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if config.after not in (None, len(report.get("curve_edits", []))):
             do = "load its page again, and correct what is left"
             raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+        drawn = []
+        if config.strokes:
+            from wellseg.review.drawn import follow_strokes
+
+            drawn = follow_strokes(config.strokes, given, report, config.scan)
         edits, new = config.edits, config.new_tracks
-        made, write = curves_of_table(given, stem, report, config, edits, new, by_hand)
+        made, write = curves_of_table(given, stem, report, config, edits, drawn, new, by_hand)
     else:
         from wellseg.review.again import follow_again
 

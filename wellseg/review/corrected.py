@@ -35,33 +35,45 @@ def curves_of_table(
     report: Mapping[str, Any],
     options: CurveOptions,
     edits: Sequence[Edit],
+    drawn: Sequence[tuple[str, NDArray[np.float64]]],
     new_tracks: bool,
     by_hand: bool,
 ) -> tuple[CurveFiles, Callable[[], None]]:
     """The files that are made of a CSV, and what writes them.
 
-    report: NAME.json. new_tracks: --tracks are given now. by_hand: the CSV was corrected, and stays
-    as it is but for edits, which leave a copy. Raises ValueError: what is wrong, and where."""
+    report: NAME.json. drawn: strokes, as `follow_strokes` gives them. new_tracks: --tracks are
+    given now. by_hand: the CSV was corrected, and stays as it is but for edits, which leave a copy.
+    Raises ValueError: what is wrong, and where."""
     size = report["rows"], report["columns"]
     made = CurveFiles(stem, str(report.get("scan", stem.name)), size, options, given)
-    stays = by_hand and stem.parent == given.parent and not edits
+    stays = by_hand and stem.parent == given.parent and not (edits or drawn)
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
         raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
-    table = read_table(given, size, report.get("curve_list", []), edits, made.notes)
+    borders = np.zeros((0, 2))
+    with suppress(ValueError, TypeError):  # the report was edited by hand
+        borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
+    if not new_tracks and len(borders):
+        made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
+    tables = _edited(given, read_table(given), edits, made.notes)
+    for name, stroke in drawn:
+        _draw(tables, name, stroke, made.tracks, size[1])
+    looks = {one["name"]: one for one in report.get("curve_list", []) if _is_look(one)}
     found, points_of = [], {}
-    for name, (curve, points, track, sides) in table.items():
+    for name, parts in tables.items():
+        was = max(parts, key=lambda part: len(part[1]))[0]
+        table = _joined(name, parts, made.notes)
+        curve, points, track, sides = _curve(given, name, table, size, looks.get(was, {}))
         if new_tracks:
             track, sides = made.track_of(curve, points)
         found.append(place_curve(curve, points, track, sides, name))
         points_of[curve] = points
-    if not new_tracks:
-        with suppress(ValueError, TypeError):  # the report was edited by hand
-            borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
-            made.tracks = Tracks(np.zeros(1), borders[None], np.inf) if len(borders) else None
+    for name in tables:
+        if same := [other for other in tables if other != name and other.lower() == name.lower()]:
+            raise ValueError(f"{given}: curves {name} and {same[0]}: one name in a LAS")
 
     def write() -> None:
-        if by_hand and stem.parent == given.parent and edits:
+        if by_hand and stem.parent == given.parent and not stays:
             copy2(given, f"{given}.bak")
             made.notes.append(f"{given} as you had it is {given.name}.bak")
         made.write(found, None if stays else points_of.__getitem__)
@@ -69,19 +81,11 @@ def curves_of_table(
     return made, write
 
 
-def read_table(
-    path: Path,
-    size: tuple[int, int],
-    known: Sequence[Any],
-    edits: Sequence[Edit],
-    notes: list[str],
-) -> dict[str, tuple[Curve, Points, int, Floats]]:
-    """Curves of a CSV, perhaps corrected, by their names: curve, points, track and its borders.
+def read_table(path: Path) -> Tables:
+    """Lines of a CSV, perhaps corrected, by the name of their curve: NUMBERS, NaN where empty.
 
     A spreadsheet may have put ; or tabs between the cells, and decimal commas, and a byte-order
-    mark. size: rows and columns of the scan. known: the report's ``curve_list``, as styles and
-    colours are not in the CSV. edits: they are all made at once. notes: more of them go there.
-    Raises ValueError, with the curve and its row."""
+    mark. Raises ValueError, with the curve and its row."""
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -105,16 +109,7 @@ def read_table(
                 here = f"curve {cells[where]}, row {cells[names.index('row')]}"
                 raise ValueError(f"{path}: {here}: {error}") from None
             flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
-    tables = {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
-    looks = {one["name"]: one for one in known if _is_look(one)}
-    found = {}
-    for name, parts in _edited(path, tables, edits, notes).items():
-        was = max(parts, key=lambda part: len(part[1]))[0]
-        found[name] = _curve(path, name, _joined(name, parts, notes), size, looks.get(was, {}))
-    for name in found:
-        if same := [other for other in found if other != name and other.lower() == name.lower()]:
-            raise ValueError(f"{path}: curves {name} and {same[0]}: one name in a LAS")
-    return found
+    return {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
 
 
 def _is_look(one: Any) -> bool:
@@ -148,6 +143,40 @@ def _edited(
         moved[name].insert(0, (name, table[left[name]]))
     moved = {name: [it for it in parts if len(it[1])] for name, parts in moved.items()}
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
+
+
+def _draw(
+    tables: dict[str, Parts],
+    name: str,
+    stroke: NDArray[np.float64],
+    tracks: Tracks | None,
+    columns: int,
+) -> None:
+    """Put a stroke into a curve, or a new one. It has the track and the borders of the nearest
+    row of that curve, else of those in whose track it lies."""
+    rows, column, left, right, confidence, flags = stroke.T
+    parts = [
+        (who, table[(table[:, 0] < rows[0]) | (rows[-1] < table[:, 0])])
+        for who, table in tables.get(name, [])
+    ]
+    near = np.concatenate([np.zeros((0, len(NUMBERS))), *(table for _, table in parts)])
+    if not len(near):
+        near = np.concatenate([near, *(it for parts in tables.values() for _, it in parts)])
+        middle = np.median(column) + 0.5
+        near = near[(near[:, 1] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
+    if len(near):
+        near = near[np.argsort(near[:, 0], kind="stable")]
+        nearest = near[np.rint(np.interp(rows, near[:, 0], np.arange(len(near)))).astype(int)]
+        track, sides = nearest[:, 1], nearest[:, -2:]
+    else:
+        number = tracks.of(rows.astype(int), column + 0.5) if tracks else 0
+        track = np.full(len(rows), number)
+        sides = (
+            tracks.at(rows)[:, number - 1] if tracks and number else track[:, None] + [0, columns]
+        )
+    value = np.full(len(rows), np.nan)
+    table = np.column_stack([rows, track, column, left, right, value, confidence, flags, sides])
+    tables[name] = [part for part in parts if len(part[1])] + [(name, table)]
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
