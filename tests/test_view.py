@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 import resource
 import time
@@ -625,6 +626,50 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     settle(page)
     for _ in range(4):
         page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden()
+
+
+def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_page):
+    gray, probability = wave(6000, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
+                        "lines": [[60, 0, 60, 5999]],
+                        "borders": [[20, 0, 20, 5999], [120, 0, 120, 5999]]}]  # fmt: skip
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    page.keyboard.press("c")
+    settle(page)
+    seen = """(column) => { const x = Math.round((sheet.getBoundingClientRect().left - scroller.getBoundingClientRect().left
+        + (column + 0.5) * state.zoom) * devicePixelRatio);
+        const data = lineCanvas.getContext("2d").getImageData(x - 2, 0, 5, lineCanvas.height).data;
+        return data.some((value, i) => i % 4 === 3 && value > 0); }"""
+    assert [page.evaluate(seen, column) for column in (20, 60, 120, 200)] == [1, 1, 1, 0]
+
+    def click(*columns):
+        for column in columns:
+            left = page.evaluate("sheet.getBoundingClientRect().left")
+            page.mouse.click(math.ceil(left + column * page.evaluate("state.zoom")), 300)
+
+    page.locator("#tracks").click()
+    click(200, 30, 130)
+    page.keyboard.press("Enter")
+    settle(page)
+    assert "one is missing" in page.locator("#rows").inner_text()
+    click(300)
+    page.locator("#tracks").click()
+    command = page.locator("#command").input_value()
+    probability = tmp_path / "log.probability.tif"  # curves are followed anew by these tracks
+    assert command == f"wellseg curves '{probability}' --tracks 30-130 200-300"
+    settle(page)
+    assert [page.evaluate(seen, column) for column in (20, 30, 120, 200)] == [0, 1, 0, 1]
+    page.locator("#each button").first.click()
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    command = page.locator("#command").input_value()
+    assert command.endswith(".curves.csv' --after 0 --tracks 30-130 200-300 --edit A=GR")
+    page.locator("#undo").click()
+    page.locator("#undo").click()
     assert page.locator("#edits").is_hidden()
 
 

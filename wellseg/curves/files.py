@@ -81,7 +81,8 @@ class CurveFiles:
 
     def quality(self) -> dict[str, Any]:
         """What NAME.json says of the curves, when they are written."""
-        curves = [{key: it for key, it in one.items() if key != "lines"} for one in self.entries]
+        skip = "lines", "borders"
+        curves = [{key: it for key, it in one.items() if key not in skip} for one in self.entries]
         sides = np.median(self.tracks.borders, 0).round(1).tolist() if self.tracks else []
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
@@ -112,8 +113,7 @@ class CurveFiles:
                 written[csv] = files.enter_context(atomic_file(csv))
                 units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
                 if write_table(written[csv], self._said, found, points_of, units) > 2**20:
-                    said = "the CSV has over 1,048,576 lines: Excel cuts it, not the LAS"
-                    self.notes.append(said)
+                    self.notes.append("over 1,048,576 lines: Excel cuts the CSV, not the LAS")
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for path, file in written.items():

@@ -70,9 +70,8 @@ class CurveOptions:
         self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
-        what = "FROM-TO, as in 1200-37000"
-        span = _numbers("--rows", self.rows, RANGE, what) if self.rows else None
-        self.row_range = span and (int(span[0]), int(span[1]) + 1)
+        span = self.rows and _numbers("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
+        self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 
     def for_report(self) -> dict[str, Any]:
         """The options given for this scan alone, by their keys in its report."""

@@ -73,12 +73,13 @@ def place_curve(
     on_ink = points.flags[seen] & BRIDGED == 0
     confidence = float(points.confidence[seen][on_ink].mean()) if on_ink.any() else 0.0
     width = round(curve.width_px, 1)
-    about = [f"{width:.0f} px"]
-    about += ["#{:02x}{:02x}{:02x}".format(*curve.colour)] if curve.colour else []
-    about += [f"confidence {confidence:.2f}", f"{100 * (~on_ink).mean():.0f} % bridged"]
+    colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
+    about = f"{width:.0f} px{colour}, confidence {confidence:.2f}"
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
-    few = [cv2.approxPolyDP(part, 0.8, False) + np.array([0.5, rows[0]]) for part in parts]
+    edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
+    few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
+    lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
     entry = {
         "name": name,
         "track": track,
@@ -87,9 +88,10 @@ def place_curve(
         "colour": curve.colour,
         "rows": rows[[0, -1]].tolist(),
         "confidence": round(confidence, 2),
-        "about": ", ".join(about),
+        "about": f"{about}, {100 * (~on_ink).mean():.0f} % bridged",
         "uncertain": curve.uncertain,
-        "lines": [np.rint(line).astype(int).ravel().tolist() for line in few],  # within a pixel
+        "lines": lines[:-2],
+        "borders": lines[-2:],  # of its track
     }
     middle = float(np.median(path[:, 0]))
     return PlacedCurve(curve, track, middle, sides, values.astype(np.float32), entry)

@@ -341,7 +341,7 @@ let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
 let marked = -1;  // the row that was clicked on or gone to, or -1
-let pen = null;  // the points of a stroke that is being drawn, [column, row]
+let pen = null;  // what is being drawn: points, [column, row], of a stroke, or of the borders of tracks
 // Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
 
@@ -354,6 +354,16 @@ function drawLines() {
   const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
   context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
   context.lineJoin = "round";
+  const trace = (path, line) => { for (let k = 0; k < line.length; k += 2) path[k ? "lineTo" : "moveTo"](line[k], line[k + 1] + 0.5); };
+  const upright = (column) => [column + 0.5, top, column + 0.5, bottom];
+  context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+  context.lineWidth = 1.5 / state.zoom;
+  context.setLineDash([6 / state.zoom, 4 / state.zoom]);
+  const ruled = new Path2D();
+  const borders = followed.flatMap((curve, i) => (alone < 0 || alone === i ? curve.borders ?? [] : []));
+  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders) trace(ruled, line);
+  context.stroke(ruled);
+  context.setLineDash([]);
   drawn = followed.map(({ lines, place }, i) => {
     const path = new Path2D();
     if (alone >= 0 && alone !== i) return path;
@@ -361,8 +371,7 @@ function drawLines() {
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
     for (const line of lines) {
       if (line[1] > bottom || line[line.length - 1] < top) continue;
-      path.moveTo(line[0], line[1] + 0.5);
-      for (let k = 2; k < line.length; k += 2) path.lineTo(line[k], line[k + 1] + 0.5);
+      trace(path, line);
     }
     context.stroke(path);
     return path;
@@ -371,8 +380,9 @@ function drawLines() {
   context.lineWidth = 2 / state.zoom;
   if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
   const path = new Path2D(), dot = 4 / state.zoom;
-  for (const [x, y] of pen ?? []) {
-    path.lineTo(x + 0.5, y + 0.5);
+  for (const [x, y] of pen?.points ?? []) {
+    if (pen.isTracks) trace(path, upright(x));
+    else path.lineTo(x + 0.5, y + 0.5);
     context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
   }
   context.stroke(path);
@@ -456,8 +466,8 @@ $("#unsure").textContent = places.length ? "Uncertain identity" : "";
 // ---- correcting them: a command for wellseg curves ------------------------------------------------------
 
 // Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
-// So is each stroke that was drawn, which has a line of its own.
-const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [] });
+// So is each stroke that was drawn, which has a line of its own. tracks: those set here, or null.
+const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null });
 let fix = untouched();
 const before = [];  // to go back to
 const store = `corrections and strokes of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
@@ -481,18 +491,19 @@ const rest = ({ from, to }, name) => fix.strokes.filter((stroke) => nameOf(strok
 
 function compile() {  // the curves as corrected
   const found = new Map();
-  function put(part, lines, about) {
+  function put(part, lines, about, borders = []) {
     lines = lines.filter((line) => line.length > 3);
     if (part.as < 0 || !lines.length) return;  // of no curve, or a gap
-    const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [] };
+    const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
     const seen = lines.map((line) => [line[1], line[line.length - 1]]).flat(), [from, to] = [Math.min(...seen), Math.max(...seen)];
     one.rows = [Math.min(one.rows[0], from), Math.max(one.rows[1], to)];
     if (to - from > one.most) Object.assign(one, { most: to - from, about });
     one.lines.push(...lines);
+    one.borders.push(...borders);
     found.set(one.name, one);
   }
   fix.parts.forEach((parts, i) => {
-    for (const part of parts) put(part, rest(part, nameOf(part)).flatMap((span) => original[i].lines.map((line) => clip(line, ...span))), original[i].about);
+    for (const part of parts) put(part, rest(part, nameOf(part)).flatMap((span) => original[i].lines.map((line) => clip(line, ...span))), original[i].about, original[i].borders);
   });
   for (const stroke of fix.strokes) put(stroke, [clip(stroke.line, stroke.from, stroke.to)], "drawn: its line will follow the ink");
   return [...found.values()];
@@ -521,11 +532,13 @@ const onWindows = /^Win/.test(navigator.platform);
 function command(given) {
   let path = location.pathname;
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
-  path = path.replace(/\.html$/, ".curves.csv");
+  const anew = !given.length && !made;  // tracks alone: curves are followed by them, and named
+  path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
-  return `wellseg curves ${quoted} --after ${made} --edit ${given.join(" ")}`;
+  const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
@@ -540,8 +553,8 @@ function refresh(name) {
   listPlaces();
   isolate(followed.findIndex((curve) => curve.name === name), marked);
   const given = words();
-  $("#edits").hidden = !given.length;
-  $("#command").value = given.length ? command(given) : "";
+  $("#edits").hidden = !given.length && !fix.tracks;
+  $("#command").value = $("#edits").hidden ? "" : command(given);
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
@@ -551,7 +564,8 @@ function refresh(name) {
 
 function offer() {  // what can be done with the curve that is seen alone
   const curve = followed[alone];
-  $("#draw").textContent = pen ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
+  $("#draw").textContent = pen && !pen.isTracks ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
+  $("#tracks").textContent = pen?.isTracks ? "These are the tracks" : "Set the tracks";
   $("#edit").hidden = !curve;
   $("#hint").hidden = Boolean(curve);
   if (!curve) return;
@@ -596,7 +610,7 @@ function remove() {
 
 function removeOrBack() {
   if (!pen) return remove();
-  pen.pop();
+  pen.points.pop();
   sayPen();
 }
 
@@ -610,18 +624,21 @@ function cut() {
   });
 }
 
-function draw(on) {  // begin, or drop what was drawn
-  pen = on ? [] : null;
+function draw(on, isTracks = false) {  // begin, or drop what was drawn
+  pen = on ? { points: [], isTracks } : null;
   $("#pen").hidden = !on;
-  pressed("#draw", on);
+  pressed("#draw", on && !isTracks);
+  pressed("#tracks", on && isTracks);
   scroller.classList.toggle("drawing", on);
   sayPen();
 }
 
 function sayPen() {
   offer();
-  const own = followed[alone]?.name ?? "a new curve", here = pen?.length ? `, ${pen.length} so far` : "";
-  $("#pen").textContent = `Click along ${own}${here}: where it bends; between two points the line will follow the ink. Enter or the button ends it, Backspace takes a point back, Esc all of them.`;
+  const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
+  const what = pen?.isTracks ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.`
+    : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
+  $("#pen").textContent = `${what} Enter or the button ends it, Backspace takes a click back, Esc all of them.`;
   soon();
 }
 
@@ -629,13 +646,22 @@ function addPoint(event) {
   const box = sheet.getBoundingClientRect();
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
-  const [x, y] = pen[pen.length - 1] ?? [];
-  if (x !== column || y !== row) pen.push([column, row]);
+  const [x, y] = pen.points[pen.points.length - 1] ?? [];
+  if (x !== column || y !== row) pen.points.push([column, row]);
   sayPen();
 }
 
+function endTracks() {
+  const sides = pen.points.map(([column]) => column).sort((a, b) => a - b);
+  if (sides.length % 2) return say("each track has two borders: one is missing");
+  draw(false);
+  const pairs = sides.flatMap((left, i) => (i % 2 || left === sides[i + 1] ? [] : [[left, sides[i + 1]]]));
+  if (pairs.length) correct(followed[alone]?.name, () => { fix.tracks = pairs; });
+}
+
 function endStroke() {
-  const points = pen;
+  if (pen.isTracks) return endTracks();
+  const { points } = pen;
   draw(false);
   if (points.length < 2) return;
   if (points[0][1] > points[points.length - 1][1]) points.reverse();
@@ -683,7 +709,7 @@ $("#each").onmousedown = (event) => {
 };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
-$("#draw").onclick = () => (pen ? endStroke() : draw(true));
+for (const [id, isTracks] of [["#draw", false], ["#tracks", true]]) $(id).onclick = () => (pen?.isTracks === isTracks ? endStroke() : draw(true, isTracks));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
   const { name } = followed[alone] ?? {};
