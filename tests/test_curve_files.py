@@ -22,7 +22,11 @@ from wellseg.review.command import CurvesConfig, main
 from wellseg.review.corrected import curves_of_table
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim
+from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
+from wellseg.scores.masks import score_log
+from wellseg.training.data_folder import list_logs
+from wellseg.training.masks import read_label, read_mask
 
 ROWS, COLUMNS = 1600, 400
 
@@ -934,6 +938,44 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     paper = [it for it in read(path) if it["curve"] == "NEW"]
     assert {it["flags"] for it in paper} == {"1"} and {it["column"] for it in paper} == {"9.0"}
     assert {it["track"] for it in paper} == {"0"} and len(paper) == 86
+
+
+def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
+    path, mine = followed / "log.curves.csv", followed / "mine"
+    command = [str(path), "--label", str(mine), "--label_rows", "400-1199"]
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "log.mask.tif, which a label is made of, is not there" in capsys.readouterr().err
+    left, right = sine(90), sine(280)
+    predicted = draw(left, right)
+    predicted[600:640, 150:250] = 255  # lettering, taken for curve
+    predicted[700:800, :200] = 0  # and a stretch that is missed
+    writer = MaskWriter(ROWS, COLUMNS)
+    writer.put(predicted)
+    writer.write(followed / "log.mask.tif", None)
+    drawn = stroke("T1_C1_SOLID", left, range(690, 811, 30))
+    main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
+    assert "mine/images/log_400.tif: 800 rows" in capsys.readouterr().out.replace("\\", "/")
+    (log,) = list_logs(mine)
+    with open_scan(log.image) as image, open_scan(followed / "log.tif") as scan:
+        np.testing.assert_array_equal(image.read(0, 800), scan.read(400, 1200))
+    truth, true = read_mask(log.mask), draw(left, right)[400:1200]
+    true[600:, 200:] = 0  # it was removed there
+    assert score_log(truth == 255, true).f1_at_3px > 0.995
+    assert {*np.unique(truth)} == {0, 255} and not truth[200:240, 160:240].any()
+    label = read_label(log.label, truth.shape)
+    assert [one["name"] for one in label.about["whole"]] == ["T1_C1_SOLID", "T2_C1_SOLID"]
+    (x, y), *_ = label.about["whole"][0]["path"]
+    assert y == 0 and abs(x - left[400]) <= 1
+    for words, said in (
+        (command[1:], "log_400.tif is there already: remove it, or name another folder"),
+        (["--label", "mine"], "--label FOLDER and --label_rows FROM-TO: the one needs the other"),
+        ([*command[1:3], "--label_rows", "9-5"], "--label_rows '9-5' is not FROM-TO"),
+        ([*command[1:3], "--label_rows", "9-1600"], "the scan has rows 0 to 1,599"),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(path), *words])
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

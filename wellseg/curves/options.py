@@ -67,10 +67,10 @@ class CurveOptions:
             if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
                 raise ValueError(f"--step {step:g} {self.unit}: over 100 lines for each row")
         what = "LEFT-RIGHT in columns, as in 230-740"
-        self.track_sides = sorted(_numbers("--tracks", word, RANGE, what) for word in self.tracks)
+        self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
-        span = self.rows and _numbers("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
+        span = self.rows and numbers_in("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
         self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 
     def for_report(self) -> dict[str, Any]:
@@ -98,11 +98,11 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     """["1,200=2000", "5000=2490.5"] is a log, ["900-5000=2000-2490", "7000-9000=3000-3250"] two."""
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
-        ranges = [_numbers("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
+        ranges = [numbers_in("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
         logs = sorted([(first, top), (last, bottom)] for first, last, top, bottom in ranges)
     else:
         what = "ROW=DEPTH, as in 1200=4350.5"
-        logs = [sorted(_numbers("--depth", word, POINT, what) for word in given)]
+        logs = [sorted(numbers_in("--depth", word, POINT, what) for word in given)]
     for log in logs:
         if len(log) < 2 or any(b[0] <= a[0] or b[1] <= a[1] for a, b in pairwise(log)):
             said = " ".join(f"{row:g}={depth:g}" for row, depth in log)
@@ -122,7 +122,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     return intervals
 
 
-def _numbers(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:
+def numbers_in(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:
     """The numbers in a word, which may have commas between thousands. Those of a range rise."""
     match = re.fullmatch(form, word.strip())
     numbers = tuple(float(number.replace(",", "")) for number in match.groups()) if match else ()

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import program
-from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE, CurveOptions
+from wellseg.curves.options import (
+    ENDING,
+    OF_ONE_SCAN,
+    RANGE,
+    TABLE,
+    CurveOptions,
+    numbers_in,
+)
 from wellseg.review.edits import parse_edits
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
@@ -49,6 +56,11 @@ class CurvesConfig(CurveOptions):
     after: int | None = None
     """How many --edit had been made when this command was written, by the view: none is made twice.
     Default: any number."""
+    label: Path | None = None
+    """Folder of a data set to which the rows of --label_rows are added, as a scan to train on: with
+    the curves as they are now, corrected. What is no curve there is background."""
+    label_rows: str | None = None
+    """FROM-TO: rows in which you looked at all curves."""
     out: Path | None = None
     """Folder for the files. Default: beside FILE."""
 
@@ -66,6 +78,11 @@ class CurvesConfig(CurveOptions):
                 raise ValueError(
                     f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
                 )
+        if bool(self.label) != bool(self.label_rows):
+            raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
+        what = "FROM-TO, as in 1200-4000"
+        looked_at = numbers_in("--label_rows", self.label_rows or "0-1", RANGE, what)
+        self.looked_at = int(looked_at[0]), int(looked_at[1])
         self.new_tracks = self.tracks not in ([], ["none"])
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
@@ -109,6 +126,12 @@ def curves(config: CurvesConfig) -> None:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
         _write_all(config, given, stem)
+        if config.label:
+            from wellseg.review.label import write_label
+
+            first, last = config.looked_at
+            image = write_label(config.label, Path(f"{stem}{TABLE}"), given, config, first, last)
+            print(f"{image}: {last - first + 1:,} rows, their mask and curves, to train on")
 
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
