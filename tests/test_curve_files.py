@@ -938,6 +938,11 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     paper = [it for it in read(path) if it["curve"] == "NEW"]
     assert {it["flags"] for it in paper} == {"1"} and {it["column"] for it in paper} == {"9.0"}
     assert {it["track"] for it in paper} == {"0"} and len(paper) == 86
+    edit = ["--scan", str(followed / "moved.tif"), "--edit", "T2_C1_SOLID:100@380:140@380"]
+    main([str(path), *edit])
+    moved = {int(it["row"]): it["column"] for it in read(path) if it["curve"] == "T2_C1_SOLID"}
+    assert {row for row, column in moved.items() if column == "380.0"} == {*range(100, 141)}
+    assert [*moved] == [*range(min(moved), max(moved) + 1)] and moved[99] != "380.0"
 
 
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
