@@ -272,6 +272,32 @@ def test_what_the_page_says_in_words_is_so(shown):
     assert own["low"] > 0 and hybrid["low"] > 0
 
 
+def test_what_the_page_says_of_longer_training_is_so(shown):
+    rows, data = shown
+    steps, lines = data["lengths"]["x"], data["lengths"]["lines"]
+    assert steps == [1600, 6400, 25600]
+    seeds = {row["seed"] for row in rows if row["part"] == "G"}
+    for name, of in lines.items():
+        for key, way in others.LENGTHS.items():
+            for part, count, point in zip("AGH", steps, of[key], strict=True):
+                here = [row for row in rows if row["seed"] in seeds and row["step"] == str(count)]
+                about = {"norm": way.norm, "way": way.way, "rate": f"{data['rates'][way.name]:g}"}
+                mean = mean_of(here, part=part, set=name, **about)
+                assert point["mean"] == pytest.approx(mean, abs=1e-4)
+    for name, of in lines.items():
+        running, own, group = ([d["mean"] for d in of[key]] for key in ("running", "own", "group"))
+        assert group == sorted(group) and own[-1] > own[0] and running[-1] > running[0]
+        assert all(np.subtract(own, running) > 0), name
+        gained = {key: of[key][-1]["mean"] - of[key][0]["mean"] for key in of}
+        assert max(gained, key=gained.get) == "group", name  # it begins last and goes on longest
+    running, own, group = (
+        [d["mean"] for d in lines["like"][k]] for k in ("running", "own", "group")
+    )
+    assert running[0] > group[0] and running[1] < group[1] and running[2] < group[2]
+    behind = np.subtract(own, running)
+    assert behind[0] < min(behind[1:])  # on logs like the training running ones fall behind
+
+
 def test_words_only_when_all_is_done():
     """Twelve seeds of A are not enough: H8 needs D."""
     rows = atlas_rows(12, logs=4)
@@ -428,12 +454,14 @@ def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromi
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator("#longer-plots svg").count() == 4
+    assert "25,6003 seeds" in page.locator("#longer-plots svg").first.text_content()
     said = page.locator("#others").text_content()
     assert "A training in it diverged" in said and "one seed" not in said
     assert "small logs" in said and "two logs of 6,400 rows" in said and "12,800" in said
     assert "GroupNorm, 8 logs a step" in page.locator("#parts").text_content()
     assert page.evaluate("document.documentElement.scrollWidth") <= 375 and page.said == []
-    cut = """[...document.querySelectorAll("#others svg text")].filter((text) =>
+    cut = """[...document.querySelectorAll("#others svg text, #longer svg text")].filter((text) =>
       text.getBoundingClientRect().right > text.closest("svg").getBoundingClientRect().right + 1).map((text) => text.textContent)"""
     assert page.evaluate(cut) == []
     page.close()

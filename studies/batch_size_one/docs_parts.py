@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from studies.batch_size_one.explanations import best_threshold
-from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank, kept
+from studies.batch_size_one.figures import LONGER, SHORT, SHORT_SETS, cost_of_blank, kept
 from studies.batch_size_one.findings import (
     CORRECTED,
     FAMILY,
@@ -275,10 +275,6 @@ def _sizes(table: Table) -> Lines:
         group, own = found[name, "group"], found[name, "own"]
         means = (f"{mean:.2f}" for mean in (group["a"], own["b"], group["b"]))
         yield said, *means, _cell(group) + mark, _cell(own) + own_mark
-
-
-LONGER = ("like", "real_bilevel", "renders", "real_colour")
-"""The sets of parts G and H that the documents show."""
 
 
 def longer(table: Table, way: Way, name: str, part: str = "G") -> tuple[Array, Array]:

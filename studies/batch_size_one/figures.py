@@ -45,6 +45,9 @@ SHORT_SETS = {
     "blank_cost": "what white paper costs",
 }
 
+LONGER = ("like", "real_bilevel", "renders", "real_colour")
+"""The sets of parts G and H that are shown."""
+
 
 def f1(table: Table, way: Way, rate: float, name: str) -> Estimate | None:
     """Mean F1 of the logs with a curve."""

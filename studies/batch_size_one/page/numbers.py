@@ -23,7 +23,7 @@ from studies.batch_size_one.findings import (
 from studies.batch_size_one.logs import SETS
 from studies.batch_size_one.page import words
 from studies.batch_size_one.page.more import more
-from studies.batch_size_one.page.others import mixed, over_rates, size_scores, sizes, sweep
+from studies.batch_size_one.page.others import lengths, mixed, over_rates, size_scores, sizes, sweep
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
 from studies.batch_size_one.plan import FIRST_SEEDS, MOMENTA, RATES, plan
 from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
@@ -32,13 +32,14 @@ from studies.batch_size_one.table import SEEDS, Table, Way
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """The page's data block. Parts B, C, E and F are shown by their whole seeds."""
+    """The page's data block. Parts B, C and E to H are shown by their whole seeds."""
     later: dict[str, tuple[str, Callable[[Table], Any]]] = {
         "over_rates": ("B", over_rates),
         "batch": ("C", sweep),
         "sizes": ("E", sizes),
         "size_scores": ("E", size_scores),
         "mixed": ("F", mixed),
+        "lengths": ("G", lengths),
     }
     shown = of_whole_seeds(table)
     return {

@@ -72,6 +72,21 @@ function batchSweep(box, batch) {
   }
 }
 
+function lengths(data) {
+  const box = $("longer-plots");
+  if (!data.lengths) return notRun(box, "G", data);
+  const { x, lines } = data.lengths, all = Object.values(lines).flatMap(Object.values).flat().filter(Boolean), grid = h("div", { class: "two" });
+  const less = (set, a, b) => lines[set][a].map((d, i) => signed(d.mean - lines[set][b][i].mean)).join(", ");
+  $("longer-fact").textContent = `After ${x.map((n) => n.toLocaleString("en")).join(", ")} steps, like the training: running less own ${less("like", "running", "own")}, ` +
+    `the same weights; own less GroupNorm ${less("like", "own", "group")}; running less GroupNorm ${less("like", "running", "group")}, on renders ${less("renders", "running", "group")}.`;
+  box.append(keysOf(linesOf(lines.like)), grid, daggers(all));
+  for (const [set, of] of Object.entries(lines)) {
+    const plot = h("div"), words = x.map((n, i) => `${n.toLocaleString("en")}|${of.own[i].seeds} seed${of.own[i].seeds > 1 ? "s" : ""}`);
+    grid.append(h("div", {}, h("p", { class: "plot-title" }, `F1, ${SETS[set]}`), plot));
+    levels(plot, words, linesOf(of), { label: `F1 over the steps, ${SETS[set]}`, high: highest(all), xTitle: `steps of one log; ${sureOf(all)}`, bottom: 62 });
+  }
+}
+
 const SIZES = {
   like: "small logs|112 to 336 rows, not what was trained on", blank: "small logs, partly blank", tall3200: "3,200 × 480|like the training",
   tall6400: "6,400 × 560", tall12800: "12,800 × 640|two logs of 6,400 rows, one below the other",

@@ -1,15 +1,16 @@
-"""Numbers of parts B, C, E and F: differences within the part."""
+"""Numbers of parts B, C and E to H: differences within the part, F1 over batches and steps."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
-from studies.batch_size_one.figures import SHORT, TITLES, cost_of_blank
-from studies.batch_size_one.findings import GROUP, V1
+from studies.batch_size_one.figures import LONGER, SHORT, TITLES, cost_of_blank
+from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page.pairs import Numbers, level, numbers_of, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
-from studies.batch_size_one.plan import RATES
+from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
 from studies.batch_size_one.table import Table, Way
 
 
@@ -108,6 +109,27 @@ def sizes(table: Table) -> list[Numbers] | None:
             ):
                 found.append({"set": name, "against": against, "label": SHORT[V1]} | d)
     return found or None
+
+
+LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
+
+
+def lengths(table: Table) -> Numbers:
+    """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have."""
+    rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
+    lines = {
+        name: {
+            key: [
+                level(
+                    table, replace(way, part=part), rates[way.name], name, seeds=range(FIRST_SEEDS)
+                )
+                for part in parts
+            ]
+            for key, way in LENGTHS.items()
+        }
+        for name in LONGER
+    }
+    return {"x": [STEPS[part] for part in parts], "lines": lines}
 
 
 def mixed(table: Table) -> list[Numbers] | None:

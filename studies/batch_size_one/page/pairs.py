@@ -10,7 +10,7 @@ import numpy as np
 
 from studies.batch_size_one.findings import matched, paired
 from studies.batch_size_one.statistics import Array, Difference, Estimate, estimate
-from studies.batch_size_one.table import Scores, Table, Way
+from studies.batch_size_one.table import SEEDS, Scores, Table, Way
 
 Numbers = dict[str, Any]
 
@@ -32,12 +32,20 @@ def pair(
     return found | dict.fromkeys(("low", "high"), None) if found["seeds"] == 1 else found
 
 
-def level(table: Table, way: Way, rate: float, name: str, logs: int = 1) -> Numbers | None:
+def level(
+    table: Table,
+    way: Way,
+    rate: float,
+    name: str,
+    logs: int = 1,
+    seeds: Collection[int] = range(SEEDS),
+) -> Numbers | None:
     """Mean F1 of a way, with an interval where there are several seeds."""
     if not table.of(way, rate, name, logs=logs):
         return None
-    found = numbers_of(estimate(*with_curves(table.scores(way, rate, name, logs=logs))))
-    found |= diverged(table, (way, rate), name=name, logs=logs)
+    scores = table.scores(way, rate, name, logs=logs).of_seeds(seeds)
+    found = numbers_of(estimate(*with_curves(scores)))
+    found |= diverged(table, (way, rate), name=name, logs=logs, seeds=scores.seeds)
     return found | dict.fromkeys(("low", "high"), None) if found["seeds"] == 1 else found
 
 
