@@ -607,8 +607,8 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     for point in ([66, first + 90], [62, first + 40]):  # upwards, and ended by the button
         page.mouse.click(*page.evaluate(place, point))
     page.locator("#draw").click()
-    drawn = f"A:{first + 40}@62:{first + 90}@66"
-    assert words() == ["DRAWN_1:300@200:350@210:420@230", drawn]
+    drawn = ["DRAWN_1:300@200:350@210:420@230", f"DRAWN_2:{first + 40}@62:{first + 90}@66"]
+    assert words() == [*drawn, f"A:{first + 40}-{first + 90}=", "DRAWN_2=A"]
     lines = page.evaluate("followed.find(({ name }) => name === 'A').lines")
     assert lines == [
         [60, 0, 60, first + 39],
@@ -617,15 +617,18 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     ]
     page.evaluate("row => isolate(alone, row)", first + 65)
     page.locator("#cut").click()
-    assert words()[:1] == [f"A:{first + 65}-5999=A_B"] and words()[2:] == [
-        f"A:{first + 40}@62:{first + 64}@64",
-        f"A_B:{first + 65}@64:{first + 90}@66",
-    ]
+    upper = [f"A:{first + 40}-{first + 90}=", f"A:{first + 91}-5999=A_B"]
+    lower = [f"DRAWN_2:{first + 40}-{first + 64}=A", f"DRAWN_2:{first + 65}-{first + 90}=A_B"]
+    assert words() == [*drawn, *upper, *lower], "no stroke is cut: the ink between has its own way"
     page.keyboard.press("Delete")
     page.reload()
     settle(page)
     for _ in range(4):
         page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden()
+    draw([10, 10], [10, 100])
+    page.keyboard.press("Enter")
+    page.keyboard.press("Delete")  # a stroke that is nobody's is not drawn
     assert page.locator("#edits").is_hidden()
 
 
@@ -651,6 +654,10 @@ def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_pa
             left = page.evaluate("sheet.getBoundingClientRect().left")
             page.mouse.click(math.ceil(left + column * page.evaluate("state.zoom")), 300)
 
+    page.locator("#tracks").click()
+    click(30, 130, 130, 30)  # a border of two tracks is clicked on twice
+    assert "4 so far" in page.locator("#pen").inner_text()
+    page.keyboard.press("Escape")
     page.locator("#tracks").click()
     click(200, 30, 130)
     page.keyboard.press("Enter")

@@ -453,7 +453,7 @@ const places = [...new Set(original.flatMap(({ uncertain }) => uncertain))].sort
 function listPlaces() {  // rows where curves, by the names that they have now, may have changed places
   $("#uncertain").replaceChildren();
   for (const row of places) {
-    const there = fix.parts.filter((_, i) => original[i].uncertain.includes(row)).map((parts) => parts.find(({ to }) => row <= to) ?? parts[0]);
+    const there = fix.parts.filter((_, i) => original[i]?.uncertain.includes(row)).map((parts) => parts.find(({ to }) => row <= to) ?? parts[0]);
     listed("#uncertain", `row ${count(row)}`, [...there.map(nameOf), depth(row)].filter(Boolean).join(", "), "", () => {
       isolate(-1, row);
       goTo(row);
@@ -465,14 +465,15 @@ $("#unsure").textContent = places.length ? "Uncertain identity" : "";
 
 // ---- correcting them: a command for wellseg curves ------------------------------------------------------
 
-// Each curve of the file is cut into parts; each part is of a curve as corrected, or of none (-1).
-// So is each stroke that was drawn, which has a line of its own. tracks: those set here, or null.
+// Each curve of the file, and behind them each stroke that was drawn here, is cut into parts; each part is of a curve
+// as corrected, or of none (-1). tracks: those set here, or null.
 const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null });
 let fix = untouched();
 const before = [];  // to go back to
 const store = `corrections and strokes of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
-const those = JSON.stringify([made, ...original.map(({ name, rows }) => [name, rows])]);  // that ``fix`` is of
+const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
+const bases = () => [...original, ...fix.strokes];  // what parts are of
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
 
 function clip(line, from, to) {  // its points in these rows
@@ -480,51 +481,45 @@ function clip(line, from, to) {  // its points in these rows
   for (let k = 0; k < line.length; k += 2) {
     const [x, y, x1, y1] = line.slice(k, k + 4);
     if (y >= from && y <= to) points.push(x, y);
-    for (const row of [from, to]) if (y < row && y1 > row) points.push(x + ((x1 - x) * (row - y)) / (y1 - y), row);
+    for (const row of y1 < y ? [to, from] : [from, to]) if ((y - row) * (y1 - row) < 0) points.push(x + ((x1 - x) * (row - y)) / (y1 - y), row);
   }
   return points;
 }
 
-const rest = ({ from, to }, name) => fix.strokes.filter((stroke) => nameOf(stroke) === name)  // rows beside the strokes
-  .reduce((left, stroke) => left.flatMap(([a, b]) => [[a, Math.min(b, stroke.from - 1)], [Math.max(a, stroke.to + 1), b]])
-    .filter(([a, b]) => a <= b), [[from, to]]);
-
 function compile() {  // the curves as corrected
-  const found = new Map();
-  function put(part, lines, about, borders = []) {
-    lines = lines.filter((line) => line.length > 3);
-    if (part.as < 0 || !lines.length) return;  // of no curve, or a gap
-    const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
-    const seen = lines.map((line) => [line[1], line[line.length - 1]]).flat(), [from, to] = [Math.min(...seen), Math.max(...seen)];
-    one.rows = [Math.min(one.rows[0], from), Math.max(one.rows[1], to)];
-    if (to - from > one.most) Object.assign(one, { most: to - from, about });
-    one.lines.push(...lines);
-    one.borders.push(...borders);
-    found.set(one.name, one);
-  }
+  const found = new Map(), of = bases();
   fix.parts.forEach((parts, i) => {
-    for (const part of parts) put(part, rest(part, nameOf(part)).flatMap((span) => original[i].lines.map((line) => clip(line, ...span))), original[i].about, original[i].borders);
+    for (const part of parts.filter(({ as }) => as >= 0)) {
+      const lines = of[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1);
+      if (!lines.length) continue;  // a gap
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
+      const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
+      one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
+      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about });
+      one.lines.push(...lines);
+      one.borders.push(...(of[i].borders ?? []));
+      found.set(one.name, one);
+    }
   });
-  for (const stroke of fix.strokes) put(stroke, [clip(stroke.line, stroke.from, stroke.to)], "drawn: its line will follow the ink");
   return [...found.values()];
 }
 
 function words() {  // of --edit
-  const drawn = fix.strokes.filter(({ as }) => as >= 0).map((stroke) => {
-    const line = clip(stroke.line, stroke.from, stroke.to).map(Math.round);
-    return nameOf(stroke) + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join("");
-  });
-  return [...fix.parts.flatMap((parts, i) => {
+  const of = bases(), isUsed = (i) => i < original.length || fix.parts[i].some(({ as }) => as >= 0);
+  const drawn = fix.strokes.filter((_, i) => isUsed(original.length + i))
+    .map(({ name, lines: [line] }) => name + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join(""));
+  return [...drawn, ...fix.parts.flatMap((parts, i) => {
+    if (!isUsed(i)) return [];
     const runs = [];
     for (const part of parts) {
       const last = runs[runs.length - 1];
       if (last && last.name === nameOf(part)) last.to = part.to;
       else runs.push({ ...part, name: nameOf(part) });
     }
-    const own = original[i].name;
-    return runs.filter(({ name, from, to }) => name !== own && original[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from))
+    const own = of[i].name;
+    return runs.filter(({ name, from, to }) => name !== own && (i >= original.length || of[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from)))
       .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
-  }), ...drawn];
+  })];
 }
 
 const onWindows = /^Win/.test(navigator.platform);
@@ -582,16 +577,13 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 
-const pieces = () => [...fix.parts.flat(), ...fix.strokes];
-
-function split(row) {  // parts end above this row
-  const halves = (part) => (part.from < row && part.to >= row ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]);
-  fix.parts = fix.parts.map((parts) => parts.flatMap(halves));
-  fix.strokes = fix.strokes.flatMap(halves);
+function split(row, ...names) {  // parts of these curves end above this row
+  fix.parts = fix.parts.map((parts) => parts.flatMap((part) => names.includes(nameOf(part)) && part.from < row && part.to >= row
+    ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]));
 }
 
 function becomes(test, as) {
-  for (const part of pieces()) if (test(part)) part.as = as;
+  for (const part of fix.parts.flat()) if (test(part)) part.as = as;
 }
 
 function rename(name) {
@@ -619,7 +611,7 @@ function cut() {
   let name = `${own.slice(0, 50)}_B`;
   while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
   correct(own, () => {
-    split(row);
+    split(row, own);
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
   });
 }
@@ -647,7 +639,9 @@ function addPoint(event) {
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   const [x, y] = pen.points[pen.points.length - 1] ?? [];
-  if (x !== column || y !== row) pen.points.push([column, row]);
+  const far = (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
+  if (!pen.isTracks && far) return say("that is too far from the last point: click one between");
+  if (pen.isTracks || x !== column || y !== row) pen.points.push([column, row]);
   sayPen();
 }
 
@@ -665,20 +659,25 @@ function endStroke() {
   draw(false);
   if (points.length < 2) return;
   if (points[0][1] > points[points.length - 1][1]) points.reverse();
-  const lines = points.map(([, row]) => row), stroke = { from: Math.min(...lines), to: Math.max(...lines), line: points.flat() };
-  let name = followed[alone]?.name, number = 1;
-  while (!name && fix.names.some((one) => one.toLowerCase() === `drawn_${number}`)) number++;
-  correct(name ??= `DRAWN_${number}`, () => {
+  const lines = points.map(([, row]) => row), from = Math.min(...lines), to = Math.max(...lines);
+  const taken = new Set([...fix.names, ...bases().map((base) => base.name)].map((name) => name.toLowerCase()));
+  let number = 1;
+  while (taken.has(`drawn_${number}`)) number++;
+  const base = `DRAWN_${number}`, name = followed[alone]?.name ?? base;
+  correct(name, () => {
+    for (const row of [from, to + 1]) split(row, name);
+    becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
     const as = fix.names.indexOf(name);
-    fix.strokes.push({ ...stroke, as: as < 0 ? fix.names.push(name) - 1 : as });
+    fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
+    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as }]);
   });
 }
 
 function swap(other) {  // the two change places from the marked row on
   const own = followed[alone].name, row = marked;
   correct(own, () => {
-    split(row);
-    const lower = pieces().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
+    split(row, own, other);
+    const lower = fix.parts.flat().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
     for (const [part, name] of lower) {
       if (name === own) part.as = fix.names.indexOf(other);
       if (name === other) part.as = fix.names.indexOf(own);
@@ -713,6 +712,7 @@ for (const [id, isTracks] of [["#draw", false], ["#tracks", true]]) $(id).onclic
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
   const { name } = followed[alone] ?? {};
+  if (!before.length && !confirm("Take back all corrections that are left?")) return;
   fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(name);
 };
@@ -867,7 +867,7 @@ try {  // corrections that were not yet made when the page was left
     fix = kept.fix;
     before.push(...(kept.before ?? []));
     refresh("");
-    if (words().length) showWhole(true);
+    if (words().length || fix.tracks) showWhole(true);
   }
 } catch { /* a browser that keeps nothing */ }
 // NAME.html#12345 begins at that row.

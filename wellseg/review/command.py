@@ -5,6 +5,7 @@
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
     wellseg curves scan.curves.csv            # of curves that you corrected in this file: scan.las
     wellseg curves scan.curves.csv --edit T1_C1_SOLID=GR T2_C3_DOTTED=        # renamed, and removed
+    wellseg curves scan.curves.csv --label mine --label_rows 3000-9000        # a log to train on
 
 Writes NAME.curves.csv (one that you corrected stays as it is) and NAME.las anew, and the curves of
 NAME.html. Options that are not given are as they were for predict or for this command the last time
@@ -42,17 +43,17 @@ class CurvesConfig(CurveOptions):
     file: str
     """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
     scan: Path | None = None
-    """The scan, for its colours and its grid. Default: the file that predict read. Without a scan,
-    there are no colours, and tracks only with --tracks."""
+    """The scan, for its colours, its grid, strokes and labels. Default: the file that predict read.
+    Without a scan, there are no colours, and tracks only with --tracks."""
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
     step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
     edit: list[str] = field(default_factory=list)
     """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
     removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
-    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Then strokes:
-    CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in place
-    of what CURVE had in these rows; CURVE may be a new one. The view writes all of them."""
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Before them strokes are
+    drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
+    place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""
     after: int | None = None
     """How many --edit had been made when this command was written, by the view: none is made twice.
     Default: any number."""
@@ -71,7 +72,7 @@ class CurvesConfig(CurveOptions):
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
         self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
         if self.file.endswith(TABLE):
-            scan = None if self.strokes else self.scan
+            scan = None if self.strokes or self.label else self.scan
             of_following = {"scan": scan, "threshold": self.threshold, "rows": self.rows}
             of_following["tracks none"] = self.tracks == ["none"] or None
             if given := [name for name, it in of_following.items() if it is not None]:
@@ -80,9 +81,11 @@ class CurvesConfig(CurveOptions):
                 )
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
-        what = "FROM-TO, as in 1200-4000"
-        looked_at = numbers_in("--label_rows", self.label_rows or "0-1", RANGE, what)
-        self.looked_at = int(looked_at[0]), int(looked_at[1])
+        self.looked_at: tuple[int, ...] = ()  # first and last row of a label
+        if self.label_rows:
+            what = "FROM-TO, as in 1200-4000"
+            ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
+            self.looked_at = int(ends[0]), int(ends[1])
         self.new_tracks = self.tracks not in ([], ["none"])
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
@@ -125,13 +128,13 @@ def curves(config: CurvesConfig) -> None:
     with files.claim(Task(stem.name, config.file, str(stem))) as is_mine:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
-        _write_all(config, given, stem)
-        if config.label:
-            from wellseg.review.label import write_label
+        if not config.label:
+            return _write_all(config, given, stem)
+        from wellseg.review.label import Label
 
-            first, last = config.looked_at
-            image = write_label(config.label, Path(f"{stem}{TABLE}"), given, config, first, last)
-            print(f"{image}: {last - first + 1:,} rows, their mask and curves, to train on")
+        label = Label(config, config.label, given)
+        _write_all(config, given, stem)
+        label.write(Path(f"{stem}{TABLE}"))
 
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:

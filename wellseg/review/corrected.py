@@ -55,14 +55,17 @@ def curves_of_table(
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
     if not new_tracks and len(borders):
         made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
-    tables = _edited(given, read_table(given), edits, made.notes)
+    lines = read_table(given)
     for name, stroke in drawn:
-        _draw(tables, name, stroke, made.tracks, size[1])
+        _draw(lines, name, stroke)
+    tables = _edited(given, lines, edits, made.notes)
     looks = {one["name"]: one for one in report.get("curve_list", []) if _is_look(one)}
     found, points_of = [], {}
     for name, parts in tables.items():
-        was = max(parts, key=lambda part: len(part[1]))[0]
+        was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
+        if drawn:
+            _give_borders(table, lines, made.tracks, size[1])
         curve, points, track, sides = _curve(given, name, table, size, looks.get(was, {}))
         if new_tracks:
             track, sides = made.track_of(curve, points)
@@ -145,51 +148,52 @@ def _edited(
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
 
 
-def _draw(
-    tables: dict[str, Parts],
-    name: str,
-    stroke: NDArray[np.float64],
-    tracks: Tracks | None,
-    columns: int,
+def _draw(lines: Tables, name: str, stroke: NDArray[np.float64]) -> None:
+    """Put a stroke in the place of what the curve had in its rows. It has no borders yet."""
+    row, column, left, right, confidence, flags = stroke.T
+    nan = np.full(len(row), np.nan)
+    table = np.column_stack([row, nan, column, left, right, nan, confidence, flags, nan, nan])
+    before = lines.get(name, table[:0])
+    kept = before[~((row[0] <= before[:, 0]) & (before[:, 0] <= row[-1]))]
+    lines[name] = np.concatenate([kept, table])
+
+
+def _give_borders(
+    table: NDArray[np.float64], lines: Tables, tracks: Tracks | None, columns: int
 ) -> None:
-    """Put a stroke into a curve, or a new one. It has the track and the borders of the nearest
-    row of that curve, else of those in whose track it lies."""
-    rows, column, left, right, confidence, flags = stroke.T
-    parts = [
-        (who, table[(table[:, 0] < rows[0]) | (rows[-1] < table[:, 0])])
-        for who, table in tables.get(name, [])
-    ]
-    near = np.concatenate([np.zeros((0, len(NUMBERS))), *(table for _, table in parts)])
+    """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
+    where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
+    is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
+    row, column = table[is_new, 0], table[is_new, 2] + 0.5
+    near = table[~is_new]
     if not len(near):
-        near = np.concatenate([near, *(it for parts in tables.values() for _, it in parts)])
-        middle = np.median(column) + 0.5
+        middle, near = np.median(column), np.concatenate([*lines.values()])
         near = near[(near[:, 1] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
     if len(near):
         near = near[np.argsort(near[:, 0], kind="stable")]
-        nearest = near[np.rint(np.interp(rows, near[:, 0], np.arange(len(near)))).astype(int)]
-        track, sides = nearest[:, 1], nearest[:, -2:]
+        nearest = near[np.rint(np.interp(row, near[:, 0], np.arange(len(near)))).astype(int)]
+        table[is_new, 1], table[is_new, -2:] = nearest[:, 1], nearest[:, -2:]
+    elif tracks and (track := tracks.of(row.astype(int), column.astype(np.float32))):
+        table[is_new, 1], table[is_new, -2:] = track, tracks.at(row)[:, track - 1]
     else:
-        number = tracks.of(rows.astype(int), column + 0.5) if tracks else 0
-        track = np.full(len(rows), number)
-        sides = (
-            tracks.at(rows)[:, number - 1] if tracks and number else track[:, None] + [0, columns]
-        )
-    value = np.full(len(rows), np.nan)
-    table = np.column_stack([rows, track, column, left, right, value, confidence, flags, sides])
-    tables[name] = [part for part in parts if len(part[1])] + [(name, table)]
+        table[is_new, 1], table[is_new, -2:] = 0, (0, columns)
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
-    table = np.concatenate([part for _, part in parts])
-    if len(parts) == 1:
-        return table
-    # In a row of two, ink goes before a bridged gap, then what was there before the edit.
-    bridged = np.nan_to_num(table[:, FLAGS]) % 2 == 1
-    table = table[np.lexsort((bridged, table[:, 0]))]
-    first = np.unique(table[:, 0], return_index=True)[1]
-    if twice := len(table) - len(first):
-        notes.append(f"{name}: {twice:,} rows of two curves that were joined: one of them is kept")
-    return table[first]
+    """Lines of one curve. Of a stretch of rows that two parts have, those of the part with more
+    ink there are kept, of equal ones the first: a choice row by row would jump between curves."""
+    table = parts[0][1]
+    for _, other in parts[1:]:
+        both, at, at_other = np.intersect1d(table[:, 0], other[:, 0], return_indices=True)
+        stretch = np.cumsum(np.diff(both, prepend=both[:1]) > 1)
+        inked = (np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other]))
+        ink, ink_other = (np.bincount(stretch, it) for it in inked)
+        is_other = (ink_other > ink)[stretch]
+        kept = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
+        table = np.concatenate(kept)
+        if len(both):
+            notes.append(f"{name}: {len(both):,} rows of two curves that were joined: one is kept")
+    return table
 
 
 def _curve(

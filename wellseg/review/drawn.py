@@ -32,8 +32,9 @@ def follow_strokes(
     report: Mapping[str, Any],
     named: Path | None,
 ) -> list[tuple[str, NDArray[np.float64]]]:
-    """Name and `follow_ink` of each. given: the CSV; named: the scan, as ``--scan`` has it.
-    Raises ValueError: the scan is not there, or is another one, or has no such point."""
+    """The name of each and its points on the ink, as `follow_ink` finds them. given: the CSV;
+    named: the scan, as ``--scan`` has it. Raises ValueError: the scan is not there, or is another
+    one, or has no such point."""
     size = report["rows"], report["columns"]
     for name, points in strokes:
         for row, column in points:
@@ -47,6 +48,10 @@ def follow_strokes(
         scan = enter_scan(opening, path, report, path == named, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
+        if sure and (sure.rows, sure.columns) != size:
+            raise ValueError(
+                f"{probability} is not of the scan's size: remove it, or predict again"
+            )
         return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in strokes]
 
 
@@ -56,8 +61,8 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
 
     The way of least cost through the points (`skimage.graph`). On the labelled validation pages,
     with points where a line bends by 5 px and more, it is within 3 px of the labelled column in
-    0.96 of the rows in colour and 0.80 on paper (straight lines 0.82 and 0.64; without STRAIGHT,
-    EDGE and the probability 0.90 and 0.54). Raises ValueError: two points are too far apart."""
+    0.96 of the rows in colour and 0.80 on paper; in 0.92 and 0.72 where the network has not seen
+    the curve (straight lines 0.82 and 0.64). Raises ValueError: two points are too far apart."""
     aside = max(5, round(ASIDE_INCHES * (scan.dpi or USUAL_DPI)))
     ways = []
     for start, end in pairwise(np.array(stroke.points)):

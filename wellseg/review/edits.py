@@ -20,7 +20,7 @@ class Edit(NamedTuple):
 
 
 class Stroke(NamedTuple):
-    """A stretch of a curve that somebody drew along its ink: points, row and column."""
+    """A stretch of a curve that somebody drew along its ink, from point to point: row, column."""
 
     curve: str
     points: list[tuple[int, int]]

@@ -20,52 +20,73 @@ if TYPE_CHECKING:
     from wellseg.review.command import CurvesConfig
 
 NEAR = np.ones((7, 7), np.uint8)
+NOT_SCORED = 128  # of a mask
 
 
-def write_label(
-    folder: Path, table: Path, given: Path, config: "CurvesConfig", first: int, last: int
-) -> Path:
-    """Write rows first to last of a scan, their mask and their curves; gives the image's path.
+class Label:
+    """Rows of a scan, their mask and their curves, in the form of data/README.md."""
 
-    table: the CSV, as it is now; given: a file that lies beside the mask. A pixel of the mask is
-    curve within 3 px of a curve's span; others, of text and of curves that were removed, are not.
-    The spans are curve, too, also of strokes that were drawn and of bridged gaps. Raises
-    ValueError: a file that is missing, or there already."""
-    name, report, named = config.name, config.report, config.scan
-    size = report.get("rows", 0), report.get("columns", 0)
-    if last >= size[0]:
-        raise ValueError(f"--label_rows {first}-{last}: the scan has rows 0 to {size[0] - 1:,}")
-    image = folder / "images" / f"{name}_{first}.tif"
-    label = folder / "labels" / f"{name}_{first}.json"
-    truth = folder / "masks" / image.name
-    if there := [path for path in (image, truth, label) if path.exists()]:
-        raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    with ExitStack() as opening:
-        mask, path = given.with_name(name + MASK), find_scan(given, report, named)
-        if not path or not mask.is_file():
-            missing = mask if path else given.with_name(str(report.get("scan", "")))
-            raise ValueError(f"{missing}, which a label is made of, is not there")
-        scan = enter_scan(opening, path, report, path == named, size)
-        picture, dpi = scan.read(first, last + 1), round(scan.dpi or USUAL_DPI)
-        bilevel = scan.kind == "1-bit"
-        predicted = opening.enter_context(open_scan(mask)).read(first, last + 1)
-    spans, whole = np.zeros(predicted.shape, np.uint8), []
-    for curve, lines in read_table(table).items():
-        lines = lines[(first <= lines[:, 0]) & (lines[:, 0] <= last)]
-        row, _, column, left, right, _, _, flags = lines[lines[:, 0].argsort(), : FLAGS + 1].T
-        row, column = row.astype(int) - first, column.round().astype(int)
-        ends = np.stack([np.fmin(left, column), np.fmax(right, column)], 1).astype(int)
-        for y, (low, high) in zip(row, ends, strict=True):
-            spans[y, max(0, low) : high + 1] = 255
-        is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
-        starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
-        if len(row):
-            path_here = np.stack([column, row], 1).tolist()
-            whole.append({"name": curve, "path": path_here, "starts": starts.tolist()})
-    pixels = np.where(cv2.dilate(spans, NEAR) > 0, np.maximum(spans, predicted), 0)
-    for path in (image, truth, label):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(image, picture, dpi=dpi, bilevel=bilevel)
-    write_picture(truth, pixels, dpi=dpi)
-    write_file(label, json.dumps({"whole": whole}).encode())
-    return image
+    def __init__(self, config: "CurvesConfig", folder: Path, given: Path) -> None:
+        """Read the rows of the scan and of its mask. given: a file that lies beside the mask.
+        Raises ValueError: a file is missing, or there already."""
+        (first, last), report, named = config.looked_at, config.report, config.scan
+        self._first, self._last = first, last
+        size = report.get("rows", 0), report.get("columns", 0)
+        if last >= size[0]:
+            has = f"the scan has rows 0 to {size[0] - 1:,}" if size[0] else "there is no report"
+            raise ValueError(f"--label_rows {first}-{last}: {has}")
+        self._image, self._mask, self._label = (
+            folder / part / f"{config.name}_{first}{suffix}"
+            for part, suffix in (("images", ".tif"), ("masks", ".tif"), ("labels", ".json"))
+        )
+        if there := [it for it in (self._image, self._mask, self._label) if it.exists()]:
+            raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
+        with ExitStack() as opening:
+            mask, path = given.with_name(config.name + MASK), find_scan(given, report, named)
+            if not path:
+                lost = given.with_name(str(report.get("scan", "")))
+                raise ValueError(f"{lost}: the scan is not there: name it (--scan)")
+            if not mask.is_file():
+                raise ValueError(f"{mask}: the mask is not there: wellseg predict first")
+            scan = enter_scan(opening, path, report, path == named, size)
+            self._picture, self._dpi = scan.read(first, last + 1), round(scan.dpi or USUAL_DPI)
+            self._bilevel = scan.kind == "1-bit"
+            self._predicted = opening.enter_context(open_scan(mask)).read(first, last + 1)
+
+    def write(self, table: Path) -> None:
+        """Write the files, all or none. table: the CSV with the curves.
+
+        A pixel of the mask is curve within 3 px of a curve's span; others, of text and of curves
+        that were removed, are not, and 128 stays. Where a span has no such pixel, in strokes that
+        were drawn and bridged gaps, it is curve itself, and a pixel around it."""
+        spans, whole = np.zeros(self._predicted.shape, np.uint8), []
+        alone = spans.copy()
+        for name, lines in read_table(table).items():
+            lines = lines[(self._first <= lines[:, 0]) & (lines[:, 0] <= self._last)]
+            row, _, column, left, right, _, _, flags = lines[lines[:, 0].argsort(), : FLAGS + 1].T
+            row, column = row.astype(int) - self._first, column.round().astype(int)
+            ends = np.stack([np.fmin(left, column), np.fmax(right, column)], 1).astype(int)
+            for y, (low, high) in zip(row, ends, strict=True):
+                spans[y, max(0, low) : high + 1] = 255
+                if not (self._predicted[y, max(0, low - 3) : high + 4] == 255).any():
+                    alone[y, max(0, low) : high + 1] = 255
+            is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
+            starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
+            path = np.stack([column, row], 1).tolist()
+            whole += [{"name": name, "path": path, "starts": starts.tolist()}] if path else []
+        near = (cv2.dilate(spans, NEAR) > 0) | (self._predicted == NOT_SCORED)
+        truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), self._predicted), 0)
+        files = self._mask, self._label, self._image  # a log is what has an image
+        try:
+            for path in files:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_picture(self._mask, truth, dpi=self._dpi)
+            write_file(self._label, json.dumps({"whole": whole}).encode())
+            write_picture(self._image, self._picture, dpi=self._dpi, bilevel=self._bilevel)
+        except OSError:
+            for path in files:
+                path.unlink(missing_ok=True)
+            raise
+        said = f"{self._image}: {len(truth):,} rows, their mask and curves, to train on"
+        split = self._image.parents[1] / "split.csv"
+        print(f"{said}; give it a line in {split}" if split.exists() else said)
