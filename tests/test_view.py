@@ -630,6 +630,36 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page.keyboard.press("Enter")
     page.keyboard.press("Delete")  # a stroke that is nobody's is not drawn
     assert page.locator("#edits").is_hidden()
+    draw([10, 10])
+    page.locator("#back").click()
+    assert "so far" not in page.locator("#pen").inner_text()
+    page.locator("#drop").click()
+    assert page.locator("#pen").is_hidden() and page.locator("#back").is_hidden()
+
+
+def test_corrections_that_a_command_did_not_have_are_told_when_the_page_is_loaded(
+    tmp_path, browser_page
+):
+    gray, probability = wave(6000, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
+                        "lines": [[60, 0, 60, 5999]]}]  # fmt: skip
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    page.keyboard.press("c")
+    page.locator("#each button").first.click()
+    for name in ("GR", "GR2"):
+        page.locator("#name").fill(name)
+        page.locator("#name").press("Enter")
+    html = (tmp_path / "log.html").read_text("utf-8")
+    done = html.replace(
+        '"followed":[{"name":"A"', '"edits":1,"done":["A=GR"],"followed":[{"name":"GR"'
+    )
+    (tmp_path / "log.html").write_text(done, "utf-8")  # as wellseg curves --edit A=GR leaves it
+    page.reload()
+    settle(page)
+    assert page.locator("#lost").inner_text().endswith("make them again. A=GR2")
+    assert page.locator("#edits").is_hidden() and page.locator("#followed").is_visible()
 
 
 def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_page):
@@ -662,7 +692,7 @@ def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_pa
     click(200, 30, 130)
     page.keyboard.press("Enter")
     settle(page)
-    assert "one is missing" in page.locator("#rows").inner_text()
+    assert "one is missing" in page.locator("#pen").inner_text()
     click(300)
     page.locator("#tracks").click()
     command = page.locator("#command").input_value()

@@ -359,10 +359,13 @@ function drawLines() {
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
   context.lineWidth = 1.5 / state.zoom;
   context.setLineDash([6 / state.zoom, 4 / state.zoom]);
-  const ruled = new Path2D();
   const borders = followed.flatMap((curve, i) => (alone < 0 || alone === i ? curve.borders ?? [] : []));
-  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders) trace(ruled, line);
-  context.stroke(ruled);
+  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders) {
+    const ruled = new Path2D();
+    trace(ruled, line);
+    context.lineDashOffset = line[1];  // dashes of several curves of a track lie on one another
+    context.stroke(ruled);
+  }
   context.setLineDash([]);
   drawn = followed.map(({ lines, place }, i) => {
     const path = new Path2D();
@@ -444,8 +447,9 @@ function listCurves() {
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
     listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
-      isolate(alone === i ? -1 : i);
-      if (alone === i) goTo(first + scroller.clientHeight / state.zoom / 3);
+      isolate(alone === i ? -1 : i, marked);
+      const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
+      if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
     });
   });
 }
@@ -551,9 +555,10 @@ function refresh(name) {
   $("#edits").hidden = !given.length && !fix.tracks;
   $("#command").value = $("#edits").hidden ? "" : command(given);
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
+  $("#anew").hidden = Boolean(given.length || made);
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, fix, before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -574,6 +579,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
+  $("#other").hidden = $("#swap").disabled;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 
@@ -618,7 +624,7 @@ function cut() {
 
 function draw(on, isTracks = false) {  // begin, or drop what was drawn
   pen = on ? { points: [], isTracks } : null;
-  $("#pen").hidden = !on;
+  $("#pen").hidden = $("#pens").hidden = !on;
   pressed("#draw", on && !isTracks);
   pressed("#tracks", on && isTracks);
   scroller.classList.toggle("drawing", on);
@@ -630,7 +636,7 @@ function sayPen() {
   const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
   const what = pen?.isTracks ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
-  $("#pen").textContent = `${what} Enter or the button ends it, Backspace takes a click back, Esc all of them.`;
+  $("#pen").textContent = `${what} Enter ends it.`;
   soon();
 }
 
@@ -647,7 +653,10 @@ function addPoint(event) {
 
 function endTracks() {
   const sides = pen.points.map(([column]) => column).sort((a, b) => a - b);
-  if (sides.length % 2) return say("each track has two borders: one is missing");
+  if (sides.length % 2) {
+    $("#pen").textContent = "Each track has two borders: one is missing.";
+    return;
+  }
   draw(false);
   const pairs = sides.flatMap((left, i) => (i % 2 || left === sides[i + 1] ? [] : [[left, sides[i + 1]]]));
   if (pairs.length) correct(followed[alone]?.name, () => { fix.tracks = pairs; });
@@ -708,6 +717,8 @@ $("#each").onmousedown = (event) => {
 };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
+$("#back").onclick = () => removeOrBack();
+$("#drop").onclick = () => draw(false);
 for (const [id, isTracks] of [["#draw", false], ["#tracks", true]]) $(id).onclick = () => (pen?.isTracks === isTracks ? endStroke() : draw(true, isTracks));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
@@ -868,6 +879,10 @@ try {  // corrections that were not yet made when the page was left
     before.push(...(kept.before ?? []));
     refresh("");
     if (words().length || fix.tracks) showWhole(true);
+  } else if (made > kept?.made) {  // corrections on the page after the command was copied
+    const left = kept.given.filter((word) => !(DATA.done ?? []).includes(word));
+    if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;
+    showWhole(true);
   }
 } catch { /* a browser that keeps nothing */ }
 // NAME.html#12345 begins at that row.

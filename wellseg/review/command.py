@@ -204,7 +204,7 @@ def _renew_view(page: Path, made: "CurveFiles", config: CurvesConfig, edits: int
 
     if page.exists() and not files.is_foreign(page):
         logs = [log._asdict() for log in config.logs]
-        new = {"followed": made.entries, "edits": edits, "depth": logs}
+        new = {"followed": made.entries, "edits": edits, "done": config.edit, "depth": logs}
         new["depth_unit"] = config.unit if logs else ""
         try:
             before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
