@@ -360,10 +360,10 @@ function drawLines() {
   context.lineWidth = 1.5 / state.zoom;
   context.setLineDash([6 / state.zoom, 4 / state.zoom]);
   const borders = followed.flatMap((curve, i) => (alone < 0 || alone === i ? curve.borders ?? [] : []));
-  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders) {
+  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders.map((border) => clip(border, top, bottom))) {
     const ruled = new Path2D();
     trace(ruled, line);
-    context.lineDashOffset = line[1];  // dashes of several curves of a track lie on one another
+    context.lineDashOffset = line[1] ?? 0;  // dashes of several curves of a track lie on one another
     context.stroke(ruled);
   }
   context.setLineDash([]);
@@ -447,7 +447,7 @@ function listCurves() {
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
     listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
-      isolate(alone === i ? -1 : i, marked);
+      isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
     });
