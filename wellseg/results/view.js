@@ -634,7 +634,10 @@ function draw(on, isTracks = false) {  // begin, or drop what was drawn
 function sayPen() {
   offer();
   const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
-  const what = pen?.isTracks ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.`
+  const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
+  const lean = Math.max(0, ...original.flatMap(({ borders }) => borders ?? []).map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
+  const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
+  const what = pen?.isTracks ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = `${what} Enter ends it.`;
   soon();
