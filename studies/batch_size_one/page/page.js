@@ -7,7 +7,7 @@ const FIVE = [
     "On a copy: net.eval(), then for each BatchNorm norm.momentum = 0 and norm.train(); one picture at a time. If the second is better, the statistics are part of the fault.",
     (data) => difference(data, "m0.01", "own", "renders", "On renders, running less own: ")],
   ["If you will predict on pictures unlike the training, divide by each picture’s own statistics: InstanceNorm.",
-    "GroupNorm by half_or_16 reads the picture, too, but sixteen channels together, and after 1,600 steps keeps hardly more than running statistics; after 25,600 (one seed) as much as InstanceNorm.",
+    "GroupNorm by half_or_16 reads the picture, too, but sixteen channels together, and after 1,600 steps keeps hardly more than running statistics; after 25,600 as much as InstanceNorm.",
     (data) => {
       const kept = data.tradeoff.filter((p) => p.best).map((p) => `${p.short} ${percent(p.renders.mean)}`);
       return kept.length ? `Of the F1, kept on renders: ${kept.join("; ")}.` : null;
