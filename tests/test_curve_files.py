@@ -996,6 +996,10 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
     assert "mine/images/log_400.tif: 800 rows" in capsys.readouterr().out.replace("\\", "/")
     (log,) = list_logs(mine)
+    (mine / "split.csv").write_text("split,name,note,well\nval,log_400,mine,A\n")
+    main([*command[:3], "--label_rows", "0-399"])
+    other, same = list_logs(mine)
+    assert (same.split, other.name, other.split) == ("val", "log_0", "train")
     with open_scan(log.image) as image, open_scan(followed / "log.tif") as scan:
         np.testing.assert_array_equal(image.read(0, 800), scan.read(400, 1200))
     truth, true = read_mask(log.mask).copy(), draw(left, right)[400:1200]

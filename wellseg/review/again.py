@@ -67,9 +67,8 @@ def enter_scan(
     seen = opening.enter_context(open_scan(scan, page, colour=True, invert=invert))
     if (seen.rows, seen.columns) != size or seen.orientation != 1:
         has = f"{size[0]:,} x {size[1]:,} pixels, as its results are"
-        raise ValueError(
-            f"{scan.name} is stored turned or not {has}: turn it, or name the scan with --scan"
-        )
+        do = "turn it, or name the scan with --scan"
+        raise ValueError(f"{scan.name} is stored turned or not {has}: {do}")
     was = str(report.get("scan_version")).partition(" bytes")[0]
     if not is_named and was.isdigit() and int(was) != scan.stat().st_size:
         raise ValueError(f"{scan} has changed since it was masked: wellseg predict first")

@@ -17,14 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wellseg.cli import program
-from wellseg.curves.options import (
-    ENDING,
-    OF_ONE_SCAN,
-    RANGE,
-    TABLE,
-    CurveOptions,
-    numbers_in,
-)
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
 from wellseg.review.edits import parse_edits
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file

@@ -11,7 +11,7 @@ import numpy as np
 from wellseg.curves.points import WRAPPED
 from wellseg.review.again import enter_scan, find_scan
 from wellseg.review.corrected import FLAGS, read_table
-from wellseg.scan import USUAL_DPI
+from wellseg.scan import USUAL_DPI, well_of
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
@@ -87,6 +87,10 @@ class Label:
             for path in files:
                 path.unlink(missing_ok=True)
             raise
-        said = f"{self._image}: {len(truth):,} rows, their mask and curves, to train on"
         split = self._image.parents[1] / "split.csv"
-        print(f"{said}; give it a line in {split}" if split.exists() else said)
+        if split.is_file():  # then it lists all logs
+            name, told = self._image.stem, split.read_text("utf-8-sig")
+            cells = {"name": name, "split": "train", "well": well_of(name)}
+            line = ",".join(cells.get(it.strip(), "") for it in told.partition("\n")[0].split(","))
+            write_file(split, f"{told.rstrip()}\n{line}\n".encode())
+        print(f"{self._image}: {len(truth):,} rows, their mask and curves, to train on")
