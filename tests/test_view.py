@@ -569,15 +569,22 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     assert words() == ["A=GR", "C="] and page.locator("#copy").inner_text() == "Copy"
 
 
-def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
+def page_of_one_curve(folder, browser_page):
+    """Its whole curves: A, column 60 of a track from 20 to 120."""
     gray, probability = wave(6000, 320)
-    with view_of(tmp_path / "log.html", *gray.shape) as view:
+    with view_of(folder / "log.html", *gray.shape) as view:
         view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
-                        "lines": [[60, 0, 60, 5999]]}]  # fmt: skip
+                        "lines": [[60, 0, 60, 5999]],
+                        "borders": [[20, 0, 20, 5999], [120, 0, 120, 5999]]}]  # fmt: skip
         view.put(gray, probability)
-    page = browser_page(tmp_path / "log.html")
+    page = browser_page(folder / "log.html")
     settle(page)
     page.keyboard.press("c")
+    return page
+
+
+def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();
         return [left, top].map((from, i) => Math.ceil(from + point[i] * state.zoom)); }"""
 
@@ -640,13 +647,7 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
 def test_corrections_that_a_command_did_not_have_are_told_when_the_page_is_loaded(
     tmp_path, browser_page
 ):
-    gray, probability = wave(6000, 320)
-    with view_of(tmp_path / "log.html", *gray.shape) as view:
-        view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
-                        "lines": [[60, 0, 60, 5999]]}]  # fmt: skip
-        view.put(gray, probability)
-    page = browser_page(tmp_path / "log.html")
-    page.keyboard.press("c")
+    page = page_of_one_curve(tmp_path, browser_page)
     page.locator("#each button").first.click()
     for name in ("GR", "GR2"):
         page.locator("#name").fill(name)
@@ -663,15 +664,7 @@ def test_corrections_that_a_command_did_not_have_are_told_when_the_page_is_loade
 
 
 def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_page):
-    gray, probability = wave(6000, 320)
-    with view_of(tmp_path / "log.html", *gray.shape) as view:
-        view.curves = [{"name": "A", "rows": [0, 5999], "about": "3 px", "uncertain": [],
-                        "lines": [[60, 0, 60, 5999]],
-                        "borders": [[20, 0, 20, 5999], [120, 0, 120, 5999]]}]  # fmt: skip
-        view.put(gray, probability)
-    page = browser_page(tmp_path / "log.html")
-    settle(page)
-    page.keyboard.press("c")
+    page = page_of_one_curve(tmp_path, browser_page)
     settle(page)
     seen = """(column) => { const x = Math.round((sheet.getBoundingClientRect().left - scroller.getBoundingClientRect().left
         + (column + 0.5) * state.zoom) * devicePixelRatio);
