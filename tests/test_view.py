@@ -661,6 +661,12 @@ def test_corrections_that_a_command_did_not_have_are_told_when_the_page_is_loade
     settle(page)
     assert page.locator("#lost").inner_text().endswith("make them again. A=GR2")
     assert page.locator("#edits").is_hidden() and page.locator("#followed").is_visible()
+    (tmp_path / "log.html").write_text(done.replace("A=GR", "A=GR2"), "utf-8")
+    for is_seen in (True, False):  # all is done: that is shown once
+        page.reload()
+        settle(page)
+        assert page.locator("#lost").inner_text() == ""
+        assert page.locator("#followed").is_visible() == is_seen
 
 
 def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_page):

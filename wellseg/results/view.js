@@ -416,8 +416,8 @@ scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, eve
 scroller.addEventListener("click", (event) => {
   const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4;
   if (moved || lineCanvas.hidden) return;
-  const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
   if (pen) return addPoint(event);
+  const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
   const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
   for (const reach of [3, 8, 16]) {  // the nearest one
     context.lineWidth = reach / state.zoom;
@@ -720,7 +720,7 @@ $("#each").onmousedown = (event) => {
 };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
-$("#back").onclick = () => removeOrBack();
+$("#back").onclick = removeOrBack;
 $("#drop").onclick = () => draw(false);
 for (const [id, isTracks] of [["#draw", false], ["#tracks", true]]) $(id).onclick = () => (pen?.isTracks === isTracks ? endStroke() : draw(true, isTracks));
 $("#swap").onclick = () => swap($("#other").value);
@@ -885,6 +885,7 @@ try {  // corrections that were not yet made when the page was left
   } else if (made > kept?.made) {  // corrections on the page after the command was copied
     const left = kept.given.filter((word) => !(DATA.done ?? []).includes(word));
     if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;
+    else localStorage.removeItem(store);
     showWhole(true);
   }
 } catch { /* a browser that keeps nothing */ }

@@ -72,8 +72,8 @@ class Label:
                     alone[y, max(0, low) : high + 1] = 255
             is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
             starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
-            path = np.stack([column, row], 1).tolist()
-            whole += [{"name": name, "path": path, "starts": starts.tolist()}] if path else []
+            points = np.stack([column, row], 1).tolist()
+            whole += [{"name": name, "path": points, "starts": starts.tolist()}] if points else []
         near = (cv2.dilate(spans, NEAR) > 0) | (self._predicted == NOT_SCORED)
         truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), self._predicted), 0)
         files = self._mask, self._label, self._image  # a log is what has an image
