@@ -635,7 +635,7 @@ def wait_for_writers(parent, out):
 
 def writes(pid, out):
     files = [link for link in open_files(pid) if link.startswith(str(out))]
-    return any(link.endswith(".mask.tif") for link in files)
+    return any(link.endswith("tall.mask.tif") for link in files)
 
 
 def below(pid):
