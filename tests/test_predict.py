@@ -329,11 +329,8 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     assert "row 200" not in las.read_text() and "no printed" in capsys.readouterr().err
     run(scan, "--weights", weights, "--curves", "--tracks", "10-60")
     said = capsys.readouterr().err
-    assert (
-        "done already" not in said
-        and "no printed" not in said
-        and lasio.read(str(las)).params["T1R"].value == 60
-    )
+    assert "done already" not in said and "no printed" not in said
+    assert "--tracks 10-60" in las.read_text()
     run(scan, "--weights", weights, "--threshold", 0.6)
     assert "--threshold 0.6, --tracks 10-60" in las.read_text()
 

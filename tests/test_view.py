@@ -709,6 +709,50 @@ def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_pa
     assert page.locator("#edits").is_hidden()
 
 
+def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.locator("#each button").first.click()
+    command, left, right = (page.locator(name) for name in ("#command", "#left", "#right"))
+
+    def fill(**fields):
+        for name, value in fields.items():
+            page.locator(f"#{name}").fill(value)
+            page.locator(f"#{name}").press("Enter")
+
+    def value():
+        at = "(column) => sheet.getBoundingClientRect().left + column * state.zoom"
+        page.mouse.move(page.evaluate(at, 70), 400)
+        return page.locator("#point").inner_text()
+
+    assert "A 0.5" in value() and "of its track" in value()
+    fill(left="0", unit="GAPI")
+    assert page.locator("#edits").is_hidden(), "the right one is still to come"
+    fill(right="0")
+    assert page.locator("#edits").is_hidden() and not right.evaluate("it => it.validity.valid")
+    fill(right="150")
+    table = tmp_path / "log.curves.csv"
+    assert command.input_value() == f"wellseg curves '{table}' --after 0 --scale A=0:150:GAPI"
+    assert "GAPI" in value() and float(value().split(" A ")[1].split()[0]) == pytest.approx(
+        75, 0.02
+    )
+    assert "0 to 150 GAPI" in page.locator("#each").inner_text()
+    fill(left="0.2", right="2000", unit="OHMM")
+    page.locator("#log").check()
+    assert float(value().split(" A ")[1].split()[0]) == pytest.approx(20, 0.2)
+    page.locator("#name").fill("ILD")
+    page.locator("#name").press("Enter")
+    assert command.input_value().endswith("--scale ILD=0.2:2000:OHMM:log --edit A=ILD")
+    page.reload()
+    settle(page)
+    assert command.input_value().endswith("--scale ILD=0.2:2000:OHMM:log --edit A=ILD")
+    page.evaluate("isolate(0)")
+    assert (left.input_value(), right.input_value()) == ("0.2", "2000")
+    fill(unit="", left="")
+    assert "--scale ILD=0.2" in command.input_value(), "half of a scale is none"
+    fill(right="")
+    assert command.input_value().endswith("--after 0 --edit A=ILD")
+
+
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     depth = [
         {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200]},

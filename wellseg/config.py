@@ -57,7 +57,7 @@ class PredictConfig(MaskOptions, CurveOptions):
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False
-    """Mask all scans, also those done; forget their former --depth, --step, --tracks, --rows."""
+    """Mask all scans, also those done; forget their former --depth, --tracks, --scale and so on."""
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)

@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "DataLoader worker" in said:  # it puts its traceback before the message
             said = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
         if isinstance(error, ScanError):
-            said += "; mend it, then --resume, or leave such logs out: --data.on_error skip"
+            said += "; mend it or take it out of the data set, then --resume"
         if getattr(error, "errno", None) in NO_ROOM:
             said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)

@@ -17,7 +17,7 @@ import numpy as np
 from wellseg import __version__
 from wellseg.curves import las_of, remove_curves
 from wellseg.curves.curve import CurveFollower
-from wellseg.curves.options import CurveOptions, Interval
+from wellseg.curves.options import CurveOptions, Interval, Scale
 from wellseg.curves.points import Curve, Floats, Points
 from wellseg.curves.strands import Indices
 from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
@@ -31,10 +31,10 @@ MOST_CURVES = 60
 """Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
 PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".split(), strict=True)))
 LAS_NOTE = """\
-Values are FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
+Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Nothing is calibrated. Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and
-has columns in pixels."""
+Other units: by the scale that a person gave. Missing: -999.25. Bridged gaps are filled;
+NAME.curves.csv says which, and has columns in pixels."""
 
 
 class CurveFiles:
@@ -55,10 +55,9 @@ class CurveFiles:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
         rows, columns = size
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
-        for flag in ("threshold", "tracks", "rows"):
+        for flag in ("threshold", "tracks", "scale", "rows"):
             if given := getattr(options, flag, None):
                 self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
-        self._said += "."
         first, stop = options.row_range or (0, rows)
         has = f"the scan has rows 0 to {rows - 1:,}"
         if stop > rows:
@@ -103,7 +102,10 @@ class CurveFiles:
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
-            one.entry["name"] = one.entry["name"] or made
+            one.entry["name"] = name = one.entry["name"] or made
+            one.entry["scale"] = self._options.scales.get(name, Scale())
+        if lost := self._options.scales.keys() - {one.entry["name"] for one in found}:
+            self.notes.append(f"--scale: there is no curve {', '.join(sorted(lost))}")
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
@@ -112,8 +114,7 @@ class CurveFiles:
             if points_of:
                 written[csv] = files.enter_context(atomic_file(csv))
                 units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
-                if write_table(written[csv], self._said, found, points_of, units) > 2**20:
-                    self.notes.append("over 1,048,576 lines: Excel cuts the CSV, not the LAS")
+                write_table(written[csv], self._said, found, points_of, units)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for path, file in written.items():
@@ -157,8 +158,7 @@ class CurveFiles:
         """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
         import lasio
 
-        borders = np.median(self.tracks.at(rows[::16]), 0).tolist() if self.tracks else []
-        depth, step = self._options.logs, self._options.step
+        depth, step, unit = self._options.logs, self._options.step, self._options.unit
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart, places = np.diff(index), rows.astype(float)
         if step:
@@ -169,29 +169,22 @@ class CurveFiles:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()
         by_row = "INDEX", "ROW", "row of the scan, from 0"  # LAS 2.0 (2017): an index but depth
-        name, unit, what = ("DEPT", self._options.unit.upper(), "depth") if depth else by_row
-        las.append_curve(name, [], unit=unit, descr=what)
+        name, measure, what = ("DEPT", unit.upper(), "depth") if depth else by_row
+        las.append_curve(name, [], unit=measure, descr=what)
         table = [index.round(4)]
         for one in found:  # linear between two rows; missing where one of them is missing
             values = np.interp(places, rows_of(one.curve), one.values, np.nan, np.nan)
             if not np.isnan(values).all():
-                table.append(values)
-                las.append_curve(one.entry["name"], [], unit="FRAC", descr=one.entry["about"])
+                name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
+                table.append(scale.at(values))
+                las.append_curve(name, [], unit=scale.unit, descr=about)
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
-        for track, sides in enumerate(borders, 1):
-            for side, column in zip(("left", "right"), sides, strict=True):
-                name = f"T{track}{side[0].upper()}"
-                what = f"{side} border of track {track}, median"
-                column = min(max(0.0, round(column, 1)), self._size[1])  # as --tracks takes it
-                las.params[name] = lasio.HeaderItem(name, "PX", column, what)
         notes = [_ascii(self._said), LAS_NOTE, *self.notes]
         if depth:
-            points = ", ".join(
-                f"row {row:.10g} = {at:.10g} {self._options.unit}" for row, at in log.points
-            )
+            points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).

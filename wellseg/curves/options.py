@@ -17,6 +17,7 @@ shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
+SCALE = r"(\w+)=(-?\d*\.?\d+):(-?\d*\.?\d+)(?::([^\s:]{1,20}))??(:log)?"
 
 
 class Interval(NamedTuple):
@@ -32,6 +33,21 @@ class Interval(NamedTuple):
         above = bisect(self.points, (row, math.inf), 1, len(self.points) - 1) - 1
         (x0, y0), (x1, y1) = self.points[above : above + 2]
         return y0 + (row - x0) * (y1 - y0) / (x1 - x0)
+
+
+class Scale(NamedTuple):
+    """What is printed at the left and at the right border of a curve's track, and its unit."""
+
+    left: float = 0
+    right: float = 1
+    unit: str = "FRAC"
+    is_log: bool = False
+
+    def at(self, share: Any) -> Any:
+        """The values at fractions of the track, also beyond its borders."""
+        if self.is_log:
+            return self.left * (self.right / self.left) ** share
+        return self.left + (self.right - self.left) * share
 
 
 @dataclass(kw_only=True)
@@ -51,6 +67,9 @@ class CurveOptions:
     """Depth from one line of NAME.las to the next. Default: a line for every row."""
     tracks: list[str] = field(default_factory=list)
     """LEFT-RIGHT ...: the border columns of each track of one scan. Default: looked for."""
+    scale: list[str] = field(default_factory=list)
+    """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
+    them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log. Default: fractions of the track."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
     scratch: Path | None = None
@@ -70,6 +89,7 @@ class CurveOptions:
         self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
+        self.scales = dict(map(parse_scale, self.scale))
         span = self.rows and numbers_in("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
         self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 
@@ -120,6 +140,16 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
         if math.ceil(intervals[-1].reach[0]) > intervals[-1].reach[1]:
             raise ValueError(f"--depth {' '.join(given)}: no whole row lies in it, give others")
     return intervals
+
+
+def parse_scale(word: str) -> tuple[str, Scale]:
+    """ "ILD=0.2:2000:OHMM:log" -> "ILD", Scale(0.2, 2000, "OHMM", True). Raises ValueError."""
+    match = re.fullmatch(SCALE, word.strip(), re.ASCII)
+    left, right = map(float, match.group(2, 3)) if match else (0, 0)
+    if not match or left == right or (match[5] and min(left, right) <= 0):
+        form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
+        raise ValueError(f"--scale {word!r} is not {form}")
+    return match[1], Scale(left, right, match[4] or "", bool(match[5]))
 
 
 def numbers_in(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:

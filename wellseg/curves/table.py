@@ -41,21 +41,19 @@ def write_table(
     found: Sequence[PlacedCurve],
     points_of: Callable[[Curve], Points],
     depths: Mapping[Any, NDArray[np.float64]],
-) -> int:
-    """Write the CSV; returns its number of lines. depths: of the scan's rows, by their unit."""
-    head, count = "".join(f",depth_{unit}" for unit in depths), 0
+) -> None:
+    """Write the CSV. depths: of the scan's rows, by their unit."""
+    head = "".join(f",depth_{unit}" for unit in depths)
     file.write(f"# {said}\n{HEAD}{head}\n".encode("utf-8", "replace"))
     for one in found:
         points, rows = points_of(one.curve), rows_of(one.curve)
         column, at_rows = points.column.round(1), [at[rows] for at in depths.values()]
         cells = rows, column, points.left, points.right, one.values, points.confidence
         table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
-        count += len(table)
         line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         line += ",%.4f" * len(depths) + "\n"
         text = "".join(line % tuple(row) for row in table.tolist())
         file.write(text.replace("nan\n", "\n").encode())
-    return count
 
 
 def place_curve(

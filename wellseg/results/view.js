@@ -336,7 +336,7 @@ for (const [first, last, share] of DATA.places) {
 
 // ---- whole curves --------------------------------------------------------------------------------------
 
-const original = DATA.followed ?? [], lineCanvas = $("#lines");
+const original = DATA.followed ?? [], lineCanvas = $("#lines"), scaleFields = document.querySelectorAll("#scale input");
 let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
@@ -446,7 +446,8 @@ function listCurves() {
   $("#each").replaceChildren();
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
-    listed("#each", curve.name, `rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
+    const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ");
+    listed("#each", curve.name, `${scale ? `${scale}, ` : ""}rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
       isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
@@ -471,12 +472,18 @@ $("#unsure").textContent = places.length ? "Uncertain identity" : "";
 
 // Each curve of the file, and behind them each stroke that was drawn here, is cut into parts; each part is of a curve
 // as corrected, or of none (-1). tracks: those set here, or null.
-const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null });
+const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, scales: scalesOf(original) });
+// By the curve's name, as --scale has it: "0.2:2000:OHMM:log"; none: fractions of the track.
+function scalesOf(curves) {
+  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC")
+    .map(({ name, scale: [left, right, unit, log] }) => [name, `${left}:${right}${unit && `:${unit}`}${log ? ":log" : ""}`]));
+}
 let fix = untouched();
 const before = [];  // to go back to
-const store = `corrections and strokes of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+const store = `corrections, strokes and scales of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
+const scaled = JSON.stringify(scalesOf(original));  // what the files have
 const bases = () => [...original, ...fix.strokes];  // what parts are of
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
 
@@ -526,19 +533,45 @@ function words() {  // of --edit
   })];
 }
 
+function scales() {  // of curves that are there, words of --scale
+  return followed.filter(({ name }) => fix.scales[name]).map(({ name }) => `${name}=${fix.scales[name]}`);
+}
+
+// The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
+function valueAt({ name, borders = [] }, x, row) {
+  for (let k = 0; k + 1 < borders.length; k += 2) {
+    const [left, right] = [borders[k], borders[k + 1]].map((line) => {
+      const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
+      if (next < 0 || line[1] > row) return NaN;
+      const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
+      return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
+    });
+    const share = (x - left) / (right - left);
+    if (Number.isNaN(share)) continue;
+    const [from, to, ...rest] = (fix.scales[name] ?? "0:1:of its track").split(":");
+    const value = rest[rest.length - 1] === "log" ? from * (to / from) ** share : Number(from) + (to - from) * share;
+    return `${name} ${value.toPrecision(4)} ${rest[0] && rest[0] !== "log" ? rest[0] : ""}`.trim();
+  }
+  return "";
+}
+
 const onWindows = /^Win/.test(navigator.platform);
 
 function command(given) {
   let path = location.pathname;
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
-  const anew = !given.length && !made;  // tracks alone: curves are followed by them, and named
+  const anew = fix.tracks && !given.length && !made && !isScaled();  // tracks alone: curves are followed by them, and named
   path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
-  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
+  const scale = isScaled() ? ` --scale ${scales().join(" ") || "none"}` : "";
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${scale}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
+
+// Whether --scale is to be given: the files have others, or the names have changed.
+const isScaled = () => scales().sort().join() !== Object.entries(JSON.parse(scaled)).map((pair) => pair.join("=")).sort().join();
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
   before.push(JSON.stringify(fix));
@@ -552,13 +585,13 @@ function refresh(name) {
   listPlaces();
   isolate(followed.findIndex((curve) => curve.name === name), marked);
   const given = words();
-  $("#edits").hidden = !given.length && !fix.tracks;
+  $("#edits").hidden = !given.length && !fix.tracks && !isScaled();
   $("#command").value = $("#edits").hidden ? "" : command(given);
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
-  $("#anew").hidden = Boolean(given.length || made);
+  $("#anew").hidden = Boolean(given.length || made || !fix.tracks || isScaled());
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -572,6 +605,11 @@ function offer() {  // what can be done with the curve that is seen alone
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
   $("#name").setCustomValidity("");
+  const [left = "", right = "", ...rest] = fix.scales[curve.name]?.split(":") ?? [];
+  Object.assign($("#left"), { value: left }), Object.assign($("#right"), { value: right });
+  $("#log").checked = rest[rest.length - 1] === "log";
+  $("#unit").value = rest[0] && rest[0] !== "log" ? rest[0] : "";
+  for (const field of scaleFields) field.setCustomValidity("");
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
@@ -596,7 +634,11 @@ function rename(name) {
   const own = followed[alone].name;
   const join = followed.some((curve) => curve.name === name);
   if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.`)) return offer();
-  correct(name, () => { fix.names = fix.names.map((it) => (it === own ? name : it)); });
+  correct(name, () => {
+    fix.names = fix.names.map((it) => (it === own ? name : it));
+    const { [own]: scale, ...others } = fix.scales;
+    fix.scales = scale ? { [name]: scale, ...others } : others;
+  });
 }
 
 function remove() {
@@ -703,6 +745,29 @@ $("#name").onchange = ({ target }) => {
   target.setCustomValidity(right ? "" : "A name has letters A to Z, digits and _ alone, and is not that of a depth");
   if (target.reportValidity() && same !== followed[alone].name) rename(same);
 };
+function takeScale() {
+  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
+  const log = $("#log").checked, number = /^-?\d*\.?\d+$/, { name } = followed[alone];
+  for (const field of scaleFields) field.setCustomValidity("");
+  if (!left && !right && !unit) return name in fix.scales && correct(name, () => { delete fix.scales[name]; });
+  if (!left || !right) return;  // the other one is still to come
+  const fault = !number.test(left) ? ["#left", "A number, as in 0.2"] : !number.test(right) ? ["#right", "A number, as in 2000"]
+    : Number(left) === Number(right) ? ["#right", "The two borders have the same value"]
+    : log && Math.min(left, right) <= 0 ? ["#left", "On a logarithmic scale both are above 0"]
+    : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? ["#unit", "A unit of letters, digits, / % . - alone"] : null;
+  if (fault) {
+    $(fault[0]).setCustomValidity(fault[1]);
+    $(fault[0]).reportValidity();
+    return;
+  }
+  const scale = `${left}:${right}${unit && `:${unit}`}${log ? ":log" : ""}`;
+  if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
+}
+for (const field of scaleFields) {
+  field.onchange = takeScale;
+  field.oninput = () => field.setCustomValidity("");
+  field.onkeydown = ({ key }) => { if (key === "Escape") offer(); if (key === "Enter") takeScale(); };
+}
 $("#name").oninput = ({ target }) => target.setCustomValidity("");
 $("#name").onkeydown = ({ key, target }) => {
   if (key === "Escape") target.value = followed[alone].name;
@@ -833,7 +898,7 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command, #scale input")) return;
   const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
@@ -849,7 +914,8 @@ scroller.onpointermove = (event) => {
   const box = sheet.getBoundingClientRect();
   const row = Math.floor((event.clientY - box.top) / state.zoom), column = Math.floor((event.clientX - box.left) / state.zoom);
   const inside = row >= 0 && row < rows && column >= 0 && column < columns;
-  let text = [`row ${count(row)}, column ${count(column)}`, depth(row)].filter(Boolean).join("  ·  ");
+  const value = followed[alone] && valueAt(followed[alone], (event.clientX - box.left) / state.zoom, row);
+  let text = [`row ${count(row)}, column ${count(column)}`, depth(row), value].filter(Boolean).join("  ·  ");
   for (const one of tiles.values()) {
     if (!one.values || one.level !== level() || row < one.top || row >= one.bottom || column < one.left || column >= one.right) continue;
     const value = one.values[Math.floor((row - one.top) / one.scale) * one.columns + Math.floor((column - one.left) / one.scale)];
@@ -879,9 +945,10 @@ try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
   if (kept?.those === those) {
     fix = kept.fix;
+    if (kept.scaled !== scaled) fix.scales = { ...fix.scales, ...scalesOf(original) };
     before.push(...(kept.before ?? []));
     refresh("");
-    if (words().length || fix.tracks) showWhole(true);
+    if (words().length || fix.tracks || isScaled()) showWhole(true);
   } else if (made > kept?.made) {  // corrections on the page after the command was copied
     const left = kept.given.filter((word) => !(DATA.done ?? []).includes(word));
     if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;

@@ -5,6 +5,7 @@
     wellseg curves scan.probability.tif --tracks 230-740 880-1890 --threshold 0.4
     wellseg curves scan.curves.csv            # of curves that you corrected in this file: scan.las
     wellseg curves scan.curves.csv --edit T1_C1_SOLID=GR T2_C3_DOTTED=        # renamed, and removed
+    wellseg curves scan.curves.csv --scale GR=0:150:GAPI RT=0.2:2000:OHMM:log    # values in units
     wellseg curves scan.curves.csv --label mine --label_rows 3000-9000        # a log to train on
 
 Writes NAME.curves.csv (one that you corrected stays as it is) and NAME.las anew, and the curves of
@@ -85,7 +86,7 @@ class CurvesConfig(CurveOptions):
                 setattr(self, name, said)
         for name in OF_ONE_SCAN:
             if getattr(self, name) in ("none", ["none"]):
-                setattr(self, name, [] if name in ("depth", "tracks") else None)
+                setattr(self, name, [] if name in ("depth", "tracks", "scale") else None)
         if self.threshold is None:
             self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
         try:

@@ -4,10 +4,8 @@ import atexit
 import math
 import multiprocessing
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wellseg.corpus import draw_log, kind_of
 from wellseg.device import Workers, end_with_parent
-from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import open_scan
 from wellseg.training.augment import augment
@@ -30,7 +27,6 @@ from wellseg.training.options import DataConfig
 Visit = tuple[int, int]  # (epoch, index of the log): with the seed all that a sample depends on
 VALIDATION_SEED = 1_000_003  # added for the drawn validation logs: none of them is trained on
 FEW_LOGS = 3  # fewer to validate with choose the best step by chance
-tell_once = cache(lambda said: print(said, file=sys.stderr))
 
 
 class Sample(NamedTuple):
@@ -55,19 +51,9 @@ class Samples(Dataset[Sample]):
         return len(self.files) + self.drawn
 
     def __getitem__(self, visit: Visit) -> Sample:
-        """The log of that visit; with on_error skip the next one that can be read."""
-        epoch, index = visit
-        for further in range(len(self)):
-            try:
-                return self._read(epoch, (index + further) % len(self))
-            except (ScanError, OSError) as error:
-                if self.options.on_error == "stop":
-                    raise
-                tell_once(f"wellseg.train: skipped: {one_line(error)}")
-        raise ValueError(f"none of the {len(self)} logs can be read")
-
-    def _read(self, epoch: int, index: int) -> Sample:
-        draws, options = np.random.default_rng((self.seed, epoch, index)), self.options
+        """The log of that visit. Raises ScanError: it cannot be read."""
+        (epoch, index), options = visit, self.options
+        draws = np.random.default_rng((self.seed, epoch, index))
         if index < len(self.files):
             log = self.files[index]
             name, truth = log.name, read_mask(log.mask)
@@ -138,7 +124,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     warnings: list[str] = []
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
-        counts = check_masks(logs, options.on_error)
+        counts = check_masks(logs)
         empty = [name for name, count in counts.items() if not count[255]]
         unscored = [name for name in empty if not counts[name][0]]
         for samples, split in ((train, "train"), (val, "val")):

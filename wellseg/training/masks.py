@@ -69,20 +69,15 @@ def check_size(mask: Path, image: Path) -> None:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
 
 
-def check_masks(logs: Sequence[LogFiles], on_error: str = "skip") -> dict[str, NDArray[np.int64]]:
+def check_masks(logs: Sequence[LogFiles]) -> dict[str, NDArray[np.int64]]:
     """Read every mask once; gives the counts of its 256 values, by the logs' names.
-    on_error: stop takes what cannot be read for a fault; skip leaves it out of the answer.
     Raises ValueError, which names the masks that cannot be used, and says why."""
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
-    unread = {name: it for name, it in found.items() if isinstance(it.exception(), ScanError)}
-    faults = [str(e) for it in found.values() if isinstance(e := it.exception(), ValueError)]
-    if on_error == "stop":
-        advice = "; or leave such logs out: --data.on_error skip"
-        faults += [f"{it.exception()}{advice}" for it in unread.values()]
-    if faults:
+    errors = filter(None, (it.exception() for it in found.values()))
+    if faults := [str(it) for it in errors if isinstance(it, ValueError | ScanError)]:
         raise ValueError(f"{len(faults)} of {len(logs)} masks cannot be used: {listed(faults)}")
-    return {name: it.result() for name, it in found.items() if name not in unread}
+    return {name: it.result() for name, it in found.items()}
 
 
 def listed(names: Sequence[str]) -> str:

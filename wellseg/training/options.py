@@ -33,8 +33,6 @@ class DataConfig:
     --weights, prediction has the windows of these weights in both cases."""
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
-    on_error: Literal["stop", "skip"] = "stop"
-    """stop: a log that cannot be read ends the run. skip: the next one is taken instead."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 
