@@ -753,6 +753,45 @@ def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, brow
     assert command.input_value().endswith("--after 0 --edit A=ILD")
 
 
+def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    command, depth = page.locator("#command"), page.locator("#depth")
+
+    def click(at, said):
+        page.once("dialog", lambda dialog: dialog.accept(said))
+        box = page.evaluate("(({ left, top }) => [left, top])(sheet.getBoundingClientRect())")
+        zoom = page.evaluate("state.zoom")
+        page.mouse.click(box[0] + 200 * zoom, math.ceil(box[1] + at * zoom))
+
+    depth.click()
+    click(100, "1,000")
+    depth.click()
+    assert "Two depths are needed" in page.locator("#pen").inner_text()
+    click(300, "deep")
+    settle(page)
+    assert "deep is no depth" in page.locator("#rows").inner_text()
+    click(300, "990")
+    depth.click()
+    assert "Depth grows downwards" in page.locator("#pen").inner_text()
+    page.keyboard.press("Backspace")
+    click(300, "1010.5 m")
+    page.keyboard.press("Enter")
+    given = command.input_value()
+    rows = [int(word.split("=")[0]) for word in given.split(" --depth ")[1].split()[:2]]
+    assert rows == [pytest.approx(100, abs=2), pytest.approx(300, abs=2)]
+    assert given.endswith(f" --after 0 --depth {rows[0]}=1000 {rows[1]}=1010.5 --depth_unit m")
+    assert page.evaluate("row => depth(row)", rows[0]) == "1000.0 m"
+    assert page.evaluate("depth(1000)") == ""
+    page.reload()
+    settle(page)
+    assert command.input_value() == given
+    depth.click()  # another one is added to them
+    assert "2 so far" in page.locator("#pen").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden()
+
+
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     depth = [
         {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200]},

@@ -1,0 +1,154 @@
+// Zoom, keys and buttons; and the start.
+
+function zoomTo(zoom, x = scroller.clientWidth / 2, y = scroller.clientHeight / 2) {
+  const column = (scroller.scrollLeft + x - sheet.offsetLeft) / state.zoom, row = (scroller.scrollTop + y) / state.zoom;
+  state.zoom = between(1 / 16, zoom, Math.min(8, MOST_HEIGHT / rows, MOST_HEIGHT / columns));
+  Object.assign(sheet.style, { width: `${columns * state.zoom}px`, height: `${rows * state.zoom}px` });
+  sheet.classList.toggle("pixels", state.zoom >= 3);
+  scroller.scrollLeft = column * state.zoom + sheet.offsetLeft - x;
+  scroller.scrollTop = row * state.zoom - y;
+  soon();
+}
+
+function zoomBy(factor, x, y) {
+  state.fitted = false;
+  zoomTo(state.zoom * factor, x, y);
+}
+
+function fit() {  // to what is printed: many scans are mostly empty paper
+  state.fitted = true;
+  const [left, right] = printed.map((cell) => (cell / DATA.cells) * columns);
+  zoomTo(Math.min(1, scroller.clientWidth / (right - left)));
+  scroller.scrollLeft = ((left + right) * state.zoom - scroller.clientWidth) / 2;
+}
+
+scroller.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey) return;  // so do pinches on a touchpad come
+  event.preventDefault();
+  const box = scroller.getBoundingClientRect();
+  zoomBy(Math.exp(-between(-60, event.deltaY, 60) / 150), event.clientX - box.left, event.clientY - box.top);
+}, { passive: false });
+
+// Dragging with the mouse moves the paper (fingers do so by themselves), two fingers zoom.
+let grabbed = null;
+scroller.onpointerdown = (event) => {
+  const box = scroller.getBoundingClientRect();
+  const onBars = event.clientX - box.left > scroller.clientWidth || event.clientY - box.top > scroller.clientHeight;
+  if (event.pointerType !== "mouse" || event.button || onBars) return;
+  grabbed = { x: event.clientX + scroller.scrollLeft, y: event.clientY + scroller.scrollTop };
+  scroller.setPointerCapture(event.pointerId);
+  scroller.classList.add("grabbed");
+};
+scroller.onpointerup = scroller.onpointercancel = () => { grabbed = null; scroller.classList.remove("grabbed"); };
+
+let pinched = null;
+function pinch(event) {
+  if (event.touches.length !== 2) { pinched = null; return; }
+  event.preventDefault();
+  const [a, b] = event.touches, box = scroller.getBoundingClientRect();
+  const now = { x: (a.clientX + b.clientX) / 2 - box.left, y: (a.clientY + b.clientY) / 2 - box.top,
+    apart: Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)) };
+  if (pinched) {
+    zoomBy(now.apart / pinched.apart, pinched.x, pinched.y);
+    scroller.scrollLeft += pinched.x - now.x;
+    scroller.scrollTop += pinched.y - now.y;
+  }
+  pinched = now;
+}
+for (const kind of ["touchstart", "touchmove", "touchend"]) scroller.addEventListener(kind, pinch, { passive: false });
+
+// ---- controls ------------------------------------------------------------------------------------------
+
+const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
+
+function showOverlay(on) {
+  state.overlay = on;
+  pressed("#overlay", on);
+  $("#curves").hidden = $("#threshold").disabled = $("#opacity").disabled = $("#doubt").disabled = !on;
+  $("#paper").classList.toggle("faded", on);
+}
+function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
+function markDoubt(on) { state.doubt = on; pressed("#doubt", on); recolour(); }
+function invert(on) { state.inverted = on; pressed("#invert", on); document.body.classList.toggle("night", on); }
+function setTheme(name) { document.documentElement.dataset.theme = name; invert(name === "dark"); drawMap(); }
+function setThreshold(value) {
+  state.threshold = between(0.04, value, 0.98);
+  $("#threshold").value = state.threshold;
+  $("output").textContent = state.threshold.toFixed(2);
+  recolour();
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const actions = {
+  o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
+  t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+  c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
+  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: removeOrBack, r: () => !lineCanvas.hidden && !pen && draw("draw"), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+};
+const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
+for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
+$("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
+$("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command, #scale input")) return;
+  const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
+  const screen = scroller.clientHeight * 0.9;
+  const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
+  const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));
+  if (action) action();
+  else if (by !== undefined && !own) scroller.scrollTop = between(0, scroller.scrollTop + by, scroller.scrollHeight);
+  else return;
+  event.preventDefault();
+});
+
+scroller.onpointermove = (event) => {
+  if (grabbed) scroller.scrollTo(grabbed.x - event.clientX, grabbed.y - event.clientY);
+  const box = sheet.getBoundingClientRect();
+  const row = Math.floor((event.clientY - box.top) / state.zoom), column = Math.floor((event.clientX - box.left) / state.zoom);
+  const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+  const value = followed[alone] && valueAt(followed[alone], (event.clientX - box.left) / state.zoom, row);
+  let text = [`row ${count(row)}, column ${count(column)}`, depth(row), value].filter(Boolean).join("  ·  ");
+  for (const one of tiles.values()) {
+    if (!one.values || one.level !== level() || row < one.top || row >= one.bottom || column < one.left || column >= one.right) continue;
+    const value = one.values[Math.floor((row - one.top) / one.scale) * one.columns + Math.floor((column - one.left) / one.scale)];
+    text += `: probability ${value ? (value / 255).toFixed(2) : "below 0.04"}`;
+  }
+  $("#point").textContent = inside ? text : "";
+};
+scroller.onpointerleave = () => { $("#point").textContent = ""; };
+
+const many = DATA.places.length;
+$("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
+  DATA.turned && "turned upright"].filter(Boolean).join("  ·  ");
+$("#list").disabled = !many;
+$("#folder").textContent = DATA.folder_name;
+$("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
+  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +
+  "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
+scroller.addEventListener("scroll", soon, { passive: true });
+dark.onchange = () => setTheme(dark.matches ? "dark" : "light");
+new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); }).observe(document.body);
+
+setTheme(dark.matches ? "dark" : "light");
+setThreshold(DATA.threshold);
+$("#curves").style.opacity = $("#opacity").value;
+fit();
+try {  // corrections that were not yet made when the page was left
+  const kept = JSON.parse(localStorage.getItem(store));
+  if (kept?.those === those) {
+    fix = kept.fix;
+    if (kept.scaled !== scaled) fix.scales = { ...fix.scales, ...scalesOf(original) };
+    before.push(...(kept.before ?? []));
+    refresh("");
+    if (!$("#edits").hidden) showWhole(true);
+  } else if (made > kept?.made) {  // corrections on the page after the command was copied
+    const left = kept.given.filter((word) => !(DATA.done ?? []).includes(word));
+    if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;
+    else localStorage.removeItem(store);
+    showWhole(true);
+  }
+} catch { /* a browser that keeps nothing */ }
+// NAME.html#12345 begins at that row.
+(onhashchange = () => { const row = Number(location.hash.slice(1)); if (row) goTo(row); })();

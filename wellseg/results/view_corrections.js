@@ -1,0 +1,221 @@
+// Correcting curves: a command for wellseg curves.
+
+// Each curve of the file, and behind them each stroke that was drawn here, is cut into parts; each part is of a curve
+// as corrected, or of none (-1). tracks, depth ({ points, unit }): those set here, or null.
+const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, depth: null, scales: scalesOf(original) });
+fix = untouched();
+const before = [];  // to go back to
+const store = `corrections, strokes and scales of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
+
+const scaled = JSON.stringify(scalesOf(original));  // what the files have
+const bases = () => [...original, ...fix.strokes];  // what parts are of
+const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
+
+function clip(line, from, to) {  // its points in these rows
+  const points = [];
+  for (let k = 0; k < line.length; k += 2) {
+    const [x, y, x1, y1] = line.slice(k, k + 4);
+    if (y >= from && y <= to) points.push(x, y);
+    for (const row of y1 < y ? [to, from] : [from, to]) if ((y - row) * (y1 - row) < 0) points.push(x + ((x1 - x) * (row - y)) / (y1 - y), row);
+  }
+  return points;
+}
+
+function compile() {  // the curves as corrected
+  const found = new Map(), of = bases();
+  fix.parts.forEach((parts, i) => {
+    for (const part of parts.filter(({ as }) => as >= 0)) {
+      const lines = of[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1);
+      if (!lines.length) continue;  // a gap
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
+      const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
+      one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
+      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about });
+      one.lines.push(...lines);
+      one.borders.push(...(of[i].borders ?? []));
+      found.set(one.name, one);
+    }
+  });
+  return [...found.values()];
+}
+
+function words() {  // of --edit
+  const of = bases(), isUsed = (i) => i < original.length || fix.parts[i].some(({ as }) => as >= 0);
+  const drawn = fix.strokes.filter((_, i) => isUsed(original.length + i))
+    .map(({ name, lines: [line] }) => name + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join(""));
+  return [...drawn, ...fix.parts.flatMap((parts, i) => {
+    if (!isUsed(i)) return [];
+    const runs = [];
+    for (const part of parts) {
+      const last = runs[runs.length - 1];
+      if (last && last.name === nameOf(part)) last.to = part.to;
+      else runs.push({ ...part, name: nameOf(part) });
+    }
+    const own = of[i].name;
+    return runs.filter(({ name, from, to }) => name !== own && (i >= original.length || of[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from)))
+      .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
+  })];
+}
+
+const onWindows = /^Win/.test(navigator.platform);
+
+function command(given) {
+  let path = location.pathname;
+  try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
+  const anew = fix.tracks && !given.length && !made && !isScaled();  // tracks alone: curves are followed by them, and named
+  path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
+  const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
+  const place = location.protocol === "file:" ? local : path.split("/").pop();
+  const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
+  const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
+  const rows = fix.depth ? ` --depth ${fix.depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${fix.depth.unit}` : "";
+  const scale = isScaled() ? ` --scale ${scales().join(" ") || "none"}` : "";
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${isDepthNew() ? rows : ""}${scale}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
+}
+
+function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
+  before.push(JSON.stringify(fix));
+  change();
+  refresh(name);
+}
+
+function refresh(name) {
+  followed = compile();
+  listCurves();
+  listPlaces();
+  isolate(followed.findIndex((curve) => curve.name === name), marked);
+  const given = words();
+  $("#edits").hidden = !given.length && !fix.tracks && !isScaled() && !isDepthNew();
+  $("#command").value = $("#edits").hidden ? "" : command(given);
+  $("#long").hidden = !onWindows || $("#command").value.length < 8000;
+  $("#anew").hidden = Boolean(given.length || made || !fix.tracks || isScaled());
+  $("#copy").textContent = "Copy";
+  try {  // for the page when it is loaded again
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, before: before.slice(-20) }));
+  } catch { /* a browser that keeps nothing */ }
+}
+
+function offer() {  // what can be done with the curve that is seen alone
+  const curve = followed[alone];
+  $("#draw").textContent = pen?.kind === "draw" ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
+  $("#tracks").textContent = pen?.kind === "tracks" ? "These are the tracks" : "Set the tracks";
+  $("#depth").textContent = pen?.kind === "depth" ? "These are the depths" : "Set the depth";
+  $("#edit").hidden = !curve;
+  $("#hint").hidden = Boolean(curve);
+  if (!curve) return;
+  const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
+  $("#name").value = curve.name;
+  $("#name").setCustomValidity("");
+  const [left = "", right = "", ...rest] = fix.scales[curve.name]?.split(":") ?? [];
+  Object.assign($("#left"), { value: left }), Object.assign($("#right"), { value: right });
+  $("#log").checked = rest[rest.length - 1] === "log";
+  $("#unit").value = rest[0] && rest[0] !== "log" ? rest[0] : "";
+  for (const field of scaleFields) field.setCustomValidity("");
+  const track = (name) => name.split("_")[0];
+  const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
+    .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
+  $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
+  $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
+  $("#cut").disabled = row < 0;
+  $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
+  $("#other").hidden = $("#swap").disabled;
+  $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
+}
+
+function split(row, ...names) {  // parts of these curves end above this row
+  fix.parts = fix.parts.map((parts) => parts.flatMap((part) => names.includes(nameOf(part)) && part.from < row && part.to >= row
+    ? [{ ...part, to: row - 1 }, { ...part, from: row }] : [part]));
+}
+
+function becomes(test, as) {
+  for (const part of fix.parts.flat()) if (test(part)) part.as = as;
+}
+
+function rename(name) {
+  const own = followed[alone].name;
+  const join = followed.some((curve) => curve.name === name);
+  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.`)) return offer();
+  correct(name, () => {
+    fix.names = fix.names.map((it) => (it === own ? name : it));
+    const { [own]: scale, ...others } = fix.scales;
+    fix.scales = scale ? { [name]: scale, ...others } : others;
+  });
+}
+
+function remove() {
+  if (alone < 0) return;
+  const own = followed[alone].name;
+  marked = -1;
+  correct("", () => becomes((part) => nameOf(part) === own, -1));
+}
+
+function removeOrBack() {
+  if (!pen) return remove();
+  pen.points.pop();
+  sayPen();
+}
+
+function cut() {
+  const own = followed[alone].name, row = marked;
+  let name = `${own.slice(0, 50)}_B`;
+  while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
+  correct(own, () => {
+    split(row, own);
+    becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
+  });
+}
+
+function swap(other) {  // the two change places from the marked row on
+  const own = followed[alone].name, row = marked;
+  correct(own, () => {
+    split(row, own, other);
+    const lower = fix.parts.flat().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
+    for (const [part, name] of lower) {
+      if (name === own) part.as = fix.names.indexOf(other);
+      if (name === other) part.as = fix.names.indexOf(own);
+    }
+  });
+}
+
+$("#name").onchange = ({ target }) => {
+  const same = followed.find(({ name }) => name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
+  const right = /^\w{1,60}$/.test(same) && !/^(DEPT|DEPTH|TIME|INDEX)$/i.test(same);
+  target.setCustomValidity(right ? "" : "A name has letters A to Z, digits and _ alone, and is not that of a depth");
+  if (target.reportValidity() && same !== followed[alone].name) rename(same);
+};
+$("#name").oninput = ({ target }) => target.setCustomValidity("");
+$("#name").onkeydown = ({ key, target }) => {
+  if (key === "Escape") target.value = followed[alone].name;
+  if (key === "Escape" || key === "Enter") target.blur();
+};
+// A click on the list would be lost where it first ends the writing of a name: the list is made anew.
+$("#each").onmousedown = (event) => {
+  const item = event.target.closest("li");
+  if (document.activeElement !== $("#name") || !item) return;
+  const { name } = followed[[...$("#each").children].indexOf(item)];
+  event.preventDefault();
+  $("#name").blur();
+  const now = followed.findIndex((curve) => curve.name === name);
+  if (now >= 0) isolate(now);
+};
+$("#remove").onclick = remove;
+$("#cut").onclick = cut;
+$("#back").onclick = removeOrBack;
+$("#drop").onclick = () => draw();
+for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
+$("#swap").onclick = () => swap($("#other").value);
+$("#undo").onclick = () => {
+  const { name } = followed[alone] ?? {};
+  if (!before.length && !confirm("Take back all corrections that are left?")) return;
+  fix = before.length ? JSON.parse(before.pop()) : untouched();
+  refresh(name);
+};
+$("#copy").onclick = () => {
+  $("#command").select();
+  document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
+  $("#copy").textContent = "Copied";
+};
+listCurves();
+listPlaces();
+offer();

@@ -1,0 +1,139 @@
+// Whole curves: seen, listed, isolated.
+
+const original = DATA.followed ?? [], lineCanvas = $("#lines"), scaleFields = document.querySelectorAll("#scale input");
+let followed = original;  // with the corrections made here
+let alone = -1;  // the curve that is seen by itself, or -1
+let drawn = [];  // the path of each, where it is seen
+let marked = -1;  // the row that was clicked on or gone to, or -1
+// What is being drawn: kind, "draw", "tracks" or "depth", and points, [column, row], of a stroke or of borders of tracks,
+// and [column, row, depth].
+let pen = null;
+// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
+const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
+
+function drawLines() {
+  if (lineCanvas.hidden) return;
+  const { clientWidth: wide, clientHeight: tall } = scroller, sharp = devicePixelRatio;
+  Object.assign(lineCanvas, { width: wide * sharp, height: tall * sharp });
+  Object.assign(lineCanvas.style, { width: `${wide}px`, height: `${tall}px` });
+  const context = lineCanvas.getContext("2d"), zoom = state.zoom * sharp;
+  const top = scroller.scrollTop / state.zoom, bottom = top + tall / state.zoom;
+  context.setTransform(zoom, 0, 0, zoom, (sheet.offsetLeft - scroller.scrollLeft) * sharp, -scroller.scrollTop * sharp);
+  context.lineJoin = "round";
+  const trace = (path, line) => { for (let k = 0; k < line.length; k += 2) path[k ? "lineTo" : "moveTo"](line[k], line[k + 1] + 0.5); };
+  const upright = (column) => [column + 0.5, top, column + 0.5, bottom];
+  context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+  context.lineWidth = 1.5 / state.zoom;
+  context.setLineDash([6 / state.zoom, 4 / state.zoom]);
+  const borders = followed.flatMap((curve, i) => (alone < 0 || alone === i ? curve.borders ?? [] : []));
+  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders.map((border) => clip(border, top, bottom))) {
+    const ruled = new Path2D();
+    trace(ruled, line);
+    context.lineDashOffset = line[1] ?? 0;  // dashes of several curves of a track lie on one another
+    context.stroke(ruled);
+  }
+  context.setLineDash([]);
+  drawn = followed.map(({ lines, place }, i) => {
+    const path = new Path2D();
+    if (alone >= 0 && alone !== i) return path;
+    context.strokeStyle = hue(place ?? i);
+    context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
+    for (const line of lines) {
+      if (line[1] > bottom || line[line.length - 1] < top) continue;
+      trace(path, line);
+    }
+    context.stroke(path);
+    return path;
+  });
+  context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
+  context.lineWidth = 2 / state.zoom;
+  if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
+  const path = new Path2D(), dot = 4 / state.zoom;
+  for (const [x, y, depth] of pen?.points ?? []) {
+    if (pen.kind === "tracks") trace(path, upright(x));
+    else if (pen.kind === "depth") trace(path, [0, y, columns, y]);
+    else path.lineTo(x + 0.5, y + 0.5);
+    context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
+    context.font = `${13 / state.zoom}px sans-serif`;
+    context.fillStyle = context.strokeStyle;
+    if (depth !== undefined) context.fillText(depth, x + 3 * dot, y - dot);
+  }
+  context.stroke(path);
+}
+
+function showWhole(on) {
+  pressed("#whole", on);
+  $("#followed").hidden = lineCanvas.hidden = !on;
+  if (pen) draw();
+  if (!on) isolate(-1);
+  showOverlay(!on);
+  if (state.fitted) fit();
+  soon();
+}
+
+function isolate(which, row = -1) {
+  alone = which;
+  marked = row;
+  for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
+    document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
+  pen ? sayPen() : offer();
+  soon();
+}
+
+// A click on a curve shows it alone; one beside all shows all again.
+let down = [0, 0];
+scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, event.clientY]; });
+scroller.addEventListener("click", (event) => {
+  const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4;
+  if (moved || lineCanvas.hidden) return;
+  if (pen) return addPoint(event);
+  const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
+  const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
+  for (const reach of [3, 8, 16]) {  // the nearest one
+    context.lineWidth = reach / state.zoom;
+    const which = drawn.findIndex((path) => context.isPointInStroke(path, ...at));
+    if (which >= 0) return isolate(which, Math.floor((scroller.scrollTop + event.clientY - box.top) / state.zoom));
+    if (reach === 16) isolate(-1);
+  }
+});
+
+function listed(list, text, about, colour, go) {
+  const item = document.createElement("li"), button = document.createElement("button"), small = document.createElement("small");
+  if (colour) {
+    const swatch = document.createElement("i");
+    swatch.className = "swatch";
+    swatch.style.setProperty("--c", colour);
+    button.append(swatch);
+  }
+  small.textContent = about;
+  button.append(text, small);
+  button.onclick = go;
+  item.append(button);
+  $(list).append(item);
+}
+
+function listCurves() {
+  $("#each").replaceChildren();
+  followed.forEach((curve, i) => {
+    const [first, last] = curve.rows;
+    const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ");
+    listed("#each", curve.name, `${scale ? `${scale}, ` : ""}rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
+      isolate(...(alone === i ? [-1] : [i, marked]));
+      const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
+      if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
+    });
+  });
+}
+const places = [...new Set(original.flatMap(({ uncertain }) => uncertain))].sort((a, b) => a - b);
+function listPlaces() {  // rows where curves, by the names that they have now, may have changed places
+  $("#uncertain").replaceChildren();
+  for (const row of places) {
+    const there = fix.parts.filter((_, i) => original[i]?.uncertain.includes(row)).map((parts) => parts.find(({ to }) => row <= to) ?? parts[0]);
+    listed("#uncertain", `row ${count(row)}`, [...there.map(nameOf), depth(row)].filter(Boolean).join(", "), "", () => {
+      isolate(-1, row);
+      goTo(row);
+    });
+  }
+}
+$("#whole").hidden = !original.length;
+$("#unsure").textContent = places.length ? "Uncertain identity" : "";

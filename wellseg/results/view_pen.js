@@ -1,0 +1,88 @@
+// What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
+
+const pens = ["draw", "tracks", "depth"];  // buttons, and what is drawn
+function draw(kind) {  // begin, or drop what was drawn
+  pen = kind ? { points: [], kind } : null;
+  const { logs } = depths();
+  if (kind === "depth" && logs.length === 1) pen.points = logs[0].points.map(([row, depth]) => [columns / 2, row, depth]);
+  $("#pen").hidden = $("#pens").hidden = !kind;
+  for (const each of pens) pressed(`#${each}`, kind === each);
+  scroller.classList.toggle("drawing", Boolean(kind));
+  sayPen();
+}
+
+function sayPen() {
+  offer();
+  const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
+  const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
+  const lean = Math.max(0, ...original.flatMap(({ borders }) => borders ?? []).map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
+  const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
+  const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
+    : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more, far apart.`
+    : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
+  $("#pen").textContent = `${what} Enter ends it.`;
+  soon();
+}
+
+function addPoint(event) {
+  const box = sheet.getBoundingClientRect();
+  const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
+  if (row < 0 || row >= rows || column < 0 || column >= columns) return;
+  if (pen.kind === "depth") return addDepth(column, row);
+  const isStroke = pen.kind === "draw", [x, y] = pen.points[pen.points.length - 1] ?? [];
+  const far = (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
+  if (isStroke && far) return say("that is too far from the last point: click one between");
+  if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
+  sayPen();
+}
+
+function addDepth(column, row) {
+  const given = prompt(`Depth printed at row ${count(row)}, in ${depths().unit || "ft"} (or with its unit: 1325 m)`);
+  const [, number, unit] = given?.trim().match(/^(-?[\d,]*\.?\d+)\s*(ft|m)?$/i) ?? [];
+  if (!number) return given && say(`${given} is no depth, as 4350 or 1325 m are`);
+  pen.unit = unit?.toLowerCase() ?? pen.unit;
+  pen.points = [...pen.points.filter((point) => point[1] !== row), [column, row, Number(number.replaceAll(",", ""))]];
+  sayPen();
+}
+
+function endDepth() {
+  const unit = pen.unit ?? (depths().unit || "ft"), points = pen.points.map(([, row, depth]) => [row, depth]).sort((a, b) => a[0] - b[0]);
+  const wrong = points.find(([, depth], i) => i && depth <= points[i - 1][1]);
+  if (wrong || points.length === 1) {
+    $("#pen").textContent = wrong ? `Depth grows downwards, but not at row ${count(wrong[0])}: take it back.` : "Two depths are needed, or more.";
+    return;
+  }
+  draw();
+  if (points.length) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
+}
+
+function endTracks() {
+  const sides = pen.points.map(([column]) => column).sort((a, b) => a - b);
+  if (sides.length % 2) {
+    $("#pen").textContent = "Each track has two borders: one is missing.";
+    return;
+  }
+  draw();
+  const pairs = sides.flatMap((left, i) => (i % 2 || left === sides[i + 1] ? [] : [[left, sides[i + 1]]]));
+  if (pairs.length) correct(followed[alone]?.name, () => { fix.tracks = pairs; });
+}
+
+function endStroke() {
+  if (pen.kind !== "draw") return pen.kind === "tracks" ? endTracks() : endDepth();
+  const { points } = pen;
+  draw();
+  if (points.length < 2) return;
+  if (points[0][1] > points[points.length - 1][1]) points.reverse();
+  const lines = points.map(([, row]) => row), from = Math.min(...lines), to = Math.max(...lines);
+  const taken = new Set([...fix.names, ...bases().map((base) => base.name)].map((name) => name.toLowerCase()));
+  let number = 1;
+  while (taken.has(`drawn_${number}`)) number++;
+  const base = `DRAWN_${number}`, name = followed[alone]?.name ?? base;
+  correct(name, () => {
+    for (const row of [from, to + 1]) split(row, name);
+    becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
+    const as = fix.names.indexOf(name);
+    fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
+    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as }]);
+  });
+}
