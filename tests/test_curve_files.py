@@ -169,7 +169,7 @@ def test_depth_of_several_logs_and_a_step(tmp_path):
     assert not (tmp_path / "log.1.las").exists()
 
 
-def test_each_log_has_its_own_curves(tmp_path):
+def test_each_log_has_its_own_curves_and_borders(tmp_path):
     above, below = sine(90), sine(280)
     above[700:], below[:900] = np.nan, np.nan
     depth = ["0-700=-50-20", "900-1500=-50--20"]  # above the sea, in metres
@@ -177,13 +177,16 @@ def test_each_log_has_its_own_curves(tmp_path):
         tmp_path / "log", "log.tif", (ROWS, COLUMNS), None, CurveOptions(depth=depth)
     )
     ink, borders = draw(above, below), np.array([[[50, 190]], [[240, 380.0]]])
+    tracks = Tracks(np.array([350, 1200.0]), borders, 2000)
     with writer:
         writer.put(255 - ink, ink, ink)
         writer._follower._finder = None
-        writer._follower.tracks = Tracks(np.array([350, 1200.0]), borders, 2000)
-    for number in (1, 2):
-        las = las_of(tmp_path / f"log.{number}.las")
-        assert len(las.keys()) == 2 and not np.isnan(las[1]).all()
+        writer._follower.tracks = tracks
+    left, right = tracks.at(np.arange(ROWS))[:, 0].T
+    for number, column, first, each in ((1, above, 0, 10), (2, below, 900, 20)):
+        las, values = las_of(tmp_path / f"log.{number}.las"), (column - left) / (right - left)
+        rows = np.rint(first + (las["DEPT"] + 50) * each).astype(int)
+        assert len(las.keys()) == 2 and np.nanmax(np.abs(las[1] - values[rows])) < 0.03
 
 
 def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
@@ -198,12 +201,12 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     np.testing.assert_allclose(las[names[1]], 45 - 60 * plain[names[1]], atol=1e-3)
     assert [curve.unit for curve in las.curves[1:]] == ["OHMM", "%"]
     assert report["curve_list"][0]["scale"] == [0.2, 2000, "OHMM", True]
-    assert "--scale ILD=0.2:2000:OHMM:log" in (followed / "log.las").read_text()
+    assert "ILD=0.2:2000:OHMM:log" in (followed / "log.las").read_text()
     main([table])  # as the last time
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["OHMM", "%"]
     capsys.readouterr()
     main([table, "--scale", "ILD=0:10:V", "SP=-80:20:MV"])
-    assert "--scale: there is no curve SP" in capsys.readouterr().out
+    assert "--scale: there is no curve SP in a track" in capsys.readouterr().out
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
     main([table, "--scale", "none"])
     las = las_of(followed / "log.las")
@@ -211,7 +214,19 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
 
 
 @pytest.mark.parametrize(
-    "scale", ["GR", "GR=0", "GR=5:5:GAPI", "GR=0:150:G API", "ILD=0:2000:OHMM:log", "GR=0:1:a:b"]
+    "scale",
+    [
+        "GR",
+        "GR=0",
+        "GR=5:5:GAPI",
+        "GR=0:150:G API",
+        "ILD=0:2000:OHMM:log",
+        "GR=0:1:a:b",
+        'CAL=6:16:"',
+        "A=0:1:FRAC",
+        "DT=140:40:µs/ft",
+        "A=0:" + 20 * "9",
+    ],
 )
 def test_wrong_scales_are_refused(scale):
     with pytest.raises(ValueError, match=r"^--scale '.*' is not CURVE=LEFT:RIGHT:UNIT, as"):

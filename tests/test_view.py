@@ -764,7 +764,7 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
         page.mouse.click(box[0] + 200 * zoom, math.ceil(box[1] + at * zoom))
 
     depth.click()
-    click(100, "1,000")
+    click(100, "1,000 m")
     depth.click()
     assert "Two depths are needed" in page.locator("#pen").inner_text()
     click(300, "deep")
@@ -774,7 +774,10 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     depth.click()
     assert "Depth grows downwards" in page.locator("#pen").inner_text()
     page.keyboard.press("Backspace")
-    click(300, "1010.5 m")
+    click(300, "1010.5 ft")
+    settle(page)
+    assert "the other depths are in m" in page.locator("#rows").inner_text()
+    click(300, "1010.5")
     page.keyboard.press("Enter")
     given = command.input_value()
     rows = [int(word.split("=")[0]) for word in given.split(" --depth ")[1].split()[:2]]
@@ -787,9 +790,68 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     assert command.input_value() == given
     depth.click()  # another one is added to them
     assert "2 so far" in page.locator("#pen").inner_text()
-    page.keyboard.press("Escape")
-    page.locator("#undo").click()
-    assert page.locator("#edits").is_hidden()
+    page.keyboard.press("Enter")
+    assert page.evaluate("before.length") == 1, "nothing has changed"
+    change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}], depth_unit="ft")
+    page.reload()
+    settle(page)
+    assert page.locator("#edits").is_hidden(), "others were given since, by a command"
+    change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}] * 2)
+    page.reload()
+    settle(page)
+    assert depth.is_disabled(), "it would forget the other log"
+
+
+def change_data(folder, **data):
+    """In log.html, as wellseg curves does."""
+    page = folder / "log.html"
+    before, mark, rest = page.read_text().partition("const DATA = ")
+    old, end = json.JSONDecoder().raw_decode(rest)
+    page.write_text(before + mark + json.dumps(old | data) + rest[end:])
+
+
+def test_scales_that_a_command_gave_or_took_since_are_those_of_the_page(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    command = page.locator("#command")
+    (curve,) = page.evaluate("DATA.followed")
+    page.evaluate("correct('A', () => { fix.scales.A = '0:150:GAPI'; })")
+    assert command.input_value().endswith("--scale A=0:150:GAPI")
+    for scale, words in (([0, 150, "GAPI", False], ""), ([0, 1, "FRAC", False], "")):
+        change_data(tmp_path, followed=[curve | {"scale": scale}])
+        page.reload()
+        settle(page)
+        assert command.input_value() == words
+    page.evaluate("correct('A', () => { fix.scales.A = '0:200:GAPI'; })")
+    change_data(tmp_path, followed=[curve | {"name": "GR"}], edits=1, done=["A=GR"])
+    page.reload()  # a command was run that had been copied before
+    settle(page)
+    assert page.locator("#lost").inner_text().endswith("make them again. A=0:200:GAPI")
+
+
+def test_the_value_is_by_the_borders_of_the_track_that_a_part_lies_in(tmp_path, browser_page):
+    gray, probability = wave(6000, 320)
+    curves = [
+        {"name": name, "rows": [0, 5999], "about": "3 px", "uncertain": [], "track": 1,
+         "lines": [[column, 0, column, 5999]],
+         "borders": [[column - 50, 0, column - 50, 5999], [column + 50, 0, column + 50, 5999]]}
+        for name, column in (("A", 70), ("B", 250))
+    ]  # fmt: skip
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [*curves, {**curves[0], "name": "C", "track": 0}]
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    page.keyboard.press("c")
+    page.evaluate("isolate(0, 500)")
+    page.locator("#swap").click()
+    at = "([x, row]) => valueAt(followed[alone], x, row)"
+    assert page.evaluate(at, [60, 400]) == "A 0.4 of its track"
+    assert page.evaluate(at, [260, 700]) == "A 0.6 of its track", "it is B's stroke there"
+    page.evaluate("correct('A', () => { fix.tracks = [[0, 200]]; })")
+    assert page.evaluate(at, [60, 400]) == "A 0.3 of its track"
+    assert page.evaluate(at, [260, 700]) == ""
+    page.evaluate("isolate(2)")
+    assert page.locator("#scale").is_hidden(), "a curve in no track has no printed scale"
 
 
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):

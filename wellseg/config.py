@@ -52,8 +52,8 @@ class PredictConfig(MaskOptions, CurveOptions):
     view: bool = False
     """Write NAME.html and NAME.view/, too: the scan and its curves to look at in a browser."""
     curves: bool = False
-    """Write NAME.curves.csv and NAME.las, too: each curve by itself, in fractions of its track.
-    wellseg curves writes both again with other options, in seconds, from NAME.probability.tif."""
+    """Write NAME.curves.csv and NAME.las, too: each curve by itself. wellseg curves writes both
+    again with other options, scales and corrections, in seconds, without the network."""
     invert: bool = False
     """The scans show white ink on black."""
     overwrite: bool = False

@@ -33,8 +33,8 @@ PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".spli
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Other units: by the scale that a person gave. Missing: -999.25. Bridged gaps are filled;
-NAME.curves.csv says which, and has columns in pixels."""
+Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and has columns in pixels.
+Other units: by the scale that a person read at the track's borders, left:right:unit."""
 
 
 class CurveFiles:
@@ -55,7 +55,7 @@ class CurveFiles:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
         rows, columns = size
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
-        for flag in ("threshold", "tracks", "scale", "rows"):
+        for flag in ("threshold", "tracks", "rows"):
             if given := getattr(options, flag, None):
                 self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
         first, stop = options.row_range or (0, rows)
@@ -103,9 +103,9 @@ class CurveFiles:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
             one.entry["name"] = name = one.entry["name"] or made
-            one.entry["scale"] = self._options.scales.get(name, Scale())
-        if lost := self._options.scales.keys() - {one.entry["name"] for one in found}:
-            self.notes.append(f"--scale: there is no curve {', '.join(sorted(lost))}")
+            one.entry["scale"] = self._options.scales.get(name if one.track else "", Scale())
+        if lost := self._options.scales.keys() - {it.entry["name"] for it in found if it.track}:
+            self.notes.append(f"--scale: there is no curve {', '.join(sorted(lost))} in a track")
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
@@ -171,30 +171,30 @@ class CurveFiles:
         by_row = "INDEX", "ROW", "row of the scan, from 0"  # LAS 2.0 (2017): an index but depth
         name, measure, what = ("DEPT", unit.upper(), "depth") if depth else by_row
         las.append_curve(name, [], unit=measure, descr=what)
-        table = [index.round(4)]
+        table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
             values = np.interp(places, rows_of(one.curve), one.values, np.nan, np.nan)
             if not np.isnan(values).all():
                 name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
                 table.append(scale.at(values))
+                line += " %10.5f" if scale.unit == "FRAC" else " %10.7g"
                 las.append_curve(name, [], unit=scale.unit, descr=about)
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
-        notes = [_ascii(self._said), LAS_NOTE, *self.notes]
+        notes = [_ascii(self._said), LAS_NOTE, *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
         las.other = "\n".join(notes)
         # A step of 0 says that it varies (LAS 2.0).
         ends = {"STRT": f"{table[0][0]:.5f}", "STOP": f"{table[0][-1]:.5f}", "STEP": step or 0.0}
-        line = (" %10.4f" if depth else " %10d") + " %10.5f" * (len(table) - 1) + "\n"
         text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
         las.write(text, version=2.0, wrap=False, **ends)
         # To write the numbers, lasio takes ten times as long.
         for row in np.column_stack(table).tolist():
-            text.write((line % tuple(row)).replace("       nan", "   -999.25"))
+            text.write((line % tuple(row)).replace("       nan", "   -999.25") + "\n")
         text.detach()
 
 

@@ -17,7 +17,7 @@ shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
 POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
-SCALE = r"(\w+)=(-?\d*\.?\d+):(-?\d*\.?\d+)(?::([^\s:]{1,20}))??(:log)?"
+SCALE = r"(\w+)=(-?\d{0,9}\.?\d{1,9}):(-?\d{0,9}\.?\d{1,9})(?::([\w/%.-]{1,20}))??(:log)?"
 
 
 class Interval(NamedTuple):
@@ -146,7 +146,7 @@ def parse_scale(word: str) -> tuple[str, Scale]:
     """ "ILD=0.2:2000:OHMM:log" -> "ILD", Scale(0.2, 2000, "OHMM", True). Raises ValueError."""
     match = re.fullmatch(SCALE, word.strip(), re.ASCII)
     left, right = map(float, match.group(2, 3)) if match else (0, 0)
-    if not match or left == right or (match[5] and min(left, right) <= 0):
+    if not match or left == right or (match[5] and min(left, right) <= 0) or match[4] == "FRAC":
         form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
         raise ValueError(f"--scale {word!r} is not {form}")
     return match[1], Scale(left, right, match[4] or "", bool(match[5]))

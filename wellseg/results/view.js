@@ -14,7 +14,7 @@ const between = (low, value, high) => Math.max(low, Math.min(high, value));
 
 const state = { zoom: 1, fitted: true, threshold: DATA.threshold, overlay: true, doubt: false, inverted: false };
 const tiles = new Map();  // name -> tile in the page
-let fix = null;  // corrections of curves, see below
+let fix = null;  // corrections of curves: depths are asked for before the page has read them
 
 // ---- which tiles, and where ----------------------------------------------------------------------------
 

@@ -139,12 +139,14 @@ try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
   if (kept?.those === those) {
     fix = kept.fix;
-    if (kept.scaled !== scaled) fix.scales = { ...fix.scales, ...scalesOf(original) };
+    fix.scales = scalesSince(fix.scales, kept.scaled);
+    if (kept.placed !== placed) fix.depth = null;
     before.push(...(kept.before ?? []));
     refresh("");
     if (!$("#edits").hidden) showWhole(true);
   } else if (made > kept?.made) {  // corrections on the page after the command was copied
-    const left = kept.given.filter((word) => !(DATA.done ?? []).includes(word));
+    const has = [...(DATA.done ?? []), ...wordsOf(scaled), `--depth ${DATA.depth?.[0]?.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${DATA.depth_unit}`];
+    const left = [...kept.given, ...kept.units].filter((word) => !has.includes(word));
     if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;
     else localStorage.removeItem(store);
     showWhole(true);

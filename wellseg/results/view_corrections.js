@@ -8,7 +8,6 @@ const before = [];  // to go back to
 const store = `corrections, strokes and scales of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
-const scaled = JSON.stringify(scalesOf(original));  // what the files have
 const bases = () => [...original, ...fix.strokes];  // what parts are of
 const nameOf = ({ as }) => (as < 0 ? "" : fix.names[as]);
 
@@ -31,9 +30,9 @@ function compile() {  // the curves as corrected
       const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
       const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
       one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
-      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about });
+      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track });
       one.lines.push(...lines);
-      one.borders.push(...(of[i].borders ?? []));
+      one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
       found.set(one.name, one);
     }
   });
@@ -69,9 +68,8 @@ function command(given) {
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
-  const rows = fix.depth ? ` --depth ${fix.depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${fix.depth.unit}` : "";
-  const scale = isScaled() ? ` --scale ${scales().join(" ") || "none"}` : "";
-  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${isDepthNew() ? rows : ""}${scale}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
+  const units = [...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
@@ -92,7 +90,7 @@ function refresh(name) {
   $("#anew").hidden = Boolean(given.length || made || !fix.tracks || isScaled());
   $("#copy").textContent = "Copy";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, units: [...depthWords(), ...scales()], before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -107,10 +105,10 @@ function offer() {  // what can be done with the curve that is seen alone
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
   $("#name").setCustomValidity("");
-  const [left = "", right = "", ...rest] = fix.scales[curve.name]?.split(":") ?? [];
-  Object.assign($("#left"), { value: left }), Object.assign($("#right"), { value: right });
-  $("#log").checked = rest[rest.length - 1] === "log";
-  $("#unit").value = rest[0] && rest[0] !== "log" ? rest[0] : "";
+  const { left, right, unit, log } = scaleOf(fix.scales[curve.name]);
+  for (const [id, value] of Object.entries({ left, right, unit })) $(`#${id}`).value = value;
+  $("#log").checked = log;
+  $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
   for (const field of scaleFields) field.setCustomValidity("");
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
@@ -163,6 +161,7 @@ function cut() {
   correct(own, () => {
     split(row, own);
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
+    if (fix.scales[own]) fix.scales[name] = fix.scales[own];
   });
 }
 
@@ -189,13 +188,14 @@ $("#name").onkeydown = ({ key, target }) => {
   if (key === "Escape") target.value = followed[alone].name;
   if (key === "Escape" || key === "Enter") target.blur();
 };
-// A click on the list would be lost where it first ends the writing of a name: the list is made anew.
+// A click on the list would be lost where it first ends the writing of a name or a scale: the list is made anew.
 $("#each").onmousedown = (event) => {
   const item = event.target.closest("li");
-  if (document.activeElement !== $("#name") || !item) return;
+  if (!document.activeElement.matches("#name, #scale input") || !item) return;
   const { name } = followed[[...$("#each").children].indexOf(item)];
+  document.activeElement.blur();
+  if (item.isConnected) return;  // nothing was changed: the click does it
   event.preventDefault();
-  $("#name").blur();
   const now = followed.findIndex((curve) => curve.name === name);
   if (now >= 0) isolate(now);
 };
@@ -219,3 +219,5 @@ $("#copy").onclick = () => {
 listCurves();
 listPlaces();
 offer();
+$("#depth").disabled = DATA.depth?.length > 1;
+if ($("#depth").disabled) $("#depth").title = "Several logs have depths here: wellseg curves takes them, as --depth FROM-TO=TOP-BOTTOM ...";

@@ -1,6 +1,6 @@
 // Whole curves: seen, listed, isolated.
 
-const original = DATA.followed ?? [], lineCanvas = $("#lines"), scaleFields = document.querySelectorAll("#scale input");
+const original = DATA.followed ?? [], lineCanvas = $("#lines");
 let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
@@ -116,8 +116,8 @@ function listCurves() {
   $("#each").replaceChildren();
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
-    const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ");
-    listed("#each", curve.name, `${scale ? `${scale}, ` : ""}rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
+    const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ").concat(", ") ?? "";
+    listed("#each", curve.name, `${scale}rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
       isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);

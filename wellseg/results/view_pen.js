@@ -37,11 +37,13 @@ function addPoint(event) {
 }
 
 function addDepth(column, row) {
-  const given = prompt(`Depth printed at row ${count(row)}, in ${depths().unit || "ft"} (or with its unit: 1325 m)`);
+  const others = pen.points.filter((point) => point[1] !== row), now = pen.unit ?? (depths().unit || "ft");
+  const given = prompt(`Depth printed at row ${count(row)}, in ${now} (or with its unit: 1325 m)`);
   const [, number, unit] = given?.trim().match(/^(-?[\d,]*\.?\d+)\s*(ft|m)?$/i) ?? [];
   if (!number) return given && say(`${given} is no depth, as 4350 or 1325 m are`);
-  pen.unit = unit?.toLowerCase() ?? pen.unit;
-  pen.points = [...pen.points.filter((point) => point[1] !== row), [column, row, Number(number.replaceAll(",", ""))]];
+  if (unit && unit.toLowerCase() !== now && others.length) return say(`the other depths are in ${now}`);
+  pen.unit = unit?.toLowerCase() ?? now;
+  pen.points = [...others, [column, row, Number(number.replaceAll(",", ""))]];
   sayPen();
 }
 
@@ -53,7 +55,7 @@ function endDepth() {
     return;
   }
   draw();
-  if (points.length) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
+  if (points.length && JSON.stringify({ points, unit }) !== JSON.stringify(fix.depth ?? JSON.parse(placed))) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
 }
 
 function endTracks() {

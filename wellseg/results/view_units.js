@@ -1,31 +1,48 @@
 // Values and depths in their units: what --scale and --depth say.
 
-// By the curve's name, as --scale has it: "0.2:2000:OHMM:log"; none: fractions of the track.
-function scalesOf(curves) {
-  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC")
-    .map(({ name, scale: [left, right, unit, log] }) => [name, `${left}:${right}${unit && `:${unit}`}${log ? ":log" : ""}`]));
+// A printed scale, and as a word of --scale: "0.2:2000:OHMM:log".
+const scaleFields = document.querySelectorAll("#scale input");
+const scaleWord = ({ left, right, unit, log }) => [left, right, unit, log && "log"].filter((it) => it !== "" && it !== false).join(":");
+function scaleOf(word = "") {
+  const [left = "", right = "", ...rest] = word.split(":"), log = rest[rest.length - 1] === "log";
+  return { left, right, log, unit: rest.length > log ? rest[0] : "" };
 }
 
-function scales() {  // of curves that are there, words of --scale
-  return followed.filter(({ name }) => fix.scales[name]).map(({ name }) => `${name}=${fix.scales[name]}`);
+function scalesOf(curves) {  // words by the curves' names; none: fractions of the track
+  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC")
+    .map(({ name, scale: [left, right, unit, log] }) => [name, scaleWord({ left, right, unit, log })]));
+}
+const wordsOf = (scales) => Object.entries(scales).map((pair) => pair.join("=")).sort();
+const scaled = scalesOf(original);  // what the files have
+// Those of curves that are there, and whether they have to be given: the files have others, or the names have changed.
+const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([name]) => followed.some((curve) => curve.name === name))));
+const isScaled = () => scales().join() !== wordsOf(scaled).join();
+
+function scalesSince(then, files) {  // \`\`then\`\`, when the files had those: what was changed here stays, the rest is as they have it now
+  const now = { ...scaled };
+  for (const name of new Set([...Object.keys(files), ...Object.keys(then)])) {
+    if (then[name] === files[name]) continue;
+    if (then[name]) now[name] = then[name];
+    else delete now[name];
+  }
+  return now;
 }
 
 // The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
-function valueAt({ name, borders = [] }, x, row) {
-  for (let k = 0; k + 1 < borders.length; k += 2) {
-    const [left, right] = [borders[k], borders[k + 1]].map((line) => {
-      const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
-      if (next < 0 || line[1] > row) return NaN;
-      const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
-      return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
-    });
-    const share = (x - left) / (right - left);
-    if (Number.isNaN(share)) continue;
-    const [from, to, ...rest] = (fix.scales[name] ?? "0:1:of its track").split(":");
-    const value = rest[rest.length - 1] === "log" ? from * (to / from) ** share : Number(from) + (to - from) * share;
-    return `${name} ${value.toPrecision(4)} ${rest[0] && rest[0] !== "log" ? rest[0] : ""}`.trim();
-  }
-  return "";
+function valueAt({ name, borders = [], track }, x, row) {
+  const at = (line) => {
+    const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
+    if (next < 0 || line[1] > row) return NaN;
+    const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
+    return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
+  };
+  const pairs = fix.tracks ?? borders.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(borders[k + 1])]]));
+  const there = pairs.filter(([left]) => !Number.isNaN(left));
+  const [from, to] = there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks ? [] : there[0] ?? []);
+  if (from === undefined || track === 0) return "";
+  const { left, right, unit, log } = scaleOf(fix.scales[name] ?? "0:1:of its track"), share = (x - from) / (to - from);
+  const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
+  return `${name} ${Number(value.toPrecision(4))} ${unit}`.trim();
 }
 
 function depths() {
@@ -34,10 +51,10 @@ function depths() {
   const [first, last] = [points[0][0], points[points.length - 1][0]], more = (last - first) / 10;  // as wellseg curves
   return { logs: [{ points, reach: [first - more, last + more] }], unit: fix.depth.unit };
 }
-const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth) !== JSON.stringify({ points: DATA.depth?.[0]?.points, unit: DATA.depth_unit });
-
-// Whether --scale is to be given: the files have others, or the names have changed.
-const isScaled = () => scales().sort().join() !== Object.entries(JSON.parse(scaled)).map((pair) => pair.join("=")).sort().join();
+const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].points, unit: DATA.depth_unit } : null);  // what the files have
+const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth) !== placed;
+const depthWords = () => (isDepthNew() ? [`--depth ${fix.depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${fix.depth.unit}`] : []);
+const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}`] : []);
 
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
@@ -54,7 +71,7 @@ function takeScale() {
     $(fault[0]).reportValidity();
     return;
   }
-  const scale = `${left}:${right}${unit && `:${unit}`}${log ? ":log" : ""}`;
+  const scale = scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
 }
 for (const field of scaleFields) {
