@@ -208,7 +208,9 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     main([table, "--scale", "ILD=0:10:V", "SP=-80:20:MV"])
     assert "--scale: there is no curve SP in a track" in capsys.readouterr().out
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
-    main([table, "--scale", "none"])
+    main([table, "--edit", "ILD=LLD"])  # its scale goes with it
+    assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
+    main([table, "--scale", "none", "--edit", "LLD=ILD"])
     las = las_of(followed / "log.las")
     np.testing.assert_allclose(las["ILD"], plain[names[0]], atol=1e-5)
 

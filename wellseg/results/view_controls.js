@@ -143,7 +143,7 @@ try {  // corrections that were not yet made when the page was left
     if (kept.placed !== placed) fix.depth = null;
     before.push(...(kept.before ?? []));
     refresh("");
-    if (!$("#edits").hidden) showWhole(true);
+    if (!$("#edits").hidden || kept.units.length) showWhole(true);
   } else if (made > kept?.made) {  // corrections on the page after the command was copied
     const has = [...(DATA.done ?? []), ...wordsOf(scaled), `--depth ${DATA.depth?.[0]?.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${DATA.depth_unit}`];
     const left = [...kept.given, ...kept.units].filter((word) => !has.includes(word));

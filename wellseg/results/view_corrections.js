@@ -109,7 +109,7 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries({ left, right, unit })) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
-  for (const field of scaleFields) field.setCustomValidity("");
+  $("#fault").textContent = "";
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));

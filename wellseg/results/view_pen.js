@@ -36,12 +36,13 @@ function addPoint(event) {
   sayPen();
 }
 
-function addDepth(column, row) {
+function addDepth(column, row, wrong = "", typed = "") {
   const others = pen.points.filter((point) => point[1] !== row), now = pen.unit ?? (depths().unit || "ft");
-  const given = prompt(`Depth printed at row ${count(row)}, in ${now} (or with its unit: 1325 m)`);
-  const [, number, unit] = given?.trim().match(/^(-?[\d,]*\.?\d+)\s*(ft|m)?$/i) ?? [];
-  if (!number) return given && say(`${given} is no depth, as 4350 or 1325 m are`);
-  if (unit && unit.toLowerCase() !== now && others.length) return say(`the other depths are in ${now}`);
+  const given = prompt(`${wrong}Depth printed at row ${count(row)}, in ${now} (or with its unit: 1325 m)`, typed);
+  if (!given) return;
+  const [, number, unit] = given.trim().match(/^(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?)\s*(ft|m)?$/i) ?? [];
+  if (!number) return addDepth(column, row, "That is no depth, as 4,350.5 or 1325 m are. ", given);
+  if (unit && unit.toLowerCase() !== now && others.length) return addDepth(column, row, `The other depths are in ${now}. `, given);
   pen.unit = unit?.toLowerCase() ?? now;
   pen.points = [...others, [column, row, Number(number.replaceAll(",", ""))]];
   sayPen();

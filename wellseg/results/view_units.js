@@ -15,7 +15,7 @@ function scalesOf(curves) {  // words by the curves' names; none: fractions of t
 const wordsOf = (scales) => Object.entries(scales).map((pair) => pair.join("=")).sort();
 const scaled = scalesOf(original);  // what the files have
 // Those of curves that are there, and whether they have to be given: the files have others, or the names have changed.
-const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([name]) => followed.some((curve) => curve.name === name))));
+const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([name, scale]) => scale && followed.some((curve) => curve.name === name))));
 const isScaled = () => scales().join() !== wordsOf(scaled).join();
 
 function scalesSince(then, files) {  // \`\`then\`\`, when the files had those: what was changed here stays, the rest is as they have it now
@@ -58,24 +58,18 @@ const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}
 
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
-  const log = $("#log").checked, number = /^-?\d*\.?\d+$/, { name } = followed[alone];
-  for (const field of scaleFields) field.setCustomValidity("");
-  if (!left && !right && !unit) return name in fix.scales && correct(name, () => { delete fix.scales[name]; });
-  if (!left || !right) return;  // the other one is still to come
-  const fault = !number.test(left) ? ["#left", "A number, as in 0.2"] : !number.test(right) ? ["#right", "A number, as in 2000"]
-    : Number(left) === Number(right) ? ["#right", "The two borders have the same value"]
-    : log && Math.min(left, right) <= 0 ? ["#left", "On a logarithmic scale both are above 0"]
-    : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? ["#unit", "A unit of letters, digits, / % . - alone"] : null;
-  if (fault) {
-    $(fault[0]).setCustomValidity(fault[1]);
-    $(fault[0]).reportValidity();
-    return;
-  }
-  const scale = scaleWord({ left, right, unit, log });
+  const log = $("#log").checked, number = /^-?\d*\.?\d+$/, { name } = followed[alone], none = !left && !right;
+  const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
+    : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
+    : Number(left) === Number(right) ? "The two borders have the same value."
+    : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
+    : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
+  $("#fault").textContent = fault;
+  if (fault) return;
+  const scale = none ? undefined : scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
 }
 for (const field of scaleFields) {
   field.onchange = takeScale;
-  field.oninput = () => field.setCustomValidity("");
   field.onkeydown = ({ key }) => { if (key === "Escape") offer(); if (key === "Enter") takeScale(); };
 }

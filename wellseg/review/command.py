@@ -81,7 +81,13 @@ class CurvesConfig(CurveOptions):
             ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
             self.looked_at = int(ends[0]), int(ends[1])
         self.new_tracks = self.tracks not in ([], ["none"])
+        new = {it.curve: it.becomes for it in self.edits if it.becomes and it.last == float("inf")}
         for name, said in self.left_to(self.report).items():
+            if name == "scale" and isinstance(said, list):  # a scale goes with a renamed curve
+                said = [
+                    "=".join((new.get(it, it), *of))
+                    for it, *of in (str(w).split("=") for w in said)
+                ]
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
         for name in OF_ONE_SCAN:

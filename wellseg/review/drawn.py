@@ -27,10 +27,7 @@ WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
 
 
 def follow_strokes(
-    strokes: Sequence[Stroke],
-    given: Path,
-    report: Mapping[str, Any],
-    named: Path | None,
+    strokes: Sequence[Stroke], given: Path, report: Mapping[str, Any], named: Path | None
 ) -> list[tuple[str, NDArray[np.float64]]]:
     """The name of each and its points on the ink, as `follow_ink` finds them. given: the CSV;
     named: the scan, as ``--scan`` has it. Raises ValueError: the scan is not there, or is another
