@@ -11,7 +11,7 @@ import pytest
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
 from wellseg.curves.looks import AWAY, unlike
-from wellseg.curves.points import BRIDGED, WRAPPED, Curve
+from wellseg.curves.points import BRIDGED, WRAPPED, Curve, to_tips
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.tracks import Tracks
 from wellseg.rows.segment import segment
@@ -86,6 +86,26 @@ def test_a_spike_is_a_span_and_breaks_nothing():
     ((_, points),) = found = follow(mask)
     is_each(found, [curve], 0.97)
     assert points.right[298:308].max() > 490 and points.left[298:308].min() < 202
+    assert points.column.max() == pytest.approx(500, abs=4), "its tip is the value there"
+    assert np.abs(np.delete(points.column, np.s_[296:311]) - 200).max() < 2
+
+
+def test_columns_of_spikes_are_their_tips_and_those_of_steps_and_hatches_are_middles():
+    low, high = np.full((2, 300), 50.0)
+    high[100:103] = 90  # out to the right and back
+    low[150:152] = 20
+    high[200] = 80  # a step, from 50 to 80
+    low[201:], high[201:] = 80, 80
+    high[220:290] = 140  # so many that no row tells which way
+    middle = (low + high) / 2
+    column = middle.copy()
+    to_tips(column, low, high, 4)
+    moved = np.flatnonzero(column != middle)
+    assert moved.tolist() == [100, 101, 102, 150, 151]
+    assert column[moved].tolist() == [90, 90, 90, 20, 20]
+    column[:] = np.nan
+    to_tips(column, low, high, 4)
+    assert np.isnan(column).all()
 
 
 def test_a_spike_of_nearly_horizontal_strokes_is_followed():

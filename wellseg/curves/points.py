@@ -16,6 +16,7 @@ SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 """Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 
+SPIKE_ROWS = 40  # wide rows in a row: so many are a hatch of spikes, and keep their middles
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]
 
@@ -24,8 +25,8 @@ class Points(NamedTuple):
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
     column: Floats
-    """Centre of the stroke; 0.0 is the middle of the leftmost pixel. NaN, as left and right are, in
-    gaps too long to bridge."""
+    """Centre of the stroke, of a spike its tip; 0.0 is the middle of the leftmost pixel. NaN, as
+    left and right are, in gaps too long to bridge."""
     left: Floats  # leftmost pixel of the stroke in this row: a spike is a span
     right: Floats  # rightmost pixel
     confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged
@@ -83,6 +84,7 @@ class Curve:
         left[gap] = np.fmin(left, column - half)[gap]
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
+        to_tips(column, left + half, right - half, 2 * half)
         for start, stop in self.hidden:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
@@ -117,3 +119,14 @@ class Curve:
         if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
             return "solid"
         return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"
+
+
+def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
+    """Move the columns of spikes, where the stroke goes out and back in a few rows, from the middle
+    of its span to its far end. low, high: the span of its centre in each row, pixels."""
+    edges = np.flatnonzero(np.diff(np.pad(high - low > width + 2, 1)))
+    for start, stop in edges.reshape(-1, 2).tolist():
+        beside, rows = column[np.clip([start - 1, stop], 0, len(column) - 1)], slice(start, stop)
+        over, under = high[rows].max() - beside.max(), beside.min() - low[rows].min()
+        if stop - start < SPIKE_ROWS and max(over, under) > np.ptp(beside):  # else a step
+            column[rows] = high[rows] if over > under else low[rows]

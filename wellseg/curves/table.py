@@ -11,12 +11,12 @@ from wellseg.curves.points import BRIDGED, Curve, Floats, Points
 from wellseg.curves.strands import Indices
 
 HEAD = """\
-# row: of the scan, from 0. column: the stroke's centre in pixels, 0 the middle of the leftmost.
-# left, right: the stroke's span. confidence: mean probability. flags, a sum: 1 bridged gap, 2 off
-# its scale and printed a track's width to one side (value is corrected), 4 maybe another curve.
-# value: 0 at the left border of the curve's track in that row, 1 at the right one: (column + 0.5 -
-# track_left) / (track_right - track_left). Track 0 is the scan. Not calibrated. Rows above its
-# first, below its last and in longer gaps are left out.
+# row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
+# the leftmost. left, right: its span. confidence: mean probability. flags, a sum: 1 in a bridged
+# gap, 2 off its scale and printed a track's width to one side (value is corrected), 4 maybe another
+# curve. value: 0 at the left border of the curve's track in that row, 1 at the right one: (column +
+# 0.5 - track_left) / (track_right - track_left). Track 0 is the scan. Rows above the curve's first,
+# below its last and in longer gaps are left out.
 # With --depth also depth_ft or depth_m: empty where a row is too far from those of --depth.
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
@@ -68,29 +68,19 @@ def place_curve(
     values = (column + np.float32(0.5) - sides[:, 0]) / wide + np.rint(curve.set_back() / wide)
     seen, rows = ~np.isnan(column), rows_of(curve)
     path = np.stack([column, rows - rows[0]], 1).astype(np.float32)[seen]
-    on_ink = points.flags[seen] & BRIDGED == 0
-    confidence = float(points.confidence[seen][on_ink].mean()) if on_ink.any() else 0.0
+    bridged = points.flags[seen] & BRIDGED > 0
+    sure = 0.0 if bridged.all() else float(points.confidence[seen][~bridged].mean())
     width = round(curve.width_px, 1)
     colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
-    about = f"{width:.0f} px{colour}, confidence {confidence:.2f}"
+    about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
     edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
-    entry = {
-        "name": name,
-        "track": track,
-        "style": curve.style,
-        "width_px": width,
-        "colour": curve.colour,
-        "rows": rows[[0, -1]].tolist(),
-        "confidence": round(confidence, 2),
-        "about": f"{about}, {100 * (~on_ink).mean():.0f} % bridged",
-        "uncertain": curve.uncertain,
-        "lines": lines[:-2],
-        "borders": lines[-2:],  # of its track
-    }
+    entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
+    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
+    entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
     middle = float(np.median(path[:, 0]))
     return PlacedCurve(curve, track, middle, sides, values.astype(np.float32), entry)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.graph import route_through_array
 
 from wellseg.curves.options import ENDING, TABLE
-from wellseg.curves.points import BRIDGED
+from wellseg.curves.points import BRIDGED, to_tips
 from wellseg.review.again import enter_scan, find_scan
 from wellseg.review.edits import Stroke
 from wellseg.scan import USUAL_DPI
@@ -90,9 +90,9 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
     span = np.full((2, place.max() + 1), np.inf)
     np.minimum.at(span, (0, place), column)
     np.minimum.at(span, (1, place), -column)
-    left, right = span[0], -span[1]
+    left, right, middle = span[0], -span[1], (span[0] - span[1]) / 2
     inked = np.bincount(place, depth > 0) > 0
     half = np.percentile(depth[depth > 0], 80) - 1 if inked.any() else 0.5
-    rows = row.min() + np.arange(len(left))
-    sides = np.rint([left - half, right + half])
-    return np.stack([rows, (left + right) / 2, *sides, inked, np.where(inked, 0, BRIDGED)], 1)
+    to_tips(middle, left, right, 2 * half)
+    rows, sides = row.min() + np.arange(len(left)), np.rint([left - half, right + half])
+    return np.stack([rows, middle, *sides, inked, np.where(inked, 0, BRIDGED)], 1)
