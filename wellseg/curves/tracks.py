@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, grey_closing, median_filter
+from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
@@ -234,9 +234,8 @@ def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indic
     usual one between ``left`` and ``right``)."""
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
-    from scipy.signal import find_peaks  # half a second, which no other command needs
-
-    peaks = find_peaks(height, 0.02)[0]
+    # Not scipy.signal.find_peaks, which takes half a second to be imported.
+    peaks = np.flatnonzero((height >= 0.02) & (height == maximum_filter1d(height, 3)))
     inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # weighted: most may be no lines
     height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
     return peaks[height[peaks] > 0.2], height
