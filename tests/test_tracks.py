@@ -106,6 +106,18 @@ def test_of_the_last_blocks_alone_are_the_tracks_of_these_rows():
     np.testing.assert_allclose(last.borders, all_rows.at(last.rows), atol=3)
 
 
+def test_a_header_whose_lines_fit_somewhere_else_does_not_bend_the_borders_below_it(monkeypatch):
+    gray, _, _ = draw_sheet()
+    gray[:HEADER] = 255
+    for row in range(10, HEADER - 10, 20):  # a form of two columns
+        for left, right in ((300, 540), (560, 720)):
+            gray[row : row + 2, left:right] = 0
+    top = np.array([HEADER + 20])
+    np.testing.assert_allclose(look(gray).at(top)[0], LAYOUT, atol=3)
+    monkeypatch.setattr("wellseg.curves.tracks.SURE", 2)
+    assert np.abs(look(gray).at(top)[0] - LAYOUT).max() > 30
+
+
 def test_a_border_that_is_worn_away_for_a_while_goes_on():
     gray, _, _ = draw_sheet()
     worn = gray.copy()

@@ -26,7 +26,6 @@ SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS |= {tuple[int, ...]: "whole numbers with commas", tuple[float, ...]: "numbers with commas"}
-OF_OTHER_PROGRAMS = {"epochs", "max_epochs", "batch_size"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
             if near == [unknown[1]]:
                 advice = "it stands alone, before the options"
-            if name.rpartition(".")[2] in OF_OTHER_PROGRAMS and self.prog == "train":
+            if re.search(r"\b(max_)?epochs$|batch_size$", name) and self.prog == "train":
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
         if missing := re.match(r"the following arguments are required: (\w+)", message):

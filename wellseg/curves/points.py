@@ -16,7 +16,7 @@ SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 """Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 
-SPIKE_ROWS = 40  # wide rows in a row: so many are a hatch of spikes, and keep their middles
+SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]
 
@@ -122,11 +122,12 @@ class Curve:
 
 
 def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
-    """Move the columns of spikes, where the stroke goes out and back in a few rows, from the middle
-    of its span to its far end. low, high: the span of its centre in each row, pixels."""
-    edges = np.flatnonzero(np.diff(np.pad(high - low > width + 2, 1)))
+    """Move the columns of spikes, not those of steps, from the middle of the stroke's span to its
+    tip. low, high: span of its centre in each row. Factors were chosen on validation pages."""
+    edges = np.flatnonzero(np.diff(np.pad(high - low > 0.75 * width + 2, 1)))
     for start, stop in edges.reshape(-1, 2).tolist():
         beside, rows = column[np.clip([start - 1, stop], 0, len(column) - 1)], slice(start, stop)
         over, under = high[rows].max() - beside.max(), beside.min() - low[rows].min()
-        if stop - start < SPIKE_ROWS and max(over, under) > np.ptp(beside):  # else a step
-            column[rows] = high[rows] if over > under else low[rows]
+        if stop - start < SPIKE_ROWS and max(over, under) > max(SPIKE_PX, 0.3 * np.ptp(beside)):
+            far = high[rows] > beside.max() if over > under else low[rows] < beside.min()
+            column[rows][far] = (high if over > under else low)[rows][far]

@@ -17,7 +17,6 @@ HEAD = """\
 # curve. value: 0 at the left border of the curve's track in that row, 1 at the right one: (column +
 # 0.5 - track_left) / (track_right - track_left). Track 0 is the scan. Rows above the curve's first,
 # below its last and in longer gaps are left out.
-# With --depth also depth_ft or depth_m: empty where a row is too far from those of --depth.
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 

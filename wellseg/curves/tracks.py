@@ -32,6 +32,7 @@ SPANS, STAY = 10, 0.2
 """The width is cut into so many spans, each aligned by itself; ``stay`` of `overlay` for them."""
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
 """Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
+SURE, FAR_INCHES = 0.8, 0.25  # from blocks of that agreement on no others lie so far aside
 TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
 """The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
 NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
@@ -99,8 +100,7 @@ class TrackFinder:
         # Lines are counted, not their ink: black bands and photographs have few.
         begun = cv2.subtract(across[1:], across[:-1])
         lines = cv2.reduce(begun, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
-        if 2 * cv2.countNonZero(ink) > ink.size:  # a photograph, an inverted title: no grid
-            lines[:] = 0
+        lines *= 2 * cv2.countNonZero(ink) <= ink.size  # else a photograph, an inverted title
         self._across.append(np.minimum(lines, 255).astype(np.uint8))
         down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
         down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
@@ -151,7 +151,11 @@ class TrackFinder:
         shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
         grid = _moved(grid, shift, -1)
         layout = grid.mean(0)
-        fits = grid @ layout > FIT * np.abs(layout).sum()
+        fit = grid @ layout / np.abs(layout).sum()
+        fits = fit > FIT
+        if (sure := fit > SURE).any():  # headers, whose lines may fit somewhere else, are no layout
+            near = np.interp(like, like[sure], shift[sure])
+            fits &= abs(shift - near) * step < self._px(FAR_INCHES)
         if fits.sum() < LEAST_BLOCKS:
             return None
         return like[fits], lines[fits], shift[fits] * step

@@ -37,8 +37,7 @@ THUMB_COLUMNS, THUMB_ROWS = 268, 168
 LINES, CELLS = 1000, 64  # of the map: about so many lines at most, of so many cells each
 PLACE_ROWS, PLACES = 256, 24
 DOUBT_FROM, DOUBT_TO = 0.2, 0.8
-"""Pixels are in doubt where the probability of a curve lies between the two. Sure curves have
-blurred edges, too, so some doubt is everywhere; what tells is where it is larger than elsewhere."""
+"""Pixels are in doubt where the probability lies between the two, as at the edge of any curve."""
 LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a visit
 
 

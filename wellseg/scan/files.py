@@ -45,7 +45,6 @@ OURS = b"wellseg", b"scan,status,"
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
 WINDOWS = os.name == "nt"
 SCRATCH = "wellseg-scan-"
-FORGOTTEN_S = 86400.0  # older scratch folders were left by killed runs
 
 
 class Task(NamedTuple):
@@ -297,9 +296,9 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         yield task
         return
     parent = Path(scratch or gettempdir())
-    for left in parent.glob(f"{SCRATCH}*"):  # by a process that was killed
+    for left in parent.glob(f"{SCRATCH}*"):  # a day ago by a process that was killed
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > FORGOTTEN_S:
+            if time.time() - left.stat().st_mtime > 86400:
                 rmtree(left)
     with TemporaryDirectory(prefix=SCRATCH, dir=parent) as name:
         results, here = Path(name, "results"), task
