@@ -15,9 +15,9 @@ REACH = 0.1
 """Depth goes on beyond the first and last given rows by this share of the rows between them. Paper
 shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?"
-POINT = rf"({NUMBER})=(-?{NUMBER})"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
-SCALE = r"(\w+)=(-?\d{0,9}\.?\d{1,9}):(-?\d{0,9}\.?\d{1,9})(?::([\w/%.-]{1,20}))??(:log)?"
+VALUE = r"(-?\d{0,9}\.?\d{1,9})"
+SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))??(:log)?"
 
 
 class Interval(NamedTuple):
@@ -121,8 +121,8 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
         ranges = [numbers_in("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
         logs = sorted([(first, top), (last, bottom)] for first, last, top, bottom in ranges)
     else:
-        what = "ROW=DEPTH, as in 1200=4350.5"
-        logs = [sorted(numbers_in("--depth", word, POINT, what) for word in given)]
+        form, what = rf"({NUMBER})=(-?{NUMBER})", "ROW=DEPTH, as in 1200=4350.5"
+        logs = [sorted(numbers_in("--depth", word, form, what) for word in given)]
     for log in logs:
         if len(log) < 2 or any(b[0] <= a[0] or b[1] <= a[1] for a, b in pairwise(log)):
             said = " ".join(f"{row:g}={depth:g}" for row, depth in log)
@@ -146,7 +146,7 @@ def parse_scale(word: str) -> tuple[str, Scale]:
     """ "ILD=0.2:2000:OHMM:log" -> "ILD", Scale(0.2, 2000, "OHMM", True). Raises ValueError."""
     match = re.fullmatch(SCALE, word.strip(), re.ASCII)
     left, right = map(float, match.group(2, 3)) if match else (0, 0)
-    if not match or left == right or (match[5] and min(left, right) <= 0) or match[4] == "FRAC":
+    if not match or left == right or (match[5] and min(left, right) <= 0):
         form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
         raise ValueError(f"--scale {word!r} is not {form}")
     return match[1], Scale(left, right, match[4] or "", bool(match[5]))

@@ -137,20 +137,18 @@ $("#curves").style.opacity = $("#opacity").value;
 fit();
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
+  const has = [...(DATA.done ?? []), ...wordsOf(scaled), depthWord(JSON.parse(placed))];
   if (kept?.those === those) {
-    fix = kept.fix;
-    fix.scales = scalesSince(fix.scales, kept.scaled);
-    if (kept.placed !== placed) fix.depth = null;
-    before.push(...(kept.before ?? []));
+    const renew = (then) => ({ ...then, scales: scalesSince(then.scales, kept.scaled), depth: kept.placed === placed ? then.depth : null });
+    fix = renew(kept.fix);
+    before.push(...kept.before.map((text) => JSON.stringify(renew(JSON.parse(text)))));
+    lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");
-    if (!$("#edits").hidden || kept.units.length) showWhole(true);
   } else if (made > kept?.made) {  // corrections on the page after the command was copied
-    const has = [...(DATA.done ?? []), ...wordsOf(scaled), `--depth ${DATA.depth?.[0]?.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${DATA.depth_unit}`];
-    const left = [...kept.given, ...kept.units].filter((word) => !has.includes(word));
-    if (left.length) $("#lost").textContent = `The command did not have these: make them again. ${left.join(", ")}`;
-    else localStorage.removeItem(store);
-    showWhole(true);
+    lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word));
+    refresh("");
   }
+  if (!$("#edits").hidden || lost.length || localStorage.getItem(shown)) showWhole(true);
 } catch { /* a browser that keeps nothing */ }
 // NAME.html#12345 begins at that row.
 (onhashchange = () => { const row = Number(location.hash.slice(1)); if (row) goTo(row); })();

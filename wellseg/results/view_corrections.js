@@ -5,6 +5,7 @@
 const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, depth: null, scales: scalesOf(original) });
 fix = untouched();
 const before = [];  // to go back to
+let lost = [];  // words that a command did not have
 const store = `corrections, strokes and scales of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
@@ -89,8 +90,9 @@ function refresh(name) {
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
   $("#anew").hidden = Boolean(given.length || made || !fix.tracks || isScaled());
   $("#copy").textContent = "Copy";
+  $("#lost").textContent = lost.length ? `The command did not have these: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, units: [...depthWords(), ...scales()], before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
 }
 
@@ -199,6 +201,7 @@ $("#each").onmousedown = (event) => {
   const now = followed.findIndex((curve) => curve.name === name);
   if (now >= 0) isolate(now);
 };
+$("#lost").onclick = () => { lost = []; refresh(followed[alone]?.name); };
 $("#remove").onclick = remove;
 $("#cut").onclick = cut;
 $("#back").onclick = removeOrBack;

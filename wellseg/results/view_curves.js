@@ -61,7 +61,9 @@ function drawLines() {
   context.stroke(path);
 }
 
+const shown = `whole curves of ${location.pathname}`;  // kept while they are shown
 function showWhole(on) {
+  try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
   $("#followed").hidden = lineCanvas.hidden = !on;
   if (pen) draw();

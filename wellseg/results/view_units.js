@@ -53,7 +53,8 @@ function depths() {
 }
 const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].points, unit: DATA.depth_unit } : null);  // what the files have
 const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth) !== placed;
-const depthWords = () => (isDepthNew() ? [`--depth ${fix.depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${fix.depth.unit}`] : []);
+const depthWord = (depth) => depth && `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}`;
+const depthWords = () => (isDepthNew() ? [depthWord(fix.depth)] : []);
 const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}`] : []);
 
 function takeScale() {
@@ -64,7 +65,8 @@ function takeScale() {
     : Number(left) === Number(right) ? "The two borders have the same value."
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
-  $("#fault").textContent = fault;
+  // Later: where the list moves between the two halves of a click, the click is lost.
+  setTimeout(() => { $("#fault").textContent = none || (left && right) || !document.activeElement.closest("#scale") ? fault : ""; }, 200);
   if (fault) return;
   const scale = none ? undefined : scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
