@@ -803,11 +803,24 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}], depth_unit="ft")
     page.reload()
     settle(page)
+    depth.click()
+    for _ in range(2):
+        page.keyboard.press("Backspace")
+    page.keyboard.press("Enter")
+    assert command.input_value().endswith(" --after 0 --depth none")
+    assert page.evaluate("depth(7)") == ""
+    page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden() and page.evaluate("depth(7)") == "1.5 ft"
+    change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}], depth_unit="ft")
+    page.reload()
+    settle(page)
     assert page.locator("#edits").is_hidden(), "others were given since, by a command"
     change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}] * 2)
     page.reload()
     settle(page)
-    assert depth.is_disabled(), "it would forget the other log"
+    assert depth.is_disabled() and page.locator("#logs").is_visible(), (
+        "it would forget the other log"
+    )
 
 
 def change_data(folder, **data):

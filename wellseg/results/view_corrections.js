@@ -135,7 +135,8 @@ function becomes(test, as) {
 function rename(name) {
   const own = followed[alone].name;
   const join = followed.some((curve) => curve.name === name);
-  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.`)) return offer();
+  const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
+  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.${scale}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;
@@ -223,4 +224,4 @@ listCurves();
 listPlaces();
 offer();
 $("#depth").disabled = DATA.depth?.length > 1;
-if ($("#depth").disabled) $("#depth").title = "Several logs have depths here: wellseg curves takes them, as --depth FROM-TO=TOP-BOTTOM ...";
+$("#logs").hidden = !$("#depth").disabled;

@@ -56,7 +56,8 @@ function endDepth() {
     return;
   }
   draw();
-  if (points.length && JSON.stringify({ points, unit }) !== JSON.stringify(fix.depth ?? JSON.parse(placed))) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
+  const known = fix.depth ?? JSON.parse(placed);  // none are taken back, if there were some
+  if (points.length ? JSON.stringify({ points, unit }) !== JSON.stringify(known) : known?.points.length) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
 }
 
 function endTracks() {

@@ -47,13 +47,13 @@ function valueAt({ name, borders = [], track }, x, row) {
 
 function depths() {
   const points = fix?.depth?.points;
-  if (!points) return { logs: DATA.depth ?? [], unit: DATA.depth_unit };
+  if (!points?.length) return { logs: points ? [] : DATA.depth ?? [], unit: DATA.depth_unit };
   const [first, last] = [points[0][0], points[points.length - 1][0]], more = (last - first) / 10;  // as wellseg curves
   return { logs: [{ points, reach: [first - more, last + more] }], unit: fix.depth.unit };
 }
 const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].points, unit: DATA.depth_unit } : null);  // what the files have
-const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth) !== placed;
-const depthWord = (depth) => depth && `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}`;
+const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth.points.length ? fix.depth : null) !== placed;
+const depthWord = (depth) => depth && (depth.points.length ? `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}` : "--depth none");
 const depthWords = () => (isDepthNew() ? [depthWord(fix.depth)] : []);
 const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}`] : []);
 
