@@ -163,6 +163,13 @@ def test_a_track_that_the_scan_cuts_off_ends_at_its_edge():
     assert abs(borders[0, 0]) < 1 and borders[0, 1] == pytest.approx(150, abs=4)
 
 
+def test_lines_that_lie_unevenly_are_no_track_at_the_edge_of_the_scan_either():
+    gray = np.full((ROWS, COLUMNS), 255, np.uint8)
+    gray[::10, 700:] = 0
+    gray[:, [600, 655, 669, 850, 888]] = 0
+    assert look(gray) is None
+
+
 @pytest.mark.parametrize("kind", ["white", "black", "noise", "clouds", "short", "one row"])
 def test_where_there_is_no_grid_there_are_no_tracks(kind):
     rng = np.random.default_rng(0)

@@ -292,5 +292,5 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[i
     edge, end = max(6, 0.04 * dpi), len(ruled)
     cut = left < edge < borders[0], end - right < edge < end - borders[-1]
     if any(cut):
-        return [0 if cut[0] else borders[0], end if cut[1] else borders[-1]]
+        borders = [0 if cut[0] else borders[0], end if cut[1] else borders[-1]]
     return borders if worth[path[0]] >= PANEL else []
