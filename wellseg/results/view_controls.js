@@ -57,8 +57,6 @@ function pinch(event) {
 }
 for (const kind of ["touchstart", "touchmove", "touchend"]) scroller.addEventListener(kind, pinch, { passive: false });
 
-// ---- controls ------------------------------------------------------------------------------------------
-
 const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
 
 function showOverlay(on) {

@@ -18,7 +18,7 @@ const scaled = scalesOf(original);  // what the files have
 const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([name, scale]) => scale && followed.some((curve) => curve.name === name))));
 const isScaled = () => scales().join() !== wordsOf(scaled).join();
 
-function scalesSince(then, files) {  // \`\`then\`\`, when the files had those: what was changed here stays, the rest is as they have it now
+function scalesSince(then, files) {  // of ``then``, when the files had those: what was changed here stays, the rest is as they have it now
   const now = { ...scaled };
   for (const name of new Set([...Object.keys(files), ...Object.keys(then)])) {
     if (then[name] === files[name]) continue;
@@ -59,7 +59,7 @@ const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}
 
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
-  const log = $("#log").checked, number = /^-?\d*\.?\d+$/, { name } = followed[alone], none = !left && !right;
+  const log = $("#log").checked, number = /^-?\d{0,9}\.?\d{1,9}$/, { name } = followed[alone], none = !left && !right;
   const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."
