@@ -130,7 +130,7 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
         compare, "run_job", lambda folder, *of: (trained.append(folder.name), run_job(folder, *of))
     )
     compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
-    assert not trained
+    assert not trained and "of 4: batch-0.001-0, known" in capsys.readouterr().out
     (done / "runs" / "group-0.01-0" / "scores.json").unlink()
     compare.main(["--out", str(done), "--rates", "1e-3,1e-2"])
     assert trained == ["group-0.01-0"]

@@ -348,7 +348,7 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     left.unlink()
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     logs = list_logs(out)
-    assert len(logs) == 5 and {log.split for log in logs} == {"train", "val"}
+    assert len(logs) == 5 and {log.split for log in logs} == {"train", "val", "test"}
     for index, files in enumerate(logs):
         log = draw_log(9, index, "tiny")
         with open_scan(files.image) as scan:

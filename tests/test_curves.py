@@ -331,9 +331,18 @@ def test_a_grid_under_a_coloured_curve_is_no_dotted_curve():
     green = sine(300, 25, 100)
     colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
     colours[draw(green) > 0] = 20, 150, 20
-    mask = draw(green)
-    colours[(mask > 0) & (np.arange(len(ROWS)) % 20 < 3)[:, None]] = 0, 0, 0
-    is_each(follow(mask, colours), [green])
+    colours[np.arange(len(ROWS)) % 20 < 3] = 0, 0, 0
+    is_each(follow(draw(green), colours), [green])
+
+
+def test_short_dashes_over_the_black_lines_of_a_grid_stay_of_their_ink():
+    """The mask bridges their gaps, and takes the grid's lines there, which are of no black curve."""
+    mask, here = draw(sine(300, 25, 500), width=5) > 0, np.arange(len(ROWS))
+    colours = np.full((*mask.shape, 3), 255, np.uint8)
+    colours[here % 10 < 2] = 0
+    colours[mask & (here % 24 < 15)[:, None]] = 0, 200, 0
+    layers = split_colours(mask, colours, [])
+    assert set(np.unique(layers)) == {0, 2} and (layers[mask & (colours[..., 1] == 200)] == 2).all()
 
 
 def test_dashes_under_another_curve_have_no_values_between():

@@ -92,7 +92,7 @@ def test_several_logs_are_a_line_of_means_sums_and_medians():
         score_identity(label(), SHAPE, [(0, curve)]),
     ]
     line = identity_line("all", logs)
-    assert line == ["all", "0.333", "1/2", "0/0", "0/0", "-20.0", "3.0, 3.0", "0.015, 0.015", "0.0"]
+    assert line == ["all", "0.333", "1/2", "0/0", "0/0", "-20.0", "3.0, 3.0", "0.015, 0.015", "2.5"]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")

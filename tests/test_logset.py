@@ -58,7 +58,7 @@ def test_suffixes_in_any_case_and_png_masks(tmp_path: Path) -> None:
 
 
 def test_split_csv_decides(tmp_path: Path) -> None:
-    table = '\ufeffname, split ,well,kind,note\nx,test,W1,colour,"a, b"\ny,train,W2,bilevel\n'
+    table = '\ufeffName, Split ,WELL,kind,note\nx,test,W1,colour,"a, b"\ny,train,W2,bilevel\n'
     root = make(tmp_path, "x", "y", table=table)
     (log,) = list_logs(root, "test")
     assert (log.name, log.well, log.kind, log.split) == ("x", "W1", "colour", "test")

@@ -229,6 +229,8 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
         '{"curves": [], "region": "x"}',
         '{"curves": [], "region": [100, 200, 90, 10]}',
         '{"curves": [], "ignore": [[0, 10]]}',
+        '{"curves": [{"path": [[1, 2], [3, 100]]}]}',  # of a taller image
+        '{"curves": [{"path": [[1, -3], [3, 4]]}]}',
     ):
         file.write_text(text)
         with pytest.raises(ValueError, match=r"x\.json: not a label file with curves"):

@@ -220,6 +220,7 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
             ["--trainer.fast_dev_run", "true"],
             "any of Lightning's but default_root_dir, fast_dev_run",
         ),
+        (["--trainer.precision", 32], "overfit_batches, precision, val_check_interval"),
         (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
         (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),
     ],
@@ -333,7 +334,7 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     assert "was begun with drawn logs alone" in capsys.readouterr().err
     run(*more, "--data.root", data_set.rename(tmp_path / "own"))  # it moved, too
     said = capsys.readouterr().err
-    assert said.count("begun with") == 2 and "--steps 4, goes on with 8" in said
+    assert said.count("begun with") == 3 and "--steps 4, goes on with 8" in said
     assert "--optim.lr 0.03, goes on with 1e-09" in said
     after = torch.load(tmp_path / "moved" / "checkpoints" / "last.ckpt", weights_only=True)
     assert after["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-9
@@ -521,7 +522,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     start = tmp_path / "first" / "model.safetensors"
     spoil = ["--weights", start, "--optim.lr", 5.0, "--optim.warmup", 0]
     run(*few, tmp_path / "second", "--steps", 10, *spoil, "--val_every", 1)
-    assert "no step was better than the start: its" in capsys.readouterr().out
+    assert "those of the start, as no step was better" in capsys.readouterr().out
     end = tmp_path / "second" / "model.safetensors"
     torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)
     assert read_header(end)["training"]["kept_step"] == 0
@@ -538,7 +539,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     assert f1 > 0 and float(first_row["val/f1_at_3px"]) == pytest.approx(f1, abs=1e-6)
     # A resumed run remembers.
     run(*few, tmp_path / "second", "--steps", 20, *spoil, "--resume")
-    assert "no step was better than the start" in capsys.readouterr().out
+    assert "those of the start, as no step was better" in capsys.readouterr().out
     run(*few, tmp_path / "third", "--steps", 10, *spoil, "--keep", "last")
     assert read_header(tmp_path / "third" / "model.safetensors")["training"]["kept_step"] == 10
 

@@ -112,8 +112,9 @@ def compare(config: CompareConfig) -> None:
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
-            if not (folder / "scores.json").exists():
-                print(f"{number} of {len(runs)}: {folder.name}", flush=True)
+            known = (folder / "scores.json").exists()
+            print(f"{number} of {len(runs)}: {folder.name}{', known' * known}", flush=True)
+            if not known:
                 run_job(folder, job, size, root, config.data.crop_rows)
     paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
     rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}

@@ -88,5 +88,4 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
         yield from (engines.run_ray if config.engine == "ray" else local)(rest, settings, screen)
 
 
-STOPPED = "finished scans are kept; the same command does the rest"
-main = program(predict, PredictConfig, "predict", __doc__, "scans", STOPPED)
+main = program(predict, PredictConfig, "predict", __doc__, "scans", "the same command goes on")

@@ -44,7 +44,7 @@ def synth(config: SynthConfig) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
     count = max(config.count, len([*(out / "images").glob(f"{preset}{seed}-*.tif")]))
-    splits = {number: "val" if number % 10 == 1 else "train" for number in range(count)}
+    splits = {n: {1: "val", 2: "test"}.get(n % 10, "train") for n in range(count)}
     drawn = draw_logs(out, seed, preset, splits)
     print(f"drew {drawn} of {count} logs: images, masks and labels in {out}")
 

@@ -101,9 +101,8 @@ def train(
             say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
             raise SystemExit(INTERRUPTED) from None
         weights, step = export(config, segmenter, trainer)
-        if step == 0:
-            say("no step was better than the start: its weights are kept")
-        say(f"weights: {weights}; pictures of validation logs: {config.out / 'pictures'}")
+        kept = f"of step {step}" if step else "those of the start, as no step was better"
+        say(f"weights: {weights}, {kept}; pictures of validation logs: {config.out / 'pictures'}")
         return weights
 
 
@@ -140,7 +139,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     elif (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         said = f"--trainer.{logs} {was}"
     if said:
-        raise ValueError(f"{now['out']} was begun with {said}: --resume with the same")
+        raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
     names = "seed", "steps", "val_every", "keep", "precision", "checkpoint"
     groups = [("", told, {name: now[name] for name in names})]
     groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
@@ -148,7 +147,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
         f"begun with --{group}{name} {was[name]}, goes on with {value}"
         for group, was, of in groups
         for name, value in of.items()
-        if name not in ("root", "workers") and was.get(name, value) != value
+        if name != "workers" and was.get(name, value) != value
     ]
 
 

@@ -15,8 +15,7 @@ BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT = "paper-logs-21"
 HEADER_KEY = "wellseg"
 FORMAT = 1
-INPUT = "ink = 1 - gray/255, paper 0; gray = luma less what saturation has beyond 96; "
-INPUT += "with colour also (R - G)/256 and (R + G - 2B)/512"
+INPUT = "ink = 1 - gray/255; gray = luma less saturation beyond 96; colour (R-G)/256, (R+G-2B)/512"
 """The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 
 

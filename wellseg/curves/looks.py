@@ -1,8 +1,7 @@
 """What strokes look like, and how unlike two of them are.
 
 A look is an array (7,): rows looked at; half the stroke's width in pixels; share of its pixels that
-are ink; red, green, blue; middle of the track that it is mostly in, inches from the left (0: none).
-"""
+are ink; red, green, blue; middle of the track it is mostly in, inches from the left, 0: none."""
 
 from typing import Any
 

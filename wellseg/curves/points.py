@@ -15,7 +15,6 @@ BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 """Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
-
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]

@@ -33,10 +33,11 @@ CHROMA, DARK = 60, 110
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
 """Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
-PATCH_PIXELS, PATCHY = 120, 0.62
-"""Prints mix colours from dots. An ink is no layer, but counts as black, if more than this share of
-its pixels is in patches of fewer pixels beside other inks. Chosen on drawn logs."""
-REACH_PX = 8  # a pixel farther than this from every pixel of a clear colour counts as black
+PATCH_PIXELS, BESIDE, PATCHY = 120, 0.25, 0.62
+"""Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
+pixels, BESIDE of them beside other inks. Chosen on drawn logs, validation pages, a whole log."""
+REACH_PX, ACROSS = 8, np.ones((1, 17), np.uint8)
+"""A pixel farther from every pixel of a clear colour counts as black; a gap of two such pixels."""
 BLACK, FIRST_INK = np.uint8(1), 2
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
@@ -183,11 +184,16 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     edges have mixed colours: each pixel belongs to the nearest one whose colour is clear."""
     if colours is None or not mask.any():
         return mask * BLACK
-    pixels = colours[mask]
-    hue = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2HSV)[0, :, 0]
-    bright = pixels.max(1)
-    coloured = bright - pixels.min(1) >= CHROMA
-    layer = (~coloured & (bright < DARK)) * BLACK
+    bright = colours.max(2)
+    chroma = bright - colours.min(2)
+    dark = (chroma < CHROMA) & (bright < DARK)
+    # Black that goes on beyond the mask on both sides is a line of the grid, not a curve.
+    beyond = (dark & ~mask).view(np.uint8)
+    lines = [cv2.morphologyEx(beyond, cv2.MORPH_CLOSE, to) for to in (ACROSS, ACROSS.T)]
+    grid = (np.maximum(*lines) > 0) & dark
+    hue = cv2.cvtColor(colours[mask][None], cv2.COLOR_RGB2HSV)[0, :, 0]
+    coloured = chroma[mask] >= CHROMA
+    layer = (dark & ~grid)[mask] * BLACK
     count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
     while True:
         apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
@@ -206,6 +212,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     of_label = np.zeros(nearest.max() + 1, np.uint8)
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
+    layers[grid & (layers > BLACK)] = 0
     patchy = []
     for number, ink in enumerate(inks, FIRST_INK):
         x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
@@ -214,8 +221,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         ink.pixels += int(np.count_nonzero(own))
         _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
-        size = facts[np.unique(patch[beside]), cv2.CC_STAT_AREA]
-        ink.patches += int(size[size < PATCH_PIXELS].sum())
+        size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
+        ink.patches += int(size[(size < PATCH_PIXELS) & (edge > BESIDE * size)].sum())
         if ink.patches > PATCHY * ink.pixels:
             patchy.append(number)
     stain = np.isin(layers, patchy)

@@ -136,8 +136,7 @@ class TrackFinder:
 
     def _alike(self, blocks: int) -> tuple[Indices, Floats, Indices] | None:
         """Of the last so many blocks those that have the layout: their numbers; whether each column
-        has lines across, (blocks, columns), -1 to 1; how far to the right each block lies. None:
-        too few."""
+        has lines across, (blocks, columns), -1 to 1; how far right each lies. None: too few."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         usual = np.percentile(across, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)

@@ -6,9 +6,7 @@ say in another. Training, prediction by rows and the tests of norms then find it
 Running statistics are buffers, updated where ``observes`` is true; ``reads_image`` is then a
 property, ``self.training``: see batch.py.
 
-    register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))
-
-A norm in a file elsewhere is known only to programs that import that file."""
+    register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))"""
 
 import importlib
 import pkgutil
@@ -32,13 +30,16 @@ class Norm(nn.Module):
     groups: the channels of a group share mean and variance. A norm without such groups overrides
         scale_shift, or has ``reads_image = False``.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
-        present mode, training or evaluation. If not, ``wellseg.rows`` calls ``forward`` on a few
-        rows at a time. If so, it calls scale_shift instead, with the statistics of all rows."""
+        present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
+        all rows, which must do what ``forward`` does; else ``forward`` on a few rows at a time."""
 
     reads_image = True
 
     def __init__(self, channels: int, groups: int, eps: float = 1e-5) -> None:
         super().__init__()
+        own = vars(type(self))
+        if "forward" in own and "reads_image" not in own and type(self).reads_image is True:
+            raise TypeError(f"{type(self).__name__} has a forward of its own: say reads_image, too")
         self.channels, self.groups, self.eps = channels, groups, eps
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -59,8 +60,8 @@ class Norm(nn.Module):
         # Both come without a gradient: zeros are added that have the one of x.
         zeros, off = (x - x.detach()).to(wide), x.detach() - mean.to(wide)[:, None, None]
         mean, var = mean + zeros.mean((0, 2, 3)), var + 2 * (off * zeros).mean((0, 2, 3))
-        given = self.scale_shift(mean, var)
-        scale, shift = (each.to(self.weight.dtype)[:, None, None] for each in given)
+        given = self.scale_shift(mean[None], var[None])  # of a row, as in prediction
+        scale, shift = (each.to(self.weight.dtype)[0, :, None, None] for each in given)
         return torch.addcmul(shift, x, scale).to(x.dtype)
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,7 +129,8 @@ def register(word: str) -> Callable[[Maker], Maker]:
 def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
     """The norm of that word for maps of that many channels. Raises ValueError for unknown words."""
     if word not in NORMS:
-        raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
+        known = f"{', '.join(NORMS)}, or add a file to {__path__[0]}"
+        raise ValueError(f"unknown norm {word!r}: choose one of {known}")
     return NORMS[word](channels, momentum)
 
 

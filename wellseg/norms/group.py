@@ -16,6 +16,8 @@ def half_or_16(channels: int, floor: int = 16) -> int:
 class GroupNorm(Norm):
     """Group normalisation (Wu and He 2018, arXiv 1803.08494) with accurate statistics."""
 
+    reads_image = True
+
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda:  # PyTorch's CUDA kernel is accurate; under autocast it gives float32
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)

@@ -37,11 +37,9 @@ ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
 KEEP_ABOVE_WORK = 100
 """A map is kept if it would take more than so many multiply-adds a value to compute it once more:
 to write a value to disk and read it again takes about as long."""
-
 STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
 on a CPU, are so many that Python takes most of the time."""
-
 WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
 """Strips computed at once at most. Memory of each, in strips of the widest map (7 seen). What else
 is resident: libraries, the heap's holes, the curve follower (400 MB seen). Kept maps' overhead."""

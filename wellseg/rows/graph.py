@@ -21,7 +21,6 @@ from wellseg.norms import Norm
 Rows = tuple[int, int]  # first, past the last
 Ints = tuple[int, ...] | list[int]
 aten = torch.ops.aten
-
 VALUE_WORK, SHUFFLE_WORK = 20, 150
 """Changing a value in the cache takes as long as so many multiply-adds of a convolution; moving it
 to another place, as pixel_shuffle does, takes longer. They decide what is kept, never a result."""

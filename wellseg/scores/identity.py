@@ -34,7 +34,7 @@ class IdentityScores(NamedTuple):
     curves: int
     whole: int
     touches: Counter[str]  # crossings and bounces of printed curves; ... right: both go through
-    edits: int  # cuts, joins and deletions that would turn the followed curves into the printed
+    edits: int  # cuts, joins, deletions, curves to draw: they turn the followed into the printed
     depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
     """Of each printed curve: its variance over the mean square error, gaps interpolated, within
@@ -178,7 +178,7 @@ def _edits(hit: Flags, followed: Flags) -> int:
             row = until[best, row]
         pieces.update(lies_on)
         edits += len(lies_on) - 1 if lies_on else int(known.sum() >= SURE_ROWS)
-    return edits + pieces.total() - len(pieces)
+    return edits + pieces.total() + len(hit) - 2 * len(pieces)  # joins, and curves to draw
 
 
 def _run_ends(on: Flags) -> NDArray[np.intp]:

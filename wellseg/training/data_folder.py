@@ -113,7 +113,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
     for number, line in lines:
-        row = {str(key).strip(): str(it).strip() for key, it in line.items()}
+        row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
         if "name" not in row:
             raise ValueError(f"{path}: no column name; its first line has {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])

@@ -41,8 +41,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
         canvas = np.zeros(shape, np.uint8)
         for curve in curves:
             points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
-            if not (np.abs(points) < 2**31).all():
-                raise ValueError("a point whose place is not a number")
+            if not ((points >= (-(2**31), 0)) & (points < (2**31, shape[0]))).all():
+                raise ValueError(f"a point in no row of the image, which has {shape[0]:,}")
             starts = list(curve.get("starts", []))
             if starts != sorted({*starts} & {*range(1, len(points))}):
                 raise ValueError(f"starts {starts} in a path of {len(points)} points")
