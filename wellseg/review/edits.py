@@ -37,7 +37,7 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
             continue
         if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
             forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN:ROW@COLUMN"
-            raise ValueError(f"--edit {word!r} is not {forms}")
+            raise ValueError(f"--edit {word!r} is not {forms} (names of letters, digits, _)")
         curve, first, last, becomes = match.groups()
         low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
         if low > high:

@@ -119,7 +119,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         name, split = row["name"], row.get("split", SPLITS[0])
         fault = f"{name} again" if name in rows else ""
         if name not in images:
-            fault = f"no images/{name}.tif; take the line out"
+            fault = f"no images/{name}.tif (names have no ending); take the line out"
         if split not in SPLITS:
             fault = f"{name} has the split {split!r}, not train, val, test"
         if fault:

@@ -141,7 +141,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
         if unscored:
             warnings.append(f"left out, nothing in their masks is scored: {listed(unscored)}")
         if empty := [name for name in empty if name not in unscored]:
-            warnings.append(f"no curve (255) in the masks of {listed(empty)}: they teach none")
+            warnings.append(f"no curve (255) in the masks of {listed(empty)}: all is background")
     if len(val) < FEW_LOGS and keep == "best":
         more = "call more of them val in split.csv" if options.root else "--data.val_count"
         said = f"give more ({more}), or take the last step (--keep last)"
