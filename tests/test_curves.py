@@ -282,6 +282,7 @@ def test_a_stroke_of_dots_in_many_colours_is_one_curve():
     inks = np.array([(90, 150, 60), (200, 160, 60), (200, 80, 60), (20, 20, 20)], np.uint8)
     dots = rng.integers(0, len(inks), (len(mask) // 5, mask.shape[1] // 5))
     colours = inks[dots.repeat(5, 0).repeat(5, 1)]
+    colours[mask == 0] = 255
     colours[draw(curves[1], width=3) > 0] = (0, 0, 220)  # one whose colour is clear
     found = follow(mask, colours)
     is_each(found, curves)

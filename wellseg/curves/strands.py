@@ -36,8 +36,8 @@ HUE_APART, LEAST_PIXELS = 14, 40
 PATCH_PIXELS, BESIDE, PATCHY = 120, 0.25, 0.62
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
 pixels, BESIDE of them beside other inks. Chosen on drawn logs, validation pages, a whole log."""
-REACH_PX, ACROSS = 8, np.ones((1, 17), np.uint8)
-"""A pixel farther from every pixel of a clear colour counts as black; a gap of two such pixels."""
+REACH_PX, ACROSS = 8, np.ones((1, 25), np.uint8)
+"""A pixel farther from every pixel of a clear colour is black; most gaps of dashes are narrower."""
 BLACK, FIRST_INK = np.uint8(1), 2
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
