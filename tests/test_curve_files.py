@@ -169,6 +169,19 @@ def test_depth_of_several_logs_and_a_step(tmp_path):
     assert not (tmp_path / "log.1.las").exists()
 
 
+def test_of_more_curves_than_a_las_takes_each_log_has_its_longest(tmp_path, monkeypatch):
+    monkeypatch.setattr("wellseg.curves.files.MOST_CURVES", 1)
+    long, short, other = sine(40), sine(360), sine(200)
+    long[700:], short[:900], other[:1000], other[1300:] = (np.nan,) * 4
+    _, writer = write(tmp_path, draw(long, short, other), depth=["0-700=0-70", "900-1500=100-160"])
+    first, second = (las_of(tmp_path / f"log.{number}.las") for number in (1, 2))
+    assert first.keys() == ["DEPT", "T0_C1_SOLID"] and second.keys() == ["DEPT", "T0_C3_SOLID"]
+    assert second["DEPT"][0] == pytest.approx(100, abs=0.5)  # no rows without a curve
+    assert [note for note in writer.notes if "not in log.2.las" in note] == [
+        "1 curves under 662 rows are not in log.2.las"
+    ]
+
+
 def test_each_log_has_its_own_curves_and_borders(tmp_path):
     above, below = sine(90), sine(280)
     above[700:], below[:900] = np.nan, np.nan
@@ -207,6 +220,8 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     capsys.readouterr()
     main([table, "--scale", "ILD=0:10:V", "SP=-80:20:MV"])
     assert "--scale: there is no curve SP in a track" in capsys.readouterr().out
+    assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "%"]
+    main([table, "--scale", f"{names[1]}="])  # taken away; the other stays
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
     main([table, "--edit", "ILD=LLD"])  # its scale goes with it
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]

@@ -170,6 +170,18 @@ def test_strips_of_any_height_give_the_same_wraps():
     np.testing.assert_array_equal(a.column, b.column)
 
 
+def test_a_bridge_to_where_a_curve_is_printed_a_track_aside_does_not_cross_the_track():
+    curve = Curve(0, 30, off_scale=[(12, 30, 300.0)])  # it leaves at 400, and comes back at 100
+    rows = np.r_[0:10, 15:30]
+    column = np.where(rows < 10, 390.0 + rows, 100.0 + rows - 10)
+    records = np.stack([rows, column, column - 2, column + 2, 0 * rows + 1, 0 * rows + 1], 1)
+    points = curve.points(records.astype(np.float32))
+    value = points.column + curve.set_back()
+    np.testing.assert_allclose(
+        value, np.r_[390:400, np.linspace(399, 405, 7)[1:-1], 405:420], atol=0.01
+    )
+
+
 def test_without_a_track_nothing_wraps():
     found = follow(wrapping(np.arange(1600))[1])
     assert not any(curve.wraps for curve, _ in found)

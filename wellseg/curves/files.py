@@ -126,26 +126,26 @@ class CurveFiles:
 
     def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[Path, BinaryIO]:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives the files."""
-        least = sorted([0] * MOST_CURVES + [one.curve.rows for one in found])[-MOST_CURVES]
-        kept = [one for one in found if one.curve.rows >= least]
-        if left_out := len(found) - len(kept):
-            self.notes.append(f"{left_out:,} curves shorter than {least} rows are not in NAME.las")
-        spans = [rows_of(one.curve)[[0, -1]] for one in kept] or [np.array([0, self._size[0] - 1])]
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
+        spans = [(one, one.curve.first_row, one.curve.first_row + one.curve.rows) for one in found]
         written = {}
         for number, log in zip(numbers, logs, strict=True):
             path = Path(f"{self._stem}{number}.las")
-            low = max(0, math.ceil(log.reach[0]))
-            high = min(self._size[0] - 1, math.floor(log.reach[1]))
-            rows = np.arange(max(int(np.min(spans)), low), min(int(np.max(spans)), high) + 1)
-            if not (len(rows) and kept):
-                rows = np.arange(low, high + 1)
-                self.notes.append(f"{path.name}: no curve in rows {low:,} to {high:,}")
+            low, high = max(0, math.ceil(log.reach[0])), min(self._size[0], int(log.reach[1]) + 1)
+            here = [(one, max(low, start), min(high, stop)) for one, start, stop in spans]
+            counts = sorted([0] * MOST_CURVES + [stop - start for _, start, stop in here])
+            least = max(1, counts[-MOST_CURVES])
+            kept = [(one, start, stop) for one, start, stop in here if stop - start >= least]
+            if left_out := sum(stop > start for _, start, stop in here) - len(kept):
+                self.notes.append(f"{left_out:,} curves under {least} rows are not in {path.name}")
+            if not kept:
+                self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
+            ones, starts, stops = zip(*kept, strict=True) if kept else ([], [low], [high])
             written[path] = files.enter_context(atomic_file(path))
-            self._write_log(written[path], log, rows, kept)
-        there = np.concatenate([rows_of(one.curve) for one in kept if depths] or [np.arange(0)])
+            self._write_log(written[path], log, np.arange(min(starts), max(stops)), ones)
+        there = np.concatenate([rows_of(one.curve) for one in found if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las"
             do = "give --depth of rows nearer to the ends"

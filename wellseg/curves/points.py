@@ -77,9 +77,9 @@ class Curve:
         column, left, right, confidence, inked = table.T
         np.fmin.at(left, place, records[:, 1])
         np.fmax.at(right, place, records[:, 2])
-        gap, rows = np.isnan(column), np.arange(self.rows)
+        gap, rows, back = np.isnan(column), np.arange(self.rows), self.set_back()
         half = np.median((right - left)[~gap]) / 2
-        column[gap] = np.interp(rows[gap], rows[~gap], column[~gap])
+        column[gap] = np.interp(rows[gap], rows[~gap], (column + back)[~gap]) - back[gap]
         left[gap] = np.fmin(left, column - half)[gap]
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
@@ -87,7 +87,7 @@ class Curve:
         for start, stop in self.hidden:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
-        flags[self.set_back() != 0] |= WRAPPED
+        flags[back != 0] |= WRAPPED
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(column, left, right, confidence, flags, inked > 0)

@@ -55,7 +55,10 @@ const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].point
 const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth.points.length ? fix.depth : null) !== placed;
 const depthWord = (depth) => depth && (depth.points.length ? `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}` : "--depth none");
 const depthWords = () => (isDepthNew() ? [depthWord(fix.depth)] : []);
-const scaleWords = () => (isScaled() ? [`--scale ${scales().join(" ") || "none"}`] : []);
+const scaleWords = () => {  // scales that are not named stay: what was taken away is told
+  const now = scales(), gone = Object.keys(scaled).filter((name) => !fix.scales[name]).map((name) => `${name}=`);
+  return isScaled() ? [`--scale ${now.length ? [...now, ...gone].join(" ") : "none"}`] : [];
+};
 
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
