@@ -905,3 +905,29 @@ def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     page.evaluate("goTo(5500)")
     settle(page)
     assert " m" not in page.locator("#rows").inner_text()
+
+
+def test_the_name_of_a_curve_far_down_the_list_is_in_sight_beside_it(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.set_viewport_size({"width": 1300, "height": 800})
+    (curve,) = page.evaluate("DATA.followed")
+    change_data(tmp_path, followed=[curve | {"name": f"C{number}"} for number in range(90)])
+    page.reload()
+    settle(page)
+    page.locator("#each button").nth(80).click()
+    settle(page)
+    assert page.locator("#name").input_value() == "C80"
+    for place in ("#name", "#each button >> nth=80"):
+        box = page.locator(place).bounding_box()
+        assert 0 <= box["y"] and box["y"] + box["height"] <= 800, place
+
+
+def test_a_scale_that_is_taken_away_is_told_beside_one_that_stays(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    (curve,) = page.evaluate("DATA.followed")
+    scaled = curve | {"scale": [0, 150, "GAPI", False]}
+    change_data(tmp_path, followed=[scaled, scaled | {"name": "B"}])
+    page.reload()
+    settle(page)
+    page.evaluate("correct('A', () => { fix.scales.A = undefined; })")
+    assert page.locator("#command").input_value().endswith("--scale B=0:150:GAPI A=")

@@ -52,7 +52,7 @@ function endDepth() {
   const unit = pen.unit ?? (depths().unit || "ft"), points = pen.points.map(([, row, depth]) => [row, depth]).sort((a, b) => a[0] - b[0]);
   const wrong = points.find(([, depth], i) => i && depth <= points[i - 1][1]);
   if (wrong || points.length === 1) {
-    $("#pen").textContent = wrong ? `Depth grows downwards, but not at row ${count(wrong[0])}: take it back.` : "Two depths are needed, or more.";
+    $("#pen").textContent = wrong ? `Depth grows downwards, but not at row ${count(wrong[0])}: take it back. If that is another log: wellseg curves, --depth FROM-TO=TOP-BOTTOM for each.` : "Two depths are needed, or more.";
     return;
   }
   draw();
