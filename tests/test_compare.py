@@ -235,7 +235,7 @@ def test_stopped_it_goes_on(tmp_path, sent):
     if sent == signal.SIGINT:
         assert "stopped; the same command goes on" in said and "Traceback" not in said
     again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "batch-0.001-0" not in again and "2 of 2: group-0.001-0" in again
+    assert "1 of 2: batch-0.001-0, known\n2 of 2: group-0.001-0\n" in again
 
 
 # ---- choosing and comparing ----------------------------------------------------------------------
