@@ -358,6 +358,18 @@ def test_short_dashes_over_the_black_lines_of_a_grid_stay_of_their_ink():
     assert set(np.unique(layers)) == {0, 2} and (layers[mask & (colours[..., 1] == 200)] == 2).all()
 
 
+def test_a_black_curve_over_a_dense_grid_stays_black_beside_one_in_colour():
+    """Above, below and beside it black lines are near: it is none of them."""
+    green, black = sine(300, 25, 500), sine(304, 25, 500)
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    colours[np.arange(len(ROWS)) % 10 < 2] = colours[:, ::12] = 0
+    colours[draw(green, width=3) > 0] = 0, 200, 0
+    stroke = draw(black, width=5) > 0
+    colours[stroke] = 0
+    layers = split_colours(stroke | (draw(green, width=3) > 0), colours, [])
+    assert np.mean(layers[stroke] == 1) > 0.95
+
+
 def test_dashes_under_another_curve_have_no_values_between():
     colours = np.full((900, 200, 3), 255, np.uint8)
     colours[:, 90:93] = 230, 10, 10

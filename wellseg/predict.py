@@ -47,8 +47,7 @@ def predict(config: PredictConfig) -> int:
             which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
             screen.say(f"{which} done already (--overwrite does them again)")
         if kinds := count_kinds(not_read):
-            what = "convert what holds a log to TIFF; summary.csv names each file"
-            screen.say(f"{kinds} not read: {what}")
+            screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
         write_summary(folder, outcomes, preview, running=True)
         written_s = time.monotonic()
         try:

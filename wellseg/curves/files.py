@@ -147,9 +147,8 @@ class CurveFiles:
             self._write_log(written[path], log, np.arange(min(starts), max(stops)), ones)
         there = np.concatenate([rows_of(one.curve) for one in found if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
-            said = "too far from those of --depth and not in NAME.las"
-            do = "give --depth of rows nearer to the ends"
-            self.notes.append(f"{away:,} rows with curves are {said}: {do}")
+            said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
+            self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 
     def _write_log(

@@ -36,8 +36,8 @@ HUE_APART, LEAST_PIXELS = 14, 40
 PATCH_PIXELS, BESIDE, PATCHY = 120, 0.25, 0.62
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
 pixels, BESIDE of them beside other inks. Chosen on drawn logs, validation pages, a whole log."""
-REACH_PX, ACROSS = 8, np.ones((1, 25), np.uint8)
-"""A pixel farther from every pixel of a clear colour is black; most gaps of dashes are narrower."""
+REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
+"""A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
 BLACK, FIRST_INK = np.uint8(1), 2
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
@@ -186,11 +186,12 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         return mask * BLACK
     bright = colours.max(2)
     chroma = bright - colours.min(2)
-    dark = (chroma < CHROMA) & (bright < DARK)
-    # Black that goes on beyond the mask on both sides is a line of the grid, not a curve.
-    beyond = (dark & ~mask).view(np.uint8)
-    lines = [cv2.morphologyEx(beyond, cv2.MORPH_CLOSE, to) for to in (ACROSS, ACROSS.T)]
-    grid = (np.maximum(*lines) > 0) & dark
+    dark, grid = (chroma < CHROMA) & (bright < DARK), np.zeros(mask.shape, bool)
+    # A black line that goes on beyond the mask on both sides is of the grid, not a curve.
+    for to in (ACROSS, ACROSS.T):
+        line = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX]) > 0
+        beyond = (line & ~mask).view(np.uint8)
+        grid |= line & (cv2.morphologyEx(beyond, cv2.MORPH_CLOSE, to) > 0)
     hue = cv2.cvtColor(colours[mask][None], cv2.COLOR_RGB2HSV)[0, :, 0]
     coloured = chroma[mask] >= CHROMA
     layer = (dark & ~grid)[mask] * BLACK

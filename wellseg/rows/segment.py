@@ -31,8 +31,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
-            what = "RGB or gray uint8, rows x columns"
-            raise ValueError(f"a scan is {what}, not {scan.dtype} {scan.shape}")
+            raise ValueError(f"a scan is uint8, gray or RGB, not {scan.dtype} {scan.shape}")
         scan = np.require(scan, requirements=["C", "W"])  # as torch wants them
         told = {"rows": rows, "columns": columns, "kind": "colour" if colours else "gray"}
         opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: scan[a:b]))

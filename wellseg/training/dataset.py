@@ -133,8 +133,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
                 said = f"no curve (255) in the masks of its {len(files)} logs"
                 said = said if files else f"none of the {len(logs)} logs is in it"
                 do = "add logs of another well (what stands before a name's first _), or name some"
-                place = f"{options.root}, split {split}"
-                raise ValueError(f"{place}: {said}; {do} in split.csv: name,split")
+                raise ValueError(f"{options.root}, split {split}: {said}; {do} in split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
         val.drawn = 0

@@ -110,5 +110,4 @@ class TrainConfig:
             raise ValueError("--trainer.accumulate_grad_batches is at least 1")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
-            said = f"is not a multiple of --val_every {self.val_every}"
-            raise ValueError(f"--steps {self.steps} {said}")
+            raise ValueError(f"--steps {self.steps} is no multiple of --val_every {self.val_every}")
