@@ -221,13 +221,19 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     main([table, "--scale", "ILD=0:10:V", "SP=-80:20:MV"])
     assert "--scale: there is no curve SP in a track" in capsys.readouterr().out
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "%"]
-    main([table, "--scale", f"{names[1]}="])  # taken away; the other stays
+    main([table, "--scale", f"{names[1]}=", "SP="])  # taken away; the other stays
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
     main([table, "--edit", "ILD=LLD"])  # its scale goes with it
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
     main([table, "--scale", "none", "--edit", "LLD=ILD"])
     las = las_of(followed / "log.las")
     np.testing.assert_allclose(las["ILD"], plain[names[0]], atol=1e-5)
+    main([table, "--scale", "ILD=0:10:V", f"{names[1]}=45:-15:%"])
+    capsys.readouterr()
+    main([table, "--edit", f"{names[1]}="])  # its scale goes with it, too
+    main([table])
+    assert "there is no curve" not in capsys.readouterr().out
+    assert json.loads((followed / "log.json").read_text())["scale"] == ["ILD=0:10:V"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class CurveOptions:
     """LEFT-RIGHT ...: the border columns of each track of one scan. Default: looked for."""
     scale: list[str] = field(default_factory=list)
     """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
-    them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log. Others stay; GR= takes one away."""
+    them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log. wellseg curves: GR= takes one away."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
     scratch: Path | None = None

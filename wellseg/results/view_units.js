@@ -56,7 +56,7 @@ const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth.points.l
 const depthWord = (depth) => depth && (depth.points.length ? `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}` : "--depth none");
 const depthWords = () => (isDepthNew() ? [depthWord(fix.depth)] : []);
 const scaleWords = () => {  // scales that are not named stay: what was taken away is told
-  const now = scales(), gone = Object.keys(scaled).filter((name) => !fix.scales[name]).map((name) => `${name}=`);
+  const now = scales(), gone = Object.keys(scaled).map((name) => `${name}=`).filter((name) => !now.some((word) => word.startsWith(name)));
   return isScaled() ? [`--scale ${now.length ? [...now, ...gone].join(" ") : "none"}`] : [];
 };
 

@@ -81,12 +81,12 @@ class CurvesConfig(CurveOptions):
             ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
             self.looked_at = int(ends[0]), int(ends[1])
         self.new_tracks = self.tracks not in ([], ["none"])
-        new = {it.curve: it.becomes for it in self.edits if it.becomes and it.last == float("inf")}
+        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         if isinstance(had := self.report.get("scale", []), list) and self.scale != ["none"]:
             pairs = [str(word).partition("=")[::2] for word in had]
             scales = {new.get(curve, curve): scale for curve, scale in pairs}  # it goes with it
             scales |= dict(word.partition("=")[::2] for word in self.scale)
-            self.scale = [f"{curve}={it}" for curve, it in scales.items() if it] or ["none"]
+            self.scale = [f"{name}={it}" for name, it in scales.items() if name and it] or ["none"]
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
