@@ -938,7 +938,8 @@ def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
     _, writer = write(tmp_path, draw(printed), tracks=["60-200"])
     report = {"rows": ROWS, "columns": COLUMNS} | writer.quality()
     table, stem = tmp_path / "log.curves.csv", tmp_path / "log"
-    made, again = curves_of_table(table, stem, report, CurveOptions(), [], [], False, False)
+    stem.with_suffix(".json").write_text(json.dumps(report))
+    made, again = curves_of_table(table, stem, CurvesConfig(str(table)), [], False)
     again()
     (shown,) = made.entries
     assert shown["lines"] == writer.entries[0]["lines"] and len(shown["lines"]) > 4
@@ -1069,7 +1070,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
     assert "mine/images/log_400.tif: 800 rows" in capsys.readouterr().out.replace("\\", "/")
     (log,) = list_logs(mine)
-    (mine / "split.csv").write_text("split,name,note,well\nval,log_400,mine,A\n")
+    (mine / "split.csv").write_text('Split,"Name",note,well\nval,log_400,mine,A\n')
     main([*command[:3], "--label_rows", "0-399"])
     other, same = list_logs(mine)
     assert (same.split, other.name, other.split) == ("val", "log_0", "train")
@@ -1088,6 +1089,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     assert y == 0 and abs(x - left[400]) <= 1
     for words, said in (
         (command[1:], "log_400.tif is there already: remove it, or name another folder"),
+        (["--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["--label", "mine"], "--label FOLDER and --label_rows FROM-TO: the one needs the other"),
         ([*command[1:3], "--label_rows", "9-5"], "--label_rows '9-5' is not FROM-TO"),
         ([*command[1:3], "--label_rows", "9-1600"], "the scan has rows 0 to 1,599"),

@@ -64,8 +64,6 @@ class PredictConfig(MaskOptions, CurveOptions):
         at_least(1, jobs=self.jobs, threads=self.threads)
         if self.engine == "ray" and self.jobs:
             raise ValueError("--jobs is for --engine local: with ray use --threads and --memory")
-        if self.scratch is not None and not self.scratch.is_dir():
-            raise ValueError(f"--scratch {self.scratch}: no such folder")
         self.probability |= self.curves
         self.asked = OF_ONE_SCAN if self.curves else OF_VIEW if self.view else ()
         for flag in OF_ONE_SCAN:

@@ -49,8 +49,6 @@ class StrandTable(NamedTuple):
     bottom: Places
     course_down: Places
     look: Floats
-    worth: Floats
-    rows: Indices
     layer: Indices
     closed: NDArray[np.bool_]  # it does not go on below the window
     given: Indices  # how many curves are known to come out of it; -1: not decided yet
@@ -118,10 +116,8 @@ def link(
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
     top, course_up, bottom, course_down = np.array(places).T
     table = StrandTable(
-        top=top, course_up=course_up, bottom=bottom, course_down=course_down,
-        look=look, worth=worth, rows=rows, layer=layer, closed=closed, given=given,
-        knot_up=knot_up, knot_down=knot_down, ends=ends,
-    )  # fmt: skip
+        top, course_up, bottom, course_down, look, layer, closed, given, knot_up, knot_down, ends
+    )
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)

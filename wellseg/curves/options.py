@@ -77,6 +77,8 @@ class CurveOptions:
 
     def __post_init__(self) -> None:
         self.unit = self.depth_unit or "ft"
+        if self.scratch is not None and not self.scratch.is_dir():
+            raise ValueError(f"--scratch {self.scratch}: no such folder")
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             what = "a step is above 0" if self.depth else "a step is a depth: give --depth, too"
             raise ValueError(f"--step {step:g}: {what}")

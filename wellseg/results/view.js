@@ -101,8 +101,7 @@ function ask(tile) {
 
 async function tile(name, deflated) {  // called by the scripts
   if (!tiles.has(name)) return;
-  const bytes = Uint8Array.from(atob(deflated), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytes(deflated)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const values = new Uint8Array(await new Response(stream).arrayBuffer());
   const one = tiles.get(name);
   if (!one || one.values) return;

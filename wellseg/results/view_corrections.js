@@ -48,22 +48,23 @@ function words() {  // of --edit
     if (!isUsed(i)) return [];
     const runs = [];
     for (const part of parts) {
-      const last = runs[runs.length - 1];
-      if (last && last.name === nameOf(part)) last.to = part.to;
+      if (runs.at(-1)?.name === nameOf(part)) runs.at(-1).to = part.to;
       else runs.push({ ...part, name: nameOf(part) });
     }
     const own = of[i].name;
-    return runs.filter(({ name, from, to }) => name !== own && (i >= original.length || of[i].lines.some((line) => line[1] <= to && line[line.length - 1] >= from)))
+    return runs.filter(({ name, from, to }) => name !== own && (i >= original.length || of[i].lines.some((line) => reaches(line, from, to))))
       .map(({ from, to, name }) => `${own}${runs.length > 1 ? `:${from}-${to}` : ""}=${name}`);
   })];
 }
 
 const onWindows = /^Win/.test(navigator.platform);
 
+const isAnew = (given) => Boolean(fix.tracks) && !given.length && !made && !isScaled();  // tracks alone: curves are followed by them, and named
+
 function command(given) {
   let path = location.pathname;
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
-  const anew = fix.tracks && !given.length && !made && !isScaled();  // tracks alone: curves are followed by them, and named
+  const anew = isAnew(given);
   path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
   const place = location.protocol === "file:" ? local : path.split("/").pop();
@@ -88,7 +89,7 @@ function refresh(name) {
   $("#edits").hidden = !given.length && !fix.tracks && !isScaled() && !isDepthNew();
   $("#command").value = $("#edits").hidden ? "" : command(given);
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
-  $("#anew").hidden = Boolean(given.length || made || !fix.tracks || isScaled());
+  $("#anew").hidden = !isAnew(given);
   $("#copy").textContent = "Copy";
   $("#lost").textContent = lost.length ? `The command did not have these: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
@@ -113,7 +114,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
   $("#fault").textContent = "";
   const track = (name) => name.split("_")[0];
-  const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => line[1] <= row && line[line.length - 1] >= row))
+  const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => reaches(line, row, row)))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;

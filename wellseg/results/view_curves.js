@@ -11,6 +11,8 @@ let pen = null;
 // Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
 const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
 
+const reaches = (line, from, to) => line[1] <= to && line.at(-1) >= from;  // whether it has points in these rows
+
 function drawLines() {
   if (lineCanvas.hidden) return;
   const { clientWidth: wide, clientHeight: tall } = scroller, sharp = devicePixelRatio;
@@ -38,10 +40,7 @@ function drawLines() {
     if (alone >= 0 && alone !== i) return path;
     context.strokeStyle = hue(place ?? i);
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
-    for (const line of lines) {
-      if (line[1] > bottom || line[line.length - 1] < top) continue;
-      trace(path, line);
-    }
+    for (const line of lines) if (reaches(line, top, bottom)) trace(path, line);
     context.stroke(path);
     return path;
   });

@@ -29,7 +29,7 @@ function addPoint(event) {
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   if (pen.kind === "depth") return addDepth(column, row);
-  const isStroke = pen.kind === "draw", [x, y] = pen.points[pen.points.length - 1] ?? [];
+  const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [];
   const far = (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
   if (isStroke && far) return say("that is too far from the last point: click one between");
   if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
@@ -76,7 +76,7 @@ function endStroke() {
   const { points } = pen;
   draw();
   if (points.length < 2) return;
-  if (points[0][1] > points[points.length - 1][1]) points.reverse();
+  if (points[0][1] > points.at(-1)[1]) points.reverse();
   const lines = points.map(([, row]) => row), from = Math.min(...lines), to = Math.max(...lines);
   const taken = new Set([...fix.names, ...bases().map((base) => base.name)].map((name) => name.toLowerCase()));
   let number = 1;

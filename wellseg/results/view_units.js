@@ -1,10 +1,9 @@
 // Values and depths in their units: what --scale and --depth say.
 
 // A printed scale, and as a word of --scale: "0.2:2000:OHMM:log".
-const scaleFields = document.querySelectorAll("#scale input");
 const scaleWord = ({ left, right, unit, log }) => [left, right, unit, log && "log"].filter((it) => it !== "" && it !== false).join(":");
 function scaleOf(word = "") {
-  const [left = "", right = "", ...rest] = word.split(":"), log = rest[rest.length - 1] === "log";
+  const [left = "", right = "", ...rest] = word.split(":"), log = rest.at(-1) === "log";
   return { left, right, log, unit: rest.length > log ? rest[0] : "" };
 }
 
@@ -48,7 +47,7 @@ function valueAt({ name, borders = [], track }, x, row) {
 function depths() {
   const points = fix?.depth?.points;
   if (!points?.length) return { logs: points ? [] : DATA.depth ?? [], unit: DATA.depth_unit };
-  const [first, last] = [points[0][0], points[points.length - 1][0]], more = (last - first) / 10;  // as wellseg curves
+  const [first, last] = [points[0][0], points.at(-1)[0]], more = (last - first) / 10;  // as wellseg curves
   return { logs: [{ points, reach: [first - more, last + more] }], unit: fix.depth.unit };
 }
 const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].points, unit: DATA.depth_unit } : null);  // what the files have
@@ -74,7 +73,7 @@ function takeScale() {
   const scale = none ? undefined : scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
 }
-for (const field of scaleFields) {
+for (const field of document.querySelectorAll("#scale input")) {
   field.onchange = takeScale;
   field.onkeydown = ({ key }) => { if (key === "Escape") offer(); if (key === "Enter") takeScale(); };
 }

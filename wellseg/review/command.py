@@ -13,95 +13,18 @@ NAME.html. Options that are not given are as they were for predict or for this c
 (NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from wellseg.cli import program
-from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
-from wellseg.review.edits import parse_edits
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE
+from wellseg.review.options import CurvesConfig
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.files import BY_HAND, CORRECTED, DIGITS, REPORT, Task, read_report, settled_report
 
 if TYPE_CHECKING:
     from wellseg.curves.files import CurveFiles
-
-
-@dataclass
-class CurvesConfig(CurveOptions):
-    """Curve files again, without the network. Options not given are as they were the last time.
-
-    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
-
-    file: str
-    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
-    scan: Path | None = None
-    """The scan, for its colours, its grid, strokes and labels. Default: the file that predict read.
-    Without a scan, there are no colours, and tracks only with --tracks."""
-    threshold: float | None = None
-    """A pixel is curve where its probability is higher."""
-    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
-    edit: list[str] = field(default_factory=list)
-    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
-    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
-    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Before them strokes are
-    drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
-    place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""
-    after: int | None = None
-    """How many --edit had been made when this command was written, by the view: none is made twice.
-    Default: any number."""
-    label: Path | None = None
-    """Folder of a data set to which the rows of --label_rows are added, as a scan to train on: with
-    the curves as they are now, corrected. What is no curve there is background."""
-    label_rows: str | None = None
-    """FROM-TO: rows in which you looked at all curves."""
-    out: Path | None = None
-    """Folder for the files. Default: beside FILE."""
-
-    def __post_init__(self) -> None:
-        self.edits, self.strokes = parse_edits(self.edit)
-        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
-            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
-        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
-        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
-        if self.file.endswith(TABLE):
-            scan = None if self.strokes or self.label else self.scan
-            of_following = {"scan": scan, "threshold": self.threshold, "rows": self.rows}
-            of_following["tracks none"] = self.tracks == ["none"] or None
-            if given := [name for name, it in of_following.items() if it is not None]:
-                raise ValueError(
-                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
-                )
-        if bool(self.label) != bool(self.label_rows):
-            raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
-        self.looked_at: tuple[int, ...] = ()  # first and last row of a label
-        if self.label_rows:
-            what = "FROM-TO, as in 1200-4000"
-            ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
-            self.looked_at = int(ends[0]), int(ends[1])
-        self.new_tracks = self.tracks not in ([], ["none"])
-        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
-        if isinstance(had := self.report.get("scale", []), list) and self.scale != ["none"]:
-            pairs = [str(word).partition("=")[::2] for word in had]
-            scales = {new.get(curve, curve): scale for curve, scale in pairs}  # it goes with it
-            scales |= dict(word.partition("=")[::2] for word in self.scale)
-            self.scale = [f"{name}={it}" for name, it in scales.items() if name and it] or ["none"]
-        for name, said in self.left_to(self.report).items():
-            if name != "step" or self.depth != ["none"]:
-                setattr(self, name, said)
-        for name in OF_ONE_SCAN:
-            if getattr(self, name) in ("none", ["none"]):
-                setattr(self, name, [] if name in ("depth", "tracks", "scale") else None)
-        if self.threshold is None:
-            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
-        try:
-            super().__post_init__()
-            if self.threshold is not None and not 0 < self.threshold < 1:
-                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
-        except (TypeError, AttributeError) as error:  # the report was edited by hand
-            said = f"{stem}{REPORT}: its options are wrong: {error}"
-            raise ValueError(f"{said}; give them again") from None
 
 
 def curves(config: CurvesConfig) -> None:
@@ -161,14 +84,12 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if config.strokes:
             from wellseg.review.drawn import follow_strokes
 
-            drawn = follow_strokes(config.strokes, given, report, config.scan)
-        edits, new = config.edits, config.new_tracks
-        made, write = curves_of_table(given, stem, report, config, edits, drawn, new, by_hand)
+            drawn = follow_strokes(config, given)
+        made, write = curves_of_table(given, stem, config, drawn, by_hand)
     else:
         from wellseg.review.again import follow_again
 
-        threshold = config.threshold or 0.5
-        made, write = follow_again(given, stem, report, config, config.scan, threshold)
+        made, write = follow_again(given, stem, config)
 
     def tell_report(digests: dict[str, str]) -> None:
         """The new report goes into the old one: a kill between two files is settled by it."""

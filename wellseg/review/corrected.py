@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.looks import HALF_WIDTH, PAINT
-from wellseg.curves.options import CurveOptions
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
 from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
-from wellseg.review.edits import Edit
+from wellseg.review.options import CurvesConfig, Edit
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
 FLAGS = NUMBERS.index("flags")
@@ -32,20 +31,17 @@ Parts = list[tuple[str, NDArray[np.float64]]]  # of a curve as corrected: whose 
 def curves_of_table(
     given: Path,
     stem: Path,
-    report: Mapping[str, Any],
-    options: CurveOptions,
-    edits: Sequence[Edit],
+    config: CurvesConfig,
     drawn: Sequence[tuple[str, NDArray[np.float64]]],
-    new_tracks: bool,
     by_hand: bool,
 ) -> tuple[CurveFiles, Callable[[], None]]:
     """The files that are made of a CSV, and what writes them.
 
-    report: NAME.json. drawn: strokes, as `follow_strokes` gives them. new_tracks: --tracks are
-    given now. by_hand: the CSV was corrected, and stays as it is but for edits, which leave a copy.
-    Raises ValueError: what is wrong, and where."""
+    drawn: strokes, as `follow_strokes` gives them. by_hand: the CSV was corrected, and stays as it
+    is but for edits, which leave a copy. Raises ValueError: what is wrong, and where."""
+    report, edits, new_tracks = config.report, config.edits, config.new_tracks
     size = report["rows"], report["columns"]
-    made = CurveFiles(stem, str(report.get("scan", stem.name)), size, options, given)
+    made = CurveFiles(stem, str(report.get("scan", stem.name)), size, config, given)
     stays = by_hand and stem.parent == given.parent and not (edits or drawn)
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"

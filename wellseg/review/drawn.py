@@ -1,10 +1,8 @@
 """Strokes that somebody drew: between two points the line follows the ink of the scan."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,8 +11,8 @@ from skimage.graph import route_through_array
 
 from wellseg.curves.options import ENDING, TABLE
 from wellseg.curves.points import BRIDGED, to_tips
-from wellseg.review.again import enter_scan, find_scan
-from wellseg.review.edits import Stroke
+from wellseg.review.again import enter_scan
+from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
@@ -26,30 +24,27 @@ FAINT = 24  # gray levels from ink to paper at least
 WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
 
 
-def follow_strokes(
-    strokes: Sequence[Stroke], given: Path, report: Mapping[str, Any], named: Path | None
-) -> list[tuple[str, NDArray[np.float64]]]:
-    """The name of each and its points on the ink, as `follow_ink` finds them. given: the CSV;
-    named: the scan, as ``--scan`` has it. Raises ValueError: the scan is not there, or is another
-    one, or has no such point."""
+def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray[np.float64]]]:
+    """The name of each stroke and its points on the ink, as `follow_ink` finds them. given: the
+    CSV. Raises ValueError: the scan is not there, or is another one, or has no such point."""
+    report = config.report
     size = report["rows"], report["columns"]
-    for name, points in strokes:
+    for name, points in config.strokes:
         for row, column in points:
             if row >= size[0] or column >= size[1]:
                 has = f"{size[0]:,} rows and {size[1]:,} columns"
                 raise ValueError(f"--edit {name}:{row}@{column}: the scan has {has}")
     with ExitStack() as opening:
-        if not (path := find_scan(given, report, named)):
+        if not (scan := enter_scan(opening, given, config, size)):
             place = given.parent / str(report.get("scan", ""))
             raise ValueError(f"{place}: the scan, along whose ink you drew, is not there: --scan")
-        scan = enter_scan(opening, path, report, path == named, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
         if sure and (sure.rows, sure.columns) != size:
             raise ValueError(
                 f"{probability} is not of the scan's size: remove it, or predict again"
             )
-        return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in strokes]
+        return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in config.strokes]
 
 
 def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.float64]:

@@ -1,23 +1,21 @@
 """Curves that a person looked at, as a log to train on: FOLDER/images, masks and labels."""
 
+import csv
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from wellseg.curves.points import WRAPPED
-from wellseg.review.again import enter_scan, find_scan
+from wellseg.review.again import enter_scan
 from wellseg.review.corrected import FLAGS, read_table
+from wellseg.review.options import CurvesConfig
 from wellseg.scan import USUAL_DPI, well_of
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
-
-if TYPE_CHECKING:
-    from wellseg.review.command import CurvesConfig
 
 NEAR = np.ones((7, 7), np.uint8)
 NOT_SCORED = 128  # of a mask
@@ -26,10 +24,10 @@ NOT_SCORED = 128  # of a mask
 class Label:
     """Rows of a scan, their mask and their curves, in the form of data/README.md."""
 
-    def __init__(self, config: "CurvesConfig", folder: Path, given: Path) -> None:
+    def __init__(self, config: CurvesConfig, folder: Path, given: Path) -> None:
         """Read the rows of the scan and of its mask. given: a file that lies beside the mask.
         Raises ValueError: a file is missing, or there already."""
-        (first, last), report, named = config.looked_at, config.report, config.scan
+        (first, last), report = config.looked_at, config.report
         self._first, self._last = first, last
         size = report.get("rows", 0), report.get("columns", 0)
         if last >= size[0]:
@@ -42,13 +40,12 @@ class Label:
         if there := [it for it in (self._image, self._mask, self._label) if it.exists()]:
             raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
         with ExitStack() as opening:
-            mask, path = given.with_name(config.name + MASK), find_scan(given, report, named)
-            if not path:
+            mask = given.with_name(config.name + MASK)
+            if not (scan := enter_scan(opening, given, config, size)):
                 lost = given.with_name(str(report.get("scan", "")))
                 raise ValueError(f"{lost}: the scan is not there: name it (--scan)")
             if not mask.is_file():
                 raise ValueError(f"{mask}: the mask is not there: wellseg predict first")
-            scan = enter_scan(opening, path, report, path == named, size)
             self._picture, self._dpi = scan.read(first, last + 1), round(scan.dpi or USUAL_DPI)
             self._bilevel = scan.kind == "1-bit"
             self._predicted = opening.enter_context(open_scan(mask)).read(first, last + 1)
@@ -91,6 +88,7 @@ class Label:
         if split.is_file():  # then it lists all logs
             name, told = self._image.stem, split.read_text("utf-8-sig")
             cells = {"name": name, "split": "train", "well": well_of(name)}
-            line = ",".join(cells.get(it.strip(), "") for it in told.partition("\n")[0].split(","))
+            heads = next(csv.reader(told.splitlines()))
+            line = ",".join(cells.get(it.strip().lower(), "") for it in heads)
             write_file(split, f"{told.rstrip()}\n{line}\n".encode())
         print(f"{self._image}: {len(truth):,} rows, their mask and curves, to train on")

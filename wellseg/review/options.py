@@ -1,0 +1,125 @@
+"""Options of wellseg curves. No heavy import: they are checked before all is loaded."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
+from wellseg.scan.files import REPORT, settled_report
+
+EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
+DRAWN = r"(\w+)((?::\d+@\d+){2,})"
+
+
+class Edit(NamedTuple):
+    """These rows of a curve become another's, or nobody's ("")."""
+
+    curve: str
+    first: float
+    last: float
+    becomes: str
+
+
+class Stroke(NamedTuple):
+    """A stretch of a curve that somebody drew along its ink, from point to point: row, column."""
+
+    curve: str
+    points: list[tuple[int, int]]
+
+
+def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
+    """["T1_C1_SOLID=GR", "T1_C2_SOLID:800-1599="] are two edits, ["GR:800@310:890@402"] is a
+    stroke from row 800, column 310. Raises ValueError."""
+    edits, strokes = [], []
+    for word in given:
+        if match := re.fullmatch(DRAWN, word.strip(), re.ASCII):
+            points = [point.split("@") for point in match[2][1:].split(":")]
+            strokes.append(Stroke(match[1], [(int(row), int(column)) for row, column in points]))
+            continue
+        if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
+            forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN:ROW@COLUMN"
+            raise ValueError(f"--edit {word!r} is not {forms} (names of letters, digits, _)")
+        curve, first, last, becomes = match.groups()
+        low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
+        if low > high:
+            raise ValueError(f"--edit {word!r}: its rows rise, as in 800-1600")
+        edits.append(Edit(curve, low, high, becomes))
+    return edits, strokes
+
+
+@dataclass
+class CurvesConfig(CurveOptions):
+    """Curve files again, without the network. Options not given are as they were the last time.
+
+    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
+
+    file: str
+    """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
+    scan: Path | None = None
+    """The scan, for its colours, its grid, strokes and labels. Default: the file that predict read.
+    Without a scan, there are no colours, and tracks only with --tracks."""
+    threshold: float | None = None
+    """A pixel is curve where its probability is higher."""
+    step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
+    edit: list[str] = field(default_factory=list)
+    """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
+    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
+    that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Before them strokes are
+    drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
+    place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""
+    after: int | None = None
+    """How many --edit had been made when this command was written, by the view: none is made twice.
+    Default: any number."""
+    label: Path | None = None
+    """Folder of a data set to which the rows of --label_rows are added, as a scan to train on: with
+    the curves as they are now, corrected. What is no curve there is background."""
+    label_rows: str | None = None
+    """FROM-TO: rows in which you looked at all curves."""
+    out: Path | None = None
+    """Folder for the files. Default: beside FILE."""
+
+    def __post_init__(self) -> None:
+        self.edits, self.strokes = parse_edits(self.edit)
+        if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
+            raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
+        stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
+        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        if self.file.endswith(TABLE):
+            scan = None if self.strokes or self.label else self.scan
+            of_following = {"scan": scan, "threshold": self.threshold, "rows": self.rows}
+            of_following["tracks none"] = self.tracks == ["none"] or None
+            if given := [name for name, it in of_following.items() if it is not None]:
+                raise ValueError(
+                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
+                )
+        if bool(self.label) != bool(self.label_rows):
+            raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
+        self.looked_at: tuple[int, ...] = ()  # first and last row of a label
+        if self.label_rows:
+            what = "FROM-TO, as in 1200-4000"
+            ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
+            self.looked_at = int(ends[0]), int(ends[1])
+        self.new_tracks = self.tracks not in ([], ["none"])
+        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
+        if isinstance(had := self.report.get("scale", []), list) and self.scale != ["none"]:
+            pairs = [str(word).partition("=")[::2] for word in had]
+            scales = {new.get(curve, curve): scale for curve, scale in pairs}  # it goes with it
+            scales |= dict(word.partition("=")[::2] for word in self.scale)
+            self.scale = [f"{name}={it}" for name, it in scales.items() if name and it] or ["none"]
+        for name, said in self.left_to(self.report).items():
+            if name != "step" or self.depth != ["none"]:
+                setattr(self, name, said)
+        for name in OF_ONE_SCAN:
+            if getattr(self, name) in ("none", ["none"]):
+                setattr(self, name, [] if name in ("depth", "tracks", "scale") else None)
+        if self.threshold is None:
+            self.threshold = self.report.get("curve_threshold") or self.report.get("threshold")
+        try:
+            super().__post_init__()
+            if self.threshold is not None and not 0 < self.threshold < 1:
+                raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
+        except (TypeError, AttributeError) as error:  # the report was edited by hand
+            said = f"{stem}{REPORT}: its options are wrong: {error}"
+            raise ValueError(f"{said}; give them again") from None
