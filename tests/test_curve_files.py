@@ -218,8 +218,15 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     main([table])  # as the last time
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["OHMM", "%"]
     capsys.readouterr()
-    main([table, "--scale", "ILD=0:10:V", "SP=-80:20:MV"])
-    assert "--scale: there is no curve SP in a track" in capsys.readouterr().out
+    main([table, "--scale", "ILD=0:10:V"])
+    for word, said in (
+        ("SP=-80:20:MV", f"--scale: there is no curve SP in {table}; it has ILD, {names[1]}"),
+        ("ILD", "--scale 'ILD' is not CURVE=LEFT:RIGHT:UNIT"),
+        ("ILD:0:10:V", "--scale 'ILD:0:10:V' is not CURVE=LEFT:RIGHT:UNIT"),
+    ):
+        with pytest.raises(SystemExit):
+            main([table, "--scale", word])
+        assert said in capsys.readouterr().err
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "%"]
     main([table, "--scale", f"{names[1]}=", "SP="])  # taken away; the other stays
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["V", "FRAC"]
@@ -234,6 +241,14 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     main([table])
     assert "there is no curve" not in capsys.readouterr().out
     assert json.loads((followed / "log.json").read_text())["scale"] == ["ILD=0:10:V"]
+    (followed / "log.curves.csv").unlink()
+    probability = str(followed / "log.probability.tif")
+    main([probability])  # the same names are the same curves
+    assert json.loads((followed / "log.json").read_text())["scale"] == ["ILD=0:10:V"]
+    capsys.readouterr()
+    main([probability, "--threshold", "0.6"])  # they may be others
+    assert "curves are followed anew: say --scale again" in capsys.readouterr().out
+    assert "scale" not in json.loads((followed / "log.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -944,6 +959,20 @@ def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
     (shown,) = made.entries
     assert shown["lines"] == writer.entries[0]["lines"] and len(shown["lines"]) > 4
     assert shown == writer.entries[0] | {"about": shown["about"]}
+
+
+def test_edits_that_would_lose_a_curve_or_change_nothing_are_refused(followed, capsys):
+    path = followed / "log.curves.csv"
+    before = path.read_bytes()
+    for edit, said in (
+        ("T2_C1_SOLID=T1_C1_SOLID", "joined as T1_C1_SOLID both have ink in 1,600 rows, in tracks"),
+        ("T1_C1_SOLID:1,700-1,800=", "has no rows 1,700 to 1,800: nothing would change"),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(path), "--edit", edit])
+        assert said in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert json.loads((followed / "log.json").read_text())["curve_edits"] == []
 
 
 @pytest.mark.parametrize(("bridged", "stays"), [(150, range(700, 900)), (90, ()), (0, ())])

@@ -105,7 +105,7 @@ class CurveFiles:
             one.entry["name"] = name = one.entry["name"] or made
             one.entry["scale"] = self._options.scales.get(name if one.track else "", Scale())
         if lost := self._options.scales.keys() - {it.entry["name"] for it in found if it.track}:
-            self.notes.append(f"--scale: there is no curve {', '.join(sorted(lost))} in a track")
+            self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} in a track (--tracks)")
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
@@ -182,6 +182,7 @@ class CurveFiles:
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
+            las.well["API"].descr = las.well["UWI"].descr = "number in the scan's name"
         notes = [_ascii(self._said), LAS_NOTE, *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)

@@ -113,7 +113,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     _renew_view(Path(f"{stem}.html"), made, config, len(all_edits))
     if report:
         write_file(f"{stem}{REPORT}", json.dumps(new_report, indent=1).encode())
-    for note in made.notes:
+    for note in [*config.told, *made.notes]:
         print(f"{given.name}: {note}")
     names = " and ".join(str(path) for path in made.paths if path.exists())
     print(f"{names}: {len(made.entries):,} curve{'s' * (len(made.entries) != 1)}")

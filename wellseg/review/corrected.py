@@ -55,6 +55,11 @@ def curves_of_table(
     for name, stroke in drawn:
         _draw(lines, name, stroke)
     tables = _edited(given, lines, edits, made.notes)
+    if edits and len(made.notes) == len(edits) and not drawn:
+        raise ValueError(f"--edit: {made.notes[0]}: nothing would change")
+    if lost := config.new_scales - tables.keys():
+        has = ", ".join(tables) or "none"
+        raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
     looks = {one["name"]: one for one in report.get("curve_list", []) if _is_look(one)}
     found, points_of = [], {}
     for name, parts in tables.items():
@@ -182,8 +187,12 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
     for _, other in parts[1:]:
         both, at, at_other = np.intersect1d(table[:, 0], other[:, 0], return_indices=True)
         stretch = np.cumsum(np.diff(both, prepend=both[:1]) > 1)
-        inked = (np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other]))
+        inked = [np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other])]
         ink, ink_other = (np.bincount(stretch, it) for it in inked)
+        one, two = (np.median(it[:, 1]) for it in (table, other))
+        if abs(one - two) > 0 and 2 * (rows := sum(inked[0] & inked[1])) > len(other):
+            said = f"both have ink in {rows:,} rows, in tracks {one:g} and {two:g}"
+            raise ValueError(f"--edit: curves that would be joined as {name} {said}")
         is_other = (ink_other > ink)[stretch]
         kept = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
         table = np.concatenate(kept)

@@ -103,11 +103,18 @@ class CurvesConfig(CurveOptions):
             self.looked_at = int(ends[0]), int(ends[1])
         self.new_tracks = self.tracks not in ([], ["none"])
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
-        if isinstance(had := self.report.get("scale", []), list) and self.scale != ["none"]:
+        had, self.told = self.report.get("scale", []), list[str]()  # what the user should know
+        if had and self.file.endswith(ENDING) and (self.threshold or self.tracks or self.rows):
+            self.told.append("curves are followed anew: say --scale again")
+            had = []
+        self.new_scales = {word.partition("=")[0] for word in self.scale if re.search(r"=.", word)}
+        if isinstance(had, list) and self.scale != ["none"]:
+            wrong = [word for word in self.scale if "=" not in word]
             pairs = [str(word).partition("=")[::2] for word in had]
             scales = {new.get(curve, curve): scale for curve, scale in pairs}  # it goes with it
             scales |= dict(word.partition("=")[::2] for word in self.scale)
-            self.scale = [f"{name}={it}" for name, it in scales.items() if name and it] or ["none"]
+            scales = {name: it for name, it in scales.items() if name and it}
+            self.scale = [f"{name}={it}" for name, it in scales.items()] + wrong or ["none"]
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
