@@ -297,7 +297,9 @@ def test_rows_of_the_lower_of_two_logs_have_its_own_tracks(tmp_path):
 def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])
-    _, las = write(tmp_path, gray, mask)
+    writer, las = write(tmp_path, gray, mask)
+    said = "1 of the curves lie in no track found: values are fractions of the scan's width"
+    assert writer.notes == [f"{said} (--tracks)"]
     assert las.keys() == ["INDEX", "T0_C1_SOLID", "T1_C1_SOLID"]
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)
 
@@ -305,8 +307,8 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
 def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
     _, mask, _ = draw_sheet(curves=[np.full(ROWS, 300.0)])
     writer, las = write(tmp_path, 255 - mask, mask)
-    assert writer.notes == ["no printed tracks found: values are fractions of the scan's width"]
-    assert "no printed tracks found" in las.other
+    assert writer.notes == ["no tracks found: values are fractions of the scan's width (--tracks)"]
+    assert "no tracks found" in las.other
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
 
 

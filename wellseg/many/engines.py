@@ -124,9 +124,8 @@ class Worker:
             kept = {}
         elif kept and old_version != task.version:
             say(f"{task.scan}: has another time: {kept_flags} kept (--overwrite forgets it)")
-        if "scale" in kept and not (masked and not config.tracks and not config.rows):
+        if (not masked or config.tracks or config.rows) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: say --scale again")
-            del kept["scale"]
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
         except (ValueError, TypeError, AttributeError) as error:

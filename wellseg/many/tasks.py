@@ -160,10 +160,8 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
 def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
-    notes = [f"{why}: no curves followed"] if (why := report.get("curves_left_out")) else []
-    if report.get("mostly_black"):
-        notes.append(f"most of it is black ({'without ' * bool(report.get('invert'))}--invert?)")
-    reason = "; ".join([*failed, *pages, *report.get("left_out_pages", []), *notes])
+    left_out, notes = report.get("left_out_pages", []), report.get("notes", [])
+    reason = "; ".join([*failed, *pages, *left_out, *notes])
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 
