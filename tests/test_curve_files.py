@@ -1005,6 +1005,17 @@ def stroke(name, true, rows):
     return name + "".join(f":{row}@{true[row]:.0f}" for row in rows)
 
 
+def test_a_stroke_of_two_points_bends_with_a_curve_that_the_network_found(followed):
+    path, left = followed / "log.curves.csv", sine(90)  # 30 px off the straight way
+    main([str(path), "--edit", stroke("A", left, [1000, 1200])])
+    rows = {int(it["row"]): float(it["column"]) for it in read(path) if it["curve"] == "A"}
+    np.testing.assert_allclose([*rows.values()], left[1000:1201], atol=2)
+    (followed / "log.probability.tif").unlink()
+    main([str(path), "--edit", stroke("A", left, [1000, 1200])])
+    rows = {int(it["row"]): float(it["column"]) for it in read(path) if it["curve"] == "A"}
+    assert abs(np.array([*rows.values()]) - 90).max() < 20
+
+
 def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsys):
     path, left, right = followed / "log.curves.csv", sine(90), sine(280)
     ink = cv2.imread(str(followed / "log.tif"), cv2.IMREAD_GRAYSCALE)
