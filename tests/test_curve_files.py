@@ -1007,6 +1007,9 @@ def stroke(name, true, rows):
 
 def test_a_stroke_of_two_points_bends_with_a_curve_that_the_network_found(followed):
     path, left = followed / "log.curves.csv", sine(90)  # 30 px off the straight way
+    sure = MaskWriter(ROWS, COLUMNS)
+    sure.put(draw(left))
+    sure.write(str(followed / "log.probability.tif"), None)
     main([str(path), "--edit", stroke("A", left, [1000, 1200])])
     rows = {int(it["row"]): float(it["column"]) for it in read(path) if it["curve"] == "A"}
     np.testing.assert_allclose([*rows.values()], left[1000:1201], atol=2)
