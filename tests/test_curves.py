@@ -391,6 +391,15 @@ def test_dots_dashes_and_solid_strokes_have_their_styles():
     assert found == ["dotted", "dashed", "solid", "solid"]
 
 
+@pytest.mark.parametrize("shade", [0, 150, 200])
+def test_pale_strokes_have_their_styles_too(shade):
+    solid, dashed = sine(150, 40, 700), sine(350, 40, 500)
+    ink = draw(solid, np.where(ROWS % 50 < 36, dashed, np.nan))
+    gray = np.where(ink > 0, np.uint8(shade), np.uint8(255))  # a thin line of a render, blended
+    found = follow(draw(solid, dashed), gray=gray)
+    assert [curve.style for curve, _ in found] == ["solid", "dashed"]
+
+
 def test_gaps_of_two_rows_tell_a_dotted_curve_from_a_solid_one():
     solid, dotted = sine(300, 60, 700), sine(300, 60, 500, 2)
     ink = draw(solid) | np.where(ROWS[:, None] % 5 < 3, draw(dotted), np.uint8(0))

@@ -27,7 +27,7 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-DARK_INK = 128  # gray below is ink
+DARK_INK = 128  # gray below is ink; in a layer of pale strokes, below half their gray to paper's
 CHROMA, DARK = 60, 110
 """A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
@@ -152,7 +152,7 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
     gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
-    ink = cv2.erode(gray, np.ones((1, 3), np.uint8)) < DARK_INK  # or 1 px beside; dots stay apart
+    dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         stroke = (layers == layer).view(np.uint8)
@@ -166,7 +166,9 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
         length = np.diff(begins, append=len(row))
         paint = colours[0][row, column].T if colours else np.zeros((3, len(row)))
-        facts = np.stack([probability[row, column] / 255, ink[row, column], half, *paint])
+        shade = dark[row, column]
+        ink = shade < max(DARK_INK, 128 + np.percentile(np.append(shade, 0), 25) / 2)
+        facts = np.stack([probability[row, column] / 255, ink, half, *paint])
         means = np.add.reduceat(facts, begins, axis=1) / length
         start, y_row = column[begins] + used.start, row[begins] - keep.start + first_row
         stop = start + length - 1
@@ -207,9 +209,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         layer[coloured] = FIRST_INK + away.argmin(0)[hue[coloured]]
     clear = np.zeros(mask.shape, np.uint8)
     clear[mask] = layer
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (clear == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
+    distance, nearest = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
     of_label = np.zeros(nearest.max() + 1, np.uint8)
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask

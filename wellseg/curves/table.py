@@ -69,7 +69,7 @@ def place_curve(
     path = np.stack([column, rows - rows[0]], 1).astype(np.float32)[seen]
     bridged = points.flags[seen] & BRIDGED > 0
     sure = 0.0 if bridged.all() else float(points.confidence[seen][~bridged].mean())
-    width = round(curve.width_px, 1)
+    width, middle = round(curve.width_px, 1), float(np.median(path[:, 0]))
     colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
     about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
@@ -80,7 +80,6 @@ def place_curve(
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
     entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
     entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
-    middle = float(np.median(path[:, 0]))
     return PlacedCurve(curve, track, middle, sides, values.astype(np.float32), entry)
 
 
