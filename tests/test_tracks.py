@@ -298,7 +298,7 @@ def test_what_lies_in_no_track_is_in_fractions_of_the_scan(tmp_path):
     outside, inside = np.full(ROWS, 860.0), np.full(ROWS, 200.0)
     gray, mask, _ = draw_sheet(curves=[outside, inside])
     writer, las = write(tmp_path, gray, mask)
-    said = "1 of the curves lie in no track found: values are fractions of the scan's width"
+    said = "no track for 1 of the curves found: values are fractions of the scan's width"
     assert writer.notes == [f"{said} (--tracks)"]
     assert las.keys() == ["INDEX", "T0_C1_SOLID", "T1_C1_SOLID"]
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(860.5 / COLUMNS, abs=0.002)

@@ -237,7 +237,7 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
             found.append(place_curve(curve, points, *self.track_of(curve, points)))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
-            what = f"{len(outside)} of the curves lie in no track" if self.tracks else "no tracks"
+            what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"
             self.notes.append(f"{what} found: values are fractions of the scan's width (--tracks)")
         self.write(found, self._follower.points)
 
