@@ -54,7 +54,7 @@ def heights(model: object, log: LogFiles) -> list[float]:
     if not curves:
         return []
     with open_scan(log.image, colour=True) as scan:
-        dpi, picture = scan.dpi, scan.read(0, scan.rows)
+        dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
     sure = np.asarray(segment(model, log.image))
     with CurveFollower(dpi) as follower:
         follower.add(picture, (sure > 0.5) * np.uint8(255), np.rint(255 * sure).astype(np.uint8))

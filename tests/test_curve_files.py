@@ -50,7 +50,7 @@ def draw(*curves):
 def write(folder, mask, name="log.tif", coloured=False, **options):
     """The CSV's lines, and the CurveWriter."""
     given = CurveOptions(**options)
-    writer = CurveWriter(folder / "log", name, (ROWS, COLUMNS), None, given)
+    writer = CurveWriter(folder / "log", name, (ROWS, COLUMNS), 200, given)
     with writer:
         for start in range(0, ROWS, 700):
             part = mask[start : start + 700]
@@ -187,7 +187,7 @@ def test_each_log_has_its_own_curves_and_borders(tmp_path):
     above[700:], below[:900] = np.nan, np.nan
     depth = ["0-700=-50-20", "900-1500=-50--20"]  # above the sea, in metres
     writer = CurveWriter(
-        tmp_path / "log", "log.tif", (ROWS, COLUMNS), None, CurveOptions(depth=depth)
+        tmp_path / "log", "log.tif", (ROWS, COLUMNS), 200, CurveOptions(depth=depth)
     )
     ink, borders = draw(above, below), np.array([[[50, 190]], [[240, 380.0]]])
     tracks = Tracks(np.array([350, 1200.0]), borders, 2000)
@@ -275,7 +275,7 @@ def test_wrong_scales_are_refused(scale):
 
 
 def test_a_scan_of_one_row_is_one_line(tmp_path):
-    with CurveWriter(tmp_path / "log", "log.tif", (1, 50), None, CurveOptions()) as writer:
+    with CurveWriter(tmp_path / "log", "log.tif", (1, 50), 200, CurveOptions()) as writer:
         writer.put(*np.zeros((3, 1, 50), np.uint8))
     data = (tmp_path / "log.las").read_text().split("~ASCII")[1].splitlines()[1:]
     assert [int(line) for line in data] == [0]
@@ -347,7 +347,7 @@ def test_lines_of_the_view_stay_within_a_pixel(tmp_path):
 def test_a_failure_leaves_nothing(tmp_path):
     with (
         pytest.raises(KeyboardInterrupt),
-        CurveWriter(tmp_path / "log", "log.tif", (10, 10), None, CurveOptions()),
+        CurveWriter(tmp_path / "log", "log.tif", (10, 10), 200, CurveOptions()),
     ):
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())

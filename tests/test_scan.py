@@ -651,6 +651,17 @@ def test_what_no_scanner_does_is_no_resolution(tmp_path: Path, dpi: int) -> None
         assert scan.dpi is None and scan.resolution == ((dpi, 1), (dpi, 1), 2)
 
 
+@pytest.mark.parametrize(
+    ("columns", "told", "likely"), [(850, None, 100), (850, 300, 300), (300, None, 200)]
+)
+def test_a_scan_that_tells_no_resolution_is_as_wide_as_paper_or_a_part_of_it(
+    tmp_path: Path, columns: int, told: int | None, likely: int
+) -> None:
+    write_picture(tmp_path / "a.tif", np.full((9, columns), 255, np.uint8), dpi=told or 1)
+    with open_scan(tmp_path / "a.tif") as scan:
+        assert (scan.dpi, scan.likely_dpi) == (told, likely)
+
+
 @pytest.mark.parametrize("unit, dpi", [("inch", 400), ("centimeter", 1016), ("none", None)])
 def test_resolution_survives_in_the_mask(tmp_path: Path, unit: str, dpi: float | None) -> None:
     source, mask = tmp_path / "scan.tif", tmp_path / "scan.mask.tif"

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
-from wellseg.scan import USUAL_DPI, ScanError, one_line
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1, FALSE, HEADINGS, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
@@ -146,13 +146,13 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     if probability is None or not label or not label.curves:
         return scores, None
     with open_scan(log.image, colour=True) as scan:
-        dpi, picture = scan.dpi, scan.read(0, scan.rows)
+        dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
     with CurveFollower(dpi) as follower:
         follower.add(picture, pixels, sure)
         follower.finish()
         curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
-    return scores, score_identity(label.about, mask.shape, curves, dpi or USUAL_DPI)
+    return scores, score_identity(label.about, mask.shape, curves, dpi)
 
 
 main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")

@@ -38,16 +38,15 @@ dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-0
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
 
-    first_row: number of the first one. dpi: None: USUAL_DPI. tracks: None: they are looked for."""
+    first_row: number of the first one. dpi: of the scan. tracks: None: they are looked for."""
 
     def __init__(
         self,
-        dpi: float | None = None,
+        dpi: float = USUAL_DPI,
         scratch: Path | None = None,
         first_row: int = 0,
         tracks: Tracks | None = None,
     ) -> None:
-        dpi = dpi or USUAL_DPI
         self.least_rows, self._tenth_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found

@@ -22,7 +22,7 @@ from wellseg.curves.points import Curve, Floats, Points
 from wellseg.curves.strands import Indices
 from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
-from wellseg.scan import API_NUMBER, USUAL_DPI, ScanError
+from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file
 from wellseg.scan.files import refuse_foreign, refuse_open
 from wellseg.scan.pictures import Gray, to_gray
@@ -205,14 +205,13 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
     dpi: the scan's resolution."""
 
     def __init__(
-        self, stem: Path, scan: str, size: tuple[int, int], dpi: float | None, options: CurveOptions
+        self, stem: Path, scan: str, size: tuple[int, int], dpi: float, options: CurveOptions
     ) -> None:
         super().__init__(stem, scan, size, options)
         self._row, (self._first, self._stop) = 0, options.row_range or (0, size[0])
         self._follower = CurveFollower(dpi, options.scratch, self._first, self.tracks)
         # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
-        whole = options.row_range and not self.tracks
-        self._of_all = TrackFinder(dpi or USUAL_DPI) if whole else None
+        self._of_all = TrackFinder(dpi) if options.row_range and not self.tracks else None
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, as `CurveFollower.add` does."""

@@ -67,7 +67,7 @@ def mask_scan(
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
-            curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.dpi, config)
+            curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.likely_dpi, config)
             opened.enter_context(curves)
             if view:
                 view.curves = curves.entries  # a list that is filled when ``curves`` closes, first

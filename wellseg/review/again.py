@@ -30,7 +30,7 @@ def follow_again(
         else:
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
-        writer = opening.enter_context(CurveWriter(stem, title, size, seen.dpi, config))
+        writer = opening.enter_context(CurveWriter(stem, title, size, seen.likely_dpi, config))
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)

@@ -13,7 +13,6 @@ from wellseg.curves.options import ENDING, TABLE
 from wellseg.curves.points import BRIDGED, to_tips
 from wellseg.review.again import enter_scan
 from wellseg.review.options import CurvesConfig, Stroke
-from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
 
@@ -54,7 +53,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
     0.95 of the rows in colour and 0.81 on paper (0.91 and 0.75 where the network has not seen the
     curve); with a point every 100 rows in 0.82 and 0.63 (0.66 and 0.53). Raises ValueError: two
     points are too far apart."""
-    aside = max(5, round(ASIDE_INCHES * (scan.dpi or USUAL_DPI)))
+    aside = max(5, round(ASIDE_INCHES * scan.likely_dpi))
     ways = []
     for start, end in pairwise(np.array(stroke.points)):
         wide = np.array([aside, 3 * aside if sure else aside])

@@ -12,7 +12,7 @@ from wellseg.curves.points import WRAPPED
 from wellseg.review.again import enter_scan
 from wellseg.review.corrected import FLAGS, read_table
 from wellseg.review.options import CurvesConfig
-from wellseg.scan import USUAL_DPI, well_of
+from wellseg.scan import well_of
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
@@ -46,7 +46,7 @@ class Label:
                 raise ValueError(f"{lost}: the scan is not there: name it (--scan)")
             if not mask.is_file():
                 raise ValueError(f"{mask}: the mask is not there: wellseg predict first")
-            self._picture, self._dpi = scan.read(first, last + 1), round(scan.dpi or USUAL_DPI)
+            self._picture, self._dpi = scan.read(first, last + 1), round(scan.likely_dpi)
             self._bilevel = scan.kind == "1-bit"
             self._predicted = opening.enter_context(open_scan(mask)).read(first, last + 1)
 
