@@ -92,6 +92,12 @@ def test_borders_are_found_and_followed_where_the_sheet_wanders(ruling):
     )  # at most 9 px a block, straightened
 
 
+def test_the_pale_grid_of_a_blended_render_is_one():
+    gray, _, _ = draw_sheet()
+    tracks = look(np.maximum(gray, 223))  # lines of half a pixel of a pale gray
+    np.testing.assert_allclose(np.median(tracks.borders, 0), LAYOUT, atol=3)
+
+
 def test_any_bands_give_the_same():
     gray, _, _ = draw_sheet(wander_px=10)
     one, other = look(gray, 64), look(gray, ROWS)

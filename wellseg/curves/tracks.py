@@ -24,8 +24,8 @@ BLOCK_INCHES, PARTS = 1.5, 5
 as in a whole one those of a skewed sheet would move."""
 LINE_INCHES = 0.2
 """Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
-INK, BIN_INCHES = 35, 0.02
-"""Ink is so many levels of gray below paper, as many renders have a pale grid; width of a bin."""
+INK, BIN_INCHES = 28, 0.02
+"""Ink is so many levels of gray below paper, as many renders have a grid of 223; width of a bin."""
 WANDER, ALIGN_INCHES = 0.2, 0.1
 """How far to each side a log may move, of the scan's width; and a part of a block in its block."""
 SPANS, STAY = 10, 0.2
