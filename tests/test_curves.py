@@ -391,6 +391,17 @@ def test_dots_dashes_and_solid_strokes_have_their_styles():
     assert found == ["dotted", "dashed", "solid", "solid"]
 
 
+def test_a_coarse_render_is_followed_in_pixels_as_at_150_dpi():
+    short = np.where((ROWS > 700) & (ROWS < 730), 420.0, np.nan)  # of a letter
+    mask, found = draw(np.where(ROWS % 50 < 36, sine(150, 40, 700), np.nan), short), []
+    for dpi in (72, 150):
+        with CurveFollower(dpi) as follower:
+            follower.add(255 - mask, mask, mask)
+            follower.finish()
+            found.append([(one.first_row, one.rows, one.style) for one in follower.curves])
+    assert found[0] == found[1] and len(found[0]) == 1
+
+
 @pytest.mark.parametrize("shade", [0, 150, 200])
 def test_pale_strokes_have_their_styles_too(shade):
     solid, dashed = sine(150, 40, 700), sine(350, 40, 500)

@@ -16,8 +16,8 @@ from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
 
-LEAST_INCHES, GAP_INCHES = 0.25, 0.1
-"""Of paper: the shortest curve, as shorter ones are letters and specks; the unit of gaps."""
+INCHES, COARSE_DPI = (0.25, 0.1), 150
+"""Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
 BLOCK_ROWS = 512
 HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
 """Rows that wait until the tracks are first looked for. They are looked for again when the rows are
@@ -47,7 +47,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         first_row: int = 0,
         tracks: Tracks | None = None,
     ) -> None:
-        self.least_rows, self._tenth_rows = round(LEAST_INCHES * dpi), round(GAP_INCHES * dpi)
+        self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
