@@ -239,7 +239,7 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     capsys.readouterr()
     main([table, "--edit", f"{names[1]}="])  # its scale goes with it, too
     main([table])
-    assert "there is no curve" not in capsys.readouterr().out
+    assert "no curve" not in capsys.readouterr().out
     assert json.loads((followed / "log.json").read_text())["scale"] == ["ILD=0:10:V"]
     (followed / "log.curves.csv").unlink()
     probability = str(followed / "log.probability.tif")
@@ -247,7 +247,7 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     assert json.loads((followed / "log.json").read_text())["scale"] == ["ILD=0:10:V"]
     capsys.readouterr()
     main([probability, "--threshold", "0.6"])  # they may be others
-    assert "curves are followed anew: say --scale again" in capsys.readouterr().out
+    assert "curves are followed anew: the former --scale is forgotten" in capsys.readouterr().out
     assert "scale" not in json.loads((followed / "log.json").read_text())
 
 

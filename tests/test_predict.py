@@ -337,7 +337,10 @@ def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
     run(scan, "--weights", weights, "--view")
     assert "T1_C1_SOLID=0:150:GAPI" in las.read_text()
     run(scan, "--weights", weights, "--threshold", 0.7)  # of that name may be another curve now
-    assert "log.tif: curves are followed anew: say --scale again" in capsys.readouterr().err
+    assert (
+        "log.tif: curves are followed anew: the former --scale is forgotten"
+        in capsys.readouterr().err
+    )
     assert "GAPI" not in las.read_text() and "--tracks 10-60" in las.read_text()
 
 

@@ -27,7 +27,7 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-DARK_INK = 128  # gray below is ink; in a layer of pale strokes, below half their gray to paper's
+DARK_INK = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA, DARK = 60, 110
 """A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""

@@ -125,7 +125,7 @@ class Worker:
         elif kept and old_version != task.version:
             say(f"{task.scan}: has another time: {kept_flags} kept (--overwrite forgets it)")
         if (not masked or config.tracks or config.rows) and kept.pop("scale", None):
-            say(f"{task.scan}: curves are followed anew: say --scale again")
+            say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
         except (ValueError, TypeError, AttributeError) as error:

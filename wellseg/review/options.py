@@ -105,7 +105,7 @@ class CurvesConfig(CurveOptions):
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         had, self.told = self.report.get("scale", []), list[str]()  # what the user should know
         if had and self.file.endswith(ENDING) and (self.threshold or self.tracks or self.rows):
-            self.told.append("curves are followed anew: say --scale again")
+            self.told.append("curves are followed anew: the former --scale is forgotten")
             had = []
         self.new_scales = {word.partition("=")[0] for word in self.scale if re.search(r"=.", word)}
         if isinstance(had, list) and self.scale != ["none"]:
