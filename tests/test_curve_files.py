@@ -314,6 +314,9 @@ def test_depth_bends_at_known_rows_and_ends_between_two_logs():
     assert scale.depth_at(700) is None and scale.depth_at(800) == pytest.approx(79.9)
     first, second = parse_depth(["900-2000=100-300", "2100-3000=200-300"])
     assert first.reach == (790, 2050) and second.reach == (2050, 3090)
+    bent, second = parse_depth(["2000-2600=300-500", "900-2000=100-300", "2700-3000=200-300"])
+    assert bent.at(1450) == 200 and bent.at(2300) == 400 and bent.reach == (730, 2650)
+    assert len(parse_depth(["900-2000=100-300", "2000-2600=301-500"])) == 2, "they do not meet"
 
 
 @pytest.mark.parametrize("coloured", [False, True])

@@ -15,6 +15,7 @@ import pytest
 from conftest import draw_waves
 
 from wellseg.config import PredictConfig
+from wellseg.curves.options import parse_depth
 from wellseg.results import view as viewer
 from wellseg.results.view import ViewWriter
 from wellseg.scan.reader import open_scan
@@ -603,6 +604,9 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page.keyboard.press("Enter")
     assert words() == ["DRAWN_1:300@200:350@210:420@230"] and page.locator("#pen").is_hidden()
     assert page.locator("#name").input_value() == "DRAWN_1"
+    value = "(column) => valueAt(followed[alone], column, 350)"
+    assert page.evaluate(value, 45.5) == "DRAWN_1 0.255 of its track"
+    assert page.evaluate(value, 210) == "", "it is in no track there"
     page.keyboard.press("Escape")
     draw([100, 100])
     page.keyboard.press("Escape")  # of no use yet: nothing is drawn
@@ -741,7 +745,9 @@ def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, brow
     )
     assert "0 to 150 GAPI" in page.locator("#each").inner_text()
     fill(left="0.2", right="2000", unit="OHMM")
+    page.wait_for_function("() => document.querySelector('#fault').textContent.includes('decades')")
     page.locator("#log").check()
+    page.wait_for_function("() => document.querySelector('#fault').textContent === ''")
     assert float(value().split(" A ")[1].split()[0]) == pytest.approx(20, 0.2)
     page.locator("#name").fill("ILD")
     page.locator("#name").press("Enter")
@@ -783,7 +789,7 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
         assert "That is no depth" in click(300, wrong)[1]
     click(300, "990")
     depth.click()
-    assert "Depth grows downwards" in page.locator("#pen").inner_text()
+    assert "Two depths are needed in each log" in page.locator("#pen").inner_text()
     page.keyboard.press("Backspace")
     assert "The other depths are in m" in click(300, "1010.5 ft", "1010.5")[1]
     page.keyboard.press("Enter")
@@ -815,12 +821,32 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     page.reload()
     settle(page)
     assert page.locator("#edits").is_hidden(), "others were given since, by a command"
-    change_data(tmp_path, depth=[{"points": [[5, 1], [9, 2]], "reach": [5, 9]}] * 2)
+
+
+def test_where_depth_falls_back_another_log_begins(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    command, depth = page.locator("#command"), page.locator("#depth")
+    known = [[[50, 300], [150, 350]], [[160, 360], [200, 370]]]  # of two logs, one below the other
+    logs = [{"points": log, "reach": [0, 0]} for log in known]
+    change_data(tmp_path, depth=logs, depth_unit="m")
     page.reload()
     settle(page)
-    assert depth.is_disabled() and page.locator("#logs").is_visible(), (
-        "it would forget the other log"
-    )
+    depth.click()
+    page.keyboard.press("Enter")
+    assert page.locator("#edits").is_hidden(), "nothing has changed"
+    depth.click()
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
+    page.evaluate("pen.points.push([9, 260, 320], [9, 300, 340], [9, 290, 335])")
+    page.keyboard.press("Enter")
+    assert "rows 260 to 300: 320 to 340 m" in asked[0] and "3 logs" in asked[0]
+    words = "50-150=300-350 160-200=360-370 260-290=320-335 290-300=335-340"
+    assert command.input_value().endswith(f" --depth {words} --depth_unit m")
+    there = [(log.points, list(log.reach)) for log in parse_depth(words.split())]
+    seen = page.evaluate("depths().logs.map(({ points, reach }) => [points, reach])")
+    assert [[list(map(list, points)), reach] for points, reach in there] == seen
+    said = page.evaluate("[158, 210, 275, 295].map(depth)")
+    assert said == ["359.5 m", "", "327.5 m", "337.5 m"]
 
 
 def change_data(folder, **data):

@@ -60,7 +60,8 @@ class CurveOptions:
     depth: list[str] = field(default_factory=list)
     """ROW=DEPTH ROW=DEPTH ...: depths of two or more rows of one scan; linear between them, and up
     to a tenth of the distance beyond. Several logs on a scan: FROM-TO=TOP-BOTTOM for each, as in
-    1200-9000=3300-4200 12000-18000=3250-3600; their files are NAME.1.las, NAME.2.las ..."""
+    1200-9000=3300-4200 12000-18000=3250-3600; where two meet in a row and its depth, they are one
+    log. Their files are NAME.1.las, NAME.2.las ..."""
     depth_unit: Literal["ft", "m"] | None = None
     """Unit of --depth and --step: ft or m. Default: as the last time; at first ft."""
     step: float | None = None
@@ -121,7 +122,11 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
         ranges = [numbers_in("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
-        logs = sorted([(first, top), (last, bottom)] for first, last, top, bottom in ranges)
+        logs = []
+        for first, last, top, bottom in sorted(ranges):
+            if not logs or logs[-1][-1] != (first, top):  # where two meet in a depth: one log
+                logs.append([(first, top)])
+            logs[-1].append((last, bottom))
     else:
         form, what = rf"({NUMBER})=(-?{NUMBER})", "ROW=DEPTH, as in 1200=4350.5"
         logs = [sorted(numbers_in("--depth", word, form, what) for word in given)]
@@ -132,9 +137,9 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
             several = "several logs on a scan: 900-5000=2000-2490 7000-9000=1500-1700"
             raise ValueError(f"--depth {said}: {do} ({several})")
     for above, below in pairwise(logs):
-        if above[1][0] > below[0][0]:
+        if above[-1][0] > below[0][0]:
             raise ValueError(f"--depth: row {below[0][0]:g} is of two logs: {' '.join(given)}")
-    middles = [(above[1][0] + below[0][0]) / 2 for above, below in pairwise(logs)]
+    middles = [(above[-1][0] + below[0][0]) / 2 for above, below in pairwise(logs)]
     intervals = []
     for log, low, high in zip(logs, [-math.inf, *middles], [*middles, math.inf], strict=True):
         more = REACH * (log[-1][0] - log[0][0])

@@ -1,12 +1,12 @@
 // Correcting curves: a command for wellseg curves.
 
 // Each curve of the file, and behind them each stroke that was drawn here, is cut into parts; each part is of a curve
-// as corrected, or of none (-1). tracks, depth ({ points, unit }): those set here, or null.
+// as corrected, or of none (-1). tracks, depth ({ logs, unit }, a list of [row, depth] for each log): those set here, or null.
 const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, depth: null, scales: scalesOf(original) });
 fix = untouched();
 const before = [];  // to go back to
 let lost = [];  // words that a command did not have
-const store = `corrections, strokes and scales of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+const store = `corrections, strokes, scales and logs of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
 const bases = () => [...original, ...fix.strokes];  // what parts are of
@@ -112,7 +112,7 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries({ left, right, unit })) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
-  $("#fault").textContent = "";
+  $("#fault").textContent = decades({ left, right, log });
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => reaches(line, row, row)))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
@@ -224,5 +224,3 @@ $("#copy").onclick = () => {
 listCurves();
 listPlaces();
 offer();
-$("#depth").disabled = DATA.depth?.length > 1;
-$("#logs").hidden = !$("#depth").disabled;

@@ -3,8 +3,7 @@
 const pens = ["draw", "tracks", "depth"];  // buttons, and what is drawn
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind } : null;
-  const { logs } = depths();
-  if (kind === "depth" && logs.length === 1) pen.points = logs[0].points.map(([row, depth]) => [columns / 2, row, depth]);
+  if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   $("#pen").hidden = $("#pens").hidden = !kind;
   for (const each of pens) pressed(`#${each}`, kind === each);
   scroller.classList.toggle("drawing", Boolean(kind));
@@ -18,7 +17,7 @@ function sayPen() {
   const lean = Math.max(0, ...original.flatMap(({ borders }) => borders ?? []).map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
-    : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more, far apart.`
+    : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = `${what} Enter ends it.`;
   soon();
@@ -50,14 +49,21 @@ function addDepth(column, row, wrong = "", typed = "") {
 
 function endDepth() {
   const unit = pen.unit ?? (depths().unit || "ft"), points = pen.points.map(([, row, depth]) => [row, depth]).sort((a, b) => a[0] - b[0]);
-  const wrong = points.find(([, depth], i) => i && depth <= points[i - 1][1]);
-  if (wrong || points.length === 1) {
-    $("#pen").textContent = wrong ? `Depth grows downwards, but not at row ${count(wrong[0])}: take it back. If that is another log: wellseg curves, --depth FROM-TO=TOP-BOTTOM for each.` : "Two depths are needed, or more.";
+  const known = fix.depth ?? JSON.parse(placed) ?? { logs: [] }, begins = known.logs.map(([[row]]) => row), logs = [];
+  for (const point of points) {  // another log begins where depth falls back, or where one did before
+    const last = logs.at(-1), falls = last && point[1] <= last.at(-1)[1];
+    if (!last || falls || (last.length > 1 && begins.includes(point[0]))) logs.push([point]);
+    else last.push(point);
+  }
+  const short = logs.find((log) => log.length === 1);
+  if (short) {
+    $("#pen").textContent = `Two depths are needed in each log, or more: row ${count(short[0][0])} has ${short[0][1]} alone. If that is wrong, take it back.`;
     return;
   }
+  const said = logs.map((log) => `rows ${[log[0], log.at(-1)].map(([row]) => count(row)).join(" to ")}: ${log[0][1]} to ${log.at(-1)[1]} ${unit}`);
+  if (logs.length > Math.max(1, begins.length) && !confirm(`${logs.length} logs, as depth falls back between them?\n${said.join("\n")}`)) return;
   draw();
-  const known = fix.depth ?? JSON.parse(placed);  // none are taken back, if there were some
-  if (points.length ? JSON.stringify({ points, unit }) !== JSON.stringify(known) : known?.points.length) correct(followed[alone]?.name, () => { fix.depth = { points, unit }; });
+  if (JSON.stringify(logs) !== JSON.stringify(known.logs) || (logs.length && unit !== known.unit)) correct(followed[alone]?.name, () => { fix.depth = { logs, unit }; });
 }
 
 function endTracks() {

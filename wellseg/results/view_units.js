@@ -35,9 +35,11 @@ function valueAt({ name, borders = [], track }, x, row) {
     const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
     return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
   };
-  const pairs = fix.tracks ?? borders.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(borders[k + 1])]]));
+  const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
+  const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
+  const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(lines[k + 1])]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
-  const [from, to] = there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks ? [] : there[0] ?? []);
+  const [from, to] = there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []);
   if (from === undefined || track === 0) return "";
   const { left, right, unit, log } = scaleOf(fix.scales[name] ?? "0:1:of its track"), share = (x - from) / (to - from);
   const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
@@ -45,19 +47,27 @@ function valueAt({ name, borders = [], track }, x, row) {
 }
 
 function depths() {
-  const points = fix?.depth?.points;
-  if (!points?.length) return { logs: points ? [] : DATA.depth ?? [], unit: DATA.depth_unit };
-  const [first, last] = [points[0][0], points.at(-1)[0]], more = (last - first) / 10;  // as wellseg curves
-  return { logs: [{ points, reach: [first - more, last + more] }], unit: fix.depth.unit };
+  if (!fix?.depth) return { logs: DATA.depth ?? [], unit: DATA.depth_unit };
+  const logs = fix.depth.logs.map((points, i, all) => {  // reach: as wellseg curves
+    const [first, last] = [points[0][0], points.at(-1)[0]], more = (last - first) / 10;
+    const [above, below] = [all[i - 1]?.at(-1)[0] ?? -Infinity, all[i + 1]?.[0][0] ?? Infinity];
+    return { points, reach: [Math.max(first - more, (above + first) / 2), Math.min(last + more, (last + below) / 2)] };
+  });
+  return { logs, unit: fix.depth.unit };
 }
-const placed = JSON.stringify(DATA.depth?.length ? { points: DATA.depth[0].points, unit: DATA.depth_unit } : null);  // what the files have
-const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth.points.length ? fix.depth : null) !== placed;
-const depthWord = (depth) => depth && (depth.points.length ? `--depth ${depth.points.map((pair) => pair.join("=")).join(" ")} --depth_unit ${depth.unit}` : "--depth none");
+const placed = JSON.stringify(DATA.depth?.length ? { logs: DATA.depth.map(({ points }) => points), unit: DATA.depth_unit } : null);  // what the files have
+const isDepthNew = () => Boolean(fix.depth) && JSON.stringify(fix.depth.logs.length ? fix.depth : null) !== placed;
+const spans = (points) => points.slice(1).map(([row, depth], i) => `${points[i][0]}-${row}=${points[i][1]}-${depth}`);
+const depthOf = ([points, ...others]) => (!points ? ["none"] : others.length ? [points, ...others].flatMap(spans) : points.map((pair) => pair.join("=")));
+const depthWord = (depth) => depth && `--depth ${depthOf(depth.logs).join(" ")}${depth.logs.length ? ` --depth_unit ${depth.unit}` : ""}`;
 const depthWords = () => (isDepthNew() ? [depthWord(fix.depth)] : []);
 const scaleWords = () => {  // scales that are not named stay: what was taken away is told
   const now = scales(), gone = Object.keys(scaled).map((name) => `${name}=`).filter((name) => !now.some((word) => word.startsWith(name)));
   return isScaled() ? [`--scale ${now.length ? [...now, ...gone].join(" ") : "none"}`] : [];
 };
+
+const decades = ({ left, right, log }) => !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100
+  ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
@@ -68,7 +78,8 @@ function takeScale() {
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
-  setTimeout(() => { $("#fault").textContent = none || (left && right) || !document.activeElement.closest("#scale") ? fault : ""; }, 200);
+  const said = fault || decades({ left, right, log });
+  setTimeout(() => { $("#fault").textContent = none || (left && right) || !document.activeElement.closest("#scale") ? said : ""; }, 200);
   if (fault) return;
   const scale = none ? undefined : scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
