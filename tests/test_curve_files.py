@@ -978,6 +978,53 @@ def test_edits_that_would_lose_a_curve_or_change_nothing_are_refused(followed, c
     assert json.loads((followed / "log.json").read_text())["curve_edits"] == []
 
 
+def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_goes_on(
+    followed, capsys
+):
+    path = followed / "log.curves.csv"
+    before = las_of(followed / "log.las")["T1_C1_SOLID"]
+
+    def piece(line):  # rows 800 to 999 are another curve's: in no track, or off its scale
+        if line["curve"] != "T1_C1_SOLID" or not 800 <= int(line["row"]) < 1000:
+            return line
+        away = {"track": "0", "track_left": "0", "track_right": "400", "value": "0.2"}
+        off = {"flags": "2", "value": f"{float(line['value']) + 1:.4f}"}
+        return line | {"curve": "LOST"} | (away if int(line["row"]) < 900 else off)
+
+    edit(path, lambda lines: [piece(line) for line in lines])
+    main([str(path), "--edit", "LOST=T1_C1_SOLID"])
+    after = las_of(followed / "log.las")["T1_C1_SOLID"]
+    np.testing.assert_allclose(after, before, atol=2e-4)
+    assert {it["flags"] for it in read(path) if it["curve"] == "T1_C1_SOLID"} == {"0"}
+    capsys.readouterr()
+    main([str(path), "--edit", "T1_C1_SOLID:900-1599=", "T2_C1_SOLID:950-1599=T1_C1_SOLID"])
+    assert "T1_C1_SOLID lies in tracks 1 and 2: it has its values" in capsys.readouterr().out
+
+
+def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
+    path = followed / "log.curves.csv"
+    main([str(path), "--depth", "100=1000", "700=1400", "1500=1480", "--scale", "T1_C1_SOLID=0:9"])
+    said = capsys.readouterr().out
+    assert "from row 700 on a row is 0.15 times as deep as above it: is a depth mistyped?" in said
+    assert "beyond its track" not in said
+    main([str(path), "--depth_unit", "m", "--tracks", "60-110", "200-400"])
+    said = capsys.readouterr().out
+    assert "the depths are in m now, with their former numbers" in said
+    assert "T1_C1_SOLID: 26% of its rows lie beyond its track: is its scale" in said
+    report = json.loads((followed / "log.json").read_text())
+    main([str(path), "--depth", "100=1000", "700=1060", "1500=1145"])  # a twentieth more
+    assert "mistyped" not in capsys.readouterr().out
+    assert report["curve_list"][0]["beyond"] == 0.26
+
+
+def test_a_las_begins_where_its_log_has_values(tmp_path):
+    curve = sine(90)
+    curve[560:760] = np.nan  # one curve through two logs, hidden between them
+    write(tmp_path, draw(curve), depth=["0-500=100-150", "800-1500=100-170"], tracks=["60-200"])
+    second = las_of(tmp_path / "log.2.las")
+    assert not np.isnan(second["T1_C1_SOLID"]).all() and not np.isnan(second["T1_C1_SOLID"][0])
+
+
 @pytest.mark.parametrize(("bridged", "stays"), [(150, range(700, 900)), (90, ()), (0, ())])
 def test_where_joined_curves_share_rows_that_with_more_ink_is_kept_in_all_of_them(
     followed, capsys, bridged, stays
@@ -999,9 +1046,10 @@ def test_where_joined_curves_share_rows_that_with_more_ink_is_kept_in_all_of_the
         main([str(followed / "log.curves.csv"), "--edit", names])
         lines = read(followed / "log.curves.csv")
         assert [int(it["row"]) for it in lines if it["column"] == "150.0"] == [*stays]
-        assert "200 rows of two curves that were joined: one is kept" in capsys.readouterr().out
-        (followed / "log.curves.csv").unlink()
-        main([str(followed / "log.probability.tif"), "--tracks", "60-200", "200-400"])
+        said = capsys.readouterr().out
+        joined = names.partition("=")[0]
+        count = len(stays) if joined == "OWN" else 200 - len(stays)
+        assert f"200 rows that two joined curves have, {count} are those of {joined}," in said
 
 
 def stroke(name, true, rows):
@@ -1031,7 +1079,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     report["scan_version"] = f"{(followed / 'log.tif').stat().st_size} bytes"
     (followed / "log.json").write_text(json.dumps(report))
     before = las_of(followed / "log.las")["T1_C1_SOLID"]
-    drawn = [stroke("T1_C1_SOLID", left, range(300, 951, 50)), stroke("SP", right, [900, 700, 800])]
+    drawn = [stroke("T1_C1_SOLID", left, range(300, 951, 50)), stroke("SP", right, [900, 800, 700])]
     main([str(path), "--edit", "T1_C1_SOLID:200-999="])
     main([str(path), "--edit", *drawn])
     las, lines = las_of(followed / "log.las"), read(path)
@@ -1072,7 +1120,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     (followed / "log.tif").rename(followed / "moved.tif")
     with pytest.raises(SystemExit):
         main([str(path), "--edit", "SP:5@9:90@9"])
-    assert "log.tif: the scan, along whose ink you drew, is not there" in capsys.readouterr().err
+    assert "log.tif: the scan is not there: name it (--scan)" in capsys.readouterr().err
     assert read(path) == lines
     main([str(path), "--scan", str(followed / "moved.tif"), "--edit", "NEW:5@9:90@9"])
     paper = [it for it in read(path) if it["curve"] == "NEW"]
@@ -1154,7 +1202,9 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
         (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "rows of curve T1_C1_SOLID are in two edits"),
         (["T1_C1_SOLID=gr", "T2_C1_SOLID=GR"], "curves gr and GR: one name in a LAS"),
         (["T1_C1_SOLID=dept"], "curve 'dept': a name has letters"),
-        (["T1_C1_SOLID=GR", "--after", "2"], "made already, or others since: load its page again"),
+        (["T1_C1_SOLID=GR", "--after", "2"], "made already, or others since, or are of other"),
+        (["T1_C1_SOLID=GR", "--after", "0-1"], "or are of other curves: load its page again"),
+        (["A:5@9:90@9:50@9"], "its rows rise, or fall, from point to point"),
     ],
 )
 def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):

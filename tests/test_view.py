@@ -17,7 +17,7 @@ from conftest import draw_waves
 from wellseg.config import PredictConfig
 from wellseg.curves.options import parse_depth
 from wellseg.results import view as viewer
-from wellseg.results.view import ViewWriter
+from wellseg.results.view import ViewWriter, mark_of
 from wellseg.scan.reader import open_scan
 
 
@@ -501,6 +501,7 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
             for name, column, rows in (("A", 60, [0, 5999]), ("B", 250, [100, 5999]), ("C", 150, [0, 90]))
         ]  # fmt: skip
         view.put(gray, probability)
+    mark = mark_of({"curve_list": view.curves})
     page = browser_page(tmp_path / "log.html")
     settle(page)
     page.keyboard.press("c")
@@ -514,7 +515,7 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     def words():
         command = page.locator("#command").input_value()
         assert command.startswith(
-            f"wellseg curves '{tmp_path / 'log.curves.csv'}' --after 0 --edit "
+            f"wellseg curves '{tmp_path / 'log.curves.csv'}' --after 0-{mark} --edit "
         )
         return command.partition("--edit ")[2].split()
 
@@ -568,6 +569,9 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     assert page.locator("#copy").inner_text() == "Copied"
     page.locator("#undo").click()
     assert words() == ["A=GR", "C="] and page.locator("#copy").inner_text() == "Copy"
+
+
+AFTER = "--after 0-{}".format(mark_of({"curve_list": [{"name": "A", "rows": [0, 5999]}]}))
 
 
 def page_of_one_curve(folder, browser_page):
@@ -699,16 +703,21 @@ def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_pa
     assert "one is missing" in page.locator("#pen").inner_text()
     click(300)
     page.locator("#tracks").click()
+    page.locator("#tracks").click()
+    click(26, 200, 145, 300)
+    page.keyboard.press("Enter")
+    assert "lie over one another" in page.locator("#pen").inner_text()
+    page.keyboard.press("Escape")
     command = page.locator("#command").input_value()
     probability = tmp_path / "log.probability.tif"  # curves are followed anew by these tracks
-    assert command == f"wellseg curves '{probability}' --tracks 30-130 200-300"
+    assert command == f"wellseg curves '{probability}' --tracks 30.5-130.5 200.5-300.5"
     settle(page)
     assert [page.evaluate(seen, column) for column in (20, 30, 120, 200)] == [0, 1, 0, 1]
     page.locator("#each button").first.click()
     page.locator("#name").fill("GR")
     page.locator("#name").press("Enter")
     command = page.locator("#command").input_value()
-    assert command.endswith(".curves.csv' --after 0 --tracks 30-130 200-300 --edit A=GR")
+    assert command.endswith(f".curves.csv' {AFTER} --tracks 30.5-130.5 200.5-300.5 --edit A=GR")
     page.locator("#undo").click()
     page.locator("#undo").click()
     assert page.locator("#edits").is_hidden()
@@ -739,7 +748,7 @@ def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, brow
     assert page.locator("#edits").is_hidden()
     fill(right="150")
     table = tmp_path / "log.curves.csv"
-    assert command.input_value() == f"wellseg curves '{table}' --after 0 --scale A=0:150:GAPI"
+    assert command.input_value() == f"wellseg curves '{table}' {AFTER} --scale A=0:150:GAPI"
     assert "GAPI" in value() and float(value().split(" A ")[1].split()[0]) == pytest.approx(
         75, 0.02
     )
@@ -760,7 +769,7 @@ def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, brow
     fill(unit="", left="")
     assert "--scale ILD=0.2" in command.input_value(), "half of a scale is none"
     fill(right="")
-    assert command.input_value().endswith("--after 0 --edit A=ILD")
+    assert command.input_value().endswith(f"{AFTER} --edit A=ILD")
 
 
 def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
@@ -796,7 +805,7 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     given = command.input_value()
     rows = [int(word.split("=")[0]) for word in given.split(" --depth ")[1].split()[:2]]
     assert rows == [pytest.approx(100, abs=2), pytest.approx(300, abs=2)]
-    assert given.endswith(f" --after 0 --depth {rows[0]}=1000 {rows[1]}=1010.5 --depth_unit m")
+    assert given.endswith(f" {AFTER} --depth {rows[0]}=1000 {rows[1]}=1010.5 --depth_unit m")
     assert page.evaluate("row => depth(row)", rows[0]) == "1000.0 m"
     assert page.evaluate("depth(1000)") == ""
     page.reload()
@@ -813,7 +822,7 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     for _ in range(2):
         page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
-    assert command.input_value().endswith(" --after 0 --depth none")
+    assert command.input_value().endswith(f" {AFTER} --depth none")
     assert page.evaluate("depth(7)") == ""
     page.locator("#undo").click()
     assert page.locator("#edits").is_hidden() and page.evaluate("depth(7)") == "1.5 ft"
@@ -821,6 +830,37 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     page.reload()
     settle(page)
     assert page.locator("#edits").is_hidden(), "others were given since, by a command"
+
+
+def test_a_depth_is_given_anew_at_its_line_and_one_that_bends_much_is_asked_about(
+    tmp_path, browser_page
+):
+    page = page_of_one_curve(tmp_path, browser_page)
+    answers, asked = [], []
+
+    def answer(dialog):
+        asked.append(dialog.message)
+        dialog.accept(answers.pop(0)) if dialog.type == "prompt" else dialog.dismiss()
+
+    page.on("dialog", answer)
+
+    def click(at, *said):
+        answers[:] = said
+        box = page.evaluate("(({ left, top }) => [left, top])(sheet.getBoundingClientRect())")
+        page.mouse.click(box[0] + 9, math.ceil(box[1] + at * page.evaluate("state.zoom")))
+        return [depth for _, _, depth in page.evaluate("pen.points")]
+
+    page.locator("#depth").click()
+    for at, depth in ((100, "1000"), (200, "1010"), (300, "1090")):
+        click(at, depth)
+    page.keyboard.press("Enter")
+    assert "on a row is 8.00 times as deep as above it" in asked[-1]
+    assert click(203, "1050") == [1000, 1090, 1050], "the line at row 200 was meant"
+    assert "Depth printed at row 200" in asked[-1]
+    assert click(302, "") == [1000, 1050], "it is taken back"
+    assert click(300, "1100") == [1000, 1050, 1100]
+    page.keyboard.press("Enter")
+    assert "100=1000 200=1050 300=1100" in page.locator("#command").input_value()
 
 
 def test_where_depth_falls_back_another_log_begins(tmp_path, browser_page):
@@ -946,6 +986,65 @@ def test_the_name_of_a_curve_far_down_the_list_is_in_sight_beside_it(tmp_path, b
     for place in ("#name", "#each button >> nth=80"):
         box = page.locator(place).bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] <= 800, place
+
+
+def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    (curve,) = page.evaluate("DATA.followed")
+    wide = curve | {"beyond": 0.4, "off": [[300, 400, -1]], "scale": [0, 150, "GAPI", False]}
+    change_data(tmp_path, followed=[wide, curve | {"name": "B", "track": 0}, curve | {"name": "C"}])
+    page.reload()
+    settle(page)
+    page.evaluate("isolate(0)")
+    assert "40 % of its rows lie beyond its track" in page.locator("#fault").inner_text()
+    value = "row => valueAt(followed[0], 70, row)"
+    assert page.evaluate(value, 250) == "A 75 GAPI"
+    assert page.evaluate(value, 350) == "A -75 GAPI off its scale"
+    page.evaluate("isolate(1)")
+    assert "It lies in no track" in page.locator("#trackless").inner_text()
+    page.evaluate("isolate(2)")
+    page.locator("#left").fill("0,5")
+    page.locator("#each button").first.click()
+    page.wait_for_function(
+        "() => document.querySelector('#fault').textContent.startsWith('C, whose')"
+    )
+    page.evaluate("isolate(2)")
+    for field, typed in (("left", ".50"), ("right", "1,000.")):
+        page.locator(f"#{field}").fill(typed)
+        page.locator(f"#{field}").press("Enter")
+    assert "C=0.5:1000" in page.locator("#command").input_value(), "as the files have it"
+
+
+def test_corrections_of_curves_that_were_followed_anew_are_told_and_depths_stay(
+    tmp_path, browser_page
+):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.evaluate("""() => {
+        correct("A", () => { fix.names = ["GR"]; });
+        correct("A", () => { fix.depth = { logs: [[[10, 1], [20, 2]]], unit: "m" }; });
+        correct("A", () => { fix.scales.GR = "0:9"; }); }""")
+    page.keyboard.press("Control+z")
+    assert "--scale" not in page.locator("#command").input_value()
+    (curve,) = page.evaluate("DATA.followed")
+    change_data(tmp_path, followed=[curve | {"rows": [0, 5000]}])
+    page.reload()
+    settle(page)
+    lost, command = (page.locator(it) for it in ("#lost", "#command"))
+    assert "were not made" in lost.inner_text() and lost.inner_text().endswith(" A=GR")
+    assert command.input_value().endswith("--depth 10=1 20=2 --depth_unit m")
+
+
+def test_a_stroke_goes_one_way_and_backspace_removes_no_curve(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.evaluate("isolate(0)")
+    page.keyboard.press("Backspace")
+    assert page.evaluate("followed.length") == 1
+    page.keyboard.press("r")
+    place = """(point) => { const { left, top } = sheet.getBoundingClientRect();
+        return [left, top].map((from, i) => Math.ceil(from + point[i] * state.zoom)); }"""
+    for point in ((200, 300), (210, 350), (220, 320)):
+        page.mouse.click(*page.evaluate(place, point))
+    assert [point[1] for point in page.evaluate("pen.points")] == [300, 350]
 
 
 def test_a_scale_that_is_taken_away_is_told_beside_one_that_stays(tmp_path, browser_page):

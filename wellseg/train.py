@@ -10,7 +10,7 @@ validation logs to the run's folder."""
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,9 +24,7 @@ from wellseg.training.options import WINDOW_ROWS, TrainConfig
 from wellseg.weights import load_model, read_header, weights_path
 
 
-def train(
-    config: TrainConfig, *, asked: Mapping[str, Any] | None = None, quiet: bool = False
-) -> Path:
+def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bool = False) -> Path:
     """Run, or resume, one training; returns the weights file.
 
     asked: the model options that --weights must not contradict; by default those of config.model
@@ -151,7 +149,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     ]
 
 
-def choose_network(config: TrainConfig, asked: Mapping[str, Any] | None) -> ModelConfig:
+def choose_network(config: TrainConfig, asked: dict[str, Any] | None) -> ModelConfig:
     """The network of --weights, with the norm and the momentum that are asked for.
     Raises ValueError where another option asks for another network."""
     if config.weights is None:

@@ -2,8 +2,7 @@
 
 ``draw_log(seed, index, preset)`` is a pure function: the same bytes in any process. What is drawn,
 and how often, stands in recipe.toml; page -> grid, panels, notes, curves -> damage is the way of
-one log. Opens no file but its recipe and typefaces.
-"""
+one log. Opens no file but its recipe and typefaces."""
 
 import hashlib
 from pathlib import Path
@@ -17,6 +16,7 @@ __all__ = ["KINDS", "PRESETS", "Log", "draw_log", "fingerprint", "kind_of"]
 def fingerprint() -> str:
     """Twelve hex digits that change with the code that draws: other code, another corpus."""
     digest = hashlib.sha1(usedforsecurity=False)
-    for source in sorted(Path(__file__).parent.glob("*.*")):
-        digest.update(source.read_bytes())
+    for source in sorted(Path(__file__).parent.iterdir()):
+        if source.suffix in (".py", ".toml"):  # not what an editor or Finder leaves beside them
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

@@ -2,8 +2,7 @@
 
 Values are float (samples,), 0 the left border of a track and 1 the right one. They may leave it:
 what happens then (wrap, clip, run into the next track) is decided when they are laid on the track.
-The curves of a log measure the same beds, so they share bed boundaries.
-"""
+The curves of a log measure the same beds, so they share bed boundaries."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,10 +50,8 @@ def outliers(draws: Draws, count: int, share: float, size: float) -> Array:
 
 
 def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
-    """One curve of the shape ``name``: float (samples,), mostly within [0, 1].
-
-    swing: scales how far it swings; about 1.
-    """
+    """One curve of the shape ``name``: float (samples,), mostly within [0, 1]. swing: scales how
+    far it swings; about 1."""
     (index, sand), how = beds, draws.table("shape", name)
     n, count = len(index), len(sand)
     x: Array = how.at + how.slope * np.arange(n) / 1000
@@ -95,9 +92,7 @@ def draw_curves(
     sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int, y1: int
 ) -> None:
     """Draw the curves of all tracks between rows y0 and y1, and list them in ``sheet.curves``.
-
-    truth: uint8 (rows, columns), drawn into.
-    """
+    truth: uint8 (rows, columns), drawn into."""
     how = sheet.table("depth")
     spacing = sheet.dpi / 100 * how.inches_a_100_ft * how.feet
     spacing = float(np.clip(spacing, 1.3, 12.0)) * (1.5 if sheet.tidy else 1.0)
@@ -132,10 +127,8 @@ class Plot:
     y1: int
 
     def curve(self, before: Array | None) -> Array:
-        """One curve and what is shaded beside it; returns its values at all depths.
-
-        before: of the curve drawn before it in the track.
-        """
+        """One curve and what is shaded beside it; returns its values at all depths. before: those
+        of the curve drawn before it in the track."""
         sheet, draws, kind = self.sheet, self.sheet.draws, self.sheet.kind
         track, how = self.track, sheet.table("curve")
         overflow = how.overflow
@@ -166,7 +159,7 @@ class Plot:
             self._shade(runs[0], before, pen.colour)
         elif len(runs) > 1 and overflow == "wrap" and how.backed and not sheet.scanned:
             beyond = lay(values - 1, self.depth, track.left, track.right, "clip")[0]
-            self._shade(beyond, None, pen.colour, beyond=True)
+            self._shade(beyond, None, pen.colour, wraps=True)
         for run in runs:
             stroke(sheet, self._within(run), pen, self.layer, self.truth)
         sheet.curves.append(pen)
@@ -186,10 +179,8 @@ class Plot:
         return draw_pen(sheet, max(1.0, width_px), style, colour)
 
     def _still(self, pen: Table, collars: bool) -> Array:
-        """A reading that never changes, ruled straight down; a collar locator's kicks.
-
-        On a line of the grid nobody could tell one as gray, solid and thin as that: it keeps off.
-        """
+        """A reading that never changes, ruled straight down; a collar locator's kicks. On a line
+        of the grid nobody could tell one as gray, solid and thin as that: it keeps off."""
         draws, track = self.sheet.draws, self.track
         how = self.sheet.table("still")
         x = track.left + how.at * track.width
@@ -206,19 +197,15 @@ class Plot:
             kick(draws, values)
         return values
 
-    def _shade(
-        self, run: Array, before: Array | None, colour: Colour, beyond: bool = False
-    ) -> None:
+    def _shade(self, run: Array, before: Array | None, colour: Colour, wraps: bool = False) -> None:
         """Fill between a curve and a border, or the curve before. It is no truth.
-
-        beyond: all of what wraps, from the left border.
-        """
+        wraps: all of what wraps, from the left border."""
         sheet, draws, track = self.sheet, self.sheet.draws, self.track
         how = sheet.table("fill")
-        run = self._within(run if beyond else run[draws.of([0, len(run) - 1]) :][: int(how.rows)])
+        run = self._within(run if wraps else run[draws.of([0, len(run) - 1]) :][: int(how.rows)])
         if len(run) < 3:
             return
-        x = np.full(len(run), track.left if beyond else draws.one_of((track.left, track.right)))
+        x = np.full(len(run), track.left if wraps else draws.one_of((track.left, track.right)))
         if before is not None and how.to_neighbour:
             x = track.left + np.interp(run[:, 1], self.depth, before) * track.width
         other = np.column_stack([np.clip(x, track.left, track.right), run[:, 1]])

@@ -11,7 +11,6 @@ from .strokes import parts
 
 VANISHED_PX = 101
 """A gap in a curve's ink as long as that can no longer be bridged: measured are 60 px at most."""
-
 DROWNED_PX = 41
 """A square of that side all black hides what runs through it: the widest curve measured has 15."""
 
@@ -33,9 +32,7 @@ def grain(draws: Draws, shape: tuple[int, ...], size_px: float) -> Array:
 
 def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
     """Where something is on the page: float32 (rows, columns), 0 not .. 1, with ragged ends.
-
-    where: "down" (some rows), "across" (some columns) or "clouds".
-    """
+    where: "down" (some rows), "across" (some columns) or "clouds"."""
     how = draws.table("place")
     field: Array = cloud(draws, shape[0], shape[1], how.cloud_px)
     if where == "clouds":
@@ -86,9 +83,7 @@ def bend(sheet: Sheet, truth: Array) -> tuple[Array, Array, list[int]]:
 def seam(draws: Draws, ink: Array, level: float, at: int) -> None:
     """Where two pictures of a film meet, as measured on microfilm of the seventies: on one side the
     copy fades to white, on the other it blackens to speckles; perhaps a hair line between.
-
-    ink: float32 (rows, columns), changed in place. level: ink from which all is black.
-    """
+    ink: float32 (rows, columns), changed in place. level: ink from which all is black."""
     how = draws.table("seam")
     reach = int(5 * max(how.dark_px, how.pale_px))
     band = ink[max(0, at - reach) : at + reach]
@@ -123,8 +118,7 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
 
     truth: uint8 (rows, columns), 255 curve. Returns the image, uint8 gray (rows, columns) or RGB
     (rows, columns, 3), 255 white; and the mask, uint8 (rows, columns): 255 curve, 0 not, 128 where
-    nothing is left of a curve, not to be scored.
-    """
+    nothing is left of a curve, not to be scored."""
     if sheet.tidy:
         return 255 - sheet.ink, truth
     draws, (ink, truth, splices) = sheet.draws, bend(sheet, truth)
@@ -161,11 +155,9 @@ def _print(sheet: Sheet, ink: Array) -> Array:
 
 
 def untraceable(black: Array, mask: Array) -> Array:
-    """Where nobody could trace a curve: bool (rows, columns), of uint8 0/255.
-
-    It left so little ink (the sparsest measured style, ticks of 5-8 px every 20-50 px, leaves a
-    tenth of the stroke), or runs through solid black.
-    """
+    """Where nobody could trace a curve: bool (rows, columns), of uint8 0/255. It left so little
+    ink (the sparsest measured style, ticks of 5-8 px every 20-50 px, leaves a tenth of the stroke),
+    or runs through solid black."""
     window = (VANISHED_PX, VANISHED_PX)
     drawn = cv2.boxFilter(cv2.bitwise_and(black, mask), cv2.CV_32F, window)
     wanted = cv2.boxFilter(mask, cv2.CV_32F, window)

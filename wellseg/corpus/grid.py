@@ -55,9 +55,7 @@ def draw_tracks(sheet: Sheet) -> list[Track]:
 
 def draw_ruling(sheet: Sheet) -> Table:
     """How this page's grid was printed, and what copying left of it: a table of [grid].
-
-    Its ``px`` and ``ink`` are those of minor, medium and bold lines and of borders.
-    """
+    Its ``px`` and ``ink`` are those of minor, medium and bold lines and of borders."""
     draws = sheet.draws
     how = sheet.table("grid", "coarse" if sheet.coarse else "scan" if sheet.scanned else "render")
     how.px = {weight: int(vars(how)[weight]) for weight in ("minor", "medium", "bold", "border")}

@@ -1,8 +1,7 @@
 """What is written on a page and drawn over a log that is no curve, and the traces of hands.
 
 A text is a mark of ink: uint8 (rows, columns), 0 none .. 255 full. A kind of page's ``notes`` name
-its ingredients, which ``note`` draws.
-"""
+its ingredients, which ``note`` draws."""
 
 import re
 from collections.abc import Mapping
@@ -21,12 +20,7 @@ from .strokes import draw_pen, stroke
 Zone = tuple[list[Track], int, int]
 """Where a note may go: the tracks of a stretch of log, its first row and its end."""
 
-PLOTTED = {
-    "simplex": cv2.FONT_HERSHEY_SIMPLEX,
-    "duplex": cv2.FONT_HERSHEY_DUPLEX,
-    "complex": cv2.FONT_HERSHEY_COMPLEX,
-    "script": cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
-}
+PLOTTED = "simplex", "duplex", "complex", "script_simplex"  # of OpenCV's: FONT_HERSHEY_...
 BUILT_IN = ("sans", "uni")
 
 
@@ -70,7 +64,7 @@ def mark_of(draws: Draws, text: str, height_px: float, face: Table) -> Array:
 
 
 def _plotted(text: str, height_px: float, face: Table) -> Array:
-    font, scale = PLOTTED[face.name], height_px / 21
+    font, scale = getattr(cv2, f"FONT_HERSHEY_{face.name.upper()}"), height_px / 21
     pen = max(1, round(height_px * face.plotted))
     (width, up), down = cv2.getTextSize(text, font, scale, pen)
     mark: Array = np.zeros((up + down + 2, width + 2), np.uint8)

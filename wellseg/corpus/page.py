@@ -23,8 +23,7 @@ class Log(NamedTuple):
     image: uint8, gray (rows, columns) of a 1-bit scan, or RGB (rows, columns, 3); 255 white paper.
     mask: uint8 (rows, columns), 255 curve, 0 background, 128 a curve whose ink vanished: not to be
     scored. about: how it was drawn (kind of page, dpi, preset), and its curves as a label file has
-    them: each with its path, int (n, 2), x then y, in ``whole``, and its pieces in ``curves``.
-    """
+    them: each with its path, int (n, 2), x then y, in ``whole``, and its pieces in ``curves``."""
 
     image: Array
     mask: Array
@@ -32,10 +31,8 @@ class Log(NamedTuple):
 
 
 def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
-    """The log number ``index`` of the corpus ``seed``: always the same bytes.
-
-    preset: tiny, quick, train or full (see [presets] of recipe.toml for sizes in rows x columns).
-    """
+    """The log number ``index`` of the corpus ``seed``: always the same bytes. preset: tiny, quick,
+    train or full (see [presets] of recipe.toml for sizes in rows x columns)."""
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     recipe, draws = PRESETS[preset], Draws(seed, index)

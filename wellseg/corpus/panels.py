@@ -1,7 +1,6 @@
 """Whole areas without curves: headers, heads of tracks, and tracks of other things.
 
-``PANELS`` holds each by the kind of track that it fills, between rows y0 and y1.
-"""
+``PANELS`` holds each by the kind of track that it fills, between rows y0 and y1."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -84,9 +83,8 @@ def draw_form(sheet: Sheet, name: str) -> None:
         write(sheet, words, thick + size / 2, y, size, printed)
         for left, right in pairwise(edges[1:]):
             x = left + size / 3 + draws.of([0.0, 0.1]) * (right - left)
-            if not draws.chance(how.filled):
-                continue
-            write(sheet, say(draws, "<entry>"), x, y, size * 0.95, values)
+            if draws.chance(how.filled):
+                write(sheet, say(draws, "<entry>"), x, y, size * 0.95, values)
         y += pitch * (1 + how.gap * draws.chance(how.paragraph))
         if how.ruled:
             sheet.path([(0, y - 0.2 * pitch), (columns, y - 0.2 * pitch)], BLACK, sheet.fine_px)
@@ -128,9 +126,7 @@ def _window(sheet: Sheet, track: Track, y0: int, y1: int) -> Array:
 
 def lithology(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
     """Beds of bricks, dots, dashes, slants, each with its tint; letters in some.
-
-    In a track of "intervals" bars for slides, porosity grades, oil shows.
-    """
+    In a track of "intervals" bars for slides, porosity grades, oil shows."""
     draws = sheet.draws
     unit = round(max(6, sheet.table(track.kind).unit))
     tinted = sheet.tidy and draws.of(sheet.kind.tinted)

@@ -24,26 +24,21 @@ class Table(SimpleNamespace):
 
 def _read() -> dict[str, Any]:
     """The recipe: a section's ``default`` stands in all its tables, and names of numbers are these.
-
-    In a kind of page, a name in place of a table stands for that table of the section of its key.
-    """
+    In a kind of page, a name in place of a table is that table of the section of its key."""
     recipe = tomllib.loads(files(__package__).joinpath("recipe.toml").read_text("utf-8"))
     for section, tables in recipe.items():
         default = tables.pop("default", {})
         if default:
             recipe[section] = {name: default | own for name, own in tables.items()}
     for kind in recipe["kinds"].values():
-        named = {key: name for key, name in kind.items() if isinstance(name, str)}
-        kind |= {
-            key: recipe[key][name] for key, name in named.items() if name in recipe.get(key, ())
-        }
+        named = {key: it for key, it in kind.items() if isinstance(it, str)}
+        kind |= {key: recipe[key][it] for key, it in named.items() if it in recipe.get(key, ())}
     return recipe
 
 
 RECIPE = _read()
 KINDS = {name: Table(**kind) for name, kind in RECIPE["kinds"].items()}
 """Kinds of pages by name; see recipe.toml for their entries."""
-
 PRESETS = {name: Table(mix=RECIPE["mix"], **own) for name, own in RECIPE["presets"].items()}
 """Sizes in rows and columns, at most max_mpx; shares of kinds; how many have headers."""
 

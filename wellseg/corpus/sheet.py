@@ -1,8 +1,7 @@
 """The sheet of paper that a log is drawn on, and what everything on it obeys.
 
 Ink is what paper loses of its white: uint8, 0 white .. 255 black; (rows, columns) on a scan, and
-(rows, columns, 3) where a page is printed in colour, red, green and blue each by itself.
-"""
+(rows, columns, 3) where a page is printed in colour, red, green and blue each by itself."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -84,8 +83,7 @@ class Sheet:
         """Set a mark with its upper left corner at (x, y); what is off the page is cut.
 
         mark: uint8 (h, w) coverage, or (h, w, 3) ink on a page in colour. Ink adds to what is
-        there, as on copies; on_white: the mark's box is cleared first, as programs do.
-        """
+        there, as on copies; on_white: the mark's box is cleared first, as programs do."""
         if mark.ndim < self.ink.ndim:
             mark = mark[..., None]
         if colour != BLACK:

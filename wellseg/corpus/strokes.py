@@ -1,7 +1,6 @@
 """Strokes: a polyline becomes ink as a pen leaves it, and the truth as a person traces it.
 
-Both are drawn from the same points, so they cannot disagree.
-"""
+Both are drawn from the same points, so they cannot disagree."""
 
 import cv2
 import numpy as np
@@ -11,7 +10,6 @@ from .sheet import BLACK, SUBPIXEL_BITS, Colour, Sheet
 
 STEP_PX = {"points": 1.0, "dots": 2.5, "short": 2.5}
 """Arc length between the points that a stroke is drawn from; 4 px where it has no short dashes."""
-
 DOT_PX = 3
 
 
@@ -38,11 +36,9 @@ def resample(points: Array, step_px: float) -> Array:
 
 
 def stroke(sheet: Sheet, points: Array, pen: Table, layer: Array, truth: Array | None) -> None:
-    """Draw one continuous run of a curve.
-
-    points: float (n, 2), x then y in pixels. layer: what its ink goes to, like sheet.ink.
-    truth: uint8 (rows, columns), drawn into with 255; ``pen.runs`` then gets the stroke's centre.
-    """
+    """Draw one continuous run of a curve. points: float (n, 2), x then y in pixels. layer: what
+    its ink goes to, like sheet.ink. truth: uint8 (rows, columns), drawn into with 255; ``pen.runs``
+    then gets the stroke's centre."""
     if len(points) < 2:
         return
     fine = resample(points, STEP_PX.get(pen.style, 4.0))
@@ -101,10 +97,8 @@ def dashes(draws: Draws, leg: Array, pen: Table) -> Array:
 
 def lay(values: Array, rows: Array, left: float, right: float, overflow: str) -> list[Array]:
     """Put values on a track: runs of (n, 2) points x, y.
-
     overflow: "free" draws on over the border, "clip" runs flat along it, "wrap" leaves at one
-    border and comes back at the other, "hide" is drawn within the track alone.
-    """
+    border and comes back at the other, "hide" is drawn within the track alone."""
     beyond = 0.25 if overflow == "free" else 0.0
     turns = np.floor(values) if overflow in ("wrap", "hide") else np.zeros(len(values))
     laid = []
@@ -123,8 +117,7 @@ def along_rows(draws: Draws, run: Array, lines: Array, reach_px: float) -> Array
     """A run (n, 2) with spikes and steps along lines of the grid, or just beside them.
 
     lines: rows of grid lines, px. On a line one stroke covers both; beside it the flanks of a spike
-    leave the line at a small angle, and where the spike ends the line alone goes on.
-    """
+    leave the line at a small angle, and where the spike ends the line alone goes on."""
     count = min(len(lines), 1 + draws.rng.poisson(3))
     for y in draws.rng.choice(lines, count, replace=False):
         how = draws.table("along_rows")

@@ -33,6 +33,9 @@ UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
 dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-025-02310-0002)."""
+OFF_INCHES, AT_BORDER, COMES, COMES_FROM = 0.05, 0.02, 0.15, 0.05
+"""Of paper: a gap so long with both ends so near one border is no bridge: the curve is off its
+scale, if in so many rows before and after it, it comes from so far: else it is at rest there."""
 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
@@ -49,6 +52,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
     ) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
+        self._dpi = dpi
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
         self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
@@ -116,6 +120,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             points = self.points(curve)
             curve.style = curve.style_of(points, self._tenth_rows)
             curve.leave_scale(LONGEST * self._tenth_rows)
+            self._hide_off_scale(curve, points)
             place = 2**20 * (curve.first_row + np.arange(curve.rows)) + points.column
             bridged = points.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
@@ -129,6 +134,27 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             elif on.mean() > UNDER:
                 edges = np.flatnonzero(np.diff(np.pad(bridged, 1))) + curve.first_row
                 curve.hidden += zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+    def _hide_off_scale(self, curve: Curve, points: Points) -> None:
+        """Bridged gaps along a border lose their values: see OFF_INCHES."""
+        rows, bridged = curve.first_row + np.arange(curve.rows), points.flags & BRIDGED > 0
+        least, comes = (round(it * self._dpi) for it in (OFF_INCHES, COMES))
+        gaps = np.flatnonzero(np.diff(np.pad(bridged, 1))).reshape(-1, 2)
+        gaps = gaps[np.ptp(gaps, 1) >= least]
+        seen = ~np.isnan(points.column)
+        if (
+            not len(gaps)
+            or not self.tracks
+            or not (track := self.tracks.of(rows[seen], points.column[seen] + 0.5))
+        ):
+            return
+        off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
+        for start, stop in gaps.tolist():
+            ends = off[max(0, start - comes) : start][::-1], off[stop : stop + comes]
+            near = [(end[:1] <= max(2.5, AT_BORDER * self._dpi)).all(0) for end in ends]
+            comes_in = [(end > COMES_FROM * self._dpi).any(0) for end in ends]
+            if all(map(len, ends)) and np.all([*near, *comes_in], 0).any():
+                curve.hidden.append((int(rows[start]), int(rows[stop - 1]) + 1))
 
     def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
         """Write records to the end of the temporary file; returns their offset and size, bytes."""

@@ -24,11 +24,13 @@ from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file
-from wellseg.scan.files import refuse_foreign, refuse_open
+from wellseg.scan.files import Size, refuse_foreign, refuse_open
 from wellseg.scan.pictures import Gray, to_gray
 
+BEND = 0.1  # between known depths a row's height may differ so much, a logarithm: paper shrinks
 MOST_CURVES = 60
 """Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
+BEYOND = 0.06  # share of rows off the track: on four scans at most 0.03, or 0.08 and more
 MISSED = 0.25  # share of the curves' rows in no track; of 40 scans: at most 0.04, or 0.45 and more
 PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".split(), strict=True)))
 LAS_NOTE = """\
@@ -46,12 +48,7 @@ class CurveFiles:
     Raises ScanError: no such rows or columns; ValueError: a file of that name is not wellseg's."""
 
     def __init__(
-        self,
-        stem: Path,
-        scan: str,
-        size: tuple[int, int],
-        options: CurveOptions,
-        table: Path | None = None,
+        self, stem: Path, scan: str, size: Size, options: CurveOptions, table: Path | None = None
     ) -> None:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
         rows, columns = size
@@ -70,11 +67,16 @@ class CurveFiles:
         self.paths = [Path(f"{stem}.curves.csv"), *las_of(stem)]  # perhaps
         refuse_foreign(*(path for path in self.paths if path != table))
         refuse_open(*self.paths)
+        self.notes: list[str] = []  # what the user should know
+        for log in options.logs:
+            for one, two, three in zip(log.points, log.points[1:], log.points[2:], strict=False):
+                slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in ((one, two), (two, three))]
+                if abs(math.log(bend := slopes[1] / slopes[0])) > BEND:
+                    said = f"--depth: from row {two[0]:,.0f} on a row is {bend:.2f} times as deep"
+                    self.notes.append(f"{said} as above it: is a depth mistyped?")
         given = options.track_sides
         self.tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
-        # When they are written: what the user should know, and what report and view say of curves.
-        self.notes: list[str] = []
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []  # when they are written: for report and view
         self.digests: dict[str, str] = {}  # SHA-256 of the files, by their endings
         # Called with the digests when all files are written, before they replace the old ones.
         self.before_rename: Callable[[dict[str, str]], None] = lambda digests: None
@@ -105,6 +107,9 @@ class CurveFiles:
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
             one.entry["name"] = name = one.entry["name"] or made
             one.entry["scale"] = self._options.scales.get(name if one.track else "", Scale())
+            if one.entry["scale"] != Scale() and (beyond := one.entry["beyond"]) > BEYOND:
+                said = f"{name}: {beyond:.0%} of its rows lie beyond its track"
+                self.notes.append(f"{said}: is its scale printed over several? (--tracks)")
         if lost := self._options.scales.keys() - {it.entry["name"] for it in found if it.track}:
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} in a track (--tracks)")
         logs, every = self._options.logs, range(self._size[0])
@@ -130,23 +135,24 @@ class CurveFiles:
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
-        spans = [(one, one.curve.first_row, one.curve.first_row + one.curve.rows) for one in found]
+        valued = [(one, rows_of(one.curve)[~np.isnan(one.values)]) for one in found]
         written = {}
         for number, log in zip(numbers, logs, strict=True):
             path = Path(f"{self._stem}{number}.las")
             low, high = max(0, math.ceil(log.reach[0])), min(self._size[0], int(log.reach[1]) + 1)
-            here = [(one, max(low, start), min(high, stop)) for one, start, stop in spans]
-            counts = sorted([0] * MOST_CURVES + [stop - start for _, start, stop in here])
+            here = [(one, rows[(low <= rows) & (rows < high)]) for one, rows in valued]
+            counts = sorted([0] * MOST_CURVES + [len(rows) for _, rows in here])
             least = max(1, counts[-MOST_CURVES])
-            kept = [(one, start, stop) for one, start, stop in here if stop - start >= least]
-            if left_out := sum(stop > start for _, start, stop in here) - len(kept):
+            kept = [(one, rows) for one, rows in here if len(rows) >= least]
+            if left_out := sum(len(rows) > 0 for _, rows in here) - len(kept):
                 self.notes.append(f"{left_out:,} curves under {least} rows are not in {path.name}")
             if not kept:
                 self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
-            ones, starts, stops = zip(*kept, strict=True) if kept else ([], [low], [high])
+            span = np.concatenate([rows for _, rows in kept] or [np.array([low, high - 1])])
             written[path] = files.enter_context(atomic_file(path))
-            self._write_log(written[path], log, np.arange(min(starts), max(stops)), ones)
-        there = np.concatenate([rows_of(one.curve) for one in found if depths] or [np.arange(0)])
+            rows = np.arange(span.min(), span.max() + 1)
+            self._write_log(written[path], log, rows, [one for one, _ in kept])
+        there = np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
             self.notes.append(f"{away:,} rows with curves are {said}")
@@ -204,9 +210,7 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
 
     dpi: the scan's resolution."""
 
-    def __init__(
-        self, stem: Path, scan: str, size: tuple[int, int], dpi: float, options: CurveOptions
-    ) -> None:
+    def __init__(self, stem: Path, scan: str, size: Size, dpi: float, options: CurveOptions):
         super().__init__(stem, scan, size, options)
         self._row, (self._first, self._stop) = 0, options.row_range or (0, size[0])
         self._follower = CurveFollower(dpi, options.scratch, self._first, self.tracks)

@@ -17,9 +17,9 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.looks import HOME, both, unlike
+from wellseg.curves.looks import HOME, Floats, both, unlike
 from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs_between
-from wellseg.curves.tracks import Floats, Tracks
+from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
 

@@ -100,6 +100,10 @@ class CurveOptions:
         """The options given for this scan alone, by their keys in its report."""
         return {key: it for name, key in OF_ONE_SCAN.items() if (it := getattr(self, name))}
 
+    def for_view(self) -> dict[str, Any]:
+        """What the view tells of depths."""
+        return {"depth": [log._asdict() for log in self.logs], "depth_unit": self.unit}
+
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Options that this scan's report has and that are not given here, by their names."""
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
@@ -122,7 +126,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     if any(re.search(r"\d-", word) for word in given):
         what = "FROM-TO=TOP-BOTTOM, as in 1200-9800=4350-4900 (all, or none)"
         ranges = [numbers_in("--depth", word, f"{RANGE}={DEPTHS}", what) for word in given]
-        logs = []
+        logs: list[Any] = []
         for first, last, top, bottom in sorted(ranges):
             if not logs or logs[-1][-1] != (first, top):  # where two meet in a depth: one log
                 logs.append([(first, top)])

@@ -1,6 +1,7 @@
 """NAME.curves.csv: every point of every curve, for other programs, and to be corrected by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
 import cv2
@@ -64,8 +65,12 @@ def place_curve(
     Columns and borders are rounded as in the CSV: from it come the same values."""
     column, sides = points.column.round(1), sides.astype(np.float32).round(1)
     wide = sides[:, 1] - sides[:, 0]
-    values = (column + np.float32(0.5) - sides[:, 0]) / wide + np.rint(curve.set_back() / wide)
+    share = (column + np.float32(0.5) - sides[:, 0]) / wide
+    turns = np.nan_to_num(np.rint(curve.set_back() / wide))  # a CSV has no sides in gaps
     seen, rows = ~np.isnan(column), rows_of(curve)
+    beyond = round(float((abs(share[seen] - 0.5) > 0.52).mean()), 2)
+    bends = pairwise(np.flatnonzero(np.diff(np.pad(turns, 1))).tolist())
+    off = [[int(rows[i]), int(rows[k - 1]), int(turns[i])] for i, k in bends if turns[i]]
     path = np.stack([column, rows - rows[0]], 1).astype(np.float32)[seen]
     bridged = points.flags[seen] & BRIDGED > 0
     sure = 0.0 if bridged.all() else float(points.confidence[seen][~bridged].mean())
@@ -80,7 +85,8 @@ def place_curve(
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
     entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
     entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
-    return PlacedCurve(curve, track, middle, sides, values.astype(np.float32), entry)
+    entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
+    return PlacedCurve(curve, track, middle, sides, (share + turns).astype(np.float32), entry)
 
 
 def rows_of(curve: Curve) -> Indices:

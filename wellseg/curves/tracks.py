@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
+from wellseg.curves.looks import Floats
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 from wellseg.scan.writer import Strips
@@ -40,8 +41,6 @@ NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
 FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
 """Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
 cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL."""
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

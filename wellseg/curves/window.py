@@ -102,12 +102,8 @@ class Window:
         pass one place, each gets the strand below that fits best what it looked like above."""
         above = [i for i in scene.reach[number] if scene.out[i]]
         mine = [i for i in above if number in scene.out[i]]
-        slots = [
-            (i, j)
-            for i in above
-            for j in scene.out[i]
-            if i in mine or any((one, j) in scene.cost for one in mine)
-        ]
+        ways = [(i, j) for i in above for j in scene.out[i]]
+        slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
         uppers = dict.fromkeys(i for i, _ in slots)
         curves = [(i, curve) for i in uppers for curve in scene.strands[i].waiting]
         if not mine or not curves:

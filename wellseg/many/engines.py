@@ -112,7 +112,8 @@ class Worker:
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}
-        masked = all(report.get(key) == mask[key] for key in {*mask} - {*OF_ONE_SCAN.values()})
+        same = {*mask} - {"weights", *OF_ONE_SCAN.values()}  # their file may have been moved
+        masked = all(report.get(key) == mask[key] for key in same)
         needed = {"probability", "curves", *["view"] * self.config.view}
         if masked and self.config.curves and needed <= {*results_there} and not config.overwrite:
             say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")

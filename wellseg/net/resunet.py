@@ -31,10 +31,9 @@ class ResUNet(nn.Module):
     An encoder and a decoder of residual blocks (He et al. 2016, Ronneberger et al. 2015) with skips
     that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b): a sum is half the work and no copy.
 
-    The options are those of ``ModelConfig``. patch 2 folds each 2 x 2 pixels into 4 channels first
-    (lossless) and unfolds 4 logits at the end. separable: arXiv 1704.04861. colour: a second
-    network, ``of_colour``, for 3 channels: to tell printed colours apart is another task than to
-    tell worn black from black, and one network does both less well. channels: of the input."""
+    The options are those of ``ModelConfig``; separable: arXiv 1704.04861. colour: a second network,
+    ``of_colour``, for 3 channels: to tell printed colours apart is another task than to tell worn
+    black from black, and one network does both less well. channels: of the input."""
 
     recompute = False
     """True: training keeps only the maps between stages, and computes the inside of a stage again

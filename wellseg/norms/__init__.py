@@ -20,8 +20,7 @@ from torch.autograd.function import once_differentiable
 
 from wellseg.norms.moments import channel_statistics
 
-Momentum = float | Literal["cumulative"]
-"""m of (1 - m) running + m observed, as in PyTorch; Keras says 1 - m. cumulative: plain mean."""
+Momentum = float | Literal["cumulative"]  # see net.options.ModelConfig
 
 
 class Norm(nn.Module):

@@ -63,7 +63,9 @@ def mask_scan(
         left_out, notes = _lost_by_turning(scan.orientation, config)
         page = FoldedPage(*size, scan.orientation)
         if config.view:
-            view = opened.enter_context(_open_view(task, scan, config, entries["weights"]))
+            about = {"scan": scan.path.name, "dpi": scan.dpi, "weights": entries["weights"]}
+            about |= config.for_view() if scan.orientation in KEEP_ROWS else {}
+            view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
@@ -127,18 +129,6 @@ def mask_scan(
     }
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
-
-
-def _open_view(task: Task, scan: Scan, config: PredictConfig, weights: str) -> ViewWriter:
-    logs = config.logs if scan.orientation in KEEP_ROWS else []
-    about = {
-        "scan": Path(task.scan).name,
-        "dpi": scan.dpi,
-        "weights": weights,
-        "depth": [log._asdict() for log in logs],
-        "depth_unit": config.unit if logs else "",
-    }
-    return ViewWriter(Path(task.stem + ".html"), scan, config, about)
 
 
 def _notes_on_reading(scan: Scan, is_empty: bool, config: PredictConfig) -> list[str]:

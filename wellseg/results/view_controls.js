@@ -82,7 +82,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: removeOrBack, r: () => !lineCanvas.hidden && !pen && draw("draw"), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), r: () => !lineCanvas.hidden && !pen && draw("draw"), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
@@ -90,6 +90,8 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
+  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input, textarea");
+  if (isUndo && !$("#edits").hidden) return $("#undo").click();
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command, #scale input")) return;
   const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
@@ -142,8 +144,9 @@ try {  // corrections that were not yet made when the page was left
     before.push(...kept.before.map((text) => JSON.stringify(renew(JSON.parse(text)))));
     lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");
-  } else if (made > kept?.made) {  // corrections on the page after the command was copied
-    lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word));
+  } else if (kept) {  // corrections after the command was copied, or of curves that were followed anew since
+    if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
+    lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word) && !depthWords().includes(word));
     refresh("");
   }
   if (!$("#edits").hidden || lost.length || localStorage.getItem(shown)) showWhole(true);

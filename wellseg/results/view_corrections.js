@@ -7,6 +7,8 @@ fix = untouched();
 const before = [];  // to go back to
 let lost = [];  // words that a command did not have
 const store = `corrections, strokes, scales and logs of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
+// Of which curves a command is, for wellseg curves: their names and rows.
+const mark = [...original.map(({ name, rows }) => `${name} ${rows}`).join()].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 1000003, 0);
 const those = JSON.stringify([made, ...original.map(({ name, rows, borders }) => [name, rows, borders])]);  // that ``fix`` is of
 
 const bases = () => [...original, ...fix.strokes];  // what parts are of
@@ -28,12 +30,13 @@ function compile() {  // the curves as corrected
     for (const part of parts.filter(({ as }) => as >= 0)) {
       const lines = of[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1);
       if (!lines.length) continue;  // a gap
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [] };
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [], off: [] };
       const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
       one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
-      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track });
+      if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track, beyond: of[i].beyond });
       one.lines.push(...lines);
       one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
+      one.off.push(...(of[i].off ?? []).map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns]));
       found.set(one.name, one);
     }
   });
@@ -71,7 +74,7 @@ function command(given) {
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
   const units = [...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
-  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}`}${tracks}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}-${mark}`}${tracks}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
@@ -91,7 +94,7 @@ function refresh(name) {
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
   $("#anew").hidden = !isAnew(given);
   $("#copy").textContent = "Copy";
-  $("#lost").textContent = lost.length ? `The command did not have these: make them again, or click here to forget them. ${lost.join(", ")}` : "";
+  $("#lost").textContent = lost.length ? `These corrections were not made: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
     localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
   } catch { /* a browser that keeps nothing */ }
@@ -112,7 +115,8 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries({ left, right, unit })) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
-  $("#fault").textContent = decades({ left, right, log });
+  $("#trackless").hidden = !$("#scale").hidden;
+  $("#fault").textContent = doubtful(curve, { left, right, log });
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => reaches(line, row, row)))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
@@ -137,7 +141,9 @@ function rename(name) {
   const own = followed[alone].name;
   const join = followed.some((curve) => curve.name === name);
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
-  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.${scale}`)) return offer();
+  const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
+  const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
+  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.${scale}${apart}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;

@@ -28,7 +28,7 @@ function drawLines() {
   context.lineWidth = 1.5 / state.zoom;
   context.setLineDash([6 / state.zoom, 4 / state.zoom]);
   const borders = followed.flatMap((curve, i) => (alone < 0 || alone === i ? curve.borders ?? [] : []));
-  for (const line of fix.tracks ? fix.tracks.flat().map(upright) : borders.map((border) => clip(border, top, bottom))) {
+  for (const line of fix.tracks ? fix.tracks.flat().map((side) => upright(side - 0.5)) : borders.map((border) => clip(border, top, bottom))) {
     const ruled = new Path2D();
     trace(ruled, line);
     context.lineDashOffset = line[1] ?? 0;  // dashes of several curves of a track lie on one another

@@ -30,15 +30,20 @@ function addPoint(event) {
   if (pen.kind === "depth") return addDepth(column, row);
   const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [];
   const far = (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
+  const lines = [...pen.points.map((point) => point[1]), row], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
+  if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
   if (isStroke && far) return say("that is too far from the last point: click one between");
   if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
   sayPen();
 }
 
 function addDepth(column, row, wrong = "", typed = "") {
-  const others = pen.points.filter((point) => point[1] !== row), now = pen.unit ?? (depths().unit || "ft");
-  const given = prompt(`${wrong}Depth printed at row ${count(row)}, in ${now} (or with its unit: 1325 m)`, typed);
-  if (!given) return;
+  const off = (point) => Math.abs(point[1] - row), near = pen.points.filter((point) => off(point) * state.zoom < 8).sort((a, b) => off(a) - off(b))[0];
+  if (near) row = near[1];  // its line was clicked on: it is given anew, or taken back
+  const others = pen.points.filter((point) => point !== near), now = pen.unit ?? (depths().unit || "ft");
+  const given = prompt(`${wrong}Depth printed at row ${count(row)}, in ${now} (or with its unit: 1325 m)${near ? "; none: it is taken back" : ""}`, typed || (near?.[2] ?? ""));
+  if (near && given?.trim() === "") pen.points = others;
+  if (!given?.trim()) return sayPen();
   const [, number, unit] = given.trim().match(/^(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?)\s*(ft|m)?$/i) ?? [];
   if (!number) return addDepth(column, row, "That is no depth, as 4,350.5 or 1325 m are. ", given);
   if (unit && unit.toLowerCase() !== now && others.length) return addDepth(column, row, `The other depths are in ${now}. `, given);
@@ -60,6 +65,11 @@ function endDepth() {
     $("#pen").textContent = `Two depths are needed in each log, or more: row ${count(short[0][0])} has ${short[0][1]} alone. If that is wrong, take it back.`;
     return;
   }
+  const bends = logs.flatMap((log) => log.slice(1, -1).map(([row, depth], i) => {
+    const [[row0, depth0], [row1, depth1]] = [log[i], log[i + 2]];
+    return [row, ((depth1 - depth) / (row1 - row)) / ((depth - depth0) / (row - row0))];
+  })).filter(([, bend]) => Math.abs(Math.log(bend)) > 0.1);  // as wellseg curves says
+  if (bends.length && !confirm(`From row ${count(bends[0][0])} on a row is ${bends[0][1].toFixed(2)} times as deep as above it. Is that as printed, and no depth mistyped?`)) return;
   const said = logs.map((log) => `rows ${[log[0], log.at(-1)].map(([row]) => count(row)).join(" to ")}: ${log[0][1]} to ${log.at(-1)[1]} ${unit}`);
   if (logs.length > Math.max(1, begins.length) && !confirm(`${logs.length} logs, as depth falls back between them?\n${said.join("\n")}`)) return;
   draw();
@@ -72,8 +82,13 @@ function endTracks() {
     $("#pen").textContent = "Each track has two borders: one is missing.";
     return;
   }
+  const clicked = pen.points.flatMap(([column], i) => (i % 2 ? [[pen.points[i - 1][0], column]] : []));
+  if (clicked.every(([left, right]) => left <= right) && clicked.some(([left, right], i) => clicked.some(([from, to], k) => k !== i && from < right && left < to))) {
+    $("#pen").textContent = "Two of these tracks lie over one another, which tracks cannot: give those of one printed scale now, and of others later.";
+    return;
+  }
   draw();
-  const pairs = sides.flatMap((left, i) => (i % 2 || left === sides[i + 1] ? [] : [[left, sides[i + 1]]]));
+  const pairs = sides.flatMap((left, i) => (i % 2 || left === sides[i + 1] ? [] : [[left + 0.5, sides[i + 1] + 0.5]]));  // middles of pixels
   if (pairs.length) correct(followed[alone]?.name, () => { fix.tracks = pairs; });
 }
 

@@ -1,7 +1,7 @@
 // Values and depths in their units: what --scale and --depth say.
 
-// A printed scale, and as a word of --scale: "0.2:2000:OHMM:log".
-const scaleWord = ({ left, right, unit, log }) => [left, right, unit, log && "log"].filter((it) => it !== "" && it !== false).join(":");
+// A printed scale, and as a word of --scale, with numbers as the files have them: "0.2:2000:OHMM:log".
+const scaleWord = ({ left, right, unit, log }) => [Number(left), Number(right), unit, log && "log"].filter((it) => it !== "" && it !== false).join(":");
 function scaleOf(word = "") {
   const [left = "", right = "", ...rest] = word.split(":"), log = rest.at(-1) === "log";
   return { left, right, log, unit: rest.length > log ? rest[0] : "" };
@@ -28,7 +28,7 @@ function scalesSince(then, files) {  // of ``then``, when the files had those: w
 }
 
 // The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
-function valueAt({ name, borders = [], track }, x, row) {
+function valueAt({ name, borders = [], track, off = [] }, x, row) {
   const at = (line) => {
     const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
     if (next < 0 || line[1] > row) return NaN;
@@ -41,9 +41,10 @@ function valueAt({ name, borders = [], track }, x, row) {
   const there = pairs.filter(([left]) => !Number.isNaN(left));
   const [from, to] = there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []);
   if (from === undefined || track === 0) return "";
-  const { left, right, unit, log } = scaleOf(fix.scales[name] ?? "0:1:of its track"), share = (x - from) / (to - from);
+  const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
+  const { left, right, unit, log } = scaleOf(fix.scales[name] ?? "0:1:of its track"), share = (x - from) / (to - from) + turns;
   const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
-  return `${name} ${Number(value.toPrecision(4))} ${unit}`.trim();
+  return `${name} ${Number(value.toPrecision(4))} ${unit}${turns ? " off its scale" : ""}`.trim();
 }
 
 function depths() {
@@ -66,20 +67,24 @@ const scaleWords = () => {  // scales that are not named stay: what was taken aw
   return isScaled() ? [`--scale ${now.length ? [...now, ...gone].join(" ") : "none"}`] : [];
 };
 
-const decades = ({ left, right, log }) => !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100
-  ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
+const BEYOND = 0.06;  // share of rows beyond the track from which on its borders may be others, as wellseg curves says
+const doubtful = ({ beyond }, { left, right, log }) => !left || !right ? ""
+  : beyond > BEYOND && !fix.tracks ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, set the tracks.`
+  : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
 function takeScale() {
-  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim());
-  const log = $("#log").checked, number = /^-?\d{0,9}\.?\d{1,9}$/, { name } = followed[alone], none = !left && !right;
+  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=\d),(?=\d{3}(?!\d))/g, ""));
+  const log = $("#log").checked, number = /^-?(\d{1,9}\.?\d{0,9}|\.\d{1,9})$/, curve = followed[alone], { name } = curve, none = !left && !right;
   const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
-  const said = fault || decades({ left, right, log });
-  setTimeout(() => { $("#fault").textContent = none || (left && right) || !document.activeElement.closest("#scale") ? said : ""; }, 200);
+  setTimeout(() => {
+    const isSeen = followed[alone]?.name === name, isDone = none || (left && right) || !document.activeElement.closest("#scale");
+    if (isSeen || fault) $("#fault").textContent = !isDone ? "" : isSeen ? fault || doubtful(curve, { left, right, log }) : `${name}, whose scale stays: ${fault}`;
+  }, 200);
   if (fault) return;
   const scale = none ? undefined : scaleWord({ left, right, unit, log });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });

@@ -8,6 +8,7 @@ import numpy as np
 
 from wellseg.curves.files import CurveWriter
 from wellseg.review.options import CurvesConfig
+from wellseg.scan.files import Size
 from wellseg.scan.reader import Scan, open_scan
 
 BAND_PIXELS = 8_000_000
@@ -22,12 +23,11 @@ def follow_again(
     with ExitStack() as opening:
         probabilities = seen = opening.enter_context(open_scan(given))
         rows, columns = size = probabilities.rows, probabilities.columns
-        if scan := enter_scan(opening, given, config, size):
-            seen = scan
-        elif report.get("scan") and not config.tracks:
-            lost = given.parent / str(report["scan"])
-            raise ValueError(f"{lost}: the scan is not there: name it (--scan), or its --tracks")
-        else:
+        try:
+            seen = enter_scan(opening, given, config, size)
+        except FileNotFoundError as gone:
+            if report.get("scan") and not config.tracks:
+                raise ValueError(f"{gone}, or its --tracks") from None
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
         writer = opening.enter_context(CurveWriter(stem, title, size, seen.likely_dpi, config))
@@ -44,19 +44,17 @@ def follow_again(
     return writer, opened.close
 
 
-def enter_scan(
-    opening: ExitStack, given: Path, config: CurvesConfig, size: tuple[int, int]
-) -> Scan | None:
+def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size) -> Scan:
     """The scan that ``given`` was made of, open, in its colours, as it was masked: the named one,
     or the one that predict read, beside ``given`` or where it was then, for both may have been
-    moved or copied; None: it is gone. Raises ValueError: it is another one."""
+    moved or copied. Raises FileNotFoundError: it is gone; ValueError: it is another one."""
     report, named = config.report, config.scan
     places = [given.parent / str(report.get("scan", "")), Path(report.get("scan_path") or "")]
     was = str(report.get("scan_version")).partition(" bytes")[0]
     there = filter(Path.is_file, places)
     path = named or max(there, key=lambda it: str(it.stat().st_size) == was, default=None)
     if not path:
-        return None
+        raise FileNotFoundError(f"{places[0]}: the scan is not there: name it (--scan)")
     page, invert = report.get("page"), bool(report.get("invert"))
     seen = opening.enter_context(open_scan(path, page, colour=True, invert=invert))
     if (seen.rows, seen.columns) != size or seen.orientation != 1:

@@ -14,7 +14,7 @@ NAME.html. Options that are not given are as they were for predict or for this c
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wellseg.cli import program
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE
@@ -22,9 +22,6 @@ from wellseg.review.options import CurvesConfig
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.files import BY_HAND, CORRECTED, DIGITS, REPORT, Task, read_report, settled_report
-
-if TYPE_CHECKING:
-    from wellseg.curves.files import CurveFiles
 
 
 def curves(config: CurvesConfig) -> None:
@@ -38,8 +35,7 @@ def curves(config: CurvesConfig) -> None:
     report = given.with_name(config.name + REPORT)
     if report.exists() and not config.report:
         raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
-    size = config.report.get("rows", 0), config.report.get("columns", 0)
-    if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in size):
+    if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in config.size):
         raise ValueError(f"{report}, which has the scan's size, is not there, or was changed")
     folder = config.out or given.parent
     is_same = folder.is_dir() and folder.samefile(given.parent)
@@ -73,13 +69,14 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     new_report |= {"curve_threshold": config.threshold, **config.for_report()}
     all_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
-    made: CurveFiles
     if is_table:
+        from wellseg.results.view import mark_of
         from wellseg.review.corrected import curves_of_table
 
-        if config.after not in (None, len(report.get("curve_edits", []))):
-            do = "load its page again, and correct what is left"
-            raise ValueError(f"{given}: these corrections were made already, or others since: {do}")
+        now = len(report.get("curve_edits", []))
+        if config.after not in (None, f"{now}", f"{now}-{mark_of(report)}"):
+            wrong = "these corrections were made already, or others since, or are of other curves"
+            raise ValueError(f"{given}: {wrong}: load its page again, and correct what is left")
         drawn = []
         if config.strokes:
             from wellseg.review.drawn import follow_strokes
@@ -119,14 +116,12 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     print(f"{names}: {len(made.entries):,} curve{'s' * (len(made.entries) != 1)}")
 
 
-def _renew_view(page: Path, made: "CurveFiles", config: CurvesConfig, edits: int) -> None:
+def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None:
     """Show the curves in a view that is there; its pictures stay. edits: made of them so far."""
     from wellseg.results.view import inline  # not above: --help is quick
 
     if page.exists() and not files.is_foreign(page):
-        logs = [log._asdict() for log in config.logs]
-        new = {"followed": made.entries, "edits": edits, "done": config.edit, "depth": logs}
-        new["depth_unit"] = config.unit if logs else ""
+        new = {"followed": made.entries, "edits": edits, "done": config.edit, **config.for_view()}
         try:
             before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
             data, end = json.JSONDecoder().raw_decode(rest)

@@ -3,7 +3,7 @@
 import csv
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from shutil import copy2
@@ -18,30 +18,27 @@ from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Po
 from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
+from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
-FLAGS = NUMBERS.index("flags")
+VALUE, FLAGS = NUMBERS.index("value"), NUMBERS.index("flags")
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
-Tables = dict[str, NDArray[np.float64]]
-Parts = list[tuple[str, NDArray[np.float64]]]  # of a curve as corrected: whose they were; lines
+Lines = NDArray[np.float64]  # of the CSV, (lines, NUMBERS)
+Tables = dict[str, Lines]
+Parts = list[tuple[str, Lines]]  # of a curve as corrected: whose they were; lines
 
 
 def curves_of_table(
-    given: Path,
-    stem: Path,
-    config: CurvesConfig,
-    drawn: Sequence[tuple[str, NDArray[np.float64]]],
-    by_hand: bool,
+    given: Path, stem: Path, config: CurvesConfig, drawn: Parts, by_hand: bool
 ) -> tuple[CurveFiles, Callable[[], None]]:
     """The files that are made of a CSV, and what writes them.
 
     drawn: strokes, as `follow_strokes` gives them. by_hand: the CSV was corrected, and stays as it
     is but for edits, which leave a copy. Raises ValueError: what is wrong, and where."""
     report, edits, new_tracks = config.report, config.edits, config.new_tracks
-    size = report["rows"], report["columns"]
-    made = CurveFiles(stem, str(report.get("scan", stem.name)), size, config, given)
+    made = CurveFiles(stem, str(report.get("scan", stem.name)), config.size, config, given)
     stays = by_hand and stem.parent == given.parent and not (edits or drawn)
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
@@ -65,9 +62,10 @@ def curves_of_table(
     for name, parts in tables.items():
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
-        if drawn:
-            _give_borders(table, lines, made.tracks, size[1])
-        curve, points, track, sides = _curve(given, name, table, size, looks.get(was, {}))
+        if len(parts) > 1:
+            table = _as_one(name, table, [] if new_tracks else made.notes)
+        _give_borders(table, lines, made.tracks, config.size[1])
+        curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
             track, sides = made.track_of(curve, points)
         found.append(place_curve(curve, points, track, sides, name))
@@ -125,9 +123,7 @@ def _is_look(one: Any) -> bool:
     return right and isinstance(has.get("name"), str) and has.get("style") in get_args(Style)
 
 
-def _edited(
-    path: Path, tables: Tables, edits: Sequence[Edit], notes: list[str]
-) -> dict[str, Parts]:
+def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
     """The parts of the curves as corrected, by their names."""
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
     moved: dict[str, Parts] = {name: [] for name in tables}
@@ -149,7 +145,7 @@ def _edited(
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
 
 
-def _draw(lines: Tables, name: str, stroke: NDArray[np.float64]) -> None:
+def _draw(lines: Tables, name: str, stroke: Lines) -> None:
     """Put a stroke in the place of what the curve had in its rows. It has no borders yet."""
     row, column, left, right, confidence, flags = stroke.T
     nan = np.full(len(row), np.nan)
@@ -159,9 +155,7 @@ def _draw(lines: Tables, name: str, stroke: NDArray[np.float64]) -> None:
     lines[name] = np.concatenate([kept, table])
 
 
-def _give_borders(
-    table: NDArray[np.float64], lines: Tables, tracks: Tracks | None, columns: int
-) -> None:
+def _give_borders(table: Lines, lines: Tables, tracks: Tracks | None, columns: int) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
@@ -180,11 +174,11 @@ def _give_borders(
         table[is_new, 1], table[is_new, -2:] = 0, (0, columns)
 
 
-def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
+def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     """Lines of one curve. Of a stretch of rows that two parts have, those of the part with more
     ink there are kept, of equal ones the first: a choice row by row would jump between curves."""
     table = parts[0][1]
-    for _, other in parts[1:]:
+    for of, other in parts[1:]:
         both, at, at_other = np.intersect1d(table[:, 0], other[:, 0], return_indices=True)
         stretch = np.cumsum(np.diff(both, prepend=both[:1]) > 1)
         inked = [np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other])]
@@ -197,16 +191,34 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> NDArray[np.float64]:
         kept = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
         table = np.concatenate(kept)
         if len(both):
-            notes.append(f"{name}: {len(both):,} rows of two curves that were joined: one is kept")
+            said = f"{name}: of {len(both):,} rows that two joined curves have, {is_other.sum():,}"
+            notes.append(f"{said} are those of {of}, the others of what it was joined to")
+    return table
+
+
+def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
+    """Lines of joined curves by row. A piece that was off the scale of the curve it comes from may
+    be on that of this one: where it is nearer to what is beside it. One in no track is in this
+    one's: it has no borders yet."""
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
+    share = (table[:, 2] + 0.5 - left) / (right - left)
+    off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
+    for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
+        ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
+        far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
+        if far[0] < far[1]:
+            value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
+    if len(tracks := np.unique(table[table[:, 1] > 0, 1])) > 1:
+        said = " and ".join(f"{track:g}" for track in tracks)
+        notes.append(f"{name} lies in tracks {said}: it has its values by the borders of each")
+    elif len(tracks):
+        table[np.ix_((table[:, 1] == 0) & ~off, [1, VALUE, -2, -1])] = np.nan
     return table
 
 
 def _curve(
-    path: Path,
-    name: str,
-    table: NDArray[np.float64],
-    size: tuple[int, int],
-    known: Mapping[str, Any],
+    path: Path, name: str, table: Lines, size: Size, known: Mapping[str, Any]
 ) -> tuple[Curve, Points, int, Floats]:
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"

@@ -25,18 +25,15 @@ WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
 
 def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray[np.float64]]]:
     """The name of each stroke and its points on the ink, as `follow_ink` finds them. given: the
-    CSV. Raises ValueError: the scan is not there, or is another one, or has no such point."""
-    report = config.report
-    size = report["rows"], report["columns"]
+    CSV. Raises ValueError: the scan is another one, or has no such point; else as `enter_scan`."""
+    size = config.size
     for name, points in config.strokes:
         for row, column in points:
             if row >= size[0] or column >= size[1]:
                 has = f"{size[0]:,} rows and {size[1]:,} columns"
                 raise ValueError(f"--edit {name}:{row}@{column}: the scan has {has}")
     with ExitStack() as opening:
-        if not (scan := enter_scan(opening, given, config, size)):
-            place = given.parent / str(report.get("scan", ""))
-            raise ValueError(f"{place}: the scan, along whose ink you drew, is not there: --scan")
+        scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
         if sure and (sure.rows, sure.columns) != size:
@@ -48,11 +45,8 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
     """float64 (rows, 6): row, column, left, right, confidence and flags, as in the CSV; a row
     without ink is bridged. sure: the probability, which tells curves from grid.
 
-    The way of least cost through the points (`skimage.graph`). On the labelled validation pages,
-    with points where a line bends by 5 px and more, it is within 3 px of the labelled column in
-    0.95 of the rows in colour and 0.81 on paper (0.91 and 0.75 where the network has not seen the
-    curve); with a point every 100 rows in 0.82 and 0.63 (0.66 and 0.53). Raises ValueError: two
-    points are too far apart."""
+    The way of least cost through the points (`skimage.graph`); how near it comes to labels stands
+    in benchmarks/arms.md. Raises ValueError: two points are too far apart."""
     aside = max(5, round(ASIDE_INCHES * scan.likely_dpi))
     ways = []
     for start, end in pairwise(np.array(stroke.points)):

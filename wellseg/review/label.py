@@ -1,6 +1,7 @@
 """Curves that a person looked at, as a log to train on: FOLDER/images, masks and labels."""
 
 import csv
+import io
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,23 +28,18 @@ class Label:
     def __init__(self, config: CurvesConfig, folder: Path, given: Path) -> None:
         """Read the rows of the scan and of its mask. given: a file that lies beside the mask.
         Raises ValueError: a file is missing, or there already."""
-        (first, last), report = config.looked_at, config.report
-        self._first, self._last = first, last
-        size = report.get("rows", 0), report.get("columns", 0)
-        if last >= size[0]:
-            has = f"the scan has rows 0 to {size[0] - 1:,}" if size[0] else "there is no report"
+        self._first, self._last = first, last = config.looked_at
+        if last >= (rows := config.size[0]):
+            has = f"the scan has rows 0 to {rows - 1:,}" if rows else "there is no report"
             raise ValueError(f"--label_rows {first}-{last}: {has}")
-        self._image, self._mask, self._label = (
-            folder / part / f"{config.name}_{first}{suffix}"
-            for part, suffix in (("images", ".tif"), ("masks", ".tif"), ("labels", ".json"))
-        )
+        name = f"{config.name}_{first}"
+        self._image, self._mask = (folder / part / f"{name}.tif" for part in ("images", "masks"))
+        self._label = folder / "labels" / f"{name}.json"
         if there := [it for it in (self._image, self._mask, self._label) if it.exists()]:
             raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
         with ExitStack() as opening:
             mask = given.with_name(config.name + MASK)
-            if not (scan := enter_scan(opening, given, config, size)):
-                lost = given.with_name(str(report.get("scan", "")))
-                raise ValueError(f"{lost}: the scan is not there: name it (--scan)")
+            scan = enter_scan(opening, given, config, config.size)
             if not mask.is_file():
                 raise ValueError(f"{mask}: the mask is not there: wellseg predict first")
             self._picture, self._dpi = scan.read(first, last + 1), round(scan.likely_dpi)
@@ -88,7 +84,8 @@ class Label:
         if split.is_file():  # then it lists all logs
             name, told = self._image.stem, split.read_text("utf-8-sig")
             cells = {"name": name, "split": "train", "well": well_of(name)}
-            heads = next(csv.reader(told.splitlines()))
-            line = ",".join(cells.get(it.strip().lower(), "") for it in heads)
-            write_file(split, f"{told.rstrip()}\n{line}\n".encode())
+            heads = next(csv.reader(told.splitlines()), cells)
+            row, text = [cells.get(it.strip().lower(), "") for it in heads], io.StringIO()
+            csv.writer(text, lineterminator="\n").writerow(row)  # a name may have commas
+            write_file(split, f"{told.rstrip() or ','.join(cells)}\n{text.getvalue()}".encode())
         print(f"{self._image}: {len(truth):,} rows, their mask and curves, to train on")

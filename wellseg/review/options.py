@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
-from wellseg.scan.files import REPORT, settled_report
+from wellseg.scan.files import REPORT, Size, settled_report
 
 EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
 DRAWN = r"(\w+)((?::\d+@\d+){2,})"
@@ -37,6 +37,9 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
         if match := re.fullmatch(DRAWN, word.strip(), re.ASCII):
             points = [point.split("@") for point in match[2][1:].split(":")]
             strokes.append(Stroke(match[1], [(int(row), int(column)) for row, column in points]))
+            rows = [row for row, _ in strokes[-1].points]
+            if sorted(rows) not in (rows, rows[::-1]):
+                raise ValueError(f"--edit {word!r}: its rows rise, or fall, from point to point")
             continue
         if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
             forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN:ROW@COLUMN"
@@ -53,7 +56,8 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
 class CurvesConfig(CurveOptions):
     """Curve files again, without the network. Options not given are as they were the last time.
 
-    name: NAME. report: NAME.json, which has them; empty without one. new_tracks: given now."""
+    name: NAME. report: NAME.json, which has them, or {}. size: the scan's rows and columns, or 0.
+    new_tracks: given now."""
 
     file: str
     """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""
@@ -69,9 +73,9 @@ class CurvesConfig(CurveOptions):
     that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Before them strokes are
     drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
     place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""
-    after: int | None = None
-    """How many --edit had been made when this command was written, by the view: none is made twice.
-    Default: any number."""
+    after: str | None = None
+    """Written by the view: how many --edit had been made, and of which curves, so that none is made
+    twice, or of other curves."""
     label: Path | None = None
     """Folder of a data set to which the rows of --label_rows are added, as a scan to train on: with
     the curves as they are now, corrected. What is no curve there is background."""
@@ -86,14 +90,13 @@ class CurvesConfig(CurveOptions):
             raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
         self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        self.size: Size = self.report.get("rows", 0), self.report.get("columns", 0)
         if self.file.endswith(TABLE):
             scan = None if self.strokes or self.label else self.scan
             of_following = {"scan": scan, "threshold": self.threshold, "rows": self.rows}
             of_following["tracks none"] = self.tracks == ["none"] or None
-            if given := [name for name, it in of_following.items() if it is not None]:
-                raise ValueError(
-                    f"--{given[0]} is for NAME{ENDING}: {self.file} has curves already"
-                )
+            if used := [name for name, it in of_following.items() if it is not None]:
+                raise ValueError(f"--{used[0]} is for NAME{ENDING}: {self.file} has curves already")
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
         self.looked_at: tuple[int, ...] = ()  # first and last row of a label
@@ -107,6 +110,9 @@ class CurvesConfig(CurveOptions):
         if had and self.file.endswith(ENDING) and (self.threshold or self.tracks or self.rows):
             self.told.append("curves are followed anew: the former --scale is forgotten")
             had = []
+        unit = self.report.get("depth_unit", "ft")
+        if self.report.get("depth") and not self.depth and self.depth_unit not in (None, unit):
+            self.told.append(f"the depths are in {self.depth_unit} now, with their former numbers")
         self.new_scales = {word.partition("=")[0] for word in self.scale if re.search(r"=.", word)}
         if isinstance(had, list) and self.scale != ["none"]:
             wrong = [word for word in self.scale if "=" not in word]

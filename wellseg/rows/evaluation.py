@@ -267,10 +267,9 @@ class _Sweep:
     def kept_rows(self, start: int, stop: int) -> Tensor:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         read, device = self.run.store.read, self.run.device
+        near = [(a, b, block) for a, b, block in self.blocks if a < stop and start < b]
         parts = [
-            read(block, max(start, first) - first, min(stop, last) - first).to(device)
-            for first, last, block in self.blocks
-            if first < stop and start < last
+            read(block, max(start, a) - a, min(stop, b) - a).to(device) for a, b, block in near
         ]
         rows = parts[0] if len(parts) == 1 else torch.cat(parts)
         # With the batch dimension first, whose stride then says channels_last to PyTorch.

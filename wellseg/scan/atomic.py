@@ -69,7 +69,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     writer.writeheader()
     for row in rows:
         writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
-    write_file(path, text.getvalue().encode())
+    write_file(path, text.getvalue().encode("utf-8", "backslashreplace"))  # names not in UTF-8
 
 
 @contextmanager

@@ -45,6 +45,7 @@ OURS = b"wellseg", b"scan,status,"
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
 WINDOWS = os.name == "nt"
 SCRATCH = "wellseg-scan-"
+Size = tuple[int, int]  # rows, columns
 
 
 class Task(NamedTuple):
@@ -150,7 +151,8 @@ def expand(place: str) -> list[str]:
     found = glob.glob(known, recursive=True)
     if is_url(place):
         fs, path = _filesystem(place)
-        found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
+        with suppress(Exception):  # find_files says what is wrong
+            found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
     return sorted(found) or [place]
 
 
@@ -192,12 +194,15 @@ def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
 
 
 def list_folder(place: str) -> set[str]:
-    """Names in a folder, a path or URL, hidden ones too; none if it is not there."""
+    """Names in a folder, a path or URL, hidden ones too; none if it is not there. Raises ValueError
+    as `find_files` does."""
     fs, path = _filesystem(place)
     try:
         return {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+    except Exception as error:
+        raise ValueError(f"{place}: cannot be looked into: {one_line(error)}") from error
 
 
 def exists(place: str) -> bool:

@@ -9,6 +9,7 @@ Only names are looked at here; nothing is decoded, so listing a large folder tak
 
 import csv
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +74,7 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     A well's place is its sha1 as a number in [0, 1): val below 0.1, test below 0.2, else train.
     Adding logs moves no well, but the last is always train, and the first of several is val."""
     splits: dict[str, str] = {}
-    places = {hashlib.sha1(well.encode(), usedforsecurity=False).digest(): well for well in wells}
+    places = {hashlib.sha1(os.fsencode(it), usedforsecurity=False).digest(): it for it in wells}
     for digest, well in sorted(places.items()):
         place = int.from_bytes(digest[:6], "big") / 2**48
         splits[well] = "val" if not splits or place < 0.1 else "test" if place < 0.2 else "train"
