@@ -8,8 +8,8 @@
 Batch 1, one log, the whole Lightning step with optimiser, in the number format that `wellseg train`
 picks for this machine (bf16 where the processor multiplies it, else float32; --precision).
 
-wellseg     what `wellseg train` does where memory is plenty (--checkpoint off)
-recompute   the same with --checkpoint on
+wellseg     what `wellseg train` does where memory is plenty (--recompute off)
+recompute   the same with --recompute on
 stock       the everyday baseline: the same network with nn.GroupNorm, nn.InstanceNorm2d or
             nn.BatchNorm2d, channels_last, autocast
 stock recompute   the same with torch.utils.checkpoint by stage

@@ -103,7 +103,7 @@ def test_recomputed_stages_have_the_same_gradients(norm):
 
 def test_memory_is_the_gpus():
     net = make_net().to(GPU)
-    module = Any(checkpoint="auto", has_begun=False, model=ModelConfig(), net=net, device=GPU)
+    module = Any(recompute="auto", has_begun=False, model=ModelConfig(), net=net, device=GPU)
     module.trainer = Any(precision="bf16-mixed")
     batch = Any(gray=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
     Segmenter.on_train_batch_start(module, batch, 0)

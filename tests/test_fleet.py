@@ -257,6 +257,21 @@ def assert_each_once(s3, names):
         assert mask.shape == (report["rows"], report["columns"])
 
 
+@pytest.mark.parametrize(
+    "words", [["s3://b/*.tif", "--out", "m"], ["log.tif", "--out", "s3://b/x"]]
+)
+def test_a_store_without_credentials_is_one_line(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    Path("log.tif").write_bytes(tiff())
+    run(*words, status=2)
+    said = capsys.readouterr().err
+    assert "cannot be looked into" in said and said.count("\n") == 1
+
+
 def test_a_bucket_that_is_not_there_is_not_made(s3, tmp_path):
     with pytest.raises(FileNotFoundError):
         write_whole("s3://mistyped/masks/summary.csv", b"scan,status")

@@ -75,6 +75,10 @@ def test_wells_of_the_table_steer_the_hash(tmp_path: Path) -> None:
     assert len({(log.well, log.split) for log in logs}) == 10  # no well in two splits
 
 
+def test_a_name_that_is_not_utf_8_has_a_place() -> None:
+    assert split_wells(["well\udce9 1"]) == {"well\udce9 1": "train"}
+
+
 def test_split_by_hash_is_fixed_for_ever() -> None:
     # Literal values: another machine, Python or release must not move a well.
     wells = [f"{30000 + i}" for i in range(12)]

@@ -410,6 +410,15 @@ def test_a_unit_that_was_told_wrong_is_told_anew(scan, weights, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_a_scale_stays_where_the_weights_file_was_renamed(scan, weights, tmp_path, capsys):
+    run(scan, "--weights", weights, "--curves", "--tracks", "9-99", "--scale", "T1_C1_SOLID=0:150")
+    renamed = tmp_path / "renamed.safetensors"
+    renamed.write_bytes(weights.read_bytes())
+    run(scan, "--weights", renamed, "--curves", "--depth", "0=100", "200=120")
+    assert "forgotten" not in capsys.readouterr().err
+    assert json.loads(scan.with_suffix(".json").read_text())["scale"] == ["T1_C1_SOLID=0:150"]
+
+
 def test_of_an_upside_down_scan_no_curves_are_followed(weights, tmp_path, capsys):
     """Its rows are counted from the other end than a person sees them."""
     gray, _ = draw_waves(203, 117, phase=0)

@@ -34,7 +34,7 @@ class EvaluateConfig(MaskOptions):
     split: Literal["all", "train", "val", "test"] = "all"
     """Which logs. With all, each split is averaged by itself, too."""
     masks: Path | None = None
-    """Score masks of this folder: NAME.mask.tif, NAME.tif or NAME.png. Curves: from masks only."""
+    """Score masks of this folder: NAME.mask.tif, NAME.tif or NAME.png; curves of these."""
     out: Path = Path("runs/evaluate")
     """Folder for scores.csv and pictures."""
     worst: int = 0

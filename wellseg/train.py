@@ -53,7 +53,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     plain = json.loads(json.dumps(asdict(config), default=str))
-    segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.checkpoint)
+    segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_metrics = []
     if resumed:
@@ -116,6 +116,7 @@ def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str |
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
+        weights = told["weights"]
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         do = "put the run's own in its place, or take another --out"
         raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
@@ -123,7 +124,7 @@ def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str |
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    return begun["global_step"], told["weights"], said
+    return begun["global_step"], weights, said
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
@@ -138,7 +139,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
         said = f"--trainer.{logs} {was}"
     if said:
         raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
-    names = "seed", "steps", "val_every", "keep", "precision", "checkpoint"
+    names = "seed", "steps", "val_every", "keep", "precision", "recompute"
     groups = [("", told, {name: now[name] for name in names})]
     groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
     return [

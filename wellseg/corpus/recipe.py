@@ -23,8 +23,8 @@ class Table(SimpleNamespace):
 
 
 def _read() -> dict[str, Any]:
-    """The recipe: a section's ``default`` stands in all its tables, and names of numbers are these.
-    In a kind of page, a name in place of a table is that table of the section of its key."""
+    """The recipe: a section's ``default`` stands in all its tables. In a kind of page, a name in
+    place of a table is that table of the section of its key."""
     recipe = tomllib.loads(files(__package__).joinpath("recipe.toml").read_text("utf-8"))
     for section, tables in recipe.items():
         default = tables.pop("default", {})
@@ -50,7 +50,7 @@ class Draws:
         self.rng = np.random.default_rng(seeds)
 
     def of(self, what: Any) -> Any:
-        """One draw from an entry of the recipe, as the head of recipe.toml says."""
+        """One draw from an entry, as the head of recipe.toml says; a key of digits is a float."""
         if isinstance(what, str):
             return self.chance(float(what[:-1]) / 100) if what.endswith("%") else what
         if isinstance(what, Mapping):

@@ -119,7 +119,7 @@ def gray(level: float) -> Colour:
 
 
 def new_sheet(draws: Draws, kind: Table, rows: int, columns: int, dpi: float = 0.0) -> Sheet:
-    """A blank sheet of that kind of page. dpi: of the scan where it is known, else drawn."""
+    """A blank sheet of that kind of page. dpi: 0: it is drawn."""
     scanned, tidy = kind.medium == "scan", kind.medium == "render"
     coarse = tidy and draws.of(kind.coarse)
     ink: Array = np.zeros((rows, columns) if scanned else (rows, columns, 3), np.uint8)

@@ -140,16 +140,12 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         rows, bridged = curve.first_row + np.arange(curve.rows), points.flags & BRIDGED > 0
         least, comes = (round(it * self._dpi) for it in (OFF_INCHES, COMES))
         gaps = np.flatnonzero(np.diff(np.pad(bridged, 1))).reshape(-1, 2)
-        gaps = gaps[np.ptp(gaps, 1) >= least]
-        seen = ~np.isnan(points.column)
-        if (
-            not len(gaps)
-            or not self.tracks
-            or not (track := self.tracks.of(rows[seen], points.column[seen] + 0.5))
-        ):
+        gaps, seen = gaps[np.ptp(gaps, 1) >= least], ~np.isnan(points.column)
+        if not self.tracks or not len(gaps):
             return
+        track = self.tracks.of(rows[seen], points.column[seen] + 0.5)
         off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
-        for start, stop in gaps.tolist():
+        for start, stop in gaps.tolist() if track else []:
             ends = off[max(0, start - comes) : start][::-1], off[stop : stop + comes]
             near = [(end[:1] <= max(2.5, AT_BORDER * self._dpi)).all(0) for end in ends]
             comes_in = [(end > COMES_FROM * self._dpi).any(0) for end in ends]

@@ -4,7 +4,7 @@ import re
 
 API_NUMBER = r"(?<!\d)(\d{2}[-_]\d{3}[-_]\d{5}(?:[-_]\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
-USUAL_DPI = 200.0  # of a scan that does not say: most of the archive is
+USUAL_DPI = 200.0  # of most scans; a scan that says none: Scan.likely_dpi
 
 
 class ScanError(Exception):

@@ -28,7 +28,8 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
-KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict, "notes": list}
+KINDS: dict[str, type] = dict.fromkeys([*LISTS, "notes"], list)
+KINDS |= {"sha256": dict, "unfinished": dict, "scan_path": str}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
@@ -39,7 +40,7 @@ MADE_OF_MASK = {
     "view": (".html", ".view"),
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
-"""By the option that asks for them. Where the first is there, wellseg has written the others."""
+"""Endings by the option that asks for them; numbered LAS are of several logs."""
 OURS = b"wellseg", b"scan,status,"
 """What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"

@@ -30,7 +30,7 @@ PICTURES = {
 }
 """How files begin, and what decodes them."""
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
-LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of scanners and renders; least of whole renders
+LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 PLACES, COLOUR_ROWS, LEAST_SPREAD, LEAST_COLOURED = 64, 16, 32, 0.0005
 """Colours are looked for in 64 places, 16 rows each. A pixel has colour where red, green and blue

@@ -127,6 +127,8 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     deltas = [fmean(each) for each in by_seed.values()]
     if len(deltas) < 2:
         return f"{deltas[0]:+.3f}, of one seed" if deltas else "nothing to compare"
+    if len({*deltas}) == 1:  # no variance, no test
+        return f"{deltas[0]:+.3f} in each of {len(deltas)} seeds"
     found = stats.ttest_1samp(deltas, 0)
     low, high = found.confidence_interval()
     said = "better" if low > 0 else "worse" if high < 0 else "no difference shown"

@@ -33,7 +33,8 @@ class DataConfig:
     statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans. With
     --weights, prediction has the windows of these weights in both cases."""
     augment: bool = True
-    """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone."""
+    """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone, seams of
+    films, colours exchanged."""
     workers: int = 1
     """Processes that read and augment. The samples are the same for any number."""
 
@@ -93,7 +94,7 @@ class TrainConfig:
     define the network, but --model.norm may be another norm with the same tensors."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the machine multiplies it fast, else fp32."""
-    checkpoint: Literal["auto", "on", "off"] = "auto"
+    recompute: Literal["auto", "on", "off"] = "auto"
     """on: compute each stage twice: half the memory, a third more time. auto: if it is needed."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""

@@ -46,15 +46,15 @@ class Segmenter(LightningModule):
     """Trains a ResUNet on one log at a time.
 
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
-    with ``weights_only=True``. checkpoint: auto, on or off, see ``TrainConfig``."""
+    with ``weights_only=True``. recompute: auto, on or off, see ``TrainConfig``."""
 
     def __init__(
-        self, model: dict[str, Any], optim: dict[str, Any], steps: int, checkpoint: str = "auto"
+        self, model: dict[str, Any], optim: dict[str, Any], steps: int, recompute: str = "auto"
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
-        self.steps, self.checkpoint = steps, checkpoint
+        self.steps, self.recompute = steps, recompute
         self.net: Any = ResUNet(**model).to(memory_format=torch.channels_last)  # type: ignore
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
@@ -85,7 +85,7 @@ class Segmenter(LightningModule):
             self.has_begun, self.free_bytes = True, free_bytes(self.device)
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
         fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
-        self.net.recompute = self.checkpoint == "on" or (self.checkpoint == "auto" and not fits)
+        self.net.recompute = self.recompute == "on" or (self.recompute == "auto" and not fits)
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is

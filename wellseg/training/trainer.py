@@ -191,8 +191,8 @@ def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
     if not path.exists():
         return []
-    whole = path.read_text().rpartition("\n")[0]  # a kill or a full disk may have cut the last row
-    try:
+    try:  # a kill or a full disk may have cut the last row
+        whole = path.read_text().rpartition("\n")[0]
         return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
     except (KeyError, ValueError, TypeError):
         raise ValueError(f"{path} is damaged: remove it; its scores are lost") from None
