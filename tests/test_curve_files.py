@@ -1170,10 +1170,10 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     assert (same.split, other.name, other.split) == ("val", "log_0", "train")
     for table in ('name,split\n"Smith, J 1",val\nlog_400,train\nlog_0,train\n', ""):
         (mine / "split.csv").write_text(table)  # names with commas; a table that is still empty
-        for kind in (".tif", ".curves.csv", ".json"):
+        for kind in (".tif", ".mask.tif", ".curves.csv", ".json"):
             (followed / f"Doe, J{kind}").write_bytes((followed / f"log{kind}").read_bytes())
-        there = mine / "images" / "Doe, J_9.tif"
-        there.unlink(missing_ok=True)
+        for there in mine.rglob("Doe*"):
+            there.unlink()
         main([str(followed / "Doe, J.curves.csv"), *command[1:3], "--label_rows", "9-99"])
         assert '"Doe, J_9",train' in (mine / "split.csv").read_text()
     (mine / "split.csv").unlink()
