@@ -297,9 +297,9 @@ def test_differences_are_paired_by_seed_and_log_with_students_interval_over_seed
     better = {key: value + 0.1 for key, value in nearly.items()}
     assert verdict(better, second).startswith("better: +0.10")
     assert verdict(second, better).startswith("worse: -0.10")
-    assert verdict({(0, "a"): 0.5}, {(0, "a"): 0.25}) == "+0.250, of one seed"
+    assert verdict({(0, "a"): 0.5}, {(0, "a"): 0.25}) == "+0.250, seeds: 1"
     assert verdict({}, second) == "nothing to compare"
-    assert verdict(second, second) == "+0.000 in each of 4 seeds"
+    assert verdict(second, second) == "+0.000, seeds: 4"
 
 
 def test_the_report_has_a_line_for_each_norm_and_mode():

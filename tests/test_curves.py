@@ -61,6 +61,20 @@ def test_a_gap_along_a_border_has_values_where_the_curve_is_at_rest_there_and_no
     assert np.isnan(still.column).mean() < 0.01, "dashes along a border are at rest there"
 
 
+def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
+    borders = np.array([[[0.0, 100], [200, 300], [300, 400], [450, 600]]])
+    tracks, wide, left = (
+        Tracks(np.zeros(1), borders, np.inf),
+        sine(290, 60, 400),
+        sine(250, 30, 400),
+    )
+    one = tracks.merged([(ROWS, wide), (ROWS, left)])
+    assert one.borders[0].tolist() == [[0, 100], [200, 400], [450, 600]]
+    assert tracks.merged([(ROWS, left), (ROWS, left + 100)]).borders.tolist() == borders.tolist()
+    spike = np.where(ROWS < 60, 350, left)  # leaves its scale for a while
+    assert tracks.merged([(ROWS, spike)]).borders.tolist() == borders.tolist()
+
+
 def sine(middle, size, period, phase=0.0, rows=ROWS):
     return middle + size * np.sin(2 * np.pi * rows / period + phase)
 

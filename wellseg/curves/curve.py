@@ -40,7 +40,6 @@ scale, if in so many rows before and after it, it comes from so far: else it is 
 
 class CurveFollower(AbstractContextManager["CurveFollower"]):
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
-
     first_row: number of the first one. dpi: of the scan. tracks: None: they are looked for."""
 
     def __init__(
@@ -109,6 +108,9 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             self._block(self._held_rows - self._followed_rows, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
         ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
+        if self._finder and self.tracks:
+            places = ((c.first_row + np.arange(c.rows), self.points(c).column) for c in self.curves)
+            self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)
         self._style()
 
@@ -137,14 +139,14 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
 
     def _hide_off_scale(self, curve: Curve, points: Points) -> None:
         """Bridged gaps along a border lose their values: see OFF_INCHES."""
-        rows, bridged = curve.first_row + np.arange(curve.rows), points.flags & BRIDGED > 0
-        least, comes = (round(it * self._dpi) for it in (OFF_INCHES, COMES))
-        gaps = np.flatnonzero(np.diff(np.pad(bridged, 1))).reshape(-1, 2)
-        gaps, seen = gaps[np.ptp(gaps, 1) >= least], ~np.isnan(points.column)
+        gaps = np.flatnonzero(np.diff(np.pad(points.flags & BRIDGED > 0, 1))).reshape(-1, 2)
+        gaps = gaps[np.ptp(gaps, 1) >= OFF_INCHES * self._dpi]
         if not self.tracks or not len(gaps):
             return
+        rows, seen = curve.first_row + np.arange(curve.rows), ~np.isnan(points.column)
         track = self.tracks.of(rows[seen], points.column[seen] + 0.5)
         off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
+        comes = round(COMES * self._dpi)
         for start, stop in gaps.tolist() if track else []:
             ends = off[max(0, start - comes) : start][::-1], off[stop : stop + comes]
             near = [(end[:1] <= max(2.5, AT_BORDER * self._dpi)).all(0) for end in ends]

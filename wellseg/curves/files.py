@@ -207,7 +207,6 @@ class CurveFiles:
 
 class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
     """Follows the curves of one scan, and writes the files when its block ends well.
-
     dpi: the scan's resolution."""
 
     def __init__(self, stem: Path, scan: str, size: Size, dpi: float, options: CurveOptions):

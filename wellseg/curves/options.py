@@ -22,7 +22,6 @@ SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))?
 
 class Interval(NamedTuple):
     """One log of a scan: depth is linear between rows of known depth, and a little beyond them.
-
     points: (row, depth), two or more, both rising. reach: first and last row that have a depth."""
 
     points: Sequence[tuple[float, float]]
@@ -53,7 +52,6 @@ class Scale(NamedTuple):
 @dataclass(kw_only=True)
 class CurveOptions:
     """Options for the curves of one scan. Raises ValueError, which names the option.
-
     logs: from top to bottom; none: depth is the row. track_sides: left and right column of each;
     none: they are looked for. row_range: first row and past the last; None: all."""
 

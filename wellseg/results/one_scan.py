@@ -47,7 +47,6 @@ def mask_scan(
     say: Say,
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
-
     The report is written last: where it is there, the other results are complete. entries: of
     the report, beside what is measured here."""
     started = time.monotonic()

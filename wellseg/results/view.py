@@ -44,7 +44,6 @@ LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a vi
 
 class ViewWriter(AbstractContextManager["ViewWriter"]):
     """Writes the view of one scan; a context manager. ``put`` the scan from top to bottom.
-
     All or nothing: pictures go to a `hidden_name` folder, renamed when the block ends well; the
     page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
@@ -137,11 +136,9 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             "cells": paper.shape[1],
             "curves": base64.b64encode(curves.tobytes()).decode(),
             "paper": base64.b64encode(paper.tobytes()).decode(),
-            "doubt_from": DOUBT_FROM,
-            "doubt_to": DOUBT_TO,
-            "place_rows": PLACE_ROWS,
             "places": self._places(),
         }
+        data |= {"doubt_from": DOUBT_FROM, "doubt_to": DOUBT_TO, "place_rows": PLACE_ROWS}
         page = fill("view.html", str(self._info["scan"]), data)
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with

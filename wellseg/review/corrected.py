@@ -34,7 +34,6 @@ def curves_of_table(
     given: Path, stem: Path, config: CurvesConfig, drawn: Parts, by_hand: bool
 ) -> tuple[CurveFiles, Callable[[], None]]:
     """The files that are made of a CSV, and what writes them.
-
     drawn: strokes, as `follow_strokes` gives them. by_hand: the CSV was corrected, and stays as it
     is but for edits, which leave a copy. Raises ValueError: what is wrong, and where."""
     report, edits, new_tracks = config.report, config.edits, config.new_tracks
@@ -85,7 +84,6 @@ def curves_of_table(
 
 def read_table(path: Path) -> Tables:
     """Lines of a CSV, perhaps corrected, by the name of their curve: NUMBERS, NaN where empty.
-
     A spreadsheet may have put ; or tabs between the cells, and decimal commas, and a byte-order
     mark. Raises ValueError, with the curve and its row."""
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told

@@ -122,7 +122,6 @@ class RowEvaluation:
         self, read_ink: Callable[[int, int], Tensor], progress: ShareDone = lambda share: None
     ) -> Iterator[tuple[int, Tensor]]:
         """From top to bottom (first row, logits (1, 1, band rows, columns)), float32 or float64.
-
         read_ink: rows [a, b) of the input, (1, channels, b - a, columns), each once, downwards.
         Raises OSError if the disk has no room, before anything is computed."""
         self._start(read_ink, progress)

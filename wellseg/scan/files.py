@@ -28,8 +28,7 @@ NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
-KINDS: dict[str, type] = dict.fromkeys([*LISTS, "notes"], list)
-KINDS |= {"sha256": dict, "unfinished": dict, "scan_path": str}
+KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict, "notes": list}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own

@@ -94,7 +94,6 @@ def widen(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     """Paint what was right and wrong by more than 3 px: RGB uint8 (rows, columns, 3).
-
     Predicted curve is green near a true one (255), else red; true curve without a predicted one
     near it is blue; what is not scored (128) is pale. Scored part, of PICTURE_PIXELS at most."""
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))

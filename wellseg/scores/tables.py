@@ -125,10 +125,8 @@ def verdict(first: Mapping[Any, float], second: Mapping[Any, float]) -> str:
     for seed, log in first.keys() & second.keys():
         by_seed[seed].append(first[seed, log] - second[seed, log])
     deltas = [fmean(each) for each in by_seed.values()]
-    if len(deltas) < 2:
-        return f"{deltas[0]:+.3f}, of one seed" if deltas else "nothing to compare"
-    if len({*deltas}) == 1:  # no variance, no test
-        return f"{deltas[0]:+.3f} in each of {len(deltas)} seeds"
+    if len({*deltas}) < 2:  # no variance, no test
+        return f"{deltas[0]:+.3f}, seeds: {len(deltas)}" if deltas else "nothing to compare"
     found = stats.ttest_1samp(deltas, 0)
     low, high = found.confidence_interval()
     said = "better" if low > 0 else "worse" if high < 0 else "no difference shown"

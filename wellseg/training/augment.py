@@ -20,7 +20,6 @@ JPEG_ROWS = 65_500  # OpenCV's encoder takes no more
 
 def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
-
     image: (rows, columns), or colours (rows, columns, 3). Sizes stay; a 1-bit log stays one."""
     bilevel = not ((image > 0) & (image < 255)).any()
     draws = np.random.default_rng(seed)

@@ -93,7 +93,6 @@ def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) ->
 @dataclass(eq=False)
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
-
     A resumed run goes on with the very next log. Of n processes each takes every n-th log.
     The last step of an epoch is filled up with its first logs: all steps weigh the same."""
 

@@ -44,7 +44,6 @@ def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimize
 
 class Segmenter(LightningModule):
     """Trains a ResUNet on one log at a time.
-
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
     with ``weights_only=True``. recompute: auto, on or off, see ``TrainConfig``."""
 
