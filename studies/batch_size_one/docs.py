@@ -23,6 +23,7 @@ from studies.batch_size_one import (
     findings,
     forum,
     measure,
+    thresholds,
 )
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.docs_parts import difference_said
@@ -76,6 +77,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     for name, lines in docs_parts.tables(table).items():
         known[name] = _block(lines) if lines else ""
     known |= docs_parts.sentences(table) | docs_words.sentences(table)
+    known |= thresholds.sentences(table)
     known |= _white_paper(measure.measured(MEASURED_TALL))
     return known | _identities() | _shares_before() | _measured(measured)
 

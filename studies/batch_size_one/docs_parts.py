@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from studies.batch_size_one import thresholds
 from studies.batch_size_one.explanations import best_threshold
 from studies.batch_size_one.figures import LONGER, SHORT, SHORT_SETS, cost_of_blank, kept
 from studies.batch_size_one.findings import (
@@ -83,6 +84,9 @@ def tables(table: Table) -> dict[str, list[str]]:
         "sizes": ("E", _sizes),
         "batch": ("C", _batch),
         "norms": ("B", _norms),
+        "mixed thresholds": ("F", thresholds.mixed),
+        "thresholds": ("H", thresholds.longer),
+        "momenta": ("H", _momenta),
         "longer": ("G", partial(_longer, part="G")),
         "longest": ("H", partial(_longer, part="H")),
     }
@@ -296,6 +300,15 @@ def _longer(table: Table, part: str) -> Lines:
         cells = (_cell(pair(table, *both_ways, name, *at)) for name in LONGER)
         same = ", same weights" * (way.norm == other.norm and at[0] == at[1])
         yield f"{SHORT[way]} − {SHORT[other]}{same}, {STEPS[part]:,} steps", *cells
+
+
+def _momenta(table: Table) -> Lines:
+    yield "momentum, F1 of each seed", "like the training", "renders"
+    rate = best_rates(table)[V1.name]
+    for momentum in (0.1, 0.01, 0.003, "cumulative"):
+        way = Way(V1.norm, f"m{momentum}", "H")
+        seeds = (np.nanmean(table.scores(way, rate, name).f1, 1) for name in ("like", "renders"))
+        yield f"{momentum}", *(", ".join(map("{:.2f}".format, each)) for each in seeds)
 
 
 def _mixed(table: Table) -> Lines:

@@ -4,16 +4,17 @@ what the rows answer beside their tables."""
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
 from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged, longer
-from studies.batch_size_one.figures import SHORT, SHORT_SETS
+from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank
 from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
-from studies.batch_size_one.statistics import MARGIN, Array, difference
+from studies.batch_size_one.statistics import Array, difference
 from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
 
@@ -30,6 +31,10 @@ def seeds_said(seeds: int) -> str:
     if seeds == FIRST_SEEDS:
         return f"{seeds} seeds, too few for sure intervals"
     return "one seed so far, which says little" if seeds == 1 else f"{seeds} seeds so far"
+
+
+def seeds_short(seeds: int) -> str:
+    return f"{seeds} seeds" if seeds > 1 else "one seed, which says little"
 
 
 def _signed(*values: float) -> str:
@@ -56,7 +61,11 @@ def _means(
 def more_logs(table: Table, seeds: int) -> dict[str, str]:
     """What is said of part C, and in short."""
     if not seeds:
-        return {"more logs": "Part C is not in yet.", "fewer logs": "not in yet"}
+        return {
+            "more logs": "Part C is not in yet.",
+            "fewer logs": "not in yet",
+            "constant own": "",
+        }
     like, level, renders, loss = (
         _means(table, *at) for at in (("like",), ("like", "constant"), ("renders",), ("training",))
     )
@@ -84,15 +93,21 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
         f"{_signed(min(apart))} to {_signed(max(apart))}, over {len(at)} pairs of size and rate.",
         f"From {most} logs a step to one its F1 changes by {_signed(*pooled)} (rates {named}), "
         f"GroupNorm's by {_signed(*group)}{but}.",
-        "The picture that the GroupNorm paper is famous for, a BatchNorm that loses more than "
-        f"GroupNorm as the batch shrinks, {_famous(table, rates, most)}.",
+        "What the GroupNorm paper is famous for is a BatchNorm that loses more than GroupNorm as "
+        f"the batch shrinks. Here {_famous(table, rates, most)}.",
         f"At the constant end BatchNorm's F1 lies between {min(ends):.2f} and {max(ends):.2f}.",
         f"On renders its running statistics are below GroupNorm in {below} {of} pairs.",
         f"Without the gradient through the statistics the loss is higher in {higher} {of}, and "
         f"the network marks next to nothing in {blind}.",
     ]
-    short = f"BatchNorm {_signed(*pooled)}, GroupNorm {_signed(*group)} ({seeds_said(seeds)}{but})"
-    return {"more logs": " ".join(said), "fewer logs": short}
+    short = f"BatchNorm {_signed(*pooled)}, GroupNorm {_signed(*group)} ({seeds_short(seeds)}{but})"
+    pairs = []
+    for rate in rates:
+        ways = (Way(norm, "own", "C") for norm in ("pooled_constant", "pooled"))
+        found = (np.nanmean(table.scores(way, rate, "like", logs=1).f1) for way in ways)
+        pairs.append("{:.2f} for {:.2f}".format(*found))
+    blind_own = f"{' and '.join(pairs)} (rates {named})"
+    return {"more logs": " ".join(said), "fewer logs": short, "constant own": blind_own}
 
 
 def _famous(table: Table, rates: list[float], most: int) -> str:
@@ -105,11 +120,9 @@ def _famous(table: Table, rates: list[float], most: int) -> str:
 
     found = [difference(change("pooled", rate), change("group", rate)) for rate in rates]
     if found[0].seeds == 1:
-        return "is not to be judged by one seed"
-    if any(each.high < 0 for each in found):
-        return "appears"
-    lost = any(each.mean < -MARGIN for each in found)
-    return "may be here, and may be chance" if lost else "does not appear"
+        return "that is not to be judged by one seed"
+    said = " and ".join(map(difference_said, found))
+    return f"its change less GroupNorm's is {said}"
 
 
 def sizes(table: Table, seeds: int) -> dict[str, str]:
@@ -132,7 +145,7 @@ def sizes(table: Table, seeds: int) -> dict[str, str]:
     apart = _signed(group["mean"])
     if group["low"] is not None:
         apart += f" ({_signed(group['low'])} to {_signed(group['high'])})"
-    short = f"v1 − GroupNorm {apart} on 3,200 × 480 ({seeds_said(seeds)})"
+    short = f"v1 − GroupNorm {apart} on 3,200 × 480 ({seeds_short(seeds)})"
     drawn = f"The logs are drawn; all but part E's are {small}."
     return {"sizes said": said, "sizes short": short, "drawn": drawn}
 
@@ -141,17 +154,21 @@ def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
     """What is said of parts G and H, in short. seeds: whole ones of each part."""
     if not seeds["G"]:
         return {"longer short": "not in yet", "highest": "not in yet"}
-    said = []
-    for other, words in ((GROUP, "GroupNorm"), (OWN, "the same weights' own statistics")):
-        apart = [
-            np.subtract(*map(np.nanmean, pair))
-            for pair in zip(longer(table, V1, "like"), longer(table, other, "like"), strict=True)
-        ]
-        said.append(f"v1 − {words} {_signed(apart[0])}, then {_signed(apart[1])}")
-    short = f"{SHORT_SETS['like']}, {'; '.join(said)} ({seeds_said(seeds['G'])})"
+    both = zip(longer(table, V1, "like"), longer(table, GROUP, "like"), strict=True)
+    apart = [_signed(np.subtract(*map(np.nanmean, pair))) for pair in both]
+    said = f"{SHORT_SETS['like']}, v1 − GroupNorm {', then '.join(apart)}"
+    short = f"{said} ({seeds_short(seeds['G'])})"
+    blank, rates = {}, best_rates(table)
+    for part in [part for part in "GH" if seeds[part]]:
+        for way, name in ((OWN, "own"), (GROUP, "group"), (V1, "v1")):
+            cost = cost_of_blank(table, replace(way, part=part), rates[way.name])
+            blank[f"{part} cost {name}"] = difference_said(cost) if cost else ""
     last = "H" if seeds["H"] else "G"
     ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
-    return {"longer short": short, "highest": f"{max(ends):.2f} after {STEPS[last]:,} steps"}
+    return blank | {
+        "longer short": short,
+        "highest": f"{max(ends):.2f} after {STEPS[last]:,} steps",
+    }
 
 
 def _of_all_seeds(table: Table) -> dict[str, str]:

@@ -60,7 +60,7 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
-  const names = { strong: "strong case", typical: "typical render", reverse: "other side", like: "like the training" };
+  const names = { strong: "strong case", typical: "readable render", reverse: "other side", like: "like the training" };
   const setLog = radios($("hero-log"), live.strips.map((s) => [s.key, names[s.key] || s.key]), state.log, (v) => { state.log = v; changed(); });
   const file = h("input", { type: "file", accept: "image/*", "aria-label": "Your own picture of a log" });
   $("hero-log").append(h("label", {}, file, h("span", {}, "your own …")));

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
+from studies.batch_size_one import thresholds
 from studies.batch_size_one.figures import LONGER, SHORT, TITLES, cost_of_blank
 from studies.batch_size_one.findings import GROUP, OWN, V1, best_rates
 from studies.batch_size_one.logs import TALL
@@ -115,7 +116,8 @@ LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
 
 
 def lengths(table: Table) -> Numbers:
-    """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have."""
+    """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have.
+    best: means at the thresholds of `thresholds.both`."""
     rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
     lines = {
         name: {
@@ -129,7 +131,18 @@ def lengths(table: Table) -> Numbers:
         }
         for name in LONGER
     }
-    return {"x": [STEPS[part] for part in parts], "lines": lines}
+
+    def best(way: Way, name: str) -> list[float]:
+        found = (
+            thresholds.both(table, replace(way, part=part), rates[way.name], name)[1]
+            for part in parts
+        )
+        return [round(float(f1.mean()), 4) for f1 in found if len(f1)]
+
+    calibrated = {
+        name: {key: best(way, name) for key, way in LENGTHS.items()} for name in thresholds.SETS
+    }
+    return {"x": [STEPS[part] for part in parts], "lines": lines, "best": calibrated}
 
 
 def mixed(table: Table) -> list[Numbers] | None:
