@@ -72,6 +72,7 @@ const doubtful = ({ beyond }, { left, right, log }) => !left || !right ? ""
   : beyond > BEYOND && !fix.tracks ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, set the tracks.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
+let saying = 0;
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=\d),(?=\d{3}(?!\d))/g, ""));
   const log = $("#log").checked, number = /^-?(\d{1,9}\.?\d{0,9}|\.\d{1,9})$/, curve = followed[alone], { name } = curve, none = !left && !right;
@@ -81,7 +82,8 @@ function takeScale() {
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
-  setTimeout(() => {
+  clearTimeout(saying);
+  saying = setTimeout(() => {
     const isSeen = followed[alone]?.name === name, isDone = none || (left && right) || !document.activeElement.closest("#scale");
     if (isSeen || fault) $("#fault").textContent = !isDone ? "" : isSeen ? fault || doubtful(curve, { left, right, log }) : `${name}, whose scale stays: ${fault}`;
   }, 200);
