@@ -12,12 +12,14 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
 import pytest
 import tifffile
 from conftest import draw_waves
+from fsspec.implementations.local import LocalFileSystem
 
 from wellseg.cli import SOME_FAILED
 from wellseg.config import PredictConfig
@@ -31,7 +33,7 @@ from wellseg.scan.files import Task, claim, tidy
 
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
 HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share"]
-HEADER += ["curves", "tracks", "dpi", "colour", "pages", "reason"]
+HEADER += ["curves", "tracks", "dpi", "colour", "pages", "weights", "threshold", "reason"]
 
 
 def write_scan(path, rows=90, columns=70, phase=0):
@@ -231,6 +233,47 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     assert (out / "a.mask.tif").read_bytes() == made
 
 
+@pytest.mark.parametrize("report", [None, b"", b'{"rows": 9', "begun"])
+def test_what_may_be_corrected_is_kept_where_no_report_tells(folder, weights, capsys, report):
+    run(folder / "a.tif", "--weights", weights, "--curves")
+    place, table = folder / "a.json", folder / "a.curves.csv"
+    known = json.loads(place.read_text())
+    if report == "begun":  # of a run that was killed before it was whole
+        former = {"former_sha256": known["sha256"]}
+        place.write_text(
+            json.dumps({k: it for k, it in known.items() if "sha256" not in k} | former)
+        )
+    elif report is None:
+        place.unlink()
+    else:
+        place.write_bytes(report)
+    table.write_bytes(mine := table.read_bytes() + b"# mine\n")
+    run(folder / "a.tif", "--weights", weights, "--threshold", 0.6)
+    (kept,) = folder.glob("a.curves.csv.*.bak")
+    assert kept.read_bytes() == mine and f"{kept}: kept, no .json tells" in capsys.readouterr().err
+    assert len([*folder.glob("*.bak")]) == (1 if report == "begun" else 3), "CSV; LAS and mask"
+    assert json.loads(place.read_text())["sha256"].keys() == known["sha256"].keys()
+
+
+def test_a_report_that_cannot_be_read_is_not_taken_for_none(folder, weights, capsys, monkeypatch):
+    run(folder / "a.tif", "--weights", weights, "--curves")
+    mine = (folder / "a.curves.csv").read_bytes() + b"# mine\n"
+    (folder / "a.curves.csv").write_bytes(mine)
+    monkeypatch.setattr(
+        LocalFileSystem, "cat_file", Mock(side_effect=OSError(5, "Input/output error"))
+    )
+    run(folder / "a.tif", "--weights", weights, "--threshold", 0.6, status=1)
+    assert "a.json cannot be read: Input/output error" in capsys.readouterr().err
+    assert (folder / "a.curves.csv").read_bytes() == mine and not [*folder.glob("*.bak")]
+
+
+def test_names_with_two_colons_are_names(folder, weights):
+    (folder / "c::d").mkdir()
+    shutil.copy2(folder / "a.tif", folder / "c::d" / "e::f.tif")
+    run(folder / "c::d", "--weights", weights, "--out", folder / "c::d" / "out")
+    assert (folder / "c::d" / "out" / "e::f.mask.tif").is_file()
+
+
 def test_a_report_of_something_else_stays(folder, weights, capsys):
     (folder / "a.json").write_text('{"rows": [1], "who": "me"}')
     run(folder / "a.tif", "--weights", weights, status=1)
@@ -321,7 +364,7 @@ def test_the_summary_says_what_became_of_each_scan(tmp_path):
     line = as_csv({Task("x", "x", "x"): Outcome("done", known={"curve_share": 0.25})}).splitlines()[
         1
     ]
-    assert line == b"x,done,,,,0.25,,,,,,,"
+    assert line == b"x,done,,,,0.25,,,,,,,,,"
 
 
 def test_the_summary_is_written_now_and_then(no_pool, folder, weights, monkeypatch):
@@ -351,7 +394,7 @@ def test_a_result_that_is_open_is_told_before_anything_is_lost(
 
     monkeypatch.setattr(os, "replace", refused)
     monkeypatch.setattr(atomic, "RETRY_AFTER_S", ())
-    monkeypatch.setattr("wellseg.scan.files.WINDOWS", True)
+    monkeypatch.setattr("wellseg.scan.atomic.WINDOWS", True)
     run(*words, "--threshold", 0.3, status=1)
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     said = capsys.readouterr().err

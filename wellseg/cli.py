@@ -51,7 +51,6 @@ def parse(
     options: type[Options], command: str, doc: str, argv: Sequence[str] | None, positional: str = ""
 ) -> tuple[Options, dict[str, Any]]:
     """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
-
     The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
     An error ends the program with status 2. Flags win over the file, before or after --config.
     doc: its first two paragraphs begin --help. positional: the option without a flag."""
@@ -141,7 +140,6 @@ def fail(command: str, message: str, status: int) -> NoReturn:
 
 def _sleep_where_busy() -> None:
     """On a busy machine, let threads that wait for one another sleep. Call it before torch loads.
-
     By default libgomp's threads spin, and slow down other programs and each other: on two cores
     beside a training, 1,200 x 640 pixels took 80 s, with sleeping threads 2 to 7 s. On an idle
     machine sleeping takes a third longer. Busy: a load above half a core and an eighth of all."""

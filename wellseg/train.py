@@ -116,7 +116,6 @@ def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str |
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
-        weights = told["weights"]
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         do = "put the run's own in its place, or take another --out"
         raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
@@ -124,7 +123,7 @@ def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str |
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    return begun["global_step"], weights, said
+    return begun["global_step"], told.get("weights"), said
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:

@@ -45,8 +45,7 @@ def drift(draws: Draws, samples: int, length: float) -> Array:
 
 def outliers(draws: Draws, count: int, share: float, size: float) -> Array:
     """Heights of that share of so many, always to the right; the others are 0."""
-    there = draws.rng.random(count) < share
-    return there * draws.rng.gamma(1.3, size, count)
+    return (draws.rng.random(count) < share) * draws.rng.gamma(1.3, size, count)
 
 
 def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:

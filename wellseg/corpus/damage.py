@@ -18,8 +18,7 @@ DROWNED_PX = 41
 def cloud(draws: Draws, rows: int, columns: int, cell_px: float) -> Array:
     """Smooth noise: float32 (rows, columns), about unit variance, features of ``cell_px``."""
     cells = int(rows / cell_px) + 2, int(columns / cell_px) + 2
-    field = draws.rng.standard_normal(cells, dtype=np.float32)
-    return cv2.resize(field, (columns, rows))
+    return cv2.resize(draws.rng.standard_normal(cells, dtype=np.float32), (columns, rows))
 
 
 def grain(draws: Draws, shape: tuple[int, ...], size_px: float) -> Array:

@@ -51,10 +51,9 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
     ) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
-        self._dpi = dpi
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
-        self._first_row, self._seen, self._look_at = first_row, 0, float(HELD_ROWS)
+        self._dpi, self._first_row, self._seen, self._look_at = dpi, first_row, 0, float(HELD_ROWS)
         self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows, self._spill)

@@ -23,8 +23,8 @@ from wellseg.curves.strands import Indices
 from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import API_NUMBER, ScanError
-from wellseg.scan.atomic import atomic_file
-from wellseg.scan.files import Size, refuse_foreign, refuse_open
+from wellseg.scan.atomic import atomic_file, refuse_open
+from wellseg.scan.files import Size, refuse_foreign
 from wellseg.scan.pictures import Gray, to_gray
 
 BEND = 0.1  # between known depths a row's height may differ so much, a logarithm: paper shrinks

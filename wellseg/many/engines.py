@@ -101,6 +101,8 @@ class Worker:
         has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
         report = settled_report(place)
+        if "unreadable" in report:
+            raise OSError(report["unreadable"])
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
@@ -109,6 +111,8 @@ class Worker:
         config = replace(config, **flags)
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
         files.refuse_foreign_results(task.stem, report, wanted)
+        if not written:
+            files.keep_aside(task.stem, report.get("former_sha256", {}), say)
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}

@@ -67,7 +67,7 @@ def write_summary(folder: str | None, outcomes: Outcomes, preview: str, running:
     for name, data in (("summary.csv", as_csv(outcomes)), ("index.html", page)):
         try:
             write_whole(join(folder, name), data)
-        except OSError as error:
+        except Exception as error:  # every store has exceptions of its own
             faults.append(one_line(error))
     return faults
 
@@ -92,8 +92,9 @@ def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = Fa
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
-        ending = ".html" if os.path.isfile(join(folder, f"{stem}.html")) else preview
-        view = link(stem + ending) if outcome.status == "done" else None  # else of an earlier run
+        is_done, page = outcome.status == "done", join(folder, f"{stem}.html")
+        ending = ".html" if is_done and os.path.isfile(page) else preview  # else of an earlier run
+        view = link(stem + ending) if is_done else None
         thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None
         scans.append({**_row(task, outcome), "view": view, "thumb": thumb})
     name = folder.rstrip("/").rpartition("/")[2] if is_url(folder) else Path(folder).resolve().name

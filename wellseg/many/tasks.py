@@ -16,15 +16,17 @@ from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
-from wellseg.scan import files
+from wellseg.scan import NOT_READ, files, is_scan_file
 from wellseg.scan.atomic import MASK, RESULTS
-from wellseg.scan.files import REPORT, Task, exists, is_scan_file, is_url, join, read_report
+from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
+NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
+KNOWN |= {it: it for it in ("weights", "threshold")}
 """What the summary says of a scan, and what its report calls it."""
 
 
@@ -106,10 +108,9 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
 
 
 def is_wanted(name: str, is_folder: bool) -> bool:
-    # Of a Windows disk: $RECYCLE.BIN, and a folder that only the system may look into.
-    if name.startswith((".", "$")) or name.endswith((*RESULTS, "System Volume Information")):
+    if name.startswith((".", "$")) or name.endswith((*RESULTS, *NOT_OPENED)):
         return False
-    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in files.NOT_READ
+    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
 
 
 def count_kinds(not_read: Iterable[Task]) -> str:

@@ -22,7 +22,7 @@ from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter
 from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
-from wellseg.scan.atomic import MASK, RESULTS, write_file
+from wellseg.scan.atomic import MASK, RESULTS, refuse_open, write_file
 from wellseg.scan.files import REPORT, Task
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan, open_scan
@@ -39,12 +39,7 @@ KEEP_ROWS = 1, 2  # TIFF orientations in which rows of the file are those that a
 
 
 def mask_scan(
-    net: nn.Module,
-    task: Task,
-    config: PredictConfig,
-    entries: dict[str, Any],
-    progress: ShareDone,
-    say: Say,
+    net: nn.Module, task: Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
     The report is written last: where it is there, the other results are complete. entries: of
@@ -54,7 +49,7 @@ def mask_scan(
     logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
     pixels_above = np.zeros(3, np.int64)  # of each level
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
-    files.refuse_open(*(task.stem + ending for ending in RESULTS))
+    refuse_open(*(task.stem + ending for ending in RESULTS))
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
@@ -80,7 +75,7 @@ def mask_scan(
         if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
             folder = config.scratch or tempfile.gettempdir()
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
-        for picture, logits in scan_bands(evaluation, scan, progress):
+        for picture, logits in scan_bands(evaluation, scan, done):
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
@@ -96,6 +91,8 @@ def mask_scan(
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
             not_whole = {name: it for name, it in entries.items() if name not in files.DIGESTS}
             not_whole |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
+            there = (task.stem + ending for ending in files.EDITABLE)
+            not_whole["former_sha256"] = files.digests(task.stem, *there)
             write_file(task.stem + REPORT, json.dumps(not_whole).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
@@ -110,22 +107,14 @@ def mask_scan(
         say(f"{task.scan}: {note}")
 
     write_file(task.stem + ".overlay.png", encode_png(page.picture()))
-    report = {
-        "format": files.FORMAT,
-        "wellseg": __version__,
-        "scan": Path(task.scan).name,
-        **{name: getattr(scan, name) for name in OF_THE_SCAN},
-        "curve_share": share,
-        "doubt_share": (possible_px - sure_px) / max(1, possible_px),
-        **(curves.quality() if curves else {}),
-        **left_out,
-        "notes": notes,
-        **entries,
-        "seconds": round(time.monotonic() - started, 2),
-        "peak_memory_bytes": resident_bytes(peak=True),
-        "overlay_reduction": page.reduction,
-        "sha256": files.digests(task.stem, task.stem + MASK) | (curves.digests if curves else {}),
-    }
+    report = {"format": files.FORMAT, "wellseg": __version__, "scan": Path(task.scan).name}
+    report |= {name: getattr(scan, name) for name in OF_THE_SCAN}
+    report |= {"curve_share": share, "doubt_share": (possible_px - sure_px) / max(1, possible_px)}
+    report |= (curves.quality() if curves else {}) | left_out | {"notes": notes} | entries
+    report |= {"seconds": round(time.monotonic() - started, 2)}
+    report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": page.reduction}
+    of_curves = curves.digests if curves else {}
+    report["sha256"] = files.digests(task.stem, task.stem + MASK) | of_curves
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
 

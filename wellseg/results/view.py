@@ -122,11 +122,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         paper, curves = np.concatenate(self._map, axis=1)
         data = {
             **self._info,
-            "rows": self.rows,
-            "columns": self.columns,
-            "tile_rows": TILE_ROWS,
-            "tile_columns": TILE_COLUMNS,
-            "small": SMALL,
             "threshold": self._threshold,
             "folder": link(self.folder.name),
             "folder_name": self.folder.name,
@@ -138,7 +133,9 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             "paper": base64.b64encode(paper.tobytes()).decode(),
             "places": self._places(),
         }
-        data |= {"doubt_from": DOUBT_FROM, "doubt_to": DOUBT_TO, "place_rows": PLACE_ROWS}
+        data |= {"rows": self.rows, "columns": self.columns, "small": SMALL}
+        data |= {"tile_rows": TILE_ROWS, "tile_columns": TILE_COLUMNS, "place_rows": PLACE_ROWS}
+        data |= {"doubt_from": DOUBT_FROM, "doubt_to": DOUBT_TO}
         page = fill("view.html", str(self._info["scan"]), data)
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with

@@ -29,7 +29,6 @@ to another place, as pixel_shuffle does, takes longer. They decide what is kept,
 @dataclass(frozen=True)
 class Rule:
     """How an operation on maps (1, C, H, W) is done for a range of rows.
-
     Output row r depends on the input rows from (r * down - offset - before) // up to
     (r * down - offset + after) // up. They may lie beyond the edges of the image: there, rows of
     ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead."""

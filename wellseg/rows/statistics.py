@@ -22,7 +22,6 @@ def window_parts(rows: int, window_rows: int) -> int:
 
 class DepthStatistics:
     """Means and variances of the channels of a map (1, C, rows, W), fed from top to bottom.
-
     The depth is cut into equal parts, as many for every map of a network. Two neighbouring parts
     are a window, so windows overlap by half. Between the middles of two windows a row has the
     statistics of both, mixed, as if one window slid down: nothing jumps between two rows."""

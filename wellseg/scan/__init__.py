@@ -1,9 +1,13 @@
 """Reads rows of scans from files of many kinds; writes masks to TIFF, whole or not at all."""
 
 import re
+from pathlib import Path
 
 API_NUMBER = r"(?<!\d)(\d{2}[-_]\d{3}[-_]\d{5}(?:[-_]\d{2}(?!\d)){0,2}|\d{10}(?:\d{2}){0,2})(?!\d)"
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
+SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
+NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
+"""Files that may show a log, and that wellseg does not read."""
 USUAL_DPI = 200.0  # of most scans; a scan that says none: Scan.likely_dpi
 
 
@@ -25,3 +29,8 @@ def well_of(name: str) -> str:
     """A well by the name of a file: ten digits of its API number, or what stands before a _."""
     api = re.search(API_NUMBER, name)
     return re.sub(r"\D", "", api[0])[:10] if api else name.split("_", 1)[0] or name
+
+
+def is_scan_file(name: str) -> bool:
+    """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
+    return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith(".")

@@ -18,6 +18,7 @@ AnyPath = str | os.PathLike[str]
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """Endings of the files and folders that predict writes for a scan."""
+WINDOWS = os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
 
@@ -32,7 +33,6 @@ def hidden_name(target: Path) -> Path:
 @contextmanager
 def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
     """Give a binary file (read, write, seek) that becomes ``path`` when the block ends well.
-
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
     raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
     Raises OSError, naming ``path``; on Windows also where another program has it open."""
@@ -94,3 +94,10 @@ def replace_whole(hidden: Path, target: Path) -> None:
                 text = f"cannot be replaced: {why}; close it where it is open in another program"
                 raise PermissionError(error.errno, text, str(target)) from error
             time.sleep(wait_s)
+
+
+def refuse_open(*paths: AnyPath) -> None:
+    """Raises PermissionError for the first of the results that could not be replaced in the end:
+    Windows does not even give a file its own name while another program has it open."""
+    for path in filter(os.path.isfile, paths if WINDOWS else ()):
+        replace_whole(Path(path), Path(path))

@@ -20,11 +20,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from wellseg.scan import one_line
-from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, replace_whole, write_file
+from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, write_file
 
-SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
-NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
-"""Files that may show a log, and that wellseg does not read."""
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
@@ -40,10 +37,10 @@ MADE_OF_MASK = {
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
 """Endings by the option that asks for them; numbered LAS are of several logs."""
+EDITABLE = MASK, ".curves.csv", ".las"
 OURS = b"wellseg", b"scan,status,"
 """What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
 NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
-WINDOWS = os.name == "nt"
 SCRATCH = "wellseg-scan-"
 Size = tuple[int, int]  # rows, columns
 
@@ -57,12 +54,6 @@ class Task(NamedTuple):
     version: str = ""  # changes when the scan does; "" for one that is not there
     size_bytes: int = 0
     page: int | None = None  # of the file, from 0; None: the largest
-
-
-def is_scan_file(path: AnyPath) -> bool:
-    """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
-    path = Path(path)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def is_foreign(path: AnyPath) -> bool:
@@ -123,11 +114,14 @@ def refuse_changed(stem: AnyPath, paths: Iterable[AnyPath], *written: Mapping[st
             raise ValueError(f"{stem}{ending} was changed after wellseg wrote it: {do}")
 
 
-def refuse_open(*paths: AnyPath) -> None:
-    """Raises PermissionError for the first of the results that could not be replaced in the end:
-    Windows does not even give a file its own name while another program has it open."""
-    for path in filter(os.path.isfile, paths if WINDOWS else ()):
-        replace_whole(Path(path), Path(path))
+def keep_aside(stem: str, known: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Rename what may have been corrected, as no whole report tells, unless its digest is known."""
+    for ending, now in digests(stem, *(stem + ending for ending in EDITABLE)).items():
+        if now != known.get(ending) and not is_foreign(stem + ending):
+            aside = f".{time.time_ns()}.bak"
+            fs, path = _filesystem(stem + ending)
+            fs.mv(path, path + aside)
+            say(f"{stem}{ending}{aside}: kept, no {REPORT} tells whether it was corrected")
 
 
 def is_url(place: AnyPath) -> bool:
@@ -186,8 +180,9 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
 
 def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
     changed = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
-    if "ino" in info and os.path.exists(info["name"]):  # local
-        changed = f"modified {os.stat(info['name']).st_mtime_ns} ns"
+    if "ino" in info:  # local
+        with suppress(OSError):
+            changed = f"modified {os.stat(info['name']).st_mtime_ns} ns"
     size_bytes = info.get("size") or 0
     version = f"{size_bytes} bytes, {str(changed).strip(chr(34))}"
     return Task(name, scan, version=version, size_bytes=size_bytes)
@@ -211,10 +206,16 @@ def exists(place: str) -> bool:
 
 
 def read_report(place: str) -> dict[str, Any]:
-    """A scan's report, NAME.json; {} if it is not there, damaged or cannot be read."""
+    """A scan's report, NAME.json; {} if it is not there or damaged; "unreadable": why."""
     fs, path = _filesystem(place)
-    with suppress(OSError, ValueError, RecursionError, AttributeError):  # or not a dictionary
-        report = json.loads(fs.cat_file(path))
+    try:
+        text = fs.cat_file(path)
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # every store has exceptions of its own
+        return {"unreadable": f"{place} cannot be read: {one_line(error)}"}
+    with suppress(ValueError, RecursionError, AttributeError):  # or not a dictionary
+        report = json.loads(text)
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
             return dict(report)
     return {}
@@ -257,7 +258,6 @@ def _put(path: Path, fs: Any, place: str) -> None:
 @contextmanager
 def claim(task: Task) -> Iterator[bool]:
     """Whether this process alone may write the task's results, until the block ends.
-
     A lock on .wellseg-NAME.lock beside the results ends with its process, however that ends, and
     holds between machines that share a folder of NFS 4 or SMB. Behind URLs there are no locks: two
     runs may both mask a scan there; the results of the last one stay."""
@@ -318,7 +318,8 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             return
         fs, path = _filesystem(task.stem)
         if begun := read_report(task.stem + REPORT):  # until the new one is put
-            begun = {name: it for name, it in begun.items() if name not in DIGESTS}
+            former = {"former_sha256": begun.get("sha256", {})}
+            begun = {name: it for name, it in begun.items() if name not in DIGESTS} | former
             write_whole(task.stem + REPORT, json.dumps(begun).encode())
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
@@ -334,10 +335,12 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
 
 def _filesystem(place: str) -> tuple[Any, str]:
     """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError."""
-    from fsspec.core import url_to_fs
+    import fsspec
 
+    if not is_url(place):  # a name may have "::", which is a chain of URLs
+        return fsspec.filesystem("file"), absolute(place).replace(os.sep, "/")
     try:
-        fs, path = url_to_fs(absolute(place), use_listings_cache=False)
+        fs, path = fsspec.core.url_to_fs(place, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         hint = " (pip install 'wellseg[ray]' brings s3fs)" if isinstance(error, ImportError) else ""
         raise ValueError(f"{place}: {one_line(error)}{hint}") from error

@@ -24,7 +24,6 @@ TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall a
 
 class Scores(NamedTuple):
     """Of one log. All pixels counted are scored ones (truth not 128).
-
     Shares lie in [0, 1]. A share of nothing is 1 where prediction and truth are both empty, else 0;
     so scores are never NaN, an empty prediction of a log without curves is perfect (1), and
     anything drawn on such a log has precision 0 and F1 0."""
