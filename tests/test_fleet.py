@@ -150,9 +150,9 @@ def test_reports_are_read_where_all_results_are(memory):
         )
     memory.rm("/o/1.mask.tif")
     memory.pipe("/o/2.json", b"{")
-    done = find_done(tasks, Settings(config, {"x": 1}))
-    assert [task.name for task in done] == ["0.tif", "3.tif"]
-    assert not find_done(tasks, Settings(config, {"x": 2}))
+    done, begun = find_done(tasks, Settings(config, {"x": 1}))
+    assert [task.name for task in done] == ["0.tif", "3.tif"] and begun == 2
+    assert find_done(tasks, Settings(config, {"x": 2})) == ({}, 4)
 
 
 def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
@@ -166,13 +166,13 @@ def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
         (tmp_path / f"a{end}").touch()
     (tmp_path / "a.view").mkdir()
     settings = Settings(config, {})
-    assert find_done([task], settings)
+    assert find_done([task], settings)[0]
     for end in [*ends, ".view"]:
         (tmp_path / f"a{end}").rename(tmp_path / "elsewhere")
-        assert not find_done([task], settings), end
+        assert not find_done([task], settings)[0], end
         (tmp_path / "elsewhere").rename(tmp_path / f"a{end}")
     (tmp_path / "a.las").rename(tmp_path / "a.1.las")  # wellseg curves made two logs of it
-    assert find_done([task], settings)
+    assert find_done([task], settings)[0]
 
 
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):

@@ -233,6 +233,15 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     assert (out / "a.mask.tif").read_bytes() == made
 
 
+def test_that_all_is_masked_again_by_other_options_is_said_first(folder, weights, capsys):
+    count = len(list_tasks([str(folder)], None)[0])
+    run(folder, "--weights", weights)
+    capsys.readouterr()
+    run(folder, "--weights", weights, "--threshold", 0.6)
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said.startswith(f"{count} of {count} scans have results of other weights, options or")
+
+
 @pytest.mark.parametrize("report", [None, b"", b'{"rows": 9', "begun"])
 def test_what_may_be_corrected_is_kept_where_no_report_tells(folder, weights, capsys, report):
     run(folder / "a.tif", "--weights", weights, "--curves")

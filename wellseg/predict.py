@@ -38,7 +38,7 @@ def predict(config: PredictConfig) -> int:
     if config.out and not is_url(config.out):
         Path(config.out).mkdir(parents=True, exist_ok=True)
     tidy(tasks)
-    done = {} if config.overwrite else find_done(tasks, settings)
+    done, begun = ({}, 0) if config.overwrite else find_done(tasks, settings)
     rest = [task for task in tasks if task not in done]
     preview = ".html" if config.view else ".overlay.png"
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
@@ -46,6 +46,9 @@ def predict(config: PredictConfig) -> int:
         if done:
             which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
             screen.say(f"{which} done already (--overwrite does them again)")
+        if begun and count > 1:
+            why = "of other weights, options or times, or not whole"
+            screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")
         if kinds := count_kinds(not_read):
             screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
         write_summary(folder, outcomes, preview, running=True)
@@ -64,7 +67,7 @@ def predict(config: PredictConfig) -> int:
                         written_s = time.monotonic()
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
             open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
-            outcomes |= find_done(open_, settings)
+            outcomes |= find_done(open_, settings)[0]
             faults = write_summary(folder, outcomes, preview, running=False)
             for fault in faults:
                 screen.say(f"{fault}: mend it and start again")

@@ -167,11 +167,13 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     return Outcome("failed" if failed else "done", reason, known)
 
 
-def find_done(tasks: Sequence[Task], settings: Settings) -> Outcomes:
-    """Outcomes of the tasks that are done. Lists each folder once, reads many reports at once."""
+def find_done(tasks: Sequence[Task], settings: Settings) -> tuple[Outcomes, int]:
+    """Outcomes of the tasks that are done, and how many others have a report, of other options or
+    not whole. Lists each folder once, reads many reports at once."""
     folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
         listed = zip(folders, readers.map(files.list_folder, folders), strict=True)
         there = {join(folder, name) for folder, names in listed for name in names}
         found = list(readers.map(lambda task: is_done(task, settings, there.__contains__), tasks))
-    return {task: done for task, done in zip(tasks, found, strict=True) if done}
+    done = {task: done for task, done in zip(tasks, found, strict=True) if done}
+    return done, sum(task.stem + REPORT in there for task in tasks) - len(done)

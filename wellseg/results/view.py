@@ -120,20 +120,12 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             for strip in self._levels[0].add(picture, turned[..., -1]):
                 self._write(*map(np.ascontiguousarray, strip))
         paper, curves = np.concatenate(self._map, axis=1)
-        data = {
-            **self._info,
-            "threshold": self._threshold,
-            "folder": link(self.folder.name),
-            "folder_name": self.folder.name,
-            "jpegs": self._jpegs,
-            "turned": self._orientation > 1,
-            "followed": self.curves,
-            "cells": paper.shape[1],
-            "curves": base64.b64encode(curves.tobytes()).decode(),
-            "paper": base64.b64encode(paper.tobytes()).decode(),
-            "places": self._places(),
-        }
-        data |= {"rows": self.rows, "columns": self.columns, "small": SMALL}
+        data = {**self._info, "threshold": self._threshold, "jpegs": self._jpegs, "small": SMALL}
+        data |= {"folder": link(self.folder.name), "folder_name": self.folder.name}
+        data |= {"turned": self._orientation > 1, "followed": self.curves, "cells": paper.shape[1]}
+        for name, cells in (("curves", curves), ("paper", paper)):
+            data[name] = base64.b64encode(cells.tobytes()).decode()
+        data |= {"rows": self.rows, "columns": self.columns, "places": self._places()}
         data |= {"tile_rows": TILE_ROWS, "tile_columns": TILE_COLUMNS, "place_rows": PLACE_ROWS}
         data |= {"doubt_from": DOUBT_FROM, "doubt_to": DOUBT_TO}
         page = fill("view.html", str(self._info["scan"]), data)
