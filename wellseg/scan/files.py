@@ -40,7 +40,7 @@ MADE_OF_MASK = {
 EDITABLE = MASK, ".curves.csv", ".las"
 OURS = b"wellseg", b"scan,status,"
 """What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
-NOT_OURS = "is not wellseg's: name a folder for the results (--out)"
+NOT_OURS = "is not wellseg's: move it away, or name a folder for the results (--out)"
 SCRATCH = "wellseg-scan-"
 Size = tuple[int, int]  # rows, columns
 
