@@ -572,7 +572,7 @@ def test_files_of_others_beside_the_scan_stay(tmp_path, flags, lost, refused, ca
     for name in lost:
         assert "of a vendor" in (tmp_path / name).read_text()
     if refused:
-        assert f"{lost[0]} is not wellseg's: name a folder" in capsys.readouterr().err
+        assert f"{lost[0]} is not wellseg's: move it away" in capsys.readouterr().err
         assert not (tmp_path / "scan.mask.tif").exists()
 
 
@@ -584,7 +584,7 @@ def test_the_summary_of_a_folder_replaces_no_file_of_others(tmp_path, lost, caps
         with pytest.raises(SystemExit) as ended:
             main([str(tmp_path)])
         assert ended.value.code
-        assert f"{lost} is not wellseg's: name a folder" in capsys.readouterr().err
+        assert f"{lost} is not wellseg's: move it away" in capsys.readouterr().err
         assert (tmp_path / lost).read_text() == "well,operator\n"
     with pytest.raises(SystemExit) as ended:
         main([str(tmp_path), "--out", str(tmp_path / "out")])
