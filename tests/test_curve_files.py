@@ -12,6 +12,7 @@ import lasio
 import numpy as np
 import pytest
 import tifffile
+from fsspec.implementations.local import LocalFileSystem
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
@@ -1015,6 +1016,17 @@ def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     main([str(path), "--depth", "100=1000", "700=1060", "1500=1145"])  # a twentieth more
     assert "mistyped" not in capsys.readouterr().out
     assert report["curve_list"][0]["beyond"] == 0.26
+
+
+@pytest.mark.parametrize("given", ["log.curves.csv", "log.probability.tif"])
+def test_where_the_report_cannot_be_read_nothing_is_written(followed, given, monkeypatch, capsys):
+    mine = edit(followed / "log.curves.csv", lambda lines: lines[:-5])
+    failing = Mock(side_effect=OSError(5, "Input/output error"))
+    monkeypatch.setattr(LocalFileSystem, "cat_file", failing)
+    with pytest.raises(SystemExit):
+        main([str(followed / given)])
+    assert "log.json cannot be read: Input/output error" in capsys.readouterr().err
+    assert (followed / "log.curves.csv").read_bytes() == mine
 
 
 def test_a_las_begins_where_its_log_has_values(tmp_path):

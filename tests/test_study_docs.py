@@ -15,6 +15,7 @@ from studies.batch_size_one import (
     measure,
     measure_tall,
     score,
+    thresholds,
 )
 from studies.batch_size_one.collect import committed
 from studies.batch_size_one.logs import StudyLog, append_white
@@ -22,7 +23,7 @@ from studies.batch_size_one.page.numbers import of_whole_seeds
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
 from studies.batch_size_one.score import use_momentum
-from studies.batch_size_one.table import Table
+from studies.batch_size_one.table import Table, Way
 from wellseg.scan.atomic import write_csv
 
 TEXTS = {page: page.read_text("utf-8") for page in docs.PAGES}
@@ -212,6 +213,18 @@ def test_of_the_famous_picture_the_difference_is_said(off, said):
             row["f1"] = ";".join(f"{float(each) + off:.4f}" for each in row["f1"].split(";"))
     known = docs_words.sentences(Table(rows + made))
     assert re.search(f"its change less GroupNorm's is {said}", known["more logs"])
+
+
+def test_a_threshold_is_chosen_on_the_other_seeds():
+    way, curves = Way("group", "evaluation", "H"), np.full((3, 21), 0.2)
+    curves[:, 10], curves[0, 3], curves[1:, 7] = 0.5, 0.9, 0.6  # the first is best elsewhere
+    rows = [row for row in other_rows(findings.best_rates(Table(atlas_rows(12, logs=5))))
+            if (row["part"], row["norm"], row["set"]) == ("H", "group", "like")]  # fmt: skip
+    for row in rows:
+        row["f1_by_threshold"] = ";".join(map(str, curves[int(row["seed"])]))
+    half, best = thresholds.both(Table(rows), way, float(rows[0]["rate"]), "like")
+    assert half.tolist() == [0.5] * 3
+    assert best.tolist() == [0.2, 0.2, 0.2], "0.6 of two for the first; 0.55 at 3 for the others"
 
 
 def test_the_page_links_every_source_and_its_own_files():

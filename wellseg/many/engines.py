@@ -101,8 +101,6 @@ class Worker:
         has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
         report = settled_report(place)
-        if "unreadable" in report:
-            raise OSError(report["unreadable"])
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})

@@ -168,12 +168,18 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
 
 
 def find_done(tasks: Sequence[Task], settings: Settings) -> tuple[Outcomes, int]:
-    """Outcomes of the tasks that are done, and how many others have a report, of other options or
-    not whole. Lists each folder once, reads many reports at once."""
+    """Outcomes of the tasks that are done, and how many others have a report. Lists each folder
+    once, reads many reports at once."""
     folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
         listed = zip(folders, readers.map(files.list_folder, folders), strict=True)
         there = {join(folder, name) for folder, names in listed for name in names}
-        found = list(readers.map(lambda task: is_done(task, settings, there.__contains__), tasks))
+
+        def look(task: Task) -> Outcome | None:
+            with suppress(OSError):  # a report cannot be read: the worker will say so
+                return is_done(task, settings, there.__contains__)
+            return None
+
+        found = list(readers.map(look, tasks))
     done = {task: done for task, done in zip(tasks, found, strict=True) if done}
     return done, sum(task.stem + REPORT in there for task in tasks) - len(done)

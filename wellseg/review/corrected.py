@@ -157,6 +157,8 @@ def _give_borders(table: Lines, lines: Tables, tracks: Tracks | None, columns: i
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
+    if not is_new.any():
+        return
     row, column = table[is_new, 0], table[is_new, 2] + 0.5
     near = table[~is_new]
     if not len(near):

@@ -189,8 +189,7 @@ def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
 
 
 def list_folder(place: str) -> set[str]:
-    """Names in a folder, a path or URL, hidden ones too; none if it is not there. Raises ValueError
-    as `find_files` does."""
+    """Names in a folder, a path or URL; none if it is not there. Raises ValueError."""
     fs, path = _filesystem(place)
     try:
         return {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
@@ -206,14 +205,14 @@ def exists(place: str) -> bool:
 
 
 def read_report(place: str) -> dict[str, Any]:
-    """A scan's report, NAME.json; {} if it is not there or damaged; "unreadable": why."""
+    """A scan's report, NAME.json; {} if it is not there, or damaged. Raises OSError: unreadable."""
     fs, path = _filesystem(place)
     try:
         text = fs.cat_file(path)
     except FileNotFoundError:
         return {}
     except Exception as error:  # every store has exceptions of its own
-        return {"unreadable": f"{place} cannot be read: {one_line(error)}"}
+        raise OSError(f"{place} cannot be read: {one_line(error)}") from error
     with suppress(ValueError, RecursionError, AttributeError):  # or not a dictionary
         report = json.loads(text)
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
