@@ -13,6 +13,7 @@ from studies.batch_size_one import (
     docs_words,
     findings,
     measure,
+    measure_low,
     measure_tall,
     score,
     thresholds,
@@ -23,7 +24,7 @@ from studies.batch_size_one.page.numbers import of_whole_seeds
 from studies.batch_size_one.plan import Cell, plan
 from studies.batch_size_one.rows import COLUMNS, KEY
 from studies.batch_size_one.score import use_momentum
-from studies.batch_size_one.table import Table, Way
+from studies.batch_size_one.table import Table, Way, numbers
 from wellseg.scan.atomic import write_csv
 
 TEXTS = {page: page.read_text("utf-8") for page in docs.PAGES}
@@ -227,6 +228,32 @@ def test_a_threshold_is_chosen_on_the_other_seeds():
     assert best.tolist() == [0.2, 0.2, 0.2], "0.6 of two for the first; 0.55 at 3 for the others"
 
 
+def test_a_threshold_is_chosen_on_the_validation_logs_of_each_network(tmp_path, monkeypatch):
+    def line(part, seed, name, places):
+        f1 = [str(places.get(threshold, 0.2)) for threshold in measure_low.LOW]
+        about = part, seed, "group", "evaluation", name, 2, ";".join(f1)
+        return dict(zip(measure_low.COLUMNS, about, strict=True))
+
+    lines = [
+        line("G", 0, "validation", {0.5: 0.9}), line("G", 0, "like", {0.5: 0.8}),
+        line("H", 0, "validation", {1e-4: 0.7, 0.5: 0.6}), line("H", 0, "like", {1e-4: 0.5, 0.5: 0.4}),
+        line("H", 1, "validation", {0.5: 0.6}), line("H", 1, "like", {1e-4: 0.9, 0.5: 0.3}),
+    ]  # fmt: skip
+    write_csv(tmp_path / "low.csv", measure_low.COLUMNS, lines)
+    monkeypatch.setattr(thresholds, "MEASURED_LOW", tmp_path / "low.csv")
+    half, chosen, at = thresholds.calibrated(Way("group", "evaluation"), "H", "like")
+    assert half.tolist() == [0.4, 0.3] and chosen.tolist() == [0.5, 0.3] and at == [1e-4, 0.5]
+
+
+def test_at_the_thresholds_of_the_rows_the_low_ones_say_the_same():
+    (row,) = (r for r in Table(committed()).rows if (r["part"], r["norm"], r["seed"], r["way"],
+              r["set"], r["schedule"]) == ("H", "group", "1", "evaluation", "like", "annealed"))  # fmt: skip
+    (low,) = (r for r in measure.measured(measure_low.MEASURED_LOW) if (r["part"], r["norm"],
+              r["seed"], r["set"]) == ("H", "group", "1", "like"))  # fmt: skip
+    seen, known = numbers(low["f1_by_threshold"])[-21:], numbers(row["f1_by_threshold"])
+    np.testing.assert_allclose(seen, known, atol=2e-3)
+
+
 def test_the_page_links_every_source_and_its_own_files():
     for url in SOURCES:
         assert f"]: {url}\n" in TEXT
@@ -337,5 +364,6 @@ def test_measurements_are_signed_and_read_as_written(tmp_path):
     write_csv(tmp_path / "m.csv", measure.COLUMNS, lines)
     (row,) = measure.measured(tmp_path / "m.csv")
     assert row["value"] == "0.33333" and row["commit"] == "abc"
-    rows = [*measure.measured(), *measure.measured(measure_tall.MEASURED_TALL)]
+    rows = [row for path in (measure.MEASURED, measure_tall.MEASURED_TALL, measure_low.MEASURED_LOW)
+            for row in measure.measured(path)]  # fmt: skip
     assert all(r["commit"] and r["corpus"] and r["machine"] for r in rows)

@@ -117,7 +117,7 @@ LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
 
 def lengths(table: Table) -> Numbers:
     """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have.
-    best: means at the thresholds of `thresholds.both`."""
+    best: means at the thresholds of `thresholds.both`, of H of `thresholds.calibrated`."""
     rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
     lines = {
         name: {
@@ -134,7 +134,9 @@ def lengths(table: Table) -> Numbers:
 
     def best(way: Way, name: str) -> list[float]:
         found = (
-            thresholds.both(table, replace(way, part=part), rates[way.name], name)[1]
+            thresholds.calibrated(way, part, name)[1]
+            if part == "H"
+            else thresholds.both(table, replace(way, part=part), rates[way.name], name)[1]
             for part in parts
         )
         return [round(float(f1.mean()), 4) for f1 in found if len(f1)]

@@ -19,11 +19,11 @@ const FIVE = [
       return d && d.seeds ? `Where half and more is blank, own less running: ${signed(d.mean)} (95 % ${interval(d)}; ${seedsOf(d.seeds, 12)}).` : null;
     }],
   ["Choose the threshold of the mask anew, on a few labelled pictures, for each network and after each change of statistics.",
-    "Trained for long, running statistics shift the score: what they lose on pictures like the training is mostly that.",
+    "Trained for long, running statistics shift the score: what they lose on pictures like the training is that.",
     (data) => {
       const found = data.lengths, last = (lines) => lines.at(-1);
       return found && found.x.length > 1 ? `Running less GroupNorm, like the training, after ${last(found.x).toLocaleString("en")} steps: ${signed(last(found.lines.like.running).mean - last(found.lines.like.group).mean)} at 0.5, ` +
-        `${signed(last(found.best.like.running) - last(found.best.like.group))} at the threshold that is best for the other seeds (3 seeds).` : null;
+        `${signed(last(found.best.like.running) - last(found.best.like.group))} at the threshold that its validation logs choose (3 seeds).` : null;
     }],
   ["If you have unlabelled pictures of the new kind, measure the running statistics anew on them; no label is needed.",
     "One pass with each picture’s own statistics, averaged, the variance between pictures included (AdaBN; Schneider et al. 2020).",
