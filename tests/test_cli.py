@@ -28,7 +28,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
 
 def refused(capsys: pytest.CaptureFixture[str], options: type, *words: str) -> str:
     with pytest.raises(SystemExit) as stop:
-        parse(options, "train", "", words, "scans" if options is PredictConfig else "")
+        parse(options, "train", "", words)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("wellseg.train: error: ") and said.count("\n") == 1
@@ -153,7 +153,7 @@ def test_a_command_through_the_program_is_the_command(capsys: pytest.CaptureFixt
 def test_lists_take_all_words_up_to_the_next_flag() -> None:
     words = ["a.tif", "b.tif", "--tracks", "230-740", "880-1890", "--curves"]
     depth = ["--depth", "22,780=3,300", "27,140=4,300.5", "--view"]
-    config, given = parse(PredictConfig, "predict", "", [*words, *depth], "scans")
+    config, given = parse(PredictConfig, "predict", "", [*words, *depth])
     assert config.scans == ["a.tif", "b.tif"] and config.tracks == ["230-740", "880-1890"]
     assert config.depth == ["22,780=3,300", "27,140=4,300.5"] and config.view and config.curves
     assert config.probability and "probability" not in given
@@ -167,7 +167,7 @@ def test_a_list_in_a_file_may_be_its_words(tmp_path, written):
     (tmp_path / "some.yaml").write_text(f"curves: true\ntracks: {written}\n")
     words = ["a.tif", "--config", str(tmp_path / "some.yaml")]
     expected = ["230-740", "880-1890"] if written in TWO else ["230-740"]
-    assert parse(PredictConfig, "predict", "", words, "scans")[0].tracks == expected
+    assert parse(PredictConfig, "predict", "", words)[0].tracks == expected
 
 
 @pytest.mark.parametrize("widths", ["32,64,96", "[32,64,96]", "[32, 64, 96]"])
@@ -187,7 +187,7 @@ def test_a_switch_needs_no_word(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert parse(TrainConfig, "train", "", words)[0].resume is resume
     for view in ([], ["true"]):
-        config, _ = parse(PredictConfig, "predict", "", ["--view", *view, "scan.tif"], "scans")
+        config, _ = parse(PredictConfig, "predict", "", ["--view", *view, "scan.tif"])
         assert config.view and config.scans == ["scan.tif"]
     assert not parse(TrainConfig, "train", "", ["--data.augment", "false"])[0].data.augment
 
@@ -257,7 +257,7 @@ def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPat
         if given:
             monkeypatch.setenv("OMP_WAIT_POLICY", given)
         monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
-        parse(PredictConfig, "predict", "", ["scan.tif"], "scans")
+        parse(PredictConfig, "predict", "", ["scan.tif"])
         assert os.environ.get("OMP_WAIT_POLICY") == expected
     monkeypatch.setattr(os, "getloadavg", lambda: open(os.devnull + "/x"), raising=False)
-    parse(PredictConfig, "predict", "", ["scan.tif"], "scans")  # a system that does not say
+    parse(PredictConfig, "predict", "", ["scan.tif"])  # a system that does not say

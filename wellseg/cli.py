@@ -48,15 +48,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(
-    options: type[Options], command: str, doc: str, argv: Sequence[str] | None, positional: str = ""
+    options: type[Options], command: str, doc: str, argv: Sequence[str] | None
 ) -> tuple[Options, dict[str, Any]]:
     """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
     The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
     An error ends the program with status 2. Flags win over the file, before or after --config.
-    doc: its first two paragraphs begin --help. positional: the option without a flag."""
+    doc: its first two paragraphs begin --help."""
     parser = _Parser(
         command,
-        usage=f"wellseg %(prog)s {f'{positional.upper()} ' if positional else ''}[options]",
         description="\n\n".join(doc.strip().split("\n\n")[:2]),
         epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -64,7 +63,9 @@ def parse(
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
-    _add_options(parser, parser, options, positional)
+    _add_options(parser, parser, options)
+    without_flag = "".join(f"{it.dest.upper()} " for it in parser._get_positional_actions())
+    parser.usage = f"wellseg %(prog)s {without_flag}[options]"
     words = list(sys.argv[1:] if argv is None else argv)
     # A switch alone is true; the next word is not its value. Behind -- there are files alone.
     switches = {f"--{action.dest}" for action in parser._actions if action.const}
@@ -101,19 +102,15 @@ def parse(
 
 
 def program(
-    do: Callable[[Options], int | None],
-    options: type[Options],
-    command: str,
-    doc: str | None,
-    positional: str = "",
-    stopped: str = "nothing was written",
+    do: Callable[[Options], int | None], options: type[Options], stopped: str
 ) -> Callable[..., None]:
-    """The ``main`` of a command: parse, run ``do`` and exit with the status that it returns. An
-    error that a user can mend becomes one line, and so does Ctrl-C, with the text ``stopped``.
+    """The ``main`` of the command ``do``: parse, run it and exit with the status that it returns.
+    An error that a user can mend becomes one line, and so does Ctrl-C, with the text ``stopped``.
     ``main`` is called at once where ``do`` belongs to the module of python -m wellseg.COMMAND."""
+    command, doc = do.__name__, sys.modules[do.__module__].__doc__ or ""
 
     def main(argv: Sequence[str] | None = None) -> None:
-        config, _ = parse(options, command, doc or "", argv, positional)
+        config, _ = parse(options, command, doc, argv)
         with suppress(ValueError):  # only the main thread may set handlers
             # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -148,8 +145,9 @@ def _sleep_where_busy() -> None:
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _add_options(parser: Any, group: Any, options: Any, first: str, key: str = "") -> None:
-    """Add an argument for each field of a dataclass and of those in it; keyword-only ones last."""
+def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
+    """Add an argument for each field of a dataclass and of those in it; keyword-only ones last.
+    One without a default has no flag, only its place."""
     params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
     texts = {param.arg_name: " ".join((param.description or "").split()) for param in params}
     hints = get_type_hints(options)
@@ -158,7 +156,7 @@ def _add_options(parser: Any, group: Any, options: Any, first: str, key: str = "
         if is_dataclass(hint):
             about = (hint.__doc__ or "").partition("\n")[0].rstrip(".")
             inner = parser.add_argument_group(f"{name}: {about}")
-            _add_options(parser, inner, hint, "", f"{name}.")
+            _add_options(parser, inner, hint, f"{name}.")
             continue
         if not any(field.default is each for each in (None, False, MISSING)):
             text += f" (default: {str(field.default).strip('()').removesuffix('.0')})"
@@ -170,7 +168,8 @@ def _add_options(parser: Any, group: Any, options: Any, first: str, key: str = "
         elif get_origin(hint) is list:
             how |= {"type": str, "nargs": "+"}
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"
-        group.add_argument(name if name == first else flag, **how)
+        is_required = field.default is MISSING and field.default_factory is MISSING
+        group.add_argument(name if is_required else flag, **how)
 
 
 def _read(hint: Any, word: str) -> Any:

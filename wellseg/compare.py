@@ -188,4 +188,4 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
             yield {"set": test_set, "mode": mode, "log": log.name, **found}
 
 
-main = program(compare, CompareConfig, "compare", __doc__, stopped="the same command goes on")
+main = program(compare, CompareConfig, "the same command goes on")

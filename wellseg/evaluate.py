@@ -155,4 +155,4 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     return scores, score_identity(label.about, mask.shape, curves, dpi)
 
 
-main = program(evaluate, EvaluateConfig, "evaluate", __doc__, "data", "no scores were written")
+main = program(evaluate, EvaluateConfig, "no scores were written")

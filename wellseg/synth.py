@@ -88,4 +88,4 @@ def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
         raise ValueError(f"{folder} has {was}, not {now}; remove it or name another folder")
 
 
-main = program(synth, SynthConfig, "synth", __doc__, "out", "the same command goes on")
+main = program(synth, SynthConfig, "the same command goes on")

@@ -148,4 +148,4 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
     return report
 
 
-main = program(curves, CurvesConfig, "curves", __doc__, "file")
+main = program(curves, CurvesConfig, "nothing was written")
