@@ -56,12 +56,12 @@ def heights(model: object, log: LogFiles) -> list[float]:
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
     sure = np.asarray(segment(model, log.image))
-    with CurveFollower(dpi) as follower:
-        follower.add(picture, (sure > 0.5) * np.uint8(255), np.rint(255 * sure).astype(np.uint8))
-        follower.finish()
-        columns = np.full((len(follower.curves), len(picture)), np.nan)
-        for line, curve in zip(columns, follower.curves, strict=True):
-            line[curve.first_row :][: curve.rows] = follower.points(curve).column
+    follower = CurveFollower(dpi)
+    follower.add(picture, (sure > 0.5) * np.uint8(255), np.rint(255 * sure).astype(np.uint8))
+    follower.finish()
+    columns = np.full((len(follower.curves), len(picture)), np.nan)
+    for line, curve in zip(columns, follower.curves, strict=True):
+        line[curve.first_row :][: curve.rows] = curve.points().column
     spans = [spans_of(curve["path"], len(picture)) for curve in curves]
     hits = [[np.sum((low - 5 <= c) & (c <= high + 5)) for c in columns] for low, high in spans]
     found = []

@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from wellseg.config import PredictConfig
 from wellseg.curves import remove_curves
-from wellseg.curves.files import CurveWriter
+from wellseg.curves.files import CurveFiles, CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, parse_depth
 from wellseg.curves.tracks import Tracks
 from wellseg.review.command import CurvesConfig, main
@@ -425,7 +425,7 @@ def test_depths_between_two_rows_are_refused(given):
 
 def test_stopped_before_its_files_all_is_as_it_was(kept, monkeypatch):
     before = (kept / "log.json").read_bytes()
-    monkeypatch.setattr(CurveWriter, "_finish", Mock(side_effect=OSError("no room")))
+    monkeypatch.setattr(CurveFiles, "write", Mock(side_effect=OSError("no room")))
     with pytest.raises(SystemExit):
         main([str(kept / "log.probability.tif"), "--depth", "0=100", "500=200"])
     assert (kept / "log.json").read_bytes() == before
@@ -1204,7 +1204,6 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     assert y == 0 and abs(x - left[400]) <= 1
     for words, said in (
         (command[1:], "log_400.tif is there already: remove it, or name another folder"),
-        (["--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["--label", "mine"], "--label FOLDER and --label_rows FROM-TO: the one needs the other"),
         ([*command[1:3], "--label_rows", "9-5"], "--label_rows '9-5' is not FROM-TO"),
         ([*command[1:3], "--label_rows", "9-1600"], "the scan has rows 0 to 1,599"),

@@ -37,14 +37,14 @@ def draw(*curves, columns=800, width=5):
 def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     """(curve, points) of each curve."""
     gray = 255 - mask if gray is None else gray
-    with CurveFollower(tracks=tracks) as follower:
-        for start in range(0, len(mask), strip):
-            part = slice(start, start + strip)
-            picture = gray[part] if colours is None else colours[part]
-            probability = np.where(mask[part], np.uint8(230), np.uint8(10))
-            follower.add(picture, mask[part], probability)
-        follower.finish()
-        return [(curve, follower.points(curve)) for curve in follower.curves]
+    follower = CurveFollower(tracks=tracks)
+    for start in range(0, len(mask), strip):
+        part = slice(start, start + strip)
+        picture = gray[part] if colours is None else colours[part]
+        probability = np.where(mask[part], np.uint8(230), np.uint8(10))
+        follower.add(picture, mask[part], probability)
+    follower.finish()
+    return [(curve, curve.points()) for curve in follower.curves]
 
 
 def test_a_gap_along_a_border_has_values_where_the_curve_is_at_rest_there_and_not_off_its_scale():
@@ -101,9 +101,9 @@ def test_two_that_cross_go_on_their_course():
 
 def test_nothing_gives_nothing():
     assert follow(np.zeros((700, 100), np.uint8)) == []
-    with CurveFollower() as follower:
-        follower.finish()
-        assert follower.curves == []
+    follower = CurveFollower()
+    follower.finish()
+    assert follower.curves == []
 
 
 def test_a_spike_is_a_span_and_breaks_nothing():
@@ -143,11 +143,11 @@ def test_a_spike_of_nearly_horizontal_strokes_is_followed():
     cv2.polylines(mask, [np.rint(16 * path).astype(np.int32)], False, 255, 2, shift=4)
     edge = (cv2.dilate(mask, np.ones((3, 1), np.uint8)) > 0) & (mask == 0)
     mask[edge & (np.random.default_rng(0).random(mask.shape) < 0.25)] = 255
-    with CurveFollower(100.0) as follower:
-        follower.add(255 - mask, mask, mask)
-        follower.finish()
-        (curve,) = follower.curves
-        assert np.nanmin(follower.points(curve).column) < 100
+    follower = CurveFollower(100.0)
+    follower.add(255 - mask, mask, mask)
+    follower.finish()
+    (curve,) = follower.curves
+    assert np.nanmin(curve.points().column) < 100
 
 
 def test_dashes_are_one_curve_and_its_gaps_are_marked():
@@ -203,7 +203,8 @@ def test_a_bridge_to_where_a_curve_is_printed_a_track_aside_does_not_cross_the_t
     rows = np.r_[0:10, 15:30]
     column = np.where(rows < 10, 390.0 + rows, 100.0 + rows - 10)
     records = np.stack([rows, column, column - 2, column + 2, 0 * rows + 1, 0 * rows + 1], 1)
-    points = curve.points(records.astype(np.float32))
+    curve.records.append(records.astype(np.float32))
+    points = curve.points()
     value = points.column + curve.set_back()
     np.testing.assert_allclose(
         value, np.r_[390:400, np.linspace(399, 405, 7)[1:-1], 405:420], atol=0.01
@@ -270,14 +271,14 @@ def test_a_spike_into_the_next_track_comes_back_to_its_own():
     with open_scan(SCAN) as scan:
         gray, dpi = scan.read(first, touch + 900), scan.dpi
     probability = np.rint(255 * np.asarray(segment(load_model(), gray))).astype(np.uint8)
-    with CurveFollower(dpi) as follower:
-        follower.add(gray, (probability > 127) * np.uint8(255), probability)
-        follower.finish()
-        places = []
-        for curve in follower.curves:
-            column, above = follower.points(curve).column, touch - 100 - first - curve.first_row
-            if 0 < above and above + 500 < len(column):
-                places.append([np.nanmean(column[:above]), np.nanmean(column[above + 300 :])])
+    follower = CurveFollower(dpi)
+    follower.add(gray, (probability > 127) * np.uint8(255), probability)
+    follower.finish()
+    places = []
+    for curve in follower.curves:
+        column, above = curve.points().column, touch - 100 - first - curve.first_row
+        if 0 < above and above + 500 < len(column):
+            places.append([np.nanmean(column[:above]), np.nanmean(column[above + 300 :])])
     assert len(places) >= 3 and all((a < 850) == (b < 850) for a, b in places), places
 
 
@@ -423,10 +424,10 @@ def test_a_coarse_render_is_followed_in_pixels_as_at_150_dpi():
     short = np.where((ROWS > 700) & (ROWS < 730), 420.0, np.nan)  # of a letter
     mask, found = draw(np.where(ROWS % 50 < 36, sine(150, 40, 700), np.nan), short), []
     for dpi in (72, 150):
-        with CurveFollower(dpi) as follower:
-            follower.add(255 - mask, mask, mask)
-            follower.finish()
-            found.append([(one.first_row, one.rows, one.style) for one in follower.curves])
+        follower = CurveFollower(dpi)
+        follower.add(255 - mask, mask, mask)
+        follower.finish()
+        found.append([(one.first_row, one.rows, one.style) for one in follower.curves])
     assert found[0] == found[1] and len(found[0]) == 1
 
 
@@ -455,45 +456,45 @@ def test_a_curve_behind_another_ends_where_they_met():
     assert ends[1] > 1490 and abs(ends[0] - met) < 30
 
 
-def test_long_curves_wait_in_a_file():
+def test_chains_forget_their_upper_rows():
     rows = np.arange(6000)
     curve = sine(60, 30, 800, rows=rows)
     mask = draw(curve, columns=120)
     gc.collect()
-    with CurveFollower() as follower:
-        for start in range(0, len(mask), 1000):
-            part = mask[start : start + 1000]
-            follower.add(255 - part, part, part)
-            chains = [one for one in gc.get_objects() if type(one) is Chain]
-            assert sum(len(chain.runs) for chain in chains) < 2000
-        follower.finish()
-        (one,) = follower.curves
-        assert one.rows > 5990  # thinning takes a pixel of an end
-        column = follower.points(one).column
-        assert np.abs(column - curve[one.first_row :][: len(column)]).max() < 3
+    follower = CurveFollower()
+    for start in range(0, len(mask), 1000):
+        part = mask[start : start + 1000]
+        follower.add(255 - part, part, part)
+        chains = [one for one in gc.get_objects() if type(one) is Chain]
+        assert sum(len(chain.runs) for chain in chains) < 2000
+    follower.finish()
+    (one,) = follower.curves
+    assert one.rows > 5990  # thinning takes a pixel of an end
+    column = one.points().column
+    assert np.abs(column - curve[one.first_row :][: len(column)]).max() < 3
 
 
 def test_strands_far_above_are_forgotten():
     rows = np.arange(6000)
     mask = draw(*(sine(100, 80, 250, phase, rows) for phase in (0, 2, 4)), columns=200, width=3)
-    with CurveFollower() as follower:
-        counts = []
-        for start in range(0, len(mask), 1500):
-            part = mask[start : start + 1500]
-            follower.add(255 - part, part, part)
-            counts.append(sum(type(one) is Chain for one in gc.get_objects()))
+    follower = CurveFollower()
+    counts = []
+    for start in range(0, len(mask), 1500):
+        part = mask[start : start + 1500]
+        follower.add(255 - part, part, part)
+        counts.append(sum(type(one) is Chain for one in gc.get_objects()))
     assert counts[-1] < counts[0] + 60  # a thousand rows have a hundred
 
 
 @pytest.mark.parametrize("columns", [1, 60])
 def test_a_black_area_has_no_endless_width(columns):
     black = np.zeros((900, columns), np.uint8)
-    with CurveFollower() as follower:
-        follower.add(black, ~black, ~black)
-        follower.finish()
-        assert follower.least_rows == 50
-        assert all(0 < curve.width_px < 120 for curve in follower.curves)
-        assert len(follower.curves) == 1
+    follower = CurveFollower()
+    follower.add(black, ~black, ~black)
+    follower.finish()
+    assert follower.least_rows == 50
+    assert all(0 < curve.width_px < 120 for curve in follower.curves)
+    assert len(follower.curves) == 1
 
 
 def test_more_curves_than_usual_may_end_together():

@@ -376,7 +376,7 @@ def test_stopped_while_curves_are_written_it_keeps_what_was_said(scan, weights, 
         raise OSError("no space")
 
     with monkeypatch.context() as patch:
-        patch.setattr("wellseg.curves.files.CurveWriter._finish", fails)
+        patch.setattr("wellseg.curves.files.CurveFiles.write", fails)
         run(scan, "--weights", weights, "--threshold", 0.4, status=1)
     assert "--threshold 0.5" in las.read_text()
     las.with_name("log.curves.csv").unlink()  # the LAS alone says that curves are wanted

@@ -148,10 +148,10 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
-    with CurveFollower(dpi) as follower:
-        follower.add(picture, pixels, sure)
-        follower.finish()
-        curves = [(curve.first_row, follower.points(curve).column) for curve in follower.curves]
+    follower = CurveFollower(dpi)
+    follower.add(picture, pixels, sure)
+    follower.finish()
+    curves = [(curve.first_row, curve.points().column) for curve in follower.curves]
     return scores, score_identity(label.about, mask.shape, curves, dpi)
 
 

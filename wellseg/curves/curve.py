@@ -1,9 +1,6 @@
 """Curves followed through a scan, from its top to its bottom."""
 
-import tempfile
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,25 +35,20 @@ OFF_INCHES, AT_BORDER, COMES, COMES_FROM = 0.05, 0.02, 0.15, 0.05
 scale, if in so many rows before and after it, it comes from so far: else it is at rest there."""
 
 
-class CurveFollower(AbstractContextManager["CurveFollower"]):
+class CurveFollower:
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
     first_row: number of the first one. dpi: of the scan. tracks: None: they are looked for."""
 
     def __init__(
-        self,
-        dpi: float = USUAL_DPI,
-        scratch: Path | None = None,
-        first_row: int = 0,
-        tracks: Tracks | None = None,
+        self, dpi: float = USUAL_DPI, first_row: int = 0, tracks: Tracks | None = None
     ) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks = tracks  # after ``finish`` those of all rows, if any were found
         self._finder = None if tracks else TrackFinder(dpi)
         self._dpi, self._first_row, self._seen, self._look_at = dpi, first_row, 0, float(HELD_ROWS)
-        self._file = tempfile.TemporaryFile(dir=scratch)
         self._chains = ChainFinder(first_row)
-        self._window = Window(self._tenth_rows, self._spill)
+        self._window = Window(self._tenth_rows)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._held_rows = self._followed_rows = 0  # of the parts
 
@@ -106,9 +98,9 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
-        ends = [self.points(curve).column[[0, -1]] for curve in self.curves]
+        ends = [curve.points().column[[0, -1]] for curve in self.curves]
         if self._finder and self.tracks:
-            places = ((c.first_row + np.arange(c.rows), self.points(c).column) for c in self.curves)
+            places = ((c.first_row + np.arange(c.rows), c.points().column) for c in self.curves)
             self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)
         self._style()
@@ -118,7 +110,7 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
         hidden by them: bridged rows lose their values. With too little ink it is removed."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
-            points = self.points(curve)
+            points = curve.points()
             curve.style = curve.style_of(points, self._tenth_rows)
             curve.leave_scale(LONGEST * self._tenth_rows)
             self._hide_off_scale(curve, points)
@@ -152,23 +144,6 @@ class CurveFollower(AbstractContextManager["CurveFollower"]):
             comes_in = [(end > COMES_FROM * self._dpi).any(0) for end in ends]
             if all(map(len, ends)) and np.all([*near, *comes_in], 0).any():
                 curve.hidden.append((int(rows[start]), int(rows[stop - 1]) + 1))
-
-    def _spill(self, records: NDArray[np.float32]) -> tuple[int, int]:
-        """Write records to the end of the temporary file; returns their offset and size, bytes."""
-        at = self._file.seek(0, 2)
-        self._file.write(records.tobytes())
-        return at, records.nbytes
-
-    def points(self, curve: Curve) -> Points:
-        """The points of a curve that has ended, row by row."""
-        parts = []
-        for at, size in zip(curve.chunks[::2], curve.chunks[1::2], strict=True):
-            self._file.seek(at)
-            parts.append(self._file.read(size))
-        return curve.points(np.frombuffer(b"".join(parts), np.float32).reshape(-1, 6))
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -> list[Curve]:
@@ -205,6 +180,6 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         curve, piece = curves[upper], curves[below[upper]]
         curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
-        for has in ("hidden", "wraps", "uncertain", "chunks"):
+        for has in ("hidden", "wraps", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
     return [curve for i, curve in enumerate(curves) if i not in taken]

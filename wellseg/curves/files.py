@@ -212,7 +212,7 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
     def __init__(self, stem: Path, scan: str, size: Size, dpi: float, options: CurveOptions):
         super().__init__(stem, scan, size, options)
         self._row, (self._first, self._stop) = 0, options.row_range or (0, size[0])
-        self._follower = CurveFollower(dpi, options.scratch, self._first, self.tracks)
+        self._follower = CurveFollower(dpi, self._first, self.tracks)
         # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
         self._of_all = TrackFinder(dpi) if options.row_range and not self.tracks else None
 
@@ -226,22 +226,19 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
             self._follower.add(picture[part], mask[part], probability[part])
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._follower:
-            if kind is None:
-                self._finish()
-
-    def _finish(self) -> None:
+        if kind is not None:
+            return
         self._follower.finish()
         self.tracks = self._follower.tracks or (self._of_all.find() if self._of_all else None)
         found = []
         for curve in self._follower.curves:
-            points = self._follower.points(curve)
+            points = curve.points()
             found.append(place_curve(curve, points, *self.track_of(curve, points)))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"
             self.notes.append(f"{what} found: values are fractions of the scan's width (--tracks)")
-        self.write(found, self._follower.points)
+        self.write(found, Curve.points)
 
 
 def _ascii(name: str) -> str:

@@ -1,6 +1,5 @@
 """A curve, and its place in every row."""
 
-from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -43,8 +42,8 @@ class Curve:
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
     look: NDArray[np.floating[Any]] = field(default_factory=NO_LOOK.copy)
     """What its stroke looks like: see looks.py."""
-    chunks: "array[int]" = field(default_factory=lambda: array("q"))
-    """Where its records lie in the temporary file, in bytes: offset, size, offset, size, ..."""
+    records: list[Floats] = field(default_factory=list)
+    """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
     wraps: list[tuple[int, float]] = field(default_factory=list)
@@ -64,10 +63,10 @@ class Curve:
         red, green, blue = (round(value) for value in self.look[PAINT].tolist())
         return (red, green, blue) if np.ptp((red, green, blue)) >= 40 else None
 
-    def points(self, records: Floats) -> Points:
-        """The curve row by row. records: (n, 6): row, column, left, right, confidence, inked, in
-        the order found. The first of a row that has a column gives all values but the span, left to
-        right, which all of them widen. Rows without records are bridged, or hidden."""
+    def points(self) -> Points:
+        """The curve row by row. The first record of a row that has a column gives all values but
+        the span, left to right, which all widen. Rows without records are bridged, or hidden."""
+        records = np.concatenate(self.records)
         place = records[:, 0].astype(int) - self.first_row
         inside = (place >= 0) & (place < self.rows)
         place, records = place[inside], records[inside, 1:]

@@ -2,8 +2,6 @@
 
 A strand is decided when LOOK_ROWS below its beginning are known. Kept is what can still go on."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -26,9 +24,8 @@ NEVER = 1e6
 class Window:
     """Decides which strands are one curve."""
 
-    def __init__(self, tenth_rows: int, write: Callable[[Floats], tuple[int, int]]) -> None:
-        """tenth_rows: of 0.1 inch. write: stores records of a curve, returns offset and size."""
-        self._write = write
+    def __init__(self, tenth_rows: int) -> None:
+        """tenth_rows: of 0.1 inch."""
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
         self._end_cost, self._tenth_rows = END * scale, tenth_rows
@@ -142,15 +139,15 @@ class Window:
         spurs = [_records(chain, 0) for chain in scene.spurs[upper]]
         records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
         records[len(rows) :, 1] = np.nan
-        curve.chunks.extend(self._write(records))
+        curve.records.append(records)
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
         if chain.curves and chain.rows > chain.written_rows:
-            chunk = self._write(_records(chain, chain.written_rows))
+            records = _records(chain, chain.written_rows)
             for curve in chain.curves:
                 curve.rows = max(curve.rows, chain.last_row + 1 - curve.first_row)
-                curve.chunks.extend(chunk)
+                curve.records.append(records)
             chain.written_rows = chain.rows
 
 
