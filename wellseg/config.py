@@ -1,6 +1,7 @@
 """Options of commands that run a network. No heavy import, not even for types: --help is quick."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from wellseg.curves.options import OF_ONE_SCAN, OF_VIEW, CurveOptions
@@ -58,10 +59,14 @@ class PredictConfig(MaskOptions, CurveOptions):
     """The scans show white ink on black."""
     overwrite: bool = False
     """Mask all scans, also those done; forget their former --depth, --tracks, --scale and so on."""
+    scratch: Path | None = None
+    """Folder for temporary data. Default: the system's."""
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)
         at_least(1, jobs=self.jobs, threads=self.threads)
+        if self.scratch is not None and not self.scratch.is_dir():
+            raise ValueError(f"--scratch {self.scratch}: no such folder")
         if self.engine == "ray" and self.jobs:
             raise ValueError("--jobs is for --engine local: with ray use --threads and --memory")
         self.probability |= self.curves

@@ -6,7 +6,6 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 ENDING, TABLE = ".probability.tif", ".curves.csv"
@@ -71,13 +70,9 @@ class CurveOptions:
     them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log. wellseg curves: GR= takes one away."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
-    scratch: Path | None = None
-    """Folder for temporary data. Default: the system's."""
 
     def __post_init__(self) -> None:
         self.unit = self.depth_unit or "ft"
-        if self.scratch is not None and not self.scratch.is_dir():
-            raise ValueError(f"--scratch {self.scratch}: no such folder")
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             what = "a step is above 0" if self.depth else "a step is a depth: give --depth, too"
             raise ValueError(f"--step {step:g}: {what}")
@@ -114,7 +109,7 @@ class CurveOptions:
         return next((it.at(row) for it in self.logs if it.reach[0] <= row <= it.reach[1]), None)
 
 
-OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions) if each.name != "scratch"}
+OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions)}
 OF_ONE_SCAN["rows"] = "curve_rows"
 """Options for one scan alone, and their keys in its report, where "rows" is the scan's height."""
 
