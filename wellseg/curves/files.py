@@ -96,10 +96,8 @@ class CurveFiles:
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
-    def write(
-        self, found: Sequence[PlacedCurve], points_of: Callable[[Curve], Points] | None
-    ) -> None:
-        """Write the files, all of them or none. points_of: None: the CSV stays as it is."""
+    def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
+        """Write the files, all of them or none; without the table, the CSV stays as it is."""
         found = sorted(found, key=lambda one: (one.track, one.middle))
         orders: Counter[int] = Counter()
         for one in found:
@@ -117,10 +115,10 @@ class CurveFiles:
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
         csv, written = Path(f"{self._stem}.curves.csv"), dict[Path, Any]()
         with ExitStack() as files:
-            if points_of:
+            if with_table:
                 written[csv] = files.enter_context(atomic_file(csv))
                 units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
-                write_table(written[csv], self._said, found, points_of, units)
+                write_table(written[csv], self._said, found, units)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for path, file in written.items():
@@ -232,13 +230,13 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
         self.tracks = self._follower.tracks or (self._of_all.find() if self._of_all else None)
         found = []
         for curve in self._follower.curves:
-            points = curve.points()
+            points, curve.records = curve.points(), []  # they were for these alone
             found.append(place_curve(curve, points, *self.track_of(curve, points)))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"
             self.notes.append(f"{what} found: values are fractions of the scan's width (--tracks)")
-        self.write(found, Curve.points)
+        self.write(found)
 
 
 def _ascii(name: str) -> str:

@@ -1,6 +1,6 @@
 """NAME.curves.csv: every point of every curve, for other programs, and to be corrected by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
@@ -28,6 +28,7 @@ class PlacedCurve(NamedTuple):
     fractions of the track. entry: what report and view say of it."""
 
     curve: Curve
+    points: Points
     track: int
     middle: float
     sides: Floats
@@ -36,17 +37,13 @@ class PlacedCurve(NamedTuple):
 
 
 def write_table(
-    file: BinaryIO,
-    said: str,
-    found: Sequence[PlacedCurve],
-    points_of: Callable[[Curve], Points],
-    depths: Mapping[Any, NDArray[np.float64]],
+    file: BinaryIO, said: str, found: Sequence[PlacedCurve], depths: Mapping[Any, NDArray[Any]]
 ) -> None:
     """Write the CSV. depths: of the scan's rows, by their unit."""
     head = "".join(f",depth_{unit}" for unit in depths)
     file.write(f"# {said}\n{HEAD}{head}\n".encode("utf-8", "replace"))
     for one in found:
-        points, rows = points_of(one.curve), rows_of(one.curve)
+        points, rows = one.points, rows_of(one.curve)
         column, at_rows = points.column.round(1), [at[rows] for at in depths.values()]
         cells = rows, column, points.left, points.right, one.values, points.confidence
         table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
@@ -86,7 +83,8 @@ def place_curve(
     entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
     entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
-    return PlacedCurve(curve, track, middle, sides, (share + turns).astype(np.float32), entry)
+    values = (share + turns).astype(np.float32)
+    return PlacedCurve(curve, points, track, middle, sides, values, entry)
 
 
 def rows_of(curve: Curve) -> Indices:

@@ -57,7 +57,7 @@ def curves_of_table(
         has = ", ".join(tables) or "none"
         raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
     looks = {one["name"]: one for one in report.get("curve_list", []) if _is_look(one)}
-    found, points_of = [], {}
+    found = []
     for name, parts in tables.items():
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
@@ -68,7 +68,6 @@ def curves_of_table(
         if new_tracks:
             track, sides = made.track_of(curve, points)
         found.append(place_curve(curve, points, track, sides, name))
-        points_of[curve] = points
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
             raise ValueError(f"{given}: curves {name} and {same[0]}: one name in a LAS")
@@ -77,7 +76,7 @@ def curves_of_table(
         if by_hand and stem.parent == given.parent and not stays:
             copy2(given, f"{given}.bak")
             made.notes.append(f"{given} as you had it is {given.name}.bak")
-        made.write(found, None if stays else points_of.__getitem__)
+        made.write(found, with_table=not stays)
 
     return made, write
 
