@@ -260,10 +260,11 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
 
 def write(folder, gray, mask, **options):
     options = CurveOptions(**options)
-    with CurveWriter(folder / "log", "log.tif", mask.shape, DPI, options) as writer:
-        for start in range(0, len(mask), 700):
-            part = slice(start, start + 700)
-            writer.put(gray[part], mask[part], mask[part])
+    writer = CurveWriter(folder / "log", "log.tif", mask.shape, DPI, options)
+    for start in range(0, len(mask), 700):
+        part = slice(start, start + 700)
+        writer.put(gray[part], mask[part], mask[part])
+    writer.finish()
     return writer, lasio.read(str(folder / "log.las"))
 
 

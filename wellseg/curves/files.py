@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from hashlib import file_digest
 from itertools import filterfalse
 from pathlib import Path
@@ -203,8 +203,8 @@ class CurveFiles:
         text.detach()
 
 
-class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
-    """Follows the curves of one scan, and writes the files when its block ends well.
+class CurveWriter(CurveFiles):
+    """Follows the curves of one scan: ``put`` it from top to bottom, then ``finish``.
     dpi: the scan's resolution."""
 
     def __init__(self, stem: Path, scan: str, size: Size, dpi: float, options: CurveOptions):
@@ -223,9 +223,8 @@ class CurveWriter(CurveFiles, AbstractContextManager["CurveWriter"]):
         if len(mask[part]):
             self._follower.add(picture[part], mask[part], probability[part])
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            return
+    def finish(self) -> None:
+        """Write the files of the curves found."""
         self._follower.finish()
         self.tracks = self._follower.tracks or (self._of_all.find() if self._of_all else None)
         found = []

@@ -64,9 +64,8 @@ def mask_scan(
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
             curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.likely_dpi, config)
-            opened.enter_context(curves)
             if view:
-                view.curves = curves.entries  # a list that is filled when ``curves`` closes, first
+                view.curves = curves.entries  # a list that ``finish`` fills, before the view ends
         masks = MaskWriter(*size)
         probabilities = MaskWriter(*size) if config.probability else None
         asked = ("precision", "device", "memory", "window_rows", "scratch")
@@ -99,6 +98,8 @@ def mask_scan(
         masks.write(task.stem + MASK, scan.resolution)
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
+        if curves:
+            curves.finish()
     curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
     is_empty = share < SIDEWAYS or (curves is not None and not curves.tracks)

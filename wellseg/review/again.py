@@ -30,7 +30,7 @@ def follow_again(
                 raise ValueError(f"{gone}, or its --tracks") from None
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
-        writer = opening.enter_context(CurveWriter(stem, title, size, seen.likely_dpi, config))
+        writer = CurveWriter(stem, title, size, seen.likely_dpi, config)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
@@ -38,10 +38,9 @@ def follow_again(
             mask = np.where(probability > 255 * threshold, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
             writer.put(picture, mask, probability)
-        opened = opening.pop_all()
     if threshold != (report.get("threshold") or threshold):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    return writer, opened.close
+    return writer, writer.finish
 
 
 def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size) -> Scan:
