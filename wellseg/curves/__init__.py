@@ -1,21 +1,19 @@
 """From a mask's probability to curves, tracks, CSV and LAS."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from wellseg.scan.files import is_foreign
+from wellseg.scan.files import MADE_OF_MASK, is_foreign
 
 
-def las_of(stem: Path) -> Iterator[Path]:
-    """Paths NAME.las, NAME.1.las ..., also of files not there; none of another scan, NAME.1."""
-    for number in range(100):
-        one = f"{stem}.{number}" if number else f"{stem}"
-        if not (number and Path(f"{one}.curves.csv").exists()):
-            yield Path(f"{one}.las")
+def endings_of(stem: Path) -> list[str]:
+    """Of the curves' CSV and LAS files, also of those not there; none of a scan NAME.1."""
+    csv, las, *numbered = MADE_OF_MASK["curves"]
+    return [csv, las, *(it for it in numbered if not Path(f"{stem}{it[:-4]}{csv}").exists())]
 
 
 def remove_curves(stem: Path, written: Collection[str] = ()) -> None:
-    """Remove NAME.curves.csv and the LAS files of an earlier run, except those in ``written``."""
-    for path in (Path(f"{stem}.curves.csv"), *las_of(stem)):
-        if str(path) not in written and not is_foreign(path):
+    """Remove curves' files of an earlier run, except those of the endings ``written``."""
+    for ending in endings_of(stem):
+        if ending not in written and not is_foreign(path := Path(f"{stem}{ending}")):
             path.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from wellseg import __version__
-from wellseg.curves import las_of, remove_curves
+from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
-from wellseg.curves.options import CurveOptions, Interval, Scale
+from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
 from wellseg.curves.points import Curve, Floats, Points
 from wellseg.curves.strands import Indices
 from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
@@ -64,7 +64,7 @@ class CurveFiles:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
         if beyond := [right for _, right in options.track_sides if right > columns]:
             raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
-        self.paths = [Path(f"{stem}.curves.csv"), *las_of(stem)]  # perhaps
+        self.paths = [Path(f"{stem}{ending}") for ending in endings_of(stem)]  # perhaps
         refuse_foreign(*(path for path in self.paths if path != table))
         refuse_open(*self.paths)
         self.notes: list[str] = []  # what the user should know
@@ -113,30 +113,29 @@ class CurveFiles:
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
         depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
-        csv, written = Path(f"{self._stem}.curves.csv"), dict[Path, Any]()
+        written: dict[str, Any] = {}  # by endings
         with ExitStack() as files:
             if with_table:
-                written[csv] = files.enter_context(atomic_file(csv))
+                written[TABLE] = files.enter_context(atomic_file(f"{self._stem}{TABLE}"))
                 units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
-                write_table(written[csv], self._said, found, units)
+                write_table(written[TABLE], self._said, found, units)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
-            for path, file in written.items():
+            for ending, file in written.items():
                 file.seek(0)
-                ending = str(path)[len(str(self._stem)) :]
                 self.digests[ending] = file_digest(file, "sha256").hexdigest()
             self.before_rename(self.digests)
-        remove_curves(self._stem, [str(path) for path in (csv, *written)])
+        remove_curves(self._stem, [TABLE, *written])
 
-    def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[Path, BinaryIO]:
-        """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives the files."""
+    def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[str, BinaryIO]:
+        """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives them by their endings."""
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
-        numbers = [f".{n}" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [""]
+        endings = [f".{n}.las" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [".las"]
         valued = [(one, rows_of(one.curve)[~np.isnan(one.values)]) for one in found]
         written = {}
-        for number, log in zip(numbers, logs, strict=True):
-            path = Path(f"{self._stem}{number}.las")
+        for ending, log in zip(endings, logs, strict=True):
+            path = Path(f"{self._stem}{ending}")
             low, high = max(0, math.ceil(log.reach[0])), min(self._size[0], int(log.reach[1]) + 1)
             here = [(one, rows[(low <= rows) & (rows < high)]) for one, rows in valued]
             counts = sorted([0] * MOST_CURVES + [len(rows) for _, rows in here])
@@ -147,9 +146,9 @@ class CurveFiles:
             if not kept:
                 self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
             span = np.concatenate([rows for _, rows in kept] or [np.array([low, high - 1])])
-            written[path] = files.enter_context(atomic_file(path))
+            written[ending] = files.enter_context(atomic_file(path))
             rows = np.arange(span.min(), span.max() + 1)
-            self._write_log(written[path], log, rows, [one for one, _ in kept])
+            self._write_log(written[ending], log, rows, [one for one, _ in kept])
         there = np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"

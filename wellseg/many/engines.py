@@ -104,7 +104,7 @@ class Worker:
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
-        files.refuse_changed(task.stem, [task.stem + ending for ending in written], written)
+        files.refuse_changed(task.stem, written, written)
         flags: dict[str, Any] = dict.fromkeys(results_there, True)
         config = replace(config, **flags)
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]

@@ -90,8 +90,7 @@ def mask_scan(
         if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
             not_whole = {name: it for name, it in entries.items() if name not in files.DIGESTS}
             not_whole |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-            there = (task.stem + ending for ending in files.EDITABLE)
-            not_whole["former_sha256"] = files.digests(task.stem, *there)
+            not_whole["former_sha256"] = files.digests(task.stem, files.EDITABLE)
             write_file(task.stem + REPORT, json.dumps(not_whole).encode())
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
@@ -115,7 +114,7 @@ def mask_scan(
     report |= {"seconds": round(time.monotonic() - started, 2)}
     report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": page.reduction}
     of_curves = curves.digests if curves else {}
-    report["sha256"] = files.digests(task.stem, task.stem + MASK) | of_curves
+    report["sha256"] = files.digests(task.stem, [MASK]) | of_curves
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
 

@@ -61,7 +61,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
     # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
-    digest = files.digests(given.with_name(config.name), given).get(TABLE, "")
+    digest = files.digests(given.with_name(config.name), [TABLE]).get(TABLE, "")
     old_digest = report.get("sha256", {}).get(TABLE, "")
     by_hand = is_table and (digest != old_digest[-DIGITS:] or old_digest.startswith(BY_HAND))
     corrected = is_table and (config.edit or by_hand or old_digest.startswith(CORRECTED))
@@ -133,13 +133,14 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:
     """The report in the place of the results; {}: none. Raises ValueError where a file that is to
     be written was corrected, or may have been."""
-    from wellseg.curves import las_of
+    from wellseg.curves import endings_of
 
     report = read_report(f"{stem}{REPORT}")
-    there = [it for it in (Path(f"{stem}{TABLE}"), *las_of(stem)) if it.is_file() and it != given]
+    paths = {ending: Path(f"{stem}{ending}") for ending in endings_of(stem)}
+    there = [ending for ending, path in paths.items() if path.is_file() and path != given]
     if there and not report:
         do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
-        raise ValueError(f"{there[0]} may have been corrected: {do}, which would tell")
+        raise ValueError(f"{stem}{there[0]} may have been corrected: {do}, which would tell")
     if "sha256" in report:  # else an older wellseg wrote them
         written = [report["sha256"], report.get("unfinished", {}).get("sha256", {})]
         if given.name.endswith(TABLE):  # of curves that were corrected before

@@ -92,21 +92,21 @@ def refuse_foreign_results(stem: str, report: Mapping[str, Any], asked: Collecti
         raise ValueError(f"{folder} {NOT_OURS}")
 
 
-def digests(stem: AnyPath, *paths: AnyPath) -> dict[str, str]:
+def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
     """SHA-256 of those of the results that are there, by their endings: for the report."""
     found = {}
-    for path in map(str, paths):
-        if exists(path):
+    for ending in endings:
+        if exists(path := f"{stem}{ending}"):
             fs, place = _filesystem(path)
             with fs.open(place, "rb") as file:
-                found[path[len(str(stem)) :]] = hashlib.file_digest(file, "sha256").hexdigest()
+                found[ending] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
-def refuse_changed(stem: AnyPath, paths: Iterable[AnyPath], *written: Mapping[str, str]) -> None:
+def refuse_changed(stem: AnyPath, endings: Iterable[str], *written: Mapping[str, str]) -> None:
     """Raises ValueError for the first of these results that is there and has none of the digests
     with which it was written: it was corrected. To write it again would lose that."""
-    for ending, now in digests(stem, *paths).items():
+    for ending, now in digests(stem, endings).items():
         if now not in [one.get(ending) for one in written]:
             do = "move it away, or name another folder for the results (--out)"
             if ending == ".curves.csv":
@@ -116,7 +116,7 @@ def refuse_changed(stem: AnyPath, paths: Iterable[AnyPath], *written: Mapping[st
 
 def keep_aside(stem: str, known: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Rename what may have been corrected, as no whole report tells, unless its digest is known."""
-    for ending, now in digests(stem, *(stem + ending for ending in EDITABLE)).items():
+    for ending, now in digests(stem, EDITABLE).items():
         if now != known.get(ending) and not is_foreign(stem + ending):
             aside = f".{time.time_ns()}.bak"
             fs, path = _filesystem(stem + ending)
@@ -227,7 +227,7 @@ def settled_report(place: str) -> dict[str, Any]:
     if not (new := report.pop("unfinished", None)):
         return report
     written = {end: str(it)[-DIGITS:] for end, it in new.get("sha256", {}).items() if end != MASK}
-    if digests(stem, *(stem + end for end in written)) == written:
+    if digests(stem, written) == written:
         return dict(new)
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
