@@ -43,8 +43,9 @@ def curves(config: CurvesConfig) -> None:
     other = read_report(f"{stem}{REPORT}").get("scan_path")
     if other and other != config.report.get("scan_path", other):
         raise ValueError(f"{stem}{REPORT} and its results are of {other}: name another --out")
-    files.tidy([Task(stem.name, config.file, str(stem))])
-    with files.claim(Task(stem.name, config.file, str(stem))) as is_mine:
+    task = Task(stem.name, config.file, str(stem))
+    files.tidy([task])
+    with files.claim(task) as is_mine:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
         if not config.label:

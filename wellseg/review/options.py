@@ -98,11 +98,9 @@ class CurvesConfig(CurveOptions):
                 raise ValueError(f"--{used[0]} is for NAME{ENDING}: {self.file} has curves already")
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
-        self.looked_at: tuple[int, ...] = ()  # first and last row of a label
-        if self.label_rows:
-            what = "FROM-TO, as in 1200-4000"
-            ends = numbers_in("--label_rows", self.label_rows, RANGE, what)
-            self.looked_at = int(ends[0]), int(ends[1])
+        what = "FROM-TO, as in 1200-4000"
+        ends = numbers_in("--label_rows", self.label_rows, RANGE, what) if self.label_rows else ()
+        self.looked_at = tuple(map(int, ends))  # first and last row of a label
         self.new_tracks = self.tracks not in ([], ["none"])
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         had, self.told = self.report.get("scale", []), list[str]()  # what the user should know
