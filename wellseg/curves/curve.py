@@ -100,7 +100,7 @@ class CurveFollower:
         self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
         ends = [curve.points().column[[0, -1]] for curve in self.curves]
         if self._finder and self.tracks:
-            places = ((c.first_row + np.arange(c.rows), c.points().column) for c in self.curves)
+            places = (curve.points()[:2] for curve in self.curves)
             self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)
         self._style()
@@ -114,7 +114,7 @@ class CurveFollower:
             curve.style = curve.style_of(points, self._tenth_rows)
             curve.leave_scale(LONGEST * self._tenth_rows)
             self._hide_off_scale(curve, points)
-            place = 2**20 * (curve.first_row + np.arange(curve.rows)) + points.column
+            place = 2**20 * points.row + points.column
             bridged = points.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
@@ -134,7 +134,7 @@ class CurveFollower:
         gaps = gaps[np.ptp(gaps, 1) >= OFF_INCHES * self._dpi]
         if not self.tracks or not len(gaps):
             return
-        rows, seen = curve.first_row + np.arange(curve.rows), ~np.isnan(points.column)
+        rows, seen = points.row, ~np.isnan(points.column)
         track = self.tracks.of(rows[seen], points.column[seen] + 0.5)
         off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
         comes = round(COMES * self._dpi)

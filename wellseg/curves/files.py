@@ -18,9 +18,9 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import Curve, Floats, Points
+from wellseg.curves.points import Floats, Points
 from wellseg.curves.strands import Indices
-from wellseg.curves.table import PlacedCurve, place_curve, rows_of, write_table
+from wellseg.curves.table import PlacedCurve, place_curve, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file, refuse_open
@@ -89,9 +89,9 @@ class CurveFiles:
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
 
-    def track_of(self, curve: Curve, points: Points) -> tuple[int, Floats]:
+    def track_of(self, points: Points) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
-        rows, seen = rows_of(curve), ~np.isnan(points.column)
+        rows, seen = points.row, ~np.isnan(points.column)
         if self.tracks and (track := self.tracks.of(rows[seen], points.column[seen] + 0.5)):
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
@@ -132,7 +132,7 @@ class CurveFiles:
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
         endings = [f".{n}.las" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [".las"]
-        valued = [(one, rows_of(one.curve)[~np.isnan(one.values)]) for one in found]
+        valued = [(one, one.points.row[~np.isnan(one.values)]) for one in found]
         written = {}
         for ending, log in zip(endings, logs, strict=True):
             path = Path(f"{self._stem}{ending}")
@@ -176,7 +176,7 @@ class CurveFiles:
         las.append_curve(name, [], unit=measure, descr=what)
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
-            values = np.interp(places, rows_of(one.curve), one.values, np.nan, np.nan)
+            values = np.interp(places, one.points.row, one.values, np.nan, np.nan)
             if not np.isnan(values).all():
                 name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
                 table.append(scale.at(values))
@@ -229,7 +229,7 @@ class CurveWriter(CurveFiles):
         found = []
         for curve in self._follower.curves:
             points, curve.records = curve.points(), []  # they were for these alone
-            found.append(place_curve(curve, points, *self.track_of(curve, points)))
+            found.append(place_curve(curve, points, *self.track_of(points)))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"

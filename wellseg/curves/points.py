@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 class Points(NamedTuple):
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
+    row: NDArray[np.int64]  # of the scan
     column: Floats
     """Centre of the stroke, of a spike its tip; 0.0 is the middle of the leftmost pixel. NaN, as
     left and right are, in gaps too long to bridge."""
@@ -89,7 +90,7 @@ class Curve:
         flags[back != 0] |= WRAPPED
         doubtful = np.array([row - self.first_row for row in self.uncertain], int)
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
-        return Points(column, left, right, confidence, flags, inked > 0)
+        return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> None:
         """Set ``off_scale``: the stretches between two wraps, out and back, of ``longest`` rows at

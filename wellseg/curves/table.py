@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.points import BRIDGED, Curve, Floats, Points
-from wellseg.curves.strands import Indices
 
 HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
@@ -43,9 +42,9 @@ def write_table(
     head = "".join(f",depth_{unit}" for unit in depths)
     file.write(f"# {said}\n{HEAD}{head}\n".encode("utf-8", "replace"))
     for one in found:
-        points, rows = one.points, rows_of(one.curve)
-        column, at_rows = points.column.round(1), [at[rows] for at in depths.values()]
-        cells = rows, column, points.left, points.right, one.values, points.confidence
+        points, at_rows = one.points, [at[one.points.row] for at in depths.values()]
+        column = points.column.round(1)
+        cells = points.row, column, points.left, points.right, one.values, points.confidence
         table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
         line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         line += ",%.4f" * len(depths) + "\n"
@@ -64,7 +63,7 @@ def place_curve(
     wide = sides[:, 1] - sides[:, 0]
     share = (column + np.float32(0.5) - sides[:, 0]) / wide
     turns = np.nan_to_num(np.rint(curve.set_back() / wide))  # a CSV has no sides in gaps
-    seen, rows = ~np.isnan(column), rows_of(curve)
+    seen, rows = ~np.isnan(column), points.row
     beyond = round(float((abs(share[seen] - 0.5) > 0.52).mean()), 2)
     bends = pairwise(np.flatnonzero(np.diff(np.pad(turns, 1))).tolist())
     off = [[int(rows[i]), int(rows[k - 1]), int(turns[i])] for i, k in bends if turns[i]]
@@ -85,7 +84,3 @@ def place_curve(
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
     values = (share + turns).astype(np.float32)
     return PlacedCurve(curve, points, track, middle, sides, values, entry)
-
-
-def rows_of(curve: Curve) -> Indices:
-    return np.arange(curve.first_row, curve.first_row + curve.rows)

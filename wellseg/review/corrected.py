@@ -66,7 +66,7 @@ def curves_of_table(
         _give_borders(table, lines, made.tracks, config.size[1])
         curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
-            track, sides = made.track_of(curve, points)
+            track, sides = made.track_of(points)
         found.append(place_curve(curve, points, track, sides, name))
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
@@ -260,6 +260,6 @@ def _curve(
     turned = np.zeros(rows)
     turned[here] = turns
     curve.wraps = [(first + int(at), 0.0) for at in np.flatnonzero(np.diff(turned, prepend=0))]
-    column, left, right, confidence = filled[:4]
-    points = Points(column, left, right, np.nan_to_num(confidence), all_bits, inked)
+    every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
+    points = Points(every, column, left, right, np.nan_to_num(sure), all_bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
