@@ -260,26 +260,46 @@ def test_two_of_one_course_that_bounce_are_told_apart_by_colour():
     assert {curve.colour for curve, _ in found} == {(220, 0, 0), (0, 0, 220)}
 
 
-SCAN = Path(__file__).parents[2] / "shared" / "real" / "scans" / "BWN18.tif"
+SCANS = Path(__file__).parents[2] / "shared" / "real" / "scans"
+on_real_scans = pytest.mark.skipif(not SCANS.exists(), reason="no shared scans")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not SCAN.exists(), reason="no shared scans")
-def test_a_spike_into_the_next_track_comes_back_to_its_own():
-    """A gamma ray that touches a resistivity there: its ink alone would say that they cross."""
-    first, touch = 26_000, 29_420
-    with open_scan(SCAN) as scan:
-        gray, dpi = scan.read(first, touch + 900), scan.dpi
+def follow_scan(name, first, stop):
+    """For each curve in these rows of a scan, its columns; NaN where it has none."""
+    with open_scan(SCANS / name) as scan:
+        gray, dpi = scan.read(first, stop), scan.dpi
     probability = np.rint(255 * np.asarray(segment(load_model(), gray))).astype(np.uint8)
     follower = CurveFollower(dpi)
     follower.add(gray, (probability > 127) * np.uint8(255), probability)
     follower.finish()
-    places = []
-    for curve in follower.curves:
-        column, above = curve.points().column, touch - 100 - first - curve.first_row
-        if 0 < above and above + 500 < len(column):
-            places.append([np.nanmean(column[:above]), np.nanmean(column[above + 300 :])])
-    assert len(places) >= 3 and all((a < 850) == (b < 850) for a, b in places), places
+    columns = np.full((len(follower.curves), stop - first), np.nan)
+    for line, curve in zip(columns, follower.curves, strict=True):
+        line[curve.first_row :][: curve.rows] = curve.points().column
+    return columns
+
+
+@pytest.mark.slow
+@on_real_scans
+def test_a_spike_into_the_next_track_comes_back_to_its_own():
+    """A gamma ray that touches a resistivity there: its ink alone would say that they cross."""
+    first, touch = 26_000, 29_420
+    columns = follow_scan("BWN18.tif", first, touch + 900)
+    parts = columns[:, : touch - 100 - first], columns[:, touch + 200 - first :]
+    seen = np.isfinite(parts[0]).any(1) & np.isfinite(parts[1][:, 200:]).any(1)
+    above, below = (np.nanmean(part[seen], 1) for part in parts)
+    assert seen.sum() >= 3 and ((above < 850) == (below < 850)).all(), (above, below)
+
+
+@pytest.mark.slow
+@on_real_scans
+def test_two_that_cross_twice_do_not_change_places_between():
+    """A gamma ray, dotted, goes left of a solid SP in row 35,046, and right of it in 35,148. Where
+    they go on below the second place does not tell who is who above it."""
+    first = 34_600
+    columns = follow_scan("1_Roger_1986.tif", first, 35_800)
+    ray, potential = (columns[np.nanargmin(abs(columns[:, 300] - at))] for at in (1031, 957))
+    between = slice(35_070 - first, 35_130 - first)
+    assert np.nanmax(ray[between]) < 880 < 890 < np.nanmin(potential[between])
 
 
 def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_values_between():
