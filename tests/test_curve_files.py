@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -214,7 +215,7 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     np.testing.assert_allclose(las["ILD"], 0.2 * 1e4 ** plain[names[0]], rtol=1e-3)
     np.testing.assert_allclose(las[names[1]], 45 - 60 * plain[names[1]], atol=1e-3)
     assert [curve.unit for curve in las.curves[1:]] == ["OHMM", "%"]
-    assert report["curve_list"][0]["scale"] == [0.2, 2000, "OHMM", True]
+    assert report["curve_list"][0]["scale"] == [0.2, 2000, "OHMM", True, []]
     assert "ILD=0.2:2000:OHMM:log" in (followed / "log.las").read_text()
     main([table])  # as the last time
     assert [curve.unit for curve in las_of(followed / "log.las").curves[1:]] == ["OHMM", "%"]
@@ -252,6 +253,33 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
     assert "scale" not in json.loads((followed / "log.json").read_text())
 
 
+def test_a_scale_may_be_printed_at_columns_of_its_own(followed, capsys):
+    table = followed / "log.curves.csv"
+    names = list(dict.fromkeys(line["curve"] for line in read(table)))
+    main([str(table), "--scale", f"{names[0]}=0:150:GAPI@100-200", f"{names[1]}=45:-15:%"])
+    found, las = read(table), las_of(followed / "log.las")
+    true = {int(it["row"]): 1.5 * (float(it["column"]) + 0.5 - 100)
+            for it in found if it["curve"] == names[0]}  # fmt: skip
+    there = ~np.isnan(las[names[0]])
+    seen = dict(zip(las["INDEX"][there].astype(int), las[names[0]][there], strict=True))
+    assert seen == pytest.approx(true, abs=0.1)
+    main([str(table)])
+    assert las_of(followed / "log.las")[names[0]] == pytest.approx(las[names[0]], nan_ok=True)
+    lines = table.read_text().replace(f"{names[0]},1,", f"{names[0]},0,")
+    table.write_text(lines)  # in no track
+    capsys.readouterr()
+    main([str(table)])
+    assert "no curve" not in capsys.readouterr().out
+    assert las_of(followed / "log.las").curves[1].unit == "GAPI"
+    for word, said in (
+        ("9999", "at column 9,999: it has"),
+        ("50", "at '100-50' is not LEFT-RIGHT in columns"),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(table), "--scale", f"{names[0]}=0:150:GAPI@100-{word}"])
+        assert re.search(said, capsys.readouterr().err)
+
+
 @pytest.mark.parametrize(
     "scale",
     [
@@ -266,6 +294,7 @@ def test_values_are_in_units_by_the_printed_scale(kept, followed, capsys):
         "A=0:1:frac",
         "A=0:1:LOG",
         "A=1:2:log:log",
+        "A=1:2:frac@3-4",
         "DT=140:40:µs/ft",
         "A=0:" + 20 * "9",
     ],

@@ -588,6 +588,29 @@ def page_of_one_curve(folder, browser_page):
     return page
 
 
+def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    place = """(row) => { const { left, top } = sheet.getBoundingClientRect();
+        return [left + 60 * state.zoom, Math.ceil(top + row * state.zoom)]; }"""
+    page.evaluate("isolate(0)")
+    settle(page)
+    first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
+    for lower, upper in ((first + 300, first), (first + 400, first + 350)):  # in any order
+        page.locator("#blank").click()
+        page.mouse.click(*page.evaluate(place, lower))
+        assert "1 so far" in page.locator("#pen").inner_text()
+        page.mouse.click(*page.evaluate(place, upper))
+        assert page.locator("#pen").is_hidden() and page.locator("#name").input_value() == "A"
+    words = page.locator("#command").input_value().partition("--edit ")[2].split()
+    assert words == [f"A:{first}-{first + 300}=", f"A:{first + 350}-{first + 400}="]
+    assert page.evaluate("followed.map(({ name }) => name)") == ["A"]
+    page.locator("#undo").click()
+    assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
+    page.locator("#blank").click()
+    page.keyboard.press("Enter")  # of one row or none: nothing is removed
+    assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
+
+
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();
@@ -948,7 +971,7 @@ def test_the_value_is_by_the_borders_of_the_track_that_a_part_lies_in(tmp_path, 
     assert page.evaluate(at, [60, 400]) == "A 0.3 of its track"
     assert page.evaluate(at, [260, 700]) == ""
     page.evaluate("isolate(2)")
-    assert page.locator("#scale").is_hidden(), "a curve in no track has no printed scale"
+    assert page.evaluate(at, [60, 400]) == "", "a curve in no track has none"
 
 
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
@@ -991,7 +1014,7 @@ def test_the_name_of_a_curve_far_down_the_list_is_in_sight_beside_it(tmp_path, b
 def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     (curve,) = page.evaluate("DATA.followed")
-    wide = curve | {"beyond": 0.4, "off": [[300, 400, -1]], "scale": [0, 150, "GAPI", False]}
+    wide = curve | {"beyond": 0.4, "off": [[300, 400, -1]], "scale": [0, 150, "GAPI", False, []]}
     change_data(tmp_path, followed=[wide, curve | {"name": "B", "track": 0}, curve | {"name": "C"}])
     page.reload()
     settle(page)
@@ -1001,7 +1024,15 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
     assert page.evaluate(value, 250) == "A 75 GAPI"
     assert page.evaluate(value, 350) == "A -75 GAPI off its scale"
     page.evaluate("isolate(1)")
-    assert "It lies in no track" in page.locator("#trackless").inner_text()
+    assert "It lies in no track" in page.locator("#fault").inner_text()
+    for field, typed in (("left", "0"), ("right", "100"), ("columns", "90-20")):
+        page.locator(f"#{field}").fill(typed)
+        page.locator(f"#{field}").press("Enter")
+    page.wait_for_function("() => document.querySelector('#fault').textContent.startsWith('Col')")
+    page.locator("#columns").fill("20-120")
+    page.locator("#columns").press("Enter")
+    assert "--scale A=0:150:GAPI B=0:100@20-120" in page.locator("#command").input_value()
+    assert page.evaluate("valueAt(followed[1], 70, 250)") == "B 50"
     page.evaluate("isolate(2)")
     page.locator("#left").fill("0,5")
     page.locator("#each button").first.click()

@@ -37,7 +37,7 @@ LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
 Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and has columns in pixels.
-Other units: by the scale that a person read at the track's borders, left:right:unit."""
+Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
 
 
 class CurveFiles:
@@ -62,8 +62,10 @@ class CurveFiles:
             raise ScanError(f"{scan}: --rows {first:,}-{stop - 1:,}: {has}")
         if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
-        if beyond := [right for _, right in options.track_sides if right > columns]:
-            raise ScanError(f"{scan}: --tracks to {beyond[0]:,.10g}: it has {columns:,} columns")
+        sides = *options.track_sides, *(it.columns for it in options.scales.values())
+        if beyond := [at for it in sides for at in it if at > columns]:
+            what = f"--tracks or --scale at column {beyond[0]:,.10g}"
+            raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
         self.paths = [Path(f"{stem}{ending}") for ending in endings_of(stem)]  # perhaps
         refuse_foreign(*(path for path in self.paths if path != table))
         refuse_open(*self.paths)
@@ -104,11 +106,13 @@ class CurveFiles:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
             one.entry["name"] = name = one.entry["name"] or made
-            one.entry["scale"] = self._options.scales.get(name if one.track else "", Scale())
-            if one.entry["scale"] != Scale() and (beyond := one.entry["beyond"]) > BEYOND:
-                said = f"{name}: {beyond:.0%} of its rows lie beyond its track"
-                self.notes.append(f"{said}: is its scale printed over several? (--tracks)")
-        if lost := self._options.scales.keys() - {it.entry["name"] for it in found if it.track}:
+            scale = self._options.scales.get(name, Scale())
+            one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
+            if scale != Scale() and not scale.columns and one.entry["beyond"] > BEYOND:
+                said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track: is its"
+                self.notes.append(f"{said} scale printed over several? (--tracks, or @LEFT-RIGHT)")
+        scaled = {it.entry["name"] for it in found if it.entry["scale"] != Scale()}
+        if lost := self._options.scales.keys() - scaled:
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} in a track (--tracks)")
         logs, every = self._options.logs, range(self._size[0])
         # Of each row, rounded as in the LAS; none without --depth.
@@ -176,9 +180,10 @@ class CurveFiles:
         las.append_curve(name, [], unit=measure, descr=what)
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
-            values = np.interp(places, one.points.row, one.values, np.nan, np.nan)
+            name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
+            shares = one.shares_of(scale.columns) if scale.columns else one.values
+            values = np.interp(places, one.points.row, shares, np.nan, np.nan)
             if not np.isnan(values).all():
-                name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
                 table.append(scale.at(values))
                 line += " %10.5f" if scale.unit == "FRAC" else " %10.7g"
                 las.append_curve(name, [], unit=scale.unit, descr=about)

@@ -34,12 +34,14 @@ class Interval(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What is printed at the left and at the right border of a curve's track, and its unit."""
+    """What is printed at the left and at the right border of a curve's track, or at two columns of
+    its own, and its unit."""
 
     left: float = 0
     right: float = 1
     unit: str = "FRAC"
     is_log: bool = False
+    columns: tuple[float, ...] = ()
 
     def at(self, share: Any) -> Any:
         """The values at fractions of the track, also beyond its borders."""
@@ -67,7 +69,8 @@ class CurveOptions:
     """LEFT-RIGHT ...: the border columns of each track of one scan. Default: looked for."""
     scale: list[str] = field(default_factory=list)
     """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
-    them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log. wellseg curves: GR= takes one away."""
+    them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log; DRHO=-0.75:0.25:G/C3@584-823 where it
+    is printed at these columns, not at the track's borders. wellseg curves: GR= takes it away."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
 
@@ -148,12 +151,14 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
 
 def parse_scale(word: str) -> tuple[str, Scale]:
     """ "ILD=0.2:2000:OHMM:log" -> "ILD", Scale(0.2, 2000, "OHMM", True). Raises ValueError."""
-    match = re.fullmatch(SCALE, word.strip(), re.ASCII)
+    scale, at, columns = word.strip().partition("@")
+    match = re.fullmatch(SCALE, scale, re.ASCII)
     left, right = map(float, match.group(2, 3)) if match else (0, 0)
     if not match or left == right or (match[5] and min(left, right) <= 0):
         form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
         raise ValueError(f"--scale {word!r} is not {form}")
-    return match[1], Scale(left, right, match[4] or "", bool(match[5]))
+    sides = numbers_in(f"--scale {scale} at", columns, RANGE, "LEFT-RIGHT in columns") if at else ()
+    return match[1], Scale(left, right, match[4] or "", bool(match[5]), sides)
 
 
 def numbers_in(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:

@@ -34,6 +34,12 @@ class PlacedCurve(NamedTuple):
     values: Floats
     entry: dict[str, Any]
 
+    def shares_of(self, columns: Sequence[float]) -> Floats:
+        """values as fractions of what lies between two columns of the scan, its own scale's."""
+        left, right = self.sides.T
+        share = (left + self.values * (right - left) - columns[0]) / (columns[1] - columns[0])
+        return np.asarray(share, np.float32)
+
 
 def write_table(
     file: BinaryIO, said: str, found: Sequence[PlacedCurve], depths: Mapping[Any, NDArray[Any]]

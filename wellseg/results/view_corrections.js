@@ -111,12 +111,10 @@ function offer() {  // what can be done with the curve that is seen alone
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
   $("#name").setCustomValidity("");
-  const { left, right, unit, log } = scaleOf(fix.scales[curve.name]);
-  for (const [id, value] of Object.entries({ left, right, unit })) $(`#${id}`).value = value;
+  const { log, ...scale } = scaleOf(fix.scales[curve.name]);
+  for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
-  $("#scale").hidden = curve.track === 0;  // a scale is printed at the borders of a track
-  $("#trackless").hidden = !$("#scale").hidden;
-  $("#fault").textContent = doubtful(curve, { left, right, log });
+  $("#fault").textContent = doubtful(curve, { log, ...scale });
   const track = (name) => name.split("_")[0];
   const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => reaches(line, row, row)))
     .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));

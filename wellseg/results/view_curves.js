@@ -50,7 +50,7 @@ function drawLines() {
   const path = new Path2D(), dot = 4 / state.zoom;
   for (const [x, y, depth] of pen?.points ?? []) {
     if (pen.kind === "tracks") trace(path, upright(x));
-    else if (pen.kind === "depth") trace(path, [0, y, columns, y]);
+    else if (pen.kind !== "draw") trace(path, [0, y, columns, y]);
     else path.lineTo(x + 0.5, y + 0.5);
     context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
     context.font = `${13 / state.zoom}px sans-serif`;

@@ -1,6 +1,6 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
-const pens = ["draw", "tracks", "depth"];  // buttons, and what is drawn
+const pens = ["draw", "tracks", "depth", "blank"];  // buttons, and what is drawn
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
@@ -18,8 +18,9 @@ function sayPen() {
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.`
+    : pen?.kind === "blank" ? `Click on the first and on the last row of what is not ${own}${here}: it is removed there.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
-  $("#pen").textContent = `${what} Enter ends it.`;
+  $("#pen").textContent = pen?.kind === "blank" ? what : `${what} Enter ends it.`;
   soon();
 }
 
@@ -34,6 +35,7 @@ function addPoint(event) {
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
   if (isStroke && far) return say("that is too far from the last point: click one between");
   if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
+  if (pen.kind === "blank" && pen.points.length > 1) return endBlank();
   sayPen();
 }
 
@@ -92,8 +94,19 @@ function endTracks() {
   if (pairs.length) correct(followed[alone]?.name, () => { fix.tracks = pairs; });
 }
 
+function blank(name, from, to) {  // these rows of a curve are nobody's
+  for (const row of [from, to + 1]) split(row, name);
+  becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
+}
+
+function endBlank() {
+  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), name = followed[alone]?.name;
+  draw();
+  if (to >= from && name) correct(name, () => blank(name, from, to));
+}
+
 function endStroke() {
-  if (pen.kind !== "draw") return pen.kind === "tracks" ? endTracks() : endDepth();
+  if (pen.kind !== "draw") return { tracks: endTracks, depth: endDepth, blank: endBlank }[pen.kind]();
   const { points } = pen;
   draw();
   if (points.length < 2) return;
@@ -104,8 +117,7 @@ function endStroke() {
   while (taken.has(`drawn_${number}`)) number++;
   const base = `DRAWN_${number}`, name = followed[alone]?.name ?? base;
   correct(name, () => {
-    for (const row of [from, to + 1]) split(row, name);
-    becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
+    blank(name, from, to);
     const as = fix.names.indexOf(name);
     fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
     fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as }]);

@@ -1,15 +1,15 @@
 // Values and depths in their units: what --scale and --depth say.
 
-// A printed scale, and as a word of --scale, with numbers as the files have them: "0.2:2000:OHMM:log".
-const scaleWord = ({ left, right, unit, log }) => [Number(left), Number(right), unit, log && "log"].filter((it) => it !== "" && it !== false).join(":");
+// A printed scale, and as a word of --scale, with numbers as the files have them: "0.2:2000:OHMM:log@345-823".
+const scaleWord = ({ left, right, unit, log, columns }) => [Number(left), Number(right), unit, log && "log"].filter((it) => it !== "" && it !== false).join(":") + (columns && `@${columns}`);
 function scaleOf(word = "") {
-  const [left = "", right = "", ...rest] = word.split(":"), log = rest.at(-1) === "log";
-  return { left, right, log, unit: rest.length > log ? rest[0] : "" };
+  const [scale, columns = ""] = word.split("@"), [left = "", right = "", ...rest] = scale.split(":"), log = rest.at(-1) === "log";
+  return { left, right, log, unit: rest.length > log ? rest[0] : "", columns };
 }
 
 function scalesOf(curves) {  // words by the curves' names; none: fractions of the track
   return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC")
-    .map(({ name, scale: [left, right, unit, log] }) => [name, scaleWord({ left, right, unit, log })]));
+    .map(({ name, scale: [left, right, unit, log, columns = []] }) => [name, scaleWord({ left, right, unit, log, columns: columns.join("-") })]));
 }
 const wordsOf = (scales) => Object.entries(scales).map((pair) => pair.join("=")).sort();
 const scaled = scalesOf(original);  // what the files have
@@ -39,10 +39,11 @@ function valueAt({ name, borders = [], track, off = [] }, x, row) {
   const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
   const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(lines[k + 1])]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
-  const [from, to] = there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []);
-  if (from === undefined || track === 0) return "";
+  const { left, right, unit, log, columns } = scaleOf(fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
+  const [from, to] = own || (there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []));
+  if (from === undefined || (track === 0 && !own)) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
-  const { left, right, unit, log } = scaleOf(fix.scales[name] ?? "0:1:of its track"), share = (x - from) / (to - from) + turns;
+  const share = (x - from) / (to - from) + turns;
   const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
   return `${name} ${Number(value.toPrecision(4))} ${unit}${turns ? " off its scale" : ""}`.trim();
 }
@@ -68,27 +69,31 @@ const scaleWords = () => {  // scales that are not named stay: what was taken aw
 };
 
 const BEYOND = 0.06;  // share of rows beyond the track from which on its borders may be others, as wellseg curves says
-const doubtful = ({ beyond }, { left, right, log }) => !left || !right ? ""
-  : beyond > BEYOND && !fix.tracks ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, set the tracks.`
+const NO_TRACK = "It lies in no track that was found: give the columns of its scale, or set the tracks.";
+const doubtful = ({ beyond, track }, { left, right, log, columns }) => track === 0 && !columns ? NO_TRACK : !left || !right ? ""
+  : beyond > BEYOND && !fix.tracks && !columns ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
 let saying = 0;
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=\d),(?=\d{3}(?!\d))/g, ""));
+  const columns = $("#columns").value.trim(), [from, to] = columns.split("-").map(Number);
   const log = $("#log").checked, number = /^-?(\d{1,9}\.?\d{0,9}|\.\d{1,9})$/, curve = followed[alone], { name } = curve, none = !left && !right;
   const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
-    : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone." : "";
+    : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone."
+    : columns && !(/^[\d.]+-[\d.]+$/.test(columns) && from < to && to <= DATA.columns) ? "Columns are FROM-TO, as in 345-823."
+    : !columns && curve.track === 0 ? NO_TRACK : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
   clearTimeout(saying);
   saying = setTimeout(() => {
     const isSeen = followed[alone]?.name === name, isDone = none || (left && right) || !document.activeElement.closest("#scale");
-    if (isSeen || fault) $("#fault").textContent = !isDone ? "" : isSeen ? fault || doubtful(curve, { left, right, log }) : `${name}, whose scale stays: ${fault}`;
+    if (isSeen || fault) $("#fault").textContent = !isDone ? "" : isSeen ? fault || doubtful(curve, { left, right, log, columns }) : `${name}, whose scale stays: ${fault}`;
   }, 200);
   if (fault) return;
-  const scale = none ? undefined : scaleWord({ left, right, unit, log });
+  const scale = none ? undefined : scaleWord({ left, right, unit, log, columns });
   if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
 }
 for (const field of document.querySelectorAll("#scale input")) {
