@@ -235,6 +235,9 @@ def test_a_wrong_key_in_the_file_is_named(
     (tmp_path / "a.yaml").write_text("some words\n")
     line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
     assert "a.yaml: is not a YAML file of options" in line
+    for text in ("config: other.yaml\n", "model: &a {b: *a}\n", "[" * 3000):
+        (tmp_path / "a.yaml").write_text(text)
+        refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
 
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -755,7 +755,8 @@ def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
     main([str(path), "--tracks", "50-250", "--edit", "CUT="])  # values of other borders
     width = las_of(followed / "log.las")["GR"][:500] * 200 + 50
     np.testing.assert_allclose(width, value[:500] * 140 + 60, atol=0.01)
-    assert (followed / "log.curves.csv.bak").read_bytes() == mine
+    (aside,) = followed.glob("log.curves.csv.*.bak")
+    assert aside.read_bytes() == mine
     mine = path.read_bytes()
     main([str(path)])  # the CSV has these borders now
     assert las_of(followed / "log.las")["GR"][100] == pytest.approx(
@@ -955,7 +956,8 @@ def test_killed_at_any_time_it_goes_on_and_edits_are_made_once(
 
 
 def test_only_what_the_user_wrote_is_kept_as_a_copy_and_a_command_runs_twice(followed, capsys):
-    path, copy = followed / "log.curves.csv", followed / "log.curves.csv.bak"
+    path, own = followed / "log.curves.csv", followed / "log.curves.csv.bak"
+    own.write_text("a backup of the user's")
     mine = edit(
         path, lambda lines: [line | {"curve": "A"} for line in lines if line["track"] == "1"]
     )
@@ -963,7 +965,8 @@ def test_only_what_the_user_wrote_is_kept_as_a_copy_and_a_command_runs_twice(fol
         main([str(path), "--out", str(followed / "other")])
     for before, after in ("AB", "BC"):
         main([str(path), "--edit", f"{before}={after}"])
-        assert copy.read_bytes() == mine
+        (copy,) = followed.glob("log.curves.csv.*.bak")
+        assert copy.read_bytes() == mine and own.read_text() == "a backup of the user's"
     main([str(path), "--depth", "0=100", "1599=259.9", "--out", str(followed)])  # the same folder
     assert read(path)[0]["depth_ft"] and read(path)[0]["curve"] == "C"
     (followed / "log.las").unlink()
@@ -1006,12 +1009,15 @@ def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_go
     path = followed / "log.curves.csv"
     before = las_of(followed / "log.las")["T1_C1_SOLID"]
 
-    def piece(line):  # rows 800 to 999 are another curve's: in no track, or off its scale
+    def piece(line):  # rows 800 to 999 are another curve's: in no track, in the next, off its scale
         if line["curve"] != "T1_C1_SOLID" or not 800 <= int(line["row"]) < 1000:
             return line
         away = {"track": "0", "track_left": "0", "track_right": "400", "value": "0.2"}
+        next_track = {"track": "2", "track_left": "300", "track_right": "390", "value": "-2.2"}
         off = {"flags": "2", "value": f"{float(line['value']) + 1:.4f}"}
-        return line | {"curve": "LOST"} | (away if int(line["row"]) < 900 else off)
+        row = int(line["row"])
+        changed = away if row < 850 else next_track if row < 900 else off
+        return line | {"curve": "LOST"} | changed
 
     edit(path, lambda lines: [piece(line) for line in lines])
     main([str(path), "--edit", "LOST=T1_C1_SOLID"])
@@ -1209,6 +1215,16 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
             there.unlink()
         main([str(followed / "Doe, J.curves.csv"), *command[1:3], "--label_rows", "9-99"])
         assert '"Doe, J_9",train' in (mine / "split.csv").read_text()
+    for table in ("name;split;well\n", "split,well\n"):
+        (mine / "split.csv").write_text(table)
+        with pytest.raises(SystemExit):
+            main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])
+        assert "split.csv: no column name" in capsys.readouterr().err
+    (mine / "split.csv").write_bytes(b"name,well\nold,M\xfcller\n")
+    main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])
+    assert (mine / "split.csv").read_bytes() == b"name,well\nold,M\xfcller\nlog_1200,log\n"
+    for made in mine.glob("*/log_1200.*"):
+        made.unlink()
     (mine / "split.csv").unlink()
     with open_scan(log.image) as image, open_scan(followed / "log.tif") as scan:
         np.testing.assert_array_equal(image.read(0, 800), scan.read(400, 1200))

@@ -276,6 +276,28 @@ def test_a_report_that_cannot_be_read_is_not_taken_for_none(folder, weights, cap
     assert (folder / "a.curves.csv").read_bytes() == mine and not [*folder.glob("*.bak")]
 
 
+def test_a_report_of_a_newer_wellseg_stays(folder, weights, capsys):
+    run(folder / "a.tif", "--weights", weights)
+    newer = json.loads((folder / "a.json").read_text()) | {"format": 2}
+    (folder / "a.json").write_text(json.dumps(newer))
+    run(folder / "a.tif", "--weights", weights, status=1)
+    assert "a.json is of format 2, this wellseg has 1: update" in capsys.readouterr().err
+    assert json.loads((folder / "a.json").read_text()) == newer
+
+
+def test_one_scan_is_masked_once_however_it_is_called(folder, weights, capsys):
+    (folder / "n").mkdir()
+    run(folder / "a.tif", folder / "n" / ".." / "a.tif", "--weights", weights, "--threads", 10**9)
+    assert len([*folder.glob("*.mask.tif")]) == 1
+
+
+def test_a_note_that_is_no_text_stops_nothing(no_pool, folder, weights):
+    run(folder / "a.tif", "--weights", weights)
+    report = json.loads((folder / "a.json").read_text()) | {"notes": [5]}
+    (folder / "a.json").write_text(json.dumps(report))
+    run(folder, "--weights", weights)
+
+
 def test_names_with_two_colons_are_names(folder, weights):
     (folder / "c::d").mkdir()
     shutil.copy2(folder / "a.tif", folder / "c::d" / "e::f.tif")

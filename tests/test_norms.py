@@ -187,7 +187,7 @@ def test_the_scale_of_a_tall_log_is_right_where_pytorchs_is_not():
     ours = scale_of(make_norm("layer", 16)(x), x)
     assert abs(ours / expected - 1) < 1e-6
     theirs = scale_of(F.group_norm(x, 1), x)
-    assert abs(theirs / expected - 1) > 1e-5, "PyTorch has mended its kernel: ours may go"
+    assert abs(theirs / expected - 1) > 3e-6, "PyTorch has mended its kernel: ours may go"
 
 
 def test_float32_gradient_against_float64():

@@ -202,6 +202,8 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         ),
         (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
+        (["log.tif", "--weights", ""], "no weights ''"),
+        ([""], "a scan without a name"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),

@@ -4,6 +4,7 @@ import io
 import mmap
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -288,6 +289,20 @@ def test_horizontal_predictor(
         tifffile.imwrite(path, stored, predictor=2, compression=compression, byteorder=byteorder,
                          photometric="rgb", rowsperstrip=16)  # fmt: skip
         assert np.abs(read(path) - in_gray(colours)).max() <= 0.51
+
+
+@pytest.mark.parametrize("compression", [None, "packbits"])
+def test_a_predictor_that_a_converter_left_in_the_tags_is_none(
+    tmp_path: Path, colours: np.ndarray, compression: str | None
+) -> None:
+    path = tmp_path / "scan.tif"
+    other = [(40_000, "H", 1, 2, True)]
+    tifffile.imwrite(path, colours, photometric="rgb", compression=compression, extratags=other)
+    predictor, other = (struct.pack("<HHIH", tag, 3, 1, 2) for tag in (317, 40_000))
+    data = path.read_bytes()
+    assert data.count(other) == 1
+    path.write_bytes(data.replace(other, predictor))  # libtiff and Pillow take no notice of it
+    assert np.abs(read(path) - in_gray(colours)).max() <= 0.51
 
 
 @pytest.mark.parametrize("extrasample, dtype", [("unassalpha", "u1"), ("unassalpha", "u2"),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from wellseg import __version__
@@ -23,7 +24,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"wellseg {__version__}")
     elif words[:1] in ([], ["--help"], ["-h"]):
         lines = (f"  {name:10}{does}" for name, does in COMMANDS.items())
-        print("usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines, sep="\n")
+        with suppress(OSError):  # nobody reads it
+            print("usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines, sep="\n")
+            sys.stdout.flush()
     elif words[0] not in COMMANDS:
         known = ", ".join(COMMANDS)
         print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)

@@ -84,7 +84,7 @@ def parse(
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(flags.config, "rb") as stream:
                 file = yaml.safe_load(stream) or {}
-            if not isinstance(file, dict):
+            if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             words = [*_words(file, "--", parser), "--config", flags.config, *words]
         for name in {word.partition("=")[0] for word in words}:
@@ -97,7 +97,7 @@ def parse(
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
         return options(**given | groups), given
-    except (ValueError, OSError, yaml.YAMLError) as error:
+    except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
         parser.error(one_line(error))
 
 

@@ -77,7 +77,7 @@ def evaluate(config: EvaluateConfig) -> int:
                 followed[log.name] = identity
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
             rows[log] = about | scores.by_name
-        except (ScanError, ValueError, TypeError, OSError) as error:
+        except (ScanError, ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
 
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
@@ -86,7 +86,7 @@ def evaluate(config: EvaluateConfig) -> int:
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
     write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     # A file has no width; 80 columns would cut the names.
-    console = Console() if sys.stdout.isatty() else Console(width=180)
+    console = Console() if sys.stdout and sys.stdout.isatty() else Console(width=180)
     for table in make_tables(list(rows.values()), followed):
         console.print(table)
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")

@@ -172,8 +172,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
-    except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError) as error:
+    except (ConnectionError, EOFError, RuntimeError, MemoryError) as error:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
+        if isinstance(error, MemoryError) or re.search("(out of|allocate) memory", str(error)):
+            do = "give --data.crop_rows, or a smaller one, then --resume"
+            fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
         if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
             raise
         said = "a process that reads logs was ended, perhaps as memory ran out"

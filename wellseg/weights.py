@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellseg.net.options import ModelConfig
+from wellseg.net.options import ModelConfig, at_least
 from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
 
@@ -21,7 +21,7 @@ INPUT = "ink = 1 - gray/255; gray = luma less saturation beyond 96; colour (R-G)
 
 def weights_path(name_or_path: str | Path | None = None) -> Path:
     """The file of bundled weights, or the path itself. Raises ValueError where there is none."""
-    name = str(name_or_path or DEFAULT)
+    name = str(DEFAULT if name_or_path is None else name_or_path)
     for path in (BUNDLED / f"{name}.safetensors", Path(name)):
         if path.is_file():
             return path
@@ -54,6 +54,7 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(text)
         ModelConfig(**header["model"])
+        at_least(0, window_rows=header.get("window_rows"))
     except (TypeError, ValueError, KeyError) as error:
         fault = f"damaged, or of another version of wellseg ({error})"
         raise ValueError(f"{path}: the header of these weights is {fault}") from None

@@ -51,7 +51,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.config = settings, settings.config
-        threads = self.config.threads or min(torch.get_num_threads(), count_cores())
+        threads = min(self.config.threads or torch.get_num_threads(), count_cores())
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         pick_device(self.config.device)  # or every scan would fail for it
@@ -80,6 +80,8 @@ class Worker:
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
                 reason = f"{type(error).__name__}: {reason}"
             code = getattr(error, "errno", None)
+            if code == errno.ENOMEM or isinstance(error, MemoryError):
+                reason += f"; {LESS_MEMORY}"
             closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
             if closed and not self.config.out and "another program" not in reason:
                 reason += "; name a folder for the results (--out)"
@@ -249,7 +251,10 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
             os.chdir(folder)
         _worker.append(Worker(settings))
     over_the_bar = "\r\033[2K" if sys.stderr.isatty() else ""
-    say = partial(print, over_the_bar, sep="", file=sys.stderr)
+
+    def say(text: str) -> None:
+        print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)
+
     return _worker[0].mask(task, lambda share: None, say)
 
 

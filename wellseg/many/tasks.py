@@ -69,6 +69,8 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     tasks: dict[str, Task] = {}
     not_read: Outcomes = {}
     folders = []
+    if "" in scans:
+        raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
     places = [place for pattern in scans for place in files.expand(pattern)]
     places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
     for given in places:
@@ -84,7 +86,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
         for task in readable:
             stem = join(out, task.name) if out else task.scan
             task = task._replace(stem=stem.removesuffix(Path(task.name).suffix))
-            tasks.setdefault(task.scan, task)
+            tasks.setdefault(files.absolute(task.scan), task)
     if not tasks and not not_read:
         raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
@@ -94,7 +96,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     stems = Counter(key(task.stem) for task in tasks.values())
     index = key(join(folder, "index")) if folder else ""  # index.html is of all scans
     named: dict[str, Task] = {}
-    for scan, task in tasks.items():
+    for task in tasks.values():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
         twin = stems[key(task.stem)] > 1
         if twin and read_report(task.stem + REPORT).get("scan") == os.path.basename(task.name):
@@ -103,7 +105,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
             task = task._replace(stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         if (other := named.setdefault(key(task.stem), task)) is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
-            raise ValueError(f"{scan}: {same}: mask one of them to another folder (--out)")
+            raise ValueError(f"{task.scan}: {same}: mask one of them to another folder (--out)")
     return [*named.values()], folder, not_read
 
 
@@ -162,7 +164,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
     left_out, notes = report.get("left_out_pages", []), report.get("notes", [])
-    reason = "; ".join([*failed, *pages, *left_out, *notes])
+    reason = "; ".join(map(str, [*failed, *pages, *left_out, *notes]))
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 

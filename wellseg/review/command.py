@@ -50,11 +50,11 @@ def curves(config: CurvesConfig) -> None:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
         if not config.label:
             return _write_all(config, given, stem)
-        from wellseg.review.label import Label
+        from wellseg.review.label import label_rows
 
-        label = Label(config, config.label, given)
+        write_label = label_rows(config, config.label, given)
         _write_all(config, given, stem)
-        label.write(Path(f"{stem}{TABLE}"))
+        write_label(Path(f"{stem}{TABLE}"))
 
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
@@ -145,7 +145,7 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
     if "sha256" in report:  # else an older wellseg wrote them
         written = [report["sha256"], report.get("unfinished", {}).get("sha256", {})]
         if given.name.endswith(TABLE):  # of curves that were corrected before
-            written = [{end: it[-DIGITS:] for end, it in one.items()} for one in written]
+            written = [{end: str(it)[-DIGITS:] for end, it in one.items()} for one in written]
         files.refuse_changed(stem, there, *written)
     return report
 

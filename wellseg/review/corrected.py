@@ -2,11 +2,11 @@
 
 import csv
 import re
+import time
 from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from shutil import copy2
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Po
 from wellseg.curves.table import place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
+from wellseg.scan.atomic import write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
@@ -42,11 +43,10 @@ def curves_of_table(
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
         raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
-    borders = np.zeros((0, 2))
     with suppress(ValueError, TypeError):  # the report was edited by hand
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
-    if not new_tracks and len(borders):
-        made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
+        if not new_tracks and len(borders):
+            made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
     lines = read_table(given)
     for name, stroke in drawn:
         _draw(lines, name, stroke)
@@ -74,8 +74,9 @@ def curves_of_table(
 
     def write() -> None:
         if by_hand and stem.parent == given.parent and not stays:
-            copy2(given, f"{given}.bak")
-            made.notes.append(f"{given} as you had it is {given.name}.bak")
+            aside = Path(f"{given}.{time.time_ns()}.bak")
+            write_file(aside, given.read_bytes())
+            made.notes.append(f"{given} as you had it is {aside.name}")
         made.write(found, with_table=not stays)
 
     return made, write
@@ -197,8 +198,8 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
 
 def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
     """Lines of joined curves by row. A piece that was off the scale of the curve it comes from may
-    be on that of this one: where it is nearer to what is beside it. One in no track is in this
-    one's: it has no borders yet."""
+    be on that of this one: where it is nearer to what is beside it. One in no track, or between the
+    borders of most of this one, is in this one's: it has no borders yet."""
     table = table[np.argsort(table[:, 0], kind="stable")]
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = (table[:, 2] + 0.5 - left) / (right - left)
@@ -208,11 +209,15 @@ def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
         far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
         if far[0] < far[1]:
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
+    tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
+    if len(tracks):
+        own = table[:, 1] == tracks[counts.argmax()]
+        low, high = (np.interp(table[:, 0], table[own, 0], side[own]) for side in (left, right))
+        between = (low <= table[:, 2] + 0.5) & (table[:, 2] + 0.5 <= high) | (table[:, 1] == 0)
+        table[np.ix_(between & ~own & ~off, [1, VALUE, -2, -1])] = np.nan
     if len(tracks := np.unique(table[table[:, 1] > 0, 1])) > 1:
         said = " and ".join(f"{track:g}" for track in tracks)
         notes.append(f"{name} lies in tracks {said}: it has its values by the borders of each")
-    elif len(tracks):
-        table[np.ix_((table[:, 1] == 0) & ~off, [1, VALUE, -2, -1])] = np.nan
     return table
 
 

@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +27,7 @@ RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scan
 def hidden_name(target: Path) -> Path:
     """A new name beside ``target`` for a file that is to become it."""
     # No name is longer than 255 bytes; a letter takes up to four.
-    last = os.fsencode(target.name)[-200:].decode(errors="ignore")
+    last = os.fsencode(target.name)[-200:].decode(sys.getfilesystemencoding(), "ignore")
     return target.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{last}")
 
 

@@ -26,6 +26,7 @@ REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
 KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict, "notes": list}
+KINDS |= {"former_sha256": dict, "scan_path": str}
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
@@ -215,6 +216,9 @@ def read_report(place: str) -> dict[str, Any]:
         raise OSError(f"{place} cannot be read: {one_line(error)}") from error
     with suppress(ValueError, RecursionError, AttributeError):  # or not a dictionary
         report = json.loads(text)
+        if (known := report.get("format", FORMAT)) != FORMAT:
+            do = "update wellseg, or name another folder (--out)"
+            raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: {do}")
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
             return dict(report)
     return {}

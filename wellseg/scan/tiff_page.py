@@ -29,7 +29,7 @@ from wellseg.scan.pictures import Gray, scale, to_gray
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
-NONE, JPEG, FAX, DEFLATE = 1, 7, (2, 3, 4), (8, 32946)
+NONE, JPEG, PACKBITS, FAX, DEFLATE = 1, 7, 32773, (2, 3, 4), (8, 32946)
 OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
 EXPANSION = 2**16  # most bytes that a byte of a file becomes, by any compression but fax
 MAX_BAND_BYTES = 2**31
@@ -82,6 +82,8 @@ class TiffPage:
         self._places = self._find_segments()
         if self._compression in DEFLATE:  # unpacked here: see below
             page.compression = NONE
+        if self._compression in (NONE, JPEG, PACKBITS):  # libtiff knows of no predictor there
+            page.predictor = 1
         coloured = CHANNELS[self._photometric] > 1
         table: Gray | None = None
         if self._photometric == PALETTE:

@@ -40,7 +40,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
         canvas = np.zeros(shape, np.uint8)
         for curve in curves:
-            points = np.array(curve["path"], np.float64).reshape(-1, 1, 2)
+            points = np.array(curve["path"], np.float64).reshape(len(curve["path"]), 1, 2)
             if not ((points >= (-(2**31), 0)) & (points < (2**31, shape[0]))).all():
                 raise ValueError(f"a point in no row of the image, which has {shape[0]:,}")
             starts = list(curve.get("starts", []))

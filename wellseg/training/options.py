@@ -62,7 +62,7 @@ class OptimConfig:
     """Largest gradient norm of a step."""
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
+        if not 0 < self.lr < 1e35:  # more is no float32
             raise ValueError(f"--optim.lr is positive, not {self.lr}")
         at_least(0, "optim.", weight_decay=self.weight_decay, clip=self.clip)
         if not 0 <= self.warmup < 1:

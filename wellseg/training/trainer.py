@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException as Misconfigured
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -147,7 +147,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
         return Trainer(**options)
-    except (TypeError, AttributeError, AssertionError, MisconfigurationException) as error:
+    except (TypeError, AttributeError, AssertionError, ImportError, Misconfigured) as error:
         raise ValueError(f"--trainer: {one_line(error)}") from None
 
 
