@@ -65,7 +65,7 @@ class Chain:
     below: list["Chain"] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)  # those on it; empty before it is decided
     waiting: list[Curve] = field(default_factory=list)  # of these, those that may still go on
-    written_rows: int = 0
+    recorded_rows: int = 0
     facts: Any = None  # what linking.py knows of these runs
 
     @property

@@ -80,7 +80,7 @@ class Window:
             chain.curves.append(curve)
             if columns := scene.set_back.get((i, number)):
                 left = upper.last_row + 1
-                chain.written_rows = max(0, left - chain.first_row)  # one place for each row
+                chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
                 curve.wraps.append((max(left, chain.first_row), columns))
                 if left < chain.first_row:
                     curve.hidden.append((left, chain.first_row))
@@ -143,12 +143,12 @@ class Window:
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
-        if chain.curves and chain.rows > chain.written_rows:
-            records = _records(chain, chain.written_rows)
+        if chain.curves and chain.rows > chain.recorded_rows:
+            records = _records(chain, chain.recorded_rows)
             for curve in chain.curves:
                 curve.rows = max(curve.rows, chain.last_row + 1 - curve.first_row)
                 curve.records.append(records)
-            chain.written_rows = chain.rows
+            chain.recorded_rows = chain.rows
 
 
 def _records(chain: Chain, first: int) -> Floats:

@@ -36,7 +36,7 @@ class ModelConfig:
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128, 128, 128)
-    """Channels of each stage; each stage halves the resolution."""
+    """Channels of each stage; each but the first halves the resolution."""
     separable: bool = True
     """Depthwise-separable 3x3 convolutions: a sixth of the multiply-adds."""
     colour: bool = False

@@ -1,4 +1,4 @@
-"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder): only here it matters.
+"""Scans and results in folders or behind fsspec URLs (s3://bucket/folder), claims and reports.
 
 Credentials and endpoints of a URL come from where its library looks for them (AWS_ACCESS_KEY_ID,
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
