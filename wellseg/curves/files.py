@@ -114,15 +114,15 @@ class CurveFiles:
         scaled = {it.entry["name"] for it in found if it.entry["scale"] != Scale()}
         if lost := self._options.scales.keys() - scaled:
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} in a track (--tracks)")
-        logs, every = self._options.logs, range(self._size[0])
-        # Of each row, rounded as in the LAS; none without --depth.
-        depths = [np.array([*map(self._options.depth_at, every)], float).round(4)] if logs else []
+        depths = {}  # of each row, rounded as in the LAS, by their unit
+        if self._options.logs:
+            at_rows = map(self._options.depth_at, range(self._size[0]))
+            depths[self._options.unit] = np.array([*at_rows], float).round(4)
         written: dict[str, Any] = {}  # by endings
         with ExitStack() as files:
             if with_table:
                 written[TABLE] = files.enter_context(atomic_file(f"{self._stem}{TABLE}"))
-                units = dict.fromkeys([self._options.unit], depths[0]) if logs else {}
-                write_table(written[TABLE], self._said, found, units)
+                write_table(written[TABLE], self._said, found, depths)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for ending, file in written.items():
