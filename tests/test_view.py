@@ -974,6 +974,18 @@ def test_the_value_is_by_the_borders_of_the_track_that_a_part_lies_in(tmp_path, 
     assert page.evaluate(at, [60, 400]) == "", "a curve in no track has none"
 
 
+def test_of_a_sheet_that_leans_it_is_said_how_far_depths_are_off(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.locator("#depth").click()
+    assert "leans" not in page.locator("#pen").inner_text()
+    (curve,) = page.evaluate("DATA.followed")
+    change_data(tmp_path, followed=[curve | {"borders": [[20, 0, 320, 3000, 320, 5999]]}])
+    page.reload()
+    settle(page)
+    page.locator("#depth").click()  # a tenth of 320 columns
+    assert "printed up to 32 rows lower or higher" in page.locator("#pen").inner_text()
+
+
 def test_depth_is_shown_where_it_is_known(tmp_path, browser_page):
     depth = [
         {"points": [[1000, 500], [2000, 600], [3000, 800]], "reach": [800, 3200]},

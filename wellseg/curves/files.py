@@ -108,12 +108,13 @@ class CurveFiles:
             one.entry["name"] = name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
-            if scale != Scale() and not scale.columns and one.entry["beyond"] > BEYOND:
+            if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
                 said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track: is its"
                 self.notes.append(f"{said} scale printed over several? (--tracks, or @LEFT-RIGHT)")
         scaled = {it.entry["name"] for it in found if it.entry["scale"] != Scale()}
         if lost := self._options.scales.keys() - scaled:
-            self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} in a track (--tracks)")
+            what = "of that name, or it is in no track (--edit gives names, --tracks tracks)"
+            self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} {what}")
         depths = {}  # of each row, rounded as in the LAS, by their unit
         if self._options.logs:
             at_rows = map(self._options.depth_at, range(self._size[0]))

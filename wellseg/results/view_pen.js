@@ -14,10 +14,12 @@ function sayPen() {
   offer();
   const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
   const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
-  const lean = Math.max(0, ...original.flatMap(({ borders }) => borders ?? []).map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
+  const sides = original.flatMap(({ borders }) => borders ?? []), lean = Math.max(0, ...sides.map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
+  const slopes = sides.flatMap((line) => line.slice(3).map((_, k) => k % 2 || line[k + 3] - line[k + 1] < 300 ? 0 : Math.abs((line[k + 2] - line[k]) / (line[k + 3] - line[k + 1]))));
+  const apart = Math.max(0, ...slopes) * columns, tilts = apart > 24 ? ` This sheet leans: a depth is printed up to ${count(Math.round(apart))} rows lower or higher at the other side of the paper. Those given hold near the columns that you click on.` : "";
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
-    : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.`
+    : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
     : pen?.kind === "blank" ? `Click on the first and on the last row of what is not ${own}${here}: it is removed there.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = pen?.kind === "blank" ? what : `${what} Enter ends it.`;
