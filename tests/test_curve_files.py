@@ -913,7 +913,7 @@ def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
     assert las_of(followed / "log.las").keys()[1] == "GR"
 
 
-@pytest.mark.parametrize("renamed", range(4))
+@pytest.mark.parametrize("renamed", range(5))
 def test_killed_at_any_time_it_goes_on_and_edits_are_made_once(
     followed, monkeypatch, renamed, capsys
 ):
@@ -924,7 +924,7 @@ def test_killed_at_any_time_it_goes_on_and_edits_are_made_once(
     path, replace = followed / "log.curves.csv", os.replace
     command = [str(path), "--after", "0", "--tracks", "10-400", "--edit", *words]
 
-    def kill(*names, left=[renamed]):  # noqa: B006  # the report, LAS, CSV, and the report again
+    def kill(*names, left=[renamed]):  # noqa: B006  # copy, report, LAS, CSV, report
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
@@ -933,9 +933,9 @@ def test_killed_at_any_time_it_goes_on_and_edits_are_made_once(
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(os, "replace", kill)
         main(command)
-    if renamed:
+    if renamed > 1:
         assert "weights_sha256" not in json.loads((followed / "log.json").read_text())
-    if renamed < 3:
+    if renamed < 4:
         main(command)
     else:  # they are made: once more they would be as before
         with pytest.raises(SystemExit):
@@ -972,6 +972,9 @@ def test_only_what_the_user_wrote_is_kept_as_a_copy_and_a_command_runs_twice(fol
     (followed / "log.las").unlink()
     main([str(path)])
     assert las_of(followed / "log.las").keys() == ["DEPT", "C"]
+    (followed / "log.curves.csv.before").replace(path)  # the last --edit is taken back
+    main([str(path)])
+    assert las_of(followed / "log.las").keys() == ["DEPT", "B"]
 
 
 def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):

@@ -73,10 +73,10 @@ def curves_of_table(
             raise ValueError(f"{given}: curves {name} and {same[0]}: one name in a LAS")
 
     def write() -> None:
-        if by_hand and stem.parent == given.parent and not stays:
-            aside = Path(f"{given}.{time.time_ns()}.bak")
+        if (edits or drawn) and stem.parent == given.parent:
+            aside = Path(f"{given}.{time.time_ns()}.bak" if by_hand else f"{given}.before")
             write_file(aside, given.read_bytes())
-            made.notes.append(f"{given} as you had it is {aside.name}")
+            made.notes += [f"{given} as you had it is {aside.name}"] * by_hand
         made.write(found, with_table=not stays)
 
     return made, write
