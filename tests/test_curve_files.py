@@ -1019,7 +1019,8 @@ def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_go
         next_track = {"track": "2", "track_left": "300", "track_right": "390", "value": "-2.2"}
         off = {"flags": "2", "value": f"{float(line['value']) + 1:.4f}"}
         row = int(line["row"])
-        changed = away if row < 850 else next_track if row < 900 else off
+        next_off = next_track | {"flags": "2", "value": "-1.2"}
+        changed = away if row < 850 else next_track if row < 880 else next_off if row < 900 else off
         return line | {"curve": "LOST"} | changed
 
     edit(path, lambda lines: [piece(line) for line in lines])

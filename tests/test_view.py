@@ -606,6 +606,10 @@ def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
     assert page.evaluate("followed.map(({ name }) => name)") == ["A"]
     page.locator("#undo").click()
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
+    page.evaluate("followed[0].rows = [first, 5999]".replace("first", str(first)))
+    page.locator("#blank").click()
+    for row in (first - 60, first - 40):  # the curve is not there
+        page.mouse.click(*page.evaluate(place, row))
     page.locator("#blank").click()
     page.keyboard.press("Enter")  # of one row or none: nothing is removed
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
@@ -1041,10 +1045,15 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
         page.locator(f"#{field}").fill(typed)
         page.locator(f"#{field}").press("Enter")
     page.wait_for_function("() => document.querySelector('#fault').textContent.startsWith('Col')")
-    page.locator("#columns").fill("20-120")
+    page.locator("#columns").fill("020-120.0")
     page.locator("#columns").press("Enter")
     assert "--scale A=0:150:GAPI B=0:100@20-120" in page.locator("#command").input_value()
     assert page.evaluate("valueAt(followed[1], 70, 250)") == "B 50"
+    page.evaluate("fix.scales.A = '0:100@20-70'")
+    assert page.evaluate(value, 350) == "A -100 off its scale", "a track aside, as in the LAS"
+    page.evaluate("fix.tracks = [[20, 120]]")
+    assert page.evaluate("doubtful(followed[1], { left: '0', right: '1', columns: '' })") == ""
+    page.evaluate("fix.tracks = null")
     page.evaluate("isolate(2)")
     page.locator("#left").fill("0,5")
     page.locator("#each button").first.click()

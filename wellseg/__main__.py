@@ -20,12 +20,11 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command by name; without one, list them."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["--version"]:
-        print(f"wellseg {__version__}")
-    elif words[:1] in ([], ["--help"], ["-h"]):
-        lines = (f"  {name:10}{does}" for name, does in COMMANDS.items())
+    if words[:1] in ([], ["--help"], ["-h"], ["--version"]):
+        lines = [f"  {name:10}{does}" for name, does in COMMANDS.items()]
+        usage = ["usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines]
         with suppress(OSError):  # nobody reads it
-            print("usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines, sep="\n")
+            print("\n".join([f"wellseg {__version__}"] if "--version" in words[:1] else usage))
             sys.stdout.flush()
     elif words[0] not in COMMANDS:
         known = ", ".join(COMMANDS)

@@ -168,16 +168,17 @@ def choose_network(config: TrainConfig, asked: dict[str, Any] | None) -> ModelCo
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, given = parse(TrainConfig, "train", __doc__, argv)
+    lost = ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError
     try:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
-    except (ConnectionError, EOFError, RuntimeError, MemoryError) as error:
+    except lost as it:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(error, MemoryError) or re.search("(out of|allocate) memory", str(error)):
+        if isinstance(it, MemoryError) or re.search("(out of|allocate) memory", str(it)):
             do = "give --data.crop_rows, or a smaller one, then --resume"
             fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
-        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+        if isinstance(it, RuntimeError) and not str(it).startswith("DataLoader worker"):
             raise
         said = "a process that reads logs was ended, perhaps as memory ran out"
         fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)

@@ -41,7 +41,7 @@ LOOP, LOOP_ROWS = 0.6, 40
 """A strand of fewer rows at a knot may be a loop of another stroke: its worth is times LOOP."""
 CROSSED = 0.1
 """What is seen beyond a knot that others pass, too, counts so much less: who is who there is not
-known yet. Of 0, 0.03, 0.1, 0.3 and 1; on labelled validation pages and by eye on eight scans."""
+known yet. Of 0, 0.03, 0.1, 0.3 and 1: benchmarks/arms.md."""
 
 
 class StrandTable(NamedTuple):

@@ -15,8 +15,11 @@ function sayPen() {
   const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
   const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
   const sides = original.flatMap(({ borders }) => borders ?? []), lean = Math.max(0, ...sides.map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
-  const slopes = sides.flatMap((line) => line.slice(3).map((_, k) => k % 2 || line[k + 3] - line[k + 1] < 300 ? 0 : Math.abs((line[k + 2] - line[k]) / (line[k + 3] - line[k + 1]))));
-  const apart = Math.max(0, ...slopes) * columns, tilts = apart > 24 ? ` This sheet leans: a depth is printed up to ${count(Math.round(apart))} rows lower or higher at the other side of the paper. Those given hold near the columns that you click on.` : "";
+  const slopes = sides.flatMap((line) => line.flatMap((y, k) => {  // over 1,000 rows and more
+    const below = k % 2 ? line.findIndex((row, i) => i % 2 && row - y >= 1000) : -1;
+    return below < 0 ? [] : [Math.abs((line[below - 1] - line[k - 1]) / (line[below] - y))];
+  })).sort((a, b) => a - b);
+  const apart = columns * (slopes[Math.floor(0.8 * slopes.length)] ?? 0), tilts = apart > 24 ? ` This sheet leans: a depth is printed up to ${count(Math.round(apart))} rows lower or higher at the other side of the paper. Those given hold near the columns that you click on.` : "";
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
@@ -102,9 +105,9 @@ function blank(name, from, to) {  // these rows of a curve are nobody's
 }
 
 function endBlank() {
-  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), name = followed[alone]?.name;
+  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), curve = followed[alone];
   draw();
-  if (to >= from && name) correct(name, () => blank(name, from, to));
+  if (curve && from <= curve.rows[1] && to >= curve.rows[0]) correct(curve.name, () => blank(curve.name, from, to));
 }
 
 function endStroke() {

@@ -1,7 +1,7 @@
 // Values and depths in their units: what --scale and --depth say.
 
 // A printed scale, and as a word of --scale, with numbers as the files have them: "0.2:2000:OHMM:log@345-823".
-const scaleWord = ({ left, right, unit, log, columns }) => [Number(left), Number(right), unit, log && "log"].filter((it) => it !== "" && it !== false).join(":") + (columns && `@${columns}`);
+const scaleWord = ({ left, right, unit, log, columns }) => [Number(left), Number(right), unit, log && "log"].filter((it) => it !== "" && it !== false).join(":") + (columns && `@${columns.split("-").map(Number).join("-")}`);
 function scaleOf(word = "") {
   const [scale, columns = ""] = word.split("@"), [left = "", right = "", ...rest] = scale.split(":"), log = rest.at(-1) === "log";
   return { left, right, log, unit: rest.length > log ? rest[0] : "", columns };
@@ -40,12 +40,12 @@ function valueAt({ name, borders = [], track, off = [] }, x, row) {
   const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(lines[k + 1])]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
   const { left, right, unit, log, columns } = scaleOf(fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
-  const [from, to] = own || (there.find((pair) => pair[0] <= x && x <= pair[1]) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []));
+  const pair = there.find(([left, right]) => left <= x && x <= right) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []), [from, to] = own || pair;
   if (from === undefined || (track === 0 && !own)) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
-  const share = (x - from) / (to - from) + turns;
+  const share = (x - from + (turns && turns * (pair[1] - pair[0]))) / (to - from);
   const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
-  return `${name} ${Number(value.toPrecision(4))} ${unit}${turns ? " off its scale" : ""}`.trim();
+  return [name, String(Number(value.toPrecision(4))), unit, turns ? "off its scale" : ""].filter(Boolean).join(" ");
 }
 
 function depths() {
@@ -70,7 +70,7 @@ const scaleWords = () => {  // scales that are not named stay: what was taken aw
 
 const BEYOND = 0.06;  // share of rows beyond the track from which on its borders may be others, as wellseg curves says
 const NO_TRACK = "It lies in no track that was found: give the columns of its scale, or set the tracks.";
-const doubtful = ({ beyond, track }, { left, right, log, columns }) => track === 0 && !columns ? NO_TRACK : !left || !right ? ""
+const doubtful = ({ beyond, track }, { left, right, log, columns }) => track === 0 && !columns && !fix.tracks ? NO_TRACK : !left || !right ? ""
   : beyond > BEYOND && !fix.tracks && !columns ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
@@ -85,7 +85,7 @@ function takeScale() {
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone."
     : columns && !(/^[\d.]+-[\d.]+$/.test(columns) && from < to && to <= DATA.columns) ? "Columns are FROM-TO, as in 345-823."
-    : !columns && curve.track === 0 ? NO_TRACK : "";
+    : !columns && curve.track === 0 && !fix.tracks ? NO_TRACK : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
   clearTimeout(saying);
   saying = setTimeout(() => {

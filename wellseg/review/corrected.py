@@ -199,10 +199,10 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
 def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
     """Lines of joined curves by row. A piece that was off the scale of the curve it comes from may
     be on that of this one: where it is nearer to what is beside it. One in no track, or between the
-    borders of most of this one, is in this one's: it has no borders yet."""
+    borders of most of this one, is in this one's."""
     table = table[np.argsort(table[:, 0], kind="stable")]
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
-    share = (table[:, 2] + 0.5 - left) / (right - left)
+    share = ((at := table[:, 2] + 0.5) - left) / (right - left)
     off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
@@ -211,10 +211,11 @@ def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
     if len(tracks):
-        own = table[:, 1] == tracks[counts.argmax()]
+        own = table[:, 1] == (most := tracks[counts.argmax()])
         low, high = (np.interp(table[:, 0], table[own, 0], side[own]) for side in (left, right))
-        between = (low <= table[:, 2] + 0.5) & (table[:, 2] + 0.5 <= high) | (table[:, 1] == 0)
-        table[np.ix_(between & ~own & ~off, [1, VALUE, -2, -1])] = np.nan
+        here = ~own & ((low <= at) & (at <= high) | (table[:, 1] == 0))
+        table[here, 1], table[here, -2], table[here, -1] = most, low[here], high[here]
+        flags[here] -= flags[here] // WRAPPED % 2 * WRAPPED
     if len(tracks := np.unique(table[table[:, 1] > 0, 1])) > 1:
         said = " and ".join(f"{track:g}" for track in tracks)
         notes.append(f"{name} lies in tracks {said}: it has its values by the borders of each")

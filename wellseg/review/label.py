@@ -78,12 +78,12 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())
             write_picture(image, picture, dpi=dpi, bilevel=bilevel)  # last: it makes them a log
+            if listed is not None:  # it lists all logs
+                text = io.StringIO()  # csv: a name may have commas
+                csv.writer(text, lineterminator="\n").writerow([cells.get(it, "") for it in heads])
+                told = f"{listed.rstrip() or ','.join(cells)}\n{text.getvalue()}"
+                write_file(split, told.encode(errors="surrogateescape"))
             undo.pop_all()
-        if listed is not None:  # it lists all logs
-            text = io.StringIO()  # csv: a name may have commas
-            csv.writer(text, lineterminator="\n").writerow([cells.get(it, "") for it in heads])
-            told = f"{listed.rstrip() or ','.join(cells)}\n{text.getvalue()}"
-            write_file(split, told.encode(errors="surrogateescape"))
         print(f"{image}: {len(truth):,} rows, their mask and curves, to train on")
 
     return write

@@ -73,8 +73,7 @@ class CurvesConfig(CurveOptions):
     drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
     place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""
     after: str | None = None
-    """Written by the view: how many --edit had been made, and of which curves, so that none is made
-    twice, or of other curves."""
+    """Written by the view: of which curves its --edit are, and after how many others."""
     label: Path | None = None
     """Folder of a data set to which the rows of --label_rows are added, as a scan to train on: with
     the curves as they are now, corrected. What is no curve there is background."""
