@@ -285,10 +285,17 @@ def test_a_report_of_a_newer_wellseg_stays(folder, weights, capsys):
     assert json.loads((folder / "a.json").read_text()) == newer
 
 
-def test_one_scan_is_masked_once_however_it_is_called(folder, weights, capsys):
+def test_one_scan_is_masked_once_however_it_is_called(folder, weights):
     (folder / "n").mkdir()
-    run(folder / "a.tif", folder / "n" / ".." / "a.tif", "--weights", weights, "--threads", 10**9)
+    run(folder / "a.tif", folder / "n" / ".." / "a.tif", "--weights", weights)
     assert len([*folder.glob("*.mask.tif")]) == 1
+
+
+def test_no_more_threads_than_cores_are_begun(folder, weights, monkeypatch):
+    monkeypatch.setattr(engines.cv2, "setNumThreads", Mock())
+    monkeypatch.setattr(engines.torch, "set_num_threads", begun := Mock())
+    run(folder / "a.tif", "--weights", weights, "--threads", 10**9)
+    assert begun.call_args_list[0].args == (engines.count_cores(),)
 
 
 def test_a_note_that_is_no_text_stops_nothing(no_pool, folder, weights):
