@@ -606,6 +606,11 @@ def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
     assert page.evaluate("followed.map(({ name }) => name)") == ["A"]
     page.locator("#undo").click()
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
+    page.locator("#blank").click()
+    page.mouse.click(*page.evaluate(place, first + 450))
+    page.evaluate("isolate(-1)")  # what was begun is of no other curve
+    assert page.locator("#pen").is_hidden()
+    page.evaluate("isolate(0)")
     page.evaluate("followed[0].rows = [first, 5999]".replace("first", str(first)))
     page.locator("#blank").click()
     for row in (first - 60, first - 40):  # the curve is not there

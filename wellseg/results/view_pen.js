@@ -2,7 +2,7 @@
 
 const pens = ["draw", "tracks", "depth", "blank"];  // buttons, and what is drawn
 function draw(kind) {  // begin, or drop what was drawn
-  pen = kind ? { points: [], kind } : null;
+  pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   $("#pen").hidden = $("#pens").hidden = !kind;
   for (const each of pens) pressed(`#${each}`, kind === each);
