@@ -17,7 +17,7 @@ END, LONGEST_GAP = 25.0, 60
 """Cost of a curve's beginning or end; the longest gap, in rows. At 200 dpi or less."""
 MOST_STRANDS = 1000
 """Strands of a window that are used, the longest: noise has more. Four dotted curves: half."""
-SURE = 1.5  # decisions that would cost so little more the other way are uncertain
+SURE = 1.5  # decisions that would cost so little more the other way are uncertain: arms.md
 NEVER = 1e6
 
 

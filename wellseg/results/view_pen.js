@@ -15,7 +15,7 @@ function sayPen() {
   const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
   const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
   const sides = original.flatMap(({ borders }) => borders ?? []), lean = Math.max(0, ...sides.map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
-  const slopes = sides.flatMap((line) => line.flatMap((y, k) => {  // over 1,000 rows and more
+  const slopes = (pen?.kind === "depth" ? sides : []).flatMap((line) => line.flatMap((y, k) => {  // over 1,000 rows and more
     const below = k % 2 ? line.findIndex((row, i) => i % 2 && row - y >= 1000) : -1;
     return below < 0 ? [] : [Math.abs((line[below - 1] - line[k - 1]) / (line[below] - y))];
   })).sort((a, b) => a - b);
