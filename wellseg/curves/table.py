@@ -85,8 +85,9 @@ def place_curve(
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
-    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
-    entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
+    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist()}
+    entry |= {"uncertain": sorted({*curve.uncertain}), "confidence": round(sure, 2)}
+    entry |= {"lines": lines[:-2], "borders": lines[-2:]}
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
     values = (share + turns).astype(np.float32)
     return PlacedCurve(curve, points, track, middle, sides, values, entry)

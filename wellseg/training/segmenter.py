@@ -89,7 +89,11 @@ class Segmenter(LightningModule):
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
         NaN or infinite; such weights are never kept."""
-        logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
+        ink = to_ink(sample.gray[:, : self.net.channels])
+        # In prediction the norms' statistics are of windows, about which pieces tell enough here.
+        pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
+        parts = [self.net(part) for part in ink.tensor_split(max(1, pieces), 2)]
+        logits = torch.cat(parts, 2) if pieces > 1 else parts[0]
         loss = curve_loss(logits, sample.truth)
         if not torch.isfinite(loss):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
