@@ -18,7 +18,7 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import Floats, Points
+from wellseg.curves.points import Floats
 from wellseg.curves.strands import Indices
 from wellseg.curves.table import PlacedCurve, place_curve, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
@@ -91,10 +91,10 @@ class CurveFiles:
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
 
-    def track_of(self, points: Points) -> tuple[int, Floats]:
+    def track_of(self, rows: Indices, column: Floats) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
-        rows, seen = points.row, ~np.isnan(points.column)
-        if self.tracks and (track := self.tracks.of(rows[seen], points.column[seen] + 0.5)):
+        seen = ~np.isnan(column)
+        if self.tracks and (track := self.tracks.of(rows[seen], column[seen] + 0.5)):
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
@@ -235,7 +235,7 @@ class CurveWriter(CurveFiles):
         found = []
         for curve in self._follower.curves:
             points, curve.records = curve.points(), []  # they were for these alone
-            found.append(place_curve(curve, points, *self.track_of(points)))
+            found.append(place_curve(curve, points, *self.track_of(*points[:2])))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"

@@ -63,10 +63,10 @@ def curves_of_table(
         table = _joined(name, parts, made.notes)
         if len(parts) > 1:
             table = _as_one(name, table, [] if new_tracks else made.notes)
-        _give_borders(table, lines, made.tracks, config.size[1])
+        _give_borders(table, lines, made)
         curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
-            track, sides = made.track_of(points)
+            track, sides = made.track_of(points.row, points.column)
         found.append(place_curve(curve, points, track, sides, name))
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
@@ -153,25 +153,24 @@ def _draw(lines: Tables, name: str, stroke: Lines) -> None:
     lines[name] = np.concatenate([kept, table])
 
 
-def _give_borders(table: Lines, lines: Tables, tracks: Tracks | None, columns: int) -> None:
+def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
     if not is_new.any():
         return
-    row, column = table[is_new, 0], table[is_new, 2] + 0.5
+    row, column = table[is_new, 0], table[is_new, 2]
     near = table[~is_new]
     if not len(near):
-        middle, near = np.median(column), np.concatenate([*lines.values()])
+        middle, near = np.median(column) + 0.5, np.concatenate([*lines.values()])
         near = near[(near[:, 1] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
     if len(near):
         near = near[np.argsort(near[:, 0], kind="stable")]
         nearest = near[np.rint(np.interp(row, near[:, 0], np.arange(len(near)))).astype(int)]
         table[is_new, 1], table[is_new, -2:] = nearest[:, 1], nearest[:, -2:]
-    elif tracks and (track := tracks.of(row.astype(int), column.astype(np.float32))):
-        table[is_new, 1], table[is_new, -2:] = track, tracks.at(row)[:, track - 1]
     else:
-        table[is_new, 1], table[is_new, -2:] = 0, (0, columns)
+        track, sides = made.track_of(row.astype(int), column.astype(np.float32))
+        table[is_new, 1], table[is_new, -2:] = track, sides
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
@@ -230,11 +229,9 @@ def _curve(
         raise ValueError(f"{path}: curve {name!r}: {rule}")
     table = table[np.argsort(table[:, 0], kind="stable")]
     row, track, column, left, right, value, confidence, flags, *sides = table.T
-    before = np.roll(row, 1)
-    before[0] = -1
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
-        "is there twice: take one out, or join curves with --edit": row == before,
+        "is there twice: take one out, or join curves with --edit": np.diff(row, prepend=-1) == 0,
         "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
         "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),
@@ -263,9 +260,7 @@ def _curve(
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    turned = np.zeros(rows)
-    turned[here] = turns
-    curve.wraps = [(first + int(at), 0.0) for at in np.flatnonzero(np.diff(turned, prepend=0))]
+    curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     points = Points(every, column, left, right, np.nan_to_num(sure), all_bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
