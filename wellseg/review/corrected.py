@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.looks import HALF_WIDTH, PAINT
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
-from wellseg.curves.table import place_curve
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import write_file
@@ -223,7 +222,7 @@ def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
 
 def _curve(
     path: Path, name: str, table: Lines, size: Size, known: Mapping[str, Any]
-) -> tuple[Curve, Points, int, Floats]:
+) -> tuple[Curve, Points, int, NDArray[np.float32]]:
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}: {rule}")
