@@ -171,13 +171,11 @@ def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | Non
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
-    from wellseg.norms import Norm
     from wellseg.rows.segment import segment
 
-    nets = {"evaluation": load_model(weights), "own": load_model(weights).train()}
-    norms = (filter(lambda it: isinstance(it, Norm), net.modules()) for net in nets.values())
-    if all(one.reads_image == other.reads_image for one, other in zip(*norms, strict=True)):
-        del nets["own"]  # they have no running statistics
+    nets = {"evaluation": load_model(weights)}
+    if [*nets["evaluation"].buffers()]:  # running statistics
+        nets["own"] = load_model(weights).train()
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():

@@ -21,6 +21,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
 
 EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB for 140,000 scans
+ENDS = {"failed": "failed", "elsewhere": "are left to another run", "waiting": "are left"}
 
 
 def predict(config: PredictConfig) -> int:
@@ -72,11 +73,9 @@ def predict(config: PredictConfig) -> int:
             for fault in faults:
                 screen.say(f"{fault}: mend it and start again")
         statuses: Counter[str] = Counter(outcomes[task].status for task in tasks)
-        if failed := statuses["failed"]:
-            screen.say(f"{failed:,} of {count:,} scans failed")
-        for status, whom in (("elsewhere", " to another run"), ("waiting", "")):
-            if left := statuses[status]:
-                screen.say(f"{left:,} of {count:,} scans are left{whom}")
+        for status, said in ENDS.items():
+            if found := statuses[status]:
+                screen.say(f"{found:,} of {count:,} scans {said}")
     return SOME_FAILED if faults or {*statuses} - {"done"} else 0
 
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
@@ -33,7 +35,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
     a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
     import torch
-    import yaml  # type: ignore[import-untyped]
     from lightning.pytorch.utilities import rank_zero_only
 
     from wellseg.training.dataset import load, open_logs
@@ -107,8 +108,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:
     """Of a run that goes on from its last checkpoint: the step, the --weights that it began with,
     and warnings. now: all options, as in config.yaml. Raises ValueError: it cannot go on so."""
-    import yaml
-
     from wellseg.training.trainer import read_checkpoint
 
     begun, best = read_checkpoint(last), last.with_name("best.ckpt")

@@ -2,5 +2,4 @@
 
 from wellseg.review.command import main
 
-if __name__ == "__main__":
-    main()
+main()

@@ -18,9 +18,8 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import Floats, Points
+from wellseg.curves.points import Floats, PlacedCurve, place_curve
 from wellseg.curves.strands import Indices
-from wellseg.curves.table import PlacedCurve, place_curve, write_table
 from wellseg.curves.tracks import TrackFinder, Tracks
 from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file, refuse_open
@@ -33,6 +32,15 @@ MOST_CURVES = 60
 BEYOND = 0.06  # share of rows off the track: on four scans at most 0.03, or 0.08 and more
 MISSED = 0.25  # share of the curves' rows in no track; of 40 scans: at most 0.04, or 0.45 and more
 PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".split(), strict=True)))
+HEAD = """\
+# row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
+# the leftmost. left, right: its span. confidence: mean probability. flags, a sum: 1 in a bridged
+# gap, 2 off its scale and printed a track's width to one side (value is corrected), 4 maybe another
+# curve. value: 0 at the left border of the curve's track in that row, 1 at the right one: (column +
+# 0.5 - track_left) / (track_right - track_left). Track 0 is the scan. Rows above the curve's first,
+# below its last and in longer gaps are left out.
+# Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
+row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
@@ -91,10 +99,10 @@ class CurveFiles:
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
 
-    def track_of(self, points: Points) -> tuple[int, Floats]:
+    def track_of(self, rows: Indices, column: Floats) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
-        rows, seen = points.row, ~np.isnan(points.column)
-        if self.tracks and (track := self.tracks.of(rows[seen], points.column[seen] + 0.5)):
+        seen = ~np.isnan(column)
+        if self.tracks and (track := self.tracks.of(rows[seen], column[seen] + 0.5)):
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
@@ -123,7 +131,7 @@ class CurveFiles:
         with ExitStack() as files:
             if with_table:
                 written[TABLE] = files.enter_context(atomic_file(f"{self._stem}{TABLE}"))
-                write_table(written[TABLE], self._said, found, depths)
+                self._write_table(written[TABLE], found, depths)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for ending, file in written.items():
@@ -131,6 +139,20 @@ class CurveFiles:
                 self.digests[ending] = file_digest(file, "sha256").hexdigest()
             self.before_rename(self.digests)
         remove_curves(self._stem, [TABLE, *written])
+
+    def _write_table(self, file: BinaryIO, found: Sequence[PlacedCurve], depths: Any) -> None:
+        """Write the CSV. depths: of the scan's rows, by their unit."""
+        head = "".join(f",depth_{unit}" for unit in depths)
+        file.write(f"# {self._said}\n{HEAD}{head}\n".encode("utf-8", "replace"))
+        for one in found:
+            points, at_rows = one.points, [at[one.points.row] for at in depths.values()]
+            column = points.column.round(1)
+            cells = points.row, column, points.left, points.right, one.values, points.confidence
+            table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
+            line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
+            line += ",%.4f" * len(depths) + "\n"
+            text = "".join(line % tuple(row) for row in table.tolist())
+            file.write(text.replace("nan\n", "\n").encode())
 
     def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[str, BinaryIO]:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives them by their endings."""
@@ -183,7 +205,10 @@ class CurveFiles:
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
             name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
-            shares = one.shares_of(scale.columns) if scale.columns else one.values
+            shares = one.values
+            if scale.columns:  # shares of what lies between two columns of the scan
+                (left, right), (low, high) = one.sides.T, scale.columns
+                shares = (left + shares * (right - left) - low) / (high - low)
             if bridged is not None:
                 shares = np.where(one.points.in_gaps_over(bridged), np.nan, shares)
             values = np.interp(places, one.points.row, shares, np.nan, np.nan)
@@ -239,7 +264,7 @@ class CurveWriter(CurveFiles):
         found = []
         for curve in self._follower.curves:
             points, curve.records = curve.points(), []  # they were for these alone
-            found.append(place_curve(curve, points, *self.track_of(points)))
+            found.append(place_curve(curve, points, *self.track_of(*points[:2])))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"

@@ -1,9 +1,10 @@
-"""A curve, and its place in every row."""
+"""A curve, its place in every row, and what the files say of it."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -138,3 +139,52 @@ def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
         if stop - start < SPIKE_ROWS and max(over, under) > max(SPIKE_PX, 0.3 * np.ptp(beside)):
             far = high[rows] > beside.max() if over > under else low[rows] < beside.min()
             column[rows][far] = (high if over > under else low)[rows][far]
+
+
+class PlacedCurve(NamedTuple):
+    """A curve as the files have it. track: from 1; 0 for none. middle: its median column. sides:
+    float32 (rows, 2), left and right border of its track, or of the scan. values: float32 (rows,),
+    fractions of the track. entry: what report and view say of it."""
+
+    curve: Curve
+    points: Points
+    track: int
+    middle: float
+    sides: Floats
+    values: Floats
+    entry: dict[str, Any]
+
+
+def place_curve(
+    curve: Curve, points: Points, track: int, sides: Floats, name: str = ""
+) -> PlacedCurve:
+    """What the files say of a curve. sides: borders of its track, in each of its rows. name: none:
+    it gets one from its track, order and style.
+
+    Columns and borders are rounded as in the CSV: from it come the same values."""
+    column, sides = points.column.round(1), sides.astype(np.float32).round(1)
+    wide = sides[:, 1] - sides[:, 0]
+    share = (column + np.float32(0.5) - sides[:, 0]) / wide
+    turns = np.nan_to_num(np.rint(curve.set_back() / wide))  # a CSV has no sides in gaps
+    seen, rows = ~np.isnan(column), points.row
+    beyond = round(float((abs(share[seen] - 0.5) > 0.52).mean()), 2)
+    bends = pairwise(np.flatnonzero(np.diff(np.pad(turns, 1))).tolist())
+    off = [[int(rows[i]), int(rows[k - 1]), int(turns[i])] for i, k in bends if turns[i]]
+    path = np.stack([column, rows - rows[0]], 1).astype(np.float32)[seen]
+    bridged = points.flags[seen] & BRIDGED > 0
+    sure = 0.0 if bridged.all() else float(points.confidence[seen][~bridged].mean())
+    width, middle = round(curve.width_px, 1), float(np.median(path[:, 0]))
+    colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
+    about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
+    apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
+    parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
+    edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
+    few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
+    lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
+    entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
+    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist()}
+    entry |= {"uncertain": sorted({*curve.uncertain}), "confidence": round(sure, 2)}
+    entry |= {"lines": lines[:-2], "borders": lines[-2:]}
+    entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
+    values = (share + turns).astype(np.float32)
+    return PlacedCurve(curve, points, track, middle, sides, values, entry)

@@ -1,11 +1,8 @@
 """What people see of a run: its lines on the screen, summary.csv, and the page index.html."""
 
-import csv
-import io
 import os
 import time
 from collections.abc import Sequence
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ from rich.progress import Progress
 from wellseg.many.tasks import KNOWN, Outcome, Outcomes
 from wellseg.results.view import fill, link
 from wellseg.scan import one_line
-from wellseg.scan.atomic import MASK
+from wellseg.scan.atomic import MASK, csv_bytes
 from wellseg.scan.files import Task, is_url, join, write_whole
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel computes it
@@ -78,12 +75,9 @@ def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
 
 
 def as_csv(outcomes: Outcomes) -> bytes:
-    text = io.StringIO()
-    table = csv.DictWriter(text, ("scan", "status", *KNOWN, "reason"), lineterminator="\n")
-    table.writeheader()
-    for row in starmap(_row, outcomes.items()):
-        table.writerow({k: f"'{v}" if str(v).startswith(FORMULA) else v for k, v in row.items()})
-    return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
+    rows = (_row(task, outcome).items() for task, outcome in outcomes.items())
+    safe = ({k: f"'{v}" if str(v).startswith(FORMULA) else v for k, v in row} for row in rows)
+    return csv_bytes(("scan", "status", *KNOWN, "reason"), safe)
 
 
 def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = False) -> bytes:

@@ -6,7 +6,6 @@ picture that comes from a local file, and the threshold has to act on them). Eac
 the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines."""
 
 import base64
-import json
 import os
 import re
 import shutil
@@ -29,7 +28,7 @@ from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 
-inline = partial(htmlsafe_json_dumps, dumps=json.dumps, separators=(",", ":"))
+inline = partial(htmlsafe_json_dumps, separators=(",", ":"))
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
 SMALL = 4

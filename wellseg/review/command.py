@@ -59,6 +59,10 @@ def curves(config: CurvesConfig) -> None:
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     """Write the curves' files, and tell the report and the view of them."""
+    from wellseg.results.view import mark_of  # not above: --help is quick
+    from wellseg.review.corrected import curves_of_table
+    from wellseg.review.following import follow_again, follow_strokes
+
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
     # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
@@ -71,22 +75,13 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     all_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
     if is_table:
-        from wellseg.results.view import mark_of
-        from wellseg.review.corrected import curves_of_table
-
         now = len(report.get("curve_edits", []))
         if config.after not in (None, f"{now}", f"{now}-{mark_of(report)}"):
             wrong = "these corrections were made already, or others since, or are of other curves"
             raise ValueError(f"{given}: {wrong}: load its page again, and correct what is left")
-        drawn = []
-        if config.strokes:
-            from wellseg.review.drawn import follow_strokes
-
-            drawn = follow_strokes(config, given)
+        drawn = follow_strokes(config, given) if config.strokes else []
         made, write = curves_of_table(given, stem, config, drawn, by_hand)
     else:
-        from wellseg.review.again import follow_again
-
         made, write = follow_again(given, stem, config)
 
     def tell_report(digests: dict[str, str]) -> None:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.looks import HALF_WIDTH, PAINT
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Floats, Points, Style
-from wellseg.curves.table import place_curve
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import write_file
@@ -63,10 +62,10 @@ def curves_of_table(
         table = _joined(name, parts, made.notes)
         if len(parts) > 1:
             table = _as_one(name, table, [] if new_tracks else made.notes)
-        _give_borders(table, lines, made.tracks, config.size[1])
+        _give_borders(table, lines, made)
         curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
-            track, sides = made.track_of(points)
+            track, sides = made.track_of(points.row, points.column)
         found.append(place_curve(curve, points, track, sides, name))
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
@@ -153,25 +152,24 @@ def _draw(lines: Tables, name: str, stroke: Lines) -> None:
     lines[name] = np.concatenate([kept, table])
 
 
-def _give_borders(table: Lines, lines: Tables, tracks: Tracks | None, columns: int) -> None:
+def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
     if not is_new.any():
         return
-    row, column = table[is_new, 0], table[is_new, 2] + 0.5
+    row, column = table[is_new, 0], table[is_new, 2]
     near = table[~is_new]
     if not len(near):
-        middle, near = np.median(column), np.concatenate([*lines.values()])
+        middle, near = np.median(column) + 0.5, np.concatenate([*lines.values()])
         near = near[(near[:, 1] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
     if len(near):
         near = near[np.argsort(near[:, 0], kind="stable")]
         nearest = near[np.rint(np.interp(row, near[:, 0], np.arange(len(near)))).astype(int)]
         table[is_new, 1], table[is_new, -2:] = nearest[:, 1], nearest[:, -2:]
-    elif tracks and (track := tracks.of(row.astype(int), column.astype(np.float32))):
-        table[is_new, 1], table[is_new, -2:] = track, tracks.at(row)[:, track - 1]
     else:
-        table[is_new, 1], table[is_new, -2:] = 0, (0, columns)
+        track, sides = made.track_of(row.astype(int), column.astype(np.float32))
+        table[is_new, 1], table[is_new, -2:] = track, sides
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
@@ -224,17 +222,15 @@ def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
 
 def _curve(
     path: Path, name: str, table: Lines, size: Size, known: Mapping[str, Any]
-) -> tuple[Curve, Points, int, Floats]:
+) -> tuple[Curve, Points, int, NDArray[np.float32]]:
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}: {rule}")
     table = table[np.argsort(table[:, 0], kind="stable")]
     row, track, column, left, right, value, confidence, flags, *sides = table.T
-    before = np.roll(row, 1)
-    before[0] = -1
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
-        "is there twice: take one out, or join curves with --edit": row == before,
+        "is there twice: take one out, or join curves with --edit": np.diff(row, prepend=-1) == 0,
         "has a column that is not on the scan": ~((column >= -0.5) & (column <= size[1])),
         "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),
@@ -263,9 +259,7 @@ def _curve(
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    turned = np.zeros(rows)
-    turned[here] = turns
-    curve.wraps = [(first + int(at), 0.0) for at in np.flatnonzero(np.diff(turned, prepend=0))]
+    curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     points = Points(every, column, left, right, np.nan_to_num(sure), all_bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T

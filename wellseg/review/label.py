@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from wellseg.curves.points import WRAPPED
-from wellseg.review.again import enter_scan
 from wellseg.review.corrected import FLAGS, read_table
+from wellseg.review.following import enter_scan
 from wellseg.review.options import CurvesConfig
 from wellseg.scan import well_of
 from wellseg.scan.atomic import MASK, write_file

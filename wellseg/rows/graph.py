@@ -197,12 +197,10 @@ def _max_pool(
     dilation: Ints = (1, 1), ceil_mode: bool = False,
 ) -> Rule:  # fmt: skip
     stride = stride or kernel
+    how = kernel, stride, (0, padding[1]), dilation, ceil_mode
+    rule = Rule(lambda rows: torch.max_pool2d(rows, *how), fill=-torch.inf)
     after = dilation[0] * (kernel[0] - 1)
-
-    def run(rows: Tensor) -> Tensor:
-        return torch.max_pool2d(rows, kernel, stride, (0, padding[1]), dilation, ceil_mode)
-
-    return Rule(run, down=stride[0], offset=padding[0], after=after, fill=-torch.inf)
+    return replace(rule, down=stride[0], offset=padding[0], after=after)
 
 
 def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:

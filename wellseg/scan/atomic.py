@@ -63,14 +63,19 @@ def write_file(path: AnyPath, data: bytes | memoryview) -> None:
         file.write(data)
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a table. Cells that a row does not have stay empty. Floats have five digits."""
+def csv_bytes(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    """A table, with a line of its columns. Cells that a row does not have stay empty."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
-    write_file(path, text.getvalue().encode("utf-8", "backslashreplace"))  # names not in UTF-8
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")  # names that are not UTF-8
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write a table, as `csv_bytes`. Floats have five digits."""
+    short = ({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    write_file(path, csv_bytes(columns, short))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The LightningModule: one step for training and validation, the optimiser, scores, pictures."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -119,7 +118,7 @@ class Segmenter(LightningModule):
             self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
         if index < PICTURES and self.trainer.is_global_zero:
             name = f"step-{self.global_step:06d}-{sample.name}.png"
-            path = Path(self.trainer.default_root_dir, "pictures", name)
+            path = f"{self.trainer.default_root_dir}/pictures/{name}"
             write_file(path, encode_png(draw_errors(gray, mask, truth)))
 
     def configure_optimizers(self) -> Any:
