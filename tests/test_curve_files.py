@@ -1231,7 +1231,8 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     (mine / "split.csv").write_text('Split,"Name",note,well\nval,log_400,mine,A\n')
     main([*command[:3], "--label_rows", "0-399"])
     other, same = list_logs(mine)
-    assert (same.split, other.name, other.split) == ("val", "log_0", "train")
+    assert (same.split, other.name, other.split, other.well) == ("val", "log_0", "val", "A")
+    assert "curves; split: val" in capsys.readouterr().out
     for table in ('name,split\n"Smith, J 1",val\nlog_400,train\nlog_0,train\n', ""):
         (mine / "split.csv").write_text(table)  # names with commas; a table that is still empty
         for kind in (".tif", ".mask.tif", ".curves.csv", ".json"):
