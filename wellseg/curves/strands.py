@@ -33,7 +33,7 @@ CHROMA, DARK = 60, 110
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
 """Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
-PATCH_PIXELS, BESIDE, PATCHY = 120, 0.25, 0.62
+PATCH_PIXELS, BESIDE, PATCHY, RARE = 120, 0.25, 0.62, 0.03
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
 pixels, BESIDE of them beside other inks. Chosen on drawn logs, validation pages, a whole log."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
@@ -215,7 +215,6 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
     layers[grid & (layers > BLACK)] = 0
-    patchy = []
     for number, ink in enumerate(inks, FIRST_INK):
         x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
         near = layers[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
@@ -225,9 +224,10 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
         ink.patches += int(size[(size < PATCH_PIXELS) & (edge > BESIDE * size)].sum())
-        if ink.patches > PATCHY * ink.pixels:
-            patchy.append(number)
-    stain = np.isin(layers, patchy)
+    patches, pixels = np.array([[ink.patches, ink.pixels] for ink in inks]).reshape(-1, 2).T
+    is_mixed = patches.sum() > PATCHY * pixels.sum()
+    patchy = (patches > PATCHY * pixels) & (is_mixed | (pixels < RARE * pixels.sum()))
+    stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
     layers[stain] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
     black, around = (cv2.dilate(of, RING) for of in ((layers == BLACK).view(np.uint8), layers))
