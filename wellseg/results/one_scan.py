@@ -113,8 +113,7 @@ def mask_scan(
     report |= (curves.quality() if curves else {}) | left_out | {"notes": notes} | entries
     report |= {"seconds": round(time.monotonic() - started, 2)}
     report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": page.reduction}
-    of_curves = curves.digests if curves else {}
-    report["sha256"] = files.digests(task.stem, [MASK]) | of_curves
+    report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
 
