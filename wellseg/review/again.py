@@ -34,7 +34,6 @@ DEEP = 4.0  # pixels from the edge: no middle of a stroke is cheaper
 FAINT = 24  # gray levels from ink to paper at least
 WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
 NEAR = np.ones((7, 7), np.uint8)
-NOT_SCORED = 128  # of a mask
 
 
 def follow_again(
@@ -101,8 +100,6 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
-        if sure and (sure.rows, sure.columns) != size:
-            raise ValueError(f"{probability} is not of the scan's size: predict again")
         return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in config.strokes]
 
 
@@ -198,7 +195,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
             points = np.stack([column, row], 1).tolist()
             whole += [{"name": name, "path": points, "starts": starts.tolist()}] if points else []
-        near = (cv2.dilate(spans, NEAR) > 0) | (found == NOT_SCORED)
+        near = (cv2.dilate(spans, NEAR) > 0) | (found == 128)  # not scored
         truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), found), 0)
         with ExitStack() as undo:
             for path in (mask, label, image):
