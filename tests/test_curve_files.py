@@ -721,6 +721,27 @@ def test_from_the_csv_as_it_was_written_come_the_same_files(tmp_path):
     assert b"DOTTED" in before[1] and after == report | {"curve_threshold": None, "curve_edits": []}
 
 
+def test_bridged_gaps_are_left_out_of_the_las_where_they_are_longer_than_wanted(followed):
+    path, flags = followed / "log.curves.csv", np.zeros(ROWS, int)
+    flags[300:305] = flags[600:640] = 1
+    edit(path, lambda lines: [line | {"flags": flags[int(line["row"])]} for line in lines])
+    for words, missing in (
+        ([], []),
+        (["--bridged", "39"], [*range(600, 640)]),
+        ([], [*range(600, 640)]),  # as the last time
+        (["--bridged", "0"], [*range(300, 305), *range(600, 640)]),
+        ([], [*range(300, 305), *range(600, 640)]),
+        (["--bridged", "40"], []),
+        (["--bridged", "none"], []),
+    ):
+        main([str(path), *words])
+        las = las_of(followed / "log.las")
+        assert np.flatnonzero(np.isnan(las["T1_C1_SOLID"])).tolist() == missing
+    assert "Bridged gaps are filled" in (followed / "log.las").read_text()
+    with pytest.raises(SystemExit):
+        main([str(path), "--bridged", "-1"])
+
+
 def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
     path = followed / "log.curves.csv"
     (followed / "log.html").write_text('// wellseg\nconst DATA = {"followed":[]};\n')
@@ -1210,7 +1231,8 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     (mine / "split.csv").write_text('Split,"Name",note,well\nval,log_400,mine,A\n')
     main([*command[:3], "--label_rows", "0-399"])
     other, same = list_logs(mine)
-    assert (same.split, other.name, other.split) == ("val", "log_0", "train")
+    assert (same.split, other.name, other.split, other.well) == ("val", "log_0", "val", "A")
+    assert "curves; split: val" in capsys.readouterr().out
     for table in ('name,split\n"Smith, J 1",val\nlog_400,train\nlog_0,train\n', ""):
         (mine / "split.csv").write_text(table)  # names with commas; a table that is still empty
         for kind in (".tif", ".mask.tif", ".curves.csv", ".json"):

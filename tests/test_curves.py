@@ -221,7 +221,16 @@ def test_a_scale_is_left_over_the_border_over_which_it_is_left_for_fewer_rows():
     curve.wraps = [(1000, 9.0), (1100, -9.0), (1150, 9.0), (1250, -9.0), (3000, 9.0), (3900, -9.0)]
     curve.leave_scale(300)
     assert sorted(curve.off_scale) == [(1000, 1100, 9.0), (1150, 1250, 9.0)]
+    assert curve.uncertain == [3000, 3900]  # too far apart: these two may have lost their others
     assert curve.set_back()[[999, 1000, 1099, 1100, 3500]].tolist() == [0, 9, 9, 0, 0]
+
+
+@pytest.mark.parametrize(("aside", "is_told"), [(0, False), (45, True)])
+def test_a_leap_that_is_nearly_as_dear_as_two_curves_is_told(aside, is_told):
+    column = np.full(len(ROWS), 300.0)
+    column[700:740], column[740:] = np.nan, 300 + aside
+    [(curve, _)] = follow(draw(column))
+    assert curve.uncertain == [700] * is_told
 
 
 def test_specks_and_letters_are_no_curves():

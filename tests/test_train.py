@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import psutil
 import pytest
+import tifffile
 import torch
 from filelock import FileLock
 from lightning.pytorch import Trainer
@@ -27,6 +29,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import score_log
 from wellseg.train import main, train
 from wellseg.training.data_folder import list_logs
+from wellseg.training.dataset import Sample
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
@@ -619,9 +622,6 @@ def test_a_run_is_not_overwritten_by_accident(data_set, tmp_path, capsys):
 
 
 def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, capsys):
-    import numpy as np
-    import tifffile
-
     tifffile.imwrite(data_set / "masks" / "well1_a.tif", np.zeros((5, 5), np.uint8))
     run(
         *SMALL,
@@ -636,6 +636,46 @@ def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, 
     )
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and "masks/well1_a.tif: has 5 x 5 pixels" in errors[0]
+
+
+def test_an_image_stored_turned_whose_mask_is_not_stops_the_run(data_set, tmp_path, capsys):
+    image = data_set / "images" / "well1_a.tif"
+    tifffile.imwrite(image, tifffile.imread(image), extratags=[(274, "H", 1, 3, True)])
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 2]
+    run(*few, "--out", tmp_path / "run", status=2)
+    assert "well1_a.tif is stored turned (orientation 3)" in capsys.readouterr().err
+    tifffile.imwrite(image, tifffile.imread(image))
+    run(*few, "--out", tmp_path / "run")
+
+
+def test_that_no_log_of_the_kind_that_learns_chose_the_step_is_told(data_set, tmp_path, capsys):
+    told = "no log in colours chose the best step, though such were trained on"
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 5, "--model.colour", "true"]
+    run(*few, "--out", tmp_path / "gray")
+    assert "chose the best step" not in capsys.readouterr().out
+    for image in (data_set / "images").glob("well[0-4]_a.tif"):
+        gray = tifffile.imread(image)
+        red = np.where(gray < 128, 255, gray)
+        tifffile.imwrite(image, np.stack([red, gray, gray], 2), photometric="rgb")
+    run(*few, "--out", tmp_path / "colours")
+    assert told in capsys.readouterr().out
+
+
+def test_a_tall_log_is_validated_in_pieces_as_tall_as_the_windows_of_prediction():
+    segmenter = Segmenter({"widths": [8, 16], "norm": "instance"}, {}, 1).eval()
+    segmenter.log = segmenter.trainer = Mock()
+    gray = torch.randint(256, (1, 1, 640, 64), dtype=torch.uint8)
+    below = gray.clone()
+    below[:, :, 320:] = 255
+    for window_rows, rows_alike in ((0, 0), (300, 320), (500, 0)):
+        segmenter.net.window_rows = window_rows
+        with torch.no_grad():
+            both = [
+                segmenter.loss_of(Sample(it, torch.zeros_like(it), ""), "val")[1]
+                for it in (gray, below)
+            ]
+        alike = (both[0] == both[1]).all(3)[0, 0]
+        assert alike[:rows_alike].all() and not alike[rows_alike:].any()
 
 
 def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_path, capsys):

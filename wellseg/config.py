@@ -72,7 +72,7 @@ class PredictConfig(MaskOptions, CurveOptions):
         self.probability |= self.curves
         self.asked = OF_ONE_SCAN if self.curves else OF_VIEW if self.view else ()
         for flag in OF_ONE_SCAN:
-            if getattr(self, flag) and flag not in self.asked:
+            if self.has(flag) and flag not in self.asked:
                 needed = "--curves or --view" if flag in OF_VIEW else "--curves"
                 raise ValueError(f"--{flag} is for the files that {needed} writes: give that, too")
         CurveOptions.__post_init__(self)

@@ -33,7 +33,7 @@ def predict(config: PredictConfig) -> int:
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
     for flag in OF_ONE_SCAN if count > 1 else ():
-        if getattr(config, flag):
+        if config.has(flag) and flag != "bridged":
             raise ValueError(f"--{flag} is for one scan, not for {count}: later use wellseg curves")
     settings = settings_of(config)
     if config.out and not is_url(config.out):

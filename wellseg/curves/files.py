@@ -44,7 +44,7 @@ row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Missing: -999.25. Bridged gaps are filled; NAME.curves.csv says which, and has columns in pixels.
+Missing: -999.25. Bridged gaps{} are filled; NAME.curves.csv says which, with columns in pixels.
 Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
 
 
@@ -189,6 +189,7 @@ class CurveFiles:
         import lasio
 
         depth, step, unit = self._options.logs, self._options.step, self._options.unit
+        bridged = self._options.bridged
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart, places = np.diff(index), rows.astype(float)
         if step:
@@ -208,6 +209,8 @@ class CurveFiles:
             if scale.columns:  # shares of what lies between two columns of the scan
                 (left, right), (low, high) = one.sides.T, scale.columns
                 shares = (left + shares * (right - left) - low) / (high - low)
+            if bridged is not None:
+                shares = np.where(one.points.in_gaps_over(bridged), np.nan, shares)
             values = np.interp(places, one.points.row, shares, np.nan, np.nan)
             if not np.isnan(values).all():
                 table.append(scale.at(values))
@@ -218,7 +221,8 @@ class CurveFiles:
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
             las.well["API"].descr = las.well["UWI"].descr = "number in the scan's name"
-        notes = [_ascii(self._said), LAS_NOTE, *self._options.scale, *self.notes]
+        filled = "" if bridged is None else f" of up to {bridged:,} rows"
+        notes = [_ascii(self._said), LAS_NOTE.format(filled), *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")

@@ -71,6 +71,8 @@ class CurveOptions:
     """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
     them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log; DRHO=-0.75:0.25:G/C3@584-823 where it
     is printed at these columns, not at the track's borders. wellseg curves: GR= takes it away."""
+    bridged: int | None = None
+    """Rows of the longest bridged gap that NAME.las fills; 0: it fills none. Default: all."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
 
@@ -88,13 +90,19 @@ class CurveOptions:
         self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
+        if (self.bridged or 0) < 0:
+            raise ValueError(f"--bridged {self.bridged}: rows are 0 or more")
         self.scales = dict(map(parse_scale, self.scale))
         span = self.rows and numbers_in("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
         self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 
     def for_report(self) -> dict[str, Any]:
         """The options given for this scan alone, by their keys in its report."""
-        return {key: it for name, key in OF_ONE_SCAN.items() if (it := getattr(self, name))}
+        return {key: getattr(self, name) for name, key in OF_ONE_SCAN.items() if self.has(name)}
+
+    def has(self, name: str) -> bool:
+        """Whether an option is given."""
+        return getattr(self, name) not in (None, [])
 
     def for_view(self) -> dict[str, Any]:
         """What the view tells of depths."""
@@ -105,7 +113,7 @@ class CurveOptions:
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
         if self.depth and self.depth_unit not in (None, report.get("depth_unit", "ft")):
             del told["step"]  # it was of the other unit
-        return {name: it for name, it in told.items() if it and not getattr(self, name)}
+        return {it: told[it] for it in told if told[it] not in (None, []) and not self.has(it)}
 
     def depth_at(self, row: float) -> float | None:
         """Depth of a row; None where it is not known."""

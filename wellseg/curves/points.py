@@ -33,6 +33,12 @@ class Points(NamedTuple):
     flags: NDArray[np.uint8]  # of BRIDGED, WRAPPED and UNCERTAIN
     inked: NDArray[np.bool_]  # whether there is ink on the scan
 
+    def in_gaps_over(self, rows: int) -> NDArray[np.bool_]:
+        """Whether each row is in a bridged gap of more rows."""
+        gap = self.flags & BRIDGED > 0
+        stretch = np.cumsum(np.diff(gap, prepend=False))
+        return np.asarray(gap & (np.bincount(stretch)[stretch] > rows))
+
 
 @dataclass(eq=False)
 class Curve:
@@ -95,7 +101,8 @@ class Curve:
 
     def leave_scale(self, longest: float) -> None:
         """Set ``off_scale``: the stretches between two wraps, out and back, of ``longest`` rows at
-        most. Of those that overlap, it takes those over the border that has fewer rows in all."""
+        most. Of those that overlap, it takes those over the border that has fewer rows in all.
+        A wrap without the other is uncertain: the curve may be off its scale above or below."""
         pairs = [(*one, *other) for one, other in pairwise(self.wraps)]
         rows = {over: sum(p[2] - p[0] for p in pairs if (p[1] > 0) == over) for over in (0, 1)}
         taken: set[int] = set()
@@ -103,6 +110,7 @@ class Curve:
             if out * back < 0 and stop - start <= longest and not taken & {start, stop}:
                 taken |= {start, stop}
                 self.off_scale.append((start, stop, out))
+        self.uncertain += [row for row, _ in self.wraps if row not in taken]
 
     def set_back(self) -> Floats:
         """By how many pixels its stroke is set back to the left in each row."""
@@ -174,8 +182,9 @@ def place_curve(
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
-    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist(), "uncertain": curve.uncertain}
-    entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
+    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist()}
+    entry |= {"uncertain": sorted({*curve.uncertain}), "confidence": round(sure, 2)}
+    entry |= {"lines": lines[:-2], "borders": lines[-2:]}
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
     values = (share + turns).astype(np.float32)
     return PlacedCurve(curve, points, track, middle, sides, values, entry)

@@ -171,6 +171,10 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     heads = [it.strip().lower() for it in next(csv.reader((listed or "").splitlines()), cells)]
     if "name" not in heads:
         raise ValueError(f"{split}: no column name, or no commas between its columns")
+    for row in csv.DictReader((listed or "").splitlines()[1:], heads, restval=""):
+        if row.get("split", "").strip() and well_of(row["name"].strip()) == cells["well"]:
+            cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
+            break  # a well is in one split
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, config.size)
         if not (predicted := given.with_name(config.name + MASK)).is_file():
@@ -210,6 +214,6 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
                 told = f"{listed.rstrip() or ','.join(cells)}\n{text.getvalue()}"
                 write_file(split, told.encode(errors="surrogateescape"))
             undo.pop_all()
-        print(f"{image}: {len(truth):,} rows, their mask and curves, to train on")
+        print(f"{image}: {len(truth):,} rows, their mask and curves; split: {cells['split']}")
 
     return write

@@ -66,6 +66,7 @@ class CurvesConfig(CurveOptions):
     threshold: float | None = None
     """A pixel is curve where its probability is higher."""
     step: float | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
+    bridged: int | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
     edit: list[str] = field(default_factory=list)
     """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
     removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two

@@ -1,6 +1,6 @@
 """What lies in a data-set folder: pairs of scan and mask, and which split each belongs to.
 
-    ROOT/images/NAME.tif      the scans; also .tiff, .png or .jpg, in any case
+    ROOT/images/NAME.tif      the scans; also .tiff, .png, .jpg, .bmp or .jp2, in any case
     ROOT/masks/NAME.tif       their masks, same rows and columns; also .tiff or .png
     ROOT/labels/NAME.json     optional: the curves' centrelines, see `masks.read_label`
     ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone
@@ -14,11 +14,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wellseg.scan import well_of
+from wellseg.scan import SUFFIXES, well_of
 from wellseg.scan.atomic import RESULTS, AnyPath
 
 SPLITS = ("train", "val", "test")
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 
@@ -42,7 +41,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
 
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
-    found = _list_files(root / "images", IMAGE_SUFFIXES, but=RESULTS)
+    found = _list_files(root / "images", SUFFIXES, but=RESULTS)
     images = {path.stem: path for path in found}
     masks = list_masks(root / "masks")
     if twice := [path for path in found if images[path.stem] != path]:
@@ -99,7 +98,7 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
     paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     if found := [p for p in paths if p.suffix.lower() in suffixes and not p.name.endswith(but)]:
         return found
-    raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(suffixes)})")
+    raise ValueError(f"{folder}: no images in it (looked for *{', *'.join(sorted(suffixes))})")
 
 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:

@@ -79,11 +79,15 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
 
 
 def check_size(mask: Path, image: Path) -> None:
-    """Raise ValueError where a mask is not of its image's size; files that cannot be read pass."""
+    """Raise ValueError where a mask is not of its image's size, or turned; files that cannot be
+    read pass."""
     with suppress(ScanError), open_scan(mask) as one, open_scan(image) as other:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
+        if one.orientation != other.orientation:
+            said = f"{image} is stored turned (orientation {other.orientation}), {mask} not alike"
+            raise ValueError(f"{said}: save both upright")
 
 
 def check_masks(logs: Sequence[LogFiles]) -> dict[str, NDArray[np.int64]]:

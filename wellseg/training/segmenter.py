@@ -57,6 +57,8 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
+        # Channels of the logs seen: networks of colours are two.
+        self.shown: dict[str, set[int]] = {"train": set(), "val": set()}
         self.has_begun = False  # whether a training step has begun in this process
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -88,7 +90,12 @@ class Segmenter(LightningModule):
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
         NaN or infinite; such weights are never kept."""
-        logits = self.net(to_ink(sample.gray[:, : self.net.channels]))
+        ink = to_ink(sample.gray[:, : self.net.channels])
+        self.shown[stage].add(ink.shape[1])
+        # In prediction the norms' statistics are of windows, about which pieces tell enough here.
+        pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
+        parts = [self.net(part) for part in ink.tensor_split(max(1, pieces), 2)]
+        logits = torch.cat(parts, 2) if pieces > 1 else parts[0]
         loss = curve_loss(logits, sample.truth)
         if not torch.isfinite(loss):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
