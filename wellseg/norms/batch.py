@@ -1,7 +1,6 @@
 """BatchNorm, the legacy v1 layer."""
 
 import torch
-import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
