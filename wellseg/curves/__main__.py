@@ -2,4 +2,5 @@
 
 from wellseg.review.command import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import lasio
 import numpy as np
 
 from wellseg import __version__
@@ -186,8 +187,6 @@ class CurveFiles:
         self, file: BinaryIO, log: Interval, rows: Indices, found: Sequence[PlacedCurve]
     ) -> None:
         """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
-        import lasio
-
         depth, step, unit = self._options.logs, self._options.step, self._options.unit
         bridged = self._options.bridged
         index = np.array([log.at(row) for row in rows.tolist()], float)

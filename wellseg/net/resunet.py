@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wellseg.net.options import ModelConfig
-from wellseg.norms import Momentum, make_norm
+from wellseg.norms import make_norm
 
 Maps = Callable[[Tensor], Tensor]
 Norms = Callable[[int], nn.Module]
@@ -40,20 +41,15 @@ class ResUNet(nn.Module):
     for its gradient: the same gradients, less memory, more time."""
 
     def __init__(
-        self,
-        patch: int = ModelConfig.patch,
-        widths: Sequence[int] = ModelConfig.widths,
-        norm: str = ModelConfig.norm,
-        momentum: Momentum = ModelConfig.momentum,
-        separable: bool = ModelConfig.separable,
-        colour: bool = ModelConfig.colour,
-        channels: int = 1,
-    ) -> None:
+        self, patch: int = ModelConfig.patch, widths: Sequence[int] = ModelConfig.widths, *,
+        channels: int = 1, **options: Any,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.patch, self.channels = patch, 3 if colour else channels
+        config = ModelConfig(patch=patch, widths=tuple(widths), **options)
+        self.patch, self.channels = patch, 3 if config.colour else channels
         self.multiple = patch * 2 ** (len(widths) - 1)
-        norms = partial(make_norm, norm, momentum=momentum)
-        block = partial(ResidualBlock, norm=norms, separable=separable)
+        norms = partial(make_norm, config.norm, momentum=config.momentum)
+        block = partial(ResidualBlock, norm=norms, separable=config.separable)
         first = block(channels * patch * patch, widths[0], first=True)
         self.encoder = nn.ModuleList([first, *map(block, widths[:-1], widths[1:])])
         below, here = widths[:0:-1], widths[-2::-1]  # deepest stage first
@@ -62,8 +58,8 @@ class ResUNet(nn.Module):
         self.decoder = nn.ModuleList(map(block, here, here))
         self.head = nn.Conv2d(widths[0], patch * patch, 1)
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % curve to begin with
-        if colour:  # last: the other weights then get the same random numbers as without it
-            self.of_colour = ResUNet(patch, widths, norm, momentum, separable, channels=3)
+        if config.colour:  # last: the other weights then get the same random numbers as without it
+            self.of_colour = ResUNet(patch, widths, channels=3, **options | {"colour": False})
 
     def forward(self, ink: Tensor) -> Tensor:
         if "of_colour" in self._modules and ink.shape[1] > 1:

@@ -26,8 +26,7 @@ Momentum = float | Literal["cumulative"]  # see net.options.ModelConfig
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
 
-    groups: the channels of a group share mean and variance. A norm without such groups overrides
-        scale_shift, or has ``reads_image = False``.
+    groups: the channels of a group share mean and variance; other norms override scale_shift.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
         all rows, which must do what ``forward`` does; else ``forward`` on a few rows at a time."""

@@ -1,9 +1,8 @@
 """BatchNorm, the legacy v1 layer."""
 
 import torch
-import torch.distributed
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from wellseg.norms import Momentum, Norm, register
 from wellseg.norms.moments import channel_statistics
@@ -17,16 +16,12 @@ class BatchNorm(Norm):
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
     several processes each normalises its own images; running statistics take the mean of all."""
 
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
-
     def __init__(self, channels: int, momentum: Momentum = 0.01, eps: float = 1e-5) -> None:
         super().__init__(channels, channels, eps)
         self.momentum = momentum
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.register_buffer("num_batches_tracked", torch.tensor(0))
+        self.running_mean = nn.Buffer(torch.zeros(channels))
+        self.running_var = nn.Buffer(torch.ones(channels))
+        self.num_batches_tracked = nn.Buffer(torch.tensor(0))
 
     @property
     def reads_image(self) -> bool:  # type: ignore[override]
@@ -53,7 +48,7 @@ class BatchNorm(Norm):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(observed)
             observed /= torch.distributed.get_world_size()
-        self.num_batches_tracked += 1
+        self.num_batches_tracked.add_(1)
         for running, new in zip((self.running_mean, self.running_var), observed, strict=True):
             running.lerp_(new, self.share())
 

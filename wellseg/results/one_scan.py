@@ -35,7 +35,6 @@ OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black" 
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36
-KEEP_ROWS = 1, 2  # TIFF orientations in which rows of the file are those that a person sees
 
 
 def mask_scan(
@@ -58,7 +57,7 @@ def mask_scan(
         page = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {"scan": scan.path.name, "dpi": scan.dpi, "weights": entries["weights"]}
-            about |= config.for_view() if scan.orientation in KEEP_ROWS else {}
+            about |= config.for_view() if scan.orientation == 1 else {}
             view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
@@ -113,8 +112,7 @@ def mask_scan(
     report |= (curves.quality() if curves else {}) | left_out | {"notes": notes} | entries
     report |= {"seconds": round(time.monotonic() - started, 2)}
     report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": page.reduction}
-    of_curves = curves.digests if curves else {}
-    report["sha256"] = files.digests(task.stem, [MASK]) | of_curves
+    report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
 
@@ -129,17 +127,14 @@ def _notes_on_reading(scan: Scan, is_empty: bool, config: PredictConfig) -> list
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:
     """Why a scan of this TIFF orientation has no curves, for the report; notes for the user."""
-    left_out, notes = {}, []
-    if config.view and config.logs and orientation not in KEEP_ROWS:
-        notes.append("its rows are stored turned: the view has no depths; save it upright")
-    if orientation != 1 and (config.curves or is_sideways(orientation)):
-        way, so = "turned or mirrored", "no curves are followed"
-        if is_sideways(orientation):
-            way, so = "sideways", "few curves are found so, and none followed"
-        why = f"stored {way} (orientation {orientation})"
-        left_out = {"curves_left_out": why} if config.curves else {}
-        notes.append(f"{why}: {so}; save it upright")
-    return left_out, notes
+    asked = config.curves or (config.view and config.logs)
+    if orientation == 1 or not (asked or is_sideways(orientation)):
+        return {}, []
+    way, so = "turned or mirrored", "no curves are followed and no depths shown"
+    if is_sideways(orientation):
+        way, so = "sideways", "few curves are found so, and none followed"
+    why = f"stored {way} (orientation {orientation})"
+    return {"curves_left_out": why} if config.curves else {}, [f"{why}: {so}; save it upright"]
 
 
 def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:

@@ -50,7 +50,7 @@ def curves(config: CurvesConfig) -> None:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
         if not config.label:
             return _write_all(config, given, stem)
-        from wellseg.review.label import label_rows
+        from wellseg.review.again import label_rows
 
         write_label = label_rows(config, config.label, given)
         _write_all(config, given, stem)
@@ -60,8 +60,8 @@ def curves(config: CurvesConfig) -> None:
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     """Write the curves' files, and tell the report and the view of them."""
     from wellseg.results.view import mark_of  # not above: --help is quick
+    from wellseg.review.again import follow_again, follow_strokes
     from wellseg.review.corrected import curves_of_table
-    from wellseg.review.following import follow_again, follow_strokes
 
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with

@@ -113,11 +113,11 @@ def read_table(path: Path) -> Tables:
 
 def _is_look(one: Any) -> bool:
     """Whether an entry of ``curve_list`` is as wellseg wrote it."""
-    has = one if isinstance(one, dict) else {}
-    colour = has.get("colour") or [0, 0, 0]
-    numbers = [has.get("width_px"), *(colour if isinstance(colour, list) else [None])]
-    right = len(numbers) == 4 and all(type(it) in (int, float) for it in numbers)
-    return right and isinstance(has.get("name"), str) and has.get("style") in get_args(Style)
+    match one:
+        case {"name": str(), "style": style, "width_px": int() | float(), "colour": colour}:
+            is_colour = isinstance(colour, list) and [type(it) for it in colour] == [int] * 3
+            return style in get_args(Style) and (colour is None or is_colour)
+    return False
 
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
@@ -156,8 +156,6 @@ def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
-    if not is_new.any():
-        return
     row, column = table[is_new, 0], table[is_new, 2]
     near = table[~is_new]
     if not len(near):

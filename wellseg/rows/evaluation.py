@@ -160,9 +160,7 @@ class _Sweep:
         self.last_user = {x: user for user in self.path for x in user.inputs}
         self.sources = [run.sweeps[x] for x in self.last_user if x in kept]
         self.statistics = DepthStatistics(step.rows, run.parts)
-        # Keeping takes as long as about 40 multiply-adds for each value, and so does measuring.
-        passes = 40 * (is_kept + is_measured) * step.meta.numel()
-        self.work = passes + sum(each.work for each in self.path)
+        self.work = sum(each.work for each in self.path)  # keeping and measuring take a little more
         self.next_row = 0
         self.blocks: deque[tuple[int, int, Block]] = deque()  # first row, past the last, rows
         self.readers: dict[_Sweep, int] = {}  # the first row that each still needs

@@ -1,6 +1,5 @@
 """Masks and gray pictures to TIFF, whole or not at all, without holding the picture."""
 
-import math
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,7 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 class Strips:
     """Cuts bands of any height into strips of ``rows``; the last of ``total`` may be shorter."""
 
-    def __init__(self, rows: int, total: float = math.inf) -> None:
+    def __init__(self, rows: int, total: float = float("inf")) -> None:
         self._rows, self._missing = rows, total
         self._rest: list[Gray] = []
 

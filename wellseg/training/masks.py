@@ -1,7 +1,7 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +18,6 @@ from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import LogFiles
 
-BLOCK_ROWS = 4096  # read at a time, so that a mask of any height takes little memory
 THREADS = 8  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
@@ -26,9 +25,27 @@ NAMED = 10  # of masks with a fault
 def read_mask(path: AnyPath) -> Gray:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
     Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read."""
-    mask = np.concatenate(list(_read_blocks(path)))
-    _check_values(path, _count_values(mask))
+    with open_scan(path, colour="any") as scan:
+        mask = scan.read(0, scan.rows)
+    if mask.ndim == 3:
+        if np.ptp(mask, axis=2).any():
+            raise ValueError(f"{path}: in colour; save it as gray, its curves white")
+        mask = np.ascontiguousarray(mask[..., 0])
+    counts = count_values(mask)
+    odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
+    if counts[255] > counts[0]:
+        raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
+    if odd == [1] and not counts[255]:
+        raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
+    if odd:
+        rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this one also"
+        raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
     return mask
+
+
+def count_values(mask: Gray) -> NDArray[np.int64]:
+    """How often each of 256 values is in a mask."""
+    return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
@@ -91,30 +108,4 @@ def listed(names: Sequence[str]) -> str:
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
     check_size(log.mask, log.image)
-    counts = sum(map(_count_values, _read_blocks(log.mask)), np.zeros(256, np.int64))
-    _check_values(log.mask, counts)
-    return counts
-
-
-def _read_blocks(path: AnyPath) -> Iterator[Gray]:
-    with open_scan(path, colour="any") as mask:
-        for first in range(0, mask.rows, BLOCK_ROWS):
-            rows = mask.read(first, min(first + BLOCK_ROWS, mask.rows))
-            if rows.ndim == 3 and np.ptp(rows, axis=2).any():
-                raise ValueError(f"{path}: in colour; save it as gray, its curves white")
-            yield rows[..., 0] if rows.ndim == 3 else rows
-
-
-def _count_values(mask: Gray) -> NDArray[np.int64]:
-    return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
-
-
-def _check_values(path: AnyPath, counts: NDArray[np.int64]) -> None:
-    odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
-    if counts[255] > counts[0]:
-        raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
-    if odd == [1] and not counts[255]:
-        raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")
-    if odd:
-        rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this one also"
-        raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
+    return count_values(read_mask(log.mask))
