@@ -229,8 +229,9 @@ def test_a_scale_is_left_over_the_border_over_which_it_is_left_for_fewer_rows():
 def test_a_leap_that_is_nearly_as_dear_as_two_curves_is_told(aside, is_told):
     column = np.full(len(ROWS), 300.0)
     column[700:740], column[740:] = np.nan, 300 + aside
-    [(curve, _)] = follow(draw(column))
+    [(curve, points)] = follow(draw(column))
     assert curve.uncertain == [700] * is_told
+    assert np.isnan(points.column[705:735]).all() == np.isnan(points.column).any() == is_told
 
 
 def test_specks_and_letters_are_no_curves():
@@ -353,9 +354,12 @@ def test_a_stroke_of_dots_in_many_colours_is_one_curve():
     dots = rng.integers(0, len(inks), (len(mask) // 5, mask.shape[1] // 5))
     colours = inks[dots.repeat(5, 0).repeat(5, 1)]
     colours[mask == 0] = 255
-    colours[draw(curves[1], width=3) > 0] = (0, 0, 220)  # one whose colour is clear
+    clear = draw(curves[1], width=3) > 0  # one whose colour is clear
+    clear[:1200] = False  # of a print most is mixed from dots
+    mask[:1200][draw(curves[1], width=3)[:1200] > 0] = 0
+    colours[clear] = (0, 0, 220)
     found = follow(mask, colours)
-    is_each(found, curves)
+    is_each(found, [curves[0], np.where(ROWS < 1200, np.nan, curves[1])])
     assert found[1][0].colour == (0, 0, 220)
 
 
@@ -389,10 +393,20 @@ def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
         assert set(layers[::12, 24]) == {layer} and set(layers[:, 21]) == {1}
 
 
+def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed():
+    inks, at = [(200, 0, 200), (0, 0, 220), (0, 150, 0)], (30, 33, 27)
+    colours = np.full((300, 60, 3), 255, np.uint8)
+    for ink, column in zip(inks, at, strict=True):
+        colours[:, column - 1 : column + 2] = ink
+    colours[np.arange(300) % 30 > 16, 29:32] = 255  # all their pixels are beside other inks
+    layers = split_colours(colours.min(2) < 200, colours, [])
+    assert (layers[5, [27, 30, 33]] > 1).all() and len(np.unique(layers[5, [27, 30, 33]])) == 3
+
+
 def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
     colours = np.full((900, 200, 3), 255, np.uint8)
     colours[:, 90:93] = colours[:, 40:43] = 230, 10, 10
-    colours[::3, 93] = 255, 170, 40  # of a pixel, in a hue of their own
+    colours[::6, 93] = 255, 170, 40  # of a pixel, in a hue of their own
     found = follow(255 * (colours.min(2) < 128).astype(np.uint8), colours)
     is_each(found, [np.full(900, 41.0), np.full(900, 91.0)])
 

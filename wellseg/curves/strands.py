@@ -35,7 +35,8 @@ HUE_APART, LEAST_PIXELS = 14, 40
 """Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
 PATCH_PIXELS, BESIDE, PATCHY, RARE = 120, 0.25, 0.62, 0.03
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
-pixels, BESIDE of them beside other inks. Chosen on drawn logs, validation pages, a whole log."""
+pixels, BESIDE of them beside other inks, and if that is so of all inks together, or it is so RARE:
+the mixture where two curves cross. Chosen on drawn logs, validation pages, whole logs."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
 BLACK, FIRST_INK = np.uint8(1), 2

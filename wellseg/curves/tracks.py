@@ -142,9 +142,11 @@ class TrackFinder:
         grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
         panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
         tracks: list[tuple[int, int]] = []
-        for left, right in panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)].tolist():
+        panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
+        others = np.append(0, panels[:, 1]), np.append(panels[1:, 0], len(page))
+        for (left, right), *between in zip(panels.tolist(), *others, strict=False):
             before = self._off(page[::-1], len(page) - left)[::-1]
-            found = _borders(ruled, before, self._off(page, right), self.dpi)
+            found = _borders(ruled, before, self._off(page, right), self.dpi, between)
             if found and found[0] >= max(tracks, default=(0, 0))[1]:
                 tracks += pairwise(found)
         if not tracks:
@@ -262,14 +264,21 @@ def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indic
     return peaks[height[peaks] > 0.2], height
 
 
-def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float) -> list[int]:
-    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends."""
+def _borders(
+    ruled: Floats, before: Floats, after: Floats, dpi: float, between: list[int]
+) -> list[int]:
+    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends.
+    between: the ends of its neighbours, over which its own do not go if there is another line."""
+    peaks, height = _lines_down(ruled, int(before.argmin()), int(after.argmin()), dpi)
+    columns = np.arange(len(ruled))
+    for off, over in ((before, columns < between[0] + 2), (after, columns >= between[1] - 2)):
+        if np.isfinite(np.where(over, np.inf, off)[peaks]).any():
+            off[over] = np.inf
     left, right = int(before.argmin()), int(after.argmin())
-    peaks, height = _lines_down(ruled, left, right, dpi)
     slack = round(dpi / 80)  # a line a little off its place is one, but less so
     near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
     count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
-    reach, drawn = round(NEAR_INCHES * dpi), np.isin(np.arange(len(ruled)), peaks)
+    reach, drawn = round(NEAR_INCHES * dpi), np.isin(columns, peaks)
     starts = np.flatnonzero((before <= reach) | (drawn & (before < np.inf)))
     ends = np.flatnonzero((after <= reach) | (drawn & (after < np.inf)))
     inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]

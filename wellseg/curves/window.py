@@ -17,9 +17,9 @@ END, LONGEST_GAP = 25.0, 60
 """Cost of a curve's beginning or end; the longest gap, in rows. At 200 dpi or less."""
 MOST_STRANDS = 1000
 """Strands of a window that are used, the longest: noise has more. Four dotted curves: half."""
-SURE, DEAR = 1.5, 0.6
+SURE, DEAR = 1.5, 0.5
 """A decision that would cost so little more the other way is uncertain: arms.md. So is a link that
-costs more than that much of an end: of 24, by chance of 16 scans, 8 went wrong by eye."""
+costs more than that much of an end, and its gap has no values: 17 of 24 looked at were wrong."""
 NEVER = 1e6
 
 
@@ -82,6 +82,7 @@ class Window:
             chain.curves.append(curve)
             if scene.cost[i, number] > DEAR * self._end_cost:
                 curve.uncertain.append(upper.last_row)
+                curve.hidden.append((upper.last_row + 1, chain.first_row))
             if columns := scene.set_back.get((i, number)):
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
