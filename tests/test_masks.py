@@ -45,7 +45,7 @@ FAULTS = {
 def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
     change(data_set, FAULTS[said], "well1")
     with pytest.raises(
-        ValueError, match=r"^1 of 6 masks cannot be used: \S*masks/well1_a\.tif: "
+        ValueError, match=r"^1 of 6 logs cannot be used: \S*masks/well1_a\.tif: "
     ) as error:
         open_data(data_set)
     assert said in str(error.value) and "\n" not in str(error.value)
@@ -65,7 +65,7 @@ def test_all_bad_masks_are_named_at_once(data_set):
     """Of both splits."""
     for number, fault in enumerate(FAULTS.values()):
         change(data_set, fault, f"well{number}")
-    with pytest.raises(ValueError, match=r"^6 of 6 masks cannot be used: ") as error:
+    with pytest.raises(ValueError, match=r"^6 of 6 logs cannot be used: ") as error:
         open_data(data_set)
     said = str(error.value)
     assert all(f"well{number}_a.tif" in said for number in range(6))
@@ -75,7 +75,7 @@ def test_all_bad_masks_are_named_at_once(data_set):
 def test_a_damaged_mask_ends_a_run_before_it_begins(data_set):
     path = data_set / "masks" / "well1_a.tif"
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(ValueError, match=r"^1 of 6 masks cannot be used: .*well1_a\.tif: damaged"):
+    with pytest.raises(ValueError, match=r"^1 of 6 logs cannot be used: .*well1_a\.tif: damaged"):
         open_data(data_set)
 
 

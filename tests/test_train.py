@@ -525,7 +525,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     start = tmp_path / "first" / "model.safetensors"
     spoil = ["--weights", start, "--optim.lr", 5.0, "--optim.warmup", 0]
     run(*few, tmp_path / "second", "--steps", 10, *spoil, "--val_every", 1)
-    assert "those of the start, as no step was better" in capsys.readouterr().out
+    assert "those of the start: no step had a better Dice" in capsys.readouterr().out
     end = tmp_path / "second" / "model.safetensors"
     torch.testing.assert_close(load_file(end), load_file(start), rtol=0, atol=0)
     assert read_header(end)["training"]["kept_step"] == 0
@@ -542,7 +542,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
     assert f1 > 0 and float(first_row["val/f1_at_3px"]) == pytest.approx(f1, abs=1e-6)
     # A resumed run remembers.
     run(*few, tmp_path / "second", "--steps", 20, *spoil, "--resume")
-    assert "those of the start, as no step was better" in capsys.readouterr().out
+    assert "those of the start: no step had a better Dice" in capsys.readouterr().out
     run(*few, tmp_path / "third", "--steps", 10, *spoil, "--keep", "last")
     assert read_header(tmp_path / "third" / "model.safetensors")["training"]["kept_step"] == 10
 

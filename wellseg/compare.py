@@ -63,7 +63,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         from wellseg.norms import make_norm  # not above: --help needs no torch
 
-        self.norm_list = list(dict.fromkeys(re.findall(r"\w+", self.norms)))
+        self.norm_list = list(dict.fromkeys(re.findall(r"[^\s,]+", self.norms)))
         for norm in self.norm_list:
             make_norm(norm, 16)  # ValueError for an unknown word
         if len(self.norm_list) < 2:

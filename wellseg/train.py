@@ -104,7 +104,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             which = "in" if segmenter.shown["val"] == {1} else "without"
             do = "add some to val, or take the last step (--keep last)"
             say(f"no log {which} colours chose the best step, though such were trained on: {do}")
-        kept = f"of step {step}" if step else "those of the start, as no step was better"
+        kept = f"of step {step}" if step else "those of the start: no step had a better Dice"
         say(f"weights: {weights}, {kept}; pictures of validation logs: {config.out / 'pictures'}")
         return weights
 

@@ -28,7 +28,8 @@ def one_line(error: BaseException) -> str:
 def well_of(name: str) -> str:
     """A well by the name of a file: ten digits of its API number, or what stands before a _."""
     api = re.search(API_NUMBER, name)
-    return re.sub(r"\D", "", api[0])[:10] if api else name.split("_", 1)[0] or name
+    first = re.sub(r"\.p\d+$", "", name.split("_", 1)[0])  # of a file's further pages
+    return re.sub(r"\D", "", api[0])[:10] if api else first or name
 
 
 def is_scan_file(name: str) -> bool:

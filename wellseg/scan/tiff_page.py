@@ -192,11 +192,12 @@ class TiffPage:
                 least, most = values.min(initial=least), values.max(initial=most)
             if least <= most and not 0 <= least <= most <= 1:
                 low, high = float(least), float(most)
-        elif kind == "i":
-            low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
-        elif self._bits > 8:
-            most = max(int(self._decode_band(row).samples[own].max(initial=255)) for row in starts)
-            high = 2.0 ** most.bit_length() - 1
+        elif kind == "i" or self._bits > 8:
+            bands = (self._decode_band(row).samples[own] for row in starts)
+            ends = [(int(it.min(initial=0)), int(it.max(initial=255))) for it in bands]
+            high = 2.0 ** max(most for _, most in ends).bit_length() - 1
+            if min(ends)[0] < 0:
+                low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:

@@ -97,7 +97,7 @@ def check_masks(logs: Sequence[LogFiles]) -> dict[str, NDArray[np.int64]]:
         found = {log.name: pool.submit(_look, log) for log in logs}
     errors = filter(None, (it.exception() for it in found.values()))
     if faults := [str(it) for it in errors if isinstance(it, ValueError | ScanError)]:
-        raise ValueError(f"{len(faults)} of {len(logs)} masks cannot be used: {listed(faults)}")
+        raise ValueError(f"{len(faults)} of {len(logs)} logs cannot be used: {listed(faults)}")
     return {name: it.result() for name, it in found.items()}
 
 
@@ -108,4 +108,6 @@ def listed(names: Sequence[str]) -> str:
 
 def _look(log: LogFiles) -> NDArray[np.int64]:
     check_size(log.mask, log.image)
+    with open_scan(log.image):  # what is none would end the run when its turn comes
+        pass
     return count_values(read_mask(log.mask))
