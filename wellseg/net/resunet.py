@@ -41,14 +41,14 @@ class ResUNet(nn.Module):
     for its gradient: the same gradients, less memory, more time."""
 
     def __init__(
-        self, patch: int = ModelConfig.patch, widths: Sequence[int] = ModelConfig.widths, *,
-        channels: int = 1, **options: Any,
+        self, patch: int = ModelConfig.patch, widths: Sequence[int] = ModelConfig.widths,
+        norm: str = ModelConfig.norm, *, channels: int = 1, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__()
-        config = ModelConfig(patch=patch, widths=tuple(widths), **options)
+        config = ModelConfig(patch=patch, widths=tuple(widths), norm=norm, **options)
         self.patch, self.channels = patch, 3 if config.colour else channels
         self.multiple = patch * 2 ** (len(widths) - 1)
-        norms = partial(make_norm, config.norm, momentum=config.momentum)
+        norms = partial(make_norm, norm, momentum=config.momentum)
         block = partial(ResidualBlock, norm=norms, separable=config.separable)
         first = block(channels * patch * patch, widths[0], first=True)
         self.encoder = nn.ModuleList([first, *map(block, widths[:-1], widths[1:])])
@@ -59,7 +59,7 @@ class ResUNet(nn.Module):
         self.head = nn.Conv2d(widths[0], patch * patch, 1)
         nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # 5 % curve to begin with
         if config.colour:  # last: the other weights then get the same random numbers as without it
-            self.of_colour = ResUNet(patch, widths, channels=3, **options | {"colour": False})
+            self.of_colour = ResUNet(patch, widths, norm, channels=3, **options | {"colour": False})
 
     def forward(self, ink: Tensor) -> Tensor:
         if "of_colour" in self._modules and ink.shape[1] > 1:

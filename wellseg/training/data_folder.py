@@ -77,7 +77,8 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     for digest, well in sorted(places.items()):
         place = int.from_bytes(digest[:6], "big") / 2**48
         splits[well] = "val" if not splits or place < 0.1 else "test" if place < 0.2 else "train"
-    return splits | {places[max(places)]: "train"}
+    last = {places[max(places)]: "train"} if places else {}
+    return splits | last
 
 
 def list_masks(folder: AnyPath) -> dict[str, Path]:
