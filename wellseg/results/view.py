@@ -9,6 +9,7 @@ import base64
 import os
 import re
 import shutil
+import tempfile
 import zlib
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -47,13 +48,14 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
 
     def __init__(self, page: Path, scan: Scan, config: PredictConfig, info: dict[str, Any]) -> None:
         """page: the path of NAME.html. info: what it tells of the scan, which is turned upright.
-        config: where the slider of the threshold starts."""
+        config: where the slider of the threshold starts, and the folder for temporary data."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
         self._threshold, self._info, self._orientation = config.threshold, info, scan.orientation
-        size = scan.rows, scan.columns
+        self._stored = size = scan.rows, scan.columns
         self.rows, self.columns = size[::-1] if is_sideways(scan.orientation) else size
-        self._waiting: list[Gray] = []  # all of a turned scan, whose last row may be shown first
+        # A turned scan waits for its last row, which may be shown first.
+        self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
         self._jpegs: list[str] = []
@@ -66,8 +68,8 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     def put(self, picture: Gray, probability: Gray) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
         (rows, columns, 3) R, G, B; and uint8 (rows, columns), 255 for certainly curve."""
-        if self._orientation > 1:
-            self._waiting.append(np.dstack([picture, probability]))
+        if self._file:
+            self._file.write(np.dstack([picture, probability]).data)
             return
         for strip in self._levels[0].add(picture, probability):
             self._write(*strip)
@@ -109,8 +111,10 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._written[level] += 1
 
     def _finish(self) -> None:
-        if self._waiting:
-            turned = upright(np.concatenate(self._waiting), self._orientation)
+        if self._file:
+            self._file.flush()
+            stored = np.memmap(self._file, np.uint8, "r").reshape(*self._stored, -1)
+            turned = upright(stored, self._orientation)
             picture = turned[..., :3] if turned.shape[2] == 4 else turned[..., 0]
             for strip in self._levels[0].add(picture, turned[..., -1]):
                 self._write(*map(np.ascontiguousarray, strip))
@@ -147,6 +151,8 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             if kind is None:
                 self._finish()
         finally:
+            if self._file:
+                self._file.close()
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 

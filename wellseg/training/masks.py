@@ -18,7 +18,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import Label, Mask
 from wellseg.training.data_folder import LogFiles
 
-THREADS = 8  # decoders release Python's lock; on a network each file waits
+THREADS = 4  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
