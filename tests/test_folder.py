@@ -442,6 +442,19 @@ def test_a_result_that_is_open_is_told_before_anything_is_lost(
     assert "--out" not in said
 
 
+def test_a_path_too_long_for_windows_is_told_before_the_work(
+    folder, weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("wellseg.scan.atomic.WINDOWS", True)
+    out = tmp_path / ("o" * (225 - len(str(tmp_path))))
+    for takes, status in ((False, 1), (True, 0)):
+        monkeypatch.setattr("wellseg.scan.atomic._takes_long_paths", lambda takes=takes: takes)
+        run(folder / "deep", "--out", out, "--weights", weights, status=status)
+        made = [path for path in out.rglob("*.*") if "wellseg" not in path.name]
+        assert ("too long for Windows" in capsys.readouterr().err) != takes
+        assert any(path.name.endswith(".mask.tif") for path in made) == takes
+
+
 def test_the_bin_of_a_windows_disk_is_not_looked_into(folder, weights, tmp_path, capsys):
     for name in ("$RECYCLE.BIN", "System Volume Information"):
         (folder / "deep" / name).mkdir()

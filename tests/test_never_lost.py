@@ -2,7 +2,6 @@
 log, NaN."""
 
 import re
-import resource
 
 import pytest
 import torch
@@ -29,6 +28,7 @@ def damage(path):
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(data_set, tmp_path, capsys):
+    resource = pytest.importorskip("resource", reason="POSIX limits")
     out, last = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
     run("--data.root", data_set, "--steps", 4, "--val_every", 4, "--out", out)
     before, limits = last.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import re
-import resource
 import time
 import zlib
 from types import SimpleNamespace
@@ -139,6 +138,7 @@ def test_a_failure_leaves_the_view_that_was_there(tmp_path):
 
 
 def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_path):
+    resource = pytest.importorskip("resource", reason="POSIX limits")
     gray, probability = wave(1200, 100)
     page = write_view(tmp_path, gray, probability)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

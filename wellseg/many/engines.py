@@ -7,6 +7,7 @@ Each engine yields the outcomes of scans as they end; closed early, it stops the
 import errno
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -250,7 +251,8 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
         with suppress(OSError):  # from where relative paths lead; behind URLs it may not be there
             os.chdir(folder)
         _worker.append(Worker(settings))
-    over_the_bar = "\r\033[2K" if sys.stderr.isatty() else ""
+    blank = " " * (shutil.get_terminal_size().columns - 1)  # no codes: old consoles show them
+    over_the_bar = f"\r{blank}\r" if sys.stderr.isatty() else ""
 
     def say(text: str) -> None:
         print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)

@@ -19,7 +19,7 @@ from typing import Any
 from wellseg.cli import program
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE
 from wellseg.review.options import CurvesConfig
-from wellseg.scan import files
+from wellseg.scan import files, one_line
 from wellseg.scan.atomic import MASK, write_file
 from wellseg.scan.files import BY_HAND, CORRECTED, DIGITS, REPORT, Task, read_report, settled_report
 
@@ -123,7 +123,7 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
             data, end = json.JSONDecoder().raw_decode(rest)
             write_file(page, (before + mark + str(inline(data | new)) + rest[end:]).encode())
         except (OSError, ValueError) as error:
-            made.notes.append(f"{page} shows other curves, it cannot be written: {error}")
+            made.notes.append(f"it shows other curves: {one_line(error)}")
 
 
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:

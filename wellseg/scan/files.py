@@ -172,10 +172,10 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
                 elif not is_folder and (kind == "file" or is_link):  # a pipe would be waited for
                     name = str(path.relative_to(root))
                     found.append(_task(name, join(place, name), info))
-    except FileNotFoundError as error:
-        raise ValueError(f"{place}: no such file or folder") from error
     except Exception as error:  # every store has exceptions of its own
-        raise ValueError(f"{place}: cannot be looked into: {one_line(error)}") from error
+        gone = isinstance(error, FileNotFoundError) or getattr(error, "winerror", 0) == 123  # *.tif
+        why = "no such file or folder" if gone else f"cannot be looked into: {one_line(error)}"
+        raise ValueError(f"{place}: {why}") from error
     return True, sorted(found)
 
 
