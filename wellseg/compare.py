@@ -44,8 +44,6 @@ class CompareDataConfig:
 
 @dataclass
 class CompareConfig:
-    """Norms trained alike and compared."""
-
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)

@@ -36,8 +36,6 @@ class MaskOptions:
 
 @dataclass
 class PredictConfig(MaskOptions, CurveOptions):
-    """Masks of scans."""
-
     scans: list[str]
     """Scans (TIFF, PNG, JPEG, BMP, JP2) or folders of them; also fsspec URLs (s3://...)."""
     out: str | None = None
