@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, cycle
+from itertools import chain, cycle, product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -98,12 +98,9 @@ def compare(config: CompareConfig) -> None:
     about = {**size._asdict(), "crop_rows": config.data.crop_rows}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
-    runs = {
-        out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
-        for seed in range(size.seeds)  # the outer loop: a comparison cut short has whole seeds
-        for rate in sorted({*config.rates})
-        for norm in norms
-    }
+    runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
+    for seed, rate, norm in product(range(size.seeds), sorted({*config.rates}), norms):
+        runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
     if config.data.root and not list_logs(config.data.root, "test"):
         raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
     with lock_folder(out):

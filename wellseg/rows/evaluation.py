@@ -265,9 +265,7 @@ class _Sweep:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         read, device = self.run.store.read, self.run.device
         near = [(a, b, block) for a, b, block in self.blocks if a < stop and start < b]
-        parts = [
-            read(block, max(start, a) - a, min(stop, b) - a).to(device) for a, b, block in near
-        ]
+        parts = [read(it, max(start, a) - a, min(stop, b) - a).to(device) for a, b, it in near]
         rows = parts[0] if len(parts) == 1 else torch.cat(parts)
         # With the batch dimension first, whose stride then says channels_last to PyTorch.
         return rows[None].permute(0, 3, 1, 2)

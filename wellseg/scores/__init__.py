@@ -2,8 +2,7 @@
 
 from typing import Any
 
-Row = dict[str, Any]
-"""A line of scores.csv: name, split, well and kind of a log, and its scores by their names."""
+Row = dict[str, Any]  # a line of scores.csv: name, split, well and kind of a log, and its scores
 
 F1 = "f1_at_3px"
 FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
