@@ -1197,6 +1197,28 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     assert [*moved] == [*range(min(moved), max(moved) + 1)] and moved[99] != "380.0"
 
 
+def test_a_stretch_is_put_off_its_scale_and_back(followed, capsys):
+    path = followed / "log.curves.csv"
+    (followed / "log.html").write_text('// wellseg\nconst DATA = {"followed":[]};\n')
+    before = las_of(followed / "log.las")["T1_C1_SOLID"]
+    main([str(path), "--edit", "T1_C1_SOLID=GR", "T1_C1_SOLID:300-499+1", "T1_C1_SOLID:480-519-1"])
+    turns = np.zeros(ROWS)
+    turns[300:480], turns[500:520] = 1, -1
+    np.testing.assert_allclose(las_of(followed / "log.las")["GR"], before + turns, atol=1e-4)
+    [entry] = [
+        it
+        for it in json.loads((followed / "log.json").read_text())["curve_list"]
+        if it["name"] == "GR"
+    ]
+    assert entry["off"] == [[300, 479, 1], [500, 519, -1]]
+    main([str(path), "--edit", "GR:300-479-1", "GR:500-519+1"])
+    np.testing.assert_allclose(las_of(followed / "log.las")["GR"], before, atol=1e-4)
+    assert {line["flags"] for line in read(path) if line["curve"] == "GR"} == {"0"}
+    with pytest.raises(SystemExit):
+        main([str(path), "--edit", "GR:300+1"])
+    assert "is not CURVE=NAME" in capsys.readouterr().err
+
+
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     path, mine = followed / "log.curves.csv", followed / "mine"
     command = [str(path), "--label", str(mine), "--label_rows", "400-1199"]
