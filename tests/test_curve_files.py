@@ -1173,7 +1173,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     assert joined.keys() == las.keys()
     lines = read(path)
     for words, said in (
-        (["SP:5@9"], "is not CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN"),
+        (["SP:5@9"], "is not CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME, ...+1 or CURVE:ROW@COLUMN"),
         (["SP:5@9:1600@9"], "--edit SP:1600@9: the scan has 1,600 rows and 400 columns"),
         (["SP:5@9:90@9", "--threshold", "0.5"], "--threshold is for NAME.probability.tif"),
         (["SP:5@9:90@9", "--scan", "none.tif"], "none.tif: no such file"),
