@@ -1,11 +1,14 @@
 """predict --view: the files, and the page in a real browser."""
 
 import base64
+import errno
 import json
 import math
+import os
 import re
 import time
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -136,6 +139,30 @@ def test_a_failure_leaves_the_view_that_was_there(tmp_path):
         view.put(gray, probability)
         raise KeyboardInterrupt
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_that_another_program_has_open_leaves_the_view_that_was_there(
+    tmp_path, monkeypatch
+):
+    """Windows moves no folder of which a file is open."""
+    gray, probability = wave(1200, 100)
+    page = write_view(tmp_path, gray, probability)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    replace = os.replace
+
+    def refused(source, target):
+        if Path(source) == page.with_suffix(".view"):
+            raise PermissionError(errno.EACCES, "Access is denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    monkeypatch.setattr("wellseg.scan.atomic.RETRY_AFTER_S", ())
+    with pytest.raises(PermissionError, match="close it where it is open"):
+        write_view(tmp_path, gray, probability)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    monkeypatch.undo()
+    write_view(tmp_path, gray[:600], probability[:600])
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_path):
