@@ -141,11 +141,12 @@ function becomes(test, as) {
 
 function rename(name) {
   const own = followed[alone].name;
-  const join = followed.some((curve) => curve.name === name);
+  const join = followed.some((curve) => curve.name === name), [first, last] = followed[alone].rows;
+  const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
-  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.${scale}${apart}`)) return offer();
+  if (join && !confirm(`${own} and ${name} become one curve.${both}${scale}${apart}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;
