@@ -249,6 +249,14 @@ def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture
     assert "'22780:3300' is not ROW=DEPTH" in line
 
 
+def test_a_backslash_before_a_closing_quote_on_windows_is_told(monkeypatch, capsys) -> None:
+    """Its shells complete folders so, and Windows then makes one word of two."""
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="2"):
+        patch.setattr(os, "name", "nt")
+        parse(PredictConfig, "predict", "", ['w:\\my logs" --out w:\\masks"'])
+    assert 'logs" --out w:\\masks": leave out the \\ before' in capsys.readouterr().err
+
+
 def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spinning they would take the cores from what they wait for; the user's word goes first."""
     for given, load, cores, expected in (

@@ -1063,7 +1063,7 @@ def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     main([str(path), "--depth_unit", "m", "--tracks", "60-110", "200-400"])
     said = capsys.readouterr().out
     assert "the depths are in m now, with their former numbers" in said
-    assert "T1_C1_SOLID: 26% of its rows lie beyond its track: is its scale" in said
+    assert "T1_C1_SOLID: 26% of its rows lie beyond its track: are scales" in said
     report = json.loads((followed / "log.json").read_text())
     main([str(path), "--depth", "100=1000", "700=1060", "1500=1145"])  # a twentieth more
     assert "mistyped" not in capsys.readouterr().out
@@ -1173,7 +1173,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     assert joined.keys() == las.keys()
     lines = read(path)
     for words, said in (
-        (["SP:5@9"], "is not CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN"),
+        (["SP:5@9"], "is not CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME, ...+1 or CURVE:ROW@COLUMN"),
         (["SP:5@9:1600@9"], "--edit SP:1600@9: the scan has 1,600 rows and 400 columns"),
         (["SP:5@9:90@9", "--threshold", "0.5"], "--threshold is for NAME.probability.tif"),
         (["SP:5@9:90@9", "--scan", "none.tif"], "none.tif: no such file"),
@@ -1195,6 +1195,28 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     moved = {int(it["row"]): it["column"] for it in read(path) if it["curve"] == "T2_C1_SOLID"}
     assert {row for row, column in moved.items() if column == "380.0"} == {*range(100, 141)}
     assert [*moved] == [*range(min(moved), max(moved) + 1)] and moved[99] != "380.0"
+
+
+def test_a_stretch_is_put_off_its_scale_and_back(followed, capsys):
+    path = followed / "log.curves.csv"
+    (followed / "log.html").write_text('// wellseg\nconst DATA = {"followed":[]};\n')
+    before = las_of(followed / "log.las")["T1_C1_SOLID"]
+    main([str(path), "--edit", "T1_C1_SOLID=GR", "T1_C1_SOLID:300-499+1", "T1_C1_SOLID:480-519-1"])
+    turns = np.zeros(ROWS)
+    turns[300:480], turns[500:520] = 1, -1
+    np.testing.assert_allclose(las_of(followed / "log.las")["GR"], before + turns, atol=1e-4)
+    [entry] = [
+        it
+        for it in json.loads((followed / "log.json").read_text())["curve_list"]
+        if it["name"] == "GR"
+    ]
+    assert entry["off"] == [[300, 479, 1], [500, 519, -1]]
+    main([str(path), "--edit", "GR:300-479-1", "GR:500-519+1"])
+    np.testing.assert_allclose(las_of(followed / "log.las")["GR"], before, atol=1e-4)
+    assert {line["flags"] for line in read(path) if line["curve"] == "GR"} == {"0"}
+    with pytest.raises(SystemExit):
+        main([str(path), "--edit", "GR:300+1"])
+    assert "is not CURVE=NAME" in capsys.readouterr().err
 
 
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):

@@ -246,3 +246,17 @@ def test_every_norm_keeps_size_and_type_and_returns_to_its_state(name):
 @pytest.mark.parametrize("name", WORDS)
 def test_all_white_paper_stays_finite(name):
     assert torch.isfinite(make_norm(name, 32)(torch.zeros(1, 32, 20, 20))).all()
+
+
+@pytest.mark.parametrize("base", [Norm, GroupNorm])
+def test_a_norm_of_ones_own_has_its_own_gradient_whatever_it_derives_from(base):
+    class ByRMS(base):
+        def scale_shift(self, mean, var):
+            scale = self.weight.double() / (mean.square() + var + self.eps).sqrt()
+            return scale, self.bias.double().expand_as(scale)
+
+    norm, x = randomise(ByRMS(4, 1).double()), image(4, 5, 6).requires_grad_()
+    root = (x.square().mean((2, 3), keepdim=True) + norm.eps).sqrt()
+    expected = x / root * norm.weight[:, None, None] + norm.bias[:, None, None]
+    torch.testing.assert_close(norm(x), expected)
+    assert torch.autograd.gradcheck(norm, x)

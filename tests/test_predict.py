@@ -120,6 +120,17 @@ def test_a_network_that_knows_colours_sees_them(tmp_path, colour):
     assert (np.abs(as_gray - whole).max() > 1e-3) == colour
 
 
+def test_colours_that_show_none_are_gray_in_an_array_too(tmp_path):
+    torch.manual_seed(1)
+    net = ResUNet(2, (8, 16), colour=True).eval()
+    gray, _ = draw_waves(90, 70, phase=0)
+    rgb = np.dstack([gray] * 3)
+    tifffile.imwrite(tmp_path / "log.tif", rgb, photometric="rgb")
+    from_array = wellseg.segment(net, rgb, precision="fp32")
+    for same in (gray, tmp_path / "log.tif"):
+        np.testing.assert_array_equal(wellseg.segment(net, same, precision="fp32"), from_array)
+
+
 def test_statistics_of_windows(scan, weights):
     gray, _ = draw_waves(900, 60, phase=0)
     gray[:500] = 255

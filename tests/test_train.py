@@ -648,6 +648,18 @@ def test_an_image_stored_turned_whose_mask_is_not_stops_the_run(data_set, tmp_pa
     run(*few, "--out", tmp_path / "run")
 
 
+def test_a_run_that_goes_on_with_other_logs_to_validate_with_says_so(data_set, tmp_path, capsys):
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--out", tmp_path / "run", "--steps"]
+    run(*few, 2)
+    run(*few, 3, "--resume")
+    said = "warning: other logs to validate with than before"
+    assert said not in capsys.readouterr().err
+    split = data_set / "split.csv"
+    split.write_text(split.read_text().replace("well4_a,train", "well4_a,val"))
+    run(*few, 4, "--resume")
+    assert said in capsys.readouterr().err
+
+
 def test_that_no_log_of_the_kind_that_learns_chose_the_step_is_told(data_set, tmp_path, capsys):
     told = "no log in colours chose the best step, though such were trained on"
     few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 5, "--model.colour", "true"]

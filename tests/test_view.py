@@ -1,11 +1,14 @@
 """predict --view: the files, and the page in a real browser."""
 
 import base64
+import errno
 import json
 import math
+import os
 import re
 import time
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -17,6 +20,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import parse_depth
 from wellseg.results import view as viewer
 from wellseg.results.view import ViewWriter, mark_of
+from wellseg.review.options import parse_edits
 from wellseg.scan.reader import open_scan
 
 
@@ -135,6 +139,30 @@ def test_a_failure_leaves_the_view_that_was_there(tmp_path):
         view.put(gray, probability)
         raise KeyboardInterrupt
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_that_another_program_has_open_leaves_the_view_that_was_there(
+    tmp_path, monkeypatch
+):
+    """Windows moves no folder of which a file is open."""
+    gray, probability = wave(1200, 100)
+    page = write_view(tmp_path, gray, probability)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    replace = os.replace
+
+    def refused(source, target):
+        if Path(source) == page.with_suffix(".view"):
+            raise PermissionError(errno.EACCES, "Access is denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    monkeypatch.setattr("wellseg.scan.atomic.RETRY_AFTER_S", ())
+    with pytest.raises(PermissionError, match="close it where it is open"):
+        write_view(tmp_path, gray, probability)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    monkeypatch.undo()
+    write_view(tmp_path, gray[:600], probability[:600])
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_a_disk_that_is_full_at_the_very_end_leaves_the_view_that_was_there(tmp_path):
@@ -618,6 +646,29 @@ def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
     page.locator("#blank").click()
     page.keyboard.press("Enter")  # of one row or none: nothing is removed
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
+
+
+def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    place = """(row) => { const { left, top } = sheet.getBoundingClientRect();
+        return [left + 60 * state.zoom, Math.ceil(top + row * state.zoom)]; }"""
+    page.evaluate("isolate(0)")
+    settle(page)
+    first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
+    for way, lower, upper in (("over", 300, 0), ("under", 250, 200), ("under", 400, 350)):
+        page.locator(f"#{way}").click()
+        for row in (lower, upper):
+            page.mouse.click(*page.evaluate(place, first + row))
+    words = page.locator("#command").input_value().partition("--edit ")[2].split()
+    rows = ((0, 199, "+1"), (251, 300, "+1"), (350, 400, "-1"))  # the second took a part back
+    assert words == [f"A:{first + a}-{first + b}{turns}" for a, b, turns in rows]
+    edits, _ = parse_edits(words)
+    assert [it.becomes for it in edits] == ["+1", "+1", "-1"]
+    turns = "(row) => followed[0].off.find(([from, to]) => from <= row && row <= to)?.[2] ?? 0"
+    for row, there in ((50, 1), (220, 0), (280, 1), (320, 0), (360, -1)):
+        assert page.evaluate(turns, first + row) == there
+    page.locator("#undo").click()
+    assert page.evaluate(turns, first + 360) == 0
 
 
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):

@@ -67,6 +67,8 @@ def parse(
     without_flag = "".join(f"{it.dest.upper()} " for it in parser._get_positional_actions())
     parser.usage = f"wellseg %(prog)s {without_flag}[options]"
     words = list(sys.argv[1:] if argv is None else argv)
+    if os.name == "nt" and (odd := [it for it in words if re.search('"( |$)', it)]):
+        parser.error(f'{odd[0]}: leave out the \\ before the closing "')
     # A switch alone is true; the next word is not its value. Behind -- there are files alone.
     switches = {f"--{action.dest}" for action in parser._actions if action.const}
     for i, word in enumerate(words[: words.index("--") if "--" in words else None]):

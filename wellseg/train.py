@@ -39,7 +39,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -55,12 +55,15 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
+    segmenter.val_logs = [log.name for log in val.files]
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_metrics = []
     if resumed:
         step, plain["weights"], changed = check_resumed(resumed, config, plain)
         config = replace(config, weights=plain["weights"])
         warnings += changed
+        if read_checkpoint(resumed).get("val_logs", segmenter.val_logs) != segmenter.val_logs:
+            warnings.append("other logs to validate with than before: the best step was theirs")
         earlier_metrics = read_metrics(config.out / "metrics.csv", step)
     elif config.weights:
         start = load_model(config.weights)

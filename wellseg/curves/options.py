@@ -15,7 +15,7 @@ REACH = 0.1
 shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{0,18})?"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
-VALUE = r"(-?\d{0,9}\.?\d{1,9})"
+VALUE = r"(-?\d{0,9}\.?\d{1,9}(?:[eE][+-]?\d)?)"
 SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))??(:log)?"
 
 

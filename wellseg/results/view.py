@@ -127,11 +127,14 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         page = fill("view.html", str(self._info["scan"]), data)
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with
-        # another view's pictures, or before its own.
+        # another view's pictures, or before its own. Windows moves no folder with an open file.
+        former = hidden_name(self.folder)
+        with suppress(FileNotFoundError):
+            replace_whole(self.folder, former)
         self.page.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
         replace_whole(self._hidden, self.folder)
         replace_whole(self.folder / "page.html", self.page)
+        shutil.rmtree(former, ignore_errors=True)
 
     def _places(self) -> list[tuple[int, int, float]]:
         """Places of most doubt, downwards: first row, past the last, share of curve in doubt."""

@@ -1,7 +1,7 @@
 // Correcting curves: a command for wellseg curves.
 
 // Each curve of the file, and behind them each stroke that was drawn here, is cut into parts; each part is of a curve
-// as corrected, or of none (-1). tracks, depth ({ logs, unit }, a list of [row, depth] for each log): those set here, or null.
+// as corrected, or of none (-1), and ``off`` so many tracks more than in the file (0 if absent). tracks, depth ({ logs, unit }, a list of [row, depth] for each log): those set here, or null.
 const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, depth: null, scales: scalesOf(original) });
 fix = untouched();
 const before = [];  // to go back to
@@ -36,7 +36,9 @@ function compile() {  // the curves as corrected
       if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track, beyond: of[i].beyond });
       one.lines.push(...lines);
       one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
-      one.off.push(...(of[i].off ?? []).map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns]));
+      const off = part.off ?? 0, had = (of[i].off ?? []).filter(([from, to]) => from <= part.to && to >= part.from);
+      one.off.push(...had.map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns + off]));
+      if (off) one.off.push([part.from, part.to, off]);  // where it had none: the first of a row holds
       found.set(one.name, one);
     }
   });
@@ -47,7 +49,9 @@ function words() {  // of --edit
   const of = bases(), isUsed = (i) => i < original.length || fix.parts[i].some(({ as }) => as >= 0);
   const drawn = fix.strokes.filter((_, i) => isUsed(original.length + i))
     .map(({ name, lines: [line] }) => name + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join(""));
-  return [...drawn, ...fix.parts.flatMap((parts, i) => {
+  const off = fix.parts.flatMap((parts, i) => parts.filter((part) => part.off && part.as >= 0)
+    .map(({ from, to, off }) => `${of[i].name}:${from}-${to}${off > 0 ? "+" : ""}${off}`));
+  return [...drawn, ...off, ...fix.parts.flatMap((parts, i) => {
     if (!isUsed(i)) return [];
     const runs = [];
     for (const part of parts) {
@@ -137,11 +141,12 @@ function becomes(test, as) {
 
 function rename(name) {
   const own = followed[alone].name;
-  const join = followed.some((curve) => curve.name === name);
+  const join = followed.some((curve) => curve.name === name), [first, last] = followed[alone].rows;
+  const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
-  if (join && !confirm(`${own} and ${name} become one curve. In rows of both, one of them is kept.${scale}${apart}`)) return offer();
+  if (join && !confirm(`${own} and ${name} become one curve.${both}${scale}${apart}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;

@@ -77,7 +77,7 @@ function isolate(which, row = -1) {
   marked = row;
   for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
     document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
-  if (pen?.kind === "blank" && pen.of !== followed[alone]?.name) draw();  // the first click was for another
+  if (pen?.kind in stretches && pen.of !== followed[alone]?.name) draw();  // the first click was for another
   pen ? sayPen() : offer();
   soon();
 }

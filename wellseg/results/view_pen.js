@@ -1,6 +1,7 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
-const pens = ["draw", "tracks", "depth", "blank"];  // buttons, and what is drawn
+const pens = ["draw", "tracks", "depth", "blank", "over", "under"];  // buttons, and what is drawn
+const stretches = { blank: "it is removed there", over: "it is one scale higher there, beyond the right border", under: "it is one scale lower there, beyond the left border" };
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
@@ -23,9 +24,9 @@ function sayPen() {
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
-    : pen?.kind === "blank" ? `Click on the first and on the last row of what is not ${own}${here}: it is removed there.`
+    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind]}.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
-  $("#pen").textContent = pen?.kind === "blank" ? what : `${what} Enter ends it.`;
+  $("#pen").textContent = pen?.kind in stretches ? what : `${what} Enter ends it.`;
   soon();
 }
 
@@ -40,7 +41,7 @@ function addPoint(event) {
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
   if (isStroke && far) return say("that is too far from the last point: click one between");
   if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
-  if (pen.kind === "blank" && pen.points.length > 1) return endBlank();
+  if (pen.kind in stretches && pen.points.length > 1) return endStretch();
   sayPen();
 }
 
@@ -104,14 +105,22 @@ function blank(name, from, to) {  // these rows of a curve are nobody's
   becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
 }
 
-function endBlank() {
-  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), curve = followed[alone];
+function leaveScale(name, from, to, tracks) {  // these rows are printed so many tracks aside, to the left: strokes are not
+  for (const row of [from, to + 1]) split(row, name);
+  for (const part of fix.parts.slice(0, original.length).flat()) {
+    if (nameOf(part) === name && part.from >= from && part.to <= to) part.off = Math.max(-9, Math.min(9, (part.off ?? 0) + tracks));
+  }
+}
+
+function endStretch() {
+  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), { kind } = pen, curve = followed[alone];
   draw();
-  if (curve && from <= curve.rows[1] && to >= curve.rows[0]) correct(curve.name, () => blank(curve.name, from, to));
+  if (!curve || from > curve.rows[1] || to < curve.rows[0]) return;
+  correct(curve.name, () => (kind === "blank" ? blank(curve.name, from, to) : leaveScale(curve.name, from, to, kind === "over" ? 1 : -1)));
 }
 
 function endStroke() {
-  if (pen.kind !== "draw") return { tracks: endTracks, depth: endDepth, blank: endBlank }[pen.kind]();
+  if (pen.kind !== "draw") return ({ tracks: endTracks, depth: endDepth }[pen.kind] ?? draw)();
   const { points } = pen;
   draw();
   if (points.length < 2) return;

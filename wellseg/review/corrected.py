@@ -122,9 +122,11 @@ def _is_look(one: Any) -> bool:
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
     """The parts of the curves as corrected, by their names."""
+    shifts = [edit for edit in edits if edit.becomes[:1] in ("+", "-")]
+    edits = [edit for edit in edits if edit not in shifts]
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
     moved: dict[str, Parts] = {name: [] for name in tables}
-    for curve, first, last, becomes in edits:
+    for curve, first, last, becomes in shifts + edits:
         if curve not in tables:
             has = ", ".join(tables) or "none"
             raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
@@ -134,12 +136,24 @@ def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> 
             raise ValueError(f"--edit: rows of curve {curve} are in two edits")
         if not here.any():
             notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
+        if becomes[:1] in ("+", "-"):
+            _leave_scale(table, here, int(becomes))
+            continue
         left[curve] &= ~here
         moved.setdefault(becomes, []).append((curve, table[here]))
     for name, table in tables.items():
         moved[name].insert(0, (name, table[left[name]]))
     moved = {name: [it for it in parts if len(it[1])] for name, parts in moved.items()}
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
+
+
+def _leave_scale(table: Lines, here: NDArray[np.bool_], tracks: int) -> None:
+    """These rows are so many tracks to the right of where they are printed, more than before."""
+    column, value, flags, left, right = table[:, [2, VALUE, FLAGS, -2, -1]].T
+    share, bits = (column + 0.5 - left) / (right - left), np.nan_to_num(flags).astype(int)
+    turns = np.where(bits & WRAPPED > 0, np.rint(value - share), 0) + tracks
+    table[here, VALUE] = (share + turns)[here]
+    table[here, FLAGS] = np.where(turns != 0, bits | WRAPPED, bits & ~WRAPPED)[here]
 
 
 def _draw(lines: Tables, name: str, stroke: Lines) -> None:

@@ -10,11 +10,13 @@ from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptio
 from wellseg.scan.files import REPORT, Size, settled_report
 
 EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
+OFF = rf"(\w+):{RANGE}([+-]\d)"
 DRAWN = r"(\w+)((?::\d+@\d+){2,})"
 
 
 class Edit(NamedTuple):
-    """These rows of a curve become another's, or nobody's ("")."""
+    """These rows of a curve become another's, or nobody's (""); or they are so many tracks off its
+    scale ("+1": over the right border), more than they were."""
 
     curve: str
     first: float
@@ -30,8 +32,8 @@ class Stroke(NamedTuple):
 
 
 def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
-    """["T1_C1_SOLID=GR", "T1_C2_SOLID:800-1599="] are two edits, ["GR:800@310:890@402"] is a
-    stroke from row 800, column 310. Raises ValueError."""
+    """["T1_C1_SOLID=GR", "T1_C2_SOLID:800-1599=", "GR:90-120+1"] are edits, ["GR:800@310:890@402"]
+    is a stroke from row 800, column 310. Raises ValueError."""
     edits, strokes = [], []
     for word in given:
         if match := re.fullmatch(DRAWN, word.strip(), re.ASCII):
@@ -41,8 +43,9 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
             if sorted(rows) not in (rows, rows[::-1]):
                 raise ValueError(f"--edit {word!r}: its rows rise, or fall, from point to point")
             continue
-        if not (match := re.fullmatch(EDIT, word.strip(), re.ASCII)):
-            forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME or CURVE:ROW@COLUMN:ROW@COLUMN"
+        match = re.fullmatch(EDIT, word.strip(), re.ASCII) or re.fullmatch(OFF, word.strip())
+        if not match:
+            forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME, ...+1 or CURVE:ROW@COLUMN:ROW@COLUMN"
             raise ValueError(f"--edit {word!r} is not {forms} (names of letters, digits, _)")
         curve, first, last, becomes = match.groups()
         low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
@@ -69,7 +72,8 @@ class CurvesConfig(CurveOptions):
     bridged: int | Literal["none"] | None = field(default=None, kw_only=True)  # type: ignore
     edit: list[str] = field(default_factory=list)
     """CURVE=NAME ...: renames curves of NAME.curves.csv, or joins them under one name. CURVE=
-    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it. All at once: two
+    removes one; CURVE:FROM-TO=NAME and CURVE:FROM-TO= are for these rows of it; CURVE:FROM-TO+1 and
+    -1: these are off its scale, beyond its right or left border. All at once: two
     that have changed places from row 800 on are A:800-1600=B B:800-1600=A. Before them strokes are
     drawn: CURVE:ROW@COLUMN:ROW@COLUMN... goes through these points, along the ink between them, in
     place of what CURVE had in these rows; CURVE may be new. The view writes all of them."""

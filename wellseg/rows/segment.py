@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation, ShareDone
-from wellseg.scan.pictures import Gray, to_channels
-from wellseg.scan.reader import Scan, open_scan
+from wellseg.scan.pictures import Gray, to_channels, to_gray
+from wellseg.scan.reader import Scan, open_scan, shows_no_colour
 
 
 def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArray[np.float32]:
@@ -32,9 +32,11 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
             raise ValueError(f"a scan is uint8, gray or RGB, not {scan.dtype} {scan.shape}")
-        scan = np.require(scan, requirements=["C", "W"])  # as torch wants them
-        told = {"rows": rows, "columns": columns, "kind": "colour" if colours else "gray"}
-        opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: scan[a:b]))
+        pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
+        if colours and shows_no_colour(lambda a, b: pixels[a:b], rows):  # as of a file
+            pixels = to_gray(pixels)
+        told = {"rows": rows, "columns": columns, "kind": ("gray", "colour")[pixels.ndim - 2]}
+        opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: pixels[a:b]))
     else:
         opening = open_scan(scan, colour=True)
     with opening as opened:

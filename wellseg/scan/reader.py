@@ -42,6 +42,17 @@ CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
+def shows_no_colour(read: Callable[[int, int], Gray], rows: int) -> bool:
+    """Whether colours are grays alone: a curve of one pixel in 2,000 has more. The network for
+    black and gray is better on these, also on scans that only the other was trained on.
+    read: gives rows [a, b) in R, G, B."""
+    starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
+    parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
+    red, green, blue = cv2.split(parts)  # NumPy takes ten times as long
+    spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+    return bool(np.mean(spread > LEAST_SPREAD) < LEAST_COLOURED)
+
+
 def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
     """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
     their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
@@ -149,17 +160,11 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         return pages[wanted]
 
     def _shows_no_colour(self) -> bool:
-        """Whether its colours are grays alone: a curve of one pixel in 2,000 has more. The network
-        for black and gray is better on these, also on scans that only the other was trained on."""
-        share = 1.0
+        answer = False
         with suppress(ScanError):  # a damaged one
-            rows = np.linspace(0, max(0, self.rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
-            parts = [self.read(row, min(row + COLOUR_ROWS, self.rows)) for row in rows]
-            red, green, blue = cv2.split(np.concatenate(parts))  # NumPy takes ten times as long
-            spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
-            share = float(np.mean(spread > LEAST_SPREAD))
+            answer = shows_no_colour(self.read, self.rows)
         self._light, self.mostly_black = 0.0, False
-        return share < LEAST_COLOURED
+        return answer
 
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;

@@ -182,6 +182,7 @@ class TiffPage:
         """The values of black and white: the ends of the format, or of a page's floats. More than
         8 bits may be used in part: scanners store 10 or 12 in 16."""
         kind = self._page.dtype.kind
+        signed = kind == "i"
         low, high = 0.0, 1.0 if kind == "f" else 2.0**self._bits - 1
         starts = range(0, self.rows, self._segment_rows)
         own = ..., slice(CHANNELS[self._photometric])  # without alpha
@@ -193,12 +194,13 @@ class TiffPage:
                 least, most = values.min(initial=least), values.max(initial=most)
             if least <= most and not 0 <= least <= most <= 1:
                 low, high = float(least), float(most)
-        elif kind == "i" or self._bits > 8:
+        elif self._bits > 8:
             bands = (self._decode_band(row).samples[own] for row in starts)
             ends = [(int(it.min(initial=0)), int(it.max(initial=255))) for it in bands]
             high = 2.0 ** max(most for _, most in ends).bit_length() - 1
-            if min(ends)[0] < 0:
-                low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
+            signed &= min(ends)[0] < 0  # else of a program that has no unsigned ones
+        if signed:
+            low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:

@@ -21,7 +21,7 @@ JPEG_ROWS = 65_500  # OpenCV's encoder takes no more
 def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     """Vary a log and its mask alike; what is drawn depends on the seed given alone.
     image: (rows, columns), or colours (rows, columns, 3). Sizes stay; a 1-bit log stays one."""
-    bilevel = image.ndim == 2 and not ((image > 0) & (image < 255)).any()
+    bilevel = not ((image > 0) & (image < 255)).any()
     draws = np.random.default_rng(seed)
     # Skew of real scans: median 0.15 degrees, 95 % under 0.64, but pieces of one in fifty slant by
     # 3. A whole log would be turned out of its own picture.
@@ -35,7 +35,7 @@ def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     image, mask = (np.ascontiguousarray(varied[name]) for name in ("image", "mask"))
     if bilevel:  # interpolation leaves grays that no such scan has
         ink = 255 - image.astype(np.float32)
-        if draws.random() < 0.15:  # dirt beside curves that are real
+        if image.ndim == 2 and draws.random() < 0.15:  # dirt beside curves that are real
             seam(Draws(seed), ink, 128, int(draws.integers(len(ink))))
         image = np.where(ink < draws.integers(90, 166), np.uint8(255), np.uint8(0))
     return image, mask

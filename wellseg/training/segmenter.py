@@ -57,12 +57,13 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
+        self.val_logs: list[str] = []  # names of those to validate with
         # Channels of the logs seen: networks of colours are two.
         self.shown: dict[str, set[int]] = {"train": set(), "val": set()}
         self.has_begun = False  # whether a training step has begun in this process
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["window_rows"] = self.net.window_rows
+        checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # absent if old
