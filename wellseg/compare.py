@@ -13,7 +13,6 @@ is what predict does; a norm with running statistics is also scored with each lo
 statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, cycle, product
@@ -61,7 +60,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         from wellseg.norms import make_norm  # not above: --help needs no torch
 
-        self.norm_list = list(dict.fromkeys(re.findall(r"[^\s,]+", self.norms)))
+        self.norm_list = list(dict.fromkeys(self.norms.replace(",", " ").split()))
         for norm in self.norm_list:
             make_norm(norm, 16)  # ValueError for an unknown word
         if len(self.norm_list) < 2:
@@ -71,13 +70,11 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
-class Size(NamedTuple):
-    """Of a preset: widths of the network, steps and seeds of the runs, and the drawn data set."""
-
+class Size(NamedTuple):  # of a preset
     widths: tuple[int, ...]
     steps: int
     seeds: int
-    recipe: Preset
+    recipe: Preset  # of the drawn data set
     logs: int
 
 

@@ -1,8 +1,7 @@
 """Engines mask a list of scans: in this process, in worker processes, or on a Ray cluster.
 
 Each engine yields the outcomes of scans as they end; closed early, it stops the rest. All run a
-`Worker`, a network that masks one scan after another: `mask` turns errors into outcomes,
-`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page."""
+`Worker`, a network that masks one scan after another."""
 
 import errno
 import logging
@@ -195,9 +194,8 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     # and typing.py there shadows Python's (opencv/opencv#28766).
     pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
     try:
-        put = partial(pool.schedule, _mask)
-        same = os.getcwd(), settings
-        for task, future in _hand_out(deque(tasks), lambda task: put((*same, task)), lambda: jobs):
+        put = partial(pool.submit, _mask, None, os.getcwd(), settings)
+        for task, future in _hand_out(deque(tasks), put, lambda: jobs):
             if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"

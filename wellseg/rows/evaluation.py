@@ -87,8 +87,7 @@ class RowEvaluation:
             strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (8 * WORKING_STRIPS))
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
-        memory_bytes = parse_bytes(memory)
-        self.crowded_bytes = memory_bytes - working_bytes  # the next strips may take the rest
+        self.crowded_bytes = parse_bytes(memory) - working_bytes  # next strips may take the rest
         room_bytes = self.crowded_bytes - resident_bytes() - HEAP_BYTES
         self.budget_bytes = int(room_bytes / HEAP_OVERHEAD)  # of maps that may be kept in memory
         if self.device.type == "cuda":

@@ -26,9 +26,7 @@ Flags = NDArray[np.bool_]
 Followed = Sequence[tuple[int, Floats]]  # of each curve its first row; columns, NaN where missing
 
 
-class IdentityScores(NamedTuple):
-    """Scores of one log."""
-
+class IdentityScores(NamedTuple):  # of one log
     idf1: float
     """Right rows over the mean of printed and followed rows, with each followed curve assigned to
     one printed curve so that most rows are right (Ristani et al. 2016); 1 if there are no rows."""
