@@ -34,7 +34,7 @@ ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
-KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: to write and read it takes as long
+KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: writing and reading take that
 STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
 on a CPU, are so many that Python takes most of the time."""
