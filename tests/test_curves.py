@@ -403,6 +403,14 @@ def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed()
     assert (layers[5, [27, 30, 33]] > 1).all() and len(np.unique(layers[5, [27, 30, 33]])) == 3
 
 
+def test_single_pixels_of_an_ink_that_another_covers_are_no_dots():
+    colours = np.full((300, 60, 3), 255, np.uint8)
+    colours[:, 30:33] = 0, 0, 220
+    colours[::2, 33] = colours[100:140:10, 27:30] = colours[101:140:10, 27:30] = 220, 0, 0
+    layers = split_colours(colours.min(2) < 200, colours, [])
+    assert not layers[::2, 33].any() and (layers[100, 27:30] > 1).all()
+
+
 def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
     colours = np.full((900, 200, 3), 255, np.uint8)
     colours[:, 90:93] = colours[:, 40:43] = 230, 10, 10

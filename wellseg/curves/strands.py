@@ -227,9 +227,14 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         ink.patches += int(size[(size < PATCH_PIXELS) & (edge > BESIDE * size)].sum())
     patches, pixels = np.array([[ink.patches, ink.pixels] for ink in inks]).reshape(-1, 2).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
-    patchy = (patches > PATCHY * pixels) & (is_mixed | (pixels < RARE * pixels.sum()))
+    patchy = patches > PATCHY * pixels
+    black = FIRST_INK + np.flatnonzero(patchy & (is_mixed | (pixels < RARE * pixels.sum())))
     stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
-    layers[stain] = BLACK
+    layers[np.isin(layers, black)] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
-    black, around = (cv2.dilate(of, RING) for of in ((layers == BLACK).view(np.uint8), layers))
-    return np.where(stain & (black == 0) & (around > 0), np.uint8(0), layers)
+    around, alone = cv2.dilate(layers, RING) > 0, stain.copy()
+    for number in np.unique(layers[stain]).tolist():
+        own = (layers == number).view(np.uint8)
+        alone &= (own == 0) | (cv2.dilate(own, RING) == 0)
+    layers[alone & around] = 0
+    return layers
