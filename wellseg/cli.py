@@ -157,8 +157,7 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
         name, hint, text = key + field.name, hints[field.name], texts.get(field.name, "")
         if is_dataclass(hint):
             about = (hint.__doc__ or "").partition("\n")[0].rstrip(".")
-            inner = parser.add_argument_group(f"{name}: {about}")
-            _add_options(parser, inner, hint, f"{name}.")
+            _add_options(parser, parser.add_argument_group(f"{name}: {about}"), hint, f"{name}.")
             continue
         if not any(field.default is each for each in (None, False, MISSING)):
             text += f" (default: {str(field.default).strip('()').removesuffix('.0')})"

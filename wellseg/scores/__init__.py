@@ -6,6 +6,7 @@ Row = dict[str, Any]  # a line of scores.csv: name, split, well and kind of a lo
 
 F1 = "f1_at_3px"
 FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
+ERRORS = "clear_errors"
 HEADINGS = {
     "precision": "precision",
     "recall": "recall",
@@ -16,6 +17,6 @@ HEADINGS = {
     "whole_curves": "curves 95 %",
     "half_curves": "curves 50 %",
     FALSE: "false px a row",
-    "clear_errors": "clear errors",
+    ERRORS: "clear errors",
 }
 """Names of a mask's scores, and their headings in tables."""
