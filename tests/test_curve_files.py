@@ -1219,6 +1219,24 @@ def test_a_stretch_is_put_off_its_scale_and_back(followed, capsys):
     assert "is not CURVE=NAME" in capsys.readouterr().err
 
 
+def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks(followed):
+    path = followed / "log.curves.csv"
+    share = las_of(followed / "log.las")["T1_C1_SOLID"]
+    main([str(path), "--edit", "T1_C1_SOLID:900-1599=B"])
+    main([str(path), "--edit", "B=T1_C1_SOLID", "B:1000-1099-1", "T1_C1_SOLID:300-499+1"])
+    turns = np.zeros(ROWS)
+    turns[300:500], turns[1000:1100] = 1, -1
+    np.testing.assert_allclose(
+        las_of(followed / "log.las")["T1_C1_SOLID"], share + turns, atol=1e-4
+    )
+    main([str(path), "--tracks", "60-130", "200-400", "--edit", "T1_C1_SOLID:1200-1299+1"])
+    turns[1200:1300] = 1
+    found = las_of(followed / "log.las")["T1_C1_SOLID"]
+    np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
+    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+9"])
+    assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
+
+
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     path, mine = followed / "log.curves.csv", followed / "mine"
     command = [str(path), "--label", str(mine), "--label_rows", "400-1199"]

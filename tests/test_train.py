@@ -638,13 +638,13 @@ def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, 
     assert len(errors) == 1 and "masks/well1_a.tif: has 5 x 5 pixels" in errors[0]
 
 
-def test_an_image_stored_turned_whose_mask_is_not_stops_the_run(data_set, tmp_path, capsys):
-    image = data_set / "images" / "well1_a.tif"
-    tifffile.imwrite(image, tifffile.imread(image), extratags=[(274, "H", 1, 3, True)])
+def test_a_mask_stored_turned_whose_image_is_not_stops_the_run(data_set, tmp_path, capsys):
+    image, mask = (data_set / part / "well1_a.tif" for part in ("images", "masks"))
     few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 2]
+    tifffile.imwrite(mask, tifffile.imread(mask), extratags=[(274, "H", 1, 3, True)])
     run(*few, "--out", tmp_path / "run", status=2)
     assert "well1_a.tif is stored turned (orientation 3)" in capsys.readouterr().err
-    tifffile.imwrite(image, tifffile.imread(image))
+    tifffile.imwrite(image, tifffile.imread(image), extratags=[(274, "H", 1, 3, True)])
     run(*few, "--out", tmp_path / "run")
 
 

@@ -663,7 +663,7 @@ def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
     rows = ((0, 199, "+1"), (251, 300, "+1"), (350, 400, "-1"))  # the second took a part back
     assert words == [f"A:{first + a}-{first + b}{turns}" for a, b, turns in rows]
     edits, _ = parse_edits(words)
-    assert [it.becomes for it in edits] == ["+1", "+1", "-1"]
+    assert [it.becomes for it in edits] == [1, 1, -1]
     turns = "(row) => followed[0].off.find(([from, to]) => from <= row && row <= to)?.[2] ?? 0"
     for row, there in ((50, 1), (220, 0), (280, 1), (320, 0), (360, -1)):
         assert page.evaluate(turns, first + row) == there

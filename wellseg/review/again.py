@@ -166,13 +166,15 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    cells = {"name": name, "split": "train", "well": well_of(name)}
     listed = split.read_text("utf-8-sig", "surrogateescape") if split.is_file() else None
+    side = "by its well" if listed is None else "train"
+    cells = {"name": name, "split": side, "well": well_of(name)}
     heads = [it.strip().lower() for it in next(csv.reader((listed or "").splitlines()), cells)]
     if "name" not in heads:
         raise ValueError(f"{split}: no column name, or no commas between its columns")
     for row in csv.DictReader((listed or "").splitlines()[1:], heads, restval=""):
-        if row.get("split", "").strip() and well_of(row["name"].strip()) == cells["well"]:
+        wells = well_of(row["name"].strip()), row.get("well", "").strip()
+        if row.get("split", "").strip() and cells["well"] in wells:
             cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
             break  # a well is in one split
     with ExitStack() as opening:
