@@ -15,8 +15,7 @@ DRAWN = r"(\w+)((?::\d+@\d+){2,})"
 
 
 class Edit(NamedTuple):
-    """These rows of a curve become another's, or nobody's (""); or they are so many tracks farther
-    over the right border of its scale."""
+    """These rows become another curve's, or nobody's (""), or are so many tracks farther right."""
 
     curve: str
     first: float
