@@ -22,10 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] in ([], ["--help"], ["-h"], ["--version"]):
         lines = [f"  {name:10}{does}" for name, does in COMMANDS.items()]
-        usage = ["usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines]
+        usage = "\n".join(["usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines])
         with suppress(OSError):  # nobody reads it
-            print("\n".join([f"wellseg {__version__}"] if "--version" in words[:1] else usage))
-            sys.stdout.flush()
+            print(f"wellseg {__version__}" if "--version" in words[:1] else usage, flush=True)
     elif words[0] not in COMMANDS:
         known = ", ".join(COMMANDS)
         print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)

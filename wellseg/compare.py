@@ -13,10 +13,9 @@ is what predict does; a norm with running statistics is also scored with each lo
 statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, cycle
+from itertools import chain, cycle, product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -44,8 +43,6 @@ class CompareDataConfig:
 
 @dataclass
 class CompareConfig:
-    """Norms trained alike and compared."""
-
     norms: str = "batch,group"
     """Values of --model.norm, with commas. The others are compared with the last one."""
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
@@ -63,7 +60,7 @@ class CompareConfig:
     def __post_init__(self) -> None:
         from wellseg.norms import make_norm  # not above: --help needs no torch
 
-        self.norm_list = list(dict.fromkeys(re.findall(r"[^\s,]+", self.norms)))
+        self.norm_list = list(dict.fromkeys(self.norms.replace(",", " ").split()))
         for norm in self.norm_list:
             make_norm(norm, 16)  # ValueError for an unknown word
         if len(self.norm_list) < 2:
@@ -73,13 +70,11 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
-class Size(NamedTuple):
-    """Of a preset: widths of the network, steps and seeds of the runs, and the drawn data set."""
-
+class Size(NamedTuple):  # of a preset
     widths: tuple[int, ...]
     steps: int
     seeds: int
-    recipe: Preset
+    recipe: Preset  # of the drawn data set
     logs: int
 
 
@@ -100,12 +95,9 @@ def compare(config: CompareConfig) -> None:
     about = {**size._asdict(), "crop_rows": config.data.crop_rows}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
-    runs = {
-        out / "runs" / f"{norm}-{rate:g}-{seed}": {"norm": norm, "rate": rate, "seed": seed}
-        for seed in range(size.seeds)  # the outer loop: a comparison cut short has whole seeds
-        for rate in sorted({*config.rates})
-        for norm in norms
-    }
+    runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
+    for seed, rate, norm in product(range(size.seeds), sorted({*config.rates}), norms):
+        runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
     if config.data.root and not list_logs(config.data.root, "test"):
         raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
     with lock_folder(out):

@@ -1,4 +1,4 @@
-"""Options of commands that run a network. No heavy import, not even for types: --help is quick."""
+"""Options of commands that mask scans. No heavy import, not even for types: --help is quick."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,6 @@ from wellseg.net.options import at_least, parse_bytes
 
 @dataclass(kw_only=True)
 class MaskOptions:
-    """Options of every command that masks whole scans."""
-
     weights: str | None = None
     """A bundled name or a .safetensors file. Default: the bundled weights."""
     device: str = "auto"
@@ -36,8 +34,6 @@ class MaskOptions:
 
 @dataclass
 class PredictConfig(MaskOptions, CurveOptions):
-    """Masks of scans."""
-
     scans: list[str]
     """Scans (TIFF, PNG, JPEG, BMP, JP2) or folders of them; also fsspec URLs (s3://...)."""
     out: str | None = None

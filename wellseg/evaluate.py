@@ -27,8 +27,6 @@ from wellseg.weights import load_model
 
 @dataclass
 class EvaluateConfig(MaskOptions):
-    """Scores of masks."""
-
     data: Path
     """Data set: images/NAME.tif, masks/NAME.tif."""
     split: Literal["all", "train", "val", "test"] = "all"

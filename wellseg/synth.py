@@ -21,8 +21,6 @@ NOTE = "corpus.json"
 
 @dataclass
 class SynthConfig:
-    """A data set of drawn logs."""
-
     out: Path
     """Folder of the data set: new, empty, or with a corpus of the same seed and preset."""
     count: int = 64

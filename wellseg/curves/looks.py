@@ -22,7 +22,6 @@ one: a spike that runs into the next track comes back. By eye on a whole scan, B
 
 
 def both(one: Floats, other: Floats) -> Floats:
-    """The look of both together."""
     rows = LOOKED_ROWS
     weight = other[rows] / (min(one[rows], REMEMBERED_ROWS) + other[rows])
     look: Floats = one + weight * (other - one)

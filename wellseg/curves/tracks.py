@@ -24,14 +24,10 @@ from wellseg.scan.writer import Strips
 BLOCK_INCHES, PARTS = 1.5, 5
 """Height of a block: a dozen lines of the usual grid. Lines down are looked at in parts of a block,
 as in a whole one those of a skewed sheet would move."""
-LINE_INCHES = 0.2
-"""Ink that runs so far straight across or down is a line. Curves, letters and digits rarely do."""
-INK, BIN_INCHES = 28, 0.02
-"""Ink is so many levels of gray below paper, as many renders have a grid of 223; width of a bin."""
-WANDER, ALIGN_INCHES = 0.2, 0.1
-"""How far to each side a log may move, of the scan's width; and a part of a block in its block."""
-SPANS, STAY = 10, 0.2
-"""The width is cut into so many spans, each aligned by itself; ``stay`` of `overlay` for them."""
+LINE_INCHES = 0.2  # ink that runs so far straight is a line: curves, letters and digits rarely do
+INK, BIN_INCHES = 28, 0.02  # ink is so far below paper (many grids are 223); width of a bin
+WANDER, ALIGN_INCHES = 0.2, 0.1  # most a log moves aside, of its width; a part, in its block
+SPANS, STAY = 10, 0.2  # of the width, each aligned by itself; ``stay`` of `overlay` for them
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
 """Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
 SURE, FAR_INCHES = 0.8, 0.25  # from blocks of that agreement on no others lie so far aside

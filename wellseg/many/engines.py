@@ -1,8 +1,7 @@
 """Engines mask a list of scans: in this process, in worker processes, or on a Ray cluster.
 
 Each engine yields the outcomes of scans as they end; closed early, it stops the rest. All run a
-`Worker`, a network that masks one scan after another: `mask` turns errors into outcomes,
-`_mask_pages` masks the pages of a file, `mask_scan` writes all files of a page."""
+`Worker`, a network that masks one scan after another."""
 
 import errno
 import logging

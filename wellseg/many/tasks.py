@@ -26,8 +26,7 @@ NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # 
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
-KNOWN |= {it: it for it in ("weights", "threshold")}
-"""What the summary says of a scan, and what its report calls it."""
+KNOWN |= {it: it for it in ("weights", "threshold")}  # of the summary; what the report calls it
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from torch import Tensor
 BLOCK_VALUES = 1 << 20  # of a map at a time: 2 to 4 MB, which stay in the cache for both passes
 LANE_VALUES = 64  # of a channel in one float32 sum; of more, rounding errors show on blank paper
 
-Moments = tuple[int, Tensor, Tensor]
-"""Number of pixels; mean and sum of squared deviations of each channel, float64 (C,)."""
+Moments = tuple[int, Tensor, Tensor]  # pixels; mean, sum of squared deviations: float64 (C,)
 
 
 def moments_of_map(x: Tensor) -> Moments:

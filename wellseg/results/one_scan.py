@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, refuse_open, write_file
 from wellseg.scan.files import REPORT, Task
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
-from wellseg.scan.reader import Scan, open_scan
+from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
 Say = Callable[[str], None]  # is called with what the user should know at once
@@ -71,7 +70,7 @@ def mask_scan(
         how = {name: getattr(config, name) for name in asked}
         evaluation = RowEvaluation(net, *size, colour=scan.kind == "colour", **how)
         if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
-            folder = config.scratch or tempfile.gettempdir()
+            folder = evaluation.store.scratch
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
         for picture, logits in scan_bands(evaluation, scan, done):
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
@@ -100,8 +99,13 @@ def mask_scan(
             curves.finish()
     curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
+    if scan.mostly_black:
+        asks = "does it show white ink on black? try --invert"
+        notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
     is_empty = share < SIDEWAYS or (curves is not None and not curves.tracks)
-    notes += _notes_on_reading(scan, is_empty, config)
+    if is_empty and scan.columns > 1.5 * scan.rows:
+        wide = "no track or hardly a curve, and wider than tall"
+        notes.append(f"{wide}: if it is stored sideways, turn it")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
@@ -115,14 +119,6 @@ def mask_scan(
     report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
     write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
     return report
-
-
-def _notes_on_reading(scan: Scan, is_empty: bool, config: PredictConfig) -> list[str]:
-    """Notes of a scan that may have been read the wrong way. is_empty: no curves, or no tracks."""
-    asks = "does it show white ink on black? try --invert"
-    black = f"most of it is black: {'leave --invert out' if config.invert else asks}"
-    wide = "no track or hardly a curve, and wider than tall: if it is stored sideways, turn it"
-    return [black] * scan.mostly_black + [wide] * (is_empty and scan.columns > 1.5 * scan.rows)
 
 
 def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:

@@ -36,8 +36,7 @@ LEAST = 8  # probabilities of less than LEAST / 255 are stored as 0, which saves
 THUMB_COLUMNS, THUMB_ROWS = 268, 168
 LINES, CELLS = 1000, 64  # of the map: about so many lines at most, of so many cells each
 PLACE_ROWS, PLACES = 256, 24
-DOUBT_FROM, DOUBT_TO = 0.2, 0.8
-"""Pixels are in doubt where the probability lies between the two, as at the edge of any curve."""
+DOUBT_FROM, DOUBT_TO = 0.2, 0.8  # probabilities of pixels in doubt, as at the edge of any curve
 LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a visit
 
 
@@ -58,7 +57,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
-        self._jpegs: list[str] = []
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
@@ -104,8 +102,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             name = f"{level}-{self._written[level]:04d}-{column}"
             kind, data = encode_paper(picture[:, part])
             (self._hidden / f"{name}.{kind}").write_bytes(data)
-            if kind == "jpg":
-                self._jpegs.append(name)
             deflated = base64.b64encode(zlib.compress(probability[:, part].tobytes(), 6)).decode()
             (self._hidden / f"{name}.js").write_text(f'tile("{name}","{deflated}")')
         self._written[level] += 1
@@ -119,7 +115,8 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             for strip in self._levels[0].add(picture, turned[..., -1]):
                 self._write(*map(np.ascontiguousarray, strip))
         paper, curves = np.concatenate(self._map, axis=1)
-        data = {**self._info, "threshold": self._threshold, "jpegs": self._jpegs, "small": SMALL}
+        jpegs = sorted(path.stem for path in self._hidden.glob("*-*.jpg"))
+        data = {**self._info, "threshold": self._threshold, "jpegs": jpegs, "small": SMALL}
         data |= {"folder": link(self.folder.name), "folder_name": self.folder.name}
         data |= {"turned": self._orientation > 1, "followed": self.curves, "cells": paper.shape[1]}
         for name, cells in (("curves", curves), ("paper", paper)):

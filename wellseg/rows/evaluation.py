@@ -34,9 +34,7 @@ ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
 
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
-KEEP_ABOVE_WORK = 100
-"""A map is kept if it would take more than so many multiply-adds a value to compute it once more:
-to write a value to disk and read it again takes about as long."""
+KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: writing and reading take that
 STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
 """Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
 on a CPU, are so many that Python takes most of the time."""
@@ -87,8 +85,7 @@ class RowEvaluation:
             strip_bytes = min(GPU_STRIP_BYTES, free_bytes(self.device) // (8 * WORKING_STRIPS))
         self.strip_rows = min(rows, strip_rows or max(32, int(strip_bytes / row_bytes) // 32 * 32))
         working_bytes = int(self.workers * WORKING_STRIPS * row_bytes * self.strip_rows)
-        memory_bytes = parse_bytes(memory)
-        self.crowded_bytes = memory_bytes - working_bytes  # the next strips may take the rest
+        self.crowded_bytes = parse_bytes(memory) - working_bytes  # next strips may take the rest
         room_bytes = self.crowded_bytes - resident_bytes() - HEAP_BYTES
         self.budget_bytes = int(room_bytes / HEAP_OVERHEAD)  # of maps that may be kept in memory
         if self.device.type == "cuda":
@@ -265,9 +262,7 @@ class _Sweep:
         """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
         read, device = self.run.store.read, self.run.device
         near = [(a, b, block) for a, b, block in self.blocks if a < stop and start < b]
-        parts = [
-            read(block, max(start, a) - a, min(stop, b) - a).to(device) for a, b, block in near
-        ]
+        parts = [read(it, max(start, a) - a, min(stop, b) - a).to(device) for a, b, it in near]
         rows = parts[0] if len(parts) == 1 else torch.cat(parts)
         # With the batch dimension first, whose stride then says channels_last to PyTorch.
         return rows[None].permute(0, 3, 1, 2)

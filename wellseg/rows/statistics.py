@@ -76,12 +76,9 @@ def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: i
     both = torch.stack(norm.scale_shift(*statistics.of_rows(start, start + height))).to(wide)
     scale, shift = both[:, :, None]  # (h, 1, C)
     rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
-    if x.dtype == wide:
-        output = torch.addcmul(shift, rows, scale)
-    else:
-        output = torch.empty_like(rows)
-        block = height if x.is_cuda else max(1, BLOCK_VALUES // rows[0].numel())
-        blocks = (each.split(block) for each in (output, rows, scale, shift))
-        for out, of, its_scale, its_shift in zip(*blocks, strict=True):
-            torch.addcmul(its_shift, of, its_scale, out=out)  # in ``wide``, then rounded
+    output = torch.empty_like(rows)
+    block = max(1, BLOCK_VALUES // rows[0].numel()) if x.dtype != wide and x.is_cpu else height
+    blocks = (each.split(block) for each in (output, rows, scale, shift))
+    for out, of, its_scale, its_shift in zip(*blocks, strict=True):
+        torch.addcmul(its_shift, of, its_scale, out=out)  # in ``wide``, then rounded
     return output[None].permute(0, 3, 1, 2)

@@ -132,8 +132,11 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {do} to TIFF")
             # Colours are inverted, not their gray: green on black is magenta on white.
             super().__init__(self._open_page(tiff, page, head_tags), tiff, bool(colour) or invert)
-            if colour is True and self._colour and self._shows_no_colour():
-                self.kind, self._as_gray = "gray", True
+            if colour is True and self._colour:
+                with suppress(ScanError):  # a damaged one
+                    if shows_no_colour(self.read, self.rows):
+                        self.kind, self._as_gray = "gray", True
+                self._light, self.mostly_black = 0.0, False
             self._opened = opened.pop_all()
 
     def _open_page(self, file: BinaryIO, wanted: int | None, head_tags: dict[int, Any]) -> Any:
@@ -158,13 +161,6 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         dpi = pages[wanted].imagewidth / 8.5  # inches: right within a third for 83 of 102 scans
         self.likely_dpi = self.dpi or (dpi if dpi >= RENDER_DPI else USUAL_DPI)
         return pages[wanted]
-
-    def _shows_no_colour(self) -> bool:
-        answer = False
-        with suppress(ScanError):  # a damaged one
-            answer = shows_no_colour(self.read, self.rows)
-        self._light, self.mostly_black = 0.0, False
-        return answer
 
     def read(self, start: int, stop: int) -> Gray:
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;

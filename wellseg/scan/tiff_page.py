@@ -157,7 +157,8 @@ class TiffPage:
             if page.fillorder == 2:
                 data = bytes(imagecodecs.bitorder_decode(data))
             options = int(page.tags.valueof(292) or 0)
-            bits, flaw = decode_fax(data, height, self._segment_columns, self._compression, options)
+            tags = {256: self._segment_columns, 259: self._compression, 292: options}
+            bits, flaw = decode_fax(data, height, tags)
             return bits[..., None], flaw and (damage or flaw)
         try:
             if damage:
@@ -231,15 +232,12 @@ class TiffPage:
 _first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
 
 
-def decode_fax(
-    data: bytes, rows: int, columns: int, compression: int, t4_options: int = 0
-) -> tuple[NDArray[np.bool_], str]:
+def decode_fax(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bool_], str]:
     """Decode a strip or tile: (good rows, columns), True in a black run; what is wrong below.
-    t4_options: the tag of that name, for Group 3. The codes of a row refer to the row above: none
-    below a damaged one can be trusted. Raises ScanError without room for a temporary file."""
+    tags: ImageWidth, Compression, T4Options, by number. The codes of a row refer to the one above:
+    none below a damaged one can be trusted. Raises ScanError without room for a temporary file."""
     possible = min(rows, 8 * len(data))  # a row takes one bit at least
-    tags = (columns, compression, t4_options)
-    pixels, good, at_mark = _decode(data, possible, *tags)
+    pixels, good, at_mark = _decode(data, possible, tags)
     if at_mark:
         # An end mark where a row should begin. If it is the data's last, the scan ended early, and
         # the rest is blank; but zeros that damage left look the same. Without its three bytes (two
@@ -247,20 +245,17 @@ def decode_fax(
         stripped = data.rstrip(b"\0")
         last_bits = int.from_bytes(stripped[-3:])
         ends_with_mark = last_bits // (last_bits & -last_bits or 1) % 2**12 == 1
-        if ends_with_mark and _decode(stripped[:-3], possible, *tags)[1:] != (good, True):
+        if ends_with_mark and _decode(stripped[:-3], possible, tags)[1:] != (good, True):
             good = possible
     return pixels[:good], "" if good == rows else "the fax data are damaged or end early"
 
 
-def _decode(
-    data: bytes, rows: int, columns: int, compression: int, t4_options: int
-) -> tuple[NDArray[np.bool_], int, bool]:
+def _decode(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bool_], int, bool]:
     """All rows, how many are good, and whether the next is an end mark."""
-    pixels, good = _zeros(rows, columns), rows
+    pixels, good = _zeros(rows, tags[256]), rows
     # A TIFF file around one strip: libtiff reads nothing else.
-    tags = {256: columns, 257: rows, 258: 1, 259: compression, 262: 0, 273: 8, 277: 1, 278: rows,
-            279: len(data), 292: t4_options}  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    tags = tags | {257: rows, 258: 1, 262: 0, 273: 8, 277: 1, 278: rows, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
     data += b"\0" * (len(data) % 2)
     head = struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags))
     _first_flaw.found = None

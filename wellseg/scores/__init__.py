@@ -2,12 +2,10 @@
 
 from typing import Any
 
-Row = dict[str, Any]
-"""A line of scores.csv: name, split, well and kind of a log, and its scores by their names."""
+Row = dict[str, Any]  # a line of scores.csv: name, split, well and kind of a log, and its scores
 
 F1 = "f1_at_3px"
 FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
-ERRORS = "clear_errors"
 HEADINGS = {
     "precision": "precision",
     "recall": "recall",
@@ -18,6 +16,6 @@ HEADINGS = {
     "whole_curves": "curves 95 %",
     "half_curves": "curves 50 %",
     FALSE: "false px a row",
-    ERRORS: "clear errors",
+    "clear_errors": "clear errors",
 }
 """Names of a mask's scores, and their headings in tables."""

@@ -23,11 +23,10 @@ MOST_DB = 40.0
 
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
+Followed = Sequence[tuple[int, Floats]]  # of each curve its first row; columns, NaN where missing
 
 
-class IdentityScores(NamedTuple):
-    """Scores of one log."""
-
+class IdentityScores(NamedTuple):  # of one log
     idf1: float
     """Right rows over the mean of printed and followed rows, with each followed curve assigned to
     one printed curve so that most rows are right (Ristani et al. 2016); 1 if there are no rows."""
@@ -44,17 +43,13 @@ class IdentityScores(NamedTuple):
 
 
 def score_identity(
-    label: dict[str, Any],
-    shape: tuple[int, int],
-    followed: Sequence[tuple[int, Floats]],
-    dpi: float = USUAL_DPI,
+    label: dict[str, Any], shape: tuple[int, int], followed: Followed, dpi: float = USUAL_DPI
 ) -> IdentityScores:
     """Score the curves of one log.
 
     label: as read from labels/NAME.json; ``whole`` has each curve's path, (column, row) pixels,
         and width. Scored is its ``region`` without what it says to ``ignore``, both as row from and
-        to, column from and to. shape: rows, columns of the log.
-    followed: of each curve the first row, and its column in each row, NaN where missing."""
+        to, column from and to. shape: rows, columns of the log."""
     first, stop, left, right = map(int, label.get("region", (0, shape[0], 0, shape[1])))
     rows = np.arange(first, stop)
 

@@ -10,23 +10,21 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wellseg.scores import ERRORS, F1, FALSE, HEADINGS, Row
+from wellseg.scores import F1, FALSE, HEADINGS, Row
 from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
 GOOD_F1 = 0.95  # from which a page counts as good
-SCORES = ("f1", "dice", "false_px_per_row")
-"""Of a comparison: the first two for logs with curves, the last for logs without."""
+SCORES = ("f1", "dice", "false_px_per_row")  # of a comparison: the last of logs without curves
 
 
 def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Of logs with curves or without: means, also of each score's worst tenth; share of good F1."""
     names = [name for name in HEADINGS if name in logs[0]]
-    worse = (FALSE, ERRORS)  # where they are higher
+    worse = (FALSE, "clear_errors")  # where they are higher
     values = {it: sorted((log[it] for log in logs), reverse=it in worse) for it in names}
-    found = {
-        "mean": {name: fmean(of) for name, of in values.items()},
-        "worst tenth": {name: fmean(of[: math.ceil(len(of) / 10)]) for name, of in values.items()},
-    }
+    found = {"mean": {name: fmean(of) for name, of in values.items()}}
+    tenths = {name: of[: math.ceil(len(of) / 10)] for name, of in values.items()}
+    found["worst tenth"] = {name: fmean(of) for name, of in tenths.items()}
     if F1 in values:
         found[f"share of F1 >= {GOOD_F1}"] = {F1: fmean(f1 >= GOOD_F1 for f1 in values[F1])}
     return found

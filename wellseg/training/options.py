@@ -71,8 +71,6 @@ class OptimConfig:
 
 @dataclass
 class TrainConfig:
-    """One training run."""
-
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
