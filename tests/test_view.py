@@ -63,7 +63,7 @@ def read_view(page, level=0):
 
 
 def page_data(page):
-    return json.loads(re.search(r"const DATA = (.*);", page.read_text())[1])
+    return json.loads(re.search(r"const DATA = (.*);", page.read_text("utf-8"))[1])
 
 
 @pytest.mark.parametrize("band_rows", [64, 1024, 2500])
@@ -975,9 +975,9 @@ def test_where_depth_falls_back_another_log_begins(tmp_path, browser_page):
 def change_data(folder, **data):
     """In log.html, as wellseg curves does."""
     page = folder / "log.html"
-    before, mark, rest = page.read_text().partition("const DATA = ")
+    before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
     old, end = json.JSONDecoder().raw_decode(rest)
-    page.write_text(before + mark + json.dumps(old | data) + rest[end:])
+    page.write_text(before + mark + json.dumps(old | data) + rest[end:], "utf-8")
 
 
 def test_scales_that_a_command_gave_or_took_since_are_those_of_the_page(tmp_path, browser_page):
