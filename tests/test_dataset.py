@@ -208,7 +208,7 @@ def test_drawn_logs_never_repeat_and_validation_is_apart():
 
 def test_a_mask_of_another_size_is_named(data_set):
     tifffile.imwrite(data_set / "masks" / "well2_a.tif", np.zeros((98, 77), np.uint8))
-    with pytest.raises(ValueError, match=r"masks/well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
+    with pytest.raises(ValueError, match=r"masks[/\\]well2_a\.tif: has 98 x 77 pixels.*98 x 78"):
         train_logs(root=data_set)
 
 

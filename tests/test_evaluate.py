@@ -292,7 +292,7 @@ def test_wrong_usage(
         assert shown.err.startswith("wellseg.evaluate: error: ")
         return shown.err
 
-    assert "nowhere/images: no such folder" in refused(tmp_path / "nowhere")
+    assert f"{tmp_path / 'nowhere' / 'images'}: no such folder" in refused(tmp_path / "nowhere")
     assert "images: no such folder" in refused(tmp_path)
     assert "no logs in split train; choose another --split" in refused(
         data, "--split", "train", "--masks", masks

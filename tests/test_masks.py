@@ -45,7 +45,7 @@ FAULTS = {
 def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
     change(data_set, FAULTS[said], "well1")
     with pytest.raises(
-        ValueError, match=r"^1 of 6 logs cannot be used: \S*masks/well1_a\.tif: "
+        ValueError, match=r"^1 of 6 logs cannot be used: \S*masks[/\\]well1_a\.tif: "
     ) as error:
         open_data(data_set)
     assert said in str(error.value) and "\n" not in str(error.value)

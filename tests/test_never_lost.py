@@ -70,7 +70,9 @@ def test_a_damaged_log_ends_the_run_with_its_state_saved(data_set, tmp_path, cap
     with pytest.raises(SystemExit):
         run("--data.root", data_set, "--steps", 20, "--val_every", 20, "--out", tmp_path)
     said = capsys.readouterr().err
-    assert re.search(r"images/well1_a.tif: damaged.*; mend it or .*, then --resume$", said.strip())
+    assert re.search(
+        r"images[/\\]well1_a.tif: damaged.*; mend it or .*, then --resume$", said.strip()
+    )
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 5
 
 

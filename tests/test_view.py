@@ -63,7 +63,7 @@ def read_view(page, level=0):
 
 
 def page_data(page):
-    return json.loads(re.search(r"const DATA = (.*);", page.read_text())[1])
+    return json.loads(re.search(r"const DATA = (.*);", page.read_text("utf-8"))[1])
 
 
 @pytest.mark.parametrize("band_rows", [64, 1024, 2500])
@@ -663,7 +663,7 @@ def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
     rows = ((0, 199, "+1"), (251, 300, "+1"), (350, 400, "-1"))  # the second took a part back
     assert words == [f"A:{first + a}-{first + b}{turns}" for a, b, turns in rows]
     edits, _ = parse_edits(words)
-    assert [it.becomes for it in edits] == ["+1", "+1", "-1"]
+    assert [it.becomes for it in edits] == [1, 1, -1]
     turns = "(row) => followed[0].off.find(([from, to]) => from <= row && row <= to)?.[2] ?? 0"
     for row, there in ((50, 1), (220, 0), (280, 1), (320, 0), (360, -1)):
         assert page.evaluate(turns, first + row) == there
@@ -975,9 +975,9 @@ def test_where_depth_falls_back_another_log_begins(tmp_path, browser_page):
 def change_data(folder, **data):
     """In log.html, as wellseg curves does."""
     page = folder / "log.html"
-    before, mark, rest = page.read_text().partition("const DATA = ")
+    before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
     old, end = json.JSONDecoder().raw_decode(rest)
-    page.write_text(before + mark + json.dumps(old | data) + rest[end:])
+    page.write_text(before + mark + json.dumps(old | data) + rest[end:], "utf-8")
 
 
 def test_scales_that_a_command_gave_or_took_since_are_those_of_the_page(tmp_path, browser_page):

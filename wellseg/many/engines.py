@@ -147,7 +147,7 @@ class Worker:
         others, copies = pages_of(here.scan)
         entries = self.settings.entries | entries
         of_page = {key: it for key, it in entries.items() if key not in OF_ONE_SCAN.values()}
-        defaults = {name: getattr(CurveOptions(), name) for name in OF_ONE_SCAN}
+        defaults = {name: getattr(CurveOptions(), name) for name in {*OF_ONE_SCAN} - {"bridged"}}
         masked, failed = [], []
         for page in others:
             name = f".p{page + 1}"

@@ -49,7 +49,7 @@ function words() {  // of --edit
   const of = bases(), isUsed = (i) => i < original.length || fix.parts[i].some(({ as }) => as >= 0);
   const drawn = fix.strokes.filter((_, i) => isUsed(original.length + i))
     .map(({ name, lines: [line] }) => name + line.map((y, k) => (k % 2 ? `:${y}@${line[k - 1]}` : "")).join(""));
-  const off = fix.parts.flatMap((parts, i) => parts.filter((part) => part.off && part.as >= 0)
+  const off = fix.parts.flatMap((parts, i) => parts.filter(({ off, as, from, to }) => off && as >= 0 && of[i].lines.some((line) => reaches(line, from, to)))
     .map(({ from, to, off }) => `${of[i].name}:${from}-${to}${off > 0 ? "+" : ""}${off}`));
   return [...drawn, ...off, ...fix.parts.flatMap((parts, i) => {
     if (!isUsed(i)) return [];
@@ -127,6 +127,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
+  $("#over").disabled = $("#under").disabled = curve.track === 0;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 

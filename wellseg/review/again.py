@@ -166,21 +166,21 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    cells = {"name": name, "split": "train", "well": well_of(name)}
     listed = split.read_text("utf-8-sig", "surrogateescape") if split.is_file() else None
+    side = "by its well" if listed is None else "train"
+    cells = {"name": name, "split": side, "well": well_of(name)}
     heads = [it.strip().lower() for it in next(csv.reader((listed or "").splitlines()), cells)]
     if "name" not in heads:
         raise ValueError(f"{split}: no column name, or no commas between its columns")
     for row in csv.DictReader((listed or "").splitlines()[1:], heads, restval=""):
-        if row.get("split", "").strip() and well_of(row["name"].strip()) == cells["well"]:
+        wells = well_of(row["name"].strip()), row.get("well", "").strip()
+        if row.get("split", "").strip() and cells["well"] in wells:  # a well is in one split
             cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
-            break  # a well is in one split
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, config.size)
         if not (predicted := given.with_name(config.name + MASK)).is_file():
             raise ValueError(f"{predicted}: the mask is not there: wellseg predict first")
-        picture, dpi = scan.read(first, last + 1), round(scan.likely_dpi)
-        bilevel = scan.kind == "1-bit"
+        picture, dpi, kind = scan.read(first, last + 1), round(scan.likely_dpi), scan.kind
         found = opening.enter_context(open_scan(predicted)).read(first, last + 1)
 
     def write(table: Path) -> None:
@@ -207,7 +207,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
                 undo.callback(path.unlink, missing_ok=True)
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())
-            write_picture(image, picture, dpi=dpi, bilevel=bilevel)  # last: it makes them a log
+            write_picture(image, picture, dpi=dpi, bilevel=kind == "1-bit")  # last: it makes a log
             if listed is not None:  # it lists all logs
                 text = io.StringIO()  # csv: a name may have commas
                 csv.writer(text, lineterminator="\n").writerow([cells.get(it, "") for it in heads])

@@ -63,6 +63,15 @@ def curves_of_table(
         if len(parts) > 1:
             table = _as_one(name, table, [] if new_tracks else made.notes)
         _give_borders(table, lines, made)
+        if new_tracks:
+            turns = _turns(table)[1]
+            table[:, 1], table[:, -2:] = made.track_of(
+                table[:, 0].astype(int), table[:, 2].astype(np.float32)
+            )
+            table[:, VALUE] = _turns(table)[0] + turns
+        for of, part in parts:  # last: what the user says of a stretch holds
+            for edit in (it for it in edits if it.curve == of and isinstance(it.becomes, int)):
+                _leave_scale(table, edit, part[:, 0])
         curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
             track, sides = made.track_of(points.row, points.column)
@@ -122,23 +131,20 @@ def _is_look(one: Any) -> bool:
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
     """The parts of the curves as corrected, by their names."""
-    shifts = [edit for edit in edits if edit.becomes[:1] in ("+", "-")]
-    edits = [edit for edit in edits if edit not in shifts]
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
     moved: dict[str, Parts] = {name: [] for name in tables}
-    for curve, first, last, becomes in shifts + edits:
+    for curve, first, last, becomes in edits:
         if curve not in tables:
             has = ", ".join(tables) or "none"
             raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
         table = tables[curve]
         here = (first <= table[:, 0]) & (table[:, 0] <= last)
-        if (here & ~left[curve]).any():
-            raise ValueError(f"--edit: rows of curve {curve} are in two edits")
         if not here.any():
             notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
-        if becomes[:1] in ("+", "-"):
-            _leave_scale(table, here, int(becomes))
+        if isinstance(becomes, int):
             continue
+        if (here & ~left[curve]).any():
+            raise ValueError(f"--edit: rows of curve {curve} are in two edits")
         left[curve] &= ~here
         moved.setdefault(becomes, []).append((curve, table[here]))
     for name, table in tables.items():
@@ -147,11 +153,22 @@ def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> 
     return {name: parts for name, parts in moved.items() if parts and (name or name in tables)}
 
 
-def _leave_scale(table: Lines, here: NDArray[np.bool_], tracks: int) -> None:
-    """These rows are so many tracks to the right of where they are printed, more than before."""
+def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where in its track each row is printed, as a fraction; how many tracks to the right it is."""
     column, value, flags, left, right = table[:, [2, VALUE, FLAGS, -2, -1]].T
-    share, bits = (column + 0.5 - left) / (right - left), np.nan_to_num(flags).astype(int)
-    turns = np.where(bits & WRAPPED > 0, np.rint(value - share), 0) + tracks
+    share = (column + 0.5 - left) / (right - left)
+    off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
+    return share, np.where(off, np.rint(value - share), 0)
+
+
+def _leave_scale(table: Lines, edit: Edit, rows: NDArray[np.float64]) -> None:
+    """Those of ``rows`` are so many tracks further to the right of where they are printed."""
+    share, turns = _turns(table)
+    here = np.isin(table[:, 0], rows[(edit.first <= rows) & (rows <= edit.last)])
+    if (table[here, 1] == 0).any():
+        raise ValueError(f"--edit: {edit.curve} is in no track: it cannot be off its scale")
+    bits = np.nan_to_num(table[:, FLAGS]).astype(int)
+    turns = np.clip(turns + int(edit.becomes), -8, 8)
     table[here, VALUE] = (share + turns)[here]
     table[here, FLAGS] = np.where(turns != 0, bits | WRAPPED, bits & ~WRAPPED)[here]
 

@@ -15,13 +15,12 @@ DRAWN = r"(\w+)((?::\d+@\d+){2,})"
 
 
 class Edit(NamedTuple):
-    """These rows of a curve become another's, or nobody's (""); or they are so many tracks off its
-    scale ("+1": over the right border), more than they were."""
+    """These rows become another curve's, or nobody's (""), or are so many tracks farther right."""
 
     curve: str
     first: float
     last: float
-    becomes: str
+    becomes: str | int
 
 
 class Stroke(NamedTuple):
@@ -51,7 +50,7 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
         low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
         if low > high:
             raise ValueError(f"--edit {word!r}: its rows rise, as in 800-1600")
-        edits.append(Edit(curve, low, high, becomes))
+        edits.append(Edit(curve, low, high, int(becomes) if match.re.pattern == OFF else becomes))
     return edits, strokes
 
 

@@ -85,8 +85,8 @@ def check_size(mask: Path, image: Path) -> None:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
-        if one.orientation != other.orientation:
-            said = f"{image} is stored turned (orientation {other.orientation}), {mask} not alike"
+        if 1 != one.orientation != other.orientation:  # masks by predict have no such tag
+            said = f"{mask} is stored turned (orientation {one.orientation}), {image} not alike"
             raise ValueError(f"{said}: save both upright")
 
 
