@@ -934,7 +934,7 @@ def test_a_report_that_was_edited_stops_nothing(followed, field, value):
 def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
     (followed / "log.html").write_text("const DATA = {bad wellseg")
     main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=GR"])
-    assert "it shows other curves: " in capsys.readouterr().out
+    assert "log.html shows other curves: " in capsys.readouterr().out
     assert las_of(followed / "log.las").keys()[1] == "GR"
 
 
@@ -1226,10 +1226,16 @@ def test_a_stretch_is_put_off_its_scale_and_back(followed, capsys):
 def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks(followed):
     path = followed / "log.curves.csv"
     share = las_of(followed / "log.las")["T1_C1_SOLID"]
-    main([str(path), "--edit", "T1_C1_SOLID:900-1599=B"])
-    main([str(path), "--edit", "B=T1_C1_SOLID", "B:1000-1099-1", "T1_C1_SOLID:300-499+1"])
+    main([str(path), "--edit", "T1_C1_SOLID:900-1599=B", "T1_C1_SOLID:300-499+1"])
+    edit(path, lambda lines: lines + [  # rows that both have
+        line | {"curve": "B", "column": float(line["column"]) + 2}
+        for line in lines if line["curve"] == "T1_C1_SOLID" and int(line["row"]) in range(850, 900)
+    ])  # fmt: skip
+    words = ["B:1000-1099-1", "B:860-869+1", "T1_C1_SOLID:860-879+1"]
+    main([str(path), "--edit", "B=T1_C1_SOLID", *words])
     turns = np.zeros(ROWS)
-    turns[300:500], turns[1000:1100] = 1, -1
+    turns[300:500] = turns[860:880] = 1
+    turns[1000:1100] = -1
     np.testing.assert_allclose(
         las_of(followed / "log.las")["T1_C1_SOLID"], share + turns, atol=1e-4
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -153,6 +153,15 @@ class PlacedCurve(NamedTuple):
     sides: Floats
     values: Floats
     entry: dict[str, Any]
+
+
+def is_entry(one: Any) -> bool:
+    """Whether an entry of a report's ``curve_list`` is one that was made here."""
+    match one:
+        case {"name": str(), "style": style, "width_px": int() | float(), "colour": colour}:
+            is_colour = isinstance(colour, list) and [type(it) for it in colour] == [int] * 3
+            return style in get_args(Style) and (colour is None or is_colour)
+    return False
 
 
 def place_curve(

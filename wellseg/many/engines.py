@@ -6,7 +6,6 @@ Each engine yields the outcomes of scans as they end; closed early, it stops the
 import errno
 import logging
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -146,8 +145,9 @@ class Worker:
         paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
         entries = self.settings.entries | entries
-        of_page = {key: it for key, it in entries.items() if key not in OF_ONE_SCAN.values()}
-        defaults = {name: getattr(CurveOptions(), name) for name in {*OF_ONE_SCAN} - {"bridged"}}
+        of_largest = OF_ONE_SCAN.items() - {("bridged", "bridged")}
+        of_page = {key: it for key, it in entries.items() if key not in dict(of_largest).values()}
+        defaults = {name: getattr(CurveOptions(), name) for name, _ in of_largest}
         masked, failed = [], []
         for page in others:
             name = f".p{page + 1}"
@@ -250,8 +250,9 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
         with suppress(OSError):  # from where relative paths lead; behind URLs it may not be there
             os.chdir(folder)
         _worker.append(Worker(settings))
-    blank = " " * (shutil.get_terminal_size().columns - 1)  # no codes: old consoles show them
-    over_the_bar = f"\r{blank}\r" if sys.stderr.isatty() else ""
+    over_the_bar = ""
+    if sys.stderr.isatty():  # no codes: old consoles show them
+        over_the_bar = f"\r{' ' * (os.get_terminal_size(sys.stderr.fileno()).columns - 1)}\r"
 
     def say(text: str) -> None:
         print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)

@@ -127,7 +127,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
-  $("#over").disabled = $("#under").disabled = curve.track === 0;
+  $("#over").disabled = $("#under").disabled = curve.track === 0 && !fix.tracks;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
 }
 

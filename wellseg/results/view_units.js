@@ -78,7 +78,7 @@ let saying = 0;
 function takeScale() {
   const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=\d),(?=\d{3}(?!\d))/g, ""));
   const columns = $("#columns").value.trim(), [from, to] = columns.split("-").map(Number);
-  const log = $("#log").checked, number = /^-?(\d{1,9}\.?\d{0,9}|\.\d{1,9})$/, curve = followed[alone], { name } = curve, none = !left && !right;
+  const log = $("#log").checked, number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i, curve = followed[alone], { name } = curve, none = !left && !right;
   const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."

@@ -123,7 +123,7 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
             data, end = json.JSONDecoder().raw_decode(rest)
             write_file(page, (before + mark + str(inline(data | new)) + rest[end:]).encode())
         except (OSError, ValueError) as error:
-            made.notes.append(f"it shows other curves: {one_line(error)}")
+            made.notes.append(f"{page.name} shows other curves: {one_line(error)}")
 
 
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:

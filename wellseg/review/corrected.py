@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.looks import HALF_WIDTH, PAINT
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import write_file
@@ -55,23 +55,20 @@ def curves_of_table(
     if lost := config.new_scales - tables.keys():
         has = ", ".join(tables) or "none"
         raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
-    looks = {one["name"]: one for one in report.get("curve_list", []) if _is_look(one)}
+    looks = {one["name"]: one for one in report.get("curve_list", []) if is_entry(one)}
     found = []
     for name, parts in tables.items():
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
         if len(parts) > 1:
-            table = _as_one(name, table, [] if new_tracks else made.notes)
+            table = _as_one(name, table, parts, [] if new_tracks else made.notes)
         _give_borders(table, lines, made)
         if new_tracks:
             turns = _turns(table)[1]
-            table[:, 1], table[:, -2:] = made.track_of(
-                table[:, 0].astype(int), table[:, 2].astype(np.float32)
-            )
+            row, column = table[:, 0].astype(int), table[:, 2].astype(np.float32)
+            table[:, 1], table[:, -2:] = made.track_of(row, column)
             table[:, VALUE] = _turns(table)[0] + turns
-        for of, part in parts:  # last: what the user says of a stretch holds
-            for edit in (it for it in edits if it.curve == of and isinstance(it.becomes, int)):
-                _leave_scale(table, edit, part[:, 0])
+        _leave_scale(table, parts, edits)  # last: what the user says of a stretch holds
         curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
         if new_tracks:
             track, sides = made.track_of(points.row, points.column)
@@ -120,15 +117,6 @@ def read_table(path: Path) -> Tables:
     return {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
 
 
-def _is_look(one: Any) -> bool:
-    """Whether an entry of ``curve_list`` is as wellseg wrote it."""
-    match one:
-        case {"name": str(), "style": style, "width_px": int() | float(), "colour": colour}:
-            is_colour = isinstance(colour, list) and [type(it) for it in colour] == [int] * 3
-            return style in get_args(Style) and (colour is None or is_colour)
-    return False
-
-
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
     """The parts of the curves as corrected, by their names."""
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
@@ -161,16 +149,28 @@ def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return share, np.where(off, np.rint(value - share), 0)
 
 
-def _leave_scale(table: Lines, edit: Edit, rows: NDArray[np.float64]) -> None:
-    """Those of ``rows`` are so many tracks further to the right of where they are printed."""
-    share, turns = _turns(table)
-    here = np.isin(table[:, 0], rows[(edit.first <= rows) & (rows <= edit.last)])
+def _of_part(table: Lines, parts: Parts) -> NDArray[np.int64]:
+    """The number of the part that each of the lines is of."""
+    of, key = np.zeros(len(table), np.int64), table[:, 0] + 1j * table[:, 2]
+    for number, (_, part) in reversed([*enumerate(parts)]):  # of the same place: the first
+        of[np.isin(key, part[:, 0] + 1j * part[:, 2])] = number
+    return of
+
+
+def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
+    """Rows that edits say so of are so many tracks further to the right of where they are."""
+    more, row = np.zeros(len(table)), table[:, 0]
+    of = np.array([name for name, _ in parts])[_of_part(table, parts)]
+    for curve, first, last, tracks in edits:
+        if isinstance(tracks, int):
+            more[(of == curve) & (first <= row) & (row <= last)] += tracks
+    here = np.flatnonzero(more)
     if (table[here, 1] == 0).any():
-        raise ValueError(f"--edit: {edit.curve} is in no track: it cannot be off its scale")
-    bits = np.nan_to_num(table[:, FLAGS]).astype(int)
-    turns = np.clip(turns + int(edit.becomes), -8, 8)
-    table[here, VALUE] = (share + turns)[here]
-    table[here, FLAGS] = np.where(turns != 0, bits | WRAPPED, bits & ~WRAPPED)[here]
+        raise ValueError(f"--edit: {of[here[0]]} is in no track: it cannot be off its scale")
+    (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
+    turns = np.clip(turns + more[here], -8, 8)
+    table[here, VALUE] = share + turns
+    table[here, FLAGS] = np.where(turns != 0, bits | WRAPPED, bits & ~WRAPPED)
 
 
 def _draw(lines: Tables, name: str, stroke: Lines) -> None:
@@ -223,16 +223,17 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     return table
 
 
-def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
+def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
     """Lines of joined curves by row. A piece that was off the scale of the curve it comes from may
     be on that of this one: where it is nearer to what is beside it. One in no track, or between the
     borders of most of this one, is in this one's."""
     table = table[np.argsort(table[:, 0], kind="stable")]
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
-    off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
+    off, of = np.nan_to_num(flags).astype(int) & WRAPPED > 0, _of_part(table, parts)
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
+        ends = ends if any(of[end] != of[beside] for end, beside in ends) else []
         far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
         if far[0] < far[1]:
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED

@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
 from wellseg.scan.files import REPORT, Size, settled_report
 
-EDIT = rf"(\w+)(?::{RANGE})?=(\w*)"
-OFF = rf"(\w+):{RANGE}([+-]\d)"
+EDIT = rf"(\w+)(?::{RANGE})?(?:=(\w*)|([+-][1-9]))"
 DRAWN = r"(\w+)((?::\d+@\d+){2,})"
 
 
@@ -42,15 +41,15 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
             if sorted(rows) not in (rows, rows[::-1]):
                 raise ValueError(f"--edit {word!r}: its rows rise, or fall, from point to point")
             continue
-        match = re.fullmatch(EDIT, word.strip(), re.ASCII) or re.fullmatch(OFF, word.strip())
-        if not match:
+        match = re.fullmatch(EDIT, word.strip(), re.ASCII)
+        if not match or (match[5] and not match[2]):
             forms = "CURVE=NAME, CURVE=, CURVE:FROM-TO=NAME, ...+1 or CURVE:ROW@COLUMN:ROW@COLUMN"
             raise ValueError(f"--edit {word!r} is not {forms} (names of letters, digits, _)")
-        curve, first, last, becomes = match.groups()
+        curve, first, last, becomes, tracks = match.groups()
         low, high = (float(it.replace(",", "")) for it in (first or "0", last or "inf"))
         if low > high:
             raise ValueError(f"--edit {word!r}: its rows rise, as in 800-1600")
-        edits.append(Edit(curve, low, high, int(becomes) if match.re.pattern == OFF else becomes))
+        edits.append(Edit(curve, low, high, int(tracks) if tracks else becomes))
     return edits, strokes
 
 

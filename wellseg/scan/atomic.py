@@ -105,15 +105,16 @@ def replace_whole(hidden: Path, target: Path) -> None:
 def _takes_long_paths() -> bool:
     import ctypes  # RtlAreLongPathsEnabled: of the registry, and of this python.exe
 
-    return bool(getattr(ctypes, "windll").ntdll.RtlAreLongPathsEnabled())  # noqa: B009
+    ntdll = getattr(ctypes, "windll").ntdll  # noqa: B009
+    return bool(getattr(ntdll, "RtlAreLongPathsEnabled", bool)())  # not in old Windows
 
 
 def refuse_open(*paths: AnyPath) -> None:
     """Raises OSError for the first of the results that could not be written in the end: Windows
     does not even give a file its own name while another program has it open, and by default takes
-    paths of 259 characters at most: our hidden names, and a view's pictures, need 40 of them."""
+    paths of 259 characters at most: our hidden names, and a view's pictures, need 42 of them."""
     for path in paths if WINDOWS else ():
-        if len(os.path.abspath(path)) > 259 - 40 and not _takes_long_paths():
+        if len(os.path.abspath(path)) > 259 - 42 and not _takes_long_paths():
             raise OSError(f"{path}: too long for Windows: name a shorter folder (--out)")
     for path in filter(os.path.isfile, paths if WINDOWS else ()):
         replace_whole(Path(path), Path(path))
