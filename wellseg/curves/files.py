@@ -45,7 +45,7 @@ row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Missing: -999.25. Bridged gaps{} are filled; NAME.curves.csv says which, with columns in pixels.
+Missing: -999.25. Bridged gaps {} filled; NAME.curves.csv says which, with columns in pixels.
 Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
 
 
@@ -220,7 +220,9 @@ class CurveFiles:
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
             las.well["API"].descr = las.well["UWI"].descr = "number in the scan's name"
-        filled = "" if bridged is None else f" of up to {bridged:,} rows"
+        filled = (
+            f"of up to {bridged:,} rows are" if bridged else "are not" if bridged == 0 else "are"
+        )
         notes = [_ascii(self._said), LAS_NOTE.format(filled), *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
