@@ -406,9 +406,17 @@ def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed()
 def test_single_pixels_of_an_ink_that_another_covers_are_no_dots():
     colours = np.full((300, 60, 3), 255, np.uint8)
     colours[:, 30:33] = 0, 0, 220
-    colours[::2, 33] = colours[100:140:10, 27:30] = colours[101:140:10, 27:30] = 220, 0, 0
+    colours[::2, 33] = colours[::6, 27:30] = colours[1::6, 27:30] = 220, 0, 0
     layers = split_colours(colours.min(2) < 200, colours, [])
-    assert not layers[::2, 33].any() and (layers[100, 27:30] > 1).all()
+    assert not layers[::2, 33].any() and (layers[6, 27:30] > 1).all()
+
+
+def test_the_fringe_of_a_curve_is_no_curve():
+    colours = np.full((300, 60, 3), 255, np.uint8)
+    colours[:, 30:33], colours[:, 50:53] = 0, (220, 0, 0)
+    colours[np.arange(300) % 7 < 4, 33] = 0, 200, 200  # of a fill that it covers
+    found = follow(255 * (colours.min(2) < 200).astype(np.uint8), colours)
+    assert [curve.colour for curve, _ in found] == [None, (220, 0, 0)]
 
 
 def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():

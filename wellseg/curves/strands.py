@@ -33,10 +33,11 @@ CHROMA, DARK = 60, 110
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
 HUE_APART, LEAST_PIXELS = 14, 40
 """Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
-PATCH_PIXELS, BESIDE, PATCHY, RARE = 120, 0.25, 0.62, 0.03
+PATCH_PIXELS, BESIDE, FRINGE, PATCHY, RARE = 120, 0.25, 0.9, 0.62, 0.03
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
-pixels, BESIDE of them beside other inks, and if that is so of all inks together, or it is so RARE:
-the mixture where two curves cross. Chosen on drawn logs, validation pages, whole logs."""
+pixels, BESIDE of them beside other inks, and if that is so of all inks together; or if it is a
+mixture where curves cross, which is so RARE, or a fringe, of whose patches FRINGE is beside others.
+Chosen on drawn logs, validation pages, whole logs: benchmarks/arms.md."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
 BLACK, FIRST_INK = np.uint8(1), 2
@@ -45,11 +46,13 @@ RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 @dataclass
 class Ink:
-    """A printing colour. pixels: of it so far; patches: those of them beside other inks."""
+    """A printing colour. pixels: of it so far; patches: those of them beside other inks; fringes:
+    those of them that are nearly all beside others."""
 
     hue: int
     pixels: int = 0
     patches: int = 0
+    fringes: int = 0
 
 
 @dataclass(eq=False)
@@ -225,10 +228,13 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
         ink.patches += int(size[(size < PATCH_PIXELS) & (edge > BESIDE * size)].sum())
-    patches, pixels = np.array([[ink.patches, ink.pixels] for ink in inks]).reshape(-1, 2).T
+        ink.fringes += int(size[(size < PATCH_PIXELS) & (edge > FRINGE * size)].sum())
+    known = [(ink.patches, ink.fringes, ink.pixels) for ink in inks]
+    patches, fringes, pixels = np.array(known, int).reshape(-1, 3).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
-    patchy = patches > PATCHY * pixels
-    black = FIRST_INK + np.flatnonzero(patchy & (is_mixed | (pixels < RARE * pixels.sum())))
+    patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
+    rare = pixels < RARE * pixels.sum()
+    black = FIRST_INK + np.flatnonzero(patchy & (is_mixed | is_fringe | rare))
     stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
     layers[np.isin(layers, black)] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
