@@ -273,7 +273,7 @@ def test_however_it_ends_so_do_its_workers(data_set, tmp_path, how):
     logs = shutil.copytree(data_set, tmp_path / "logs")
     if how == "a damaged validation log":  # it is not the workers that find it
         for log in list_logs(logs, "val"):
-            log.image.write_bytes(b"no TIFF")
+            log.image.write_bytes(log.image.read_bytes()[:-300])
     common = ["--data.root", logs, "--steps", 100_000, "--val_every", 2, "--out", tmp_path / "out"]
     words = [str(word) for word in [*SMALL, *common, *SMALL_TRAINER, "--data.workers", 1]]
     process = psutil.Popen([sys.executable, "-m", "wellseg.train", *words])
@@ -692,6 +692,14 @@ def test_a_tall_log_is_validated_in_pieces_as_tall_as_the_windows_of_prediction(
             ]
         alike = (both[0] == both[1]).all(3)[0, 0]
         assert alike[:rows_alike].all() and not alike[rows_alike:].any()
+
+
+def test_an_image_that_is_none_ends_a_run_before_it_begins(data_set, tmp_path, capsys):
+    (data_set / "images" / "well1_a.tif").write_bytes(b"no TIFF")
+    run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--out", tmp_path / "run", status=2)
+    said = capsys.readouterr()
+    assert "1 of 6 logs cannot be used" in said.err and "well1_a.tif: not a TIFF" in said.err
+    assert "step" not in said.out
 
 
 def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_path, capsys):
