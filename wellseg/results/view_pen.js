@@ -1,7 +1,7 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
 const pens = ["draw", "tracks", "depth", "blank", "over", "under"];  // buttons, and what is drawn
-const stretches = { blank: "it is removed there", over: "it is one scale higher there, beyond the right border", under: "it is one scale lower there, beyond the left border" };
+const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right" };
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
