@@ -616,18 +616,20 @@ def page_of_one_curve(folder, browser_page):
     return page
 
 
+AT_ROW = """(row) => { const { left, top } = sheet.getBoundingClientRect();
+    return [left + 60 * state.zoom, Math.ceil(top + row * state.zoom)]; }"""
+
+
 def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
-    place = """(row) => { const { left, top } = sheet.getBoundingClientRect();
-        return [left + 60 * state.zoom, Math.ceil(top + row * state.zoom)]; }"""
     page.evaluate("isolate(0)")
     settle(page)
     first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
     for lower, upper in ((first + 300, first), (first + 400, first + 350)):  # in any order
         page.locator("#blank").click()
-        page.mouse.click(*page.evaluate(place, lower))
+        page.mouse.click(*page.evaluate(AT_ROW, lower))
         assert "1 so far" in page.locator("#pen").inner_text()
-        page.mouse.click(*page.evaluate(place, upper))
+        page.mouse.click(*page.evaluate(AT_ROW, upper))
         assert page.locator("#pen").is_hidden() and page.locator("#name").input_value() == "A"
     words = page.locator("#command").input_value().partition("--edit ")[2].split()
     assert words == [f"A:{first}-{first + 300}=", f"A:{first + 350}-{first + 400}="]
@@ -635,14 +637,14 @@ def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
     page.locator("#undo").click()
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
     page.locator("#blank").click()
-    page.mouse.click(*page.evaluate(place, first + 450))
+    page.mouse.click(*page.evaluate(AT_ROW, first + 450))
     page.evaluate("isolate(-1)")  # what was begun is of no other curve
     assert page.locator("#pen").is_hidden()
     page.evaluate("isolate(0)")
     page.evaluate("followed[0].rows = [first, 5999]".replace("first", str(first)))
     page.locator("#blank").click()
     for row in (first - 60, first - 40):  # the curve is not there
-        page.mouse.click(*page.evaluate(place, row))
+        page.mouse.click(*page.evaluate(AT_ROW, row))
     page.locator("#blank").click()
     page.keyboard.press("Enter")  # of one row or none: nothing is removed
     assert page.locator("#command").input_value().endswith(f"A:{first}-{first + 300}=")
@@ -650,15 +652,13 @@ def test_a_stretch_of_a_curve_is_removed_by_two_clicks(tmp_path, browser_page):
 
 def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
-    place = """(row) => { const { left, top } = sheet.getBoundingClientRect();
-        return [left + 60 * state.zoom, Math.ceil(top + row * state.zoom)]; }"""
     page.evaluate("isolate(0)")
     settle(page)
     first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
     for way, lower, upper in (("over", 300, 0), ("under", 250, 200), ("under", 400, 350)):
         page.locator(f"#{way}").click()
         for row in (lower, upper):
-            page.mouse.click(*page.evaluate(place, first + row))
+            page.mouse.click(*page.evaluate(AT_ROW, first + row))
     words = page.locator("#command").input_value().partition("--edit ")[2].split()
     rows = ((0, 199, "+1"), (251, 300, "+1"), (350, 400, "-1"))  # the second took a part back
     assert words == [f"A:{first + a}-{first + b}{turns}" for a, b, turns in rows]
