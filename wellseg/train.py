@@ -39,7 +39,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
@@ -59,11 +59,9 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_metrics = []
     if resumed:
-        step, plain["weights"], changed = check_resumed(resumed, config, plain)
+        step, plain["weights"], changed = check_resumed(resumed, config, plain, val)
         config = replace(config, weights=plain["weights"])
         warnings += changed
-        if read_checkpoint(resumed).get("val_logs", segmenter.val_logs) != segmenter.val_logs:
-            warnings.append("other logs to validate with than before: the best step was theirs")
         earlier_metrics = read_metrics(config.out / "metrics.csv", step)
     elif config.weights:
         start = load_model(config.weights)
@@ -113,9 +111,12 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         return weights
 
 
-def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str | None, list[str]]:
+def check_resumed(
+    last: Path, config: TrainConfig, now: Any, val: Any
+) -> tuple[int, str | None, list[str]]:
     """Of a run that goes on from its last checkpoint: the step, the --weights that it began with,
-    and warnings. now: all options, as in config.yaml. Raises ValueError: it cannot go on so."""
+    and warnings. now: all options, as in config.yaml. val: `Samples` to validate with. Raises
+    ValueError: it cannot go on so."""
     from wellseg.training.trainer import read_checkpoint
 
     begun, best = read_checkpoint(last), last.with_name("best.ckpt")
@@ -126,6 +127,8 @@ def check_resumed(last: Path, config: TrainConfig, now: Any) -> tuple[int, str |
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         do = "put the run's own in its place, or take another --out"
         raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
+    if begun.get("val_logs", names := [log.name for log in val.files]) != names:
+        said.append("other logs to validate with than before: the best step was theirs")
     if config.keep == "best" and best.exists():
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):

@@ -1,6 +1,5 @@
-"""What needs the scan again: curves followed in NAME.probability.tif without the network; strokes
-that somebody drew, along the ink between two points; curves that a person looked at, as a log to
-train on: FOLDER/images, masks and labels."""
+"""What needs the scan again: curves followed without the network; strokes that somebody drew, along
+the ink; curves that a person looked at, as a log to train on: FOLDER/images, masks and labels."""
 
 import csv
 import io
@@ -100,6 +99,8 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
+        if sure and (sure.rows, sure.columns) != size:
+            raise ValueError(f"{probability} is not of the scan's size: predict again")
         return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in config.strokes]
 
 

@@ -146,7 +146,7 @@ def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     column, value, flags, left, right = table[:, [2, VALUE, FLAGS, -2, -1]].T
     share = (column + 0.5 - left) / (right - left)
     off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
-    return share, np.where(off, np.rint(value - share), 0)
+    return share, np.where(off & (abs(value - share) < 9), np.rint(value - share), 0)
 
 
 def _of_part(table: Lines, parts: Parts) -> NDArray[np.int64]:
@@ -274,8 +274,7 @@ def _curve(
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
     wide, bits = sides[1] - sides[0], np.nan_to_num(flags).astype(np.uint8)
-    aside = value - (column + 0.5 - sides[0]) / wide
-    turns = np.where((bits & WRAPPED > 0) & (abs(aside) < 9), np.rint(aside), 0)
+    turns = _turns(table)[1]
     filled = np.full((6, rows), np.nan, np.float32)
     confidence = np.nan_to_num(confidence).clip(0, 1)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
