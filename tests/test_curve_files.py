@@ -95,6 +95,17 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
     assert (tmp_path / "log.curves.csv").read_text().startswith("# Curves found by wellseg")
 
 
+def test_short_pieces_are_named_after_the_curves_of_their_track(tmp_path):
+    letter = np.where(np.arange(ROWS) < 60, 230.0, np.nan)  # to the left of both
+    lines, _ = write(tmp_path, draw(sine(280), letter, sine(360)), tracks=["200-400"])
+    rows = {
+        name: sum(one["curve"] == name for one in lines)
+        for name in las_of(tmp_path / "log.las").keys()[1:]
+    }
+    assert [*rows] == ["T1_C1_SOLID", "T1_C2_SOLID", "T1_C3_SOLID"]
+    assert rows["T1_C1_SOLID"] == rows["T1_C2_SOLID"] > 1500 and rows["T1_C3_SOLID"] < 80
+
+
 def test_a_missing_value_is_missing(tmp_path):
     curve, other = sine(90), sine(280)
     curve[500:900] = np.nan

@@ -32,6 +32,7 @@ MOST_CURVES = 60
 """Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
 BEYOND = 0.06  # share of rows off the track: on four scans at most 0.03, or 0.08 and more
 MISSED = 0.25  # share of the curves' rows in no track; of 40 scans: at most 0.04, or 0.45 and more
+PIECE = 0.1  # of the longest curve of its track: shorter ones, letters of headers, come last
 PLAIN = str.maketrans(dict(zip("ØøŁłĐđßÆæ", "O o L l D d ss AE ae".split(), strict=True)))
 HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
@@ -109,8 +110,11 @@ class CurveFiles:
 
     def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
         """Write the files, all of them or none; without the table, the CSV stays as it is."""
-        found = sorted(found, key=lambda one: (one.track, one.middle))
-        orders: Counter[int] = Counter()
+        longest, orders = Counter[int](), Counter[int]()  # by track
+        for one in found:
+            longest[one.track] = max(longest[one.track], one.curve.rows)
+        is_piece = {one.curve: one.curve.rows < PIECE * longest[one.track] for one in found}
+        found = sorted(found, key=lambda one: (one.track, is_piece[one.curve], one.middle))
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
