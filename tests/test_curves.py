@@ -10,7 +10,7 @@ import pytest
 
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
-from wellseg.curves.looks import AWAY, unlike
+from wellseg.curves.looks import AWAY, NO_LOOK, unlike
 from wellseg.curves.points import BRIDGED, WRAPPED, Curve, to_tips
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.tracks import Tracks
@@ -194,7 +194,7 @@ def test_a_curve_that_wraps_is_one_and_is_set_back(given, dash):
 def test_strips_of_any_height_give_the_same_wraps():
     _, mask, gray = wrapping(np.arange(3200))
     (one, a), (other, b) = (follow(mask, gray=gray, strip=strip)[0] for strip in (13, 3200))
-    assert one.wraps == other.wraps
+    assert [wrap[:2] for wrap in one.wraps] == [wrap[:2] for wrap in other.wraps]
     np.testing.assert_array_equal(a.column, b.column)
 
 
@@ -217,12 +217,20 @@ def test_without_a_track_nothing_wraps():
 
 
 def test_a_scale_is_left_over_the_border_over_which_it_is_left_for_fewer_rows():
-    curve = Curve(0, 5000)
-    curve.wraps = [(1000, 9.0), (1100, -9.0), (1150, 9.0), (1250, -9.0), (3000, 9.0), (3900, -9.0)]
-    curve.leave_scale(300)
-    assert sorted(curve.off_scale) == [(1000, 1100, 9.0), (1150, 1250, 9.0)]
-    assert curve.uncertain == [3000, 3900]  # too far apart: these two may have lost their others
-    assert curve.set_back()[[999, 1000, 1099, 1100, 3500]].tolist() == [0, 9, 9, 0, 0]
+    curve, looks = Curve(0, 5000, uncertain=[40, 3200]), [np.full(7, i) for i in range(6)]
+    at = [(1000, 9.0), (1100, -9.0), (1150, 9.0), (1250, -9.0), (3000, 9.0), (3900, -9.0)]
+    curve.wraps = [(*wrap, look) for wrap, look in zip(at, looks, strict=True)]
+    rows = np.r_[0:2995, 3000:5000].astype(np.float32)
+    curve.records = [np.stack([rows, *np.ones((5, len(rows)))], 1)]
+    pieces = curve.leave_scale(300)
+    assert pieces[0] is curve and sorted(curve.off_scale) == [(1000, 1100, 9.0), (1150, 1250, 9.0)]
+    assert curve.set_back()[[999, 1000, 1099, 1100]].tolist() == [0, 9, 9, 0]
+    # Too far apart: these two have lost their others, or are no wraps at all.
+    spans = [(piece.first_row, piece.rows) for piece in pieces]
+    assert spans == [(0, 2995), (3000, 900), (3900, 1100)]
+    assert [piece.look[0] for piece in pieces] == [4, 5, NO_LOOK[0]]
+    assert [piece.uncertain for piece in pieces] == [[40], [3000, 3200], [3900]]
+    assert [len(piece.points().row) for piece in pieces] == [2995, 900, 1100]
 
 
 @pytest.mark.parametrize(("aside", "is_told"), [(0, False), (45, True)])

@@ -97,7 +97,9 @@ class CurveFollower:
         self._follow()
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
-        self.curves = [one for one in self._window.finish() if one.rows >= self.least_rows]
+        longest = LONGEST * self._tenth_rows
+        pieces = [piece for one in self._window.finish() for piece in one.leave_scale(longest)]
+        self.curves = [one for one in pieces if one.rows >= self.least_rows]
         ends = [curve.points().column[[0, -1]] for curve in self.curves]
         if self._finder and self.tracks:
             places = (curve.points()[:2] for curve in self.curves)
@@ -106,13 +108,12 @@ class CurveFollower:
         self._style()
 
     def _style(self) -> None:
-        """Set styles and ``off_scale``. A curve mostly bridged, and lying on others there, is
+        """Set styles. A curve mostly bridged, and lying on others there, is
         hidden by them: bridged rows lose their values. With too little ink it is removed."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
             points = curve.points()
             curve.style = curve.style_of(points, self._tenth_rows)
-            curve.leave_scale(LONGEST * self._tenth_rows)
             self._hide_off_scale(curve, points)
             place = 2**20 * points.row + points.column
             bridged = points.flags & BRIDGED > 0
@@ -180,6 +181,6 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         curve, piece = curves[upper], curves[below[upper]]
         curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
-        for has in ("hidden", "wraps", "uncertain", "records"):
+        for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
     return [curve for i, curve in enumerate(curves) if i not in taken]

@@ -1,6 +1,6 @@
 """A curve, its place in every row, and what the files say of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -17,7 +17,7 @@ SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
-Floats = NDArray[np.float32]
+Floats, Look = NDArray[np.float32], NDArray[np.floating[Any]]
 
 
 class Points(NamedTuple):
@@ -48,14 +48,15 @@ class Curve:
     rows: int = 0
     style: Style = "solid"
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
-    look: NDArray[np.floating[Any]] = field(default_factory=NO_LOOK.copy)
+    look: Look = field(default_factory=NO_LOOK.copy)
     """What its stroke looks like: see looks.py."""
     records: list[Floats] = field(default_factory=list)
     """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
-    wraps: list[tuple[int, float]] = field(default_factory=list)
-    """Where it comes back at its track's other border: first row, and pixels it is set back by."""
+    wraps: list[tuple[int, float, Look]] = field(default_factory=list)
+    """Where it comes back at its track's other border: first row; pixels it is set back by; what
+    its stroke looked like above."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track aside: first row, past the last, pixels it is set back (left)."""
     shared_from: int | None = None  # it lies on a strand together with another from this row on
@@ -99,18 +100,37 @@ class Curve:
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
-    def leave_scale(self, longest: float) -> None:
+    def leave_scale(self, longest: float) -> list["Curve"]:
         """Set ``off_scale``: the stretches between two wraps, out and back, of ``longest`` rows at
         most. Of those that overlap, it takes those over the border that has fewer rows in all.
-        A wrap without the other is uncertain: the curve may be off its scale above or below."""
-        pairs = [(*one, *other) for one, other in pairwise(self.wraps)]
+        A wrap without the other is none in two of three that were looked at, so there another curve
+        begins, uncertain: returns this one, which ends there, and the others."""
+        pairs = [(*one[:2], *other[:2]) for one, other in pairwise(self.wraps)]
         rows = {over: sum(p[2] - p[0] for p in pairs if (p[1] > 0) == over) for over in (0, 1)}
         taken: set[int] = set()
         for start, out, stop, back in sorted(pairs, key=lambda p: (rows[p[1] > 0], p[2] - p[0])):
             if out * back < 0 and stop - start <= longest and not taken & {start, stop}:
                 taken |= {start, stop}
                 self.off_scale.append((start, stop, out))
-        self.uncertain += [row for row, _ in self.wraps if row not in taken]
+        pieces = [self]
+        for row, _, look in [wrap for wrap in self.wraps if wrap[0] not in taken]:
+            pieces.append(pieces[-1]._cut(row, look))
+        return pieces
+
+    def _cut(self, row: int, look: Look) -> "Curve":
+        """End above a row, with that look; returns what begins there."""
+        records = np.concatenate(self.records)
+        above = records[:, 0] < row
+        rest = replace(self, first_row=row, rows=self.first_row + self.rows - row)
+        self.records, rest.records = [records[above]], [records[~above]]
+        self.rows, self.look = int(records[above, 0].max()) + 1 - self.first_row, look
+        rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
+        self.uncertain = [at for at in self.uncertain if at < row]
+        for name in ("hidden", "wraps", "off_scale"):
+            both = getattr(self, name)
+            setattr(rest, name, [it for it in both if it[0] > row])
+            setattr(self, name, [it for it in both if it[0] < row])
+        return rest
 
     def set_back(self) -> Floats:
         """By how many pixels its stroke is set back to the left in each row."""
@@ -185,7 +205,7 @@ def place_curve(
     width, middle = round(curve.width_px, 1), float(np.median(path[:, 0]))
     colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
     about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
-    apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
+    apart = np.isin(rows[seen][1:], [row for row, *_ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
     edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]

@@ -86,7 +86,7 @@ class Window:
             if columns := scene.set_back.get((i, number)):
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
-                curve.wraps.append((max(left, chain.first_row), columns))
+                curve.wraps.append((max(left, chain.first_row), columns, curve.look))
                 if left < chain.first_row:
                     curve.hidden.append((left, chain.first_row))
             elif scene.table.knot_down[i] == scene.table.knot_up[number]:
