@@ -100,10 +100,10 @@ class CurveFollower:
         longest = LONGEST * self._tenth_rows
         pieces = [piece for one in self._window.finish() for piece in one.leave_scale(longest)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
-        ends = [curve.points().column[[0, -1]] for curve in self.curves]
+        places = [curve.points()[:2] for curve in self.curves]
         if self._finder and self.tracks:
-            places = (curve.points()[:2] for curve in self.curves)
             self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
+        ends = [at[[0, -1]] for _, at in places]
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)
         self._style()
 
