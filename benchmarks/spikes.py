@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.curve import CurveFollower
+from wellseg.curves.tracks import find_tracks
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import LogFiles, list_logs
@@ -55,8 +56,9 @@ def heights(model: object, log: LogFiles) -> list[float]:
         return []
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
+        tracks = find_tracks(scan.read, range(scan.rows), dpi)
     sure = np.asarray(segment(model, log.image))
-    follower = CurveFollower(dpi)
+    follower = CurveFollower(dpi, tracks=tracks)
     follower.add(picture, (sure > 0.5) * np.uint8(255), np.rint(255 * sure).astype(np.uint8))
     follower.finish()
     columns = np.full((len(follower.curves), len(picture)), np.nan)

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from hashlib import sha256
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import cv2
@@ -49,14 +50,18 @@ def draw(*curves):
     return mask
 
 
+def scan_of(picture):
+    told = {"rows": len(picture), "columns": picture.shape[1], "likely_dpi": 200}
+    return SimpleNamespace(**told, read=lambda first, stop: picture[first:stop])
+
+
 def write(folder, mask, name="log.tif", coloured=False, **options):
     """The CSV's lines, and the CurveWriter."""
-    given = CurveOptions(**options)
-    writer = CurveWriter(folder / "log", name, (ROWS, COLUMNS), 200, given)
+    paper = np.dstack([255 - mask] * 3) if coloured else 255 - mask
+    writer = CurveWriter(folder / "log", name, scan_of(paper), CurveOptions(**options))
     for start in range(0, ROWS, 700):
-        part = mask[start : start + 700]
-        paper = 255 - part
-        writer.put(np.dstack([paper] * 3) if coloured else paper, part, part)
+        part = slice(start, start + 700)
+        writer.put(paper[part], mask[part], mask[part])
     writer.finish()
     return read(folder / "log.curves.csv"), writer
 
@@ -197,18 +202,16 @@ def test_of_more_curves_than_a_las_takes_each_log_has_its_longest(tmp_path, monk
     ]
 
 
-def test_each_log_has_its_own_curves_and_borders(tmp_path):
+def test_each_log_has_its_own_curves_and_borders(tmp_path, monkeypatch):
     above, below = sine(90), sine(280)
     above[700:], below[:900] = np.nan, np.nan
     depth = ["0-700=-50-20", "900-1500=-50--20"]  # above the sea, in metres
-    writer = CurveWriter(
-        tmp_path / "log", "log.tif", (ROWS, COLUMNS), 200, CurveOptions(depth=depth)
-    )
     ink, borders = draw(above, below), np.array([[[50, 190]], [[240, 380.0]]])
     tracks = Tracks(np.array([350, 1200.0]), borders, 2000)
+    monkeypatch.setattr("wellseg.curves.files.find_tracks", lambda *_: tracks)
+    options = CurveOptions(depth=depth)
+    writer = CurveWriter(tmp_path / "log", "log.tif", scan_of(255 - ink), options)
     writer.put(255 - ink, ink, ink)
-    writer._follower._finder = None
-    writer._follower.tracks = tracks
     writer.finish()
     left, right = tracks.at(np.arange(ROWS))[:, 0].T
     for number, column, first, each in ((1, above, 0, 10), (2, below, 900, 20)):
@@ -318,7 +321,8 @@ def test_wrong_scales_are_refused(scale):
 
 
 def test_a_scan_of_one_row_is_one_line(tmp_path):
-    writer = CurveWriter(tmp_path / "log", "log.tif", (1, 50), 200, CurveOptions())
+    paper = np.full((1, 50), 255, np.uint8)
+    writer = CurveWriter(tmp_path / "log", "log.tif", scan_of(paper), CurveOptions())
     writer.put(*np.zeros((3, 1, 50), np.uint8))
     writer.finish()
     data = (tmp_path / "log.las").read_text().split("~ASCII")[1].splitlines()[1:]

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from wellseg.curves.linking import solve
 from wellseg.curves.looks import AWAY, NO_LOOK, unlike
 from wellseg.curves.points import BRIDGED, WRAPPED, Curve, to_tips
 from wellseg.curves.strands import Chain, split_colours
-from wellseg.curves.tracks import Tracks
+from wellseg.curves.tracks import Tracks, find_tracks
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import open_scan
 from wellseg.weights import load_model
@@ -37,6 +38,7 @@ def draw(*curves, columns=800, width=5):
 def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     """(curve, points) of each curve."""
     gray = 255 - mask if gray is None else gray
+    tracks = tracks or find_tracks(lambda first, stop: gray[first:stop], range(len(gray)))
     follower = CurveFollower(tracks=tracks)
     for start in range(0, len(mask), strip):
         part = slice(start, start + strip)
@@ -64,7 +66,7 @@ def test_a_gap_along_a_border_has_values_where_the_curve_is_at_rest_there_and_no
 def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
     borders = np.array([[[0.0, 100], [200, 300], [300, 400], [450, 600]]])
     tracks, wide, left = (
-        Tracks(np.zeros(1), borders, np.inf),
+        Tracks(np.zeros(1), borders, 1e9),
         sine(290, 60, 400),
         sine(250, 30, 400),
     )
@@ -73,6 +75,8 @@ def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track
     assert tracks.merged([(ROWS, left), (ROWS, left + 100)]).borders.tolist() == borders.tolist()
     spike = np.where(ROWS < 60, 350, left)  # leaves its scale for a while
     assert tracks.merged([(ROWS, spike)]).borders.tolist() == borders.tolist()
+    given = replace(tracks, reach=np.inf)
+    assert given.merged([(ROWS, wide), (ROWS, left)]).borders.tolist() == borders.tolist()
 
 
 def sine(middle, size, period, phase=0.0, rows=ROWS):
@@ -286,13 +290,14 @@ def follow_scan(name, first, stop):
     """For each curve in these rows of a scan, its columns; NaN where it has none."""
     with open_scan(SCANS / name) as scan:
         gray, dpi = scan.read(first, stop), scan.dpi
+        tracks = find_tracks(scan.read, range(first, stop), dpi)
     probability = np.rint(255 * np.asarray(segment(load_model(), gray))).astype(np.uint8)
-    follower = CurveFollower(dpi)
+    follower = CurveFollower(dpi, first, tracks)
     follower.add(gray, (probability > 127) * np.uint8(255), probability)
     follower.finish()
     columns = np.full((len(follower.curves), stop - first), np.nan)
     for line, curve in zip(columns, follower.curves, strict=True):
-        line[curve.first_row :][: curve.rows] = curve.points().column
+        line[curve.first_row - first :][: curve.rows] = curve.points().column
     return columns
 
 

@@ -134,6 +134,7 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
+    from wellseg.curves.tracks import find_tracks
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
     from wellseg.scores.masks import score_log
@@ -145,8 +146,9 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
         return scores, None
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
+        tracks = find_tracks(scan.read, range(scan.rows), dpi)
     sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
-    follower = CurveFollower(dpi)
+    follower = CurveFollower(dpi, tracks=tracks)
     follower.add(picture, pixels, sure)
     follower.finish()
     curves = [(curve.first_row, curve.points().column) for curve in follower.curves]

@@ -4,7 +4,8 @@ A *run* is ink of one row; a *chain*, runs that touch from row to row (strands.p
 chain that can carry curves (linking.py); a *curve*, strands that go on in each other (window.py).
 
     with open_scan("scan.tif", colour=True) as scan:
-        picture, follower = scan.read(0, scan.rows), CurveFollower(scan.likely_dpi)
+        picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
+        follower = CurveFollower(dpi, tracks=find_tracks(scan.read, range(scan.rows), dpi))
     mask = np.where(probability > 0.5, np.uint8(255), np.uint8(0))
     follower.add(picture, mask, np.rint(255 * probability).astype(np.uint8))
     follower.finish()

@@ -1,14 +1,12 @@
 """Curves followed through a scan, from its top to its bottom."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.looks import both, unlike
 from wellseg.curves.points import BRIDGED, Curve, Points
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
-from wellseg.curves.tracks import TrackFinder, Tracks
+from wellseg.curves.tracks import Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
@@ -16,10 +14,6 @@ from wellseg.scan.pictures import Gray, to_gray
 INCHES, COARSE_DPI = (0.25, 0.1), 150
 """Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
 BLOCK_ROWS = 512
-HELD_ROWS, LOOK_AGAIN, LOOK_BLOCKS = 5 * BLOCK_ROWS, 1.25, 64
-"""Rows that wait until the tracks are first looked for. They are looked for again when the rows are
-LOOK_AGAIN times as many, or after LOOK_BLOCKS / 2 further blocks of grid, each time in the last
-LOOK_BLOCKS: all blocks of a tall scan would be slow, and large in memory."""
 LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 """In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
 how long two pieces may lie side by side, as the tips of dashes do."""
@@ -37,16 +31,14 @@ scale, if in so many rows before and after it, it comes from so far: else it is 
 
 class CurveFollower:
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
-    first_row: number of the first one. dpi: of the scan. tracks: None: they are looked for."""
+    dpi: of the scan. first_row: number of the first one. tracks: from `find_tracks`, or given."""
 
     def __init__(
         self, dpi: float = USUAL_DPI, first_row: int = 0, tracks: Tracks | None = None
     ) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
-        self.tracks = tracks  # after ``finish`` those of all rows, if any were found
-        self._finder = None if tracks else TrackFinder(dpi)
-        self._dpi, self._first_row, self._seen, self._look_at = dpi, first_row, 0, float(HELD_ROWS)
+        self.tracks, self._dpi = tracks, dpi
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
@@ -57,25 +49,11 @@ class CurveFollower:
         white; mask, 255 curve, 0 not; probability, 255 for 1."""
         planes = to_gray(picture), mask, probability, *([picture] if picture.ndim == 3 else [])
         while len(planes[0]):
-            rows = BLOCK_ROWS - self._seen % BLOCK_ROWS  # tracks change only between blocks
-            part, planes = [plane[:rows] for plane in planes], tuple(p[rows:] for p in planes)
+            part, planes = [p[:BLOCK_ROWS] for p in planes], tuple(p[BLOCK_ROWS:] for p in planes)
             self._parts.append(part)
-            self._held_rows, self._seen = self._held_rows + len(part[0]), self._seen + len(part[0])
-            if not self._finder or self._seen > HELD_ROWS:
-                self._follow()
-            if self._finder:
-                self._finder.add(part[0])
-                if self._seen >= self._look_at and self._seen % BLOCK_ROWS == 0:
-                    self._find_tracks(self._finder, LOOK_BLOCKS)
-
-    def _find_tracks(self, finder: TrackFinder, blocks: int = 10**9) -> None:
-        soon = self._seen + LOOK_BLOCKS / 2 * finder.block_rows
-        self._look_at, found = min(LOOK_AGAIN * self._seen, soon), finder.find(blocks)
-        self.tracks = found and replace(found, rows=found.rows + self._first_row)
-
-    def _follow(self) -> None:
-        while self._held_rows >= self._followed_rows + BLOCK_ROWS + MARGIN_ROWS:
-            self._block(BLOCK_ROWS, last=False)
+            self._held_rows += len(part[0])
+            while self._held_rows >= self._followed_rows + BLOCK_ROWS + MARGIN_ROWS:
+                self._block(BLOCK_ROWS, last=False)
 
     def _block(self, rows: int, last: bool) -> None:
         """Follow that many rows."""
@@ -92,16 +70,13 @@ class CurveFollower:
 
     def finish(self) -> None:
         """Call it after the last row: then ``curves`` is complete."""
-        if self._finder:
-            self._find_tracks(self._finder)
-        self._follow()
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest = LONGEST * self._tenth_rows
         pieces = [piece for one in self._window.finish() for piece in one.leave_scale(longest)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
-        if self._finder and self.tracks:
+        if self.tracks:
             self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
         ends = [at[[0, -1]] for _, at in places]
         self.curves = join(self.curves, np.reshape(ends, (-1, 2)), self._tenth_rows)

@@ -21,11 +21,12 @@ from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
 from wellseg.curves.points import Floats, PlacedCurve, place_curve
 from wellseg.curves.strands import Indices
-from wellseg.curves.tracks import TrackFinder, Tracks
+from wellseg.curves.tracks import Tracks, find_tracks
 from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file, refuse_open
 from wellseg.scan.files import Size, refuse_foreign
-from wellseg.scan.pictures import Gray, to_gray
+from wellseg.scan.pictures import Gray
+from wellseg.scan.reader import Scan
 
 BEND = 0.1  # between known depths a row's height may differ so much, a logarithm: paper shrinks
 MOST_CURVES = 60
@@ -243,29 +244,29 @@ class CurveFiles:
 
 
 class CurveWriter(CurveFiles):
-    """Follows the curves of one scan: ``put`` it from top to bottom, then ``finish``.
-    dpi: the scan's resolution."""
+    """Follows the curves of one scan: ``put`` it from top to bottom, then ``finish``. Tracks that
+    are not given are looked for at once, in all rows: what is followed has them from the first."""
 
-    def __init__(self, stem: Path, scan: str, size: Size, dpi: float, options: CurveOptions):
-        super().__init__(stem, scan, size, options)
-        self._row, (self._first, self._stop) = 0, options.row_range or (0, size[0])
-        self._follower = CurveFollower(dpi, self._first, self.tracks)
+    def __init__(self, stem: Path, name: str, scan: Scan, options: CurveOptions) -> None:
+        super().__init__(stem, name, (scan.rows, scan.columns), options)
+        self._row, (self._first, self._stop) = 0, options.row_range or (0, scan.rows)
+        dpi = scan.likely_dpi
         # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
-        self._of_all = TrackFinder(dpi) if options.row_range and not self.tracks else None
+        for rows in dict.fromkeys([range(self._first, self._stop), range(scan.rows)]):
+            self.tracks = self.tracks or find_tracks(scan.read, rows, dpi)
+        self._follower = CurveFollower(dpi, self._first, self.tracks)
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, as `CurveFollower.add` does."""
         part = slice(max(0, self._first - self._row), max(0, self._stop - self._row))
         self._row += len(picture)
-        if self._of_all:
-            self._of_all.add(to_gray(picture))
         if len(mask[part]):
             self._follower.add(picture[part], mask[part], probability[part])
 
     def finish(self) -> None:
         """Write the files of the curves found."""
         self._follower.finish()
-        self.tracks = self._follower.tracks or (self._of_all.find() if self._of_all else None)
+        self.tracks = self._follower.tracks
         found = []
         for curve in self._follower.curves:
             points, curve.records = curve.points(), []  # they were for these alone

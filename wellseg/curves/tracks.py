@@ -5,7 +5,7 @@ whole, so the blocks are first aligned; the mean of hundreds then shows the grid
 worn, written over or crossed by curves. Horizontal lines ("across") tell where panels are; vertical
 lines ("down") tell to the pixel where tracks begin and end; they lie evenly or by decades."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Any
@@ -18,7 +18,8 @@ from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, med
 
 from wellseg.curves.looks import Floats
 from wellseg.curves.strands import Indices
-from wellseg.scan.pictures import Gray
+from wellseg.scan import USUAL_DPI
+from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.writer import Strips
 
 BLOCK_INCHES, PARTS = 1.5, 5
@@ -31,9 +32,13 @@ SPANS, STAY = 10, 0.2  # of the width, each aligned by itself; ``stay`` of `over
 FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
 """Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
 SURE, FAR_INCHES = 0.8, 0.25  # from blocks of that agreement on no others lie so far aside
+ASTRAY_INCHES, FITS = 0.25, 0.35
+"""A part may lie so far from where lines across have its block; without these, it has to fit so."""
+ROUGH, MOVE, LEAP = 0.03, 0.6, 0.75
+"""Costs of a tenth of an inch: from where the lines across are; from part to part, LEAP at most."""
 TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
 """The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
-NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.12, 0.25, 0.17
+NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.13, 0.25, 0.17
 """How far a border may lie from the end of the lines across; how far a drawn one, to each side."""
 FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
 """Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
@@ -61,11 +66,12 @@ class Tracks:
 
     def merged(self, curves: Iterable[tuple[Indices, Floats]]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
-        ACROSS of their curves' points lie beyond it. curves: rows and columns of each."""
+        ACROSS of their curves' points lie beyond it; not those that a person gave, whose reach has
+        no end. curves: rows and columns of each."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
         off, points = np.zeros((2, len(split) + 1)), np.zeros(len(split) + 1)
-        for rows, columns in curves if not split.all() else []:
+        for rows, columns in curves if not split.all() and self.reach < np.inf else []:
             if track := self.of(rows, columns):
                 low, high = self.at(rows)[:, track - 1].T
                 share = (columns - low) / (high - low)
@@ -83,6 +89,18 @@ class Tracks:
         inside = (borders[..., 0] <= columns[:, None]) & (columns[:, None] <= borders[..., 1])
         counts = (inside & near[:, None]).sum(0)
         return int(counts.argmax()) + 1 if 2 * counts.sum() > len(columns) else 0
+
+
+def find_tracks(
+    read: Callable[[int, int], Gray], rows: range, dpi: float = USUAL_DPI
+) -> Tracks | None:
+    """The tracks in these rows of a scan; None: no grid with clear ends. read: gives the pixels of
+    rows from the first number on to before the second, uint8, gray or RGB."""
+    finder = TrackFinder(dpi)
+    for row in rows[:: finder.block_rows]:
+        finder.add(to_gray(read(row, min(rows.stop, row + finder.block_rows))))
+    found = finder.find()
+    return found and replace(found, rows=found.rows + rows.start)
 
 
 class TrackFinder:
@@ -121,19 +139,21 @@ class TrackFinder:
         for part in np.array_split(255 * down * ink, PARTS):
             self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
 
-    def find(self, blocks: int = 10**9) -> Tracks | None:
-        """The tracks of the last so many blocks; None: no grid with clear ends."""
-        if not (alike := self._alike(blocks)):
+    def find(self) -> Tracks | None:
+        """The tracks of all rows; None: no grid with clear ends."""
+        if not (alike := self._alike()):
             return None
         like, lines, shift = alike
-        parts = (like[:, None] * PARTS + np.arange(PARTS)).ravel()
-        rows = (parts + 0.5) * (self.block_rows / PARTS)
-        middle = slice(PARTS // 2, None, PARTS)
-        shift = np.rint(np.interp(rows, rows[middle], shift)).astype(np.int64)
-        down = np.stack(self._down)[parts] / np.float32(255)
-        shifts = self._shifts(down, shift)
-        ruled = _moved(down, shifts[:, :-1]).mean(0)
-        page = _moved(lines, shifts[middle, :-1], -1).mean(0)
+        first, last = max(0, like[0] - REACH_BLOCKS // 2), like[-1] + REACH_BLOCKS // 2
+        down = np.stack(self._down[first * PARTS : (last + 1) * PARTS]) / np.float32(255)
+        known = np.isin(first + np.arange(len(down)) // PARTS, like)
+        shift, fit = self._follow(down, known, like - first, shift)
+        near = known | (fit > FITS)
+        rows = (first * PARTS + np.flatnonzero(near) + 0.5) * (self.block_rows / PARTS)
+        shifts = self._shifts(down[near], shift[near])
+        of_like = shifts[known[near], :-1]
+        ruled = _moved(down[known], of_like).mean(0)
+        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
         panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
@@ -150,13 +170,12 @@ class TrackFinder:
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
 
-    def _alike(self, blocks: int) -> tuple[Indices, Floats, Indices] | None:
-        """Of the last so many blocks those that have the layout: their numbers; whether each column
-        has lines across, (blocks, columns), -1 to 1; how far right each lies. None: too few."""
+    def _alike(self) -> tuple[Indices, Floats, Indices] | None:
+        """The blocks that have the layout: their numbers; whether each column has lines across,
+        (blocks, columns), -1 to 1; how far right each lies. None: too few."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         usual = np.percentile(across, 90, axis=1, keepdims=True)
         like = np.flatnonzero(usual >= 1)
-        like = like[like >= len(usual) - blocks]
         if len(like) < LEAST_BLOCKS:
             return None
         lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
@@ -175,14 +194,51 @@ class TrackFinder:
             return None
         return like[fits], lines[fits], shift[fits] * step
 
+    def _follow(
+        self, down: Floats, known: NDArray[np.bool_], like: Indices, shift: Indices
+    ) -> tuple[Indices, Floats]:
+        """How far to the right each part lies, and how well its lines down fit there, 1: as the
+        mean: (parts,). down: share of lines, (parts, columns). known: parts of blocks ``like`` that
+        have the layout, whose ``shift`` is known roughly.
+
+        The grid repeats itself, so a part alone may fit a division aside. The cheapest path through
+        all of them is taken, as paper moves little from part to part, but is cut and pasted."""
+        align, tenth = self._px(ALIGN_INCHES), 0.1 * self.dpi
+        thin = cv2.morphologyEx(down, cv2.MORPH_TOPHAT, np.ones((1, self._px(0.05))))  # no bands
+        sharp = thin - cv2.blur(thin, (align | 1, 1))
+        at = (np.arange(len(down)) + 0.5) / PARTS - 0.5
+        near = np.rint(np.interp(at, like, shift)).astype(np.int64)
+        reach = self._px(ASTRAY_INCHES)
+        aside = np.arange(-reach, reach + 1, max(1, round(self.dpi / 200)))
+        most = int(abs(near).max()) + reach
+        padded, columns = np.pad(sharp, ((0, 0), (most, most))), down.shape[1]
+        path = near.copy()
+        path[known] += overlay(_moved(sharp[known], near[known]), align)
+        for _ in range(2):  # those that had slipped blur the mean
+            mean = _moved(sharp[known], path[known]).mean(0)
+            score = np.empty((len(down), len(aside)), np.float32)
+            for each, row, by in zip(score, padded, near + most, strict=True):
+                part = row[by - reach : by + reach + columns]
+                each[:] = np.correlate(part, mean, "valid")[reach + aside] / (mean @ mean)
+            score = np.minimum(score, 1.2) - ROUGH * known[:, None] * abs(aside) / tenth
+            came, best = [], score[0]
+            for each, by in zip(score[1:], np.diff(near), strict=True):
+                moves = abs(np.subtract.outer(aside + by, aside)) / tenth
+                ways = best - np.minimum(MOVE * moves, LEAP)
+                came.append(ways.argmax(1))
+                best = ways.max(1) + each
+            places = [int(best.argmax())]
+            for each in came[::-1]:
+                places.append(int(each[places[-1]]))
+            path = near + aside[places[::-1]]
+        return path, score[np.arange(len(score)), places[::-1]]
+
     def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
-        """How far to the right each column of each part of a block lies, (parts, columns + 1).
-        down: share of lines down, (parts, columns). shift: of the blocks."""
+        """How far to the right each column of each part lies, (parts, columns + 1). down: share of
+        lines down, (parts, columns). shift: of the parts."""
         reach, columns = self._px(ALIGN_INCHES), down.shape[1]
-        sharp = down - cv2.blur(down, (reach | 1, 1))
-        shift = shift + overlay(_moved(sharp, shift), reach)
         # Sheets of one log are not printed alike: each span of the width moves by itself, too.
-        sharp = _moved(sharp, shift)
+        sharp = _moved(down - cv2.blur(down, (reach | 1, 1)), shift)
         wide = columns // SPANS + 1
         middles = range(wide // 2, columns, wide)
         spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]

@@ -61,7 +61,7 @@ def mask_scan(
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 
-            curves = CurveWriter(Path(task.stem), scan.path.name, size, scan.likely_dpi, config)
+            curves = CurveWriter(Path(task.stem), scan.path.name, scan, config)
             if view:
                 view.curves = curves.entries  # a list that ``finish`` fills, before the view ends
         masks = MaskWriter(*size)

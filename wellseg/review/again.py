@@ -51,7 +51,7 @@ def follow_again(
                 raise ValueError(f"{gone}, or its --tracks") from None
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
         title = str(report.get("scan", (config.scan or stem).name))
-        writer = CurveWriter(stem, title, size, seen.likely_dpi, config)
+        writer = CurveWriter(stem, title, seen, config)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
