@@ -15,8 +15,7 @@ __all__ = ["KINDS", "PRESETS", "Log", "draw_log", "fingerprint", "kind_of"]
 
 def fingerprint() -> str:
     """Twelve hex digits that change with the code that draws: other code, another corpus."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    for source in sorted(Path(__file__).parent.iterdir()):
-        if source.suffix in (".py", ".toml"):  # not what an editor or Finder leaves beside them
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:12]
+    here = Path(__file__).parent  # an editor or Finder leaves other files in it
+    sources = sorted([*here.glob("*.py"), *here.glob("*.toml")])
+    code = b"".join(source.read_bytes() for source in sources)
+    return hashlib.sha1(code, usedforsecurity=False).hexdigest()[:12]

@@ -25,8 +25,7 @@ def grain(draws: Draws, shape: tuple[int, ...], size_px: float) -> Array:
     """Fine noise: float32 (rows, columns), unit variance, correlated over ``size_px``."""
     raw = draws.rng.standard_normal(shape, dtype=np.float32)
     soft: Array = cv2.GaussianBlur(raw, (0, 0), size_px)
-    noise: Array = soft / soft.std()
-    return noise
+    return soft / soft.std()
 
 
 def place(draws: Draws, shape: tuple[int, ...], where: str) -> Array:
@@ -108,8 +107,7 @@ def blot(draws: Draws, ink: Array, level: float) -> Array:
     wet = how.base + how.near / 255 * cv2.blur(ink, (reach, reach))
     wet += how.rough * grain(draws, ink.shape, how.grain_px)
     wet *= how.wet * place(draws, ink.shape, how.where)
-    darker: Array = ink + level * wet
-    return np.clip(darker, 0, 255).astype(np.uint8)
+    return np.clip(ink + level * wet, 0, 255).astype(np.uint8)
 
 
 def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
@@ -149,8 +147,7 @@ def _print(sheet: Sheet, ink: Array) -> Array:
     how = sheet.draws.table("print")
     noise = sheet.grain * grain(sheet.draws, ink.shape[:2], how.grain_px)[..., None]
     steps = np.clip(255 - ink + noise, 0, 255) / 255 * how.steps
-    image: Array = np.round(steps) / how.steps * 255
-    return image.astype(np.uint8)
+    return (np.round(steps) / how.steps * 255).astype(np.uint8)
 
 
 def untraceable(black: Array, mask: Array) -> Array:
@@ -161,5 +158,4 @@ def untraceable(black: Array, mask: Array) -> Array:
     drawn = cv2.boxFilter(cv2.bitwise_and(black, mask), cv2.CV_32F, window)
     wanted = cv2.boxFilter(mask, cv2.CV_32F, window)
     around = cv2.blur(black, (DROWNED_PX, DROWNED_PX))
-    lost: Array = (mask > 0) & ((drawn < 0.05 * wanted) | (around > 0.93 * 255))
-    return lost
+    return (mask > 0) & ((drawn < 0.05 * wanted) | (around > 0.93 * 255))

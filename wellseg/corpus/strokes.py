@@ -91,8 +91,7 @@ def dashes(draws: Draws, leg: Array, pen: Table) -> Array:
     spread = np.exp(draws.rng.normal(0, pen.irregular, (count, 4)))
     # Nobody could follow a curve over gaps much longer than the measured 60 px.
     edges = np.cumsum((np.clip(spread, 0.4, 1.6) * pattern).ravel())
-    on: Array = np.searchsorted(edges, arc) % 2 == 0
-    return on
+    return np.searchsorted(edges, arc) % 2 == 0
 
 
 def lay(values: Array, rows: Array, left: float, right: float, overflow: str) -> list[Array]:
