@@ -63,12 +63,11 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
             log = draw_log(seed, number, preset)
             label = json.dumps(log.about, default=lambda path: path.tolist())
             write_file(out / "labels" / f"{name}.json", label.encode())
-            dpi = round(float(log.about["dpi"]))  # type: ignore
             # The mask first: an image without one makes the set unreadable.
             for part, pixels in (("masks", log.mask), ("images", log.image)):
                 (out / part).mkdir(parents=True, exist_ok=True)
                 path = out / part / f"{name}.tif"
-                write_picture(path, pixels, dpi=dpi, bilevel=part == "images")
+                write_picture(path, pixels, dpi=log.about["dpi"], bilevel=part == "images")
             drawn += 1
     write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
     return drawn

@@ -1,6 +1,6 @@
 """One log from nothing: paper, tracks, curves, everything else on the page, then the scanner."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ class Log(NamedTuple):
 
     image: Array
     mask: Array
-    about: dict[str, object]
+    about: dict[str, Any]
 
 
 def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
@@ -61,7 +61,7 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
     return Log(image, mask, about | _seen(sheet.curves, mask))
 
 
-def _seen(curves: list[Table], mask: Array) -> dict[str, object]:
+def _seen(curves: list[Table], mask: Array) -> dict[str, Any]:
     """What the mask shows of the curves, as a label file has it: a point in each pixel."""
     near = cv2.dilate((mask == 255).view(np.uint8), np.ones((3, 3)))
     whole, pieces = [], []
