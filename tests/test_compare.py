@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -148,6 +149,37 @@ def test_another_size_needs_another_folder(done, tiny, capsys):
     said = capsys.readouterr().err
     assert f"{done} has steps {TINY.steps}, not steps 5; " in said
     assert "name another folder" in said
+
+
+def test_results_of_a_norm_that_was_edited_since_are_not_taken(tmp_path, tiny, monkeypatch, capsys):
+    from wellseg.norms import NORMS
+
+    source, registered = tmp_path / "mine.py", dict(NORMS)
+    monkeypatch.setattr("wellseg.norms.NORMS", registered)
+    text = (
+        "from wellseg.norms import register\nfrom wellseg.norms.group import GroupNorm\n"
+        "register('mine')(lambda channels, momentum: GroupNorm(channels, 1))\n"
+    )
+    trained = []
+
+    def finish(folder, *_):
+        trained.append(folder.name)
+        (folder / "scores.json").write_text("[]")
+
+    monkeypatch.setattr(compare, "run_job", finish)
+    words = ["--out", str(tmp_path / "out"), "--norms", "mine,group", "--rates", "1e-3"]
+    for edited in ("", "", "# mended"):
+        source.write_text(text + edited)
+        registered.pop("mine", None)
+        runpy.run_path(str(source))
+        if edited:
+            with pytest.raises(SystemExit, match="2"):
+                compare.main(words)
+        else:
+            compare.main(words)
+    assert trained == ["mine-0.001-0", "group-0.001-0"]
+    said = capsys.readouterr().err
+    assert "mine-0.001-0 has mine.py " in said and "remove it or name another folder" in said
 
 
 def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):

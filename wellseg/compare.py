@@ -12,9 +12,11 @@ learning rates: every norm is trained at every rate with every seed, to the end.
 is what predict does; a norm with running statistics is also scored with each log's "own"
 statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from inspect import getfile
 from itertools import chain, cycle, product
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -88,6 +90,7 @@ def compare(config: CompareConfig) -> None:
     """Run or continue the comparison; write and print the report. Raises ValueError, ScanError:
     the data set or --out cannot be used. OSError: another run is at work in --out."""
     from wellseg.corpus import fingerprint
+    from wellseg.norms import NORMS
     from wellseg.scores.tables import SCORES, report
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
@@ -104,6 +107,9 @@ def compare(config: CompareConfig) -> None:
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
+            source = Path(getfile(NORMS[job["norm"]]))  # a norm that was edited is another one
+            code = hashlib.sha1(source.read_bytes(), usedforsecurity=False).hexdigest()[:12]
+            take_folder(folder, "norm.json", {source.name: code})
             known = (folder / "scores.json").exists()
             print(f"{number} of {len(runs)}: {folder.name}{', known' * known}", flush=True)
             if not known:
