@@ -105,7 +105,7 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
             raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
-        if self.trainer.get("accumulate_grad_batches", 1) in (0, False):
+        if not self.trainer.get("accumulate_grad_batches", 1):
             raise ValueError("--trainer.accumulate_grad_batches is at least 1")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
