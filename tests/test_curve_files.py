@@ -26,7 +26,7 @@ from wellseg.review.corrected import curves_of_table
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim
 from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import MaskWriter
+from wellseg.scan.writer import MaskWriter, write_picture
 from wellseg.scores.masks import score_log
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_label, read_mask
@@ -1260,6 +1260,26 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
     main([str(path), "--edit", "T1_C1_SOLID:1200-1299+9"])
     assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
+
+
+def test_rows_of_a_scan_in_colour_that_show_none_are_seen_in_colour_as_it_was(followed):
+    """Training on them teaches the network that marked them, not the one for gray."""
+    pixels = np.full((ROWS, COLUMNS, 3), 255, np.uint8)
+    pixels[:, 100] = 0
+    pixels[800:, 280, 1:] = 0  # red
+    write_picture(followed / "log.tif", pixels, dpi=100)
+    writer = MaskWriter(ROWS, COLUMNS)
+    writer.put(np.zeros((ROWS, COLUMNS), np.uint8))
+    writer.write(followed / "log.mask.tif", None)
+    command = [str(followed / "log.curves.csv"), "--label", str(followed / "mine")]
+    for rows in ("0-399", "900-1299"):
+        main([*command, "--label_rows", rows])
+    for log in list_logs(followed / "mine"):
+        with open_scan(log.image, colour=True) as scan:
+            assert scan.kind == "colour" and scan.read(0, 9).shape == (9, COLUMNS, 3)
+    write_picture(log.image, pixels[:400], dpi=100)
+    with open_scan(log.image, colour=True) as scan:
+        assert scan.kind == "gray"
 
 
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):

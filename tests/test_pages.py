@@ -135,7 +135,7 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
     """A straight curve that is set back once, and a spike whose row is a span."""
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
-    write_picture(scans / "a.tif", np.full((60, 100), 255, np.uint8), dpi=100, bilevel=True)
+    write_picture(scans / "a.tif", np.full((60, 100), 255, np.uint8), dpi=100, kind="1-bit")
     _, digest = pages.read_page(scans / "a.tif", (10, 50))
     page = {"scan": "a.tif", "rows": [10, 50], "columns": 100, "kind": "1-bit", "dpi": 100,
             "sha256": digest, "well": "a", "split": "train", "note": "",

@@ -64,10 +64,9 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
             label = json.dumps(log.about, default=lambda path: path.tolist())
             write_file(out / "labels" / f"{name}.json", label.encode())
             # The mask first: an image without one makes the set unreadable.
-            for part, pixels in (("masks", log.mask), ("images", log.image)):
+            for part, pixels, its in (("masks", log.mask, "gray"), ("images", log.image, "1-bit")):
                 (out / part).mkdir(parents=True, exist_ok=True)
-                path = out / part / f"{name}.tif"
-                write_picture(path, pixels, dpi=log.about["dpi"], bilevel=part == "images")
+                write_picture(out / part / f"{name}.tif", pixels, dpi=log.about["dpi"], kind=its)
             drawn += 1
     write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
     return drawn

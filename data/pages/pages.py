@@ -102,7 +102,7 @@ def build(scans: Path, out: Path) -> None:
         mask = np.full(image.shape[:2], 128, np.uint8)
         mask[first - above : end - above] = mask_of(page)
         dpi = round(page["dpi"] or 200)
-        write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, bilevel=True)
+        write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, kind="1-bit")
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
         if (named := HERE / "whole" / path.name).exists():

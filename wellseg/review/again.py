@@ -208,7 +208,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
                 undo.callback(path.unlink, missing_ok=True)
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())
-            write_picture(image, picture, dpi=dpi, bilevel=kind == "1-bit")  # last: it makes a log
+            write_picture(image, picture, dpi=dpi, kind=kind)  # last: it makes a log
             if listed is not None:  # it lists all logs
                 text = io.StringIO()  # csv: a name may have commas
                 csv.writer(text, lineterminator="\n").writerow([cells.get(it, "") for it in heads])

@@ -19,7 +19,7 @@ from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
-from wellseg.scan.writer import Resolution
+from wellseg.scan.writer import OF_COLOURS, Resolution
 
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PICTURES = {
@@ -132,7 +132,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {do} to TIFF")
             # Colours are inverted, not their gray: green on black is magenta on white.
             super().__init__(self._open_page(tiff, page, head_tags), tiff, bool(colour) or invert)
-            if colour is True and self._colour:
+            if colour is True and self._colour and not self._of_colours:
                 with suppress(ScanError):  # a damaged one
                     if shows_no_colour(self.read, self.rows):
                         self.kind, self._as_gray = "gray", True
@@ -152,6 +152,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page, tags = wanted, pages[wanted].tags
         turned, x, y, unit = (head_tags.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
+        self._of_colours = tags.valueof(270) == OF_COLOURS
         self.orientation = int(turned) if turned in range(1, 9) else 1
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2

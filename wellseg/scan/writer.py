@@ -11,6 +11,7 @@ from wellseg.scan.atomic import AnyPath, atomic_file
 from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
+OF_COLOURS = "rows of a scan in colour"  # ImageDescription: the rows themselves may show none
 
 Resolution = tuple[tuple[int, int], tuple[int, int], int]
 """XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
@@ -56,13 +57,15 @@ class MaskWriter:
         _write(path, iter(self._strips), "minisblack", big, **tags)
 
 
-def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, bilevel: bool = False) -> None:
+def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, kind: str = "gray") -> None:
     """Write a picture as one TIFF: uint8 gray (rows, columns), 0 ink to 255 paper, or RGB.
-    bilevel: with one bit a pixel, MinIsWhite, as scanners do, where that loses nothing."""
+    kind: `Scan.kind` of what it is a part of. "1-bit": with one bit a pixel, MinIsWhite, as
+    scanners do, where that loses nothing. "colour": `open_scan` takes it for that, too."""
     stored, photometric = pixels, "rgb" if pixels.ndim == 3 else "minisblack"
-    if bilevel and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
+    if kind == "1-bit" and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
         stored, photometric = pixels == 0, "miniswhite"
-    _write(path, stored, photometric, resolution=(dpi, dpi), resolutionunit="inch")
+    about = OF_COLOURS if kind == "colour" else None
+    _write(path, stored, photometric, resolution=(dpi, dpi), resolutionunit=2, description=about)
 
 
 def _write(path: AnyPath, pixels: Any, photometric: str, big: bool = False, **tags: Any) -> None:
