@@ -497,8 +497,10 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     run(*few, "--weights", weights, "--optim.lr", 1e-12, "--out", second)
     # Without --weights, at its end.
     run(*few, "--model.widths", "[8,24]", "--resume", "--out", second)
+    weights = weights.rename(tmp_path / "elsewhere.safetensors")
+    run("--config", second / "config.yaml", "--resume")
     assert read_header(second / "model.safetensors")["window_rows"] == 300
-    before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
+    before, after = load_file(weights), load_file(second / "model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
 

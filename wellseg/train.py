@@ -39,11 +39,10 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 
     from wellseg.training.dataset import load, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
 
     if quiet:
         config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
-    config = replace(config, model=choose_network(config, asked))
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
     is_main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     say = print if is_main and not quiet else lambda _: None
@@ -51,6 +50,8 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     resumed = last if config.resume and last.exists() else None
     if last.exists() and not resumed and is_main:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
+    begun = read_checkpoint(resumed) if resumed else None
+    config = replace(config, model=choose_network(config, asked, begun))
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     plain = json.loads(json.dumps(asdict(config), default=str))
@@ -58,11 +59,11 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     segmenter.val_logs = [log.name for log in val.files]
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_metrics = []
-    if resumed:
-        step, plain["weights"], changed = check_resumed(resumed, config, plain, val)
+    if begun:
+        plain["weights"], changed = check_resumed(begun, config, plain, val)
         config = replace(config, weights=plain["weights"])
         warnings += changed
-        earlier_metrics = read_metrics(config.out / "metrics.csv", step)
+        earlier_metrics = read_metrics(config.out / "metrics.csv", begun["global_step"])
     elif config.weights:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows or 0
@@ -112,15 +113,14 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 
 
 def check_resumed(
-    last: Path, config: TrainConfig, now: Any, val: Any
-) -> tuple[int, str | None, list[str]]:
-    """Of a run that goes on from its last checkpoint: the step, the --weights that it began with,
-    and warnings. now: all options, as in config.yaml. val: `Samples` to validate with. Raises
-    ValueError: it cannot go on so."""
+    begun: dict[str, Any], config: TrainConfig, now: Any, val: Any
+) -> tuple[str | None, list[str]]:
+    """Of a run that goes on from a checkpoint: the --weights that it began with, and warnings.
+    now: all options, as in config.yaml. val: `Samples` to validate with. Raises ValueError: it
+    cannot go on so."""
     from wellseg.training.trainer import read_checkpoint
 
-    begun, best = read_checkpoint(last), last.with_name("best.ckpt")
-    path = config.out / "config.yaml"
+    path, best = config.out / "config.yaml", config.out / "checkpoints" / "best.ckpt"
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
@@ -133,7 +133,7 @@ def check_resumed(
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    return begun["global_step"], told.get("weights"), said
+    return told.get("weights"), said
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
@@ -159,12 +159,16 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     ]
 
 
-def choose_network(config: TrainConfig, asked: dict[str, Any] | None) -> ModelConfig:
-    """The network of --weights, with the norm and the momentum that are asked for.
+def choose_network(
+    config: TrainConfig, asked: dict[str, Any] | None, begun: dict[str, Any] | None
+) -> ModelConfig:
+    """The network of --weights, with the norm and the momentum that are asked for. begun: the
+    checkpoint of a run that goes on, which knows it, too: the weights may be gone by now.
     Raises ValueError where another option asks for another network."""
     if config.weights is None:
         return config.model
-    theirs = asdict(ModelConfig(**read_header(weights_path(config.weights))["model"]))
+    told = begun["hyper_parameters"] if begun else read_header(weights_path(config.weights))
+    theirs = asdict(ModelConfig(**told["model"]))
     if asked is None:
         default = asdict(ModelConfig())
         asked = {name: it for name, it in asdict(config.model).items() if it != default[name]}
