@@ -60,7 +60,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_metrics = []
     if begun:
-        plain["weights"], changed = check_resumed(begun, config, plain, val)
+        plain["weights"], changed = check_resumed(begun, plain, segmenter.val_logs)
         config = replace(config, weights=plain["weights"])
         warnings += changed
         earlier_metrics = read_metrics(config.out / "metrics.csv", begun["global_step"])
@@ -112,26 +112,24 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         return weights
 
 
-def check_resumed(
-    begun: dict[str, Any], config: TrainConfig, now: Any, val: Any
-) -> tuple[str | None, list[str]]:
+def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None, list[str]]:
     """Of a run that goes on from a checkpoint: the --weights that it began with, and warnings.
-    now: all options, as in config.yaml. val: `Samples` to validate with. Raises ValueError: it
-    cannot go on so."""
+    now: all options, as in config.yaml. val_logs: names. Raises ValueError: it cannot go on so."""
     from wellseg.training.trainer import read_checkpoint
 
-    path, best = config.out / "config.yaml", config.out / "checkpoints" / "best.ckpt"
+    out = Path(now["out"])
+    path, best = out / "config.yaml", out / "checkpoints" / "best.ckpt"
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         do = "put the run's own in its place, or take another --out"
         raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
-    if begun.get("val_logs", names := [log.name for log in val.files]) != names:
+    if begun.get("val_logs", val_logs) != val_logs:
         said.append("other logs to validate with than before: the best step was theirs")
-    if config.keep == "best" and best.exists():
+    if now["keep"] == "best" and best.exists():
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
-    elif config.keep == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
+    elif now["keep"] == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
     return told.get("weights"), said
 
@@ -159,9 +157,7 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     ]
 
 
-def choose_network(
-    config: TrainConfig, asked: dict[str, Any] | None, begun: dict[str, Any] | None
-) -> ModelConfig:
+def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
     """The network of --weights, with the norm and the momentum that are asked for. begun: the
     checkpoint of a run that goes on, which knows it, too: the weights may be gone by now.
     Raises ValueError where another option asks for another network."""

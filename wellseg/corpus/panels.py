@@ -97,8 +97,7 @@ def track_heads(sheet: Sheet, tracks: list[Track], y0: int, y1: int) -> None:
         face, y = draw_face(draws), y0 + how.text
         sheet.box(track.left, y0, track.right, y1, BLACK, max(1, how.border))
         while y < y1 - 3 * how.text and track.width > 0.9 * sheet.dpi:
-            colour = sheet.any_colour(draws.chance(0.6))
-            curve_scale(sheet, track, y, how.text, face, colour)
+            curve_scale(sheet, track, y, how.text, face, sheet.any_colour(draws.chance(0.6)))
             y += how.text * draws.of([2.7, 3.9])
             if how.ruled_off:
                 ends = (track.left, y - how.text), (track.right, y - how.text)

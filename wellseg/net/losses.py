@@ -29,7 +29,7 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 def _sums(logits: Tensor, truth: Tensor) -> Tensor:
     """Sums over all pixels, (5,): scored, cross entropy, overlap, probability, curve."""
-    logits = logits.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     target, weight = (truth == 255).to(logits.dtype), (truth != IGNORE).to(logits.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
     probability = logits.sigmoid() * weight
