@@ -49,11 +49,17 @@ class Norm(nn.Module):
         return torch._C._current_graph_task_id() == -1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each image by its own statistics. Autograd derives the gradient, whatever
-        scale_shift does; a subclass may have a faster ``forward``."""
+        """Normalise each image by its own statistics. Autograd derives the gradient where a
+        subclass has a scale_shift or of_groups of its own, whatever that does."""
+        rules = type(self).scale_shift, type(self).of_groups
+        is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
+        if is_group_norm and x.is_cuda:  # that kernel is accurate; under autocast it gives float32
+            return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])
         mean, var = channel_statistics(x)
+        if is_group_norm:
+            return self.normalise(x, mean, var)
         wide = torch.promote_types(x.dtype, torch.float32)
         # Both come without a gradient: zeros are added that have the one of x.
         zeros, off = (x - x.detach()).to(wide), x.detach() - mean.to(wide)[:, None, None]

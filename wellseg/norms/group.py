@@ -1,10 +1,6 @@
 """GroupNorm and its extremes, InstanceNorm and LayerNorm: each image is normalised by itself."""
 
-import torch.nn.functional as F
-from torch import Tensor
-
 from wellseg.norms import Norm, register
-from wellseg.norms.moments import channel_statistics
 
 
 def half_or_16(channels: int, floor: int = 16) -> int:
@@ -15,16 +11,6 @@ def half_or_16(channels: int, floor: int = 16) -> int:
 
 class GroupNorm(Norm):
     """Group normalisation (Wu and He 2018, arXiv 1803.08494) with accurate statistics."""
-
-    reads_image = True
-
-    def forward(self, x: Tensor) -> Tensor:
-        rules = type(self).scale_shift, type(self).of_groups
-        if rules != (Norm.scale_shift, Norm.of_groups):  # a norm derived from this one
-            return super().forward(x)
-        if x.is_cuda:  # PyTorch's CUDA kernel is accurate; under autocast it gives float32
-            return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
-        return super().forward(x) if len(x) > 1 else self.normalise(x, *channel_statistics(x))
 
 
 register("group")(lambda channels, momentum: GroupNorm(channels, half_or_16(channels)))
