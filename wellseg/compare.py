@@ -12,7 +12,6 @@ learning rates: every norm is trained at every rate with every seed, to the end.
 is what predict does; a norm with running statistics is also scored with each log's "own"
 statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from inspect import getfile
 from itertools import chain, cycle, product
 from pathlib import Path
 from typing import Literal, NamedTuple
+from zlib import crc32
 
 from wellseg import train
 from wellseg.cli import program
@@ -108,8 +108,7 @@ def compare(config: CompareConfig) -> None:
         root = config.data.root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
             source = Path(getfile(NORMS[job["norm"]]))  # a norm that was edited is another one
-            code = hashlib.sha1(source.read_bytes(), usedforsecurity=False).hexdigest()[:12]
-            take_folder(folder, "norm.json", {source.name: code})
+            take_folder(folder, "norm.json", {source.name: f"{crc32(source.read_bytes()):x}"})
             known = (folder / "scores.json").exists()
             print(f"{number} of {len(runs)}: {folder.name}{', known' * known}", flush=True)
             if not known:

@@ -47,10 +47,9 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     is_main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     say = print if is_main and not quiet else lambda _: None
     last = config.out / "checkpoints" / "last.ckpt"
-    resumed = last if config.resume and last.exists() else None
-    if last.exists() and not resumed and is_main:
+    if last.exists() and not config.resume and is_main:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
-    begun = read_checkpoint(resumed) if resumed else None
+    begun = read_checkpoint(last) if config.resume and last.exists() else None
     config = replace(config, model=choose_network(config, asked, begun))
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
@@ -72,14 +71,14 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         except RuntimeError:
             said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
             raise ValueError(f"{said} {config.weights}; leave one of them out") from None
-    if config.resume and not resumed and not quiet:
+    if config.resume and not begun and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
     to_train, to_validate = load(train, val, trainer)
     with lock_folder(last.parent) if is_main else nullcontext():
         if is_main:
             write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
-            if not resumed:  # it is left from a run that was killed before it wrote last.ckpt
+            if not begun:  # it is left from a run that was killed before it wrote last.ckpt
                 (last.parent / "best.ckpt").unlink(missing_ok=True)
             trainer.loggers[0].experiment.metrics.extend(earlier_metrics)  # type: ignore[attr-defined]
             trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
@@ -87,11 +86,12 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
                 print(f"wellseg.train: warning: {warning}", file=sys.stderr)
         say(f"{len(train)} logs an epoch, {len(val)} to validate with")
         try:
-            if config.weights and not resumed:
+            if config.weights and not begun:
                 trainer.validate(segmenter, to_validate, verbose=False)
             # weights_only: tensors, dictionaries: a checkpoint from elsewhere executes nothing.
-            trainer.fit(segmenter, to_train, to_validate, ckpt_path=resumed, weights_only=True)
-            if resumed and not segmenter.has_begun and trainer.world_size == 1:
+            path = last if begun else None
+            trainer.fit(segmenter, to_train, to_validate, ckpt_path=path, weights_only=True)
+            if begun and not segmenter.has_begun and trainer.world_size == 1:
                 scored = [int(row["step"]) for row in earlier_metrics if row.get("val/dice")]
                 if config.steps - 1 not in scored:  # Ctrl-C in the last validation
                     trainer.validate(segmenter, to_validate, verbose=False)

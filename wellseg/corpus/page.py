@@ -53,8 +53,7 @@ def draw_log(seed: int, index: int, preset: str = "quick") -> Log:
         sheet.put(header(sheet, block, sheet.columns).ink, 0, top)
     if page not in ("log", "headed"):
         annotate(sheet, (tracks, 0, rows), RECIPE["notes"]["stray"])
-    zones = (tracks, 0, top), (tracks, top + block, rows)
-    for zone in zones:
+    for zone in ((tracks, 0, top), (tracks, top + block, rows)):
         _draw_zone(sheet, truth, ruling, zone)
     image, mask = develop(sheet, truth)
     about = {"kind": name, "dpi": round(sheet.dpi), "preset": preset}
