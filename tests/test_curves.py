@@ -220,21 +220,54 @@ def test_without_a_track_nothing_wraps():
     assert not any(curve.wraps for curve, _ in found)
 
 
-def test_a_scale_is_left_over_the_border_over_which_it_is_left_for_fewer_rows():
-    curve, looks = Curve(0, 5000, uncertain=[40, 3200]), [np.full(7, i) for i in range(6)]
-    at = [(1000, 9.0), (1100, -9.0), (1150, 9.0), (1250, -9.0), (3000, 9.0), (3900, -9.0)]
-    curve.wraps = [(*wrap, look) for wrap, look in zip(at, looks, strict=True)]
-    rows = np.r_[0:2995, 3000:5000].astype(np.float32)
-    curve.records = [np.stack([rows, *np.ones((5, len(rows)))], 1)]
+def wrapped(*wraps, last=5000):
+    """A curve of that many rows, where it wraps in these rows, by these pixels."""
+    rows = np.arange(last, dtype=np.float32)
+    curve = Curve(0, last, records=[np.stack([rows, *np.ones((5, last))], 1)])
+    curve.wraps = [(row, by, np.full(7, row)) for row, by in wraps]
+    return curve
+
+
+def test_the_longest_stretch_between_wraps_is_on_the_scale():
+    shale = wrapped((3000, 9.0), (3200, -9.0), (3220, 9.0), (3500, -9.0))  # with a dip
+    (curve,) = shale.leave_scale(300)
+    assert curve is shale and curve.off_scale == [(3000, 3200, 9.0), (3220, 3500, 9.0)]
+    assert curve.set_back()[[2999, 3000, 3199, 3200, 3220]].tolist() == [0, 9, 9, 0, 9]
+    other = wrapped((100, -9.0), (150, 9.0), (4900, -9.0))  # its way back lies below the last row
+    assert other.leave_scale(300) == [other]
+    assert other.off_scale == [(100, 150, -9.0), (4900, 5000, -9.0)]
+
+
+@pytest.mark.parametrize(
+    ("wraps", "ends"),
+    [
+        ([(1000, 9.0)], [1000]),  # the only one over its border
+        ([(1000, 9.0), (1100, 9.0), (1200, -9.0), (1300, -9.0)], [1000, 1100, 1200, 1300]),
+        ([(3000, 9.0), (3900, -9.0)], [3000, 3900]),  # for too long
+        ([(100, 9.0), (200, -9.0), (4000, -9.0)], [4000]),
+    ],
+)
+def test_where_a_wrap_is_none_another_curve_begins(wraps, ends):
+    curve = wrapped(*wraps)
+    curve.uncertain, curve.hidden = [40, 4500], [(50, 60), (4600, 4610)]
     pieces = curve.leave_scale(300)
-    assert pieces[0] is curve and sorted(curve.off_scale) == [(1000, 1100, 9.0), (1150, 1250, 9.0)]
-    assert curve.set_back()[[999, 1000, 1099, 1100]].tolist() == [0, 9, 9, 0]
-    # Too far apart: these two have lost their others, or are no wraps at all.
-    spans = [(piece.first_row, piece.rows) for piece in pieces]
-    assert spans == [(0, 2995), (3000, 900), (3900, 1100)]
-    assert [piece.look[0] for piece in pieces] == [4, 5, NO_LOOK[0]]
-    assert [piece.uncertain for piece in pieces] == [[40], [3000, 3200], [3900]]
-    assert [len(piece.points().row) for piece in pieces] == [2995, 900, 1100]
+    assert [piece.first_row for piece in pieces] == [0, *ends]
+    assert [piece.first_row + piece.rows for piece in pieces] == [*ends, 5000]
+    assert [len(piece.points().row) for piece in pieces] == [piece.rows for piece in pieces]
+    assert [piece.look[0] for piece in pieces] == [*ends, NO_LOOK[0]]
+    assert pieces[0].uncertain == [40] and pieces[-1].uncertain == [ends[-1], 4500]
+    assert pieces[0].hidden == [(50, 60)] and pieces[-1].hidden == [(4600, 4610)]
+    assert len({id(piece.off_scale) for piece in pieces}) == len(pieces)
+
+
+def test_a_border_that_is_marked_where_a_curve_is_off_its_scale_does_not_hold_it():
+    values, mask, gray = wrapping(np.arange(3200))
+    tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf)
+    wraps = np.flatnonzero(np.diff(values // 1))
+    for row in wraps:  # the network marks the border for 0.15 inch, from where the curve meets it
+        mask[row : row + 30, RIGHT - 1 : RIGHT + 2] = 255
+    ((curve, _),) = follow(mask, gray=gray, tracks=tracks)
+    assert len(curve.off_scale) == 4
 
 
 @pytest.mark.parametrize(("aside", "is_told"), [(0, False), (45, True)])

@@ -61,6 +61,8 @@ class CurveFollower:
         above, known = self._followed_rows, self._followed_rows + rows
         begin = max(0, above - MARGIN_ROWS)
         near = [plane[begin : known + MARGIN_ROWS] for plane in planes]
+        if self.tracks:
+            near[1] = self.tracks.clear(near[1], self._chains.row - (above - begin), self._dpi)
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
         self._window.decide(new, stop, planes[2][:known], self._chains.row - known, self.tracks)

@@ -101,32 +101,38 @@ class Curve:
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> list["Curve"]:
-        """Set ``off_scale``: the stretches between two wraps, out and back, of ``longest`` rows at
-        most. Of those that overlap, it takes those over the border that has fewer rows in all.
-        A wrap without the other is none in two of three that were looked at, so there another curve
-        begins, uncertain: returns this one, which ends there, and the others."""
-        pairs = [(*one[:2], *other[:2]) for one, other in pairwise(self.wraps)]
-        rows = {over: sum(p[2] - p[0] for p in pairs if (p[1] > 0) == over) for over in (0, 1)}
-        taken: set[int] = set()
-        for start, out, stop, back in sorted(pairs, key=lambda p: (rows[p[1] > 0], p[2] - p[0])):
-            if out * back < 0 and stop - start <= longest and not taken & {start, stop}:
-                taken |= {start, stop}
-                self.off_scale.append((start, stop, out))
-        pieces = [self]
-        for row, _, look in [wrap for wrap in self.wraps if wrap[0] not in taken]:
-            pieces.append(pieces[-1]._cut(row, look))
-        return pieces
+        """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
+        from there. Returns this curve, or its pieces: it is cut where a stretch would be two tracks
+        off, or off for more than ``longest`` rows; and where one at an end, whose other wrap is not
+        seen, is the only one over its border: 16 of 24 of these were no wraps."""
+        rows = np.array(
+            [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
+        )
+        track = np.cumsum([0, *(np.sign(pixels) for _, pixels, _ in self.wraps)]).astype(int)
+        track -= track[np.diff(rows).argmax()]
+        wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
+        for end in (0, -1):
+            wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
+        if wrong.any():
+            row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
+            rest = self._cut(row, look)
+            return [*self.leave_scale(longest), *rest.leave_scale(longest)]
+        for i in np.flatnonzero(track).tolist():
+            pixels = abs(self.wraps[max(0, i - 1)][1])
+            self.off_scale.append((int(rows[i]), int(rows[i + 1]), float(track[i] * pixels)))
+        return [self]
 
     def _cut(self, row: int, look: Look) -> "Curve":
         """End above a row, with that look; returns what begins there."""
         records = np.concatenate(self.records)
         above = records[:, 0] < row
-        rest = replace(self, first_row=row, rows=self.first_row + self.rows - row)
+        rows = self.first_row + self.rows - row
+        rest = replace(self, first_row=row, rows=rows, off_scale=[])
         self.records, rest.records = [records[above]], [records[~above]]
         self.rows, self.look = int(records[above, 0].max()) + 1 - self.first_row, look
         rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
         self.uncertain = [at for at in self.uncertain if at < row]
-        for name in ("hidden", "wraps", "off_scale"):
+        for name in ("hidden", "wraps"):
             both = getattr(self, name)
             setattr(rest, name, [it for it in both if it[0] > row])
             setattr(self, name, [it for it in both if it[0] < row])

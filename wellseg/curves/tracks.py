@@ -43,6 +43,8 @@ NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.13, 0.25, 0.17
 FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
 """Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
 cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL."""
+LINE, ALONE, BESIDE_PX = 0.014, (0.1, 0.3), 4
+"""Half a border's width; how far one is marked alone, with no other mask beside: see `clear`."""
 BEYOND, ACROSS = 0.03, 0.08
 """A point is beyond its track by that share of its width; see `Tracks.merged`. On 22 scans where
 neighbours share a border it is 0.11 to 0.28 for the four that are one track, else at most 0.06."""
@@ -80,6 +82,24 @@ class Tracks:
         split |= off[1, :-1] + off[0, 1:] <= ACROSS * (points[:-1] + points[1:])
         sides = left[:, np.append(True, split)], right[:, np.append(split, True)]
         return replace(self, borders=np.stack(sides, 2))
+
+    def clear(self, mask: Gray, first_row: int, dpi: float) -> Gray:
+        """A copy of some rows of a mask without what lies on a border alone for a short way: where
+        a curve is off its scale, the border itself is marked, and the curve would not end there."""
+        mask, rows, half = mask.copy(), first_row + np.arange(len(mask)), max(2, round(LINE * dpi))
+        least, most = (it * dpi for it in ALONE)
+        for border in self.at(rows).reshape(len(rows), -1).T:
+            near = np.rint(border)[:, None].astype(int) + np.arange(
+                -half - BESIDE_PX, half + BESIDE_PX
+            )
+            near = near.clip(0, mask.shape[1] - 1)
+            seen = np.take_along_axis(mask, near, 1) > 0
+            beside = seen[:, :BESIDE_PX].any(1) | seen[:, -BESIDE_PX:].any(1)
+            edges = np.flatnonzero(np.diff(np.pad(seen.any(1) & ~beside, 1)))
+            for start, stop in edges.reshape(-1, 2).tolist():
+                if least <= stop - start <= most and 0 < start and stop < len(mask):
+                    np.put_along_axis(mask[start:stop], near[start:stop, 3:-3], 0, 1)
+        return mask
 
     def of(self, rows: Indices, columns: Floats) -> int:
         """Number, from 1, of the track in which most of these points lie; 0: most lie in none."""
