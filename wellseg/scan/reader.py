@@ -113,7 +113,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         not gray; "any": also where it hardly shows some. invert: the scan shows white ink on black.
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold."""
-        self.path, self._invert, self._as_gray = Path(path), invert, not colour
+        self.path, self._invert, self._in_colour = Path(path), invert, bool(colour)
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
@@ -130,12 +130,11 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             elif not head.startswith(TIFFS):
                 do = "export its pages" if head.startswith(b"%PDF") else "convert a picture"
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {do} to TIFF")
-            # Colours are inverted, not their gray: green on black is magenta on white.
-            super().__init__(self._open_page(tiff, page, head_tags), tiff, bool(colour) or invert)
-            if colour is True and self._colour and not self._of_colours:
+            super().__init__(self._open_page(tiff, page, head_tags), tiff)
+            if colour is True and self.kind == "colour" and not self._of_colours:
                 with suppress(ScanError):  # a damaged one
                     if shows_no_colour(self.read, self.rows):
-                        self.kind, self._as_gray = "gray", True
+                        self.kind = "gray"
                 self._light, self.mostly_black = 0.0, False
             self._opened = opened.pop_all()
 
@@ -170,7 +169,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
-        shown = np.empty((stop - start, self.columns, *(3,) * self._colour), np.uint8)
+        colours = (3,) * (self._in_colour and self.kind == "colour")
+        rows = np.empty((stop - start, self.columns, *colours), np.uint8)
         row = start
         while row < stop:
             with _named(self.path, f"damaged at row {row}"):
@@ -182,13 +182,14 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 samples = self._band.samples[at:until]
                 if not len(samples):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
-                shown[row - start : row - start + len(samples)] = self._show(samples)
+                shown = self._show(samples)
+                if self._invert:  # colours, not their gray: green on black is magenta on white
+                    shown = 255 - shown
+                self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size
+                rows[row - start :][: len(samples)] = shown if colours else to_gray(shown)
                 row += len(samples)
-        if self._invert:
-            np.subtract(255, shown, out=shown)
-        self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size if shown.size else 0.0
         self.mostly_black = self._light < 0
-        return to_gray(shown) if self._as_gray else shown
+        return rows
 
     def __exit__(self, *_: object) -> None:
         self._band = None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.pictures import Gray, scale, to_gray
+from wellseg.scan.pictures import Gray, scale
 
 WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
@@ -51,7 +51,7 @@ class TiffPage:
     """Decodes the bands of one page, or raises ScanError for what is not supported, and for sizes
     that the file cannot hold. kind: "1-bit", "gray" or "colour"."""
 
-    def __init__(self, page: Any, file: BinaryIO, colour: bool) -> None:
+    def __init__(self, page: Any, file: BinaryIO) -> None:
         self._page, self._file, self._file_bytes = page, file, file.seek(0, os.SEEK_END)
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
@@ -93,12 +93,11 @@ class TiffPage:
             coloured = bool(np.ptp(palette, axis=0).any())
             # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
             rgb = (palette >> 8 if palette.max() > 255 else palette).T.astype(np.uint8)
-            table = rgb if colour and coloured else to_gray(rgb[None])[0]
+            table = rgb if coloured else rgb[:, 0]
         elif not coloured and page.dtype in (np.bool_, np.uint8):
             table = scale(np.arange(2**self._bits), *self._range)
         self._table = None if table is None else np.resize(table, (256, *table.shape[1:]))
         self.kind = "colour" if coloured else "1-bit" if self._bits == 1 else "gray"
-        self._colour = colour and coloured
 
     def _find_segments(self) -> list[tuple[int, int]]:
         """Offset and bytes of each segment. Raises ScanError for sizes that no file can hold."""
@@ -204,7 +203,7 @@ class TiffPage:
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:
-        """Gray (rows, columns), or R, G, B where colours are asked for, of a band's samples."""
+        """Gray (rows, columns), or R, G, B where the page is in colour, of a band's samples."""
         if self._bits == self._samples == 1:
             samples = np.unpackbits(samples, axis=1, count=self.columns)[..., None]
         channels, extra = CHANNELS[self._photometric], self._page.extrasamples[:1]
@@ -214,7 +213,8 @@ class TiffPage:
         elif self._table.ndim == 1:
             shown = cv2.LUT(shown.view(np.uint8), self._table)
         else:
-            shown = self._table[shown]
+            indices = cv2.cvtColor(shown.view(np.uint8), cv2.COLOR_GRAY2RGB)
+            shown = cv2.LUT(indices, self._table[None])
         if self._photometric == CMYK:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
             shown = (ink * black // 255).astype(np.uint8)
@@ -226,7 +226,7 @@ class TiffPage:
             opacity = alpha.reshape(alpha.shape + (1,) * (shown.ndim - 2))
             ink = shown if extra == (1,) else (shown * opacity + 127) // 255  # 1: premultiplied
             shown = np.minimum(ink + (255 - opacity), 255).astype(np.uint8)
-        return shown if self._colour else to_gray(shown)
+        return shown
 
 
 _first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
