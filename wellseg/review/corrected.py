@@ -202,8 +202,8 @@ def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
-    """Lines of one curve. Of a stretch of rows that two parts have, those of the part with more
-    ink there are kept, of equal ones the first: a choice row by row would jump between curves."""
+    """Lines of one curve by row. Of a stretch that two parts have, those of the part with more ink
+    there are kept, of equal ones the first: a choice row by row would jump between curves."""
     table = parts[0][1]
     for of, other in parts[1:]:
         both, at, at_other = np.intersect1d(table[:, 0], other[:, 0], return_indices=True)
@@ -220,14 +220,13 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
         if len(both):
             said = f"{name}: of {len(both):,} rows that two joined curves have, {is_other.sum():,}"
             notes.append(f"{said} are those of {of}, the others of what it was joined to")
-    return table
+    return table[np.argsort(table[:, 0], kind="stable")]
 
 
 def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
-    """Lines of joined curves by row. A piece that was off the scale of the curve it comes from may
-    be on that of this one: where it is nearer to what is beside it. One in no track, or between the
+    """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
+    that of this one: where it is nearer to what is beside it. One in no track, or between the
     borders of most of this one, is in this one's."""
-    table = table[np.argsort(table[:, 0], kind="stable")]
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
     off, of = np.nan_to_num(flags).astype(int) & WRAPPED > 0, _of_part(table, parts)
@@ -256,7 +255,6 @@ def _curve(
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}: {rule}")
-    table = table[np.argsort(table[:, 0], kind="stable")]
     row, track, column, left, right, value, confidence, flags, *sides = table.T
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
