@@ -180,26 +180,19 @@ class TiffPage:
     def _range(self) -> tuple[float, float]:
         """The values of black and white: the ends of the format, or of a page's floats. More than
         8 bits may be used in part: scanners store 10 or 12 in 16."""
-        kind = self._page.dtype.kind
-        signed = kind == "i"
-        low, high = 0.0, 1.0 if kind == "f" else 2.0**self._bits - 1
-        starts = range(0, self.rows, self._segment_rows)
-        own = ..., slice(CHANNELS[self._photometric])  # without alpha
+        kind, bits = self._page.dtype.kind, self._bits
+        least, most = (np.inf, -np.inf) if kind == "f" else (0, 255)
+        for row in range(0, self.rows, self._segment_rows) if bits > 8 else ():
+            values = self._decode_band(row).samples[..., : CHANNELS[self._photometric]]  # no alpha
+            values = values[np.isfinite(values)] if kind == "f" else values
+            least, most = values.min(initial=least), values.max(initial=most)
         if kind == "f":
-            least, most = np.inf, -np.inf
-            for row in starts:
-                values = self._decode_band(row).samples[own]
-                values = values[np.isfinite(values)]
-                least, most = values.min(initial=least), values.max(initial=most)
-            if least <= most and not 0 <= least <= most <= 1:
-                low, high = float(least), float(most)
-        elif self._bits > 8:
-            bands = (self._decode_band(row).samples[own] for row in starts)
-            ends = [(int(it.min(initial=0)), int(it.max(initial=255))) for it in bands]
-            high = 2.0 ** max(most for _, most in ends).bit_length() - 1
-            signed &= min(ends)[0] < 0  # else of a program that has no unsigned ones
-        if signed:
-            low, high = -(2.0 ** (self._bits - 1)), 2.0 ** (self._bits - 1) - 1
+            is_usual = least > most or 0 <= least <= most <= 1
+            low, high = (0.0, 1.0) if is_usual else (float(least), float(most))
+        elif kind == "i" and (bits <= 8 or least < 0):  # else of a program without unsigned ones
+            low, high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
+        else:
+            low, high = 0.0, 2.0 ** min(bits, int(most).bit_length()) - 1
         return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:
