@@ -97,10 +97,9 @@ def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
     """SHA-256 of those of the results that are there, by their endings: for the report."""
     found = {}
     for ending in endings:
-        if exists(path := f"{stem}{ending}"):
-            fs, place = _filesystem(path)
-            with fs.open(place, "rb") as file:
-                found[ending] = hashlib.file_digest(file, "sha256").hexdigest()
+        fs, place = _filesystem(f"{stem}{ending}")
+        with suppress(FileNotFoundError), fs.open(place, "rb") as file:
+            found[ending] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
@@ -163,13 +162,12 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
         folders = [root]
         while folders:  # fsspec's own walk leaves out what it cannot look into
             for info in fs.ls(folder := folders.pop(), detail=True):
-                path, kind, is_link = PurePosixPath(info["name"]), info["type"], info.get("islink")
-                is_folder = kind == "directory"
-                if path == PurePosixPath(folder) or not wanted(path.name, is_folder):
+                path, kind = PurePosixPath(info["name"]), info["type"]
+                if path == PurePosixPath(folder) or not wanted(path.name, kind == "directory"):
                     continue  # behind URLs a folder may list itself
-                if is_folder and not is_link:
+                if kind == "directory":
                     folders.append(info["name"])
-                elif not is_folder and (kind == "file" or is_link):  # a pipe would be waited for
+                elif kind == "file" or info.get("islink"):  # a pipe would be waited for
                     name = str(path.relative_to(root))
                     found.append(_task(name, join(place, name), info))
     except Exception as error:  # every store has exceptions of its own
