@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import tifffile
@@ -115,6 +116,20 @@ def test_what_is_there_of_a_mask_is_made_again_behind_urls_too(memory, weights, 
     memory.pipe("/masks/c.html", b"notes of my own")
     run(*start, "--threshold", 0.4)
     assert memory.cat("/masks/c.html") == b"notes of my own"
+
+
+def test_results_that_were_never_corrected_are_not_kept_aside(memory, weights, tmp_path):
+    (tmp_path / "c.tif").write_bytes(tiff())
+    start = tmp_path / "c.tif", "--out", "memory://masks", "--weights", weights
+    run(*start)
+    with pytest.MonkeyPatch.context() as patch:  # two runs end before the first result is put
+        patch.setattr(storage, "_put", Mock(side_effect=OSError("no route to host")))
+        patch.setattr(storage, "write_whole", lambda place, data: memory.pipe(place, data))
+        for _ in range(2):
+            run(*start, "--threshold", 0.6, status=1)
+            assert "former_sha256" in json.loads(memory.cat("/masks/c.json"))
+    run(*start)
+    assert not memory.glob("/masks/*.bak")
 
 
 def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, capsys):

@@ -3,6 +3,7 @@
 Whether a scan is done is told by its report, NAME.json, which is written last: a run reads all
 reports first, and masks the other scans. summary.csv only repeats them: it may be lost."""
 
+import glob
 import hashlib
 import os
 import re
@@ -70,7 +71,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     folders = []
     if "" in scans:
         raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
-    places = [place for pattern in scans for place in files.expand(pattern)]
+    places = [place for pattern in scans for place in expand(pattern)]
     places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
     for given in places:
         place = given if is_url(given) else str(Path(given))
@@ -107,6 +108,20 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{task.scan}: {same}: mask one of them to another folder (--out)")
     return [*named.values()], folder, not_read
+
+
+def expand(place: str) -> list[str]:
+    """What matches a pattern (*.tif) that the shell did not expand; else the place itself."""
+    if not glob.has_magic(place) or os.path.lexists(place):
+        return [place]
+    folder, name = os.path.split(place)  # the folder may be called "Logs [raw]"
+    known = os.path.join(glob.escape(folder), name) if os.path.isdir(folder) else place
+    found = glob.glob(known, recursive=True)
+    if is_url(place):
+        fs, path = files.filesystem(place)
+        with suppress(Exception):  # find_files says what is wrong
+            found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
+    return sorted(found) or [place]
 
 
 def is_wanted(name: str, is_folder: bool) -> bool:

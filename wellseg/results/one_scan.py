@@ -85,11 +85,8 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(picture, mask, probability)
-        if Path(task.stem + REPORT).exists():  # not whole any more, but says depths and tracks
-            not_whole = {name: it for name, it in entries.items() if name not in files.DIGESTS}
-            not_whole |= {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-            not_whole["former_sha256"] = files.digests(task.stem, files.EDITABLE)
-            write_file(task.stem + REPORT, json.dumps(not_whole).encode())
+        told = {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
+        files.begin_anew(task.stem, entries | told)
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         masks.write(task.stem + MASK, scan.resolution)

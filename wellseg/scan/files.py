@@ -4,7 +4,6 @@ Credentials and endpoints of a URL come from where its library looks for them (A
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
 is fetched, masked in a temporary folder, and its results are put, the report last."""
 
-import glob
 import hashlib
 import json
 import os
@@ -31,7 +30,6 @@ KINDS |= {"former_sha256": dict, "scan_path": str}
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
 file, or one by wellseg curves. So none is equal to a file's, and predict does not replace it."""
-DIGESTS = "weights_sha256", "sha256"  # in the report of results that are whole
 MADE_OF_MASK = {
     "probability": (".probability.tif",),
     "view": (".html", ".view"),
@@ -59,7 +57,7 @@ class Task(NamedTuple):
 
 def is_foreign(path: AnyPath) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
-    fs, place = _filesystem(os.fspath(path))
+    fs, place = filesystem(os.fspath(path))
     with suppress(OSError), fs.open(place, "rb") as file:
         begin = file.read(1 << 16)
         return begin != b"" and not any(mark in begin for mark in OURS)
@@ -97,7 +95,7 @@ def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
     """SHA-256 of those of the results that are there, by their endings: for the report."""
     found = {}
     for ending in endings:
-        fs, place = _filesystem(f"{stem}{ending}")
+        fs, place = filesystem(f"{stem}{ending}")
         with suppress(FileNotFoundError), fs.open(place, "rb") as file:
             found[ending] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
@@ -119,7 +117,7 @@ def keep_aside(stem: str, known: Mapping[str, str], say: Callable[[str], None]) 
     for ending, now in digests(stem, EDITABLE).items():
         if now != known.get(ending) and not is_foreign(stem + ending):
             aside = f".{time.time_ns()}.bak"
-            fs, path = _filesystem(stem + ending)
+            fs, path = filesystem(stem + ending)
             fs.mv(path, path + aside)
             say(f"{stem}{ending}{aside}: kept, no {REPORT} tells whether it was corrected")
 
@@ -136,25 +134,11 @@ def absolute(place: str) -> str:
     return place if is_url(place) else os.path.abspath(place)
 
 
-def expand(place: str) -> list[str]:
-    """What matches a pattern (*.tif) that the shell did not expand; else the place itself."""
-    if not glob.has_magic(place) or os.path.lexists(place):
-        return [place]
-    folder, name = os.path.split(place)  # the folder may be called "Logs [raw]"
-    known = os.path.join(glob.escape(folder), name) if os.path.isdir(folder) else place
-    found = glob.glob(known, recursive=True)
-    if is_url(place):
-        fs, path = _filesystem(place)
-        with suppress(Exception):  # find_files says what is wrong
-            found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
-    return sorted(found) or [place]
-
-
 def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[Task]]:
     """Whether ``place`` is a folder; tasks, without results, of the files below it, by name; of a
     file, one of itself. wanted: tells by a name, and whether it is a folder's, what to look at.
     Links to folders are not followed. Raises ValueError, naming what cannot be looked into."""
-    fs, root = _filesystem(place)
+    fs, root = filesystem(place)
     found = []
     try:
         if fs.isfile(root):
@@ -189,7 +173,7 @@ def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
 
 def list_folder(place: str) -> set[str]:
     """Names in a folder, a path or URL; none if it is not there. Raises ValueError."""
-    fs, path = _filesystem(place)
+    fs, path = filesystem(place)
     try:
         return {name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)}
     except (FileNotFoundError, NotADirectoryError):
@@ -199,13 +183,13 @@ def list_folder(place: str) -> set[str]:
 
 
 def exists(place: str) -> bool:
-    fs, path = _filesystem(place)
+    fs, path = filesystem(place)
     return bool(fs.exists(path))
 
 
 def read_report(place: str) -> dict[str, Any]:
     """A scan's report, NAME.json; {} if it is not there, or damaged. Raises OSError: unreadable."""
-    fs, path = _filesystem(place)
+    fs, path = filesystem(place)
     try:
         text = fs.cat_file(path)
     except FileNotFoundError:
@@ -234,6 +218,15 @@ def settled_report(place: str) -> dict[str, Any]:
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
 
+def begin_anew(stem: str, report: Mapping[str, Any]) -> None:
+    """Put the report (it says depths and tracks) before the first of new results, if one is there:
+    without digests of results that are whole, with those of the former ones."""
+    if there := settled_report(stem + REPORT):
+        former = {"former_sha256": there.get("sha256") or there.get("former_sha256", {})}
+        begun = {name: it for name, it in report.items() if "sha256" not in name}
+        write_whole(stem + REPORT, json.dumps(begun | former).encode())
+
+
 def write_whole(place: str, data: bytes) -> None:
     """A small file, at a path or URL, in one step."""
     if not is_url(place):
@@ -242,7 +235,7 @@ def write_whole(place: str, data: bytes) -> None:
         # Stores tell the type of a file, a page or a table, by its name.
         path = Path(folder, PurePosixPath(place).name)
         path.write_bytes(data)
-        _put(path, *_filesystem(place))
+        _put(path, *filesystem(place))
 
 
 def _put(path: Path, fs: Any, place: str) -> None:
@@ -310,18 +303,15 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         results, here = Path(name, "results"), task
         if is_url(task.scan):
             here = here._replace(scan=str(Path(name, PurePosixPath(task.name).name)))
-            fs, path = _filesystem(task.scan)
+            fs, path = filesystem(task.scan)
             fs.get_file(path, here.scan)
         if is_url(task.stem):
             here = here._replace(stem=str(results / PurePosixPath(task.stem).name))
         yield here
         if here.stem == task.stem:
             return
-        fs, path = _filesystem(task.stem)
-        if begun := read_report(task.stem + REPORT):  # until the new one is put
-            former = {"former_sha256": begun.get("sha256", {})}
-            begun = {name: it for name, it in begun.items() if name not in DIGESTS} | former
-            write_whole(task.stem + REPORT, json.dumps(begun).encode())
+        fs, path = filesystem(task.stem)
+        begin_anew(task.stem, read_report(here.stem + REPORT))
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
         stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))
@@ -334,7 +324,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             _put(result, fs, str(stem.parent / result.relative_to(results).as_posix()))
 
 
-def _filesystem(place: str) -> tuple[Any, str]:
+def filesystem(place: str) -> tuple[Any, str]:
     """The fsspec filesystem of a path or URL, and the path in it. Raises ValueError."""
     import fsspec
 
