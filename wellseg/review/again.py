@@ -137,16 +137,15 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         cost[(away > 1) & (cv2.dilate(seen, np.ones((7, 7))) < 128)] = -1  # closed
         way = np.array(route_through_array(cost, begin, finish)[0])
         ways.append(np.column_stack([way + corner, depth[tuple(way.T)]]))
-    row, column, depth = np.concatenate(ways).T
-    place = (row - row.min()).astype(int)
-    span = np.full((2, place.max() + 1), np.inf)
-    np.minimum.at(span, (0, place), column)
-    np.minimum.at(span, (1, place), -column)
-    left, right, middle = span[0], -span[1], (span[0] - span[1]) / 2
-    inked = np.bincount(place, depth > 0) > 0
+    pixels = np.concatenate(ways)
+    row, column, depth = pixels[pixels[:, 0].argsort()].T
+    rows, begin = np.unique(row, return_index=True)
+    span = np.array([np.minimum.reduceat(column, begin), np.maximum.reduceat(column, begin)])
+    left, right, middle = *span, span.mean(0)
+    inked = np.maximum.reduceat(depth, begin) > 0
     half = np.percentile(depth[depth > 0], 80) - 1 if inked.any() else 0.5
     to_tips(middle, left, right, 2 * half)
-    rows, sides = row.min() + np.arange(len(left)), np.rint([left - half, right + half])
+    sides = np.rint([left - half, right + half])
     return np.stack([rows, middle, *sides, inked, np.where(inked, 0, BRIDGED)], 1)
 
 

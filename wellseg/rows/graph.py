@@ -199,8 +199,7 @@ def _max_pool(
     stride = stride or kernel
     how = kernel, stride, (0, padding[1]), dilation, ceil_mode
     rule = Rule(lambda rows: torch.max_pool2d(rows, *how), fill=-torch.inf)
-    after = dilation[0] * (kernel[0] - 1)
-    return replace(rule, down=stride[0], offset=padding[0], after=after)
+    return replace(rule, down=stride[0], offset=padding[0], after=dilation[0] * (kernel[0] - 1))
 
 
 def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
