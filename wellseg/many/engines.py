@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +28,7 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
-from wellseg.many.tasks import Outcome, Settings, is_done, other_scan, outcome_of
+from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
@@ -115,8 +115,7 @@ class Worker:
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}
-        same = {*mask} - {"weights", *OF_ONE_SCAN.values()}  # their file may have been moved
-        masked = all(report.get(key) == mask[key] for key in same)
+        masked = all(report.get(key) == mask[key] for key in SAME_MASK)
         needed = {"probability", "curves", *["view"] * self.config.view}
         if masked and self.config.curves and needed <= {*results_there} and not config.overwrite:
             say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")
@@ -145,15 +144,14 @@ class Worker:
         paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
         entries = self.settings.entries | entries
-        of_largest = OF_ONE_SCAN.items() - {("bridged", "bridged")}
-        of_page = {key: it for key, it in entries.items() if key not in dict(of_largest).values()}
-        defaults = {name: getattr(CurveOptions(), name) for name, _ in of_largest}
+        said = {*OF_ONE_SCAN.values()} - {"bridged"}  # of the largest alone
+        of_page = {key: it for key, it in entries.items() if key not in said}
+        unsaid = replace(config, **asdict(CurveOptions(bridged=config.bridged)))
         masked, failed = [], []
         for page in others:
             name = f".p{page + 1}"
             target, page_here = (it._replace(stem=it.stem + name, page=page) for it in (task, here))
-            # Depths are said of the largest page alone.
-            own, kept = self._with_earlier_options(target, replace(config, **defaults), say)
+            own, kept = self._with_earlier_options(target, unsaid, say)
             try:
                 mask_scan(self.net, page_here, own, of_page | kept, lambda share: None, say)
                 masked.append(page + 1)

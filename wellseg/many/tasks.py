@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
-from wellseg.curves.options import OF_ONE_SCAN
 from wellseg.scan import NOT_READ, files, is_scan_file
 from wellseg.scan.atomic import MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
+SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports of one mask
 NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
@@ -144,10 +144,9 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    of_pages = expected.keys() - {*OF_ONE_SCAN.values()}  # depths are said of the largest alone
     for page in report.get("further_pages", []):
         own = read_report(f"{task.stem}.p{page}{REPORT}")
-        if any(own.get(key) != expected[key] for key in of_pages):
+        if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
     config = settings.config
     curves = config.curves and not report.get("curves_left_out")

@@ -134,7 +134,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         depth = np.asarray(cv2.distanceTransform(ink, cv2.DIST_L2, 3))
         bend = np.minimum(away, 1) ** 2 * np.where(seen > 127, SEEN, 1)
         cost += STRAIGHT * bend + EDGE * (1 - np.minimum(depth / DEEP, 1))
-        cost[(away > 1) & (cv2.dilate(seen, np.ones((7, 7))) < 128)] = -1  # closed
+        cost[(away > 1) & (cv2.dilate(seen, NEAR) < 128)] = -1  # closed
         way = np.array(route_through_array(cost, begin, finish)[0])
         ways.append(np.column_stack([way + corner, depth[tuple(way.T)]]))
     pixels = np.concatenate(ways)
