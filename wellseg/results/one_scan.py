@@ -22,7 +22,6 @@ from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
 from wellseg.scan import files
 from wellseg.scan.atomic import MASK, RESULTS, refuse_open, write_file
-from wellseg.scan.files import REPORT, Task
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
@@ -37,7 +36,7 @@ GUTTER_PX, HEAD_PX = 12, 36
 
 
 def mask_scan(
-    net: nn.Module, task: Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
+    net: nn.Module, task: files.Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
 ) -> dict[str, Any]:
     """Mask one scan and return the report that NAME.json holds.
     The report is written last: where it is there, the other results are complete. entries: of
@@ -77,7 +76,7 @@ def mask_scan(
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
             page.add(picture, mask)
-            if probabilities or view or curves:
+            if probabilities or view:  # curves imply probabilities
                 probability = to_8_bit(logits, mask, config.threshold)
             if probabilities:
                 probabilities.put(probability)
@@ -114,7 +113,7 @@ def mask_scan(
     report |= {"seconds": round(time.monotonic() - started, 2)}
     report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": page.reduction}
     report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
-    write_file(task.stem + REPORT, json.dumps(report, indent=1).encode())
+    write_file(task.stem + files.REPORT, json.dumps(report, indent=1).encode())
     return report
 
 
