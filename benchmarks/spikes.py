@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.curve import CurveFollower
-from wellseg.curves.tracks import find_tracks
+from wellseg.curves.track_finder import find_tracks
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import LogFiles, list_logs

@@ -14,7 +14,8 @@ from wellseg.curves.linking import solve
 from wellseg.curves.looks import AWAY, NO_LOOK, unlike
 from wellseg.curves.points import BRIDGED, WRAPPED, Curve, to_tips
 from wellseg.curves.strands import Chain, split_colours
-from wellseg.curves.tracks import Tracks, find_tracks
+from wellseg.curves.track_finder import find_tracks
+from wellseg.curves.tracks import Tracks
 from wellseg.rows.segment import segment
 from wellseg.scan.reader import open_scan
 from wellseg.weights import load_model

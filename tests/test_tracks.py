@@ -16,7 +16,8 @@ from wellseg.corpus.sheet import gray as ink_of
 from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions
-from wellseg.curves.tracks import TrackFinder, Tracks, find_tracks, overlay
+from wellseg.curves.track_finder import TrackFinder, find_tracks, overlay
+from wellseg.curves.tracks import Tracks
 from wellseg.scan.reader import open_scan
 
 SCANS = Path(__file__).parents[1].parent / "shared/real/scans"
@@ -130,7 +131,7 @@ def test_a_header_whose_lines_fit_somewhere_else_does_not_bend_the_borders_below
             gray[row : row + 2, left:right] = 0
     top = np.array([HEADER + 20])
     np.testing.assert_allclose(look(gray).at(top)[0], LAYOUT, atol=3)
-    monkeypatch.setattr("wellseg.curves.tracks.SURE", 2)
+    monkeypatch.setattr("wellseg.curves.track_finder.SURE", 2)
     assert np.abs(look(gray).at(top)[0] - LAYOUT).max() > 30
 
 

@@ -134,7 +134,7 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     import numpy as np
 
     from wellseg.curves.curve import CurveFollower
-    from wellseg.curves.tracks import find_tracks
+    from wellseg.curves.track_finder import find_tracks
     from wellseg.scan.reader import open_scan
     from wellseg.scores.identity import score_identity
     from wellseg.scores.masks import score_log

@@ -21,7 +21,8 @@ from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
 from wellseg.curves.points import Floats, PlacedCurve, place_curve
 from wellseg.curves.strands import Indices
-from wellseg.curves.tracks import Tracks, find_tracks
+from wellseg.curves.track_finder import find_tracks
+from wellseg.curves.tracks import Tracks
 from wellseg.scan import API_NUMBER, ScanError
 from wellseg.scan.atomic import atomic_file, refuse_open
 from wellseg.scan.files import Size, refuse_foreign

@@ -17,7 +17,8 @@ SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
-Floats, Look = NDArray[np.float32], NDArray[np.floating[Any]]
+Floats = NDArray[np.float32]
+Look = NDArray[np.floating[Any]]
 
 
 class Points(NamedTuple):

@@ -1,0 +1,329 @@
+"""The printed tracks of a scan: panels of grid, with white paper or a shared border between them.
+
+They are found by the grid's lines in blocks of rows. A log keeps its layout and moves sideways as a
+whole, so the blocks are first aligned; the mean of hundreds then shows the grid, though much is
+worn, written over or crossed by curves. Horizontal lines ("across") tell where panels are; vertical
+lines ("down") tell to the pixel where tracks begin and end; they lie evenly or by decades."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise, product
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
+
+from wellseg.curves.looks import Floats
+from wellseg.curves.strands import Indices
+from wellseg.curves.tracks import Tracks
+from wellseg.scan import USUAL_DPI
+from wellseg.scan.pictures import Gray, to_gray
+from wellseg.scan.writer import Strips
+
+BLOCK_INCHES, PARTS = 1.5, 5
+"""Height of a block: a dozen lines of the usual grid. Lines down are looked at in parts of a block,
+as in a whole one those of a skewed sheet would move."""
+LINE_INCHES = 0.2  # ink that runs so far straight is a line: curves, letters and digits rarely do
+INK, BIN_INCHES = 28, 0.02  # ink is so far below paper (many grids are 223); width of a bin
+WANDER, ALIGN_INCHES = 0.2, 0.1  # most a log moves aside, of its width; a part, in its block
+SPANS, STAY = 10, 0.2  # of the width, each aligned by itself; ``stay`` of `overlay` for them
+FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
+"""Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
+SURE, FAR_INCHES = 0.8, 0.25  # from blocks of that agreement on no others lie so far aside
+ASTRAY_INCHES, FITS = 0.25, 0.35
+"""A part may lie so far from where lines across have its block; without these, it has to fit so."""
+ROUGH, MOVE, LEAP = 0.03, 0.6, 0.75
+"""Costs of a tenth of an inch: from where the lines across are; from part to part, LEAP at most."""
+TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
+"""The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
+NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.13, 0.25, 0.17
+"""How far a border may lie from the end of the lines across; how far a drawn one, to each side."""
+FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
+"""Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
+cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL."""
+
+
+def find_tracks(
+    read: Callable[[int, int], Gray], rows: range, dpi: float = USUAL_DPI
+) -> Tracks | None:
+    """The tracks in these rows of a scan; None: no grid with clear ends. read: gives the pixels of
+    rows from the first number on to before the second, uint8, gray or RGB."""
+    finder = TrackFinder(dpi)
+    for row in rows[:: finder.block_rows]:
+        finder.add(to_gray(read(row, min(rows.stop, row + finder.block_rows))))
+    found = finder.find()
+    return found and replace(found, rows=found.rows + rows.start)
+
+
+class TrackFinder:
+    """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
+    Keeps six bytes a column of each block of rows, and the rows of one block."""
+
+    def __init__(self, dpi: float) -> None:
+        self.dpi = dpi
+        self.block_rows = self._px(BLOCK_INCHES)
+        self._cut = Strips(self.block_rows)
+        self._across: list[Gray] = []  # number of lines across in each column of a block
+        self._down: list[Gray] = []  # share of lines down in each column of a part, 255 for all
+
+    def _px(self, inches: float) -> int:
+        return max(2, round(inches * self.dpi))
+
+    def add(self, gray: Gray) -> None:
+        """Take the next rows, uint8 (rows, columns): 0 black to 255 white."""
+        for (block,) in self._cut.add(gray):
+            self._look(block)
+
+    def _look(self, gray: Gray) -> None:
+        long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
+        ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
+        # Lines of a skewed sheet go on in the next row or column; dots of a hatch must not join.
+        across = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
+        across = cv2.dilate(across, np.ones((3, 1), np.uint8))
+        across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
+        # Lines are counted, not their ink: black bands and photographs have few.
+        begun = cv2.subtract(across[1:], across[:-1])
+        lines = cv2.reduce(begun, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
+        lines *= 2 * cv2.countNonZero(ink) <= ink.size  # else a photograph, an inverted title
+        self._across.append(np.minimum(lines, 255).astype(np.uint8))
+        down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
+        down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+        for part in np.array_split(255 * down * ink, PARTS):
+            self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
+
+    def find(self) -> Tracks | None:
+        """The tracks of all rows; None: no grid with clear ends."""
+        if not (alike := self._alike()):
+            return None
+        like, lines, shift = alike
+        first, last = max(0, like[0] - REACH_BLOCKS // 2), like[-1] + REACH_BLOCKS // 2
+        down = np.stack(self._down[first * PARTS : (last + 1) * PARTS]) / np.float32(255)
+        known = np.isin(first + np.arange(len(down)) // PARTS, like)
+        shift, fit = self._follow(down, known, like - first, shift)
+        near = known | (fit > FITS)
+        rows = (first * PARTS + np.flatnonzero(near) + 0.5) * (self.block_rows / PARTS)
+        shifts = self._shifts(down[near], shift[near])
+        of_like = shifts[known[near], :-1]
+        ruled = _moved(down[known], of_like).mean(0)
+        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)
+        # Dirt and spikes may fill a narrow gap between panels with a few lines across.
+        grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
+        panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
+        tracks: list[tuple[int, int]] = []
+        panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
+        others = np.append(0, panels[:, 1]), np.append(panels[1:, 0], len(page))
+        for (left, right), *between in zip(panels.tolist(), *others, strict=False):
+            before = self._off(page[::-1], len(page) - left)[::-1]
+            found = _borders(ruled, before, self._off(page, right), self.dpi, between)
+            if found and found[0] >= max(tracks, default=(0, 0))[1]:
+                tracks += pairwise(found)
+        if not tracks:
+            return None
+        sides = np.array(tracks) + shifts[:, tracks] + 0.5
+        return Tracks(rows, sides, REACH_BLOCKS * self.block_rows)
+
+    def _alike(self) -> tuple[Indices, Floats, Indices] | None:
+        """The blocks that have the layout: their numbers; whether each column has lines across,
+        (blocks, columns), -1 to 1; how far right each lies. None: too few."""
+        across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
+        usual = np.percentile(across, 90, axis=1, keepdims=True)
+        like = np.flatnonzero(usual >= 1)
+        if len(like) < LEAST_BLOCKS:
+            return None
+        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
+        step = self._px(BIN_INCHES)
+        bins = range(0, across.shape[1], step)
+        grid: Floats = np.add.reduceat(lines, bins, 1) / step
+        shift = overlay(grid, max(4, int(WANDER * len(bins))), empty=-1)
+        grid = _moved(grid, shift, -1)
+        layout = grid.mean(0)
+        fit = grid @ layout / np.abs(layout).sum()
+        fits = fit > FIT
+        if (sure := fit > SURE).any():  # headers, whose lines may fit somewhere else, are no layout
+            near = np.interp(like, like[sure], shift[sure])
+            fits &= abs(shift - near) * step < self._px(FAR_INCHES)
+        if fits.sum() < LEAST_BLOCKS:
+            return None
+        return like[fits], lines[fits], shift[fits] * step
+
+    def _follow(
+        self, down: Floats, known: NDArray[np.bool_], like: Indices, shift: Indices
+    ) -> tuple[Indices, Floats]:
+        """How far to the right each part lies, and how well its lines down fit there, 1: as the
+        mean: (parts,). down: share of lines, (parts, columns). known: parts of blocks ``like`` that
+        have the layout, whose ``shift`` is known roughly.
+
+        The grid repeats itself, so a part alone may fit a division aside. The cheapest path through
+        all of them is taken, as paper moves little from part to part, but is cut and pasted."""
+        align, tenth = self._px(ALIGN_INCHES), 0.1 * self.dpi
+        thin = cv2.morphologyEx(down, cv2.MORPH_TOPHAT, np.ones((1, self._px(0.05))))  # no bands
+        sharp = thin - cv2.blur(thin, (align | 1, 1))
+        at = (np.arange(len(down)) + 0.5) / PARTS - 0.5
+        near = np.rint(np.interp(at, like, shift)).astype(np.int64)
+        reach = self._px(ASTRAY_INCHES)
+        aside = np.arange(-reach, reach + 1, max(1, round(self.dpi / 200)))
+        most = int(abs(near).max()) + reach
+        padded, columns = np.pad(sharp, ((0, 0), (most, most))), down.shape[1]
+        path = near.copy()
+        path[known] += overlay(_moved(sharp[known], near[known]), align)
+        for _ in range(2):  # those that had slipped blur the mean
+            mean = _moved(sharp[known], path[known]).mean(0)
+            score = np.empty((len(down), len(aside)), np.float32)
+            for each, row, by in zip(score, padded, near + most, strict=True):
+                part = row[by - reach : by + reach + columns]
+                each[:] = np.correlate(part, mean, "valid")[reach + aside] / (mean @ mean)
+            score = np.minimum(score, 1.2) - ROUGH * known[:, None] * abs(aside) / tenth
+            came, best = [], score[0]
+            for each, by in zip(score[1:], np.diff(near), strict=True):
+                moves = abs(np.subtract.outer(aside + by, aside)) / tenth
+                ways = best - np.minimum(MOVE * moves, LEAP)
+                came.append(ways.argmax(1))
+                best = ways.max(1) + each
+            places = [int(best.argmax())]
+            for each in came[::-1]:
+                places.append(int(each[places[-1]]))
+            path = near + aside[places[::-1]]
+        return path, score[np.arange(len(score)), places[::-1]]
+
+    def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
+        """How far to the right each column of each part lies, (parts, columns + 1). down: share of
+        lines down, (parts, columns). shift: of the parts."""
+        reach, columns = self._px(ALIGN_INCHES), down.shape[1]
+        # Sheets of one log are not printed alike: each span of the width moves by itself, too.
+        sharp = _moved(down - cv2.blur(down, (reach | 1, 1)), shift)
+        wide = columns // SPANS + 1
+        middles = range(wide // 2, columns, wide)
+        spans = [overlay(sharp[:, max(0, m - wide) : m + wide], reach // 2, STAY) for m in middles]
+        moves = cv2.resize(np.stack(spans, 1).astype(np.float32), (columns + 1, len(down)))
+        return np.rint(moves + shift[:, None]).astype(np.int16)
+
+    def _off(self, page: Floats, end: int) -> Floats:
+        """How far each column lies from the end of a panel's lines across. From ``end`` on fewer
+        and fewer of them may go on: beyond it, the distance counts less. inf: too far."""
+        fade = self._px(FADE_INCHES)
+        top, beyond = page[max(0, end - fade) : end].max(), page[end - 1 : end + fade]
+        level = 0.7 * beyond.min() + 0.3 * top
+        end += int((beyond < level).argmax()) - 1
+        off = np.ones(len(page))
+        off[end:] = np.clip((level - page[end:]) / max(1e-6, level - beyond.min()), 0, 1)
+        off, far = np.abs(off.cumsum() - off[: end + 1].sum()), np.arange(len(page)) - end
+        reach = (far > -self._px(INSIDE_INCHES)) & (far < self._px(OUTSIDE_INCHES))
+        return np.where(reach, off, np.inf)
+
+
+def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indices:
+    """How many columns each row of ``rows`` lies to the right of the mean of all, int64 (rows,), at
+    most ``most`` either way. Neighbouring rows are scored together. stay: the penalty of a shift by
+    ``most``, as a share of the score of a row like the mean. empty: the value beyond the edges."""
+    padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
+    shift = np.zeros(len(rows), np.int64)
+    for _ in range(3):
+        mean = _moved(rows, shift, empty).mean(0)
+        score = [padded[:, i : i + len(mean)] @ mean for i in range(2 * most + 1)]
+        along = gaussian_filter1d(np.stack(score, 1), 1, axis=0)
+        along -= stay * (mean @ mean) * np.linspace(-1, 1, 2 * most + 1) ** 2
+        shift = median_filter(along.argmax(1), 5) - most
+        shift -= int(np.median(shift))
+    return shift
+
+
+def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
+    """Each row moved to the left by its shift, or each column of it by its own."""
+    shift = shift.reshape(len(rows), -1)
+    most = int(np.abs(shift).max())
+    padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
+    if shift.shape[1] == 1:  # slices: several times as fast as an index of each column
+        windows = sliding_window_view(padded, rows.shape[1], 1)
+        return windows[np.arange(len(rows)), most + shift[:, 0]]
+    place, moved = most + np.arange(rows.shape[1]), np.empty_like(rows)
+    for i, by in enumerate(shift):  # a tall scan has thousands: an index of all would be large
+        moved[i] = padded[i, place + by]
+    return moved
+
+
+def _decades(start: int, count: int) -> Floats:
+    """Where the lines of ``count`` decades lie in [0, 1], the first line at value ``start``."""
+    values = np.outer(10.0 ** np.arange(count + 1), np.arange(1, 10)).ravel() / start
+    return np.log10(values[(values >= 1) & (values <= 10.0**count)]) / count
+
+
+COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(4, 31)]
+COMBS += [_decades(start, count) for start, count in product((1, 2), range(1, 6))]
+COMBS += [np.r_[0, (np.arange(count) + np.log10(5)) / count, 1] for count in range(3, 6)]
+NODES = np.concatenate(COMBS)
+COUNTS = np.array([len(comb) for comb in COMBS])
+STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
+"""Where lines lie in [0, 1]: equal parts, most often ten; decades from 1 or 2; their bold lines."""
+
+
+def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indices, Floats]:
+    """Columns of the lines down, and of each column how clear a line is there, 0 to 1 (1: as the
+    usual one between ``left`` and ``right``)."""
+    flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
+    height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
+    # Not scipy.signal.find_peaks, which takes half a second to be imported.
+    peaks = np.flatnonzero((height >= 0.02) & (height == maximum_filter1d(height, 3)))
+    inside = height[peaks[(peaks >= left) & (peaks <= right)]]  # weighted: most may be no lines
+    height = np.clip(height / (np.average(inside, weights=inside) if len(inside) else 1), 0, 1)
+    return peaks[height[peaks] > 0.2], height
+
+
+def _borders(
+    ruled: Floats, before: Floats, after: Floats, dpi: float, between: list[int]
+) -> list[int]:
+    """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends.
+    between: the ends of its neighbours, over which its own do not go if there is another line."""
+    peaks, height = _lines_down(ruled, int(before.argmin()), int(after.argmin()), dpi)
+    columns = np.arange(len(ruled))
+    for off, over in ((before, columns < between[0] + 2), (after, columns >= between[1] - 2)):
+        if np.isfinite(np.where(over, np.inf, off)[peaks]).any():
+            off[over] = np.inf
+    left, right = int(before.argmin()), int(after.argmin())
+    slack = round(dpi / 80)  # a line a little off its place is one, but less so
+    near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
+    count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
+    reach, drawn = round(NEAR_INCHES * dpi), np.isin(columns, peaks)
+    starts = np.flatnonzero((before <= reach) | (drawn & (before < np.inf)))
+    ends = np.flatnonzero((after <= reach) | (drawn & (after < np.inf)))
+    inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]
+    at = np.concatenate([starts, inner, ends])
+    first, last = len(starts), len(starts) + len(inner)
+    off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
+    # Where paper is cut, lines across end abruptly: the comb may end at the last line down.
+    comb = np.arange(len(at))
+    if before[max(0, left - reach)] > reach / 2:
+        comb[:first] = np.clip(np.searchsorted(at, min(peaks, default=0)), comb[:first], last)
+    if after[min(right + reach, len(after) - 1)] > reach / 2:
+        comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(peaks, default=0)))
+    # Dynamic programming: the best path from a start to an end, and its score up to each column.
+    worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
+    worth[first:last] = -SHARED
+    came, agree = np.zeros(len(at), int), np.zeros((len(at), len(at)))
+    for k in range(first, len(at)):
+        width = at[k] - at
+        nodes = np.rint(at[:k, None] + NODES * width[:k, None]).astype(int)
+        hits = 2 * USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
+        agree[:k, k] = (hits / (COUNTS + (count[at[k] + 3] - count[at[:k]])[:, None])).max(1)
+        agree[:, k] = np.maximum(agree[:, k], agree[comb, comb[k]] - CUT)
+        total = np.where(width < LEAST_INCHES * dpi, -9, agree[:, k] * width / (right - left))
+        if k >= last:
+            total[:first] = agree[:first, k]
+        total += worth
+        came[k] = total.argmax()
+        worth[k] += total.max()
+    path = [last + int(worth[last:].argmax())]
+    while path[-1] >= first:
+        path.append(int(came[path[-1]]))
+    borders: list[int] = at[path[::-1]].tolist()
+    for end in (0, -1):
+        near_by = peaks[abs(peaks - borders[end]) <= 0.02 * dpi].tolist()
+        borders[end] = max(near_by, key=lambda peak: height[peak], default=borders[end])
+    # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
+    edge, end = max(6, 0.04 * dpi), len(ruled)
+    cut = left < edge < borders[0], end - right < edge < end - borders[-1]
+    if any(cut):
+        borders = [0 if cut[0] else borders[0], end if cut[1] else borders[-1]]
+    return borders if worth[path[0]] >= PANEL else []
