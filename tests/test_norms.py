@@ -70,8 +70,13 @@ def test_a_forward_alone_is_refused_as_prediction_by_rows_would_not_call_it():
         def forward(self, x):
             return x / (x.square().mean(1, keepdim=True) + self.eps).sqrt()
 
-    with pytest.raises(TypeError, match="OfPixels has a forward of its own: say reads_image, too"):
-        OfPixels(16, 1)
+    for says in (None, True):  # a threshold in it was left out, without a word
+        if says:
+            OfPixels.reads_image = True
+        with pytest.raises(
+            TypeError, match=r"OfPixels.forward is not called in prediction: say .*"
+        ):
+            OfPixels(16, 1)
     OfPixels.reads_image = False
     OfPixels(16, 1)
 
@@ -104,6 +109,7 @@ class RootMeanSquare(Norm):
 )
 def test_forward_and_its_gradient_are_those_of_scale_shift(make):
     norm = randomise(make(32, 0.01).double())
+    norm = next(part for part in norm.modules() if isinstance(part, Norm))
     if not norm.reads_image:
         pytest.skip("reads no image")
     x = image(32).requires_grad_()
@@ -115,8 +121,20 @@ def test_forward_and_its_gradient_are_those_of_scale_shift(make):
     torch.testing.assert_close(ours, torch.autograd.grad((plain * weight).sum(), leaves))
 
 
-def test_a_norm_of_ones_own_is_evaluated_by_rows():
-    norm = randomise(RootMeanSquare(4, groups=1))
+class AtLeast(nn.Module):
+    """The threshold of Filter Response Normalization (arXiv 1911.09737)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.least = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x):
+        return torch.maximum(x, self.least)
+
+
+@pytest.mark.parametrize("behind", [[], [AtLeast(4)]])
+def test_a_norm_of_ones_own_is_evaluated_by_rows(behind):
+    norm = randomise(nn.Sequential(RootMeanSquare(4, groups=1), *behind))
     net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), norm, nn.Conv2d(4, 1, 3, padding=1))
     gray = np.random.default_rng(0).integers(0, 256, (300, 40), np.uint8)
     with torch.no_grad():
@@ -223,7 +241,7 @@ def test_images_of_a_batch_do_not_see_each_other():
 def test_scale_shift_of_whole_image_statistics_is_the_layer(name):
     """What an evaluation by rows takes it for."""
     norm = randomise(make_norm(name, 32).double())
-    assert isinstance(norm, Norm)
+    norm = next(part for part in norm.modules() if isinstance(part, Norm))
     x = image(32)
     if not norm.reads_image:  # then no row has a say in another
         return torch.testing.assert_close(norm(x)[:, :, 5:9], norm(x[:, :, 5:9]))

@@ -3,6 +3,7 @@
 A norm is a file in this folder that registers a word for a subclass of ``Norm``: one with its own
 ``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
 say in another. Training, prediction by rows and the tests of norms then find it by its word.
+What else it does to a pixel, as FRN's threshold, stands behind it: nn.Sequential(norm, rest).
 Running statistics are buffers, updated where ``observes`` is true; ``reads_image`` is then a
 property, ``self.training``: see batch.py.
 
@@ -29,15 +30,15 @@ class Norm(nn.Module):
     groups: the channels of a group share mean and variance; other norms override scale_shift.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
-        all rows, which must do what ``forward`` does; else ``forward`` on a few rows at a time."""
+        all rows, and never ``forward``; else ``forward`` on a few rows at a time."""
 
     reads_image = True
 
     def __init__(self, channels: int, groups: int, eps: float = 1e-5) -> None:
         super().__init__()
-        own = vars(type(self))
-        if "forward" in own and "reads_image" not in own and type(self).reads_image is True:
-            raise TypeError(f"{type(self).__name__} has a forward of its own: say reads_image, too")
+        if type(self).forward is not Norm.forward and type(self).reads_image is True:
+            do = "say reads_image = False, or put what it does behind it: nn.Sequential(norm, rest)"
+            raise TypeError(f"{type(self).__name__}.forward is not called in prediction: {do}")
         self.channels, self.groups, self.eps = channels, groups, eps
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -61,7 +62,7 @@ class Norm(nn.Module):
         if is_group_norm:
             return self.normalise(x, mean, var)
         wide = torch.promote_types(x.dtype, torch.float32)
-        # Both come without a gradient: zeros are added that have the one of x.
+        # channel_statistics has no gradient: x - x.detach() is zero and has that of x.
         zeros, off = (x - x.detach()).to(wide), x.detach() - mean.to(wide)[:, None, None]
         mean, var = mean + zeros.mean((0, 2, 3)), var + 2 * (off * zeros).mean((0, 2, 3))
         given = self.scale_shift(mean[None], var[None])  # of a row, as in prediction
@@ -119,7 +120,7 @@ class _Normalise(torch.autograd.Function):
         return *backward(*given, wanted[:3]), None, None, None
 
 
-Maker = Callable[[int, Momentum], Norm]
+Maker = Callable[[int, Momentum], nn.Module]
 NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm
 
 
@@ -130,7 +131,7 @@ def register(word: str) -> Callable[[Maker], Maker]:
     return lambda maker: NORMS.setdefault(word, maker)
 
 
-def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> Norm:
+def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> nn.Module:
     """The norm of that word for maps of that many channels. Raises ValueError for unknown words."""
     if word not in NORMS:
         known = f"{', '.join(NORMS)}, or add a file to {__path__[0]}"
