@@ -507,8 +507,18 @@ def test_importing_wellseg_does_not_import_torch():
 
 
 def test_a_wrong_array_is_refused(weights):
-    with pytest.raises(ValueError, match=r"a scan is uint8, gray or RGB, not float64 \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"a scan is uint8, gray or RGB, 0 ink .*, not float64 \(3, 4\)"
+    ):
         wellseg.segment(wellseg.load_model(weights), np.zeros((3, 4)))
+
+
+def test_a_name_for_a_model_is_refused_and_the_front_door_is_listed():
+    with pytest.raises(
+        TypeError, match=r"a model is what load_model\(\) gives, not 'paper-logs-21'"
+    ):
+        wellseg.segment("paper-logs-21", np.zeros((3, 4), np.uint8))
+    assert {"load_model", "segment"} <= {*dir(wellseg)}
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,13 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
     Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
     NotImplementedError for a network of other operations."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"segment(model, scan): a model is what load_model() gives, not {model!r}")
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
-            raise ValueError(f"a scan is uint8, gray or RGB, not {scan.dtype} {scan.shape}")
+            what = f"uint8, gray or RGB, 0 ink and 255 paper, not {scan.dtype} {scan.shape}"
+            raise ValueError(f"a scan is {what}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
         if colours and shows_no_colour(lambda a, b: pixels[a:b], rows):  # as of a file
             pixels = to_gray(pixels)

@@ -55,7 +55,7 @@ class OptimConfig:
     lr: float = 2e-3
     """Highest learning rate."""
     weight_decay: float = 0.01
-    """On convolution weights alone: never on the norms' scale and shift, nor on biases."""
+    """On weights of two dimensions and more, those of convolutions: not on scale, shift, biases."""
     warmup: float = 0.05
     """Share of the steps in which the rate rises."""
     clip: float = 1.0
