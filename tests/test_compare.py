@@ -9,6 +9,8 @@ import sys
 import time
 from dataclasses import asdict
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -207,6 +209,37 @@ def test_a_norm_without_statistics_is_scored_in_one_way(done, tmp_path, monkeypa
     save_weights(tmp_path / "it", net, {"model": {"norm": "affine", "widths": [8, 16]}})
     modes = {row["mode"] for row in compare.score_modes(tmp_path / "it", done / "data")}
     assert modes == {"evaluation"}
+
+
+@pytest.mark.parametrize(
+    ("sure", "stain", "threshold"), [(0.25, 0.15, 0.2), (0.02, 0.005, 0.01), (0.9, 0.2, 0.5)]
+)
+def test_each_network_has_the_threshold_that_its_validation_logs_choose(
+    tmp_path, monkeypatch, sure, stain, threshold
+):
+    """A network that is so sure of curves, and of a stain on every log."""
+    logs = tmp_path / "logs"
+    curve = np.zeros((90, 60), np.uint8)
+    curve[:, 30:33] = 255
+    lines = ["name,split"]
+    for name, mask in (("one", curve), ("none", 0 * curve), ("two", curve)):
+        for part, pixels in (("images", 255 - mask), ("masks", mask)):
+            (logs / part).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(logs / part / f"{name}.png"), pixels)
+        lines.append(f"{name},{'test' if name == 'two' else 'val'}")
+    (logs / "split.csv").write_text("\n".join(lines))
+
+    def segment(net, path):
+        probability = sure * (cv2.imread(str(path), 0) == 0)
+        probability[:, 5:8] = stain
+        return probability
+
+    monkeypatch.setattr("wellseg.rows.segment.segment", segment)
+    monkeypatch.setattr(compare, "load_model", lambda path: torch.nn.Identity())
+    rows = list(compare.score_modes(tmp_path, logs))
+    assert {row["threshold"] for row in rows} == {threshold} and len(rows) == 3
+    assert [row["f1"] for row in rows if row["log"] != "none"] == [1, 1]
+    assert [row["false_px_per_row"] for row in rows if row["log"] == "none"] == [0]
 
 
 def test_a_run_that_diverges_is_told_and_its_rate_not_chosen(done, tiny, monkeypatch):

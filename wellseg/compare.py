@@ -10,7 +10,8 @@ command again goes on where it stopped, and more norms, rates or seeds add to wh
 All norms have the same logs, order, augmentation, initial weights of the convolutions, steps and
 learning rates: every norm is trained at every rate with every seed, to the end. Mode "evaluation"
 is what predict does; a norm with running statistics is also scored with each log's "own"
-statistics, as in its training. The rate of a mode is the one that validates best in it (F1@3px)."""
+statistics, as in its training. The threshold of each network is the one that validates best, and
+the rate of a mode, too (F1@3px)."""
 
 import json
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
@@ -28,7 +32,7 @@ from wellseg.net.options import ModelConfig, at_least
 from wellseg.scan.atomic import lock_folder, write_csv, write_file
 from wellseg.scores import Row
 from wellseg.synth import draw_logs, take_folder
-from wellseg.training.data_folder import list_logs
+from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
 from wellseg.weights import load_model
 
@@ -72,6 +76,11 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
+CUTS = (0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Thresholds of masks. At 0.5 BatchNorm seems worse than GroupNorm after long training, at the best
+one of each network better (docs/batch-size-one-tables.md): so each has that, by validation logs."""
+
+
 class Size(NamedTuple):  # of a preset
     widths: tuple[int, ...]
     steps: int
@@ -95,7 +104,7 @@ def compare(config: CompareConfig) -> None:
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    about = {**size._asdict(), "crop_rows": config.data.crop_rows}
+    about = {**size._asdict(), "crop_rows": config.data.crop_rows, "thresholds": CUTS}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
@@ -115,7 +124,7 @@ def compare(config: CompareConfig) -> None:
                 run_job(folder, job, size, root, config.data.crop_rows)
     paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
     rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
-    columns = ["norm", "rate", "seed", "set", "mode", "log", *SCORES]
+    columns = ["norm", "rate", "seed", "set", "mode", "log", "threshold", *SCORES]
     write_csv(out / "results.csv", columns, chain(*rows.values()))
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
@@ -173,14 +182,33 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     nets = {"evaluation": load_model(weights)}
     if [*nets["evaluation"].buffers()]:  # running statistics
         nets["own"] = load_model(weights).train()
-    for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
-        test_set = "validation" if log.split == "val" else log.kind or "test"
-        for mode, net in nets.items():
-            scores, _ = score_files(log, segment(net, log.image) > 0.5)
-            found = {"f1": scores.f1_at_3px, "dice": scores.dice}
-            if not scores.has_curves:
-                found = {"false_px_per_row": scores.false_centreline_px_per_row}
-            yield {"set": test_set, "mode": mode, "log": log.name, **found}
+    for mode, net in nets.items():
+        rows: dict[float, list[Row]] = {cut: [] for cut in CUTS}
+        for log in list_logs(root, "val"):
+            probability = segment(net, log.image)
+            for cut, of_cut in rows.items():
+                of_cut.append({"set": "validation", **score(log, probability > cut)})
+        # A log without curves loses as much by a false pixel in each row as others by all of F1.
+        worth = {
+            cut: sum(
+                row["f1"] if "f1" in row else -min(1, row["false_px_per_row"]) for row in of_cut
+            )
+            for cut, of_cut in rows.items()
+        }
+        best = max(CUTS, key=lambda cut: (worth[cut], -abs(cut - 0.5)))
+        for log in list_logs(root, "test"):
+            mask = segment(net, log.image) > best
+            rows[best].append({"set": log.kind or "test", **score(log, mask)})
+        yield from ({"mode": mode, "threshold": best, **row} for row in rows[best])
+
+
+def score(log: LogFiles, mask: NDArray[np.bool_]) -> Row:
+    """Of a mask of a log, what results.csv has."""
+    scores, _ = score_files(log, mask)
+    found = {"f1": scores.f1_at_3px, "dice": scores.dice}
+    if not scores.has_curves:
+        found = {"false_px_per_row": scores.false_centreline_px_per_row}
+    return {"log": log.name, **found}
 
 
 main = program(compare, CompareConfig, "the same command goes on")
