@@ -231,7 +231,7 @@ def test_a_threshold_is_chosen_on_the_other_seeds():
 def test_a_threshold_is_chosen_on_the_validation_logs_of_each_network(tmp_path, monkeypatch):
     def line(part, seed, name, places):
         f1 = [str(places.get(threshold, 0.2)) for threshold in measure_low.LOW]
-        about = part, seed, "group", "evaluation", name, 2, ";".join(f1)
+        about = part, seed, "group", "evaluation", name, 2, ";".join(f1), ""
         return dict(zip(measure_low.COLUMNS, about, strict=True))
 
     lines = [
