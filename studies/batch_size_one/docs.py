@@ -31,6 +31,7 @@ from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
 from studies.batch_size_one.findings import CORRECTED, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.measure_tall import CORE_CHANNELS, MEASURED_TALL, SHARES
+from studies.batch_size_one.measure_unlabelled import MEASURED_UNLABELLED
 from studies.batch_size_one.plan import RATES, STEPS
 from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -72,6 +73,7 @@ def filled(text: str, known: Mapping[str, str]) -> str:
 def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     """All that can be filled in, by name."""
     tables = {"atlas": _atlas, "kept": _kept, "pairs": _pairs, "family": _family, "lag": _lag}
+    tables |= {"early": _early, "anew": _anew}
     known = {name: of(table) if table.seeds else "" for name, of in tables.items()}
     known |= {"state": _state(table), "earlier": _earlier(), "parts": docs_parts.waiting(table)}
     for name, lines in docs_parts.tables(table).items():
@@ -79,6 +81,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     known |= docs_parts.sentences(table) | docs_words.sentences(table)
     known |= thresholds.sentences(table)
     known |= _white_paper(measure.measured(MEASURED_TALL))
+    known |= docs_words.unlabelled(measure.measured(MEASURED_UNLABELLED))
     return known | _identities() | _shares_before() | _measured(measured)
 
 
@@ -179,12 +182,28 @@ def _family(table: Table) -> str:
 
 def _lag(table: Table) -> str:
     start = f"start taken out, step {explanations.EARLY}", f"… step {STEPS['A']:,}"
-    lag = "momentum 0.1 − 0.01, constant end", "loses less after annealing"
+    lag = "momentum 0.1 − 0.01, constant end", "… annealed end", "loses less after annealing"
     lines = _head("rate", *lag, *start)
     for at in explanations.refutations(table):
-        found = at.by_momentum, at.by_annealing, at.early, at.late
+        found = at.by_momentum, at.annealed, at.by_annealing, at.early, at.late
         lines.append(_line(f"{at.rate:g}", *map(difference_said, found)))
     return _block(lines)
+
+
+def _early(table: Table) -> str:
+    lines = _head(
+        "steps, constant rate", *(SHORT[way] for way in (V1, OWN, GROUP)), "running − GroupNorm"
+    )
+    for step, (v1, own, group) in explanations.by_steps(table).items():
+        means = (f"{np.nanmean(scores.f1):.2f}" for scores in (v1, own, group))
+        logs = f"{step:,} ({len(v1.names)} logs)"
+        lines.append(_line(logs, *means, difference_said(paired(v1, group))))
+    return _block(lines)
+
+
+def _anew(table: Table) -> str:
+    head, *lines = thresholds.anew(table)
+    return _block(_head(*head) + [_line(*line) for line in lines])
 
 
 # ---- what needs no atlas -------------------------------------------------------------------------

@@ -9,12 +9,23 @@ from dataclasses import replace
 import numpy as np
 
 from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged, longer
+from studies.batch_size_one.explanations import by_steps, refutations
 from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank
-from studies.batch_size_one.findings import FASTER, GROUP, OWN, V1, best_rates, paired
+from studies.batch_size_one.findings import (
+    FASTER,
+    GROUP,
+    OWN,
+    V1,
+    Hypothesis,
+    best_rates,
+    family,
+    paired,
+    sides,
+)
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
-from studies.batch_size_one.statistics import Array, difference
+from studies.batch_size_one.statistics import Array, difference, sign_flip_p
 from studies.batch_size_one.table import SEEDS, Table, Way, numbers
 
 
@@ -23,6 +34,7 @@ def sentences(table: Table) -> dict[str, str]:
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}
     known = more_logs(shown, seeds["C"]) | sizes(shown, seeds["E"]) | steps(shown, seeds)
+    known |= mixed_level(shown) if seeds["F"] else {}
     return known | (_of_all_seeds(table) if len(table.seeds) == SEEDS else {})
 
 
@@ -81,11 +93,13 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
     blind = sum(like["pooled_constant", *each] < 0.05 for each in at)
     ends = [level["pooled", *each] for each in at]
     named = " and ".join(f"{rate:g}" for rate in rates)
-    bad = sum(
-        len(lost) * (part == "C" and norm in ("pooled", "group") and logs in (1, most))
-        for (part, norm, _, logs, _), lost in diverged(table).items()
-    )
-    but = f"; {bad} of these {4 * len(rates) * seeds} trainings diverged" * bool(bad)
+    bad = []
+    for (part, norm, rate, k, _), lost in diverged(table).items():
+        if part == "C" and norm in ("pooled", "group") and k in (1, most):
+            found = table.of(Way(norm, "evaluation", "C"), rate, "like", logs=k)
+            bad += [float(np.nanmean(numbers(found[int(seed)]["f1"]))) for seed in lost]
+    but = f"; {len(bad)} of these {4 * len(rates) * seeds} trainings diverged by the rule, with F1 "
+    but = (but + ", ".join(map("{:.2f}".format, bad))) * bool(bad)
     of = f"of {len(at)}"
     said = [
         f"{seeds_said(seeds).capitalize()}.",
@@ -163,6 +177,11 @@ def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
         for way, name in ((OWN, "own"), (GROUP, "group"), (V1, "v1")):
             cost = cost_of_blank(table, replace(way, part=part), rates[way.name])
             blank[f"{part} cost {name}"] = difference_said(cost) if cost else ""
+    for name in ("like", "renders") if seeds["G"] and seeds["H"] else ():
+        both = (longer(table, way, name, part) for part in "GH" for way in (OWN, GROUP))
+        (own, own_g), (group, group_g), (_, own_h), (_, group_h) = both
+        leads = (own - group, own_g - group_g, own_h - group_h)
+        blank[f"leads {name}"] = ", ".join(_signed(np.nanmean(lead)) for lead in leads)
     last = "H" if seeds["H"] else "G"
     ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
     return blank | {
@@ -203,4 +222,88 @@ def _of_all_seeds(table: Table) -> dict[str, str]:
         ways = (table.scores(way, best[way.name], of) for way in (V1, GROUP))
         others_of = paired(*(scores.of_seeds(range(1, SEEDS)) for scores in ways))
         known[f"{name} without 0"] = difference_said(others_of)
+    return known | _beside_the_family(table, best)
+
+
+def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
+    """Of part A: the constant end, few steps, wells for seeds, precision, and another score."""
+    known = {}
+    both = [table.scores(way, best[way.name], "like", "constant") for way in (V1, GROUP)]
+    known["H1 constant"] = difference_said(paired(*both))
+    both = [table.scores(way, best[GROUP.name], "like", "constant") for way in (V1, GROUP)]
+    known["H1 constant equal"] = difference_said(paired(*both))
+    for step, (v1, _, group) in by_steps(table).items():
+        known[f"early {step}"] = f"{v1.f1.mean():.2f}, GroupNorm’s {group.f1.mean():.2f}"
+        known[f"early less {step}"] = difference_said(paired(v1, group))
+    for at in refutations(table):
+        known[f"lag {at.rate:g}"] = difference_said(at.annealed)
+    for h, found, _, _ in family(table):
+        known[f"{h.name} half"] = f"{(found.high - found.low) / 2:.2f}"
+        if h.set.startswith("real"):
+            known[f"{h.name} wells"] = _by_wells(table, h, best)
+    for name in ("like", "renders"):
+        rows = [table.of(way, best[way.name], name) for way in (V1, GROUP)]
+        dice = [np.array([numbers(row["dice"]) for row in each.values()]) for each in rows]
+        known[f"dice {name}"] = difference_said(difference(*dice))
     return known
+
+
+def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> str:
+    """p over wells instead of seeds, how many agree with the mean, and the mean without the well
+    that differs most."""
+    a, b = sides(table, hypothesis, best)
+    apart, names = (a.f1 - b.f1).mean(0), np.array(a.wells)
+    wells = np.array([apart[names == well].mean() for well in np.unique(names)])
+    agree = int((np.sign(wells) == np.sign(wells.mean())).sum())
+    most = np.abs(wells).argmax()
+    p = sign_flip_p(wells)
+    said = f"{p:.4f}" if p < 0.001 else f"{p:.2f}"
+    without = f"{np.delete(wells, most).mean():+.3f}".replace("-", "−")
+    most_said = "without the one that differs most"
+    return f"p {said}; {agree} of {len(wells)} wells agree; {without} {most_said}"
+
+
+def mixed_level(table: Table) -> dict[str, str]:
+    """Part F's F1 like the training and on renders."""
+    rates = {row["norm"]: float(row["rate"]) for row in table.rows if row["part"] == "F"}
+    ways = {
+        "instance": Way("instance", "evaluation", "F"),
+        "group": Way("group", "evaluation", "F"),
+        "v1": Way(V1.norm, "m0.01", "F"),
+    }
+    known = {}
+    for name, way in ways.items():
+        if way.norm in rates:
+            f1 = (
+                np.nanmean(table.scores(way, rates[way.norm], of).f1) for of in ("like", "renders")
+            )
+            known[f"mixed {name}"] = "{:.2f} and {:.2f}".format(*f1)
+    return known
+
+
+def unlabelled(rows: list[dict[str, str]]) -> dict[str, str]:
+    """Of part H: statistics of single unlabelled renders, and of sets of them."""
+    f1: dict[tuple[int, int], list[float]] = defaultdict(list)
+    blank = {(int(r["first"]), int(r["taken"])) for r in rows if r["with_curves"] == "0"}
+    for r in rows:
+        f1[int(r["first"]), int(r["taken"])].append(float(r["f1"]))
+    if not f1:
+        return {}
+    means = {key: float(np.mean(each)) for key, each in f1.items()}
+    alone = {key: mean for key, mean in means.items() if key[1] == 1}
+    dead = [key for key in alone if max(f1[key]) < 0.01]
+    order = sorted(alone, key=alone.__getitem__, reverse=True)
+    four = [mean for (_, many), mean in means.items() if many == 4]
+    return {
+        "one running": f"{means[0, 0]:.2f}",
+        "one first": f"{alone[0, 1]:.2f}",
+        "one place": f"{order.index((0, 1)) + 1} of {len(alone)}",
+        "one each": ", ".join(f"{alone[key]:.2f}" for key in sorted(alone)),
+        "one mean": f"{np.mean(list(alone.values())):.2f}",
+        "one dead": f"{len(dead)} of {len(alone)}",
+        "one blank": f"{len(blank & set(dead))} of them",
+        "four each": ", ".join(f"{mean:.2f}" for mean in four),
+        "four lowest": f"{min(min(each) for (_, many), each in f1.items() if many == 4):.2f}",
+        "sixteen both": f"{means[0, 16]:.2f} and {means[16, 16]:.2f}",
+        "all of them": f"{means[0, 64]:.2f}",
+    }

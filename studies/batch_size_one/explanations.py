@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studies.batch_size_one import plan
-from studies.batch_size_one.findings import CORRECTED, FASTER, OWN, V1, paired
+from studies.batch_size_one.findings import CORRECTED, FASTER, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.score import THRESHOLDS
 from studies.batch_size_one.statistics import Difference
 from studies.batch_size_one.table import Scores, Table, Way, numbers
@@ -20,14 +20,16 @@ EARLY = 200
 class Refutation:
     """Differences in F1 at one rate, on logs like the training, with the same weights.
 
-    Lag: by how much less is lost at momentum 0.1 than at 0.01, at the constant end, and at 0.01
-    after annealing than at a constant rate. Lag needs both above zero. The start: what momentum
+    Lag: by how much less is lost at momentum 0.1 than at 0.01, at the constant end and at the
+    annealed one, and at 0.01 after annealing than at a constant rate. Lag needs the first or second
+    and the third above zero. The start: what momentum
     0.01 gains without it at step EARLY, and at the end; the start needs the first above zero, and
     the second at it.
     """
 
     rate: float
     by_momentum: Difference
+    annealed: Difference
     by_annealing: Difference
     early: Difference
     late: Difference
@@ -50,9 +52,10 @@ def refutations(table: Table) -> list[Refutation]:
     for rate in plan.RATES:
         if table.of(V1, rate, "like", "constant"):
             by_momentum = paired(scores(FASTER, "constant"), scores(V1, "constant"))
+            annealed = paired(scores(FASTER, "annealed"), scores(V1, "annealed"))
             by_annealing = paired(lost("constant"), lost("annealed"))
             early, late = start("constant", EARLY), start("annealed")
-            found.append(Refutation(rate, by_momentum, by_annealing, early, late))
+            found.append(Refutation(rate, by_momentum, annealed, by_annealing, early, late))
     return found
 
 
@@ -62,3 +65,18 @@ def best_threshold(table: Table, way: Way, rate: float, name: str) -> tuple[floa
     rows = table.of(way, rate, name).values()
     curve = np.mean([numbers(row["f1_by_threshold"]) for row in rows], axis=0)
     return float(curve.max()), THRESHOLDS[int(curve.argmax())]
+
+
+def by_steps(table: Table) -> dict[int, tuple[Scores, Scores, Scores]]:
+    """v1, own and GroupNorm on logs like the training after so many steps, before the rate goes
+    down, each at its own best rate: snapshots of the first logs, the end of all."""
+    rates = best_rates(table)
+    ends = {**dict.fromkeys(plan.SNAPSHOTS), plan.STEPS["A"]: None}
+    found = {}
+    for step in ends:
+        at = None if step == plan.STEPS["A"] else step
+        v1, own, group = (
+            table.scores(way, rates[way.name], "like", "constant", at) for way in (V1, OWN, GROUP)
+        )
+        found[step] = v1, own, group
+    return found

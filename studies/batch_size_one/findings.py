@@ -87,15 +87,20 @@ def paired(a: Scores, b: Scores) -> Difference:
     return difference(a.f1, b.f1, a.wells)
 
 
-def compare(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> Difference:
-    """The paired difference of a line of the family, over the seeds that both sides have."""
+def sides(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> tuple[Scores, Scores]:
+    """What a line of the family compares, over the seeds that both sides have."""
     a, b = (
         table.scores(way, rates[(hypothesis.rate_of or way).name], hypothesis.set)
         for way in (hypothesis.a, hypothesis.b)
     )
     if hypothesis.most_blank:
         a, b = (scores.of_logs(blank_shares(scores) >= 0.5) for scores in (a, b))
-    return paired(a, b)
+    return matched(a, b)
+
+
+def compare(table: Table, hypothesis: Hypothesis, rates: dict[str, float]) -> Difference:
+    """The paired difference of a line of the family."""
+    return paired(*sides(table, hypothesis, rates))
 
 
 def blank_shares(scores: Scores) -> np.ndarray:
