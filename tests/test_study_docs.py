@@ -15,6 +15,7 @@ from studies.batch_size_one import (
     measure,
     measure_low,
     measure_tall,
+    measure_unlabelled,
     score,
     thresholds,
 )
@@ -364,6 +365,6 @@ def test_measurements_are_signed_and_read_as_written(tmp_path):
     write_csv(tmp_path / "m.csv", measure.COLUMNS, lines)
     (row,) = measure.measured(tmp_path / "m.csv")
     assert row["value"] == "0.33333" and row["commit"] == "abc"
-    rows = [row for path in (measure.MEASURED, measure_tall.MEASURED_TALL, measure_low.MEASURED_LOW)
+    rows = [row for path in (measure.MEASURED, measure_tall.MEASURED_TALL, measure_low.MEASURED_LOW, measure_unlabelled.MEASURED_UNLABELLED)
             for row in measure.measured(path)]  # fmt: skip
     assert all(r["commit"] and r["corpus"] and r["machine"] for r in rows)

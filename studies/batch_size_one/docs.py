@@ -170,7 +170,8 @@ def _family(table: Table) -> str:
     known = {h.name: (d, p, word) for h, d, p, word in findings.family(table)}
     for h in findings.FAMILY:
         weights = ", same weights" if h.rate_of else ""
-        what = f"{SHORT[h.a]} − {SHORT[h.b]}{weights}"
+        short = SHORT | {V1: "v1"}
+        what = f"{short[h.a]} − {short[h.b]}{weights}"
         on = SHORT_SETS[h.set] + " (half and more)" * h.most_blank
         d, p, word = known.get(h.name, (None, math.nan, "to come"))
         cells = (difference_said(d), f"{p:.4f}") if d else ("", "")

@@ -98,7 +98,7 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
         if part == "C" and norm in ("pooled", "group") and k in (1, most):
             found = table.of(Way(norm, "evaluation", "C"), rate, "like", logs=k)
             bad += [float(np.nanmean(numbers(found[int(seed)]["f1"]))) for seed in lost]
-    but = f"; {len(bad)} of these {4 * len(rates) * seeds} trainings diverged by the rule, with F1 "
+    but = f"; {len(bad)} of {4 * len(rates) * seeds} trainings diverged by the rule, F1 "
     but = (but + ", ".join(map("{:.2f}".format, bad))) * bool(bad)
     of = f"of {len(at)}"
     said = [
@@ -240,7 +240,7 @@ def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
     for h, found, _, _ in family(table):
         known[f"{h.name} half"] = f"{(found.high - found.low) / 2:.2f}"
         if h.set.startswith("real"):
-            known[f"{h.name} wells"] = _by_wells(table, h, best)
+            known[f"{h.name} wells"], known[f"{h.name} least"] = _by_wells(table, h, best)
     for name in ("like", "renders"):
         rows = [table.of(way, best[way.name], name) for way in (V1, GROUP)]
         dice = [np.array([numbers(row["dice"]) for row in each.values()]) for each in rows]
@@ -248,19 +248,17 @@ def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
     return known
 
 
-def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> str:
-    """p over wells instead of seeds, how many agree with the mean, and the mean without the well
-    that differs most."""
+def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> tuple[str, str]:
+    """p over wells instead of seeds and how many agree with their mean; and that mean without the
+    well that differs most."""
     a, b = sides(table, hypothesis, best)
     apart, names = (a.f1 - b.f1).mean(0), np.array(a.wells)
     wells = np.array([apart[names == well].mean() for well in np.unique(names)])
     agree = int((np.sign(wells) == np.sign(wells.mean())).sum())
-    most = np.abs(wells).argmax()
     p = sign_flip_p(wells)
+    least = np.delete(wells, np.abs(wells).argmax()).mean()
     said = f"{p:.4f}" if p < 0.001 else f"{p:.2f}"
-    without = f"{np.delete(wells, most).mean():+.3f}".replace("-", "−")
-    most_said = "without the one that differs most"
-    return f"p {said}; {agree} of {len(wells)} wells agree; {without} {most_said}"
+    return f"p {said} ({agree} of {len(wells)} agree)", f"{least:+.3f}".replace("-", "−")
 
 
 def mixed_level(table: Table) -> dict[str, str]:
@@ -292,12 +290,10 @@ def unlabelled(rows: list[dict[str, str]]) -> dict[str, str]:
     means = {key: float(np.mean(each)) for key, each in f1.items()}
     alone = {key: mean for key, mean in means.items() if key[1] == 1}
     dead = [key for key in alone if max(f1[key]) < 0.01]
-    order = sorted(alone, key=alone.__getitem__, reverse=True)
     four = [mean for (_, many), mean in means.items() if many == 4]
     return {
         "one running": f"{means[0, 0]:.2f}",
         "one first": f"{alone[0, 1]:.2f}",
-        "one place": f"{order.index((0, 1)) + 1} of {len(alone)}",
         "one each": ", ".join(f"{alone[key]:.2f}" for key in sorted(alone)),
         "one mean": f"{np.mean(list(alone.values())):.2f}",
         "one dead": f"{len(dead)} of {len(alone)}",

@@ -77,11 +77,13 @@ function lengths(data) {
   if (!data.lengths) return notRun(box, "G", data);
   const { x, lines } = data.lengths, all = Object.values(lines).flatMap(Object.values).flat().filter(Boolean), grid = h("div", { class: "two" });
   const at = (set, a, b) => data.lengths.best[set][a].map((f1, i) => signed(f1 - data.lengths.best[set][b][i])).join(", ");
+  const real = (set, a, b) => signed(data.lengths.real[set][a] - data.lengths.real[set][b]);
   const less = (set, a, b) => lines[set][a].map((d, i) => signed(d.mean - lines[set][b][i].mean)).join(", ");
   $("longer-fact").textContent = `After ${x.map((n) => n.toLocaleString("en")).join(", ")} steps, like the training: running less own ${less("like", "running", "own")}, ` +
     `the same weights; own less GroupNorm ${less("like", "own", "group")}; running less GroupNorm ${less("like", "running", "group")}, on renders ${less("renders", "running", "group")}. ` +
     `At the threshold that is best for the other seeds, after 25,600 steps best on the network’s own validation logs, running less GroupNorm is ${at("like", "running", "group")} like the training and ${at("renders", "running", "group")} on renders; ` +
-    `running less own ${at("like", "running", "own")} and ${at("renders", "running", "own")}.`;
+    `running less own ${at("like", "running", "own")} and ${at("renders", "running", "own")}. On real regions, after 25,600 steps at validation’s threshold, running less GroupNorm is ` +
+    `${real("real_bilevel", "running", "group")} (1-bit) and ${real("real_colour", "running", "group")} (colour).`;
   box.append(keysOf(linesOf(lines.like)), grid, daggers(all));
   for (const [set, of] of Object.entries(lines)) {
     const plot = h("div"), words = x.map((n, i) => `${n.toLocaleString("en")}|${of.own[i].seeds} seed${of.own[i].seeds > 1 ? "s" : ""}`);

@@ -117,7 +117,8 @@ LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
 
 def lengths(table: Table) -> Numbers:
     """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have.
-    best: means at the thresholds of `thresholds.both`, of H of `thresholds.calibrated`."""
+    best: means at the thresholds of `thresholds.both`, of H of `thresholds.calibrated`.
+    real: of H alone."""
     rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
     lines = {
         name: {
@@ -144,7 +145,19 @@ def lengths(table: Table) -> Numbers:
     calibrated = {
         name: {key: best(way, name) for key, way in LENGTHS.items()} for name in thresholds.SETS
     }
-    return {"x": [STEPS[part] for part in parts], "lines": lines, "best": calibrated}
+    real = {
+        name: {
+            key: round(float(thresholds.on_real(way, "H", name)[1].mean()), 4)
+            for key, way in LENGTHS.items()
+        }
+        for name in ("real_bilevel", "real_colour")
+    }
+    return {
+        "x": [STEPS[part] for part in parts],
+        "lines": lines,
+        "best": calibrated,
+        "real": real,
+    }
 
 
 def mixed(table: Table) -> list[Numbers] | None:

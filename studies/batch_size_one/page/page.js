@@ -19,7 +19,7 @@ const FIVE = [
       return d && d.seeds ? `Where half and more is blank, own less running: ${signed(d.mean)} (95 % ${interval(d)}; ${seedsOf(d.seeds, 12)}).` : null;
     }],
   ["Choose the threshold of the mask anew, on a few labelled pictures, for each network and after each change of statistics.",
-    "Trained for long, running statistics shift the score: what they lose on pictures like the training is that.",
+    "Trained for long, running statistics shift the score: what they lose on drawn pictures like the training is that.",
     (data) => {
       const found = data.lengths, last = (lines) => lines.at(-1);
       return found && found.x.length > 1 ? `Running less GroupNorm, like the training, after ${last(found.x).toLocaleString("en")} steps: ${signed(last(found.lines.like.running).mean - last(found.lines.like.group).mean)} at 0.5, ` +
