@@ -261,6 +261,16 @@ def test_where_a_wrap_is_none_another_curve_begins(wraps, ends):
     assert len({id(piece.off_scale) for piece in pieces}) == len(pieces)
 
 
+def test_what_lies_along_a_border_is_no_repeat_of_what_left_over_the_other():
+    curve = wrapped((1000, 400.0), (1100, -400.0))
+    (records,) = curve.records
+    records[:, 1] = np.where((records[:, 0] >= 1000) & (records[:, 0] < 1100), 102.0, 300.0)
+    borders = np.array([[100.5, 500.5]])
+    pieces = curve.leave_scale(600, lambda rows: np.broadcast_to(borders, (len(rows), 1, 2)))
+    assert [piece.first_row for piece in pieces] == [0, 1000, 1100]
+    assert not any(piece.off_scale for piece in pieces)
+
+
 def test_a_border_that_is_marked_where_a_curve_is_off_its_scale_does_not_hold_it():
     values, mask, gray = wrapping(np.arange(3200))
     tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf)

@@ -75,7 +75,9 @@ class CurveFollower:
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest = LONGEST * self._tenth_rows
-        pieces = [piece for one in self._window.finish() for piece in one.leave_scale(longest)]
+        known = [self.tracks.at] if self.tracks else []
+        ended = self._window.finish()
+        pieces = [piece for one in ended for piece in one.leave_scale(longest, *known)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
         if self.tracks:

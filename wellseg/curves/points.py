@@ -1,5 +1,6 @@
 """A curve, its place in every row, and what the files say of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
@@ -19,6 +20,7 @@ SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least h
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.float32]
 Look = NDArray[np.floating[Any]]
+Borders = Callable[[NDArray[np.floating[Any]]], Any]
 
 
 class Points(NamedTuple):
@@ -101,11 +103,12 @@ class Curve:
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
-    def leave_scale(self, longest: float) -> list["Curve"]:
+    def leave_scale(self, longest: float, borders: Borders = lambda rows: None) -> list["Curve"]:
         """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
         from there. Returns this curve, or its pieces: it is cut where a stretch would be two tracks
-        off, or off for more than ``longest`` rows; and where one at an end, whose other wrap is not
-        seen, is the only one over its border: 16 of 24 of these were no wraps."""
+        off, or off for more than ``longest`` rows, or lies along a border; and where one at an end,
+        whose other wrap is not seen, is the only one over its border: 16 of 24 of these were none.
+        borders: of the tracks in given rows, (rows, tracks, 2)."""
         rows = np.array(
             [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
         )
@@ -114,14 +117,25 @@ class Curve:
         wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
         for end in (0, -1):
             wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
+        for i in np.flatnonzero(track).tolist():
+            wrong[i] |= self._rests(*rows[i : i + 2].tolist(), longest, borders)
         if wrong.any():
             row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
             rest = self._cut(row, look)
-            return [*self.leave_scale(longest), *rest.leave_scale(longest)]
+            return [*self.leave_scale(longest, borders), *rest.leave_scale(longest, borders)]
         for i in np.flatnonzero(track).tolist():
             pixels = abs(self.wraps[max(0, i - 1)][1])
             self.off_scale.append((int(rows[i]), int(rows[i + 1]), float(track[i] * pixels)))
         return [self]
+
+    def _rests(self, first: int, stop: int, longest: float, borders: Borders) -> bool:
+        """Whether these rows are many, and most within 0.025 inch of a border."""
+        row, column = np.concatenate(self.records)[:, :2].T
+        inside = (row >= first) & (row < stop) & ~np.isnan(column)
+        if stop - first < longest / 15 or (sides := borders(row[inside])) is None:
+            return False
+        off = np.abs(sides - column[inside, None, None] - 0.5).min((1, 2))
+        return bool(np.median(off) <= longest / 120)
 
     def _cut(self, row: int, look: Look) -> "Curve":
         """End above a row, with that look; returns what begins there."""
