@@ -118,7 +118,7 @@ class Curve:
         for end in (0, -1):
             wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
         for i in np.flatnonzero(track).tolist():
-            wrong[i] |= self._rests(*rows[i : i + 2].tolist(), longest, borders)
+            wrong[i] |= self._rests(int(rows[i]), int(rows[i + 1]), longest, borders)
         if wrong.any():
             row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
             rest = self._cut(row, look)
