@@ -1,15 +1,4 @@
-"""From a mask's probability to curves, tracks, CSV and LAS.
-
-A *run* is ink of one row; a *chain*, runs that touch from row to row (strands.py); a *strand*, a
-chain that can carry curves (linking.py); a *curve*, strands that go on in each other (window.py).
-
-    with open_scan("scan.tif", colour=True) as scan:
-        picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        follower = CurveFollower(dpi, tracks=find_tracks(scan.read, range(scan.rows), dpi))
-    mask = np.where(probability > 0.5, np.uint8(255), np.uint8(0))
-    follower.add(picture, mask, np.rint(255 * probability).astype(np.uint8))
-    follower.finish()
-    places = [curve.points() for curve in follower.curves]  # row by row: Points, in points.py"""
+"""From a mask's probability to curves, tracks, CSV and LAS."""
 
 from collections.abc import Collection
 from pathlib import Path
