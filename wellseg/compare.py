@@ -14,16 +14,13 @@ statistics, as in its training. The threshold of each network is the one that va
 the rate of a mode, too (F1@3px)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from inspect import getfile
 from itertools import chain, cycle, product
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
-
-import numpy as np
-from numpy.typing import NDArray
 
 from wellseg import train
 from wellseg.cli import program
@@ -182,33 +179,31 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     nets = {"evaluation": load_model(weights)}
     if [*nets["evaluation"].buffers()]:  # running statistics
         nets["own"] = load_model(weights).train()
-    for mode, net in nets.items():
-        rows: dict[float, list[Row]] = {cut: [] for cut in CUTS}
-        for log in list_logs(root, "val"):
-            probability = segment(net, log.image)
-            for cut, of_cut in rows.items():
-                of_cut.append({"set": "validation", **score(log, probability > cut)})
-        # A log without curves loses as much by a false pixel in each row as others by all of F1.
-        worth = {
-            cut: sum(
-                row["f1"] if "f1" in row else -min(1, row["false_px_per_row"]) for row in of_cut
-            )
-            for cut, of_cut in rows.items()
-        }
-        best = max(CUTS, key=lambda cut: (worth[cut], -abs(cut - 0.5)))
-        for log in list_logs(root, "test"):
-            mask = segment(net, log.image) > best
-            rows[best].append({"set": log.kind or "test", **score(log, mask)})
-        yield from ({"mode": mode, "threshold": best, **row} for row in rows[best])
+    cuts = {mode: choose_threshold(net, list_logs(root, "val")) for mode, net in nets.items()}
+    for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
+        test_set = "validation" if log.split == "val" else log.kind or "test"
+        for mode, net in nets.items():
+            scores, _ = score_files(log, segment(net, log.image) > cuts[mode])
+            found = {"f1": scores.f1_at_3px, "dice": scores.dice}
+            if not scores.has_curves:
+                found = {"false_px_per_row": scores.false_centreline_px_per_row}
+            about = {"set": test_set, "mode": mode, "log": log.name, "threshold": cuts[mode]}
+            yield about | found
 
 
-def score(log: LogFiles, mask: NDArray[np.bool_]) -> Row:
-    """Of a mask of a log, what results.csv has."""
-    scores, _ = score_files(log, mask)
-    found = {"f1": scores.f1_at_3px, "dice": scores.dice}
-    if not scores.has_curves:
-        found = {"false_px_per_row": scores.false_centreline_px_per_row}
-    return {"log": log.name, **found}
+def choose_threshold(net: Any, logs: Sequence[LogFiles]) -> float:
+    """The best for these logs. In one without curves a false pixel a row costs as much as F1 can
+    give."""
+    from wellseg.rows.segment import segment
+
+    worth = dict.fromkeys(CUTS, 0.0)
+    for log in logs:
+        probability = segment(net, log.image)
+        for cut in CUTS:
+            scores, _ = score_files(log, probability > cut)
+            false = min(1, scores.false_centreline_px_per_row)
+            worth[cut] += scores.f1_at_3px if scores.has_curves else -false
+    return max(CUTS, key=lambda cut: (worth[cut], -abs(cut - 0.5)))
 
 
 main = program(compare, CompareConfig, "the same command goes on")
