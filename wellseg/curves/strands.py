@@ -46,13 +46,11 @@ RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 @dataclass
 class Ink:
-    """A printing colour. pixels: of it so far; patches: those of them beside other inks; fringes:
-    those of them that are nearly all beside others."""
+    """A printing colour. pixels: how many so far, all; in small patches of which a part lies beside
+    other inks; in those that lie nearly all beside others."""
 
     hue: int
-    pixels: int = 0
-    patches: int = 0
-    fringes: int = 0
+    pixels: Indices = field(default_factory=lambda: np.zeros(3, np.int64))
 
 
 @dataclass(eq=False)
@@ -223,14 +221,12 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
         near = layers[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
         own = near == number
-        ink.pixels += int(np.count_nonzero(own))
         _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
-        ink.patches += int(size[(size < PATCH_PIXELS) & (edge > BESIDE * size)].sum())
-        ink.fringes += int(size[(size < PATCH_PIXELS) & (edge > FRINGE * size)].sum())
-    known = [(ink.patches, ink.fringes, ink.pixels) for ink in inks]
-    patches, fringes, pixels = np.array(known, int).reshape(-1, 3).T
+        small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
+        ink.pixels += [np.count_nonzero(own), *(size[those].sum() for those in small)]
+    pixels, patches, fringes = np.array([ink.pixels for ink in inks]).reshape(-1, 3).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
     patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
     rare = pixels < RARE * pixels.sum()
