@@ -4,6 +4,7 @@ import gc
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -615,7 +616,8 @@ def test_a_black_area_has_no_endless_width(columns):
 
 def test_more_curves_than_usual_may_end_together():
     none, one = np.array([], int), np.array([25.0])
-    _, births = solve(one, one, np.array([7]), (none, none), np.array([]), 25, one > 0)
+    strand = SimpleNamespace(worth=one, rows=one, given=np.array([7]), closed=np.array([False]))
+    _, births = solve(strand, SimpleNamespace(upper=none, lower=none), np.array([]), 25)
     assert births.tolist() == [0]
 
 

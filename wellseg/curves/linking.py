@@ -51,8 +51,10 @@ class StrandTable(NamedTuple):
     course_up: Places
     bottom: Places
     course_down: Places
-    look: Floats
+    rows: Indices
     layer: Indices
+    worth: Floats  # what it costs to leave it out
+    look: Floats
     closed: NDArray[np.bool_]  # it does not go on below the window
     given: Indices  # how many curves are known to come out of it; -1: not decided yet
     knot_up: Indices  # number of the knot at its upper end: see `_knots`
@@ -117,15 +119,14 @@ def link(
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
+    known = rows, layer, worth, look, closed, given, knot_up, knot_down, ends
     top, course_up, bottom, course_down = np.array(places).T
-    table = StrandTable(
-        top, course_up, bottom, course_down, look, layer, closed, given, knot_up, knot_down, ends
-    )
+    table = StrandTable(top, course_up, bottom, course_down, *known)
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
-    flow, births = solve(worth, rows, given, pairs[:2], cost, end_cost, ~closed)
+    flow, births = solve(table, pairs, cost, end_cost)
 
     names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
     out: list[list[int]] = [[] for _ in strands]
@@ -272,24 +273,17 @@ def _knots(
 
 
 def solve(
-    worth: Floats,
-    rows: Floats | Indices,
-    given: Indices,
-    pairs: tuple[Indices, Indices],
-    cost: Floats,
-    end_cost: float,
-    goes_on: NDArray[np.bool_],
+    table: StrandTable, pairs: Pairs, cost: Floats, end_cost: float
 ) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
-    Of each strand: worth; rows; given, how many curves are known to come out of it (-1: not known
-    yet); goes_on: a curve may end below it for nothing."""
-    count, links = len(worth), np.arange(len(cost))
-    free = (given < 0).astype(float)
+    A curve may end for nothing in a strand that goes on below the window."""
+    count, links = len(table.worth), np.arange(len(cost))
+    free = (table.given < 0).astype(float)
     # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
     births, deaths, left, more = len(cost) + np.arange(4 * count).reshape(4, -1)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
     balance, carried = np.arange(2 * count).reshape(2, -1)
-    tail, head = pairs
+    tail, head = pairs.upper, pairs.lower
     entries: list[Any] = [(head, links, 1), (tail, links, -1)]
     entries += [(balance, births, free), (balance, deaths, -1)]
     entries += [(carried[head], links, 1), (carried, births, free)]
@@ -297,9 +291,9 @@ def solve(
     whole = zip(*(np.broadcast_arrays(*entry) for entry in entries), strict=True)
     row, column, value = map(np.concatenate, whole)
     matrix = coo_array((value, (row, column)), shape=(2 * count, len(cost) + 4 * count)).tocsr()
-    ends = np.full(count, end_cost)
-    price = np.concatenate([cost, ends, ends * ~goes_on, worth, SHARE * rows + 1e-3])
-    wanted = np.concatenate([-np.maximum(given, 0), free])
+    ends, second = np.full(count, end_cost), SHARE * table.rows + 1e-3
+    price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
+    wanted = np.concatenate([-np.maximum(table.given, 0), free])
     found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
     if found.x is None:
         raise RuntimeError(f"curves cannot be linked: {found.message}")
