@@ -16,7 +16,7 @@ from wellseg.corpus.sheet import gray as ink_of
 from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions
-from wellseg.curves.track_finder import TrackFinder, find_tracks, overlay
+from wellseg.curves.track_finder import find_tracks, overlay
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.reader import open_scan
 
@@ -75,11 +75,8 @@ def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     return moved[0], moved[1], shift
 
 
-def look(gray, band_rows=517, dpi=DPI):
-    finder = TrackFinder(dpi)
-    for start in range(0, len(gray), band_rows):
-        finder.add(gray[start : start + band_rows])
-    return finder.find()
+def look(gray, dpi=DPI):
+    return find_tracks(lambda first, stop: gray[first:stop], range(len(gray)), dpi)
 
 
 @pytest.mark.parametrize("ruling", RULINGS)
@@ -98,13 +95,6 @@ def test_the_pale_grid_of_a_blended_render_is_one():
     gray, _, _ = draw_sheet()
     tracks = look(np.maximum(gray, 223))  # lines of half a pixel of a pale gray
     np.testing.assert_allclose(np.median(tracks.borders, 0), LAYOUT, atol=3)
-
-
-def test_any_bands_give_the_same():
-    gray, _, _ = draw_sheet(wander_px=10)
-    one, other = look(gray, 64), look(gray, ROWS)
-    np.testing.assert_array_equal(one.borders, other.borders)
-    np.testing.assert_array_equal(one.rows, other.rows)
 
 
 def test_tracks_of_some_rows_are_those_of_all():
@@ -256,9 +246,7 @@ def test_tracks_of_real_scans_as_a_person_sees_them():
         with open_scan(SCANS / name.split("@")[0], 0) as scan:
             if scan.rows * scan.columns > 4e7:
                 continue
-            finder = TrackFinder(scan.dpi)
-            finder.add(scan.read(0, scan.rows))
-        tracks, count = finder.find(), count + 1
+            tracks, count = find_tracks(scan.read, range(scan.rows), scan.dpi), count + 1
         found = tracks.at(np.array([truth["row"]]))[0] if tracks else np.empty((0, 2))
         if not right(truth, found):
             wrong.append(name)

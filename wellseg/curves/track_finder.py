@@ -21,7 +21,6 @@ from wellseg.curves.strands import Indices
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
-from wellseg.scan.writer import Strips
 
 BLOCK_INCHES, PARTS = 1.5, 5
 """Height of a block: a dozen lines of the usual grid. Lines down are looked at in parts of a block,
@@ -52,20 +51,19 @@ def find_tracks(
     """The tracks in these rows of a scan; None: no grid with clear ends. read: gives the pixels of
     rows from the first number on to before the second, uint8, gray or RGB."""
     finder = TrackFinder(dpi)
-    for row in rows[:: finder.block_rows]:
-        finder.add(to_gray(read(row, min(rows.stop, row + finder.block_rows))))
+    for row in rows[: 1 - finder.block_rows : finder.block_rows]:
+        finder.add(to_gray(read(row, row + finder.block_rows)))
     found = finder.find()
     return found and replace(found, rows=found.rows + rows.start)
 
 
 class TrackFinder:
     """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
-    Keeps six bytes a column of each block of rows, and the rows of one block."""
+    Keeps six bytes a column of each block of rows."""
 
     def __init__(self, dpi: float) -> None:
         self.dpi = dpi
         self.block_rows = self._px(BLOCK_INCHES)
-        self._cut = Strips(self.block_rows)
         self._across: list[Gray] = []  # number of lines across in each column of a block
         self._down: list[Gray] = []  # share of lines down in each column of a part, 255 for all
 
@@ -73,11 +71,7 @@ class TrackFinder:
         return max(2, round(inches * self.dpi))
 
     def add(self, gray: Gray) -> None:
-        """Take the next rows, uint8 (rows, columns): 0 black to 255 white."""
-        for (block,) in self._cut.add(gray):
-            self._look(block)
-
-    def _look(self, gray: Gray) -> None:
+        """Look at the next ``block_rows``, uint8 (rows, columns): 0 black to 255 white."""
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
         # Lines of a skewed sheet go on in the next row or column; dots of a hatch must not join.
@@ -238,10 +232,8 @@ def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
     if shift.shape[1] == 1:  # slices: several times as fast as an index of each column
         windows = sliding_window_view(padded, rows.shape[1], 1)
         return windows[np.arange(len(rows)), most + shift[:, 0]]
-    place, moved = most + np.arange(rows.shape[1]), np.empty_like(rows)
-    for i, by in enumerate(shift):  # a tall scan has thousands: an index of all would be large
-        moved[i] = padded[i, place + by]
-    return moved
+    place = most + np.arange(rows.shape[1])  # by row: an index of thousands of rows would be large
+    return np.stack([row[place + by] for row, by in zip(padded, shift, strict=True)])
 
 
 def _decades(start: int, count: int) -> Floats:
