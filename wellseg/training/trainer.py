@@ -47,10 +47,7 @@ class Checkpoint(ModelCheckpoint):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Also for a run whose folder was moved: by itself Lightning would forget the best one."""
-        was, here = str(state["dirpath"]), str(self.dirpath)
-        moved = {key: it.replace(was, here) for key, it in state.items() if isinstance(it, str)}
-        best = {path.replace(was, here): it for path, it in state["best_k_models"].items()}
-        super().load_state_dict({**state, **moved, "best_k_models": best})
+        super().load_state_dict({**state, "dirpath": self.dirpath})
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.state.fn == "fit":
