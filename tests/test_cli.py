@@ -212,7 +212,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--val-every", "3"], "there is no option --val-every: is it --val_every?"),
         (["--steps", "ten"], "--steps takes a whole number, not ten"),
         (["--keep", "c"], "--keep takes one of best, last, not c"),
-        (["--model.momentum", "x"], "takes a number or one of cumulative, not x"),
+        (["--model.momentum", "x"], "takes a number, not x"),
         (["--model.widths", "3,a"], "--model.widths"),
         (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
         (["--resume=maybe"], "--resume takes true or false, not maybe"),

@@ -606,7 +606,7 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
     [
         (["--model.norm", "bath"], "bath"),
         (["--model.patch", "3"], "--model.patch is 1 or 2, not 3"),
-        (["--model.momentum", "0"], "--model.momentum: (0, 1] or cumulative, not 0"),
+        (["--model.momentum", "0"], "--model.momentum lies in (0, 1], not 0"),
         (["--stepz", "3"], "--stepz"),
         (["--steps", "30", "--val_every", "20"], "--steps 30 is no multiple of --val_every 20"),
         (["--steps", "3", "--config", "x.yaml"], "x.yaml"),

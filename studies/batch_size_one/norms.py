@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
-from studies.batch_size_one.plan import MOMENTA
-from wellseg.norms import Momentum, Norm, register
+from studies.batch_size_one.plan import MOMENTA, Momentum
+from wellseg.norms import Norm, register
 from wellseg.norms.batch import BatchNorm
 from wellseg.norms.group import GroupNorm, half_or_16
 
@@ -37,13 +37,13 @@ for _floor in (16, 8, 4):
 
 
 @register("groups8")
-def groups8(channels: int, momentum: Momentum) -> Norm:
+def groups8(channels: int, momentum: float) -> Norm:
     """Eight groups whatever the width: what the article argues against."""
     return GroupNorm(channels, gcd(channels, 8))
 
 
 @register("group_ws")
-def group_ws(channels: int, momentum: Momentum) -> Norm:
+def group_ws(channels: int, momentum: float) -> Norm:
     """GroupNorm by half_or_16; `train.build` standardises the weights before it."""
     return GroupNorm(channels, half_or_16(channels))
 
@@ -79,7 +79,7 @@ class BatchNormVariant(BatchNorm):
         return mean, var, values.shape[1]
 
     def share(self) -> Tensor:
-        if self.momentum == "cumulative" or not self.forgets_start:
+        if not self.forgets_start:
             return super().share()
         share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
         return share.clamp(min=self.momentum)
@@ -104,7 +104,7 @@ class BatchMomenta(BatchNorm):
     never feed back. So one training has them all. ``use`` says which ones evaluation takes.
     """
 
-    def __init__(self, channels: int, momentum: Momentum = 0.01) -> None:
+    def __init__(self, channels: int, momentum: float = 0.01) -> None:
         super().__init__(channels, momentum)
         self.register_buffer("running_means", torch.zeros(len(MOMENTA), channels))
         self.register_buffer("running_vars", torch.ones(len(MOMENTA), channels))
@@ -312,7 +312,7 @@ class OnlineNorm(Norm):
     def __init__(
         self,
         channels: int,
-        momentum: Momentum = 0.01,
+        momentum: float = 0.01,
         decay: float = 0.999,
         backward_decay: float = 0.99,
         clamp: float = 5.0,

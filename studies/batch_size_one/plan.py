@@ -11,7 +11,8 @@ FIRST_SEEDS = 3
 """PREREGISTRATION.md, Deviations: further seeds of part A have the two lower rates alone, and the
 other parts have no further seeds."""
 
-MOMENTA = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, "cumulative")
+Momentum = float | Literal["cumulative"]  # the plain mean of all images that were seen
+MOMENTA: tuple[Momentum, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, "cumulative")
 SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
 """Share of the steps after which the rate stays (constant) or goes down to zero (annealed)."""

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from studies.batch_size_one.logs import SETS, TALL, Logs, StudyLog
 from studies.batch_size_one.norms import BatchMomenta
-from studies.batch_size_one.plan import MOMENTA, Cell
+from studies.batch_size_one.plan import MOMENTA, Cell, Momentum
 from studies.batch_size_one.recalibrate import instead, layer_by_layer, precise, running_norms
 from studies.batch_size_one.rows import KEY, Row, made_here
 from studies.batch_size_one.train import build
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.norms import Momentum
 from wellseg.scores.masks import score_log
 
 THRESHOLDS = tuple(round(0.025 + 0.95 * i / 20, 4) for i in range(21))

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 
 def at_least(least: int, group: str = "", **options: float | None) -> None:
@@ -30,9 +29,8 @@ class ModelConfig:
     norm: str = "instance"
     """Normalisation, a word registered in wellseg.norms: instance (docs/batch-size-one.md says
     why), group (half_or_16), layer, or batch (the legacy v1 layer, with running statistics)."""
-    momentum: float | Literal["cumulative"] = 0.01
-    """Of running statistics, PyTorch's convention: new = (1 - m) old + m observed (Keras calls
-    1 - m momentum). cumulative: the plain mean of all observed."""
+    momentum: float = 0.01
+    """Of running statistics: new = (1 - m) old + m observed, as in PyTorch (Keras says 1 - m)."""
     patch: int = 2
     """2: 2 x 2 pixels become 4 channels, three times as fast. 1: the article's layout."""
     widths: tuple[int, ...] = (32, 64, 128, 128, 128)
@@ -47,5 +45,5 @@ class ModelConfig:
             raise ValueError(f"--model.patch is 1 or 2, not {self.patch}")
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"--model.widths: a positive number per stage, not {self.widths}")
-        if self.momentum != "cumulative" and not 0 < self.momentum <= 1:
-            raise ValueError(f"--model.momentum: (0, 1] or cumulative, not {self.momentum}")
+        if not 0 < self.momentum <= 1:
+            raise ValueError(f"--model.momentum lies in (0, 1], not {self.momentum}")

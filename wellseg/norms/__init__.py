@@ -12,7 +12,7 @@ property, ``self.training``: see batch.py.
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from wellseg.norms.moments import channel_statistics
-
-Momentum = float | Literal["cumulative"]  # see net.options.ModelConfig
 
 
 class Norm(nn.Module):
@@ -120,7 +118,7 @@ class _Normalise(torch.autograd.Function):
         return *backward(*given, wanted[:3]), None, None, None
 
 
-Maker = Callable[[int, Momentum], nn.Module]
+Maker = Callable[[int, float], nn.Module]
 NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm
 
 
@@ -131,7 +129,7 @@ def register(word: str) -> Callable[[Maker], Maker]:
     return lambda maker: NORMS.setdefault(word, maker)
 
 
-def make_norm(word: str, channels: int, *, momentum: Momentum = 0.01) -> nn.Module:
+def make_norm(word: str, channels: int, *, momentum: float = 0.01) -> nn.Module:
     """The norm of that word for maps of that many channels. Raises ValueError for unknown words."""
     if word not in NORMS:
         known = f"{', '.join(NORMS)}, or add a file to {__path__[0]}"

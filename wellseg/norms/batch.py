@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import Momentum, Norm, register
+from wellseg.norms import Norm, register
 from wellseg.norms.moments import channel_statistics
 
 
@@ -16,7 +16,7 @@ class BatchNorm(Norm):
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
     several processes each normalises its own images; running statistics take the mean of all."""
 
-    def __init__(self, channels: int, momentum: Momentum = 0.01, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, momentum: float = 0.01, eps: float = 1e-5) -> None:
         super().__init__(channels, channels, eps)
         self.momentum = momentum
         self.running_mean = nn.Buffer(torch.zeros(channels))
@@ -54,7 +54,4 @@ class BatchNorm(Norm):
 
     def share(self) -> Tensor:
         """The weight in the running statistics of the batch just observed, a scalar."""
-        if self.momentum == "cumulative":
-            # A tensor: to make a Python number of it would wait for the GPU.
-            return self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
-        return torch.full_like(self.running_mean[0], float(self.momentum))
+        return torch.full_like(self.running_mean[0], self.momentum)
