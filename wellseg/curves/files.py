@@ -226,9 +226,8 @@ class CurveFiles:
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
             las.well["API"].descr = las.well["UWI"].descr = "number in the scan's name"
-        filled = (
-            f"of up to {bridged:,} rows are" if bridged else "are not" if bridged == 0 else "are"
-        )
+        filled = "are" if bridged is None else "are not"
+        filled = f"of up to {bridged:,} rows are" if bridged else filled
         notes = [_ascii(self._said), LAS_NOTE.format(filled), *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)

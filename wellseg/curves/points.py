@@ -109,23 +109,21 @@ class Curve:
         off, or off for more than ``longest`` rows, or lies along a border; and where one at an end,
         whose other wrap is not seen, is the only one over its border: 16 of 24 of these were none.
         borders: of the tracks in given rows, (rows, tracks, 2)."""
-        rows = np.array(
-            [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
-        )
+        rows = [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
         track = np.cumsum([0, *(np.sign(pixels) for _, pixels, _ in self.wraps)]).astype(int)
         track -= track[np.diff(rows).argmax()]
         wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
         for end in (0, -1):
             wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
         for i in np.flatnonzero(track).tolist():
-            wrong[i] |= self._rests(int(rows[i]), int(rows[i + 1]), longest, borders)
+            wrong[i] |= self._rests(rows[i], rows[i + 1], longest, borders)
         if wrong.any():
             row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
             rest = self._cut(row, look)
             return [*self.leave_scale(longest, borders), *rest.leave_scale(longest, borders)]
         for i in np.flatnonzero(track).tolist():
             pixels = abs(self.wraps[max(0, i - 1)][1])
-            self.off_scale.append((int(rows[i]), int(rows[i + 1]), float(track[i] * pixels)))
+            self.off_scale.append((rows[i], rows[i + 1], float(track[i] * pixels)))
         return [self]
 
     def _rests(self, first: int, stop: int, longest: float, borders: Borders) -> bool:
