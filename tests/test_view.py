@@ -496,6 +496,7 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
     page.get_by_role("button", name="T1_C2_DASHED rows 3,000 to 5,999, 3 px").click()
     settle(page)
     assert drawn() == 1 and 2900 < page.evaluate("middle()") < 3600
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="row 4,500").click()
     settle(page)
     assert page.evaluate("middle()") == pytest.approx(4500, abs=3)
@@ -597,6 +598,162 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     assert page.locator("#copy").inner_text() == "Copied"
     page.locator("#undo").click()
     assert words() == ["A=GR", "C="] and page.locator("#copy").inner_text() == "Copy"
+
+
+def page_of_a_knot(folder, browser_page):
+    """Track 1: A and B, which leave a knot at row 3000 on either side, C beside them; track 2: D,
+    and E, which is in no track, in one place; F in none, above."""
+    gray, probability = wave(6000, 320)
+    lines = {
+        "D": (2, [300, 0, 300, 5999], [500]),
+        "C": (1, [30, 0, 30, 5999], []),
+        "A": (1, [100, 0, 60, 2995, 70, 3006, 140, 5999], [1000, 2995, 4000]),
+        "B": (1, [60, 0, 66, 3002, 64, 3006, 60, 5999], [3002]),
+        "E": (0, [305, 0, 305, 5999], []),
+        "F": (0, [1, 0, 1, 90], []),
+    }
+    with view_of(folder / "log.html", *gray.shape, about={"dpi": 100}) as view:
+        view.curves = [
+            {"name": name, "rows": line[1::2][:: len(line) // 2 - 1], "about": "3 px", "uncertain": unsure, "track": track,
+             "lines": [line], "borders": []} for name, (track, line, unsure) in lines.items()
+        ]  # fmt: skip
+        view.put(gray, probability)
+    page = browser_page(folder / "log.html")
+    settle(page)
+    return page
+
+
+def test_the_curve_that_is_offered_for_an_exchange_is_the_nearest_one_there(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    page.keyboard.press("c")
+    offered = """([name, row]) => { isolate(followed.findIndex((curve) => curve.name === name), row);
+        return [...$("#other").options].map(({ value }) => value); }"""
+    assert page.evaluate(offered, ["A", 300]) == ["B", "C", "E", "D"], "its own track first"
+    assert page.evaluate(offered, ["A", 2000]) == ["B", "C", "E", "D"]
+    assert page.evaluate(offered, ["B", 5000]) == ["C", "A", "E", "D"]
+    assert page.evaluate(offered, ["E", 50]) == ["D", "A", "B", "C", "F"], (
+        "in no track: the nearest"
+    )
+
+
+def test_uncertain_rows_are_gone_through_and_answered_by_keys(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    which, rows, command = (page.locator(f"#{it}") for it in ("which", "rows", "command"))
+    page.keyboard.press("k")
+    page.keyboard.press("n")
+    assert page.locator("#ask").is_hidden() and "uncertain" not in rows.inner_text()
+    page.keyboard.press("c")
+    assert page.locator("#unsure").inner_text() == "Uncertain identity: 5 rows"
+    for key, at, row in (
+        ("n", 1, 500),
+        ("n", 2, 1000),
+        ("n", 3, 2995),
+        ("n", 4, 3002),
+        ("p", 3, 2995),
+    ):
+        page.keyboard.press(key)
+        settle(page)
+        assert which.inner_text() == f"{at} of 5  ·  row {row:,}".replace("  ", " ")
+        assert page.evaluate("middle()") == pytest.approx(row, abs=3)
+    assert "uncertain row 3 of 5" in rows.inner_text()
+    assert page.locator("#next").inner_text() == "Uncertain 3/5"
+    page.evaluate("isolate(followed.findIndex(({ name }) => name === 'A'))")
+    page.evaluate("goTo(0)")
+    assert page.locator("#uncertain li").count() == 3, "its own alone"
+    for at in (1, 2):
+        page.keyboard.press("n")
+        assert which.inner_text().startswith(f"{at} of 3 of A")
+    assert page.locator("#one").inner_text() == "A"
+    assert page.locator("#partner option").all_inner_texts() == ["B", "C"]
+    page.evaluate("goTo(5000)")
+    page.keyboard.press("x")  # what is not in sight is not answered, but shown
+    assert page.locator("#edits").is_hidden()
+    assert page.evaluate("middle()") == pytest.approx(2995, abs=3)
+    page.keyboard.press("x")
+    words = command.input_value().partition("--edit ")[2].split()
+    at = int(words[1].split(":")[1].split("-")[0])
+    assert at == 3002, "where they are nearest in the knot"
+    assert words == [f"A:{at}-5999=B", f"B:{at}-5999=A"] or words == [
+        f"A:0-{at - 1}=A", f"A:{at}-5999=B", f"B:{at}-5999=A"]  # fmt: skip
+    settle(page)
+    assert f"exchanged from row {at:,} on" in rows.inner_text()
+    assert "exchanged" in which.inner_text() and page.locator("#exchange").is_disabled()
+    page.keyboard.press("x")
+    assert page.evaluate("before.length") == 1, "once is enough"
+    page.keyboard.press("Escape")
+    assert page.locator("#unsure").inner_text() == "Uncertain identity: 5 rows, 2 answered"
+    page.locator("#undo").click()
+    assert page.locator("#unsure").inner_text() == "Uncertain identity: 5 rows"
+
+
+def test_answers_at_uncertain_rows_are_remembered_and_lead_to_the_next_open_one(
+    tmp_path, browser_page
+):
+    page = page_of_a_knot(tmp_path, browser_page)
+    which, unsure = page.locator("#which"), page.locator("#unsure")
+    page.keyboard.press("c")
+
+    def ticks():
+        return page.evaluate("walk().map(answerAt)")
+
+    for _ in range(2):
+        page.keyboard.press("n")
+    page.keyboard.press("k")
+    assert which.inner_text().startswith("3 of 5")
+    page.locator("#partner").select_option("C")
+    page.locator("#exchange").click()
+    assert ticks() == ["seen", "right", "exchanged", "", ""]
+    assert page.locator("#command").input_value().endswith("C:2996-5999=A A:2996-5999=C")
+    page.reload()
+    settle(page)
+    assert ticks() == ["seen", "right", "exchanged", "", ""]
+    assert unsure.inner_text() == "Uncertain identity: 5 rows, 2 answered"
+    page.locator("#uncertain button").nth(3).click()
+    for _ in range(2):
+        page.keyboard.press("k")
+    settle(page)
+    assert "1 above are not answered yet" in page.locator("#rows").inner_text()
+    curves = page.evaluate("original")
+    done = page.evaluate("words()")
+    change_data(tmp_path, edits=1, done=done)  # the command was run
+    page.reload()
+    settle(page)
+    assert ticks() == ["seen", "right", "exchanged", "right", "right"]
+    moved = [one | {"lines": [[x + 9 * (k % 2 == 0) for k, x in enumerate(one["lines"][0])]]} for one in curves]  # fmt: skip
+    change_data(tmp_path, followed=moved, edits=0, done=[])
+    page.reload()
+    settle(page)
+    assert set(ticks()) == {""}, "other curves"
+
+
+def test_an_exchange_that_a_command_did_not_have_is_open_again(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    page.keyboard.press("c")
+    for key in "nnnx":
+        page.keyboard.press(key)
+    assert page.evaluate("answerAt(2995)") == "exchanged"
+    change_data(tmp_path, edits=1, done=["D=GR"])
+    page.reload()
+    settle(page)
+    assert "were not made" in page.locator("#lost").inner_text()
+    assert page.evaluate("answerAt(2995)") == "seen"
+
+
+def test_a_place_where_no_other_curve_is_near_is_right_or_cut(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    change_data(
+        tmp_path, followed=page.evaluate("DATA.followed.filter(({ name }) => name === 'A')")
+    )
+    page.reload()
+    page.keyboard.press("c")
+    page.keyboard.press("n")
+    assert "No other curve is near" in page.locator("#ask").inner_text()
+    assert page.locator("#exchange").is_disabled() and page.locator("#partner").is_hidden()
+    page.keyboard.press("x")
+    assert page.locator("#edits").is_hidden()
+    page.locator("#part").click()
+    assert page.locator("#command").input_value().endswith("--edit A:1001-5999=A_B")
+    assert page.evaluate("answerAt(1000)") == "cut"
 
 
 AFTER = "--after 0-{}".format(mark_of({"curve_list": [{"name": "A", "rows": [0, 5999]}]}))

@@ -194,12 +194,16 @@ function frame() {
   const row = lookedAt(), off = ([first, last]) => Math.abs((first + last) / 2 - row);
   const seen = DATA.places.filter(([first, last]) => first < bottom && last > top);
   const place = DATA.places.indexOf(seen.sort((a, b) => off(a) - off(b))[0]);
-  const doubt = place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
+  const walked = isWalked() && walk(), at = walked && walked.indexOf(marked);
+  const doubt = walked ? at >= 0 && `uncertain row ${at + 1} of ${walked.length}` : place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
   const from = depth(top), to = depth(bottom);
   const depths = from && to ? `${from} to ${to}`.replace(/ \w+ to/, " to") : from ? `from ${from}` : to && `to ${to}`;
   $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
   $("#before").disabled = beyond(-1) === undefined;
   $("#next").disabled = beyond(1) === undefined;
+  for (const [id, where, key] of [["before", "above", "P"], ["next", "below", "N"]]) $(`#${id}`).title = `${walked ? "Uncertain row" : "Place of doubt"} ${where} (${key})`;
+  $("#before").setAttribute("aria-label", $("#before").title.slice(0, -4));
+  $("#next").textContent = walked ? `Uncertain ${at < 0 ? "" : `${at + 1}/`}${walked.length}` : "Next doubt";
   document.querySelectorAll("#places button").forEach((button, i) => button.classList.toggle("here", i === place));
   clearTimeout(settled);
   settled = setTimeout(remember, 300);
@@ -300,18 +304,19 @@ function pointed(event) {
 map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); pointed(event); };
 map.onpointermove = pointed;
 
-// The middle of the next place of doubt in a direction.
+// The next uncertain row of curves, where these are shown, or the middle of the next place of doubt, in a direction.
 function beyond(direction) {
-  const slack = 2 / state.zoom;  // scroll positions are rounded
-  const centres = DATA.places.map(([first, last]) => (first + last) / 2);
-  const here = lookedAt();
+  const centres = isWalked() ? walk() : DATA.places.map(([first, last]) => (first + last) / 2);
+  const isAt = isWalked() && centres.includes(marked) && isInView(marked);
+  const here = isAt ? marked : lookedAt(), slack = isAt ? 0 : 2 / state.zoom;  // scroll positions are rounded
   return direction < 0 ? centres.findLast((row) => row < here - slack) : centres.find((row) => row > here + slack);
 }
 
 function jump(direction) {
   const row = beyond(direction);
-  if (row === undefined) say(`no place of doubt ${direction > 0 ? "below" : "above"}`);
-  else goTo(row);
+  const what = isWalked() ? `uncertain row${alone < 0 ? "" : ` of ${followed[alone].name}`}` : "place of doubt";
+  if (row === undefined) say(`no ${what} ${direction > 0 ? "below" : "above"}`);
+  else isWalked() ? visit(row) : goTo(row);
 }
 
 // The list of the places, to tick off; the browser keeps the ticks.

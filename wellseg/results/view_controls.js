@@ -82,7 +82,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => $("dialog").showModal(),
-  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), r: () => !lineCanvas.hidden && !pen && draw("draw"), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
+  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), r: () => !lineCanvas.hidden && !pen && draw("draw"), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
@@ -92,7 +92,7 @@ $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.v
 addEventListener("keydown", (event) => {
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input, textarea");
   if (isUndo && !$("#edits").hidden) return $("#undo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #command, #scale input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input")) return;
   const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
@@ -147,6 +147,7 @@ try {  // corrections that were not yet made when the page was left
   } else if (kept) {  // corrections after the command was copied, or of curves that were followed anew since
     if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
     lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word) && !depthWords().includes(word));
+    if (lost.length) reopen(({ edits }) => edits === kept.made);
     refresh("");
   }
   if (!$("#edits").hidden || lost.length || localStorage.getItem(shown)) showWhole(true);

@@ -90,7 +90,6 @@ function correct(name, change) {  // name: of the curve that is seen alone then;
 function refresh(name) {
   followed = compile();
   listCurves();
-  listPlaces();
   isolate(followed.findIndex((curve) => curve.name === name), marked);
   const given = words();
   $("#edits").hidden = !given.length && !fix.tracks && !isScaled() && !isDepthNew();
@@ -105,6 +104,7 @@ function refresh(name) {
 }
 
 function offer() {  // what can be done with the curve that is seen alone
+  showQuestion();
   const curve = followed[alone];
   $("#draw").textContent = pen?.kind === "draw" ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
   $("#tracks").textContent = pen?.kind === "tracks" ? "These are the tracks" : "Set the tracks";
@@ -119,9 +119,7 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#fault").textContent = doubtful(curve, { log, ...scale });
-  const track = (name) => name.split("_")[0];
-  const others = followed.filter(({ name, lines }) => name !== curve.name && lines.some((line) => reaches(line, row, row)))
-    .sort((a, b) => (track(b.name) === track(curve.name)) - (track(a.name) === track(curve.name)));
+  const others = row < 0 ? [] : nearest(curve, [row]).map(({ other }) => other);
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
   $("#cut").disabled = row < 0;
@@ -168,20 +166,18 @@ function removeOrBack() {
   sayPen();
 }
 
-function cut() {
-  const own = followed[alone].name, row = marked;
+function cut(row = marked, own = followed[alone].name) {
   let name = `${own.slice(0, 50)}_B`;
   while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
-  correct(own, () => {
+  correct(followed[alone]?.name, () => {
     split(row, own);
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
     if (fix.scales[own]) fix.scales[name] = fix.scales[own];
   });
 }
 
-function swap(other) {  // the two change places from the marked row on
-  const own = followed[alone].name, row = marked;
-  correct(own, () => {
+function swap(other, row = marked, own = followed[alone].name) {  // the two change places from that row on
+  correct(followed[alone]?.name, () => {
     split(row, own, other);
     const lower = fix.parts.flat().filter(({ from }) => from >= row).map((part) => [part, nameOf(part)]);
     for (const [part, name] of lower) {
@@ -215,7 +211,7 @@ $("#each").onmousedown = (event) => {
 };
 $("#lost").onclick = () => { lost = []; refresh(followed[alone]?.name); };
 $("#remove").onclick = remove;
-$("#cut").onclick = cut;
+$("#cut").onclick = () => cut();
 $("#back").onclick = removeOrBack;
 $("#drop").onclick = () => draw();
 for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
@@ -225,6 +221,7 @@ $("#undo").onclick = () => {
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
   fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(name);
+  reopen(({ at, edits }) => edits === made && !fix.parts.flat().some(({ from }) => from === at));
 };
 $("#copy").onclick = () => {
   $("#command").select();
@@ -232,5 +229,3 @@ $("#copy").onclick = () => {
   $("#copy").textContent = "Copied";
 };
 listCurves();
-listPlaces();
-offer();

@@ -35,18 +35,25 @@ function drawLines() {
     context.stroke(ruled);
   }
   context.setLineDash([]);
-  drawn = followed.map(({ lines, place }, i) => {
-    const path = new Path2D();
-    if (alone >= 0 && alone !== i) return path;
+  const doubt = question(), pair = doubt && [doubt.curve, doubt.other];
+  drawn = followed.map((curve, i) => {
+    const path = new Path2D(), { lines, place } = curve;
+    if (alone >= 0 && alone !== i && !pair?.includes(curve)) return path;
+    context.globalAlpha = !doubt?.other || pair.includes(curve) ? 1 : 0.3;
     context.strokeStyle = hue(place ?? i);
     context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
     for (const line of lines) if (reaches(line, top, bottom)) trace(path, line);
     context.stroke(path);
     return path;
   });
+  context.globalAlpha = 1;
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
   context.lineWidth = 2 / state.zoom;
-  if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
+  if (doubt) {  // a frame around the two
+    const across = [doubt.curve, doubt.other].filter(Boolean).flatMap((curve) => doubt.at.map((row) => columnAt(curve, row)?.x)).filter((x) => x !== undefined);
+    const left = Math.min(...across) - NEAR, above = marked - NEAR;
+    context.strokeRect(left, above, Math.max(...across) + NEAR - left, Math.min(doubt.at.at(-1), marked + DPI) + NEAR - above);
+  } else if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
   const path = new Path2D(), dot = 4 / state.zoom;
   for (const [x, y, depth] of pen?.points ?? []) {
     if (pen.kind === "tracks") trace(path, upright(x));
@@ -75,8 +82,8 @@ function showWhole(on) {
 function isolate(which, row = -1) {
   alone = which;
   marked = row;
-  for (const [list, place] of [["#each", alone], ["#uncertain", places.indexOf(row)]])
-    document.querySelectorAll(`${list} button`).forEach((button, i) => button.setAttribute("aria-pressed", i === place));
+  document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
+  listPlaces();
   if (pen?.kind in stretches && pen.of !== followed[alone]?.name) draw();  // the first click was for another
   pen ? sayPen() : offer();
   soon();
@@ -112,6 +119,7 @@ function listed(list, text, about, colour, go) {
   button.onclick = go;
   item.append(button);
   $(list).append(item);
+  return item;
 }
 
 function listCurves() {
@@ -126,16 +134,3 @@ function listCurves() {
     });
   });
 }
-const places = [...new Set(original.flatMap(({ uncertain }) => uncertain))].sort((a, b) => a - b);
-function listPlaces() {  // rows where curves, by the names that they have now, may have changed places
-  $("#uncertain").replaceChildren();
-  for (const row of places) {
-    const there = fix.parts.filter((_, i) => original[i]?.uncertain.includes(row)).map((parts) => parts.find(({ to }) => row <= to) ?? parts[0]);
-    listed("#uncertain", `row ${count(row)}`, [...there.map(nameOf), depth(row)].filter(Boolean).join(", "), "", () => {
-      isolate(-1, row);
-      goTo(row);
-    });
-  }
-}
-$("#whole").hidden = !original.length;
-$("#unsure").textContent = places.length ? "Uncertain identity" : "";

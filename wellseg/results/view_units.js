@@ -27,17 +27,18 @@ function scalesSince(then, files) {  // of ``then``, when the files had those: w
   return now;
 }
 
+function along(line, row) {  // its column in a row; NaN: it is not there
+  const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
+  if (next < 0 || line[1] > row) return NaN;
+  const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
+  return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
+}
+
 // The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
 function valueAt({ name, borders = [], track, off = [] }, x, row) {
-  const at = (line) => {
-    const next = line.findIndex((y, i) => i % 2 && i > 1 && y >= row);
-    if (next < 0 || line[1] > row) return NaN;
-    const [x0, y0, x1, y1] = line.slice(next - 3, next + 1);
-    return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
-  };
   const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
   const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
-  const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[at(line), at(lines[k + 1])]]));
+  const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[along(line, row), along(lines[k + 1], row)]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
   const { left, right, unit, log, columns } = scaleOf(fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
   const pair = there.find(([left, right]) => left <= x && x <= right) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []), [from, to] = own || pair;

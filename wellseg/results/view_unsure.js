@@ -1,0 +1,160 @@
+// Rows where a curve may go on as another one: gone through, shown with the two that may have changed places, answered.
+
+const DPI = DATA.dpi || columns / 8.5, NEAR = Math.ceil(DPI / 5);  // rows: within these a knot of two curves lies
+const CLOSE = Math.min(1, 110 / DPI);  // the least zoom: with fewer pixels for an inch no knot is seen
+const flags = original.flatMap(({ uncertain }, i) => uncertain.map((row) => ({ row, i })));  // below that row curve i is uncertain
+const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
+const answerStore = `answers at uncertain rows of ${location.pathname}`;
+// By row: answer, "seen", "right", "exchanged" or "cut"; columns, of its curve there and, if it is right, where it goes on;
+// of a correction the row ``at`` of it, and how many edits the file had then. The browser keeps them.
+const answers = (() => { try { return JSON.parse(localStorage.getItem(answerStore)) ?? {}; } catch { return {}; } })();
+
+// The column of a curve in a row, and how many rows its nearest one is away from there; null: more than ``reach``.
+function columnAt({ lines }, row, reach = NEAR) {
+  let found = null;
+  for (const line of lines) {
+    const away = Math.max(0, line[1] - row, row - line.at(-1));
+    if (away > reach || (found && away >= found.away)) continue;
+    const x = along(line, row);
+    found = { away, x: Number.isNaN(x) ? line.at(row > line[1] ? -2 : 0) : x };
+  }
+  return found;
+}
+
+// The other curves at these rows of one: first those of its track, then those of none; of these the nearest.
+function nearest(curve, at) {
+  const here = at.map((row) => columnAt(curve, row, Infinity));
+  return followed.filter((other) => other !== curve).map((other) => {
+    const there = at.map((row) => columnAt(other, row)), apart = Math.min(...there.map((it, k) => (it ? Math.abs(it.x - here[k].x) + it.away : Infinity)));
+    return { other, apart, aside: curve.track === 0 || other.track === curve.track ? 0 : other.track ? 2 : 1 };
+  }).filter(({ apart }) => apart < Infinity).sort((a, b) => a.aside - b.aside || a.apart - b.apart);
+}
+
+const nameAt = ({ row, i }) => nameOf(fix.parts[i].find(({ to }) => row <= to) ?? fix.parts[i][0]);
+const namesAt = (row) => flags.filter((flag) => flag.row === row).map(nameAt).filter(Boolean);
+const isWalked = () => !lineCanvas.hidden && places.length > 0;  // by n and p: else they lead to the mask's places of doubt
+const walk = (own = followed[alone]?.name) => places.filter((row) => namesAt(row).some((name) => !own || name === own));
+const isInView = (row) => Math.abs(row - middle()) * state.zoom < scroller.clientHeight / 2;
+
+function rowsAt({ lines }, row) {  // this one, and the one where the curve goes on
+  const below = Math.min(...lines.map((line) => (line[1] > row ? line[1] : line.at(-1) > row ? row + 1 : Infinity)));
+  return below < Infinity ? [row, below] : [row];
+}
+const columnsAt = (i, row) => rowsAt(original[i], row).map((at) => columnAt(original[i], at, Infinity).x);
+
+function answerAt(row) {  // "" too where other curves were followed since
+  const { answer = "", columns: then = [] } = answers[row] ?? {};
+  const isSame = (now) => then.every((x, k) => Math.abs(x - now[k]) < 4);
+  return flags.some((flag) => flag.row === row && isSame(columnsAt(flag.i, row))) ? answer : "";
+}
+const isOpen = (row) => ["", "seen"].includes(answerAt(row));
+
+function noteAnswer(row, answer, at) {
+  const { i } = flags.find((flag) => flag.row === row && (alone < 0 || nameAt(flag) === followed[alone].name)) ?? flags.find((flag) => flag.row === row);
+  answers[row] = { answer, columns: columnsAt(i, row).slice(0, answer === "right" ? 2 : 1), at, edits: made };
+  keepAnswers();
+}
+
+function keepAnswers() {
+  try { localStorage.setItem(answerStore, JSON.stringify(answers)); } catch { /* a browser that keeps nothing */ }
+  listPlaces();
+}
+
+function reopen(isUndone) {  // places whose correction was taken back, or was not in a command
+  for (const it of Object.values(answers)) if (it.at !== undefined && isUndone(it)) Object.assign(it, { answer: "seen", at: undefined });
+  keepAnswers();
+}
+
+// What is asked at the marked row: of which curve, at which rows, and with which others it may have changed places.
+function question() {
+  const names = isWalked() && !pen ? namesAt(marked) : [], own = followed[alone]?.name ?? names[0];
+  const curve = names.includes(own) && followed.find(({ name }) => name === own);
+  if (!curve) return null;
+  const at = rowsAt(curve, marked);
+  const others = nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
+    .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
+  return { curve, at, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
+}
+
+let askedBefore = "";
+function showQuestion() {
+  const now = question(), order = walk(), answer = answerAt(marked), own = followed[alone]?.name;
+  $("#ask").hidden = !now;
+  if (!now) return;
+  const { curve, others } = now, names = others.map(({ name }) => name), key = [marked, curve.name, ...names].join();
+  if (key !== askedBefore) $("#partner").replaceChildren(...names.map((name) => new Option(name)));
+  askedBefore = key;
+  const colour = (one) => hue(one.place ?? followed.indexOf(one));
+  $("#which").textContent = [`${order.indexOf(marked) + 1} of ${order.length}${own ? ` of ${own}` : ""}`, `row ${count(marked)}`, depth(marked), answer !== "seen" && answer].filter(Boolean).join("  ·  ");
+  $("#one").textContent = curve.name;
+  $("#one").style.setProperty("--c", colour(curve));
+  $("#or").textContent = others.length ? ", or has it changed places with" : "? No other curve is near.";
+  $("#partner").hidden = !others.length;
+  if (others.length) $("#partner").style.setProperty("--c", colour(question().other));
+  $("#exchange").disabled = !others.length || !isOpen(marked);
+  $("#part").disabled = now.at.length < 2 || !isOpen(marked);
+  pressed("#same", answer === "right");
+}
+
+function visit(row) {
+  isolate(alone, row);
+  if (state.zoom < CLOSE) zoomBy(CLOSE / state.zoom);
+  goTo(row);
+  const now = question(), wide = scroller.clientWidth;
+  const x = now ? columnAt(now.curve, row, Infinity).x * state.zoom + sheet.offsetLeft - scroller.scrollLeft : wide / 2;
+  if (x < wide / 8 || x > (7 * wide) / 8) scroller.scrollLeft += x - wide / 2;
+  if (!answerAt(row)) noteAnswer(row, "seen");
+}
+
+// The row from which on two change places: below the marked one, or, where both are uncertain in one knot, where they come nearest in it.
+function turn({ curve, other }) {
+  const near = flags.filter((flag) => nameAt(flag) === other.name && Math.abs(flag.row - marked) <= NEAR).map(({ row }) => row);
+  const of = [...new Set([marked, ...near])], first = Math.min(...of) + 1, last = Math.max(...of) + 1;
+  const apart = (row) => Math.abs(columnAt(curve, row, Infinity).x - columnAt(other, row, Infinity).x);
+  const all = Array.from({ length: last - first + 1 }, (_, k) => first + k);
+  return { of, at: all.reduce((best, row) => (apart(row) < apart(best) ? row : best)) };
+}
+
+function answer(what) {
+  const now = question(), row = marked;
+  if (!now) return isWalked() && !pen && say("go to an uncertain row first: N");
+  if (!isInView(row)) return goTo(row);
+  if (what === "right") {
+    if (isOpen(row)) noteAnswer(row, "right");
+    const open = walk().filter(isOpen), next = open.find((it) => it > row);
+    if (next !== undefined) return visit(next);
+    say(open.length ? `${open.length} above are not answered yet` : "all of them are answered");
+  } else if (!isOpen(row)) return say("that is answered: Ctrl Z takes a correction back");
+  else if (what === "cut" && now.at.length > 1) {
+    cut(row + 1, now.curve.name);
+    noteAnswer(row, "cut", row + 1);
+  } else if (what === "exchange" && now.other) {
+    const { of, at } = turn(now);
+    swap(now.other.name, at, now.curve.name);
+    for (const it of of) noteAnswer(it, "exchanged", at);
+    say(`exchanged from row ${count(at)} on: Ctrl Z takes it back`);
+  }
+  showQuestion();
+}
+
+function listPlaces() {  // by the names that curves have now
+  const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
+  list.replaceChildren();
+  for (const row of order) {
+    const answer = answerAt(row), about = [...namesAt(row), depth(row), answer !== "seen" && answer].filter(Boolean).join(", ");
+    listed("#uncertain", `row ${count(row)}`, about, "", () => visit(row)).dataset.answer = answer;
+  }
+  const here = list.children[order.indexOf(marked)], done = order.filter((row) => !isOpen(row)).length;
+  here?.firstChild.setAttribute("aria-pressed", true);
+  if (here) list.scrollTop = here.offsetTop - list.offsetTop - list.clientHeight / 2;
+  if (held >= 0) here?.firstChild.focus({ preventScroll: true });
+  $("#unsure").textContent = !places.length ? "" : `Uncertain identity: ${order.length} rows${own ? ` of ${own}` : ""}${done ? `, ${done} answered` : ""}`;
+}
+
+$("#same").onclick = () => answer("right");
+$("#exchange").onclick = () => answer("exchange");
+$("#part").onclick = () => answer("cut");
+$("#partner").onchange = () => { showQuestion(); soon(); };
+$("#whole").hidden = !original.length;
+listPlaces();
+offer();
