@@ -756,6 +756,52 @@ def test_a_place_where_no_other_curve_is_near_is_right_or_cut(tmp_path, browser_
     assert page.evaluate("answerAt(1000)") == "cut"
 
 
+def test_of_pieces_whose_value_leaps_one_is_said_to_be_beyond_its_border(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    (curve,) = page.evaluate("DATA.followed")
+
+    def pieces(*columns):
+        rows = ([0, 2000], [2020, 2400], [2420, 5999])
+        return [
+            curve | {"name": name, "rows": [a, b], "track": 1, "lines": [[x, a, x, b]]}
+            for name, (a, b), x in zip("ABC", rows, columns, strict=True)
+        ]
+
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
+    leap, command = page.locator("#leap"), page.locator("#command")
+    for columns, way, turns in (((117, 23, 117), "right", "+1"), ((23, 117, 23), "left", "-1")):
+        change_data(tmp_path, followed=[curve | {"name": "Z", "rows": [0, 5999], "track": 1, "lines": [[columns[1], 0, columns[1], 2019], [columns[1], 2019, columns[1], 5999]]}, *pieces(*columns)], dpi=100)  # fmt: skip
+        page.evaluate("localStorage.clear()")
+        page.reload()
+        settle(page)
+        page.keyboard.press("c")
+        page.evaluate("isolate(followed.findIndex(({ name }) => name === 'B'))")
+        assert page.locator("#mate option").all_inner_texts()[-1] == "Z", "it is in all its rows"
+        assert page.locator("#mate").input_value() == "A" and leap.is_hidden()
+        page.evaluate("isolate(alone, 2390)")
+        assert page.locator("#mate").input_value() == "C", "nearest to the row that was clicked on"
+        page.locator("#join").click()
+        assert f"B, rows 2,020 to 2,400, may be beyond its {way} border" in asked[-1]
+        page.evaluate("isolate(followed.findIndex(({ name }) => name === 'A'))")
+        page.locator("#mate").select_option("C")
+        page.locator("#join").click()
+        assert "At row 2,020 the value leaps from" in leap.inner_text()
+        leap.get_by_role("button", name=f"It is beyond its {way} border").click()
+        assert leap.is_hidden()
+        assert command.input_value().endswith(f"--edit B:2020-2400{turns} A=C B=C")
+        page.locator("#undo").click()
+        assert leap.is_visible()
+    change_data(tmp_path, followed=pieces(80, 40, 80))
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    settle(page)
+    page.keyboard.press("c")
+    page.evaluate("isolate(0)")
+    page.locator("#join").click()
+    assert "leaps" not in asked[-1] and leap.is_hidden()
+
+
 AFTER = "--after 0-{}".format(mark_of({"curve_list": [{"name": "A", "rows": [0, 5999]}]}))
 
 

@@ -127,6 +127,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#other").hidden = $("#swap").disabled;
   $("#over").disabled = $("#under").disabled = curve.track === 0 && !fix.tracks;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
+  offerJoins(curve, row);
 }
 
 function split(row, ...names) {  // parts of these curves end above this row
@@ -145,7 +146,8 @@ function rename(name) {
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
-  if (join && !confirm(`${own} and ${name} become one curve.${both}${scale}${apart}`)) return offer();
+  const leap = join && leapOf(own, name), leaps = leap ? ` ${tellLeap(leap)} The page offers to say so then.` : "";
+  if (join && !confirm(`${own} and ${name} become one curve.${both}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;

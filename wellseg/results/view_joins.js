@@ -1,0 +1,75 @@
+// Pieces of one curve: which belong together, and whether the value leaps between them.
+
+// Places where curves of these names, as one, would go on from one piece to another: { upper, lower }, strokes of different pieces.
+function seams(...names) {
+  const of = bases(), strokes = fix.parts.flatMap((parts, i) => parts.filter((part) => part.as >= 0 && names.includes(nameOf(part)))
+    .flatMap((part) => of[i].lines.map((line) => ({ i, part, line: clip(line, part.from, part.to) })).filter(({ line }) => line.length > 1)));
+  strokes.sort((a, b) => a.line[1] - b.line[1]);
+  return strokes.slice(1).map((lower, k) => ({ upper: strokes[k], lower })).filter(({ upper, lower }) => upper.i !== lower.i);
+}
+
+function shareAt({ i, part }, x, row) {  // of the track, where it is printed; NaN: no borders are known
+  const { borders: [left, right] = [] } = bases()[i], fixed = fix.tracks?.find(([from, to]) => from - 3 <= x && x <= to + 3);
+  const [from, to] = fixed ?? (left && right ? [along(left, row), along(right, row)] : [NaN, NaN]);
+  return (x - from) / (to - from);
+}
+const turnsAt = ({ i, part }, row) => (part.off ?? 0) + ((bases()[i].off ?? []).find(([first, last]) => first <= row && row <= last)?.[2] ?? 0);
+
+const partsOf = ({ i, part }) => fix.parts[i].filter((one) => nameOf(one) === nameOf(part));
+const extent = (piece) => partsOf(piece).at(-1).to - partsOf(piece)[0].from;
+
+// The first place where the value leaps from one border of the track to the other: its row, both shares of the track,
+// the piece, the smaller of the two, that may be beyond its scale there, and by how many tracks, 1 or -1; or undefined.
+function leapOf(...names) {
+  return seams(...names).map(({ upper, lower }) => {
+    const [x0, row0] = upper.line.slice(-2), [x1, row1] = lower.line;
+    const shares = [shareAt(upper, x0, row0), shareAt(lower, x1, row1)];
+    const isLow = extent(lower) <= extent(upper) ? lower.i < original.length : upper.i >= original.length, piece = isLow ? lower : upper;
+    const leaps = shares[1] - shares[0], apart = leaps + turnsAt(lower, row1) - turnsAt(upper, row0);
+    const isLeap = Math.abs(leaps) > LEAP && Math.abs(apart) > LEAP && Math.abs(apart) < 2 - LEAP && row1 - row0 < DPI / 2 && shares.every((it) => Math.abs(it - 0.5) > LEAP / 2);
+    return isLeap && piece.i < original.length && { row: row1, shares, piece, tracks: Math.sign(apart) * (isLow ? -1 : 1) };
+  }).find(Boolean);
+}
+const LEAP = 0.85;  // of a track
+
+function tellLeap({ row, shares, piece, tracks }) {
+  const own = partsOf(piece), [from, to] = shares.map((share) => share.toFixed(2));
+  return `At row ${count(row)} the value leaps from ${from} to ${to} of the track: ${bases()[piece.i].name}, rows ${count(own[0].from)} to ${count(own.at(-1).to)}, may be beyond its ${tracks > 0 ? "right" : "left"} border.`;
+}
+
+function endLeap({ piece, tracks }) {
+  const name = nameOf(piece.part);
+  correct(name, () => {
+    for (const part of partsOf(piece)) part.off = between(-9, (part.off ?? 0) + tracks, 9);
+  });
+}
+
+// The other curves, the one most likely to be of one with this first: few of its rows are also this one's, it is of its
+// track, and ends near where this one begins, or begins where it ends, also at the other border; near the marked row, if there is one.
+function mates(curve, row) {
+  const spans = (one) => one.lines.map((line) => [line[1], line.at(-1)]), sum = (all) => all.reduce((a, b) => a + b, 0);
+  const length = (all) => sum(all.map(([from, to]) => Math.max(0, to - from + 1)));
+  const mine = spans(curve), [left, right] = curve.borders ?? [];
+  const wide = left && right ? Math.abs(right[0] - left[0]) : Infinity;
+  return followed.filter((other) => other !== curve).map((other) => {
+    const its = spans(other), both = length(its.flatMap(([from, to]) => mine.map(([a, b]) => [Math.max(from, a), Math.min(to, b)])));
+    const near = Math.min(Infinity, ...curve.lines.flatMap((a) => other.lines.flatMap((b) => [[a, b], [b, a]].map(([upper, lower]) => {
+      const aside = Math.abs(lower[0] - upper.at(-2)), at = lower[1], off = row < 0 ? 0 : Math.abs(at - row);
+      return Math.abs(at - upper.at(-1)) + Math.min(aside, Math.abs(aside - wide)) + off;
+    }))));
+    const isOver = 2 * both > Math.min(length(mine), length(its));
+    return { other, near, isOver, isAside: Boolean(curve.track && other.track) && curve.track !== other.track };
+  }).sort((a, b) => a.isOver - b.isOver || a.isAside - b.isAside || a.near - b.near).map(({ other }) => other);
+}
+
+function offerJoins(curve, row) {  // in the box of a curve that is seen alone
+  const leap = leapOf(curve.name), others = mates(curve, row);
+  $("#mate").replaceChildren(...others.map(({ name }) => new Option(name)));
+  $("#mate").hidden = $("#join").hidden = !others.length;
+  $("#leap").hidden = !leap;
+  if (!leap) return;
+  $("#leap span").textContent = tellLeap(leap);
+  $("#leap button").textContent = `It is beyond its ${leap.tracks > 0 ? "right" : "left"} border`;
+  $("#leap button").onclick = () => endLeap(leap);
+}
+$("#join").onclick = () => rename($("#mate").value);
