@@ -20,8 +20,7 @@ from wellseg.corpus.damage import blot, seam, untraceable
 from wellseg.corpus.grid import GRIDDED, Track
 from wellseg.corpus.notes import Zone, note
 from wellseg.corpus.panels import PANELS, draw_form, header
-from wellseg.corpus.recipe import RECIPE, Array, Draws, Table
-from wellseg.corpus.sheet import Sheet, new_sheet
+from wellseg.corpus.sheet import RECIPE, Array, Draws, Sheet, Table, new_sheet
 from wellseg.corpus.strokes import along_rows, draw_pen, lay, stroke
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan

@@ -14,8 +14,7 @@ import pytest
 from wellseg import evaluate, synth
 from wellseg.corpus import KINDS, PRESETS, Log, draw_log
 from wellseg.corpus.damage import bend
-from wellseg.corpus.recipe import RECIPE, Array, Draws, Table
-from wellseg.corpus.sheet import new_sheet
+from wellseg.corpus.sheet import RECIPE, Array, Draws, Table, new_sheet
 from wellseg.corpus.strokes import draw_pen, stroke
 from wellseg.evaluate import EvaluateConfig, score_files
 from wellseg.scores.identity import score_identity

@@ -12,11 +12,10 @@ import tifffile
 import torch
 from test_norms import WORDS
 
-from wellseg.net.losses import curve_loss
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.training.segmenter import Segmenter
+from wellseg.training.segmenter import Segmenter, curve_loss
 
 GPU = torch.device("cuda")
 SMALL = [

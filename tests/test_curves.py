@@ -12,8 +12,7 @@ import pytest
 
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
-from wellseg.curves.looks import AWAY, NO_LOOK, unlike
-from wellseg.curves.points import BRIDGED, WRAPPED, Curve, to_tips
+from wellseg.curves.points import AWAY, BRIDGED, NO_LOOK, WRAPPED, Curve, to_tips, unlike
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks

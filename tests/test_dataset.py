@@ -10,9 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from wellseg.corpus import kind_of
-from wellseg.training.augment import augment
 from wellseg.training.data_folder import list_logs
-from wellseg.training.dataset import VisitSampler, open_logs
+from wellseg.training.dataset import VisitSampler, augment, open_logs
 from wellseg.training.options import DataConfig
 
 
@@ -111,7 +110,7 @@ def test_a_one_bit_log_stays_one_bit_and_a_gray_one_gray():
 @pytest.mark.parametrize("paper", [255, 240])
 def test_image_and_mask_move_together(paper, monkeypatch):
     """A curve alone on paper, in a corner, stays under its mask, whatever the geometry."""
-    monkeypatch.setattr("wellseg.training.augment.seam", lambda *_: None)
+    monkeypatch.setattr("wellseg.training.dataset.seam", lambda *_: None)
     gray = np.full((200, 120), paper, np.uint8)
     gray[30:130, 20:27] = gray[123:130, 20:70] = 0
     mask = np.uint8(255) * (gray == 0)
@@ -128,7 +127,7 @@ def test_some_scans_of_paper_get_a_seam_of_a_film_and_keep_their_mask(monkeypatc
     gray = np.full((300, 200), 255, np.uint8)
     gray[:, 100:106] = 0
     with_seams = [augment(gray, 255 - gray, seed) for seed in range(40)]
-    monkeypatch.setattr("wellseg.training.augment.seam", lambda *_: None)
+    monkeypatch.setattr("wellseg.training.dataset.seam", lambda *_: None)
     without = [augment(gray, 255 - gray, seed) for seed in range(40)]
     pairs = zip(with_seams, without, strict=True)
     differ = [(one != other).mean() for (one, mask), (other, same) in pairs if (mask == same).all()]
@@ -137,7 +136,7 @@ def test_some_scans_of_paper_get_a_seam_of_a_film_and_keep_their_mask(monkeypatc
 
 def test_pure_colours_stay_and_get_no_seam(monkeypatch):
     """A render in red, green and blue alone has only 0 and 255, as a 1-bit scan."""
-    monkeypatch.setattr("wellseg.training.augment.seam", None)
+    monkeypatch.setattr("wellseg.training.dataset.seam", None)
     colours = np.full((90, 70, 3), 255, np.uint8)
     colours[:, 20:26, 1:] = colours[:, 40:46, :2] = 0
     for seed in range(40):

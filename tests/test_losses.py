@@ -2,8 +2,8 @@
 
 import torch
 
-from wellseg.net import losses
-from wellseg.net.losses import curve_loss
+from wellseg.training import segmenter as losses
+from wellseg.training.segmenter import curve_loss
 
 
 def truth_of(values):

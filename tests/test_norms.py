@@ -9,9 +9,8 @@ from torch import nn
 from wellseg import norms
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import to_ink
-from wellseg.norms import NORMS, Norm, make_norm, moments, register
+from wellseg.norms import NORMS, Norm, channel_statistics, make_norm, register
 from wellseg.norms.group import GroupNorm, half_or_16
-from wellseg.norms.moments import channel_statistics
 from wellseg.rows.segment import segment
 from wellseg.training.options import TrainConfig
 
@@ -149,7 +148,7 @@ def test_a_norm_of_ones_own_is_evaluated_by_rows(behind):
 def test_group_norm_and_its_gradient_are_pytorchs_in_float64(
     monkeypatch, groups, channels, layout, block_values
 ):
-    monkeypatch.setattr(moments, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(norms, "BLOCK_VALUES", block_values)
     norm = randomise(GroupNorm(channels, groups).double())
     x = image(channels).to(memory_format=layout).requires_grad_()
     weights = image(channels, seed=1)

@@ -21,8 +21,9 @@ from test_norms import WORDS
 from torch import Tensor, nn
 
 import wellseg
+from wellseg import norms
 from wellseg.net.resunet import ResUNet
-from wellseg.norms import make_norm, moments
+from wellseg.norms import make_norm
 from wellseg.rows import evaluation, statistics, store
 from wellseg.rows.evaluation import RowEvaluation
 from wellseg.rows.statistics import DepthStatistics, window_parts
@@ -172,8 +173,8 @@ def is_exact() -> bool:
 def test_without_the_term_between_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_exact()
 
-    def tiled(a: moments.Moments, b: moments.Moments) -> moments.Moments:
-        count, mean, _ = moments.merge_moments(a, b)
+    def tiled(a: norms.Moments, b: norms.Moments) -> norms.Moments:
+        count, mean, _ = norms.merge_moments(a, b)
         return count, mean, a[2] + b[2]
 
     monkeypatch.setattr(statistics, "merge_moments", tiled)

@@ -11,9 +11,8 @@ import pytest
 
 from wellseg.config import PredictConfig
 from wellseg.corpus.grid import Track, rule
-from wellseg.corpus.recipe import KINDS, Draws, Table
+from wellseg.corpus.sheet import KINDS, Draws, Table, new_sheet
 from wellseg.corpus.sheet import gray as ink_of
-from wellseg.corpus.sheet import new_sheet
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import CurveOptions
 from wellseg.curves.track_finder import find_tracks, overlay

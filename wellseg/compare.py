@@ -10,8 +10,8 @@ command again goes on where it stopped, and more norms, rates or seeds add to wh
 All norms have the same logs, order, augmentation, initial weights of the convolutions, steps and
 learning rates: every norm is trained at every rate with every seed, to the end. Mode "evaluation"
 is what predict does; a norm with running statistics is also scored with each log's "own"
-statistics, as in its training. The threshold of each network is the one that validates best, and
-the rate of a mode, too (F1@3px)."""
+statistics, as in its training. The threshold of each network is the one that validates best: at
+0.5 alone, norms change places (docs/batch-size-one.md). So is the rate of a mode (F1@3px)."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -73,11 +73,6 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
-CUTS = (0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Thresholds of masks. At 0.5 BatchNorm seems worse than GroupNorm after long training, at the best
-one of each network better (docs/batch-size-one-tables.md): so each has that, by validation logs."""
-
-
 class Size(NamedTuple):  # of a preset
     widths: tuple[int, ...]
     steps: int
@@ -101,7 +96,7 @@ def compare(config: CompareConfig) -> None:
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    about = {**size._asdict(), "crop_rows": config.data.crop_rows, "thresholds": CUTS}
+    about = {**size._asdict(), "crop_rows": config.data.crop_rows}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
@@ -192,18 +187,21 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
 
 
 def choose_threshold(net: Any, logs: Sequence[LogFiles]) -> float:
-    """The best for these logs. In one without curves a false pixel a row costs as much as F1 can
-    give."""
-    from wellseg.rows.segment import segment
+    """Nearest to 0.5 of those with the best Dice of all pixels of these logs together."""
+    import torch
+    from torchmetrics.classification import BinaryPrecisionRecallCurve
 
-    worth = dict.fromkeys(CUTS, 0.0)
+    from wellseg.rows.segment import segment
+    from wellseg.training.masks import read_mask
+
+    pixels = BinaryPrecisionRecallCurve(torch.logspace(-4, -0.01, 300), ignore_index=128)
     for log in logs:
-        probability = segment(net, log.image)
-        for cut in CUTS:
-            scores, _ = score_files(log, probability > cut)
-            false = min(1, scores.false_centreline_px_per_row)
-            worth[cut] += scores.f1_at_3px if scores.has_curves else -false
-    return max(CUTS, key=lambda cut: (worth[cut], -abs(cut - 0.5)))
+        truth = torch.from_numpy(read_mask(log.mask).astype(int))
+        pixels.update(torch.from_numpy(segment(net, log.image)), truth.where(truth < 255, 1))
+    precision, recall, thresholds = pixels.compute()
+    dice = (2 * precision * recall / (precision + recall)).nan_to_num()[:-1]
+    best = thresholds[dice >= dice.max() - 0.001]
+    return float(best[(best - 0.5).abs().argmin()])
 
 
 main = program(compare, CompareConfig, "the same command goes on")

@@ -33,9 +33,9 @@ from studies.batch_size_one.recalibrate import instead, running_norms
 from studies.batch_size_one.rows import made_here
 from studies.batch_size_one.score import at_checkpoint, own_first, use_momentum
 from studies.batch_size_one.train import build
-from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.scan.atomic import write_csv
+from wellseg.training.segmenter import curve_loss
 
 MEASURED = ROWS / "measured.csv"
 FOUND = ("question", "norm", "where", "x", "quantity", "value")

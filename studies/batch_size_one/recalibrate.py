@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from studies.batch_size_one.norms import BatchMomenta, OnlineNorm, scaled
+from wellseg.norms import Moments, merge_moments, moments_of_map
 from wellseg.norms.batch import BatchNorm
-from wellseg.norms.moments import Moments, merge_moments, moments_of_map
 
 RunningNorm = BatchNorm | OnlineNorm | BatchMomenta
 

@@ -21,12 +21,11 @@ from studies.batch_size_one.norms import (
 )
 from studies.batch_size_one.plan import TRUNK, Cell
 from studies.batch_size_one.rows import made_here
-from wellseg.net.losses import curve_loss
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.norms import make_norm
 from wellseg.scan.atomic import atomic_file
 from wellseg.training.options import OptimConfig
-from wellseg.training.segmenter import make_optimizer
+from wellseg.training.segmenter import curve_loss, make_optimizer
 
 WARMUP = 0.05
 SAVE_EVERY = 200

@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 
 from .page import Log, draw_log, kind_of
-from .recipe import KINDS, PRESETS
+from .sheet import KINDS, PRESETS
 
 __all__ = ["KINDS", "PRESETS", "Log", "draw_log", "fingerprint", "kind_of"]
 

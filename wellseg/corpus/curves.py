@@ -12,8 +12,7 @@ import numpy as np
 
 from .grid import Track
 from .panels import pattern
-from .recipe import Array, Draws, Table
-from .sheet import Colour, Sheet, gray
+from .sheet import Array, Colour, Draws, Sheet, Table, gray
 from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40

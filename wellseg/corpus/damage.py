@@ -5,8 +5,7 @@ from itertools import pairwise, product
 import cv2
 import numpy as np
 
-from .recipe import Array, Draws
-from .sheet import Sheet
+from .sheet import Array, Draws, Sheet
 from .strokes import parts
 
 VANISHED_PX = 101

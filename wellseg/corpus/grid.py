@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .recipe import RECIPE, Table
-from .sheet import BLACK, Colour, Sheet, gray
+from .sheet import BLACK, RECIPE, Colour, Sheet, Table, gray
 from .strokes import draw_pen, stroke
 
 Point = tuple[float, float]

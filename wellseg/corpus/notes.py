@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 
 from .grid import GRIDDED, Track
-from .recipe import RECIPE, Array, Draws, Table
-from .sheet import BLACK, Colour, Sheet, gray, paste
+from .sheet import BLACK, RECIPE, Array, Colour, Draws, Sheet, Table, gray, paste
 from .strokes import draw_pen, stroke
 
 Zone = tuple[list[Track], int, int]

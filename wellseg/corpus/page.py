@@ -10,8 +10,7 @@ from .damage import develop
 from .grid import Track, column_lines, draw_ruling, draw_tracks, rule
 from .notes import Zone, annotate
 from .panels import PANELS, header, track_heads
-from .recipe import KINDS, PRESETS, RECIPE, Array, Draws, Table
-from .sheet import Sheet, new_sheet
+from .sheet import KINDS, PRESETS, RECIPE, Array, Draws, Sheet, Table, new_sheet
 from .strokes import parts, resample
 
 LEAST_ROWS = 60

@@ -11,8 +11,7 @@ import numpy as np
 from .damage import cloud
 from .grid import Track
 from .notes import annotate, curve_scale, draw_face, label, say, write
-from .recipe import RECIPE, Array
-from .sheet import BLACK, Colour, Sheet
+from .sheet import BLACK, RECIPE, Array, Colour, Sheet
 
 LEAST_PX = 24
 

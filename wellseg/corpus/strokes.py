@@ -5,8 +5,7 @@ Both are drawn from the same points, so they cannot disagree."""
 import cv2
 import numpy as np
 
-from .recipe import Array, Draws, Table
-from .sheet import BLACK, SUBPIXEL_BITS, Colour, Sheet
+from .sheet import BLACK, SUBPIXEL_BITS, Array, Colour, Draws, Sheet, Table
 
 STEP_PX = {"points": 1.0, "dots": 2.5, "short": 2.5}
 """Arc length between the points that a stroke is drawn from; 4 px where it has no short dashes."""

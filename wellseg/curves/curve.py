@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.looks import both, unlike
-from wellseg.curves.points import BRIDGED, Curve, Points
+from wellseg.curves.points import BRIDGED, Curve, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -75,9 +74,8 @@ class CurveFollower:
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest = LONGEST * self._tenth_rows
-        known = [self.tracks.at] if self.tracks else []
-        ended = self._window.finish()
-        pieces = [piece for one in ended for piece in one.leave_scale(longest, *known)]
+        ended, borders = self._window.finish(), self.tracks and self.tracks.at
+        pieces = [piece for one in ended for piece in one.leave_scale(longest, borders)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
         if self.tracks:

@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.looks import HOME, LOOKED_ROWS, Floats, both, unlike
+from wellseg.curves.points import HOME, LOOKED_ROWS, Floats, both, unlike
 from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs_between
 from wellseg.curves.tracks import Tracks
 

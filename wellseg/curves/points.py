@@ -1,6 +1,6 @@
-"""A curve, its place in every row, and what the files say of it."""
+"""A curve, its place in every row, what its strokes look like, and what the files say of it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.looks import HALF_WIDTH, NO_LOOK, PAINT
-
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
 SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
@@ -18,9 +16,19 @@ SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
 tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
-Floats = NDArray[np.float32]
-Look = NDArray[np.floating[Any]]
-Borders = Callable[[NDArray[np.floating[Any]]], Any]
+Floats = NDArray[np.floating[Any]]
+
+# A look is an array (7,): rows looked at; half the stroke's width in pixels; share of its pixels
+# that are ink; red, green, blue; middle of the track it is mostly in, inches from the left, or 0.
+LOOKED_ROWS, HALF_WIDTH, INK_SHARE, HOME = 0, 1, 2, 6
+PAINT = slice(3, 6)
+NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0])
+SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
+WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
+"""Costs: a stroke is e times as wide; has no ink (chosen on drawn logs); a channel is 255 off."""
+AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
+"""Cost of going over to another track, whose middle is so far away, after so many rows in the usual
+one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
 
 
 class Points(NamedTuple):
@@ -51,13 +59,12 @@ class Curve:
     rows: int = 0
     style: Style = "solid"
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
-    look: Look = field(default_factory=NO_LOOK.copy)
-    """What its stroke looks like: see looks.py."""
+    look: Floats = field(default_factory=NO_LOOK.copy)
     records: list[Floats] = field(default_factory=list)
     """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
-    wraps: list[tuple[int, float, Look]] = field(default_factory=list)
+    wraps: list[tuple[int, float, Floats]] = field(default_factory=list)
     """Where it comes back at its track's other border: first row; pixels it is set back by; what
     its stroke looked like above."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
@@ -68,6 +75,10 @@ class Curve:
     def width_px(self) -> float:
         """Usual width of its stroke."""
         return 2 * float(self.look[HALF_WIDTH]) - 1
+
+    def take_look(self, width_px: float, colour: Sequence[int] | None) -> None:
+        """Look as a report says."""
+        self.look[HALF_WIDTH], self.look[PAINT] = (width_px + 1) / 2, colour or (0, 0, 0)
 
     @property
     def colour(self) -> tuple[int, int, int] | None:
@@ -103,20 +114,23 @@ class Curve:
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
-    def leave_scale(self, longest: float, borders: Borders = lambda rows: None) -> list["Curve"]:
+    def leave_scale(self, longest: float, borders: Any = None) -> list["Curve"]:
         """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
         from there. Returns this curve, or its pieces: it is cut where a stretch would be two tracks
         off, or off for more than ``longest`` rows, or lies along a border; and where one at an end,
         whose other wrap is not seen, is the only one over its border: 16 of 24 of these were none.
-        borders: of the tracks in given rows, (rows, tracks, 2)."""
+        borders: gives those of the tracks in rows, (rows, tracks, 2)."""
         rows = [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
         track = np.cumsum([0, *(np.sign(pixels) for _, pixels, _ in self.wraps)]).astype(int)
         track -= track[np.diff(rows).argmax()]
         wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
         for end in (0, -1):
             wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
-        for i in np.flatnonzero(track).tolist():
-            wrong[i] |= self._rests(rows[i], rows[i + 1], longest, borders)
+        row, column = np.concatenate(self.records)[:, :2].T
+        for i in np.flatnonzero(track).tolist() if borders else ():
+            inside = (row >= rows[i]) & (row < rows[i + 1])
+            off = np.abs(borders(row[inside]) - column[inside, None, None] - 0.5).min((1, 2))
+            wrong[i] |= rows[i + 1] - rows[i] > longest / 15 and np.nanmedian(off) < longest / 120
         if wrong.any():
             row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
             rest = self._cut(row, look)
@@ -126,16 +140,7 @@ class Curve:
             self.off_scale.append((rows[i], rows[i + 1], float(track[i] * pixels)))
         return [self]
 
-    def _rests(self, first: int, stop: int, longest: float, borders: Borders) -> bool:
-        """Whether these rows are many, and most within 0.025 inch of a border."""
-        row, column = np.concatenate(self.records)[:, :2].T
-        inside = (row >= first) & (row < stop) & ~np.isnan(column)
-        if stop - first < longest / 15 or (sides := borders(row[inside])) is None:
-            return False
-        off = np.abs(sides - column[inside, None, None] - 0.5).min((1, 2))
-        return bool(np.median(off) <= longest / 120)
-
-    def _cut(self, row: int, look: Look) -> "Curve":
+    def _cut(self, row: int, look: Floats) -> "Curve":
         """End above a row, with that look; returns what begins there."""
         records = np.concatenate(self.records)
         above = records[:, 0] < row
@@ -236,3 +241,25 @@ def place_curve(
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
     values = (share + turns).astype(np.float32)
     return PlacedCurve(curve, points, track, middle, sides, values, entry)
+
+
+def both(one: Floats, other: Floats) -> Floats:
+    rows = LOOKED_ROWS
+    weight = other[rows] / (min(one[rows], REMEMBERED_ROWS) + other[rows])
+    look: Floats = one + weight * (other - one)
+    look[rows] = one[rows] + other[rows]
+    return look
+
+
+def unlike(one: Floats, other: Floats) -> Floats:
+    """Cost of one look, (..., 7), going on as the other; less where few rows of them are known."""
+    rows, other_rows = one[..., LOOKED_ROWS], other[..., LOOKED_ROWS]
+    home, other_home = one[..., HOME], other[..., HOME]
+    known = np.minimum(rows / SURE_ROWS, 1) * np.minimum(other_rows / SURE_ROWS, 1)
+    wider = np.minimum(1, np.abs(np.log(one[..., HALF_WIDTH] / other[..., HALF_WIDTH])))
+    style = np.abs(one[..., INK_SHARE] - other[..., INK_SHARE])
+    paint = np.abs(one[..., PAINT] - other[..., PAINT]).max(-1) / 255
+    away = np.minimum(1, np.abs(home - other_home) / HOME_INCHES)
+    away *= np.minimum(1, np.maximum(rows, other_rows) / HOME_ROWS)
+    away *= np.minimum(home, other_home) > 0
+    return np.sqrt(known) * (WIDTH * wider + STYLE * style + COLOUR * paint + AWAY * away)

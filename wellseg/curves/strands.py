@@ -75,7 +75,7 @@ class Chain:
         return self.first_row + self.rows - 1
 
     def look(self) -> NDArray[np.floating[Any]]:
-        """Its look without the track, see looks.py, (6,)."""
+        """Its look without the track, see points.py, (6,)."""
         duty = np.count_nonzero(self.runs[:, DUTY] > 0.5) / len(self.runs)
         low, high = (len(self.runs) - 1) // 2, len(self.runs) // 2
         ordered = np.partition(self.runs[:, HALF : BLUE + 1], (low, high), axis=0)

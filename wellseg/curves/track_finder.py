@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
-from wellseg.curves.looks import Floats
+from wellseg.curves.points import Floats
 from wellseg.curves.strands import Indices
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import USUAL_DPI

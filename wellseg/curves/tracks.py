@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellseg.curves.looks import Floats
+from wellseg.curves.points import Floats
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 

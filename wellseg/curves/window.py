@@ -6,8 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, is_strand, link
-from wellseg.curves.looks import HALF_WIDTH, both, unlike
-from wellseg.curves.points import Curve, Floats
+from wellseg.curves.points import HALF_WIDTH, Curve, Floats, both, unlike
 from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray

@@ -25,7 +25,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from wellseg.cli import NO_ROOM
 from wellseg.config import PredictConfig
-from wellseg.curves.options import ENDING, OF_ONE_SCAN, CurveOptions
+from wellseg.curves.options import OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
@@ -116,9 +116,6 @@ class Worker:
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}
         masked = all(report.get(key) == mask[key] for key in SAME_MASK)
-        needed = {"probability", "curves", *["view"] * self.config.view}
-        if masked and self.config.curves and needed <= {*results_there} and not config.overwrite:
-            say(f"{task.scan}: wellseg curves {task.stem}{ENDING} does this in seconds")
         kept = {} if config.overwrite else config.left_to(report)
         old_version = str(report.get("scan_version"))
         kept_flags = " ".join(f"--{name}" for name in kept)

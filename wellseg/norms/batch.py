@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wellseg.norms import Norm, register
-from wellseg.norms.moments import channel_statistics
+from wellseg.norms import Norm, channel_statistics, register
 
 
 @register("batch")

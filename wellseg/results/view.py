@@ -8,7 +8,6 @@ the second time reduced, for looking from afar. A map has the whole depth in a f
 import base64
 import os
 import shutil
-import tempfile
 import zlib
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -23,7 +22,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from wellseg.config import PredictConfig
 from wellseg.scan.atomic import hidden_name, replace_whole, write_file
-from wellseg.scan.pictures import Gray, is_sideways, paint, reduce, upright
+from wellseg.scan.pictures import Gray, paint, reduce
 from wellseg.scan.reader import Scan
 from wellseg.scan.writer import Strips
 
@@ -45,15 +44,12 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
     def __init__(self, page: Path, scan: Scan, config: PredictConfig, info: dict[str, Any]) -> None:
-        """page: the path of NAME.html. info: what it tells of the scan, which is turned upright.
-        config: where the slider of the threshold starts, and the folder for temporary data."""
+        """page: the path of NAME.html. info: what it tells of the scan, which is shown as stored.
+        config: where the slider of the threshold starts."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
-        self._threshold, self._info, self._orientation = config.threshold, info, scan.orientation
-        self._stored = size = scan.rows, scan.columns
-        self.rows, self.columns = size[::-1] if is_sideways(scan.orientation) else size
-        # A turned scan waits for its last row, which may be shown first.
-        self._file = tempfile.TemporaryFile(dir=config.scratch) if scan.orientation > 1 else None
+        self._threshold, self._info = config.threshold, {**info, "turned": scan.orientation > 1}
+        self.rows, self.columns = scan.rows, scan.columns
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
@@ -65,9 +61,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     def put(self, picture: Gray, probability: Gray) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
         (rows, columns, 3) R, G, B; and uint8 (rows, columns), 255 for certainly curve."""
-        if self._file:
-            self._file.write(np.dstack([picture, probability]).data)
-            return
         for strip in self._levels[0].add(picture, probability):
             self._write(*strip)
 
@@ -106,18 +99,11 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._written[level] += 1
 
     def _finish(self) -> None:
-        if self._file:
-            self._file.flush()
-            stored = np.memmap(self._file, np.uint8, "r").reshape(*self._stored, -1)
-            turned = upright(stored, self._orientation)
-            picture = turned[..., :3] if turned.shape[2] == 4 else turned[..., 0]
-            for strip in self._levels[0].add(picture, turned[..., -1]):
-                self._write(*map(np.ascontiguousarray, strip))
         paper, curves = np.concatenate(self._map, axis=1)
         jpegs = sorted(path.stem for path in self._hidden.glob("*-*.jpg"))
         data = {**self._info, "threshold": self._threshold, "jpegs": jpegs, "small": SMALL}
         data |= {"folder": link(self.folder.name), "folder_name": self.folder.name}
-        data |= {"turned": self._orientation > 1, "followed": self.curves, "cells": paper.shape[1]}
+        data |= {"followed": self.curves, "cells": paper.shape[1]}
         for name, cells in (("curves", curves), ("paper", paper)):
             data[name] = base64.b64encode(cells.tobytes()).decode()
         data |= {"rows": self.rows, "columns": self.columns, "places": self._places()}
@@ -150,8 +136,6 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             if kind is None:
                 self._finish()
         finally:
-            if self._file:
-                self._file.close()
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 

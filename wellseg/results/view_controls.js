@@ -121,7 +121,7 @@ scroller.onpointerleave = () => { $("#point").textContent = ""; };
 
 const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
-  DATA.turned && "turned upright"].filter(Boolean).join("  ·  ");
+  DATA.turned && "turned by its file, shown as stored"].filter(Boolean).join("  ·  ");
 $("#list").disabled = !many;
 $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
-from wellseg.curves.looks import HALF_WIDTH, PAINT
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
@@ -281,8 +280,7 @@ def _curve(
     inked = ~np.isnan(filled[0]) & (all_bits & BRIDGED == 0)
     curve = Curve(first, rows, known.get("style", "solid"))
     width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
-    curve.look[HALF_WIDTH] = (known.get("width_px", width) + 1) / 2
-    curve.look[PAINT] = known.get("colour") or (0, 0, 0)
+    curve.take_look(known.get("width_px", width), known.get("colour"))
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]

@@ -6,8 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from wellseg.norms import Norm
-from wellseg.norms.moments import Moments, block_moments, merge_moments
+from wellseg.norms import Moments, Norm, block_moments, merge_moments
 
 PartMoments = list[tuple[int, Moments]]  # by part of the depth
 BLOCK_VALUES = 1 << 18  # of a bf16 map scaled in float32 at a time: 1 MB, which stays in the cache

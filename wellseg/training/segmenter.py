@@ -1,15 +1,16 @@
-"""The LightningModule: one step for training and validation, the optimiser, scores, pictures."""
+"""The LightningModule: one step for training and validation, its loss, the optimiser, pictures."""
 
 import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchmetrics.classification import BinaryF1Score
 
 from wellseg.device import free_bytes
-from wellseg.net.losses import IGNORE, curve_loss
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.scan.atomic import write_file
@@ -18,6 +19,8 @@ from wellseg.scores.masks import score_log
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 
+IGNORE = 128  # mask value of pixels that are not scored
+BLOCK_ROWS = 256  # rows of which the loss is computed at a time: they stay in the cache
 PICTURES = 4  # validation logs drawn after each validation: hits green, false red, missed blue
 FREE_SHARE = 0.8  # of the free memory, what a step may take
 # Maps that a residual block keeps for its gradient: before and after each norm's activation, and
@@ -135,3 +138,31 @@ class Segmenter(LightningModule):
         warmup = math.ceil(self.optim.warmup * self.steps)
         done = min(1.0, (step - warmup) / max(1, self.steps - warmup))
         return (step + 1) / (warmup + 1) if done < 0 else 0.5 * (1 + math.cos(math.pi * done))
+
+
+def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross entropy + (1 - soft Dice of the curves): float32 scalar.
+
+    logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
+    left out. Where 2 % of the pixels are curve, cross entropy alone is low without any curve; Dice
+    (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
+    is zero when nothing is predicted. A log without a scored pixel has a loss of zero.
+    On a CPU only the logits are kept for the gradient: blocks of rows are computed twice."""
+    if logits.is_cuda:
+        sums = _sums(logits, truth)
+    else:
+        parts = zip(*(torch.split(x, BLOCK_ROWS, 2) for x in (logits, truth)), strict=True)
+        sums = sum(checkpoint(_sums, *part, use_reentrant=False) for part in parts)
+    scored, entropy, overlap, probability, curve = sums
+    soft_dice = (2 * overlap + 1) / (probability + curve + 1)
+    return entropy / scored.clamp(min=1.0) + (1 - soft_dice)
+
+
+def _sums(logits: Tensor, truth: Tensor) -> Tensor:
+    """Sums over all pixels, (5,): scored, cross entropy, overlap, probability, curve."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    target, weight = (truth == 255).to(logits.dtype), (truth != IGNORE).to(logits.dtype)
+    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+    probability = logits.sigmoid() * weight
+    overlap = (probability * target).sum()
+    return torch.stack([weight.sum(), entropy, overlap, probability.sum(), target.sum()])
