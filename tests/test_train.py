@@ -671,19 +671,6 @@ def test_a_run_that_goes_on_with_other_logs_to_validate_with_says_so(data_set, t
     assert said in capsys.readouterr().err
 
 
-def test_that_no_log_of_the_kind_that_learns_chose_the_step_is_told(data_set, tmp_path, capsys):
-    told = "no log in colours chose the best step, though such were trained on"
-    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 5, "--model.colour", "true"]
-    run(*few, "--out", tmp_path / "gray")
-    assert "chose the best step" not in capsys.readouterr().out
-    for image in (data_set / "images").glob("well[0-4]_a.tif"):
-        gray = tifffile.imread(image)
-        red = np.where(gray < 128, 255, gray)
-        tifffile.imwrite(image, np.stack([red, gray, gray], 2), photometric="rgb")
-    run(*few, "--out", tmp_path / "colours")
-    assert told in capsys.readouterr().out
-
-
 def test_a_tall_log_is_validated_in_pieces_as_tall_as_the_windows_of_prediction():
     segmenter = Segmenter({"widths": [8, 16], "norm": "instance"}, {}, 1).eval()
     segmenter.log = segmenter.trainer = Mock()

@@ -102,11 +102,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
             raise SystemExit(INTERRUPTED) from None
         weights, step = export(config, segmenter, trainer)
-        shown = segmenter.shown
-        if config.keep == "best" and shown["val"] and not shown["train"] <= shown["val"]:
-            which = "in" if shown["val"] == {1} else "without"
-            do = "add some to val, or take the last step (--keep last)"
-            say(f"no log {which} colours chose the best step, though such were trained on: {do}")
         kept = f"of step {step}" if step else "those of the start: no step had a better Dice"
         say(f"weights: {weights}, {kept}; pictures of validation logs: {config.out / 'pictures'}")
         return weights

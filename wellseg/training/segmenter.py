@@ -61,8 +61,6 @@ class Segmenter(LightningModule):
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.val_logs: list[str] = []  # names of those to validate with
-        # Channels of the logs seen: networks of colours are two.
-        self.shown: dict[str, set[int]] = {"train": set(), "val": set()}
         self.has_begun = False  # whether a training step has begun in this process
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -95,7 +93,6 @@ class Segmenter(LightningModule):
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
         NaN or infinite; such weights are never kept."""
         ink = to_ink(sample.gray[:, : self.net.channels])
-        self.shown[stage].add(ink.shape[1])
         # In prediction the norms' statistics are of windows, about which pieces tell enough here.
         pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
         parts = [self.net(part) for part in ink.tensor_split(max(1, pieces), 2)]
