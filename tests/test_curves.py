@@ -12,7 +12,7 @@ import pytest
 
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.linking import solve
-from wellseg.curves.points import AWAY, BRIDGED, NO_LOOK, WRAPPED, Curve, to_tips, unlike
+from wellseg.curves.points import AWAY, BRIDGED, WRAPPED, Curve, to_tips, unlike
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks
@@ -199,7 +199,7 @@ def test_a_curve_that_wraps_is_one_and_is_set_back(given, dash):
 def test_strips_of_any_height_give_the_same_wraps():
     _, mask, gray = wrapping(np.arange(3200))
     (one, a), (other, b) = (follow(mask, gray=gray, strip=strip)[0] for strip in (13, 3200))
-    assert [wrap[:2] for wrap in one.wraps] == [wrap[:2] for wrap in other.wraps]
+    assert one.wraps == other.wraps
     np.testing.assert_array_equal(a.column, b.column)
 
 
@@ -225,7 +225,7 @@ def wrapped(*wraps, last=5000):
     """A curve of that many rows, where it wraps in these rows, by these pixels."""
     rows = np.arange(last, dtype=np.float32)
     curve = Curve(0, last, records=[np.stack([rows, *np.ones((5, last))], 1)])
-    curve.wraps = [(row, by, np.full(7, row)) for row, by in wraps]
+    curve.wraps = [*wraps]
     return curve
 
 
@@ -255,7 +255,6 @@ def test_where_a_wrap_is_none_another_curve_begins(wraps, ends):
     assert [piece.first_row for piece in pieces] == [0, *ends]
     assert [piece.first_row + piece.rows for piece in pieces] == [*ends, 5000]
     assert [len(piece.points().row) for piece in pieces] == [piece.rows for piece in pieces]
-    assert [piece.look[0] for piece in pieces] == [*ends, NO_LOOK[0]]
     assert pieces[0].uncertain == [40] and pieces[-1].uncertain == [ends[-1], 4500]
     assert pieces[0].hidden == [(50, 60)] and pieces[-1].hidden == [(4600, 4610)]
     assert len({id(piece.off_scale) for piece in pieces}) == len(pieces)

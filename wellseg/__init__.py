@@ -3,8 +3,7 @@
     model = wellseg.load_model()                  # bundled weights, an nn.Module in evaluation mode
     probability = wellseg.segment(model, "scan.tif")  # float32, rows x columns, in [0, 1]
 
-Drawn logs: ``wellseg.corpus.draw_log``. Importing this does not import torch.
-docs/code.md: the way of a scan through the code."""
+Drawn logs: ``wellseg.corpus.draw_log``. Importing this does not import torch."""
 
 from importlib import import_module
 from typing import Any

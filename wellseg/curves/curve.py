@@ -17,7 +17,7 @@ LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
 """In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
 how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
-"""Costs of a tenth of an inch between two pieces, down and across; of their looks: linking.py."""
+"""Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
 MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
@@ -39,7 +39,7 @@ class CurveFollower:
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks, self._dpi = tracks, dpi
         self._chains = ChainFinder(first_row)
-        self._window = Window(self._tenth_rows)
+        self._window = Window(self._tenth_rows, tracks)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
         self._held_rows = self._followed_rows = 0  # of the parts
 
@@ -64,7 +64,7 @@ class CurveFollower:
             near[1] = self.tracks.clear(near[1], self._chains.row - (above - begin), self._dpi)
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
-        self._window.decide(new, stop, planes[2][:known], self._chains.row - known, self.tracks)
+        self._window.decide(new, stop, planes[2][:known], self._chains.row - known)
         drop = max(0, known - BLOCK_ROWS)
         self._parts = [[plane[drop:] for plane in planes]]
         self._held_rows, self._followed_rows = self._held_rows - drop, known - drop

@@ -48,7 +48,7 @@ row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Missing: -999.25. Bridged gaps {} filled; NAME.curves.csv says which, with columns in pixels.
+Missing: -999.25. Bridged gaps are filled (of up to --bridged rows): see NAME.curves.csv.
 Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
 
 
@@ -65,8 +65,8 @@ class CurveFiles:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
         rows, columns = size
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
-        for flag in ("threshold", "tracks", "rows"):
-            if given := getattr(options, flag, None):
+        for flag in ("threshold", "tracks", "rows", "bridged"):
+            if (given := getattr(options, flag, None)) not in (None, []):
                 self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
         first, stop = options.row_range or (0, rows)
         has = f"the scan has rows 0 to {rows - 1:,}"
@@ -115,8 +115,8 @@ class CurveFiles:
         longest, orders = Counter[int](), Counter[int]()  # by track
         for one in found:
             longest[one.track] = max(longest[one.track], one.curve.rows)
-        is_piece = {one.curve: one.curve.rows < PIECE * longest[one.track] for one in found}
-        found = sorted(found, key=lambda one: (one.track, is_piece[one.curve], one.middle))
+        short = {it.curve for it in found if it.curve.rows < PIECE * longest[it.track]}
+        found = sorted(found, key=lambda it: (it.track, it.curve in short, it.middle))
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
@@ -226,9 +226,7 @@ class CurveFiles:
         if api := re.search(API_NUMBER, Path(self._scan).stem):
             las.well["API"].value = las.well["UWI"].value = re.sub(r"\D", "", api[0])
             las.well["API"].descr = las.well["UWI"].descr = "number in the scan's name"
-        filled = "are" if bridged is None else "are not"
-        filled = f"of up to {bridged:,} rows are" if bridged else filled
-        notes = [_ascii(self._said), LAS_NOTE.format(filled), *self._options.scale, *self.notes]
+        notes = [_ascii(self._said), LAS_NOTE, *self._options.scale, *self.notes]
         if depth:
             points = ", ".join(f"row {row:.10g} = {at:.10g} {unit}" for row, at in log.points)
             notes.append(f"Depth is linear between {points}, and unknown far from them.")
@@ -250,11 +248,10 @@ class CurveWriter(CurveFiles):
     def __init__(self, stem: Path, name: str, scan: Scan, options: CurveOptions) -> None:
         super().__init__(stem, name, (scan.rows, scan.columns), options)
         self._row, (self._first, self._stop) = 0, options.row_range or (0, scan.rows)
-        dpi = scan.likely_dpi
         # Few rows may show no tracks: then those of all rows are taken, maybe another log's.
         for rows in dict.fromkeys([range(self._first, self._stop), range(scan.rows)]):
-            self.tracks = self.tracks or find_tracks(scan.read, rows, dpi)
-        self._follower = CurveFollower(dpi, self._first, self.tracks)
+            self.tracks = self.tracks or find_tracks(scan.read, rows, scan.likely_dpi)
+        self._follower = CurveFollower(scan.likely_dpi, self._first, self.tracks)
 
     def put(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, as `CurveFollower.add` does."""

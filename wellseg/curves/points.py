@@ -64,9 +64,8 @@ class Curve:
     """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
     """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
-    wraps: list[tuple[int, float, Floats]] = field(default_factory=list)
-    """Where it comes back at its track's other border: first row; pixels it is set back by; what
-    its stroke looked like above."""
+    wraps: list[tuple[int, float]] = field(default_factory=list)
+    """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track aside: first row, past the last, pixels it is set back (left)."""
     shared_from: int | None = None  # it lies on a strand together with another from this row on
@@ -120,8 +119,8 @@ class Curve:
         off, or off for more than ``longest`` rows, or lies along a border; and where one at an end,
         whose other wrap is not seen, is the only one over its border: 16 of 24 of these were none.
         borders: gives those of the tracks in rows, (rows, tracks, 2)."""
-        rows = [self.first_row, *(row for row, *_ in self.wraps), self.first_row + self.rows]
-        track = np.cumsum([0, *(np.sign(pixels) for _, pixels, _ in self.wraps)]).astype(int)
+        rows = [self.first_row, *(row for row, _ in self.wraps), self.first_row + self.rows]
+        track = np.cumsum([0, *(np.sign(pixels) for _, pixels in self.wraps)]).astype(int)
         track -= track[np.diff(rows).argmax()]
         wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
         for end in (0, -1):
@@ -132,22 +131,20 @@ class Curve:
             off = np.abs(borders(row[inside]) - column[inside, None, None] - 0.5).min((1, 2))
             wrong[i] |= rows[i + 1] - rows[i] > longest / 15 and np.nanmedian(off) < longest / 120
         if wrong.any():
-            row, _, look = self.wraps[max(0, int(wrong.argmax()) - 1)]
-            rest = self._cut(row, look)
+            rest = self._cut(self.wraps[max(0, int(wrong.argmax()) - 1)][0])
             return [*self.leave_scale(longest, borders), *rest.leave_scale(longest, borders)]
         for i in np.flatnonzero(track).tolist():
             pixels = abs(self.wraps[max(0, i - 1)][1])
             self.off_scale.append((rows[i], rows[i + 1], float(track[i] * pixels)))
         return [self]
 
-    def _cut(self, row: int, look: Floats) -> "Curve":
-        """End above a row, with that look; returns what begins there."""
+    def _cut(self, row: int) -> "Curve":
+        """End above a row; returns what begins there."""
         records = np.concatenate(self.records)
         above = records[:, 0] < row
-        rows = self.first_row + self.rows - row
-        rest = replace(self, first_row=row, rows=rows, off_scale=[])
+        rest = replace(self, first_row=row, rows=self.first_row + self.rows - row, off_scale=[])
         self.records, rest.records = [records[above]], [records[~above]]
-        self.rows, self.look = int(records[above, 0].max()) + 1 - self.first_row, look
+        self.rows = int(records[above, 0].max()) + 1 - self.first_row
         rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
         self.uncertain = [at for at in self.uncertain if at < row]
         for name in ("hidden", "wraps"):
@@ -229,7 +226,7 @@ def place_curve(
     width, middle = round(curve.width_px, 1), float(np.median(path[:, 0]))
     colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
     about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
-    apart = np.isin(rows[seen][1:], [row for row, *_ in curve.wraps])
+    apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
     edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]

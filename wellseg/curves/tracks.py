@@ -54,7 +54,6 @@ class Tracks:
         """A copy of some rows of a mask without what lies on a border alone for a short way: where
         a curve is off its scale, the border itself is marked, and the curve would not end there."""
         mask, rows, half = mask.copy(), first_row + np.arange(len(mask)), max(2, round(LINE * dpi))
-        least, most = (it * dpi for it in ALONE)
         for border in self.at(rows).reshape(len(rows), -1).T:
             around = np.arange(-half - BESIDE_PX, half + BESIDE_PX)
             near = (np.rint(border)[:, None].astype(int) + around).clip(0, mask.shape[1] - 1)
@@ -62,7 +61,8 @@ class Tracks:
             beside = seen[:, :BESIDE_PX].any(1) | seen[:, -BESIDE_PX:].any(1)
             edges = np.flatnonzero(np.diff(np.pad(seen.any(1) & ~beside, 1)))
             for start, stop in edges.reshape(-1, 2).tolist():
-                if least <= stop - start <= most and 0 < start and stop < len(mask):
+                is_short = ALONE[0] <= (stop - start) / dpi <= ALONE[1]
+                if is_short and 0 < start and stop < len(mask):
                     np.put_along_axis(mask[start:stop], near[start:stop, 3:-3], 0, 1)
         return mask
 

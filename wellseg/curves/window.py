@@ -25,18 +25,16 @@ NEVER = 1e6
 class Window:
     """Decides which strands are one curve."""
 
-    def __init__(self, tenth_rows: int) -> None:
+    def __init__(self, tenth_rows: int, tracks: Tracks | None) -> None:
         """tenth_rows: of 0.1 inch."""
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
-        self._end_cost, self._tenth_rows = END * scale, tenth_rows
+        self._end_cost, self._tenth_rows, self._tracks = END * scale, tenth_rows, tracks
         self._ended: list[Curve] = []
         self._chains: list[Chain] = []
         self._new = -(10**9)  # strands that begin in this row or below are not decided
 
-    def decide(
-        self, new: list[Chain], stop: int, ink: Gray, ink_row: int, tracks: Tracks | None
-    ) -> None:
+    def decide(self, new: list[Chain], stop: int, ink: Gray, ink_row: int) -> None:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
@@ -44,7 +42,7 @@ class Window:
         strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
         if strands := sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number)):
             costs = self._end_cost, self.gap_rows, self._tenth_rows
-            scene = link(self._chains, strands, *costs, ink, ink_row, tracks)
+            scene = link(self._chains, strands, *costs, ink, ink_row, self._tracks)
             for number, chain in enumerate(strands):
                 if not chain.curves and chain.first_row < stop:
                     self._begin(scene, number)
@@ -85,7 +83,7 @@ class Window:
             if columns := scene.set_back.get((i, number)):
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
-                curve.wraps.append((max(left, chain.first_row), columns, curve.look))
+                curve.wraps.append((max(left, chain.first_row), columns))
                 if left < chain.first_row:
                     curve.hidden.append((left, chain.first_row))
             elif scene.table.knot_down[i] == scene.table.knot_up[number]:

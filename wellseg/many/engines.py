@@ -122,8 +122,6 @@ class Worker:
         if kept and old_version.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
             say(f"{task.scan}: has changed: say {kept_flags} of it again, where they still hold")
             kept = {}
-        elif kept and old_version != task.version:
-            say(f"{task.scan}: has another time: {kept_flags} kept (--overwrite forgets it)")
         if (not masked or config.tracks or config.rows) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
         try:

@@ -284,7 +284,7 @@ def _curve(
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    curve.wraps = [(int(at), 0.0, curve.look) for at in row[np.diff(turns, prepend=0) != 0]]
+    curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     points = Points(every, column, left, right, np.nan_to_num(sure), all_bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
