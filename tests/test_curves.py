@@ -260,6 +260,23 @@ def test_where_a_wrap_is_none_another_curve_begins(wraps, ends):
     assert len({id(piece.off_scale) for piece in pieces}) == len(pieces)
 
 
+def test_a_marked_border_is_taken_away_wherever_blocks_of_rows_begin():
+    tracks, left = Tracks(np.zeros(1), np.array([[[50.0, 250]]]), np.inf), []
+    for start in range(440, 540, 9):
+        mask = np.zeros((1200, 300), np.uint8)
+        mask[start : start + 59, 249:252] = 255
+        left += follow(mask, tracks=tracks)
+    assert not left
+
+
+def test_a_piece_between_two_wraps_may_have_no_rows_of_its_own():
+    curve = wrapped((1000, 9.0), (1003, 9.0))
+    (records,) = curve.records
+    curve.records = [records[(records[:, 0] < 1000) | (records[:, 0] >= 1003)]]
+    pieces = curve.leave_scale(300)
+    assert [(it.first_row, it.rows) for it in pieces if it.rows] == [(0, 1000), (1003, 3997)]
+
+
 def test_what_lies_along_a_border_is_no_repeat_of_what_left_over_the_other():
     curve = wrapped((1000, 400.0), (1100, -400.0))
     (records,) = curve.records

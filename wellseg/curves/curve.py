@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from wellseg.curves.points import BRIDGED, Curve, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
-from wellseg.curves.tracks import Tracks
+from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
@@ -37,7 +37,7 @@ class CurveFollower:
     ) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
-        self.tracks, self._dpi = tracks, dpi
+        self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1
         self._chains = ChainFinder(first_row)
         self._window = Window(self._tenth_rows, tracks)
         self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
@@ -51,17 +51,17 @@ class CurveFollower:
             part, planes = [p[:BLOCK_ROWS] for p in planes], tuple(p[BLOCK_ROWS:] for p in planes)
             self._parts.append(part)
             self._held_rows += len(part[0])
-            while self._held_rows >= self._followed_rows + BLOCK_ROWS + MARGIN_ROWS:
+            while self._held_rows >= self._followed_rows + BLOCK_ROWS + self._ahead:
                 self._block(BLOCK_ROWS, last=False)
 
     def _block(self, rows: int, last: bool) -> None:
         """Follow that many rows."""
         planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
         above, known = self._followed_rows, self._followed_rows + rows
-        begin = max(0, above - MARGIN_ROWS)
-        near = [plane[begin : known + MARGIN_ROWS] for plane in planes]
+        here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
+        near = [plane[here] for plane in planes]
         if self.tracks:
-            near[1] = self.tracks.clear(near[1], self._chains.row - (above - begin), self._dpi)
+            near[1] = self.tracks.clear(planes[1], self._chains.row - above, self._dpi)[here]
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
         self._window.decide(new, stop, planes[2][:known], self._chains.row - known)

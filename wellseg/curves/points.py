@@ -141,10 +141,10 @@ class Curve:
     def _cut(self, row: int) -> "Curve":
         """End above a row; returns what begins there."""
         records = np.concatenate(self.records)
-        above = records[:, 0] < row
+        above = records[:, 0] < min(row, self.first_row + self.rows)
         rest = replace(self, first_row=row, rows=self.first_row + self.rows - row, off_scale=[])
         self.records, rest.records = [records[above]], [records[~above]]
-        self.rows = int(records[above, 0].max()) + 1 - self.first_row
+        self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
         rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
         self.uncertain = [at for at in self.uncertain if at < row]
         for name in ("hidden", "wraps"):
