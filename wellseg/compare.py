@@ -96,7 +96,7 @@ def compare(config: CompareConfig) -> None:
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    about = {**size._asdict(), "crop_rows": config.data.crop_rows}
+    about = {**size._asdict(), "crop_rows": config.data.crop_rows, "threshold": "by validation"}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds

@@ -48,7 +48,7 @@ row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"
 LAS_NOTE = """\
 Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border and 1 its right one
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
-Missing: -999.25. Bridged gaps are filled (of up to --bridged rows): see NAME.curves.csv.
+Missing: -999.25. Bridged gaps are filled (with --bridged short ones): see NAME.curves.csv.
 Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
 
 
@@ -243,7 +243,7 @@ class CurveFiles:
 
 class CurveWriter(CurveFiles):
     """Follows the curves of one scan: ``put`` it from top to bottom, then ``finish``. Tracks that
-    are not given are looked for at once, in all rows: what is followed has them from the first."""
+    are not given are looked for at once, from the first row to the last."""
 
     def __init__(self, stem: Path, name: str, scan: Scan, options: CurveOptions) -> None:
         super().__init__(stem, name, (scan.rows, scan.columns), options)

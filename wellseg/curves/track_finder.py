@@ -168,7 +168,7 @@ class TrackFinder:
             score = np.empty((len(down), len(aside)), np.float32)
             for each, row, by in zip(score, padded, near + most, strict=True):
                 part = row[by - reach : by + reach + columns]
-                each[:] = np.correlate(part, mean, "valid")[reach + aside] / (mean @ mean)
+                each[:] = np.correlate(part, mean, "valid")[reach + aside] / max(1e-9, mean @ mean)
             score = np.minimum(score, 1.2) - ROUGH * known[:, None] * abs(aside) / tenth
             came, best = [], score[0]
             for each, by in zip(score[1:], np.diff(near), strict=True):

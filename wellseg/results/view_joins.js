@@ -53,10 +53,10 @@ function mates(curve, row) {
   const wide = left && right ? Math.abs(right[0] - left[0]) : Infinity;
   return followed.filter((other) => other !== curve).map((other) => {
     const its = spans(other), both = length(its.flatMap(([from, to]) => mine.map(([a, b]) => [Math.max(from, a), Math.min(to, b)])));
-    const near = Math.min(Infinity, ...curve.lines.flatMap((a) => other.lines.flatMap((b) => [[a, b], [b, a]].map(([upper, lower]) => {
+    const near = curve.lines.flatMap((a) => other.lines.flatMap((b) => [[a, b], [b, a]].map(([upper, lower]) => {
       const aside = Math.abs(lower[0] - upper.at(-2)), at = lower[1], off = row < 0 ? 0 : Math.abs(at - row);
       return Math.abs(at - upper.at(-1)) + Math.min(aside, Math.abs(aside - wide)) + off;
-    }))));
+    }))).reduce((least, it) => Math.min(least, it), Infinity);
     const isOver = 2 * both > Math.min(length(mine), length(its));
     return { other, near, isOver, isAside: Boolean(curve.track && other.track) && curve.track !== other.track };
   }).sort((a, b) => a.isOver - b.isOver || a.isAside - b.isAside || a.near - b.near).map(({ other }) => other);

@@ -4,6 +4,8 @@ const DPI = DATA.dpi || columns / 8.5, NEAR = Math.ceil(DPI / 5);  // rows: with
 const CLOSE = Math.min(1, 110 / DPI);  // the least zoom: with fewer pixels for an inch no knot is seen
 const flags = original.flatMap(({ uncertain }, i) => uncertain.map((row) => ({ row, i })));  // below that row curve i is uncertain
 const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
+const flagsAt = new Map(places.map((row) => [row, []]));
+for (const flag of flags) flagsAt.get(flag.row).push(flag);
 const answerStore = `answers at uncertain rows of ${location.pathname}`;
 // By row: answer, "seen", "right", "exchanged" or "cut"; columns, of its curve there and, if it is right, where it goes on;
 // of a correction the row ``at`` of it, and how many edits the file had then. The browser keeps them.
@@ -31,7 +33,7 @@ function nearest(curve, at) {
 }
 
 const nameAt = ({ row, i }) => nameOf(fix.parts[i].find(({ to }) => row <= to) ?? fix.parts[i][0]);
-const namesAt = (row) => flags.filter((flag) => flag.row === row).map(nameAt).filter(Boolean);
+const namesAt = (row) => (flagsAt.get(row) ?? []).map(nameAt).filter(Boolean);
 const isWalked = () => !lineCanvas.hidden && places.length > 0;  // by n and p: else they lead to the mask's places of doubt
 const walk = (own = followed[alone]?.name) => places.filter((row) => namesAt(row).some((name) => !own || name === own));
 const isInView = (row) => Math.abs(row - middle()) * state.zoom < scroller.clientHeight / 2;
@@ -45,7 +47,7 @@ const columnsAt = (i, row) => rowsAt(original[i], row).map((at) => columnAt(orig
 function answerAt(row) {  // "" too where other curves were followed since
   const { answer = "", columns: then = [] } = answers[row] ?? {};
   const isSame = (now) => then.every((x, k) => Math.abs(x - now[k]) < 4);
-  return flags.some((flag) => flag.row === row && isSame(columnsAt(flag.i, row))) ? answer : "";
+  return answer && flagsAt.get(row)?.some(({ i }) => isSame(columnsAt(i, row))) ? answer : "";
 }
 const isOpen = (row) => ["", "seen"].includes(answerAt(row));
 
