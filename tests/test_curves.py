@@ -39,7 +39,7 @@ def draw(*curves, columns=800, width=5):
 def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     """(curve, points) of each curve."""
     gray = 255 - mask if gray is None else gray
-    tracks = tracks or find_tracks(lambda first, stop: gray[first:stop], range(len(gray)))
+    tracks = tracks or find_tracks(lambda first, stop: gray[first:stop], range(len(gray)), 200)
     follower = CurveFollower(tracks=tracks)
     for start in range(0, len(mask), strip):
         part = slice(start, start + strip)

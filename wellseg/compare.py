@@ -121,7 +121,8 @@ def compare(config: CompareConfig) -> None:
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
     lines += [f"{folder.name}: the loss diverged\n" for folder in runs if not rows[folder]]
     lines += report([row for folder in runs for row in rows[folder]], norms)
-    lines.append(", ".join(f"{name} {it}" for name, it in about.items()))
+    of_drawn = ("recipe", "logs") if config.data.root else ()
+    lines.append(", ".join(f"{name} {it}" for name, it in about.items() if name not in of_drawn))
     write_file(out / "report.md", "\n".join([*lines, ""]).encode())
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
 

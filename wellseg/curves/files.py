@@ -124,8 +124,10 @@ class CurveFiles:
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
             if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
-                said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track: are"
-                self.notes.append(f"{said} scales printed over several? (--tracks, or @LEFT-RIGHT)")
+                at = "{:.0f}-{:.0f}".format(*np.median(one.sides, 0))
+                said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track, {at}:"
+                do = "is it right (--tracks)? Or is a scale printed over several (@LEFT-RIGHT)?"
+                self.notes.append(f"{said} {do}")
         scaled = {it.entry["name"] for it in found if it.entry["scale"] != Scale()}
         if lost := self._options.scales.keys() - scaled:
             what = "of that name, or it is in no track (--edit gives names, --tracks tracks)"

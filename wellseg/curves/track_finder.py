@@ -19,7 +19,6 @@ from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, med
 from wellseg.curves.points import Floats
 from wellseg.curves.strands import Indices
 from wellseg.curves.tracks import Tracks
-from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
 
 BLOCK_INCHES, PARTS = 1.5, 5
@@ -45,9 +44,7 @@ FAR, CUT, DRAWN, SHARED, PANEL = 0.3, 0.05, 0.2, 0.13, 0.65
 cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL."""
 
 
-def find_tracks(
-    read: Callable[[int, int], Gray], rows: range, dpi: float = USUAL_DPI
-) -> Tracks | None:
+def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:
     """The tracks in these rows of a scan; None: no grid with clear ends. read: gives the pixels of
     rows from the first number on to before the second, uint8, gray or RGB."""
     finder = TrackFinder(dpi)
