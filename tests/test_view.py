@@ -1266,6 +1266,7 @@ def test_the_name_of_a_curve_far_down_the_list_is_in_sight_beside_it(tmp_path, b
     change_data(tmp_path, followed=[curve | {"name": f"C{number}"} for number in range(90)])
     page.reload()
     settle(page)
+    page.evaluate("showWhole(true)")  # what a browser keeps of it, it may keep late
     page.locator("#each button").nth(80).click()
     settle(page)
     assert page.locator("#name").input_value() == "C80"
