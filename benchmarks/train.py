@@ -103,6 +103,8 @@ def serve(way: str, model: ModelConfig, device: str, precision: str, size: tuple
     if way == "plain":
         half = False
         module.net.to(memory_format=torch.contiguous_format)
+    if way in ("wellseg", "recompute"):
+        torch.backends.cudnn.enabled = False  # as make_trainer, for logs of any size
     trainer = Trainer(
         accelerator=device,
         devices=1,

@@ -104,7 +104,7 @@ def test_memory_is_the_gpus():
     net = make_net().to(GPU)
     module = Any(recompute="auto", has_begun=False, model=ModelConfig(), net=net, device=GPU)
     module.trainer = Any(precision="bf16-mixed")
-    batch = Any(gray=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
+    batch = Any(truth=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
     Segmenter.on_train_batch_start(module, batch, 0)
     assert not net.recompute and 1e8 < module.free_bytes <= torch.cuda.mem_get_info()[1]
     module.free_bytes = 100_000_000

@@ -9,10 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,6 +29,7 @@ from wellseg.net.resunet import ResUNet
 from wellseg.norms import make_norm
 from wellseg.rows import evaluation, statistics, store
 from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.segment import scan_bands
 from wellseg.rows.statistics import DepthStatistics, window_parts
 
 PLENTY = 64 << 30
@@ -441,7 +445,7 @@ def test_windows_of_a_scan_that_is_alike_all_along_are_the_whole_scan(norm: str)
 def test_windows_let_one_scan_differ_from_top_to_bottom_without_a_seam() -> None:
     depth, darker = DepthStatistics(1000, 10), torch.linspace(0, 1, 1000, dtype=torch.float64)
     depth.add(depth.of_strip(0, darker.square()[None, None, :, None].expand(1, 1, -1, 8)))
-    mean, var = (each[:, 0] for each in depth.of_rows(0, 1000))
+    mean, var = (each[:, 0] for each in depth.of_rows(0, 1000, torch.device("cpu")))
     assert mean[-1] > 0.8 > 0.02 > mean[0]
     assert mean.diff().abs().max() < 0.0021 and var.diff().abs().max() < 4e-4, (
         "parts by themselves jump by 0.19"
@@ -613,6 +617,7 @@ SPILLING = """
 import sys, torch, pathlib
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
+from wellseg.rows.segment import scan_bands
 torch.set_num_threads(1)
 rows, columns, memory = map(int, sys.argv[1:4])
 scratch = pathlib.Path(sys.argv[4])
@@ -644,3 +649,30 @@ def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
         f"{peaks} bytes: less than three for each pixel more"
     )
     assert peaks[1] < 800e6
+
+
+def test_what_nobody_waits_for_any_more_is_not_computed(tmp_path: Path) -> None:
+    """The next band is computed meanwhile: it ends, and its temporary file is gone."""
+    net = ResUNet(2, **SMALL).eval()
+    gray = torch.full((6_400, 64), 255, dtype=torch.uint8).numpy()
+    scan = SimpleNamespace(read=lambda start, stop: gray[start:stop])
+    how = {"memory": 1, "window_rows": 400, "scratch": tmp_path, "strip_rows": 640}
+    evaluation = RowEvaluation(net, *gray.shape, **how)  # type: ignore[arg-type]
+    beyond: list[float] = []
+    is_out = threading.Event()
+
+    def tell(share: float) -> None:  # once a band is out, waits until nobody wants the next
+        if is_out.is_set():
+            beyond.append(share)
+            until_s = time.monotonic() + 10
+            while evaluation.progress is tell and time.monotonic() < until_s:
+                time.sleep(0.001)
+
+    bands = scan_bands(evaluation, scan, tell)  # type: ignore[arg-type]
+    picture, logits = next(bands)
+    is_out.set()
+    file = evaluation.store._file
+    assert picture.shape == logits.shape and file and not file.closed
+    bands.close()  # type: ignore[attr-defined]
+    assert file.closed and len(beyond) <= 1, beyond
+    assert not [it for it in threading.enumerate() if it.name.startswith("bands")]

@@ -35,7 +35,7 @@ ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
 KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: writing and reading take that
-STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 128 << 20
+STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 512 << 20
 """Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
 on a CPU, are so many that Python takes most of the time."""
 WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
@@ -129,12 +129,11 @@ class RowEvaluation:
         each = (max(1, threads // self.workers),)
         with ThreadPoolExecutor(self.workers, "rows", torch.set_num_threads, each) as self.pool:
             try:
+                torch.set_num_threads(1)
                 while first_row < rows:
-                    torch.set_num_threads(1)
-                    # Else a GPU rounds float32 factors to 10 bits (TF32).
-                    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                    # It would plan anew for every size of a strip, and round float32 (TF32).
+                    with torch.backends.cudnn.flags(enabled=False):
                         strips = self.output.advance()
-                    torch.set_num_threads(threads)  # for the caller, who works on the strips
                     if resident_bytes() > self.crowded_bytes:  # always would take 10 % of the time
                         give_back_memory()
                     for strip in strips:
@@ -177,7 +176,7 @@ class _Sweep:
         for source in self.sources:
             source.advance_to(wanted[-1][source.step][1])
             source.drop_before(wanted[0][source.step][0], self)
-        do = run.pool.map if run.read_ink and self.step.inputs else map
+        do = run.pool.map if run.workers > 1 and run.read_ink and self.step.inputs else map
         places = [self._reserve(*ranges[self.step]) for ranges in wanted]
         strips = []
         for ranges, (strip, moments) in zip(wanted, do(self._strip, wanted, places), strict=True):
@@ -259,7 +258,7 @@ class _Sweep:
         return values[self.step]
 
     def kept_rows(self, start: int, stop: int) -> Tensor:
-        """Rows [start, stop) that are kept, (1, C, stop - start, W) in channels_last order."""
+        """Rows [start, stop) that are kept, (1, C, stop - start, W)."""
         read, device = self.run.store.read, self.run.device
         near = [(a, b, block) for a, b, block in self.blocks if a < stop and start < b]
         parts = [read(it, max(start, a) - a, min(stop, b) - a).to(device) for a, b, it in near]

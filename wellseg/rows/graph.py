@@ -255,14 +255,9 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
     return Rule(run)
 
 
-RULES: dict[Any, Callable[..., Rule]] = {
-    aten.convolution: _convolution,
-    aten.max_pool2d_with_indices: _max_pool,
-    aten.upsample_nearest2d: _upsample_nearest,
-    aten.pixel_shuffle: _pixel_shuffle,
-    aten.pixel_unshuffle: _pixel_unshuffle,
-    aten.constant_pad_nd: _pad,
-    aten.slice: _slice,
-    aten.cat: _cat,
-}
+RULES: dict[Any, Callable[..., Rule]]
+RULES = {aten.convolution: _convolution, aten.max_pool2d_with_indices: _max_pool}
+RULES |= {aten.pixel_shuffle: _pixel_shuffle, aten.pixel_unshuffle: _pixel_unshuffle}
+RULES |= {aten.upsample_nearest2d: _upsample_nearest, aten.constant_pad_nd: _pad}
+RULES |= {aten.slice: _slice, aten.cat: _cat}
 """Beside these, all operations that PyTorch tags as pointwise have a rule, `_pointwise`."""

@@ -1,6 +1,7 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,11 +57,27 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
 def scan_bands(
     evaluation: RowEvaluation, scan: Scan, progress: ShareDone = lambda share: None
 ) -> Iterator[tuple[Gray, NDArray[np.float32]]]:
-    """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns)."""
+    """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns).
+    A thread computes the next one meanwhile, and reads ``scan``: nobody else may."""
 
     def read_ink(start: int, stop: int) -> Tensor:
         channels = to_channels(scan.read(start, stop))[: evaluation.channels]
-        return to_ink(torch.from_numpy(channels)[None])
+        return to_ink(torch.from_numpy(channels)[None].to(evaluation.device))
 
-    for first, logits in evaluation.bands(read_ink, progress):
-        yield scan.read(first, first + logits.shape[2]), logits[0, 0].float().cpu().numpy()
+    def compute() -> Generator[tuple[Gray, NDArray[np.float32]], None, None]:
+        for first, logits in evaluation.bands(read_ink, progress):
+            yield scan.read(first, first + logits.shape[2]), logits[0, 0].float().cpu().numpy()
+
+    def stop(_share: float) -> None:
+        raise RuntimeError("nobody takes the bands any more")
+
+    bands, threads = compute(), torch.get_num_threads()
+    with ThreadPoolExecutor(1, "bands", torch.set_num_threads, (threads,)) as ahead:
+        try:
+            coming = ahead.submit(next, bands, None)
+            while band := coming.result():
+                coming = ahead.submit(next, bands, None)
+                yield band
+        finally:
+            evaluation.progress = stop
+            ahead.submit(bands.close)

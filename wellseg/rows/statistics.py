@@ -35,7 +35,8 @@ class DepthStatistics:
         while strip.shape[2]:
             part = self._part_of(row)
             row, count = self.bounds[part + 1], self.bounds[part + 1] - row
-            found.append((part, block_moments(strip[:, :, :count])))
+            pixels, mean, square = block_moments(strip[:, :, :count])
+            found.append((part, (pixels, mean.cpu(), square.cpu())))  # many small sums follow
             strip = strip[:, :, count:]
         return found
 
@@ -53,15 +54,15 @@ class DepthStatistics:
         """How many rows must have been added to know the statistics of rows up to ``stop``."""
         return self.bounds[min(self._part_of(stop - 1) + 2, self.parts)]
 
-    def of_rows(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance for rows [start, stop), float64 (rows, C)."""
+    def of_rows(self, start: int, stop: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance for rows [start, stop), float64 (rows, C) on that device."""
         # Windows have their middles at 0, 1, ... of these positions; nearer ones count more.
         middles = torch.arange(start + 0.5, stop, dtype=torch.float64) * self.parts
         position = (middles / self.bounds[-1] - 1).clamp(0, max(0, self.parts - 2))
         numbers = range(math.floor(position[0]), math.ceil(position[-1]) + 1)
         windows = [reduce(merge_moments, self.moments[number : number + 2]) for number in numbers]
-        means = torch.stack([mean for _, mean, _ in windows])
-        variances = torch.stack([square / count for count, _, square in windows])
+        means = torch.stack([mean for _, mean, _ in windows]).to(device)
+        variances = torch.stack([square / count for count, _, square in windows]).to(device)
         weights = (1 - (position[:, None] - torch.tensor(numbers)).abs()).clamp(min=0).to(means)
         # The variance of a mixture has a term between its parts, as in merge_moments.
         between = weights[:, 1:] * weights[:, :-1] @ means.diff(dim=0).square()
@@ -72,8 +73,8 @@ def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: i
     """Apply a norm that reads the image to rows of its input from ``start`` on, (1, C, h, W) in
     channels_last order, with statistics that are known by now."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
-    both = torch.stack(norm.scale_shift(*statistics.of_rows(start, start + height))).to(wide)
-    scale, shift = both[:, :, None]  # (h, 1, C)
+    of_rows = statistics.of_rows(start, start + height, x.device)
+    scale, shift = torch.stack(norm.scale_shift(*of_rows)).to(wide)[:, :, None]  # (h, 1, C)
     rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
     output = torch.empty_like(rows)
     block = max(1, BLOCK_VALUES // rows[0].numel()) if x.dtype != wide and x.is_cpu else height

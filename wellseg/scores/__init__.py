@@ -7,16 +7,7 @@ Row = dict[str, Any]  # a line of scores.csv: name, split, well and kind of a lo
 F1 = "f1_at_3px"
 FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
 ERRORS = "clear_errors"
-HEADINGS = {
-    "precision": "precision",
-    "recall": "recall",
-    F1: "F1@3px",
-    "dice": "Dice",
-    "iou": "IoU",
-    "cldice": "clDice",
-    "whole_curves": "curves 95 %",
-    "half_curves": "curves 50 %",
-    FALSE: "false px a row",
-    ERRORS: "clear errors",
-}
+HEADINGS = {"precision": "precision", "recall": "recall", F1: "F1@3px", "dice": "Dice"}
+HEADINGS |= {"iou": "IoU", "cldice": "clDice", "whole_curves": "curves 95 %"}
+HEADINGS |= {"half_curves": "curves 50 %", FALSE: "false px a row", ERRORS: "clear errors"}
 """Names of a mask's scores, and their headings in tables."""

@@ -35,8 +35,8 @@ class DataConfig:
     augment: bool = True
     """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone, seams of
     films, colours exchanged."""
-    workers: int = 1
-    """Processes that read and augment. The samples are the same for any number."""
+    workers: int | None = None
+    """Processes that read and augment; no sample depends on them. Default: 1; on a GPU up to 8."""
 
     def __post_init__(self) -> None:
         at_least(16, "data.", crop_rows=self.crop_rows)

@@ -30,7 +30,7 @@ from wellseg.training.segmenter import Segmenter
 from wellseg.weights import save_weights
 
 # What Lightning tells of itself at every start; its other warnings stay.
-TOLD = ".*(logs directory|isinstance.treespec|logging interval|not resumable|Checkpoint directory)"
+TOLD = ".*(logs dir|isinstance.treespec|logging interval|not resumable|Checkpoint dir|many workers)"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
