@@ -862,6 +862,32 @@ def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
     assert page.evaluate(turns, first + 360) == 0
 
 
+def test_backup_stretches_become_a_curve_on_ten_times_the_scale(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.evaluate("isolate(0)")
+    settle(page)
+    page.locator("#left").fill("0")
+    page.locator("#right").fill("50")
+    page.locator("#unit").fill("OHMM")
+    page.keyboard.press("Enter")
+    first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
+    for lower, upper in ((100, 0), (300, 250)):
+        page.locator("#backup").click()
+        assert "ten times" in page.locator("#pen").inner_text()
+        for row in (lower, upper):
+            page.mouse.click(*page.evaluate(AT_ROW, first + row))
+    command = page.locator("#command").input_value()
+    words = command.partition("--edit ")[2].split()
+    assert words == [f"A:{first}-{first + 100}=A_X10", f"A:{first + 250}-{first + 300}=A_X10"]
+    assert " --scale A=0:50:OHMM A_X10=0:500:OHMM --edit " in command
+    edits, _ = parse_edits(words)
+    assert [it.becomes for it in edits] == ["A_X10"] * 2
+    assert page.evaluate("followed.map(({ name }) => name)") == ["A", "A_X10"]
+    for _ in range(2):
+        page.locator("#undo").click()
+    assert page.locator("#command").input_value().endswith("--scale A=0:50:OHMM")
+
+
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();

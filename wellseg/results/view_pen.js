@@ -1,7 +1,7 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
-const pens = ["draw", "tracks", "depth", "blank", "over", "under"];  // buttons, and what is drawn
-const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right" };
+const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup"];  // buttons, and what is drawn
+const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own" };
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
@@ -112,11 +112,20 @@ function leaveScale(name, from, to, tracks) {  // these rows are printed so many
   }
 }
 
+function backUp(name, from, to) {  // these rows are of another curve, on ten times its scale
+  for (const row of [from, to + 1]) split(row, name);
+  const own = `${name.slice(0, 50)}_X10`, known = fix.names.indexOf(own), as = known < 0 ? fix.names.push(own) - 1 : known;
+  becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, as);
+  const { left, right, ...rest } = scaleOf(fix.scales[name]);
+  if (left !== "") fix.scales[own] ??= scaleWord({ left: 10 * left, right: 10 * right, ...rest });
+}
+
 function endStretch() {
   const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), { kind } = pen, curve = followed[alone];
   draw();
   if (!curve || from > curve.rows[1] || to < curve.rows[0]) return;
-  correct(curve.name, () => (kind === "blank" ? blank(curve.name, from, to) : leaveScale(curve.name, from, to, kind === "over" ? 1 : -1)));
+  const { [kind]: change = leaveScale } = { blank, backup: backUp };
+  correct(curve.name, () => change(curve.name, from, to, kind === "over" ? 1 : -1));
 }
 
 function endStroke() {
