@@ -673,6 +673,6 @@ def test_what_nobody_waits_for_any_more_is_not_computed(tmp_path: Path) -> None:
     is_out.set()
     file = evaluation.store._file
     assert picture.shape == logits.shape and file and not file.closed
-    bands.close()  # type: ignore[attr-defined]
+    bands.close()
     assert file.closed and len(beyond) <= 1, beyond
     assert not [it for it in threading.enumerate() if it.name.startswith("bands")]

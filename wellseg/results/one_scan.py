@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def mask_scan(
         if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
             folder = evaluation.store.scratch
             say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
-        for picture, logits in scan_bands(evaluation, scan, done):
+        for picture, logits in opened.enter_context(closing(scan_bands(evaluation, scan, done))):
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)

@@ -1,6 +1,6 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -56,7 +56,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
 
 def scan_bands(
     evaluation: RowEvaluation, scan: Scan, progress: ShareDone = lambda share: None
-) -> Iterator[tuple[Gray, NDArray[np.float32]]]:
+) -> Generator[tuple[Gray, NDArray[np.float32]]]:
     """Bands from top to bottom: the scan's rows as read, and their logits, (rows, columns).
     A thread computes the next one meanwhile, and reads ``scan``: nobody else may."""
 
@@ -64,7 +64,7 @@ def scan_bands(
         channels = to_channels(scan.read(start, stop))[: evaluation.channels]
         return to_ink(torch.from_numpy(channels)[None].to(evaluation.device))
 
-    def compute() -> Generator[tuple[Gray, NDArray[np.float32]], None, None]:
+    def compute() -> Generator[tuple[Gray, NDArray[np.float32]]]:
         for first, logits in evaluation.bands(read_ink, progress):
             yield scan.read(first, first + logits.shape[2]), logits[0, 0].float().cpu().numpy()
 
