@@ -106,17 +106,47 @@ def browser_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     assert not said
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A small net that is quick, untrained: what it says does not matter here."""
+@pytest.fixture(scope="session")
+def trained() -> Any:
+    """A small net that knows the ink of draw_waves' curves: following what is noise takes long."""
     import torch
 
     from wellseg.net.resunet import ResUNet
-    from wellseg.weights import save_weights
 
     torch.manual_seed(0)
     net = ResUNet(2, (8, 16))
-    torch.nn.init.zeros_(net.head.bias)  # so that about half of the pixels are called curve
-    path = tmp_path / "small.safetensors"
+    logs = [draw_waves(203, 117, phase) for phase in (0, 1)]
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    for step in range(60):
+        gray, mask = (torch.from_numpy(each)[None, None].float() / 255 for each in logs[step % 2])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(1 - gray), mask)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net
+
+
+def save_small(path: Path, net: Any) -> Path:
+    from wellseg.weights import save_weights
+
     save_weights(path, net, {"model": {"patch": 2, "widths": [8, 16]}})
     return path
+
+
+@pytest.fixture
+def weights(tmp_path: Path, trained: Any) -> Path:
+    """Of that net."""
+    return save_small(tmp_path / "small.safetensors", trained)
+
+
+@pytest.fixture
+def noisy_weights(tmp_path: Path) -> Path:
+    """Untrained: probabilities of all kinds, about half of the pixels above 0.5."""
+    import torch
+
+    from wellseg.net.resunet import ResUNet
+
+    torch.manual_seed(0)
+    net = ResUNet(2, (8, 16))
+    torch.nn.init.zeros_(net.head.bias)
+    return save_small(tmp_path / "noisy.safetensors", net)

@@ -824,7 +824,9 @@ def test_ctrl_c_while_workers_begin_is_one_line(tall, weights, tmp_path):
     assert_gone(workers)
 
 
-def test_files_that_may_not_grow_fail_their_scan_alone(no_pool, folder, weights, tmp_path, capsys):
+def test_files_that_may_not_grow_fail_their_scan_alone(
+    no_pool, folder, noisy_weights, tmp_path, capsys
+):
     """EFBIG, of a real limit: a mask that does not fit is not there in part."""
     resource = pytest.importorskip("resource")
     noise = np.random.default_rng(0).integers(0, 256, (900, 900), np.uint8)
@@ -833,7 +835,7 @@ def test_files_that_may_not_grow_fail_their_scan_alone(no_pool, folder, weights,
     _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
     try:
-        run(folder, "--out", out, "--weights", weights, status=1)
+        run(folder, "--out", out, "--weights", noisy_weights, status=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.strerror(errno.EFBIG) in capsys.readouterr().err

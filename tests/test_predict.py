@@ -285,9 +285,9 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.52, 0.47])
-def test_mask_probability_and_view_agree_at_the_threshold(scan, weights, threshold):
+def test_mask_probability_and_view_agree_at_the_threshold(scan, noisy_weights, threshold):
     flags = ["--probability", "--view", "--precision", "fp32"]
-    run(scan, "--weights", weights, "--threshold", threshold, *flags)
+    run(scan, "--weights", noisy_weights, "--threshold", threshold, *flags)
     mask = tifffile.imread(scan.with_name("log.mask.tif")) > 0
     assert 0.1 < mask.mean() < 0.9
     probability = tifffile.imread(scan.with_name("log.probability.tif"))

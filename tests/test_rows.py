@@ -617,7 +617,6 @@ SPILLING = """
 import sys, torch, pathlib
 from wellseg.net.resunet import ResUNet
 from wellseg.rows.evaluation import RowEvaluation
-from wellseg.rows.segment import scan_bands
 torch.set_num_threads(1)
 rows, columns, memory = map(int, sys.argv[1:4])
 scratch = pathlib.Path(sys.argv[4])

@@ -888,6 +888,23 @@ def test_backup_stretches_become_a_curve_on_ten_times_the_scale(tmp_path, browse
     assert page.locator("#command").input_value().endswith("--scale A=0:50:OHMM")
 
 
+def test_the_scale_of_a_backup_follows_that_of_its_curve(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    back_up = "(to) => correct('A', () => backUp('A', to - 100, to))"
+    set_scale = """([name, scale]) => { const { left, right, unit } = scaleOf(scale);
+        isolate(followed.findIndex((one) => one.name === name));
+        Object.entries({ left, right, unit }).forEach(([id, it]) => { $(`#${id}`).value = it; }); takeScale(); }"""
+    page.evaluate(back_up, 1000)  # before there is a scale
+    for scale, tenfold in (("0.07:0.14:V", "0.7:1.4:V"), ("0:50:OHMM", "0:500:OHMM")):
+        page.evaluate(set_scale, ["A", scale])
+        assert page.evaluate("[fix.scales.A, fix.scales.A_X10]") == [scale, tenfold]
+    page.evaluate(set_scale, ["A_X10", "0:1000:OHMM"])  # its own, which stays
+    page.evaluate(set_scale, ["A", "0:20:OHMM"])
+    page.evaluate(back_up, 2000)
+    assert page.evaluate("[fix.scales.A, fix.scales.A_X10]") == ["0:20:OHMM", "0:1000:OHMM"]
+    assert page.evaluate("fix.names.length") == 2
+
+
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();

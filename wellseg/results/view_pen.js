@@ -112,12 +112,18 @@ function leaveScale(name, from, to, tracks) {  // these rows are printed so many
   }
 }
 
+// The number of the name of a curve's backup, -1: it has none; a scale's word with ten times its values.
+const backupOf = (name) => fix.names.findIndex((one) => one.toLowerCase() === `${name.slice(0, 56)}_X10`.toLowerCase());
+function tenfold(word) {
+  const { left, right, ...rest } = scaleOf(word), ten = (value) => Number((10 * value).toPrecision(9));
+  return word && scaleWord({ left: ten(left), right: ten(right), ...rest });
+}
+
 function backUp(name, from, to) {  // these rows are of another curve, on ten times its scale
   for (const row of [from, to + 1]) split(row, name);
-  const own = `${name.slice(0, 50)}_X10`, known = fix.names.indexOf(own), as = known < 0 ? fix.names.push(own) - 1 : known;
+  const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known, own = fix.names[as];
   becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, as);
-  const { left, right, ...rest } = scaleOf(fix.scales[name]);
-  if (left !== "") fix.scales[own] ??= scaleWord({ left: 10 * left, right: 10 * right, ...rest });
+  fix.scales[own] ??= tenfold(fix.scales[name]);
 }
 
 function endStretch() {

@@ -95,7 +95,11 @@ function takeScale() {
   }, 200);
   if (fault) return;
   const scale = none ? undefined : scaleWord({ left, right, unit, log, columns });
-  if (scale !== fix.scales[name]) correct(name, () => { fix.scales[name] = scale; });
+  if (scale !== fix.scales[name]) correct(name, () => {
+    const backup = fix.names[backupOf(name)];  // its scale follows, unless it has another
+    if (backup && fix.scales[backup] === tenfold(fix.scales[name])) fix.scales[backup] = tenfold(scale);
+    fix.scales[name] = scale;
+  });
 }
 for (const field of document.querySelectorAll("#scale input")) {
   field.onchange = takeScale;

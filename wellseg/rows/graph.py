@@ -256,8 +256,7 @@ def _pointwise(func: Any, *args: Any, **kwargs: Any) -> Rule:
 
 
 RULES: dict[Any, Callable[..., Rule]]
-RULES = {aten.convolution: _convolution, aten.max_pool2d_with_indices: _max_pool}
-RULES |= {aten.pixel_shuffle: _pixel_shuffle, aten.pixel_unshuffle: _pixel_unshuffle}
-RULES |= {aten.upsample_nearest2d: _upsample_nearest, aten.constant_pad_nd: _pad}
-RULES |= {aten.slice: _slice, aten.cat: _cat}
+RULES = {aten.convolution: _convolution, aten.max_pool2d_with_indices: _max_pool, aten.cat: _cat}
+RULES |= {aten.pixel_shuffle: _pixel_shuffle, aten.upsample_nearest2d: _upsample_nearest}
+RULES |= {aten.pixel_unshuffle: _pixel_unshuffle, aten.constant_pad_nd: _pad, aten.slice: _slice}
 """Beside these, all operations that PyTorch tags as pointwise have a rule, `_pointwise`."""

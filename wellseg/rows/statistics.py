@@ -70,12 +70,12 @@ class DepthStatistics:
 
 
 def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: int) -> Tensor:
-    """Apply a norm that reads the image to rows of its input from ``start`` on, (1, C, h, W) in
-    channels_last order, with statistics that are known by now."""
+    """Apply a norm that reads the image to rows of its input from ``start`` on, (1, C, h, W),
+    with statistics that are known by now."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     of_rows = statistics.of_rows(start, start + height, x.device)
     scale, shift = torch.stack(norm.scale_shift(*of_rows)).to(wide)[:, :, None]  # (h, 1, C)
-    rows = x[0].permute(1, 2, 0)  # (h, W, C), contiguous
+    rows = x[0].permute(1, 2, 0)  # (h, W, C)
     output = torch.empty_like(rows)
     block = max(1, BLOCK_VALUES // rows[0].numel()) if x.dtype != wide and x.is_cpu else height
     blocks = (each.split(block) for each in (output, rows, scale, shift))

@@ -160,7 +160,8 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
 def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
     """Loaders of one log at a time, as no two have the same size: to train, and to validate."""
     how: dict[str, Any] = {}
-    usual = min(8, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
+    many = 8 if train.options.crop_rows else 2  # whole logs take much memory
+    usual = min(many, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
     if workers := usual if train.options.workers is None else train.options.workers:
         how = {"multiprocessing_context": Workers(), "persistent_workers": True}
         how |= {"num_workers": workers, "worker_init_fn": _begin}
