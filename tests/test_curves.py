@@ -229,13 +229,22 @@ def wrapped(*wraps, last=5000):
     return curve
 
 
+def pieces_of(curve, *asked):
+    """In order: what is left of a curve, and what it is cut into."""
+    pieces = [curve]
+    for one in pieces:
+        while below := one.leave_scale(*asked):
+            pieces.append(below)
+    return sorted(pieces, key=lambda it: it.first_row)
+
+
 def test_the_longest_stretch_between_wraps_is_on_the_scale():
     shale = wrapped((3000, 9.0), (3200, -9.0), (3220, 9.0), (3500, -9.0))  # with a dip
-    (curve,) = shale.leave_scale(300)
+    (curve,) = pieces_of(shale, 300)
     assert curve is shale and curve.off_scale == [(3000, 3200, 9.0), (3220, 3500, 9.0)]
     assert curve.set_back()[[2999, 3000, 3199, 3200, 3220]].tolist() == [0, 9, 9, 0, 9]
     other = wrapped((100, -9.0), (150, 9.0), (4900, -9.0))  # its way back lies below the last row
-    assert other.leave_scale(300) == [other]
+    assert other.leave_scale(300) is None
     assert other.off_scale == [(100, 150, -9.0), (4900, 5000, -9.0)]
 
 
@@ -251,13 +260,18 @@ def test_the_longest_stretch_between_wraps_is_on_the_scale():
 def test_where_a_wrap_is_none_another_curve_begins(wraps, ends):
     curve = wrapped(*wraps)
     curve.uncertain, curve.hidden = [40, 4500], [(50, 60), (4600, 4610)]
-    pieces = curve.leave_scale(300)
+    pieces = pieces_of(curve, 300)
     assert [piece.first_row for piece in pieces] == [0, *ends]
     assert [piece.first_row + piece.rows for piece in pieces] == [*ends, 5000]
     assert [len(piece.points().row) for piece in pieces] == [piece.rows for piece in pieces]
     assert pieces[0].uncertain == [40] and pieces[-1].uncertain == [ends[-1], 4500]
     assert pieces[0].hidden == [(50, 60)] and pieces[-1].hidden == [(4600, 4610)]
     assert len({id(piece.off_scale) for piece in pieces}) == len(pieces)
+
+
+def test_a_curve_may_wrap_thousands_of_times():
+    wraps = [(row, 9.0) for row in range(10, 24_000, 10)]  # always over the same border
+    assert len(pieces_of(wrapped(*wraps, last=24_000), 300)) == len(wraps) + 1
 
 
 def test_a_marked_border_is_taken_away_wherever_blocks_of_rows_begin():
@@ -273,7 +287,7 @@ def test_a_piece_between_two_wraps_may_have_no_rows_of_its_own():
     curve = wrapped((1000, 9.0), (1003, 9.0))
     (records,) = curve.records
     curve.records = [records[(records[:, 0] < 1000) | (records[:, 0] >= 1003)]]
-    pieces = curve.leave_scale(300)
+    pieces = pieces_of(curve, 300)
     assert [(it.first_row, it.rows) for it in pieces if it.rows] == [(0, 1000), (1003, 3997)]
 
 
@@ -282,7 +296,7 @@ def test_what_lies_along_a_border_is_no_repeat_of_what_left_over_the_other():
     (records,) = curve.records
     records[:, 1] = np.where((records[:, 0] >= 1000) & (records[:, 0] < 1100), 102.0, 300.0)
     borders = np.array([[100.5, 500.5]])
-    pieces = curve.leave_scale(600, lambda rows: np.broadcast_to(borders, (len(rows), 1, 2)))
+    pieces = pieces_of(curve, 600, lambda rows: np.broadcast_to(borders, (len(rows), 1, 2)))
     assert [piece.first_row for piece in pieces] == [0, 1000, 1100]
     assert not any(piece.off_scale for piece in pieces)
 

@@ -317,6 +317,20 @@ def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
 
 
+def test_it_is_said_where_a_track_ends_without_a_printed_line(tmp_path):
+    curves = [np.full(ROWS, 200.0), np.full(ROWS, 600.0)]
+    gray, mask, _ = draw_sheet(curves=curves)
+    assert write(tmp_path, gray, mask)[0].notes == []
+    gray[HEADER:, 815:] = 255
+    for row in range(HEADER + 10, ROWS, 10):
+        gray[row, 815:831] = 0  # lines across go on to where the border was
+    writer, las = write(tmp_path, gray, mask)
+    (note,) = writer.notes
+    column = writer.quality()["track_borders"][1][1]
+    assert column == pytest.approx(831, abs=4) and note in las.other
+    assert note.startswith(f"no line is printed where tracks end, at {column:.0f}: ")
+
+
 def test_a_curve_is_of_the_track_in_which_most_of_it_lies():
     tracks = Tracks(np.zeros(1), np.array([[(100, 200), (300, 500)]], float), np.inf)
     rows = np.arange(10)

@@ -74,8 +74,10 @@ class CurveFollower:
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest = LONGEST * self._tenth_rows
-        ended, borders = self._window.finish(), self.tracks and self.tracks.at
-        pieces = [piece for one in ended for piece in one.leave_scale(longest, borders)]
+        pieces, borders = self._window.finish(), self.tracks and self.tracks.at
+        for one in pieces:  # and each that is cut off from it, in its turn
+            while below := one.leave_scale(longest, borders):
+                pieces.append(below)
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
         if self.tracks:

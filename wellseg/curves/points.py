@@ -113,12 +113,12 @@ class Curve:
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
-    def leave_scale(self, longest: float, borders: Any = None) -> list["Curve"]:
+    def leave_scale(self, longest: float, borders: Any = None) -> "Curve | None":
         """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
-        from there. Returns this curve, or its pieces: it is cut where a stretch would be two tracks
-        off, or off for more than ``longest`` rows, or lies along a border; and where one at an end,
-        whose other wrap is not seen, is the only one over its border: 16 of 24 of these were none.
-        borders: gives those of the tracks in rows, (rows, tracks, 2)."""
+        from there. Or, as long as it returns a curve, it only has ended above that one: where a
+        stretch would be two tracks off, or off for more than ``longest`` rows, or lies along a
+        border; or where one at an end, whose other wrap is not seen, is the only one over its
+        border: 16 of 24 were none. borders: of the tracks in rows, (rows, tracks, 2)."""
         rows = [self.first_row, *(row for row, _ in self.wraps), self.first_row + self.rows]
         track = np.cumsum([0, *(np.sign(pixels) for _, pixels in self.wraps)]).astype(int)
         track -= track[np.diff(rows).argmax()]
@@ -131,12 +131,11 @@ class Curve:
             off = np.abs(borders(row[inside]) - column[inside, None, None] - 0.5).min((1, 2))
             wrong[i] |= rows[i + 1] - rows[i] > longest / 15 and np.nanmedian(off) < longest / 120
         if wrong.any():
-            rest = self._cut(self.wraps[max(0, int(wrong.argmax()) - 1)][0])
-            return [*self.leave_scale(longest, borders), *rest.leave_scale(longest, borders)]
+            return self._cut(self.wraps[max(0, int(wrong.argmax()) - 1)][0])
         for i in np.flatnonzero(track).tolist():
             pixels = abs(self.wraps[max(0, i - 1)][1])
             self.off_scale.append((rows[i], rows[i + 1], float(track[i] * pixels)))
-        return [self]
+        return None
 
     def _cut(self, row: int) -> "Curve":
         """End above a row; returns what begins there."""

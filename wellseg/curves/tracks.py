@@ -23,11 +23,13 @@ class Tracks:
 
     rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
     the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
-    holds so many rows above and below each of ``rows``."""
+    holds so many rows above and below each of ``rows``. no_line: columns, in the median of all
+    rows, of borders that show no printed line, so where the lines across end."""
 
     rows: Floats
     borders: Floats
     reach: float
+    no_line: tuple[float, ...] = ()
 
     def at(self, rows: Indices | Floats) -> Floats:
         """float64 (rows, tracks, 2): left and right border in these rows."""
