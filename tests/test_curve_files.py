@@ -1134,7 +1134,7 @@ def test_where_joined_curves_share_rows_that_with_more_ink_is_kept_in_all_of_the
         said = capsys.readouterr().out
         joined = names.partition("=")[0]
         count = len(stays) if joined == "OWN" else 200 - len(stays)
-        assert f"200 rows that two joined curves have, {count} are those of {joined}," in said
+        assert f"overlap in 200 rows: in {count} {joined} was taken, as it has more ink" in said
 
 
 def stroke(name, true, rows):

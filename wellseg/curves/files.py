@@ -124,7 +124,7 @@ class CurveFiles:
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
             if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
-                at = "{:.0f}-{:.0f}".format(*np.median(one.sides, 0))
+                at = "{:.0f}-{:.0f}".format(*np.nanmedian(one.sides, 0))
                 said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track, {at}:"
                 do = "is it right (--tracks)? Or is a scale printed over several (@LEFT-RIGHT)?"
                 self.notes.append(f"{said} {do}")

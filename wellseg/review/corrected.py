@@ -217,8 +217,8 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
         kept = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
         table = np.concatenate(kept)
         if len(both):
-            said = f"{name}: of {len(both):,} rows that two joined curves have, {is_other.sum():,}"
-            notes.append(f"{said} are those of {of}, the others of what it was joined to")
+            said = f"{name}: the curves joined in it overlap in {len(both):,} rows"
+            notes.append(f"{said}: in {is_other.sum():,} {of} was taken, as it has more ink there")
     return table[np.argsort(table[:, 0], kind="stable")]
 
 
