@@ -1,6 +1,6 @@
-"""The view: names of pieces that are joined."""
+"""The view: what is asked at a place to check, by its kind, and names of pieces that are joined."""
 
-from test_view import settle, view_of, wave
+from test_view import change_data, settle, view_of, wave
 
 COLUMNS = {"left": 40, "right": 240}
 
@@ -24,6 +24,121 @@ def page_of(folder, browser_page, **curves):
 
 def edits(page):
     return page.locator("#command").input_value().partition("--edit ")[2].split()
+
+
+def click_paper(page, column, row):
+    settle(page)
+    script = """([column, row]) => { const { left, top } = sheet.getBoundingClientRect();
+        return [left + column * state.zoom, top + row * state.zoom].map(Math.ceil); }"""
+    page.mouse.click(*page.evaluate(script, [column, row]))
+
+
+def test_a_gap_is_asked_about_as_such_and_what_is_missing_is_drawn_from_end_to_end(
+    tmp_path, browser_page
+):
+    a = [[100, 0, 100, 1000], [100, 1060, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text()
+    assert "Nothing was found from row 1,000 to 1,060. Is it below the gap still A?" in said
+    assert page.locator("#exchange").is_hidden() and page.locator("#attach").is_hidden()
+    assert "gap of 59 rows" in page.locator("#uncertain").inner_text()
+    page.keyboard.press("r")
+    assert "its ends are given" in page.locator("#pen").inner_text()
+    assert page.evaluate("[pen.points, pen.until]") == [[[100, 1001]], [100, 1060]]
+    click_paper(page, 180, 1030)
+    page.keyboard.press("Enter")
+    words = edits(page)
+    assert words[0] == "DRAWN_1:1001@100:1030@180:1060@100"
+    assert {"A:1001-1060=", "DRAWN_1=A"} < {*words}
+    assert page.evaluate("answerAt(1000)") == "drawn" and page.evaluate("alone") == -1
+    said = page.locator("#ask").inner_text()
+    assert "Drawn here: A. Take it back" in said and "Next K" in said and "Draw what" not in said
+    page.keyboard.press("Control+z")
+    assert page.evaluate("answerAt(1000)") == "seen" and page.locator("#edits").is_hidden()
+    page.locator("#fill").click()
+    page.keyboard.press("Enter")  # without a click between: along the ink from end to end
+    assert edits(page)[0] == "DRAWN_1:1001@100:1060@100"
+    page.keyboard.press("k")
+    assert "all of them are answered" in page.evaluate("note")
+
+
+def test_a_stroke_in_a_gap_that_goes_beyond_it_ends_where_one_clicked(tmp_path, browser_page):
+    a = [[100, 0, 100, 1000], [100, 1060, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.keyboard.press("n")
+    page.keyboard.press("r")
+    click_paper(page, 120, 1080)
+    page.keyboard.press("Enter")
+    assert edits(page)[0] == "DRAWN_1:1001@100:1080@120"
+
+
+def test_a_gap_with_another_curve_beside_it_may_be_an_exchange_or_another_curve(
+    tmp_path, browser_page
+):
+    a = [[100, 0, 100, 1000], [130, 1060, 130, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]), B=([[130, 0, 100, 5999]], []))
+    page.keyboard.press("n")
+    assert "still A, or has it changed places with" in page.locator("#ask").inner_text().replace(
+        "\n", " "
+    )
+    for button in ("fill", "exchange", "part", "same"):
+        assert page.locator(f"#{button}").is_enabled()
+    page.keyboard.press("a")
+    assert "A:1001-5999=A_B" in edits(page) and page.evaluate("answerAt(1000)") == "cut"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("x")
+    assert page.evaluate("answerAt(1000)") == "exchanged"
+
+
+def test_a_place_without_a_gap_asks_whether_it_is_the_curve_or_lettering(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
+    page.keyboard.press("n")
+    assert "or a line of the grid, lettering or dirt?" in page.locator("#ask").inner_text()
+    assert page.locator("#fill").is_hidden() and page.locator("#exchange").is_hidden()
+    page.keyboard.press("r")  # a curve that was missed, as anywhere
+    assert page.evaluate("[pen.points.length, pen.until === undefined]") == [0, True]
+
+
+def test_where_a_piece_begins_it_is_asked_of_which_curve_it_is(tmp_path, browser_page):
+    """As where a stretch over the border was too long to be one curve."""
+    page = page_of(
+        tmp_path, browser_page, A=([[230, 0, 230, 999]], []), B=([[50, 1000, 50, 5999]], [1000])
+    )
+    page.on("dialog", lambda it: it.accept())
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text().replace("\n", " ")
+    assert "B begins here. Is it a curve of its own, or does it go on from" in said
+    assert page.locator("#same").inner_text() == "Its own K"
+    assert page.locator("#partner").input_value() == "A"
+    for button in ("fill", "exchange", "part"):
+        assert page.locator(f"#{button}").is_hidden()
+    page.keyboard.press("a")
+    page.keyboard.press("x")
+    assert page.locator("#edits").is_hidden(), "neither is asked"
+    page.keyboard.press("j")
+    assert edits(page) == ["B=A"] and page.evaluate("answerAt(1000)") == "joined"
+    assert "the value leaps" in page.locator("#leap").inner_text()
+    page.reload()
+    settle(page)
+    assert page.evaluate("answerAt(1000)") == "joined"
+    page.locator("#undo").click()
+    assert page.evaluate("answerAt(1000)") == "seen"
+
+
+def test_an_answer_of_a_joined_piece_stays_after_the_command(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 60, 999]], []), B=([[50, 1000, 50, 5999]], [1000])
+    )
+    page.on("dialog", lambda it: it.accept())
+    page.keyboard.press("n")
+    page.keyboard.press("j")
+    (a, b) = page.evaluate("original")
+    joined = a | {"rows": [0, 5999], "lines": a["lines"] + b["lines"], "uncertain": [1000]}
+    change_data(tmp_path, followed=[joined], edits=1, done=["B=A"])
+    page.reload()
+    settle(page)
+    assert page.evaluate("answerAt(1000)") == "joined"
 
 
 def test_of_two_that_are_joined_the_name_stays_that_somebody_gave(tmp_path, browser_page):

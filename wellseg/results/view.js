@@ -195,15 +195,15 @@ function frame() {
   const seen = DATA.places.filter(([first, last]) => first < bottom && last > top);
   const place = DATA.places.indexOf(seen.sort((a, b) => off(a) - off(b))[0]);
   const walked = isWalked() && walk(), at = walked && walked.indexOf(marked);
-  const doubt = walked ? at >= 0 && `uncertain row ${at + 1} of ${walked.length}` : place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
+  const doubt = walked ? at >= 0 && `place to check ${at + 1} of ${walked.length}` : place >= 0 && `doubt ${place + 1} of ${DATA.places.length}: ${percent(DATA.places[place][2])}`;
   const from = depth(top), to = depth(bottom);
   const depths = from && to ? `${from} to ${to}`.replace(/ \w+ to/, " to") : from ? `from ${from}` : to && `to ${to}`;
   $("#rows").textContent = [`rows ${count(top)} to ${count(bottom)} of ${count(rows)}`, depths, share, doubt, note].filter(Boolean).join("  ·  ");
   $("#before").disabled = beyond(-1) === undefined;
   $("#next").disabled = beyond(1) === undefined;
-  for (const [id, where, key] of [["before", "above", "P"], ["next", "below", "N"]]) $(`#${id}`).title = `${walked ? "Uncertain row" : "Place of doubt"} ${where} (${key})`;
+  for (const [id, where, key] of [["before", "above", "P"], ["next", "below", "N"]]) $(`#${id}`).title = `${walked ? "Place to check" : "Place of doubt"} ${where} (${key})`;
   $("#before").setAttribute("aria-label", $("#before").title.slice(0, -4));
-  $("#next").textContent = walked ? `Uncertain ${at < 0 ? "" : `${at + 1}/`}${walked.length}` : "Next doubt";
+  $("#next").textContent = walked ? `To check ${at < 0 ? "" : `${at + 1}/`}${walked.length}` : "Next doubt";
   document.querySelectorAll("#places button").forEach((button, i) => button.classList.toggle("here", i === place));
   clearTimeout(settled);
   settled = setTimeout(remember, 300);
@@ -314,7 +314,7 @@ function beyond(direction) {
 
 function jump(direction) {
   const row = beyond(direction);
-  const what = isWalked() ? `uncertain row${alone < 0 ? "" : ` of ${followed[alone].name}`}` : "place of doubt";
+  const what = isWalked() ? `place to check${alone < 0 ? "" : ` of ${followed[alone].name}`}` : "place of doubt";
   if (row === undefined) say(`no ${what} ${direction > 0 ? "below" : "above"}`);
   else isWalked() ? visit(row) : goTo(row);
 }

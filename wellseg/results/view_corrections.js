@@ -223,7 +223,7 @@ $("#undo").onclick = () => {
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
   fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(name);
-  reopen(({ at, edits }) => edits === made && !fix.parts.flat().some(({ from }) => from === at));
+  reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : !fix.parts.flat().some(({ from }) => from === at)));
 };
 $("#copy").onclick = () => {
   $("#command").select();

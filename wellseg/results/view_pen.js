@@ -13,7 +13,7 @@ function draw(kind) {  // begin, or drop what was drawn
 
 function sayPen() {
   offer();
-  const own = followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
+  const own = pen?.gap?.name ?? followed[alone]?.name ?? "a new curve", here = pen?.points.length ? `, ${pen.points.length} so far` : "";
   const columnsOf = (line) => line.filter((_, k) => k % 2 === 0);
   const sides = original.flatMap(({ borders }) => borders ?? []), lean = Math.max(0, ...sides.map(columnsOf).map((all) => Math.max(...all) - Math.min(...all)));
   const slopes = (pen?.kind === "depth" ? sides : []).flatMap((line) => line.flatMap((y, k) => {  // over 1,000 rows and more
@@ -25,6 +25,7 @@ function sayPen() {
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
     : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind]}.`
+    : pen?.gap ? `Click along ${own} in the gap, where it bends${here}; its ends are given, and the line will follow the ink.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = pen?.kind in stretches ? what : `${what} Enter ends it.`;
   soon();
@@ -35,8 +36,7 @@ function addPoint(event) {
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   if (pen.kind === "depth") return addDepth(column, row);
-  const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [];
-  const far = (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
+  const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [], far = isFar([x, y], [column, row]);
   const lines = [...pen.points.map((point) => point[1]), row], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
   if (isStroke && far) return say("that is too far from the last point: click one between");
@@ -44,6 +44,8 @@ function addPoint(event) {
   if (pen.kind in stretches && pen.points.length > 1) return endStretch();
   sayPen();
 }
+
+const isFar = ([x, y], [column, row]) => (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
 
 function addDepth(column, row, wrong = "", typed = "") {
   const off = (point) => Math.abs(point[1] - row), near = pen.points.filter((point) => off(point) * state.zoom < 8).sort((a, b) => off(a) - off(b))[0];
@@ -136,7 +138,11 @@ function endStretch() {
 
 function endStroke() {
   if (pen.kind !== "draw") return ({ tracks: endTracks, depth: endDepth }[pen.kind] ?? draw)();
-  const { points } = pen;
+  const { points, gap, until } = pen;
+  if (until && points.every(([, row]) => row < until[1])) {
+    if (points.length && isFar(points.at(-1), until)) return say("that is too far from where it goes on: click a point between");
+    points.push(until);
+  }
   draw();
   if (points.length < 2) return;
   if (points[0][1] > points.at(-1)[1]) points.reverse();
@@ -144,11 +150,15 @@ function endStroke() {
   const taken = new Set([...fix.names, ...bases().map((base) => base.name)].map((name) => name.toLowerCase()));
   let number = 1;
   while (taken.has(`drawn_${number}`)) number++;
-  const base = `DRAWN_${number}`, name = followed[alone]?.name ?? base;
-  correct(name, () => {
+  const base = `DRAWN_${number}`, name = gap?.name ?? followed[alone]?.name ?? base;
+  correct(gap ? followed[alone]?.name : name, () => {
     blank(name, from, to);
     const as = fix.names.indexOf(name);
     fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
     fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as }]);
   });
+  if (!gap) return;
+  noteAnswer(gap.row, "drawn", from);
+  showQuestion();
+  say("drawn: Ctrl Z takes it back");
 }

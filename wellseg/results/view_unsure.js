@@ -7,7 +7,7 @@ const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
 const flagsAt = new Map(places.map((row) => [row, []]));
 for (const flag of flags) flagsAt.get(flag.row).push(flag);
 const answerStore = `answers at uncertain rows of ${location.pathname}`;
-// By row: answer, "seen", "right", "exchanged" or "cut"; columns, of its curve there and, if it is right, where it goes on;
+// By row: answer, "seen", "right", "exchanged", "cut", "drawn" or "joined"; columns, of its curve there and, if it is right, where it goes on;
 // of a correction the row ``at`` of it, and how many edits the file had then. The browser keeps them.
 const answers = (() => { try { return JSON.parse(localStorage.getItem(answerStore)) ?? {}; } catch { return {}; } })();
 
@@ -63,38 +63,75 @@ function keepAnswers() {
 }
 
 function reopen(isUndone) {  // places whose correction was taken back, or was not in a command
-  for (const it of Object.values(answers)) if (it.at !== undefined && isUndone(it)) Object.assign(it, { answer: "seen", at: undefined });
+  for (const [row, it] of Object.entries(answers)) if (it.at !== undefined && isUndone(it, Number(row))) Object.assign(it, { answer: "seen", at: undefined });
   keepAnswers();
+  showQuestion();
 }
 
-// What is asked at the marked row: of which curve, at which rows, and with which others it may have changed places.
+const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
+
+function othersAt(curve, at, names) {
+  if (isAtEnd(curve, at)) return mates(curve, marked).slice(0, 6);
+  return nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
+    .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
+}
+let beside = {};
+
+const ends = (row) => followed.some(({ name, rows: [first, last] }) => namesAt(row).includes(name) && (row <= first || row >= last));
+
+// What is asked at the marked row: of which curve, at which rows, and with which others it may have changed places, or,
+// where it begins or ends, of which it may be a piece. kind: "gap", rows without it; "end"; "near", another one is beside it; "alone".
 function question() {
   const names = isWalked() && !pen ? namesAt(marked) : [], own = followed[alone]?.name ?? names[0];
   const curve = names.includes(own) && followed.find(({ name }) => name === own);
   if (!curve) return null;
   const at = rowsAt(curve, marked);
-  const others = nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
-    .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
-  return { curve, at, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
+  if (beside.curve !== curve || beside.row !== marked) beside = { curve, row: marked, others: othersAt(curve, at, names) };  // asked for in each frame
+  const { others } = beside, isEnd = isAtEnd(curve, at), isGap = at.at(-1) > marked + 1;
+  const kind = isEnd ? "end" : isGap ? "gap" : others.length ? "near" : "alone";
+  return { curve, at, kind, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
 }
+
+// What is asked: before and after the name of the curve; the answer that it is right.
+const or = ({ others }, none) => (others.length ? ", or has it changed places with" : none);
+const asks = {
+  gap: (now) => {
+    const [from, to] = now.at, isKnown = depth(from) && depth(to);
+    return [`Nothing was found from ${isKnown ? depth(from) : `row ${count(from)}`} to ${isKnown ? depth(to) : count(to)}. Is it below the gap still`, or(now, "?"), "Same curve"];
+  },
+  near: (now) => ["Below this row, is it still", or(now), "Same curve"],
+  alone: (now) => ["What follows fits badly. Is it still", or(now, ", or a line of the grid, lettering or dirt?"), "Same curve"],
+  end: ({ curve, others }) => (marked <= curve.rows[0]
+    ? ["", ` begins here. Is it a curve of its own${others.length ? ", or does it go on from" : "?"}`, "Its own"]
+    : ["", ` ends here. Is that its end${others.length ? ", or does it go on as" : "?"}`, "Its end"]),
+};
+const did = { exchanged: "Exchanged from here on:", cut: "Cut off here:", drawn: "Drawn here:", joined: "Joined here:" };
 
 let askedBefore = "";
 function showQuestion() {
   const now = question(), order = walk(), answer = answerAt(marked), own = followed[alone]?.name;
   $("#ask").hidden = !now;
   if (!now) return;
-  const { curve, others } = now, names = others.map(({ name }) => name), key = [marked, curve.name, ...names].join();
+  const { curve, others, kind } = now, names = others.map(({ name }) => name), key = [marked, curve.name, ...names].join();
   if (key !== askedBefore) $("#partner").replaceChildren(...names.map((name) => new Option(name)));
   askedBefore = key;
   const colour = (one) => hue(one.place ?? followed.indexOf(one));
   $("#which").textContent = [`${order.indexOf(marked) + 1} of ${order.length}${own ? ` of ${own}` : ""}`, `row ${count(marked)}`, depth(marked), answer !== "seen" && answer].filter(Boolean).join("  ·  ");
   $("#one").textContent = curve.name;
   $("#one").style.setProperty("--c", colour(curve));
-  $("#or").textContent = others.length ? ", or has it changed places with" : "? No other curve is near.";
-  $("#partner").hidden = !others.length;
+  const isDone = Boolean(did[answer]), isJoin = kind === "end" && others.length > 0;
+  const [before, after, same] = isDone ? [did[answer], ". Take it back with Ctrl Z if it looks wrong.", "Next"] : asks[kind](now);
+  $("#seen").textContent = before;
+  $("#or").textContent = after;
+  $("#same span").textContent = same;
+  $("#partner").hidden = isDone || !others.length;
+  $("#partner").setAttribute("aria-label", isJoin ? "With which piece it is joined" : "With which curve it may have changed places");
+  $("#fill").hidden = isDone || kind !== "gap";
+  $("#exchange").hidden = isDone || kind === "end" || !others.length;
+  $("#attach").hidden = isDone || !isJoin;
+  $("#part").hidden = isDone || kind === "end";
+  for (const id of ["fill", "exchange", "attach", "part"]) $(`#${id}`).disabled = !isOpen(marked);
   if (others.length) $("#partner").style.setProperty("--c", colour(question().other));
-  $("#exchange").disabled = !others.length || !isOpen(marked);
-  $("#part").disabled = now.at.length < 2 || !isOpen(marked);
   pressed("#same", answer === "right");
 }
 
@@ -119,7 +156,7 @@ function turn({ curve, other }) {
 
 function answer(what) {
   const now = question(), row = marked;
-  if (!now) return isWalked() && !pen && say("go to an uncertain row first: N");
+  if (!now) return isWalked() && !pen && say("go to a place to check first: N");
   if (!isInView(row)) return goTo(row);
   if (what === "right") {
     if (isOpen(row)) noteAnswer(row, "right");
@@ -127,10 +164,14 @@ function answer(what) {
     if (next !== undefined) return visit(next);
     say(open.length ? `${open.length} above are not answered yet` : "all of them are answered");
   } else if (!isOpen(row)) return say("that is answered: Ctrl Z takes a correction back");
-  else if (what === "cut" && now.at.length > 1) {
+  else if (what === "draw" && now.kind === "gap") return fillGap(now);
+  else if (what === "join" && now.kind === "end" && now.other) {
+    if (!join(now.other.name, now.curve.name)) return;
+    noteAnswer(row, "joined", row);
+  } else if (what === "cut" && now.kind !== "end") {
     cut(row + 1, now.curve.name);
     noteAnswer(row, "cut", row + 1);
-  } else if (what === "exchange" && now.other) {
+  } else if (what === "exchange" && now.other && now.kind !== "end") {
     const { of, at } = turn(now);
     swap(now.other.name, at, now.curve.name);
     for (const it of of) noteAnswer(it, "exchanged", at);
@@ -139,23 +180,33 @@ function answer(what) {
   showQuestion();
 }
 
+function fillGap({ curve, at }) {  // a stroke from below the piece above, whose last row stays a place to check, to the one below
+  const [from, until] = at.map((row, k) => [Math.round(columnAt(curve, row, Infinity).x), k ? row : row + 1]);
+  draw("draw");
+  Object.assign(pen, { points: [from], gap: { name: curve.name, row: marked }, until });
+  sayPen();
+}
+
+const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();
   for (const row of order) {
-    const answer = answerAt(row), about = [...namesAt(row), depth(row), answer !== "seen" && answer].filter(Boolean).join(", ");
+    const answer = answerAt(row), about = [...namesAt(row), depth(row), isOpen(row) ? kinds.get(row) : answer].filter(Boolean).join(", ");
     listed("#uncertain", `row ${count(row)}`, about, "", () => visit(row)).dataset.answer = answer;
   }
   const here = list.children[order.indexOf(marked)], done = order.filter((row) => !isOpen(row)).length;
   here?.firstChild.setAttribute("aria-pressed", true);
   if (here) list.scrollTop = here.offsetTop - list.offsetTop - list.clientHeight / 2;
   if (held >= 0) here?.firstChild.focus({ preventScroll: true });
-  $("#unsure").textContent = !places.length ? "" : `Uncertain identity: ${order.length} rows${own ? ` of ${own}` : ""}${done ? `, ${done} answered` : ""}`;
+  $("#unsure").textContent = !places.length ? "" : `Places to check: ${order.length}${own ? ` of ${own}` : ""}${done ? `, ${done} answered` : ""}`;
 }
 
 $("#same").onclick = () => answer("right");
 $("#exchange").onclick = () => answer("exchange");
 $("#part").onclick = () => answer("cut");
+$("#fill").onclick = () => answer("draw");
+$("#attach").onclick = () => answer("join");
 $("#partner").onchange = () => { showQuestion(); soon(); };
 $("#whole").hidden = !original.length;
 listPlaces();
