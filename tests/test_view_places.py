@@ -168,3 +168,35 @@ def test_of_two_that_are_joined_the_name_stays_that_somebody_gave(tmp_path, brow
     page.evaluate("isolate(0, 500)")
     page.locator("#cut").click()
     assert join("GR", "GR_B") == "GR" and join("GR", "T1_C2_SOLID") == "GR"
+
+
+def test_while_drawing_it_stays_in_sight_what_to_do(tmp_path, browser_page):
+    strokes = {f"T1_C{i}_SOLID": ([[40 + 6 * i, 0, 40 + 6 * i, 5999]], []) for i in range(30)}
+    page = page_of(tmp_path, browser_page, **strokes)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("#each button").last.click()
+    assert page.evaluate("$('#followed').scrollTop") > 300
+    page.keyboard.press("r")
+    click_paper(page, 100, 100)
+    script = """(id) => { const { left, top, width, height } = $(id).getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2)?.closest(id) !== null; }"""
+    for one in ("#pen", "#done", "#back", "#drop"):
+        assert page.evaluate(script, one), one
+    click_paper(page, 100, 200)
+    page.locator("#done").click()
+    assert "DRAWN_1" in page.locator("#command").input_value()
+    page.locator("#blank").click()
+    assert page.locator("#done").is_hidden(), "its second click ends it"
+
+
+def test_a_piece_goes_on_from_one_of_its_own_track(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[50, 0, 50, 5999]], []), B=([[50, 1000, 50, 1100]], [1000]),
+        C=([[52, 500, 52, 999]], [])
+    )  # fmt: skip
+    a, b, c = page.evaluate("original")
+    change_data(tmp_path, followed=[a, b, c | {"track": 2}])
+    page.reload()
+    settle(page)
+    page.keyboard.press("n")
+    assert page.locator("#partner option").all_inner_texts() == ["A"]

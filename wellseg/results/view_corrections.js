@@ -216,6 +216,7 @@ $("#remove").onclick = remove;
 $("#cut").onclick = () => cut();
 $("#back").onclick = removeOrBack;
 $("#drop").onclick = () => draw();
+$("#done").onclick = () => pen && endStroke();
 for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {

@@ -5,7 +5,8 @@ const stretches = { blank: "it is removed there", over: "it is beyond the right 
 function draw(kind) {  // begin, or drop what was drawn
   pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
-  $("#pen").hidden = $("#pens").hidden = !kind;
+  $("#drawing").hidden = !kind;
+  $("#done").hidden = kind in stretches;  // its second click ends it
   for (const each of pens) pressed(`#${each}`, kind === each);
   scroller.classList.toggle("drawing", Boolean(kind));
   sayPen();
@@ -27,7 +28,7 @@ function sayPen() {
     : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind]}.`
     : pen?.gap ? `Click along ${own} in the gap, where it bends${here}; its ends are given, and the line will follow the ink.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
-  $("#pen").textContent = pen?.kind in stretches ? what : `${what} Enter ends it.`;
+  $("#pen").textContent = what;
   soon();
 }
 

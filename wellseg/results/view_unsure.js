@@ -71,7 +71,7 @@ function reopen(isUndone) {  // places whose correction was taken back, or was n
 const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
 
 function othersAt(curve, at, names) {
-  if (isAtEnd(curve, at)) return mates(curve, marked).slice(0, 6);
+  if (isAtEnd(curve, at)) return mates(curve, marked).filter(({ track }) => !track || !curve.track || track === curve.track).slice(0, 6);
   return nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
     .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
 }
