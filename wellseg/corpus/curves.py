@@ -4,21 +4,18 @@ Values are float (samples,), 0 the left border of a track and 1 the right one. T
 what happens then (wrap, clip, run into the next track) is decided when they are laid on the track.
 The curves of a log measure the same beds, so they share bed boundaries."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from .grid import Track
+from .grid import Track, column_lines
 from .panels import pattern
 from .sheet import Array, Colour, Draws, Sheet, Table, gray
 from .strokes import along_rows, draw_pen, lay, stroke
 
 MARGIN_ROWS = 40
 
-Lines = Callable[[Track], tuple[Array, Array, Array]]
-"""Rows and columns of a track's grid, and how wide the lines of its columns are, px."""
 Beds = tuple[Array, Array]  # bed of every depth sample, int (samples,); sandiness 0..1, (beds,)
 
 
@@ -39,7 +36,7 @@ def drift(draws: Draws, samples: int, length: float) -> Array:
     """Slow wander of unit standard deviation and the given correlation length in samples."""
     knots = max(4, int(samples / max(length, 1.0)) + 4)
     at = np.linspace(0, knots - 1, samples)
-    return smooth(np.interp(at, np.arange(knots), draws.noise(knots)), length * 0.35)
+    return smooth(np.interp(at, np.arange(knots), draws.rng.standard_normal(knots)), length * 0.35)
 
 
 def outliers(draws: Draws, count: int, share: float, size: float) -> Array:
@@ -55,7 +52,7 @@ def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
     x: Array = how.at + how.slope * np.arange(n) / 1000
     x += how.wander * drift(draws, n, how.wander_length)
     if how.contrast:  # what a tool reads of the beds
-        level = how.sand * sand + 0.08 * draws.noise(count)
+        level = how.sand * sand + 0.08 * draws.rng.standard_normal(count)
         level += outliers(draws, count, how.odd, how.odd_size)
         x += how.contrast * smooth((level - level.mean())[index], how.blur)
     if how.peaks:
@@ -66,11 +63,11 @@ def draw_values(draws: Draws, beds: Beds, name: str, swing: float) -> Array:
     if how.knots:
         count = int(2 * n / how.knots) + 9
         at = np.cumsum(how.knots * draws.rng.lognormal(0, how.uneven, count)) - how.knots
-        heights = how.knot_swing * (draws.noise(count) + 1.5 * drift(draws, count, 8))
+        heights = how.knot_swing * (draws.rng.standard_normal(count) + 1.5 * drift(draws, count, 8))
         heights += outliers(draws, count, how.shows, 0.3)
         last = np.searchsorted(at, np.arange(n), side="right") - 1
         x += heights[last] if how.held else np.interp(np.arange(n), at, heights)
-    x += how.noise * smooth(draws.noise(n), how.noise_blur)
+    x += how.noise * smooth(draws.rng.standard_normal(n), how.noise_blur)
     centre = float(np.median(x))
     place = how.place if how.moved else centre
     x = place + (x - centre) * swing * how.gain
@@ -83,14 +80,14 @@ def kick(draws: Draws, values: Array) -> None:
     for at in np.arange(draws.of([0.0, every]), len(values) - 8, every):
         how = draws.table("kick")
         start = int(at) + draws.of([0, 3])
-        values[start : start + how.long] += how.size * draws.noise(how.long)
+        values[start : start + how.long] += how.size * draws.rng.standard_normal(how.long)
 
 
 def draw_curves(
-    sheet: Sheet, truth: Array, tracks: list[Track], lines: Lines, y0: int, y1: int
+    sheet: Sheet, truth: Array, tracks: list[Track], ruling: Table, rows: Array, y0: int, y1: int
 ) -> None:
     """Draw the curves of all tracks between rows y0 and y1, and list them in ``sheet.curves``.
-    truth: uint8 (rows, columns), drawn into."""
+    truth: uint8 (rows, columns), drawn into. rows: where the grid has lines, px."""
     how = sheet.table("depth")
     spacing = sheet.dpi / 100 * how.inches_a_100_ft * how.feet
     spacing = float(np.clip(spacing, 1.3, 12.0)) * (1.5 if sheet.tidy else 1.0)
@@ -100,7 +97,11 @@ def draw_curves(
     layer = np.zeros_like(sheet.ink) if sheet.scanned else sheet.ink
     for track in tracks:
         if track.kind == "curves" and not sheet.draws.of(sheet.kind.bare):
-            plot = Plot(sheet, track, beds, depth, *lines(track), layer, truth, y0, y1)
+            borders = [(x, "border") for x in (track.left, track.right)]
+            columns, weights = zip(*column_lines(track), *borders, strict=True)
+            px = [ruling.px[it] * (it in ruling.columns or it == "border") for it in weights]
+            grid = rows, np.array(columns), np.array(px)
+            plot = Plot(sheet, track, beds, depth, *grid, layer, truth, y0, y1)
             before = None
             for _ in range(int(sheet.draws.of(sheet.kind.per_track))):
                 before = plot.curve(before)
@@ -191,7 +192,7 @@ class Plot:
             x += how.off_line_px if near else 0
         values = np.full(len(self.depth), (x - track.left) / track.width)
         if collars:
-            values += how.tremor_px / track.width * draws.noise(len(values))
+            values += how.tremor_px / track.width * draws.rng.standard_normal(len(values))
             kick(draws, values)
         return values
 

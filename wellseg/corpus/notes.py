@@ -208,7 +208,7 @@ def trail(sheet: Sheet, y: float, name: str) -> None:
     draws, how, t = sheet.draws, sheet.table("trails", name), np.linspace(0, 1, 48)
     along = how.long * np.array([np.cos(how.turn), np.sin(how.turn)])
     across = along[::-1] * [-1, 1]
-    aside = np.cumsum(how.rough / how.long * draws.noise(48))
+    aside = np.cumsum(how.rough / how.long * draws.rng.standard_normal(48))
     points = np.outer(t, along) + np.outer(aside, across)
     points += [how.x * sheet.columns, y]
     colour, face = sheet.any_colour(how.coloured), draw_face(draws)

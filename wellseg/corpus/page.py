@@ -7,7 +7,7 @@ import numpy as np
 
 from .curves import draw_curves
 from .damage import develop
-from .grid import Track, column_lines, draw_ruling, draw_tracks, rule
+from .grid import draw_ruling, draw_tracks, rule
 from .notes import Zone, annotate
 from .panels import PANELS, header, track_heads
 from .sheet import KINDS, PRESETS, RECIPE, Array, Draws, Sheet, Table, new_sheet
@@ -107,13 +107,7 @@ def _draw_zone(sheet: Sheet, truth: Array, ruling: Table, zone: Zone) -> None:
         if track.kind in PANELS:
             PANELS[track.kind](sheet, track, y0, y1)
 
-    def lines(track: Track) -> tuple[Array, Array, Array]:
-        borders = [(x, "border") for x in (track.left, track.right)]
-        columns, weights = zip(*column_lines(track), *borders, strict=True)
-        px = [ruling.px[it] * (it in ruling.columns or it == "border") for it in weights]
-        return np.arange(first, y1, ruling.step), np.array(columns), np.array(px)
-
     on_top = sheet.tidy and how.on_top
     annotate(sheet, (tracks, y0, y1), {} if on_top else sheet.kind.notes)
-    draw_curves(sheet, truth, tracks, lines, y0, y1)
+    draw_curves(sheet, truth, tracks, ruling, np.arange(first, y1, ruling.step), y0, y1)
     annotate(sheet, (tracks, y0, y1), sheet.kind.notes if on_top else {})

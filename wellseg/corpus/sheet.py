@@ -87,10 +87,6 @@ class Draws:
     def one_of(self, things: Sequence[T]) -> T:
         return things[int(self.rng.integers(len(things)))]
 
-    def noise(self, count: int) -> Array:
-        """White noise: float64 (count,), unit variance."""
-        return self.rng.standard_normal(count)
-
 
 Colour = tuple[int, int, int]
 """Ink of red, green and blue, 0..255 each; a scan takes the first."""
@@ -199,14 +195,13 @@ def gray(level: float) -> Colour:
     return tone, tone, tone
 
 
-def new_sheet(draws: Draws, kind: Table, rows: int, columns: int, dpi: float = 0.0) -> Sheet:
-    """A blank sheet of that kind of page. dpi: 0: it is drawn."""
+def new_sheet(draws: Draws, kind: Table, rows: int, columns: int) -> Sheet:
+    """A blank sheet of that kind of page."""
     scanned, tidy = kind.medium == "scan", kind.medium == "render"
     coarse = tidy and draws.of(kind.coarse)
     ink: Array = np.zeros((rows, columns) if scanned else (rows, columns, 3), np.uint8)
     drawn = vars(draws.table("sheet", "coarse" if coarse else kind.medium))
     sheet = Sheet(draws, kind, ink, **drawn, scanned=scanned, tidy=tidy, coarse=coarse)
-    sheet.dpi = dpi or sheet.dpi
     sheet.fine_px = max(1, round(sheet.dpi / 150))
     sheet.swing *= draws.of(kind.liveliness)
     if sheet.scanned:
