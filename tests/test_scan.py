@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from wellseg.many.tasks import count_kinds, is_wanted
+from wellseg.many.tasks import count_kinds
 from wellseg.scan import ScanError, is_scan_file, tiff_page
-from wellseg.scan.files import Task
+from wellseg.scan.files import Task, is_wanted
 from wellseg.scan.reader import Scan, open_scan, pages_of
 from wellseg.scan.writer import MaskWriter, write_picture
 

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from conftest import draw_waves
 
-from wellseg.config import PredictConfig
 from wellseg.curves.options import parse_depth
 from wellseg.results import view as viewer
 from wellseg.results.view import ViewWriter, mark_of
@@ -32,7 +31,7 @@ def wave(rows=2500, columns=320):
 
 def view_of(page, rows, columns, orientation=1, about=None):
     scan = SimpleNamespace(rows=rows, columns=columns, orientation=orientation)
-    return ViewWriter(page, scan, PredictConfig([]), {"scan": "log.tif", **(about or {})})
+    return ViewWriter(page, scan, 0.5, {"scan": "log.tif", **(about or {})})
 
 
 def write_view(folder, gray, probability, band_rows=300, **options):

@@ -187,9 +187,8 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     # and typing.py there shadows Python's (opencv/opencv#28766).
     pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
     try:
-        put = partial(pool.schedule, _mask)
-        same = os.getcwd(), settings
-        for task, future in _hand_out(deque(tasks), lambda task: put((*same, task)), lambda: jobs):
+        submit = partial(pool.submit, _mask, None, os.getcwd(), settings)
+        for task, future in _hand_out(deque(tasks), submit, lambda: jobs):
             if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
-from wellseg.scan import NOT_READ, files, is_scan_file
+from wellseg.scan import files, is_scan_file
 from wellseg.scan.atomic import MASK, RESULTS
 from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports of one mask
-NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
@@ -75,7 +74,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
     for given in places:
         place = given if is_url(given) else str(Path(given))
-        is_folder, found = files.find_files(place, is_wanted)
+        is_folder, found = files.find_files(place)
         readable = [task for task in found if not is_folder or is_scan_file(task.name)]
         others = [task for task in found if is_folder and not is_scan_file(task.name)]
         if not readable:
@@ -122,12 +121,6 @@ def expand(place: str) -> list[str]:
         with suppress(Exception):  # find_files says what is wrong
             found = [fs.unstrip_protocol(name) for name in fs.glob(path)]
     return sorted(found) or [place]
-
-
-def is_wanted(name: str, is_folder: bool) -> bool:
-    if name.startswith((".", "$")) or name.endswith((*RESULTS, *NOT_OPENED)):
-        return False
-    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
 
 
 def count_kinds(not_read: Iterable[Task]) -> str:

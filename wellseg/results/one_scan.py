@@ -56,7 +56,8 @@ def mask_scan(
         if config.view:
             about = {"scan": scan.path.name, "dpi": scan.dpi, "weights": entries["weights"]}
             about |= config.for_view() if scan.orientation == 1 else {}
-            view = opened.enter_context(ViewWriter(Path(task.stem + ".html"), scan, config, about))
+            view = ViewWriter(Path(task.stem + ".html"), scan, config.threshold, about)
+            opened.enter_context(view)
         if config.curves and not left_out:
             from wellseg.curves.files import CurveWriter  # scipy takes a second
 

@@ -20,7 +20,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from jinja2.utils import htmlsafe_json_dumps
 
-from wellseg.config import PredictConfig
 from wellseg.scan.atomic import hidden_name, replace_whole, write_file
 from wellseg.scan.pictures import Gray, paint, reduce
 from wellseg.scan.reader import Scan
@@ -43,12 +42,12 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     All or nothing: pictures go to a `hidden_name` folder, renamed when the block ends well; the
     page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
-    def __init__(self, page: Path, scan: Scan, config: PredictConfig, info: dict[str, Any]) -> None:
+    def __init__(self, page: Path, scan: Scan, threshold: float, info: dict[str, Any]) -> None:
         """page: the path of NAME.html. info: what it tells of the scan, which is shown as stored.
-        config: where the slider of the threshold starts."""
+        threshold: where its slider starts."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
-        self._threshold, self._info = config.threshold, {**info, "turned": scan.orientation > 1}
+        self._threshold, self._info = threshold, {**info, "turned": scan.orientation > 1}
         self.rows, self.columns = scan.rows, scan.columns
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]

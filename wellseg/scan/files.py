@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from wellseg.scan import one_line
+from wellseg.scan import NOT_READ, is_scan_file, one_line
 from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, write_file
 
 REPORT, FORMAT = ".json", 1
@@ -40,6 +40,7 @@ EDITABLE = MASK, ".curves.csv", ".las"
 OURS = b"wellseg", b"scan,status,"
 """What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
 NOT_OURS = "is not wellseg's: move it away, or name a folder for the results (--out)"
+NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 SCRATCH = "wellseg-scan-"
 Size = tuple[int, int]  # rows, columns
 
@@ -134,9 +135,15 @@ def absolute(place: str) -> str:
     return place if is_url(place) else os.path.abspath(place)
 
 
-def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, list[Task]]:
-    """Whether ``place`` is a folder; tasks, without results, of the files below it, by name; of a
-    file, one of itself. wanted: tells by a name, and whether it is a folder's, what to look at.
+def is_wanted(name: str, is_folder: bool) -> bool:
+    if name.startswith((".", "$")) or name.endswith((*RESULTS, *NOT_OPENED)):
+        return False
+    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
+
+
+def find_files(place: str) -> tuple[bool, list[Task]]:
+    """Whether ``place`` is a folder; tasks, without results, of the wanted files below it, by name;
+    of a file, one of itself.
     Links to folders are not followed. Raises ValueError, naming what cannot be looked into."""
     fs, root = filesystem(place)
     found = []
@@ -147,7 +154,7 @@ def find_files(place: str, wanted: Callable[[str, bool], bool]) -> tuple[bool, l
         while folders:  # fsspec's own walk leaves out what it cannot look into
             for info in fs.ls(folder := folders.pop(), detail=True):
                 path, kind = PurePosixPath(info["name"]), info["type"]
-                if path == PurePosixPath(folder) or not wanted(path.name, kind == "directory"):
+                if path == PurePosixPath(folder) or not is_wanted(path.name, kind == "directory"):
                     continue  # behind URLs a folder may list itself
                 if kind == "directory":
                     folders.append(info["name"])
