@@ -417,6 +417,23 @@ def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_
         assert not points.confidence[missing].any()
 
 
+@pytest.mark.parametrize(
+    ("leaves", "comes", "known", "curves"),
+    [(1, 1, True, 1), (-1, 1, True, 1), (1, -1, True, 1), (-1, -1, True, 2), (1, 1, False, 2)],
+)
+def test_where_a_level_flank_is_lost_a_curve_goes_on(leaves, comes, known, curves):
+    """In its track; unless both ends head apart: that may be a backup, on another scale."""
+    upper, lower = 180 + leaves * (ROWS - 680).clip(0), 620 + comes * (ROWS - 740).clip(None, 0)
+    line = np.where(ROWS < 710, upper, lower).astype(float)
+    line[708:712] = np.nan
+    tracks = Tracks(np.zeros(1), np.array([[[100.0, 700]]]), np.inf) if known else None
+    found = follow(draw(line), tracks=tracks)
+    assert len(found) == curves
+    assert sum(len(curve.uncertain) for curve, _ in found) == (curves == 1)
+    parts = [np.where((ROWS < 710) == above, line, np.nan) for above in (True, False)]
+    is_each(found, parts if curves == 2 else [line])
+
+
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():
     curve, short = np.array([4000.0, 2, 1, 0, 0, 0, 3]), np.array([100.0, 2, 1, 0, 0, 0, 3])
     elsewhere, unknown = (np.array([300.0, 2, 1, 0, 0, 0, inches]) for inches in (6, 0))

@@ -93,9 +93,7 @@ class ChainFinder:
 
     def __init__(self, first_row: int) -> None:
         self.row = first_row  # the next one
-        self._inks: list[Ink] = []
-        self._count = 0
-        self._open: list[Chain] = []
+        self._inks, self._open, self._count = list[Ink](), list[Chain](), 0
         self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
 
     def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:

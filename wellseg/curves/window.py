@@ -30,8 +30,7 @@ class Window:
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
         self._end_cost, self._tenth_rows, self._tracks = END * scale, tenth_rows, tracks
-        self._ended: list[Curve] = []
-        self._chains: list[Chain] = []
+        self._ended, self._chains = list[Curve](), list[Chain]()
         self._new = -(10**9)  # strands that begin in this row or below are not decided
 
     def decide(self, new: list[Chain], stop: int, ink: Gray, ink_row: int) -> None:
