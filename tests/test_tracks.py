@@ -47,7 +47,8 @@ RULINGS = {
 def draw_sheet(ruling=PLAIN, layout=LAYOUT, wander_px=0.0, curves=()):
     """Gray rows of a log, its mask, and how far to the right each row lies: a header, ruled tracks, depth numbers
     between them, and curves, each a column by row."""
-    sheet = new_sheet(Draws(0), KINDS["paper"], ROWS, COLUMNS, DPI)
+    sheet = new_sheet(Draws(0), KINDS["paper"], ROWS, COLUMNS)
+    sheet.dpi, sheet.fine_px = DPI, 1
     ink = sheet.ink
     tracks = [
         Track(left, right, "curves", divisions=(*parts, 10)[0]) for left, right, *parts in layout

@@ -187,7 +187,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     # and typing.py there shadows Python's (opencv/opencv#28766).
     pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
     try:
-        submit = partial(pool.submit, _mask, None, os.getcwd(), settings)
+        submit = partial(pool.submit, partial(_mask, os.getcwd(), settings), None)
         for task, future in _hand_out(deque(tasks), submit, lambda: jobs):
             if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
