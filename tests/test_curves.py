@@ -417,6 +417,17 @@ def test_what_goes_on_in_the_same_ink_below_lettering_is_the_same_curve_without_
         assert not points.confidence[missing].any()
 
 
+@pytest.mark.parametrize(("sway", "missing"), [(0, 0), (20, 200)])
+def test_a_long_gap_of_a_curve_at_rest_is_bridged(sway, missing):
+    line = sine(300, sway, 500)
+    line[600:800] = np.nan
+    ((curve, points),) = follow(draw(line))
+    assert np.isnan(points.column).sum() == pytest.approx(missing, abs=6)
+    bridged = points.row[points.flags & BRIDGED > 0]
+    assert len(bridged) == pytest.approx(200 - missing, abs=6)
+    assert curve.uncertain == pytest.approx([599], abs=3)
+
+
 @pytest.mark.parametrize(
     ("leaves", "comes", "known", "curves"),
     [(1, 1, True, 1), (-1, 1, True, 1), (1, -1, True, 1), (-1, -1, True, 2), (1, 1, False, 2)],

@@ -13,9 +13,9 @@ from wellseg.scan.pictures import Gray, to_gray
 INCHES, COARSE_DPI = (0.25, 0.1), 150
 """Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
 BLOCK_ROWS = 512
-LONGEST, STILL_BRIDGED, BESIDE = 30.0, 3.0, 1.5
-"""In tenths of an inch: the longest gap, or stretch off the scale; the longest gap that is bridged;
-how long two pieces may lie side by side, as the tips of dashes do."""
+LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
+"""In tenths of an inch: the longest gap, or stretch off the scale; the longest that is bridged, and
+of a curve at rest; how long two pieces may lie side by side, as the tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
 """Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
 MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans
@@ -150,6 +150,8 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     cost = (DOWN * gap + ASIDE * aside) / tenth_rows
     level = np.where(flank, MOST + LEVEL + LOST * gap / tenth_rows, np.inf)
     cost = np.where(cost < MOST - unequal, cost, level) + unequal
+    far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
+    far &= (gap > RESTS * tenth_rows) | (np.abs([across, *heads]).max(0) > REST_PX)
     below, taken = dict[int, int](), set[int]()
     for pair in np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)].tolist():
         upper, lower = int(a[pair]), int(b[pair])
@@ -157,8 +159,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
             below[upper] = lower
             taken.add(lower)
             curves[upper].uncertain.append(int(last[upper]))
-            far = gap[pair] > STILL_BRIDGED * tenth_rows or aside[pair] > gap[pair] + tenth_rows
-            if far and gap[pair] > 1:
+            if far[pair]:
                 curves[upper].hidden.append((int(last[upper]) + 1, int(first[lower])))
     for upper in sorted(below, reverse=True):
         curve, piece = curves[upper], curves[below[upper]]

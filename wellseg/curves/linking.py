@@ -129,8 +129,7 @@ def link(
     flow, births = solve(table, pairs, cost, end_cost)
 
     names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
-    out: list[list[int]] = [[] for _ in strands]
-    reach: list[list[int]] = [[] for _ in strands]
+    out, reach = [list[int]() for _ in strands], [list[int]() for _ in strands]
     for (i, j), count in zip(names, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
