@@ -76,6 +76,8 @@ def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track
     assert tracks.merged([(ROWS, left), (ROWS, left + 100)]).borders.tolist() == borders.tolist()
     spike = np.where(ROWS < 60, 350, left)  # leaves its scale for a while
     assert tracks.merged([(ROWS, spike)]).borders.tolist() == borders.tolist()
+    longer = np.where(ROWS < 80, 350, left)  # a spike of so many rows is none
+    assert tracks.merged([(ROWS, longer)]).borders.tolist() == one.borders.tolist()
     given = replace(tracks, reach=np.inf)
     assert given.merged([(ROWS, wide), (ROWS, left)]).borders.tolist() == borders.tolist()
 
