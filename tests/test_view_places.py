@@ -200,3 +200,47 @@ def test_a_piece_goes_on_from_one_of_its_own_track(tmp_path, browser_page):
     settle(page)
     page.keyboard.press("n")
     assert page.locator("#partner option").all_inner_texts() == ["A"]
+
+
+def test_what_is_to_be_done_is_told_in_its_order_and_ticked(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, T1_C1_SOLID=([[50, 100, 50, 5999]], [1000]),
+        GR=([[90, 0, 90, 5999]], [])
+    )  # fmt: skip
+    steps = page.locator("#hint")
+    done = "[...document.querySelectorAll('.step')].map((step) => step.matches('.done'))"
+    assert "(1 of 2 named)" in steps.inner_text() and "(0 of 1)" in steps.inner_text()
+    assert page.evaluate(done) == [False, True, False, False]
+    for key in "nk":
+        page.keyboard.press(key)
+    assert "(1 of 1)" in steps.inner_text()
+    assert page.evaluate(done) == [False, True, False, True]
+    page.locator("#each button").first.click()
+    page.locator("#name").fill("ILD")
+    page.locator("#name").press("Enter")
+    page.keyboard.press("Escape")
+    assert "(2 of 2 named)" in steps.inner_text()
+    assert page.evaluate(done) == [False, True, True, True]
+
+
+def test_curves_beyond_the_reach_of_the_depths_are_told(tmp_path, browser_page):
+    """A tenth beyond the depths that are given: what lies further would be missed in the LAS."""
+    page = page_of(tmp_path, browser_page, A=([[50, 0, 50, 5999]], []))
+    answers = ["1000", "2000", "3,000"]
+    page.on("dialog", lambda it: it.accept(answers.pop(0)))
+    bare = page.locator("#bare")
+    assert bare.is_hidden()
+    page.locator("#depth").click()
+    for row in (100, 3000):
+        page.evaluate(f"goTo({row})")
+        click_paper(page, 20, row)
+    page.keyboard.press("Enter")
+    said = bare.inner_text()
+    assert "Curves below 2099.7 ft are too far" in said and "nearer to their bottom." in said
+    assert "965.5 to" not in page.locator("#each").inner_text(), "its last row has no depth"
+    page.locator("#depth").click()
+    page.evaluate("goTo(5900)")
+    click_paper(page, 20, 5900)
+    page.keyboard.press("Enter")
+    assert bare.is_hidden()
+    assert "965.5 to 3034.1 ft" in page.locator("#each").inner_text()

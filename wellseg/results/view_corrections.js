@@ -103,14 +103,29 @@ function refresh(name) {
   } catch { /* a browser that keeps nothing */ }
 }
 
+// How far the work is, and whether curves lie where no depth is known.
+function showSteps() {
+  const named = followed.filter(({ name }) => isGiven(name)).length, checked = places.filter((row) => !isOpen(row)).length;
+  const isDone = { depth: depths().logs.length, tracks: fix.tracks || followed.some(({ track }) => track), given: named === followed.length, checked: checked === places.length };
+  $("#given").textContent = ` (${named} of ${followed.length} named)`;
+  $("#checked").textContent = ` (${checked} of ${places.length})`;
+  for (const [id, is] of Object.entries(isDone)) $(`#${id}`).closest(".step").classList.toggle("done", Boolean(is));
+  for (const [id, number] of [["depth", 1], ["tracks", 2]]) $(`#${id}`).dataset.step = isDone[id] ? "✓" : `${number}.`;
+  const reach = depths().logs.flatMap((log) => log.reach), top = Math.min(...reach), bottom = Math.max(...reach), isShort = reach.length > 0;
+  const isAbove = isShort && followed.some((curve) => curve.rows[0] < top - 1), isBelow = isShort && followed.some((curve) => curve.rows[1] > bottom + 1);
+  const bare = [isAbove && `above ${depth(top + 1)}`, isBelow && `below ${depth(bottom - 1)}`].filter(Boolean).join(" and ");
+  $("#bare").textContent = bare && `Curves ${bare} are too far from the depths that are given, and not in the LAS: give one nearer to their ${isAbove ? "top" : ""}${isAbove && isBelow ? ", one to their " : ""}${isBelow ? "bottom" : ""}.`;
+}
+
 function offer() {  // what can be done with the curve that is seen alone
   showQuestion();
+  showSteps();
   const curve = followed[alone];
   $("#draw").textContent = pen?.kind === "draw" ? "End the stroke" : curve ? "Draw where it is missed" : "Draw a curve that is missed";
   $("#tracks").textContent = pen?.kind === "tracks" ? "These are the tracks" : "Set the tracks";
   $("#depth").textContent = pen?.kind === "depth" ? "These are the depths" : "Set the depth";
   $("#edit").hidden = !curve;
-  $("#hint").hidden = Boolean(curve);
+  $("#hint").hidden = Boolean(curve || pen);
   if (!curve) return;
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;

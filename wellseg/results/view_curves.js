@@ -127,7 +127,8 @@ function listCurves() {
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
     const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ").concat(", ") ?? "";
-    listed("#each", curve.name, `${scale}rows ${count(first)} to ${count(last)}, ${curve.about}`, hue(curve.place ?? i), () => {
+    const from = depth(first), to = depth(last), where = from && to ? `${parseFloat(from)} to ${to}` : `rows ${count(first)} to ${count(last)}`;
+    listed("#each", curve.name, `${scale}${where}, ${curve.about}`, hue(curve.place ?? i), () => {
       isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);

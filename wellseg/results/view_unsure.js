@@ -60,6 +60,7 @@ function noteAnswer(row, answer, at) {
 function keepAnswers() {
   try { localStorage.setItem(answerStore, JSON.stringify(answers)); } catch { /* a browser that keeps nothing */ }
   listPlaces();
+  showSteps();
 }
 
 function reopen(isUndone) {  // places whose correction was taken back, or was not in a command
