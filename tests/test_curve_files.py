@@ -1089,6 +1089,8 @@ def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     main([str(path), "--depth", "100=1000", "700=1060", "1500=1145"])  # a twentieth more
     assert "mistyped" not in capsys.readouterr().out
     assert report["curve_list"][0]["beyond"] == 0.26
+    main([str(path), "--edit", "T1_C1_SOLID:800-900="])  # in a gap borders are not known
+    assert re.search(r"T1_C1_SOLID: 2\d% .* beyond its track, \d+-\d+:", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("given", ["log.curves.csv", "log.probability.tif"])
