@@ -244,3 +244,23 @@ def test_curves_beyond_the_reach_of_the_depths_are_told(tmp_path, browser_page):
     page.keyboard.press("Enter")
     assert bare.is_hidden()
     assert "965.5 to 3034.1 ft" in page.locator("#each").inner_text()
+
+
+def test_what_is_drawn_in_a_gap_is_off_its_scale_where_both_its_ends_are(tmp_path, browser_page):
+    """Else the value would leap by a whole scale there, and back."""
+    a = [[100, 0, 100, 1000], [100, 1060, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    (curve,) = page.evaluate("original")
+    for last, word in ((1500, "DRAWN_1:1001-1060+1"), (1050, "DRAWN_1=A")):
+        change_data(tmp_path, followed=[curve | {"off": [[900, last, 1]]}])
+        page.evaluate("localStorage.clear()")
+        page.reload()
+        settle(page)
+        for key in ("c", "n", "r", "Enter"):
+            page.keyboard.press(key)
+        assert word in edits(page) and ("+1" in str(edits(page))) == (last == 1500)
+    change_data(tmp_path, edits=1, done=edits(page))  # the command was run
+    page.reload()
+    settle(page)
+    page.keyboard.press("n")
+    assert "correct it in the list" in page.locator("#ask").inner_text()

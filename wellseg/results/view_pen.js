@@ -156,7 +156,7 @@ function endStroke() {
     blank(name, from, to);
     const as = fix.names.indexOf(name);
     fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
-    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as }]);
+    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as, off: gap?.off || undefined }]);
   });
   if (!gap) return;
   noteAnswer(gap.row, "drawn", from);

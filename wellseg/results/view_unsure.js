@@ -121,7 +121,7 @@ function showQuestion() {
   $("#one").textContent = curve.name;
   $("#one").style.setProperty("--c", colour(curve));
   const isDone = Boolean(did[answer]), isJoin = kind === "end" && others.length > 0;
-  const [before, after, same] = isDone ? [did[answer], ". Take it back with Ctrl Z if it looks wrong.", "Next"] : asks[kind](now);
+  const [before, after, same] = isDone ? [did[answer], answers[marked].edits === made ? ". Take it back with Ctrl Z if it looks wrong." : ". If it looks wrong, correct it in the list.", "Next"] : asks[kind](now);
   $("#seen").textContent = before;
   $("#or").textContent = after;
   $("#same span").textContent = same;
@@ -184,7 +184,8 @@ function answer(what) {
 function fillGap({ curve, at }) {  // a stroke from below the piece above, whose last row stays a place to check, to the one below
   const [from, until] = at.map((row, k) => [Math.round(columnAt(curve, row, Infinity).x), k ? row : row + 1]);
   draw("draw");
-  Object.assign(pen, { points: [from], gap: { name: curve.name, row: marked }, until });
+  const [off, below] = at.map((row) => (curve.off ?? []).find(([first, last]) => first <= row && row <= last)?.[2] ?? 0);
+  Object.assign(pen, { points: [from], gap: { name: curve.name, row: marked, off: off === below ? off : 0 }, until });  // off its scale, as both its ends
   sayPen();
 }
 
