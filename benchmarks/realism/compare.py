@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.corpus import KINDS, draw_log
-from wellseg.scan import ScanError
-from wellseg.scan.files import is_scan_file
+from wellseg.scan import ScanError, is_scan_file
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 

@@ -15,10 +15,10 @@ DOT_PX = 3
 def draw_pen(sheet: Sheet, width_px: float, style: str, colour: Colour = BLACK) -> Table:
     """How one curve is drawn: [pen], with the ``dash`` and ``gap`` of its style. Lengths in px."""
     pen = sheet.table("pen")
-    dashes = sheet.table("dashes", style)
+    how = sheet.table("dashes", style)
     unit = 1.0 if style == "points" else 0.35 + 0.65 * sheet.dpi / 250
     pen.width_px, pen.colour, pen.style, pen.runs = width_px, colour, style, []
-    pen.dash, pen.gap = dashes.dash * unit, dashes.gap * unit
+    pen.dash, pen.gap = how.dash * unit, how.gap * unit
     if sheet.tidy:
         pen.slope_loss = pen.irregular = 0.0
     return pen

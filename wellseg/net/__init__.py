@@ -1,1 +1,1 @@
-"""The residual UNet and its losses."""
+"""The residual UNet and its options."""
