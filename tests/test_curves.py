@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wellseg.curves.curve import CurveFollower
+from wellseg.curves.curve import CurveFollower, join
 from wellseg.curves.linking import solve
 from wellseg.curves.points import AWAY, BRIDGED, WRAPPED, Curve, to_tips, unlike
 from wellseg.curves.strands import Chain, split_colours
@@ -428,6 +428,14 @@ def test_a_long_gap_of_a_curve_at_rest_is_bridged(sway, missing):
     bridged = points.row[points.flags & BRIDGED > 0]
     assert len(bridged) == pytest.approx(200 - missing, abs=6)
     assert curve.uncertain == pytest.approx([599], abs=3)
+
+
+def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
+    looks = np.array([[100.0, 2, 1, 0, 0, 0, 2], [90.0, 2, 1, 0, 0, 0, 2]])
+    curves = [Curve(0, 100, look=looks[0]), Curve(180, 100, look=looks[1])]
+    columns = np.array([[200, 200, np.nan, 200], [200, 200, 200, 200]], np.float32)
+    (curve,) = join(curves, columns, 20.0)
+    assert curve.hidden == [(100, 180)]
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     level = np.where(flank, MOST + LEVEL + LOST * gap / tenth_rows, np.inf)
     cost = np.where(cost < MOST - unequal, cost, level) + unequal
     far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
-    far &= (gap > RESTS * tenth_rows) | (np.abs([across, *heads]).max(0) > REST_PX)
+    far &= (gap > RESTS * tenth_rows) | ~(np.abs([across, *heads]).max(0) <= REST_PX)
     below, taken = dict[int, int](), set[int]()
     for pair in np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)].tolist():
         upper, lower = int(a[pair]), int(b[pair])
