@@ -310,7 +310,7 @@ def test_a_wide_page_with_curves_and_no_track_may_lie_on_its_side(weights, tmp_p
     run(tmp_path / "log.tif", "--weights", weights)
     assert "sideways" not in capsys.readouterr().err
     run(tmp_path / "log.tif", "--weights", weights, "--curves")
-    assert "no track or hardly a curve, and wider than tall" in capsys.readouterr().err
+    assert "wide, with no track or hardly a curve" in capsys.readouterr().err
 
 
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):

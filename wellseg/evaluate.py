@@ -63,8 +63,7 @@ def evaluate(config: EvaluateConfig) -> int:
         check_size(log.mask, log.image)
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
-    rows: dict[LogFiles, Row] = {}
-    followed: dict[str, Any] = {}
+    rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name
     errors = Console(stderr=True, soft_wrap=True, highlight=False, style="red")
     for log in track(logs, "scoring", console=errors, transient=True):
         try:

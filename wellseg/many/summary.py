@@ -25,9 +25,9 @@ class Screen(Progress):
     def __init__(self, tasks: Sequence[Task], done: int, preview: str = ".overlay.png") -> None:
         console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         super().__init__(console=console, transient=True, disable=not console.is_terminal)
-        self._preview, self._count, self._ended = preview, done + len(tasks), done
+        self._preview, self._count = preview, done + len(tasks)
         self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
-        self._past = 0
+        self._ended, self._past = done, 0  # scans; bytes
 
     def say(self, text: str) -> None:
         line = " ".join(text.split())  # names may have line breaks, and bytes that are not UTF-8

@@ -101,8 +101,7 @@ def mask_scan(
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
     is_empty = share < SIDEWAYS or (curves is not None and not curves.tracks)
     if is_empty and scan.columns > 1.5 * scan.rows:
-        wide = "no track or hardly a curve, and wider than tall"
-        notes.append(f"{wide}: if it is stored sideways, turn it")
+        notes.append("wide, with no track or hardly a curve: if it is stored sideways, turn it")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
@@ -147,8 +146,7 @@ class FoldedPage:
         by_area = math.ceil(math.sqrt(rows * columns / PAGE_PIXELS))
         self.reduction = max(1, by_area, math.ceil(width / 1600))
         self._orientation = orientation
-        self._cut = Strips(16 * self.reduction, rows)
-        self._small: list[Gray] = []
+        self._cut, self._small = Strips(16 * self.reduction, rows), list[Gray]()
 
     def add(self, picture: Gray, mask: Gray) -> None:
         """The next rows, uint8: gray (rows, columns) or colours (rows, columns, 3), and mask."""

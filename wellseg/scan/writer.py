@@ -22,8 +22,7 @@ class Strips:
     """Cuts bands of any height into strips of ``rows``; the last of ``total`` may be shorter."""
 
     def __init__(self, rows: int, total: float = float("inf")) -> None:
-        self._rows, self._missing = rows, total
-        self._rest: list[Gray] = []
+        self._rows, self._missing, self._rest = rows, total, list[Gray]()
 
     def add(self, *parts: Gray) -> Iterator[list[Gray]]:
         """Take the next rows of some pictures, (rows, ...), to cut alike; yields strips of each."""
@@ -41,9 +40,8 @@ class MaskWriter:
 
     def __init__(self, rows: int, columns: int) -> None:
         self.rows, self.columns = rows, columns
-        self._cut = Strips(STRIP_ROWS, rows)
         self._pool = ThreadPoolExecutor(1)  # beside a GPU compressing is a third of the time
-        self._strips: list[Future[bytes]] = []
+        self._cut, self._strips = Strips(STRIP_ROWS, rows), list[Future[bytes]]()
 
     def put(self, band: Gray) -> None:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
