@@ -1,6 +1,7 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -330,6 +331,22 @@ def test_it_is_said_where_a_track_ends_without_a_printed_line(tmp_path):
     column = writer.quality()["track_borders"][1][1]
     assert column == pytest.approx(831, abs=4) and note in las.other
     assert note.startswith(f"no line is printed where tracks end, at {column:.0f}: ")
+
+
+@pytest.mark.parametrize("is_across", [False, True])
+def test_a_border_without_a_line_is_told_once_and_not_where_two_tracks_became_one(
+    tmp_path, monkeypatch, is_across
+):
+    monkeypatch.setattr("wellseg.curves.track_finder.CLEAR", 9)  # then none is
+    swing = 60 * np.sin(np.arange(ROWS) / 150) if is_across else np.full(ROWS, -50.0)
+    curves = [600 + swing, np.full(ROWS, 190.0), np.full(ROWS, 750.0)]
+    layout = ((80, 300), (380, 600), (600, 820, 8))
+    gray, mask, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout, curves=curves)
+    writer, _ = write(tmp_path, gray, mask)
+    assert len(writer.quality()["track_borders"]) == 3 - is_across
+    columns = re.search(r"where tracks end, at ([\d, ]+):", writer.notes[0])[1].split(", ")
+    expected = [80, 300, 380, *([] if is_across else [600]), 820]
+    assert [int(it) for it in columns] == pytest.approx(expected, abs=3)
 
 
 def test_a_curve_is_of_the_track_in_which_most_of_it_lies():

@@ -41,16 +41,16 @@ class Tracks:
         no end. curves: rows and columns of each."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
-        off, points = np.zeros((2, len(split) + 1)), np.zeros(len(split) + 1)
+        off = np.zeros((3, len(split) + 1))  # to the left, to the right, of how many points
         for rows, columns in curves if not split.all() and self.reach < np.inf else []:
             if track := self.of(rows, columns):
                 low, high = self.at(rows)[:, track - 1].T
                 share = (columns - low) / (high - low)
-                off[:, track - 1] += (share < -BEYOND).sum(), (share > 1 + BEYOND).sum()
-                points[track - 1] += len(rows)
-        split |= off[1, :-1] + off[0, 1:] <= ACROSS * (points[:-1] + points[1:])
-        sides = left[:, np.append(True, split)], right[:, np.append(split, True)]
-        return replace(self, borders=np.stack(sides, 2))
+                off[:, track - 1] += (share < -BEYOND).sum(), (share > 1 + BEYOND).sum(), len(rows)
+        split |= off[1, :-1] + off[0, 1:] <= ACROSS * (off[2, :-1] + off[2, 1:])
+        sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
+        no_line = {*self.no_line} & {*np.median(sides, 0).ravel().tolist()}  # a shared one: once
+        return replace(self, borders=sides, no_line=tuple(sorted(no_line)))
 
     def clear(self, mask: Gray, first_row: int, dpi: float) -> Gray:
         """A copy of some rows of a mask without what lies on a border alone for a short way: where
