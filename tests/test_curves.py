@@ -276,6 +276,22 @@ def test_a_curve_may_wrap_thousands_of_times():
     assert len(pieces_of(wrapped(*wraps, last=24_000), 300)) == len(wraps) + 1
 
 
+@pytest.mark.parametrize("back", [9.0, -9.0])
+def test_borders_are_asked_for_no_oftener_than_a_curve_wraps(back):
+    """Always over the same border, or to and fro along it: if each cut asked anew for all
+    stretches, 2,400 wraps would take three minutes."""
+    wraps = [(row, 9.0 if row % 200 else back) for row in range(100, 10_000, 100)]
+    curve, asked = wrapped(*wraps, last=10_000), []
+    curve.records[0][:, 1] = 100.0
+
+    def borders(rows):
+        asked.append(rows)
+        return np.tile([[[100.5, 500.5]]], (len(rows), 1, 1))
+
+    assert len(pieces_of(curve, 600, borders)) > 50
+    assert len(asked) <= len(wraps) + 1
+
+
 def test_a_marked_border_is_taken_away_wherever_blocks_of_rows_begin():
     tracks, left = Tracks(np.zeros(1), np.array([[[50.0, 250]]]), np.inf), []
     for start in range(440, 540, 9):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
@@ -125,16 +125,16 @@ class Curve:
         wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
         for end in (0, -1):
             wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
-        row, column = np.concatenate(self.records)[:, :2].T
-        for i in np.flatnonzero(track).tolist() if borders else ():
+        (row, column), aside = np.concatenate(self.records)[:, :2].T, np.flatnonzero(track).tolist()
+        for i in takewhile(lambda i: not wrong[: i + 1].any(), aside if borders else ()):
             inside = (row >= rows[i]) & (row < rows[i + 1])
             off = np.abs(borders(row[inside]) - column[inside, None, None] - 0.5).min((1, 2))
             wrong[i] |= rows[i + 1] - rows[i] > longest / 15 and np.nanmedian(off) < longest / 120
         if wrong.any():
             return self._cut(self.wraps[max(0, int(wrong.argmax()) - 1)][0])
-        for i in np.flatnonzero(track).tolist():
-            pixels = abs(self.wraps[max(0, i - 1)][1])
-            self.off_scale.append((rows[i], rows[i + 1], float(track[i] * pixels)))
+        for i in aside:
+            pixels = float(track[i] * abs(self.wraps[max(0, i - 1)][1]))
+            self.off_scale.append((rows[i], rows[i + 1], pixels))
         return None
 
     def _cut(self, row: int) -> "Curve":
