@@ -454,6 +454,15 @@ def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
     assert curve.hidden == [(100, 180)]
 
 
+@pytest.mark.parametrize(("home", "curves"), [(0.8, 1), (0.0, 2)])
+def test_no_flank_is_lost_between_a_track_and_a_piece_of_which_none_is_known(home, curves):
+    """Whose track is 0, which is less than an inch from a track at the scan's left edge."""
+    looks = [np.array([100.0, 2, 1, 0, 0, 0, 0.9]), np.array([90.0, 2, 1, 0, 0, 0, home])]
+    pieces = [Curve(0, 100, look=looks[0]), Curve(104, 100, look=looks[1])]
+    columns = np.array([[20, 20, 40, 40], [380, 380, 400, 400]], np.float32)
+    assert len(join(pieces, columns, 20.0)) == curves
+
+
 @pytest.mark.parametrize(
     ("leaves", "comes", "known", "curves"),
     [(1, 1, True, 1), (-1, 1, True, 1), (1, -1, True, 1), (-1, -1, True, 2), (1, 1, False, 2)],

@@ -143,9 +143,9 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     later = (first[b] > first[a]) & (last[b] > last[a])
     a, b = a[later], b[later]
     gap, across = np.maximum(first[b] - last[a], 0), columns[b, 0] - columns[a, 3]
-    aside, unequal, home = np.abs(across), unlike(look[a], look[b]), look[:, HOME]
-    heads = columns[a, 3] - columns[a, 2], columns[b, 1] - columns[b, 0]
-    flank = (across * heads >= 0).any(0) & (home[a] > 0) & (abs(home[a] - home[b]) <= HOME_APART)
+    home, heads = look[:, HOME], (columns[a, 3] - columns[a, 2], columns[b, 1] - columns[b, 0])
+    aside, unequal, known = np.abs(across), unlike(look[a], look[b]), home[a] * home[b] > 0
+    flank = (across * heads >= 0).any(0) & known & (abs(home[a] - home[b]) <= HOME_APART)
     flank &= (look[a] != look[b]).any(1) & (np.minimum(rows[a], rows[b]) >= LEAST * tenth_rows)
     cost = (DOWN * gap + ASIDE * aside) / tenth_rows
     level = np.where(flank, MOST + LEVEL + LOST * gap / tenth_rows, np.inf)
