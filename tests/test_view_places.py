@@ -2,6 +2,8 @@
 
 from test_view import change_data, settle, view_of, wave
 
+from wellseg.review.options import parse_edits
+
 COLUMNS = {"left": 40, "right": 240}
 
 
@@ -71,6 +73,27 @@ def test_a_stroke_in_a_gap_that_goes_beyond_it_ends_where_one_clicked(tmp_path, 
     click_paper(page, 120, 1080)
     page.keyboard.press("Enter")
     assert edits(page)[0] == "DRAWN_1:1001@100:1080@120"
+
+
+def test_a_stroke_in_a_gap_goes_down_to_its_end_and_is_of_the_curve_as_it_is_named_then(
+    tmp_path, browser_page
+):
+    """wellseg curves takes no stroke that goes up and down: it would refuse the whole command."""
+    a = [[100, 0, 100, 1000], [100, 1060, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.locator("#each button").first.click()
+    page.keyboard.press("n")
+    page.keyboard.press("r")
+    click_paper(page, 120, 900)
+    assert "a stroke goes down, or up" in page.evaluate("note")
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    assert "Click along GR in the gap" in page.locator("#pen").inner_text()
+    page.keyboard.press("Enter")
+    words = edits(page)
+    assert words[0] == "DRAWN_1:1001@100:1060@100" and "DRAWN_1=GR" in words
+    assert page.evaluate("followed.map(({ name }) => name)") == ["GR"]
+    parse_edits(words)
 
 
 def test_a_gap_with_another_curve_beside_it_may_be_an_exchange_or_another_curve(

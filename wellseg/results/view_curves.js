@@ -55,7 +55,7 @@ function drawLines() {
     context.strokeRect(left, above, Math.max(...across) + NEAR - left, Math.min(doubt.at.at(-1), marked + DPI) + NEAR - above);
   } else if (marked >= 0 && !pen) context.strokeRect(-9, marked - 12, columns + 18, 24);
   const path = new Path2D(), dot = 4 / state.zoom;
-  for (const [x, y, depth] of pen ? [...pen.points, ...(pen.until ? [pen.until] : [])] : []) {
+  for (const [x, y, depth] of pen ? [...pen.points, endsAt()].filter(Boolean) : []) {
     if (pen.kind === "tracks") trace(path, upright(x));
     else if (pen.kind !== "draw") trace(path, [0, y, columns, y]);
     else path.lineTo(x + 0.5, y + 0.5);

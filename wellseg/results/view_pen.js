@@ -38,7 +38,7 @@ function addPoint(event) {
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   if (pen.kind === "depth") return addDepth(column, row);
   const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [], far = isFar([x, y], [column, row]);
-  const lines = [...pen.points.map((point) => point[1]), row], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
+  const lines = [...pen.points.map((point) => point[1]), row, ...(endsAt([[column, row]]) ?? []).slice(1)], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
   if (isStroke && far) return say("that is too far from the last point: click one between");
   if (!isStroke || x !== column || y !== row) pen.points.push([column, row]);
@@ -46,6 +46,8 @@ function addPoint(event) {
   sayPen();
 }
 
+// Where a stroke in a gap ends, [column, row]: where the curve goes on, unless it was drawn to there or beyond.
+const endsAt = (more = []) => (pen?.until && [...pen.points, ...more].every(([, row]) => row < pen.until[1]) ? pen.until : undefined);
 const isFar = ([x, y], [column, row]) => (Math.abs(x - column) + 60) * (Math.abs(y - row) + 60) > 3e6;  // wellseg curves looks for ink in no larger window
 
 function addDepth(column, row, wrong = "", typed = "") {
@@ -139,8 +141,8 @@ function endStretch() {
 
 function endStroke() {
   if (pen.kind !== "draw") return ({ tracks: endTracks, depth: endDepth }[pen.kind] ?? draw)();
-  const { points, gap, until } = pen;
-  if (until && points.every(([, row]) => row < until[1])) {
+  const { points, gap } = pen, until = endsAt();
+  if (until) {
     if (points.length && isFar(points.at(-1), until)) return say("that is too far from where it goes on: click a point between");
     points.push(until);
   }
@@ -151,7 +153,7 @@ function endStroke() {
   const taken = new Set([...fix.names, ...bases().map((base) => base.name)].map((name) => name.toLowerCase()));
   let number = 1;
   while (taken.has(`drawn_${number}`)) number++;
-  const base = `DRAWN_${number}`, name = gap?.name ?? followed[alone]?.name ?? base;
+  const base = `DRAWN_${number}`, name = gap?.name || (followed[alone]?.name ?? base);
   correct(gap ? followed[alone]?.name : name, () => {
     blank(name, from, to);
     const as = fix.names.indexOf(name);

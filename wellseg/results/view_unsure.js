@@ -183,9 +183,10 @@ function answer(what) {
 
 function fillGap({ curve, at }) {  // a stroke from below the piece above, whose last row stays a place to check, to the one below
   const [from, until] = at.map((row, k) => [Math.round(columnAt(curve, row, Infinity).x), k ? row : row + 1]);
+  const flag = flagsAt.get(marked).find((it) => nameAt(it) === curve.name), gap = { row: marked, get name() { return nameAt(flag); } };  // it may be renamed meanwhile
   draw("draw");
   const [off, below] = at.map((row) => (curve.off ?? []).find(([first, last]) => first <= row && row <= last)?.[2] ?? 0);
-  Object.assign(pen, { points: [from], gap: { name: curve.name, row: marked, off: off === below ? off : 0 }, until });  // off its scale, as both its ends
+  Object.assign(pen, { points: [from], gap: Object.assign(gap, { off: off === below ? off : 0 }), until });  // off its scale, as both its ends
   sayPen();
 }
 
