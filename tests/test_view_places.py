@@ -225,11 +225,46 @@ def test_a_piece_goes_on_from_one_of_its_own_track(tmp_path, browser_page):
     assert page.locator("#partner option").all_inner_texts() == ["A"]
 
 
+def test_a_piece_does_not_go_on_from_one_that_begins_below(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, B=([[50, 1000, 50, 2999]], [1000, 2999]),
+        C=([[52, 3010, 52, 5999]], [])
+    )  # fmt: skip
+    page.on("dialog", lambda it: it.accept())
+    page.keyboard.press("n")
+    assert "Is it a curve of its own?" in page.locator("#ask").inner_text()
+    assert page.locator("#attach").is_hidden()
+    page.keyboard.press("n")
+    assert "does it go on as" in page.locator("#ask").inner_text()
+    page.keyboard.press("j")
+    assert page.evaluate("answerAt(2999)") == "joined"
+    page.evaluate("correct('', () => { fix.scales.C = '0:1:V'; })")
+    page.locator("#undo").click()  # another correction
+    assert page.evaluate("answerAt(2999)") == "joined"
+
+
+def test_after_a_join_all_places_are_gone_through_still(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 60, 999]], []), B=([[50, 1000, 50, 5999]], [1000]),
+        C=([[200, 0, 200, 5999]], [3000])
+    )  # fmt: skip
+    page.on("dialog", lambda it: it.accept())
+    for key in "njk":
+        page.keyboard.press(key)
+        settle(page)
+    assert page.evaluate("[alone, marked]") == [-1, 3000]
+    page.locator("#each button").first.click()
+    page.keyboard.press("p")
+    page.keyboard.press("k")
+    assert page.evaluate("note") == "all of A are answered: Esc leads to the others"
+
+
 def test_what_is_to_be_done_is_told_in_its_order_and_ticked(tmp_path, browser_page):
     page = page_of(
         tmp_path, browser_page, T1_C1_SOLID=([[50, 100, 50, 5999]], [1000]),
         GR=([[90, 0, 90, 5999]], [])
     )  # fmt: skip
+    assert not page.evaluate("isGiven('T1_C1_SOLID_X10')") and page.evaluate("isGiven('GR_X10')")
     steps = page.locator("#hint")
     done = "[...document.querySelectorAll('.step')].map((step) => step.matches('.done'))"
     assert "(1 of 2 named)" in steps.inner_text() and "(0 of 1)" in steps.inner_text()

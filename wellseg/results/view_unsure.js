@@ -72,7 +72,8 @@ function reopen(isUndone) {  // places whose correction was taken back, or was n
 const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
 
 function othersAt(curve, at, names) {
-  if (isAtEnd(curve, at)) return mates(curve, marked).filter(({ track }) => !track || !curve.track || track === curve.track).slice(0, 6);
+  const begins = at[0] <= curve.rows[0], isBeyond = ({ rows: [first, last] }) => (begins ? first < marked : last > marked);
+  if (isAtEnd(curve, at)) return mates(curve, marked).filter((other) => isBeyond(other) && (!other.track || !curve.track || other.track === curve.track)).slice(0, 6);
   return nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
     .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
 }
@@ -156,19 +157,20 @@ function turn({ curve, other }) {
 }
 
 function answer(what) {
-  const now = question(), row = marked;
+  const now = question(), row = marked, wasAlone = alone >= 0;
   if (!now) return isWalked() && !pen && say("go to a place to check first: N");
   if (!isInView(row)) return goTo(row);
   if (what === "right") {
     if (isOpen(row)) noteAnswer(row, "right");
     const open = walk().filter(isOpen), next = open.find((it) => it > row);
     if (next !== undefined) return visit(next);
-    say(open.length ? `${open.length} above are not answered yet` : "all of them are answered");
+    say(open.length ? `${open.length} above are not answered yet` : places.some(isOpen) ? `all of ${now.curve.name} are answered: Esc leads to the others` : "all of them are answered");
   } else if (!isOpen(row)) return say("that is answered: Ctrl Z takes a correction back");
   else if (what === "draw" && now.kind === "gap") return fillGap(now);
   else if (what === "join" && now.kind === "end" && now.other) {
     if (!join(now.other.name, now.curve.name)) return;
     noteAnswer(row, "joined", row);
+    if (!wasAlone && $("#leap").hidden) isolate(-1, row);  // the others are gone through, too
   } else if (what === "cut" && now.kind !== "end") {
     cut(row + 1, now.curve.name);
     noteAnswer(row, "cut", row + 1);
