@@ -330,7 +330,7 @@ def test_it_is_said_where_a_track_ends_without_a_printed_line(tmp_path):
     (note,) = writer.notes
     column = writer.quality()["track_borders"][1][1]
     assert column == pytest.approx(831, abs=4) and note in las.other
-    assert note.startswith(f"no line is printed where tracks end, at {column:.0f}: ")
+    assert note.startswith(f"no line is printed at borders {column:.0f}: ")
 
 
 @pytest.mark.parametrize("is_across", [False, True])
@@ -344,7 +344,7 @@ def test_a_border_without_a_line_is_told_once_and_not_where_two_tracks_became_on
     gray, mask, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout, curves=curves)
     writer, _ = write(tmp_path, gray, mask)
     assert len(writer.quality()["track_borders"]) == 3 - is_across
-    columns = re.search(r"where tracks end, at ([\d, ]+):", writer.notes[0])[1].split(", ")
+    columns = re.search(r"at borders ([\d, ]+):", writer.notes[0])[1].split(", ")
     expected = [80, 300, 380, *([] if is_across else [600]), 820]
     assert [int(it) for it in columns] == pytest.approx(expected, abs=3)
 

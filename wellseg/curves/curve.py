@@ -140,14 +140,15 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T
     last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 7)
     a, b = pairs_between(first, first, last - BESIDE * tenth_rows, last + LONGEST * tenth_rows)
-    later = (first[b] > first[a]) & (last[b] > last[a])
-    a, b = a[later], b[later]
     gap, across = np.maximum(first[b] - last[a], 0), columns[b, 0] - columns[a, 3]
+    cost = (DOWN * gap + ASIDE * np.abs(across)) / tenth_rows
+    near = (first[b] > first[a]) & (last[b] > last[a])
+    near &= (cost < MOST) | (LEVEL + LOST * gap / tenth_rows < MOST)  # others cost more in any case
+    a, b, gap, across, cost = (it[near] for it in (a, b, gap, across, cost))
     home, heads = look[:, HOME], (columns[a, 3] - columns[a, 2], columns[b, 1] - columns[b, 0])
     aside, unequal, known = np.abs(across), unlike(look[a], look[b]), home[a] * home[b] > 0
     flank = (across * heads >= 0).any(0) & known & (abs(home[a] - home[b]) <= HOME_APART)
     flank &= (look[a] != look[b]).any(1) & (np.minimum(rows[a], rows[b]) >= LEAST * tenth_rows)
-    cost = (DOWN * gap + ASIDE * aside) / tenth_rows
     level = np.where(flank, MOST + LEVEL + LOST * gap / tenth_rows, np.inf)
     cost = np.where(cost < MOST - unequal, cost, level) + unequal
     far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
