@@ -12,7 +12,7 @@ def page_of(folder, browser_page, **curves):
     gray, probability = wave(6000, 320)
     with view_of(folder / "log.html", *gray.shape, about={"dpi": 100}) as view:
         view.curves = [
-            {"name": name, "rows": [lines[0][1], lines[-1][-1]], "about": "3 px", "track": 1,
+            {"name": name, "rows": [lines[0][1], lines[-1][-1]], "about": "3 px", "track": int(not name.startswith("T0")),
              "uncertain": unsure, "lines": lines,
              "borders": [[x, lines[0][1], x, lines[-1][-1]] for x in COLUMNS.values()]}
             for name, (lines, unsure) in curves.items()
@@ -47,6 +47,7 @@ def test_a_gap_is_asked_about_as_such_and_what_is_missing_is_drawn_from_end_to_e
     assert "gap of 59 rows" in page.locator("#uncertain").inner_text()
     page.keyboard.press("r")
     assert "its ends are given" in page.locator("#pen").inner_text()
+    page.keyboard.press("Backspace")
     assert page.evaluate("[pen.points, pen.until]") == [[[100, 1001]], [100, 1060]]
     click_paper(page, 180, 1030)
     page.keyboard.press("Enter")
@@ -279,6 +280,14 @@ def test_what_is_to_be_done_is_told_in_its_order_and_ticked(tmp_path, browser_pa
     page.keyboard.press("Escape")
     assert "(2 of 2 named)" in steps.inner_text()
     assert page.evaluate(done) == [False, True, True, True]
+
+
+def test_tracks_are_to_be_set_where_many_curves_are_in_none(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, T0_C1_SOLID=([[20, 3000, 20, 5999]], []),
+        T1_C1_SOLID=([[90, 0, 90, 5999]], [])
+    )  # fmt: skip
+    assert page.locator("#tracks").get_attribute("data-step") == "2."
 
 
 def test_curves_beyond_the_reach_of_the_depths_are_told(tmp_path, browser_page):

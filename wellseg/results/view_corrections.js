@@ -106,7 +106,8 @@ function refresh(name) {
 // How far the work is, and whether curves lie where no depth is known.
 function showSteps() {
   const named = followed.filter(({ name }) => isGiven(name)).length, checked = places.filter((row) => !isOpen(row)).length;
-  const isDone = { depth: depths().logs.length, tracks: fix.tracks || followed.some(({ track }) => track), given: named === followed.length, checked: checked === places.length };
+  const tall = (sum, { rows: [first, last] }) => sum + last - first + 1, isTracked = followed.filter(({ track }) => track).reduce(tall, 0) > 0.75 * followed.reduce(tall, 0);
+  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named === followed.length, checked: checked === places.length };
   $("#given").textContent = ` (${named} of ${followed.length} named)`;
   $("#checked").textContent = ` (${checked} of ${places.length})`;
   for (const [id, is] of Object.entries(isDone)) $(`#${id}`).closest(".step").classList.toggle("done", Boolean(is));
@@ -179,7 +180,7 @@ function remove() {
 
 function removeOrBack() {
   if (!pen) return remove();
-  pen.points.pop();
+  if (!pen.gap || pen.points.length > 1) pen.points.pop();  // the ends of a gap are given
   sayPen();
 }
 
