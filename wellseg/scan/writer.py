@@ -47,7 +47,7 @@ class MaskWriter:
         """The next rows, uint8 (any number, columns): 0 background, 255 curve, or probabilities."""
         for (rows,) in self._cut.add(band):
             self._strips.append(self._pool.submit(zlib.compress, rows.tobytes(), 6))
-        if len(self._strips) > 64:  # no more of them wait, which are not compressed yet
+        if len(self._strips) > 64:  # as many may wait for the thread
             self._strips[-64].result()
 
     def write(self, path: AnyPath, resolution: Resolution | None = None) -> None:
