@@ -115,10 +115,10 @@ class Curve:
 
     def leave_scale(self, longest: float, borders: Any = None) -> "Curve | None":
         """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
-        from there. Or, as long as it returns a curve, it only has ended above that one: where a
-        stretch would be two tracks off, or off for more than ``longest`` rows, or lies along a
-        border; or where one at an end, whose other wrap is not seen, is the only one over its
-        border: 16 of 24 were none. borders: of the tracks in rows, (rows, tracks, 2)."""
+        from there. But first cut off and return what lies below a wrap that is none; call it again
+        until it returns None. Such a stretch would be two tracks off, or off for over ``longest``
+        rows, or lies along a border; or it is at an end, so one wrap is not seen, and the only one
+        over its border: 16 of 24 were none. borders: of the tracks in rows, (rows, tracks, 2)."""
         rows = [self.first_row, *(row for row, _ in self.wraps), self.first_row + self.rows]
         track = np.cumsum([0, *(np.sign(pixels) for _, pixels in self.wraps)]).astype(int)
         track -= track[np.diff(rows).argmax()]
