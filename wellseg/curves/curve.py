@@ -75,11 +75,8 @@ class CurveFollower:
         """Call it after the last row: then ``curves`` is complete."""
         if self._held_rows:
             self._block(self._held_rows - self._followed_rows, last=True)
-        scale = LONGEST * self._tenth_rows, self.tracks and self.tracks.at
-        pieces = self._window.finish()
-        for one in pieces:  # and each that is cut off from it, in its turn
-            while below := one.leave_scale(*scale):
-                pieces.append(below)
+        longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
+        pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
         if self.tracks:

@@ -1,8 +1,7 @@
 """A curve, its place in every row, what its strokes look like, and what the files say of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
@@ -75,10 +74,6 @@ class Curve:
         """Usual width of its stroke."""
         return 2 * float(self.look[HALF_WIDTH]) - 1
 
-    def take_look(self, width_px: float, colour: Sequence[int] | None) -> None:
-        """Look as a report says."""
-        self.look[HALF_WIDTH], self.look[PAINT] = (width_px + 1) / 2, colour or (0, 0, 0)
-
     @property
     def colour(self) -> tuple[int, int, int] | None:
         """Red, green, blue, 0 to 255; None for black and gray."""
@@ -113,40 +108,46 @@ class Curve:
         flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
-    def leave_scale(self, longest: float, borders: Any = None) -> "Curve | None":
-        """Set ``off_scale``: the longest stretch between two wraps is on the scale, others count
-        from there. But first cut off and return what lies below a wrap that is none; call it again
-        until it returns None. Such a stretch would be two tracks off, or off for over ``longest``
-        rows, or lies along a border; or it is at an end, so one wrap is not seen, and the only one
-        over its border: 16 of 24 were none. borders: of the tracks in rows, (rows, tracks, 2)."""
-        rows = [self.first_row, *(row for row, _ in self.wraps), self.first_row + self.rows]
-        track = np.cumsum([0, *(np.sign(pixels) for _, pixels in self.wraps)]).astype(int)
-        track -= track[np.diff(rows).argmax()]
-        wrong = (abs(track) > 1) | ((track != 0) & (np.diff(rows) > longest))
-        for end in (0, -1):
-            wrong[end] |= track[end] != 0 and (track == track[end]).sum() == 1
-        (row, column), aside = np.concatenate(self.records)[:, :2].T, np.flatnonzero(track).tolist()
-        for i in takewhile(lambda i: not wrong[: i + 1].any(), aside if borders else ()):
-            inside = (row >= rows[i]) & (row < rows[i + 1])
-            off = np.abs(borders(row[inside]) - column[inside, None, None] - 0.5).min((1, 2))
-            wrong[i] |= rows[i + 1] - rows[i] > longest / 15 and np.nanmedian(off) < longest / 120
-        if wrong.any():
-            return self._cut(self.wraps[max(0, int(wrong.argmax()) - 1)][0])
-        for i in aside:
-            pixels = float(track[i] * abs(self.wraps[max(0, i - 1)][1]))
-            self.off_scale.append((rows[i], rows[i + 1], pixels))
-        return None
+    def leave_scale(self, longest: float) -> list["Curve"]:
+        """Set ``off_scale`` of a curve with wraps. Two within ``longest`` rows are a way out and
+        its way back; what lies below a lone one is cut off and returned: of 24 such 16 were none.
+        But an end may be off the scale if the curve is so elsewhere. A straight stretch is a
+        border, or hatching beside the curve: it has no values."""
+        records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
+        rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
+        pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
+        length, turn, ends = np.diff(rows), np.sign(pixels), [0, last]
+        turn *= np.sign(length @ np.diff([0, *turn[1:], 0]))  # 1: out of the longer stretches
+        stretch, off = np.searchsorted(rows[1:-1], records[:, 0], "right"), np.zeros(last + 1, bool)
+        pairs = (length[1:-1] <= longest) & (turn[1:-1] * turn[2:] < 0)
+        off[1:-1] = pairs & (turn[1:-1] > 0)
+        is_end = off.any() & (length[ends] <= longest) & (turn[ends] > 0)
+        off[1:-1] |= pairs & ~off[:-2] & ~off[2:] & (2 * length[1:-1] < length[:-2] + length[2:])
+        off[ends] = is_end & ~off[[1, last - 1]]
+        for i in np.flatnonzero(off).tolist():
+            start, stop, column = rows[i], rows[i + 1], records[stretch == i, 1]
+            is_long = stop - start > longest / 15
+            if not is_long or np.nanmedian(abs(column - np.nanmedian(column))) > longest / 720:
+                self.off_scale.append((start, stop, pixels[i]))
+            elif i in ends:
+                off[i] = False
+            else:
+                self.hidden.append((start, stop))
+                self.uncertain.append(start - 1)
+                records[stretch == i, 1:4] = np.nan
+        self.records = [records]
+        return [self._cut(wraps[i][0]) for i in np.flatnonzero(~off[:-1] & ~off[1:])[::-1]]
 
     def _cut(self, row: int) -> "Curve":
         """End above a row; returns what begins there."""
         records = np.concatenate(self.records)
         above = records[:, 0] < min(row, self.first_row + self.rows)
-        rest = replace(self, first_row=row, rows=self.first_row + self.rows - row, off_scale=[])
+        rest = replace(self, first_row=row, rows=self.first_row + self.rows - row)
         self.records, rest.records = [records[above]], [records[~above]]
         self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
         rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
         self.uncertain = [at for at in self.uncertain if at < row]
-        for name in ("hidden", "wraps"):
+        for name in ("hidden", "wraps", "off_scale"):
             both = getattr(self, name)
             setattr(rest, name, [it for it in both if it[0] > row])
             setattr(self, name, [it for it in both if it[0] < row])

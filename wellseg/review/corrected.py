@@ -280,7 +280,8 @@ def _curve(
     inked = ~np.isnan(filled[0]) & (all_bits & BRIDGED == 0)
     curve = Curve(first, rows, known.get("style", "solid"))
     width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
-    curve.take_look(known.get("width_px", width), known.get("colour"))
+    half, paint = (known.get("width_px", width) + 1) / 2, known.get("colour") or (0, 0, 0)
+    curve.look[1:6] = half, 1, *paint  # a look's entries: points.py
     curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
     off = np.flatnonzero(turns)
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
