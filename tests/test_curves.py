@@ -483,6 +483,39 @@ def test_where_a_level_flank_is_lost_a_curve_goes_on(leaves, comes, known, curve
     is_each(found, parts if curves == 2 else [line])
 
 
+RED, GREEN, PALE, BLACK = (230, 20, 20), (20, 160, 20), (230, 180, 180), (0, 0, 0)
+UPPER, LOWER, NEXT = (0, 300, RED, 3), (1200, 1500, RED, 3), (2300, 2500, RED, 3)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "curves"),
+    [
+        ([UPPER, LOWER], 2),
+        ([UPPER, LOWER, NEXT], 2),
+        ([UPPER, LOWER, (1100, 1400, RED, 3)], 4),  # which of them?
+        ([UPPER, LOWER, (100, 120, RED, 3)], 3),  # too short to count
+        ([UPPER, (1200, 1500, GREEN, 3)], 3),
+        ([UPPER, (1200, 1500, RED, 6)], 3),  # in another track
+        ([(0, 300, RED, 0), (1200, 1500, RED, 0)], 3),  # in none that is known
+        ([(0, 300, PALE, 3), (1200, 1500, PALE, 3)], 3),
+        ([(0, 300, BLACK, 3), (1200, 1500, BLACK, 3)], 3),
+    ],
+)
+@pytest.mark.parametrize("is_one_log", [True, False])
+def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves, is_one_log):
+    """A black curve goes on beside them, or ends where the first one does."""
+    pieces = [*pieces, (0, 2500 if is_one_log else 300, BLACK, 3)]
+    made, columns = [], np.full((len(pieces), 4), 100, np.float32)
+    for first, stop, ink, home in pieces:
+        made.append(Curve(first, stop - first, look=np.array([200.0, 2, 1, *ink, home])))
+    columns[-1] = 700
+    joined = join(made, columns, 20.0)
+    assert len(joined) == (curves if is_one_log else len(pieces))
+    gaps = [gap for curve in joined for gap in curve.hidden]
+    assert not gaps or gaps[0] == (300, 1200)
+    assert [start - 1 for start, _ in gaps] == [row for curve in joined for row in curve.uncertain]
+
+
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():
     curve, short = np.array([4000.0, 2, 1, 0, 0, 0, 3]), np.array([100.0, 2, 1, 0, 0, 0, 3])
     elsewhere, unknown = (np.array([300.0, 2, 1, 0, 0, 0, inches]) for inches in (6, 0))

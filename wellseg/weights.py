@@ -30,8 +30,7 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
 
 
 def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
-    """Write the network's tensors and the header, whole or not at all. header: JSON values, with
-    ``model``, the ModelConfig as a dictionary."""
+    """Write tensors and header, whole or not at all. header: JSON, ``model``: the ModelConfig."""
     from safetensors.torch import save
 
     text = json.dumps({"format": FORMAT, "input": INPUT, **header}, sort_keys=True)

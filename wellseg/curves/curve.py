@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, Curve, Points, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -22,6 +22,9 @@ MOST = 9.0  # pieces that would cost more are two curves. All these were chosen 
 LEVEL, LOST, LEAST, HOME_APART = 3.0, 1.25, 5.0, 1.0
 """Costs of a lost flank, however wide, and of a tenth of an inch down it; tenths in the shorter
 piece; inches between the usual tracks of both. By eye on 17 scans: 18 of 20 were right."""
+BRIGHT, INK_APART, FEW = 100, 40, 0.1
+"""Channels of a bright ink differ so much, of 255, those of two inks. A third piece counts from so
+many of a piece's rows on. By eye on 38 scans: benchmarks/arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
@@ -131,7 +134,9 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
     alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
     same ink and near by, is the same curve, unless another fits better. So is one far aside: level
-    flanks are lost; if both head apart, or were cut there, it may wrap. The place is uncertain."""
+    flanks are lost; if both head apart, or were cut there, it may wrap. The place is uncertain.
+    And so is, however far below, the next piece of a bright ink in its track, if no third one is
+    beside them, and some curve goes on from the one to the other: there no other log begins."""
     order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, columns[i, 0]))
     curves, columns = [curves[i] for i in order], columns[order]
     first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T
@@ -150,14 +155,25 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     cost = np.where(cost < MOST - unequal, cost, level) + unequal
     far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
     far &= (gap > RESTS * tenth_rows) | ~(np.abs([across, *heads]).max(0) <= REST_PX)
+    best = np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)]
+    pairs = list(zip(a[best].tolist(), b[best].tolist(), far[best].tolist(), strict=True))
+    inks = np.flatnonzero((np.ptp(look[:, PAINT], 1) >= BRIGHT) & (home > 0))
+    for i in inks.tolist():
+        alike = np.abs(look[inks, PAINT] - look[i, PAINT]).max(1) <= INK_APART
+        alike &= (abs(home[inks] - home[i]) <= HOME_APART) & (rows[inks] >= FEW * rows[i])
+        one, k, third = [*inks[alike & (last[inks] >= first[i])].tolist(), -1, -1][:3]
+        is_next = one == i and k > i and first[k] > last[i] - BESIDE * tenth_rows
+        is_next &= third < 0 or first[third] > last[k]
+        is_one_log = ((first < last[i]) & (last > first[k])).any()
+        if is_next and is_one_log and unlike(look[i], look[k]) < MOST:
+            pairs.append((i, k, True))
     below, taken = dict[int, int](), set[int]()
-    for pair in np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)].tolist():
-        upper, lower = int(a[pair]), int(b[pair])
+    for upper, lower, is_far in pairs:
         if upper not in below and lower not in taken:
             below[upper] = lower
             taken.add(lower)
             curves[upper].uncertain.append(int(last[upper]))
-            if far[pair]:
+            if is_far and first[lower] > last[upper] + 1:
                 curves[upper].hidden.append((int(last[upper]) + 1, int(first[lower])))
     for upper in sorted(below, reverse=True):
         curve, piece = curves[upper], curves[below[upper]]

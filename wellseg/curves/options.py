@@ -34,8 +34,7 @@ class Interval(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What is printed at the left and at the right border of a curve's track, or at two columns of
-    its own, and its unit."""
+    """What is printed at the borders of a curve's track, or at two columns of its own; its unit."""
 
     left: float = 0
     right: float = 1

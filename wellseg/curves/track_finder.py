@@ -253,8 +253,7 @@ STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
 
 
 def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indices, Floats]:
-    """Columns of the lines down, and of each column how clear a line is there, 0 to 1 (1: as the
-    usual one between ``left`` and ``right``)."""
+    """Columns of the lines down; of each how clear it is, 0 to 1: as one within left, right."""
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     # Not scipy.signal.find_peaks, which takes half a second to be imported.

@@ -23,8 +23,7 @@ class Tracks:
 
     rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
     the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
-    holds so many rows above and below each of ``rows``. no_line: usual columns of borders at which
-    no line is printed."""
+    holds so far above and below ``rows``. no_line: usual columns of borders without a line."""
 
     rows: Floats
     borders: Floats

@@ -97,9 +97,8 @@ class Worker:
         """The options with those of an earlier run on this page, and these by their report's keys.
 
         Results that are there (view, curves, probability) are made again: they would show the old
-        mask. Options for one scan (--depth, --tracks ...) that are not given now are kept while it
-        is the same. Raises ValueError: what is there is another scan's, not wellseg's, corrected or
-        has wrong options."""
+        mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
+        same. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
         report = settled_report(place)
         if other := other_scan(task, report):

@@ -177,8 +177,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
 
 
 def find_done(tasks: Sequence[Task], settings: Settings) -> tuple[Outcomes, int]:
-    """Outcomes of the tasks that are done, and how many others have a report. Lists each folder
-    once, reads many reports at once."""
+    """Outcomes of the tasks that are done, and how many others have a report; many read at once."""
     folders = {os.path.dirname(task.stem) for task in tasks}
     with ThreadPoolExecutor(READERS) as readers:
         listed = zip(folders, readers.map(files.list_folder, folders), strict=True)

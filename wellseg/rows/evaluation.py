@@ -164,8 +164,7 @@ class _Sweep:
             source.readers[self] = 0
 
     def advance(self) -> list[Tensor]:
-        """The next strips, (1, C, rows, W), one for each thread; kept if they will be read. A dry
-        run only reserves their places."""
+        """The next strips, (1, C, rows, W), one a thread; kept if read later. Dry: places alone."""
         run, rows = self.run, self.step.rows
         firsts = range(self.next_row, rows, self.strip_rows)[: run.workers]
         wanted = [self._ranges(row, min(row + self.strip_rows, rows)) for row in firsts]

@@ -70,8 +70,7 @@ class DepthStatistics:
 
 
 def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: int) -> Tensor:
-    """Apply a norm that reads the image to rows of its input from ``start`` on, (1, C, h, W),
-    with statistics that are known by now."""
+    """Apply a norm that reads the image to rows from ``start`` on: x is (1, C, h, W)."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     of_rows = statistics.of_rows(start, start + height, x.device)
     scale, shift = torch.stack(norm.scale_shift(*of_rows)).to(wide)[:, :, None]  # (h, 1, C)

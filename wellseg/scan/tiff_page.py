@@ -3,8 +3,7 @@
 A *segment* is a strip or tile of the file; a *band* is a row of segments, the smallest piece that
 is decoded by itself. What tifffile makes of a segment are its *samples*. Fax codes (CCITT modified
 Huffman, Group 3, Group 4) are left to libtiff: it keeps the row above as runs, some of them without
-a pixel, to which the codes of some writers refer (ImageGear in libtiff's testfax4.tiff). Decoders
-that keep pixels lose their place."""
+a pixel, to which the codes of some writers refer (ImageGear in libtiff's testfax4.tiff)."""
 
 import itertools
 import logging

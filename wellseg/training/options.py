@@ -33,8 +33,7 @@ class DataConfig:
     statistics from windows of 2,000 rows. Default: whole logs, and statistics of whole scans. With
     --weights, prediction has the windows of these weights in both cases."""
     augment: bool = True
-    """Vary the training logs: flips, small rotation and scale, width of ink, specks, tone, seams of
-    films, colours exchanged."""
+    """Vary the logs: flips, small rotation and scale, ink's width, specks, tone, seams, colours."""
     workers: int | None = None
     """Processes that read and augment; no sample depends on them. Default: 1; on a GPU up to 8."""
 
@@ -85,8 +84,7 @@ class TrainConfig:
     out: Path = Path("runs/default")
     """The run's folder."""
     resume: bool = False
-    """Go on from the last checkpoint in the run's folder. Give its options again, or --config
-    OUT/config.yaml."""
+    """Go on from the run's last checkpoint. Give its options again, or --config OUT/config.yaml."""
     weights: str | None = None
     """Start from these (a bundled name or a .safetensors file); kept if no step is better. They
     define the network, but --model.norm may be another norm with the same tensors."""
