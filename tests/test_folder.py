@@ -20,6 +20,7 @@ import pytest
 import tifffile
 from conftest import draw_waves
 from fsspec.implementations.local import LocalFileSystem
+from pebble import ProcessPool
 
 from wellseg.cli import SOME_FAILED
 from wellseg.config import PredictConfig
@@ -509,6 +510,37 @@ def test_a_pool_that_cannot_start_leaves_its_scans_to_the_next_run(
     run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
     ended, left = capsys.readouterr().err.splitlines()
     assert "a worker process ended before its first scan: if memory ran out" in ended
+    assert left == "3 of 3 scans are left"
+
+
+@pytest.mark.timeout(60)
+def test_a_pool_that_breaks_while_scans_are_submitted_is_not_waited_for(
+    folder, weights, monkeypatch, capsys
+):
+    """As when Python cannot be executed any more: the pool notices it between its check of itself
+    and the queue, and then never looks at the queue."""
+    check = ProcessPool._check_pool_status
+
+    def check_and_break(pool):
+        check(pool)
+        while pool.active:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(engines, "end_with_parent", os.abort)
+    monkeypatch.setattr(ProcessPool, "_check_pool_status", check_and_break)
+    run(folder / "deep", "--weights", weights, "--jobs", 1, status=SOME_FAILED)
+    ended, left = capsys.readouterr().err.splitlines()
+    assert "a worker process ended before its first scan" in ended
+    assert left == "1 of 1 scans are left"
+
+
+def test_processes_that_the_system_refuses(folder, weights, monkeypatch, capsys):
+    """As at a limit of processes (ulimit -u): one line, no traceback."""
+    refused = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    monkeypatch.setattr("wellseg.device.Workers.Process.start", Mock(side_effect=refused))
+    run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
+    said, left = capsys.readouterr().err.splitlines()
+    assert "a worker process ended before its first scan" in said
     assert left == "3 of 3 scans are left"
 
 

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -84,8 +85,7 @@ class Worker:
             closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
             if closed and not self.config.out and "another program" not in reason:
                 reason += "; name a folder for the results (--out)"
-            # Not ScratchFull: the next scan may be smaller.
-            is_full = type(error) is OSError and code in NO_ROOM
+            is_full = type(error) is OSError and code in NO_ROOM  # not ScratchFull: others may fit
             if is_full and not getattr(error, "filename", None):
                 places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
@@ -169,7 +169,9 @@ def _hand_out(
     """Submit all tasks, two for each place, so that no worker waits; yields futures as they end."""
     running: dict[Future[Outcome], Task] = {}
     while waiting or running:
-        while waiting and len(running) < 2 * places():
+        if not (at_work := places()):  # what was submitted meanwhile would be waited for for ever
+            raise BrokenProcessPool
+        while waiting and len(running) < 2 * at_work:
             task = waiting.popleft()
             running[submit(task)] = task
         # On Windows Ctrl-C is heard only between two waits.
@@ -179,23 +181,22 @@ def _hand_out(
 
 def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """In worker processes, as many as the options say or cores and memory allow. If one dies (out
-    of memory, a crash of a decoder), only its scan fails, and it is replaced.
-    Raises ValueError for faults of the options."""
+    of memory, a decoder's crash), only its scan fails. Raises ValueError: faults of the options."""
     settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
     # and typing.py there shadows Python's (opencv/opencv#28766).
     pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
     try:
         submit = partial(pool.submit, partial(_mask, os.getcwd(), settings), None)
-        for task, future in _hand_out(deque(tasks), submit, lambda: jobs):
+        for task, future in _hand_out(deque(tasks), submit, lambda: jobs if pool.active else 0):
             if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"
                 yield task, Outcome("failed", f"its process was ended by {how}: {LESS_MEMORY}")
             else:
                 yield task, future.result()
-    except RuntimeError:  # BrokenProcessPool, and what pebble says of a pool after it
-        if pool.active:
+    except RuntimeError as error:  # also what pebble says of a broken pool
+        if not isinstance(error, BrokenProcessPool) and pool.active:  # which starts it once more
             raise
         screen.say(f"a worker process ended before its first scan: {LESS_MEMORY}")
     finally:

@@ -143,8 +143,7 @@ def is_wanted(name: str, is_folder: bool) -> bool:
 
 def find_files(place: str) -> tuple[bool, list[Task]]:
     """Whether ``place`` is a folder; tasks, without results, of the wanted files below it, by name;
-    of a file, one of itself.
-    Links to folders are not followed. Raises ValueError, naming what cannot be looked into."""
+    of a file, one of itself. Leaves out links to folders. Raises ValueError, naming the folder."""
     fs, root = filesystem(place)
     found = []
     try:
