@@ -153,14 +153,19 @@ def test_another_size_needs_another_folder(done, tiny, capsys):
     assert "name another folder" in said
 
 
-def test_results_of_a_norm_that_was_edited_since_are_not_taken(tmp_path, tiny, monkeypatch, capsys):
+@pytest.mark.parametrize("maker", ["make", "partial(make)"])
+def test_results_of_a_norm_that_was_edited_since_are_not_taken(
+    maker, tmp_path, tiny, monkeypatch, capsys
+):
     from wellseg.norms import NORMS
 
     source, registered = tmp_path / "mine.py", dict(NORMS)
     monkeypatch.setattr("wellseg.norms.NORMS", registered)
     text = (
+        "from functools import partial\n"
         "from wellseg.norms import register\nfrom wellseg.norms.group import GroupNorm\n"
-        "register('mine')(lambda channels, momentum: GroupNorm(channels, 1))\n"
+        "make = lambda channels, momentum: GroupNorm(channels, 1)\n"
+        f"register('mine')({maker})\n"
     )
     trained = []
 

@@ -108,7 +108,8 @@ def compare(config: CompareConfig) -> None:
         take_folder(out, "compare.json", about)
         root = config.data.root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
-            source = Path(getfile(NORMS[job["norm"]]))  # a norm that was edited is another one
+            maker = NORMS[job["norm"]]  # one that was edited since is another norm
+            source = Path(getfile(getattr(maker, "func", maker)))  # func: of a functools.partial
             take_folder(folder, "norm.json", {source.name: f"{crc32(source.read_bytes()):x}"})
             known = (folder / "scores.json").exists()
             print(f"{number} of {len(runs)}: {folder.name}{', known' * known}", flush=True)
