@@ -38,9 +38,8 @@ GUTTER_PX, HEAD_PX = 12, 36
 def mask_scan(
     net: nn.Module, task: files.Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
 ) -> dict[str, Any]:
-    """Mask one scan and return the report that NAME.json holds.
-    The report is written last: where it is there, the other results are complete. entries: of
-    the report, beside what is measured here."""
+    """Mask one scan and return the report, NAME.json, which is written last: where it is there,
+    the other results are complete. entries: of the report, beside what is measured here."""
     started = time.monotonic()
     levels = config.threshold, DOUBT_FROM, DOUBT_TO
     logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
