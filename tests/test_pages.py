@@ -103,7 +103,7 @@ def test_the_same_scan_under_two_names_is_of_one_well(shared):
 
 
 @pytest.mark.parametrize("ink", [(255, 0, 0), (9, 9, 9)], ids=["red", "colours that show none"])
-def test_the_data_set_that_they_make(ink, tmp_path, monkeypatch):
+def test_the_data_set_that_they_make(ink, tmp_path, monkeypatch, capsys):
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
     image = np.full((900, 60, 3), 255, np.uint8)
@@ -122,10 +122,18 @@ def test_the_data_set_that_they_make(ink, tmp_path, monkeypatch):
     assert (mask[:650] == 128).all() and (mask[700:] == 128).all()
     assert (mask[650:700, 20:23] == 255).all() and (mask[655, 40:] == 128).all()
     assert (mask[665, 23:] == 0).all()
+    capsys.readouterr()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match="none of the scans"):
         pages.build(tmp_path / "empty", tmp_path / "none")
     assert not (tmp_path / "none" / "split.csv").exists()  # or a release would go on without pages
+    assert "left out" not in capsys.readouterr().out  # the one line says it of all
+    for row in (720, 730):
+        other = page | {"scan": "gone.tif", "rows": [row, row + 50]}
+        (tmp_path / f"gone_{row}.json").write_text(json.dumps(other))
+    pages.build(scans, out)
+    told = [f"gone.tif is not in {scans}: its 2 pages are left out", f"1 pages in {out}"]
+    assert capsys.readouterr().out.splitlines() == told
     image[720, 5] = 0
     write_picture(scans / "a.tif", image, dpi=100)
     with pytest.raises(SystemExit, match="has other pixels than those that were labelled"):

@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,13 @@ def build(scans: Path, out: Path) -> None:
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
     lines = [("name", "split", "well", "kind")]
+    left_out: Counter[str] = Counter()  # pages, by their scan
     for path in sorted(HERE.glob("*_*.json")):
         page = json.loads(path.read_text())
         first, end = page["rows"]
         source = scans / page["scan"]
         if not source.exists():
-            print(f"{path.stem}: left out, {source} is not there")
+            left_out[page["scan"]] += 1
             continue
         _, digest = read_page(source, (first, end))
         if digest != page["sha256"]:
@@ -122,6 +124,8 @@ def build(scans: Path, out: Path) -> None:
         sys.exit(f"{scans}: none of the scans of {HERE} is in this folder")
     with open(out / "split.csv", "w", newline="") as file:
         csv.writer(file).writerows(lines)
+    for name, count in left_out.items():
+        print(f"{name} is not in {scans}: its {count} pages are left out")
     print(f"{len(lines) - 1} pages in {out}")
 
 
