@@ -12,7 +12,16 @@ import pytest
 
 from wellseg.curves.curve import CurveFollower, join
 from wellseg.curves.linking import solve
-from wellseg.curves.points import AWAY, BRIDGED, UNCERTAIN, WRAPPED, Curve, to_tips, unlike
+from wellseg.curves.points import (
+    AWAY,
+    BRIDGED,
+    UNCERTAIN,
+    WRAPPED,
+    Curve,
+    place_curve,
+    to_tips,
+    unlike,
+)
 from wellseg.curves.strands import Chain, split_colours
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks
@@ -322,6 +331,37 @@ def test_a_straight_stretch_is_no_repeat_of_what_left_over_a_border(rows, seen):
     assert not (points.flags[lost] & WRAPPED).any()
 
 
+@pytest.mark.parametrize("unknown", [slice(0), slice(1000, 1100)])
+def test_a_stretch_off_the_scale_may_have_no_columns(unknown):
+    curve = wrapped((1000, 9.0), (1100, -9.0))
+    (records,) = curve.records
+    records[1000:1100, 1] = np.nan  # as of spurs
+    curve.records = [np.delete(records, unknown, 0)]
+    assert not curve.leave_scale(300)
+    assert not np.isnan(curve.points().column).any()
+
+
+def test_a_straight_stretch_below_a_gap_is_uncertain_where_the_curve_was_last_seen():
+    curve = wrapped((1000, 9.0), (1100, -9.0))
+    (records,) = curve.records
+    records[1000:1100, 1] = 102.0
+    curve.records, curve.hidden = [np.delete(records, slice(980, 1000), 0)], [(980, 1000)]
+    curve.uncertain = [1050, 6000]
+    assert not curve.leave_scale(300)
+    placed = place_curve(curve, curve.points(), 1, np.array([[50.0, 450]] * 5000, order="F"))
+    assert placed.entry["uncertain"] == [979]  # rows that the CSV has
+
+
+def test_a_piece_does_not_end_in_a_straight_stretch():
+    """Then it might have no column at all."""
+    curve = wrapped((1000, 9.0), (1003, 9.0), (1100, -9.0), (1103, -9.0), last=2200)
+    (records,) = curve.records
+    records[1003:1100, 1] = 102.0
+    curve.records = [np.delete(records, [*range(1000, 1003), *range(1100, 1103)], 0)]
+    for piece in pieces_of(curve, 300):
+        assert not piece.rows or not np.isnan(piece.points().column).all()
+
+
 def test_a_border_that_is_marked_where_a_curve_is_off_its_scale_does_not_hold_it():
     values, mask, gray = wrapping(np.arange(3200))
     tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf)
@@ -507,13 +547,22 @@ def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves,
     pieces = [*pieces, (0, 2500 if is_one_log else 300, BLACK, 3)]
     made, columns = [], np.full((len(pieces), 4), 100, np.float32)
     for first, stop, ink, home in pieces:
-        made.append(Curve(first, stop - first, look=np.array([200.0, 2, 1, *ink, home])))
+        look = np.array([200.0, 2 + first / 1e5, 1, *ink, home])
+        made.append(Curve(first, stop - first, look=look))
     columns[-1] = 700
     joined = join(made, columns, 20.0)
     assert len(joined) == (curves if is_one_log else len(pieces))
     gaps = [gap for curve in joined for gap in curve.hidden]
     assert not gaps or gaps[0] == (300, 1200)
     assert [start - 1 for start, _ in gaps] == [row for curve in joined for row in curve.uncertain]
+
+
+def test_what_was_cut_at_a_wrap_of_a_bright_curve_stays_cut():
+    curve, beside = wrapped((1000, 400.0)), wrapped()
+    curve.look[:] = 200, 2, 1, *RED, 3
+    pieces = [*pieces_of(curve, 600), beside]
+    columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
+    assert [len(it.uncertain) for it in join(pieces, columns, 20.0)] == [0, 0, 1]
 
 
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():

@@ -157,16 +157,16 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     far &= (gap > RESTS * tenth_rows) | ~(np.abs([across, *heads]).max(0) <= REST_PX)
     best = np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)]
     pairs = list(zip(a[best].tolist(), b[best].tolist(), far[best].tolist(), strict=True))
-    inks = np.flatnonzero((np.ptp(look[:, PAINT], 1) >= BRIGHT) & (home > 0))
+    left = inks = np.flatnonzero((np.ptp(look[:, PAINT], 1) >= BRIGHT) & (home > 0))
     for i in inks.tolist():
-        alike = np.abs(look[inks, PAINT] - look[i, PAINT]).max(1) <= INK_APART
-        alike &= (abs(home[inks] - home[i]) <= HOME_APART) & (rows[inks] >= FEW * rows[i])
-        one, k, third = [*inks[alike & (last[inks] >= first[i])].tolist(), -1, -1][:3]
+        left = left[last[left] >= first[i]]
+        alike = left[(abs(home[left] - home[i]) <= HOME_APART) & (rows[left] >= FEW * rows[i])]
+        alike = alike[np.abs(look[alike, PAINT] - look[i, PAINT]).max(1) <= INK_APART]
+        one, k, third = [*alike[:3].tolist(), -1, -1][:3]
         is_next = one == i and k > i and first[k] > last[i] - BESIDE * tenth_rows
-        is_next &= third < 0 or first[third] > last[k]
-        is_one_log = ((first < last[i]) & (last > first[k])).any()
-        if is_next and is_one_log and unlike(look[i], look[k]) < MOST:
-            pairs.append((i, k, True))
+        is_next = is_next and (third < 0 or first[third] > last[k])
+        if is_next and ((first < last[i]) & (last > first[k])).any():
+            pairs += [(i, k, True)] * bool(0 < unlike(look[i], look[k]) < MOST)  # 0: cut at a wrap
     below, taken = dict[int, int](), set[int]()
     for upper, lower, is_far in pairs:
         if upper not in below and lower not in taken:

@@ -62,7 +62,7 @@ class Curve:
     records: list[Floats] = field(default_factory=list)
     """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
     hidden: list[tuple[int, int]] = field(default_factory=list)
-    """Gaps too long to bridge: first row and past the last of each, from top to bottom."""
+    """Gaps without values: first row and past the last of each, in any order."""
     wraps: list[tuple[int, float]] = field(default_factory=list)
     """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Curve:
         """Set ``off_scale`` of a curve with wraps. Two within ``longest`` rows are a way out and
         its way back; what lies below a lone one is cut off and returned: of 24 such 16 were none.
         But an end may be off the scale if the curve is so elsewhere. A straight stretch is a
-        border, or hatching beside the curve: it has no values."""
+        border, or hatching beside the curve: it has no values; at an end it is cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
         pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
@@ -126,14 +126,14 @@ class Curve:
         off[ends] = is_end & ~off[[1, last - 1]]
         for i in np.flatnonzero(off).tolist():
             start, stop, column = rows[i], rows[i + 1], records[stretch == i, 1]
-            is_long = stop - start > longest / 15
+            is_long = stop - start > longest / 15 and not np.isnan(column).all()
             if not is_long or np.nanmedian(abs(column - np.nanmedian(column))) > longest / 720:
                 self.off_scale.append((start, stop, pixels[i]))
-            elif i in ends:
+            elif not np.isin([i - 1, i + 1], stretch).all():  # an end, or beside one of no rows
                 off[i] = False
             else:
                 self.hidden.append((start, stop))
-                self.uncertain.append(start - 1)
+                self.uncertain.append(int(records[stretch < i, 0].max()))
                 records[stretch == i, 1:4] = np.nan
         self.records = [records]
         return [self._cut(wraps[i][0]) for i in np.flatnonzero(~off[:-1] & ~off[1:])[::-1]]
@@ -233,8 +233,8 @@ def place_curve(
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
     entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist()}
-    entry |= {"uncertain": sorted({*curve.uncertain}), "confidence": round(sure, 2)}
-    entry |= {"lines": lines[:-2], "borders": lines[-2:]}
+    entry |= {"uncertain": rows[seen & (points.flags & UNCERTAIN > 0)].tolist()}  # as in the CSV
+    entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
     values = (share + turns).astype(np.float32)
     return PlacedCurve(curve, points, track, middle, sides, values, entry)
