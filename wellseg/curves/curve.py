@@ -164,9 +164,10 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
         alike = alike[np.abs(look[alike, PAINT] - look[i, PAINT]).max(1) <= INK_APART]
         one, k, third = [*alike[:3].tolist(), -1, -1][:3]
         is_next = one == i and k > i and first[k] > last[i] - BESIDE * tenth_rows
-        is_next = is_next and (third < 0 or first[third] > last[k])
-        if is_next and ((first < last[i]) & (last > first[k])).any():
-            pairs += [(i, k, True)] * bool(0 < unlike(look[i], look[k]) < MOST)  # 0: cut at a wrap
+        is_next &= third < 0 or first[third] > last[k]
+        is_one_log = ((first < last[i]) & (last > first[k])).any()
+        if is_next and is_one_log and 0 < unlike(look[i], look[k]) < MOST:  # 0: cut at a wrap
+            pairs.append((i, k, True))
     below, taken = dict[int, int](), set[int]()
     for upper, lower, is_far in pairs:
         if upper not in below and lower not in taken:
