@@ -260,6 +260,7 @@ def test_the_longest_stretch_between_wraps_is_on_the_scale():
     ("wraps", "ends"),
     [
         ([(1000, 9.0)], [1000]),  # the only one over its border
+        ([(100, -9.0)], [100]),  # near an end, but nowhere else off the scale
         ([(1000, 9.0), (1100, 9.0), (1200, -9.0), (1300, -9.0)], [1000, 1300]),
         ([(3000, 9.0), (3900, -9.0)], [3000, 3900]),  # for too long
         ([(100, 9.0), (200, -9.0), (4000, -9.0)], [4000]),
