@@ -292,6 +292,19 @@ def test_a_way_out_and_its_way_back_belong_together_whatever_wraps_beside_them()
     assert pieces[1].off_scale == [(2200, 2210, 9.0), (4000, 4100, 9.0)]
 
 
+def test_a_curve_may_begin_off_its_scale_where_it_is_so_elsewhere():
+    (curve,) = pieces_of(wrapped((100, -9.0), (2000, 9.0), (2100, -9.0)), 300)
+    assert curve.off_scale == [(0, 100, 9.0), (2000, 2100, 9.0)]
+
+
+def test_no_stretch_longer_than_those_beside_it_is_off_the_other_border():
+    wraps = [(4500, 9.0), (4590, -9.0), (4600, -9.0), (4800, 9.0)]
+    pieces = pieces_of(wrapped(*wraps, last=4900), 300)
+    assert [piece.off_scale for piece in pieces] == [[(4500, 4590, 9.0)], [(4800, 4900, 9.0)]]
+    (curve,) = pieces_of(wrapped((2000, 9.0), (2100, -9.0), (3000, -9.0), (3100, 9.0)), 300)
+    assert curve.off_scale == [(2000, 2100, 9.0), (3000, 3100, -9.0)]
+
+
 def test_of_many_wraps_the_stretches_between_two_repeats_are_on_the_scale_even_if_shorter():
     curve = wrapped((3000, 9.0), (3200, -9.0), (3220, 9.0), (3400, -9.0), (3420, 9.0))
     pieces = pieces_of(curve, 300)  # of the last wrap the way back is not seen

@@ -117,7 +117,7 @@ class Curve:
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
         pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
         length, turn, ends = np.diff(rows), np.sign(pixels), [0, last]
-        turn *= np.sign(length @ np.diff([0, *turn[1:], 0]))  # 1: out of the longer stretches
+        turn *= np.sign(length @ np.diff([0, *turn[1:], 0])) or 1  # 1: out of the longer stretches
         stretch, off = np.searchsorted(rows[1:-1], records[:, 0], "right"), np.zeros(last + 1, bool)
         pairs = (length[1:-1] <= longest) & (turn[1:-1] * turn[2:] < 0)
         off[1:-1] = pairs & (turn[1:-1] > 0)
