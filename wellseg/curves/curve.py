@@ -14,8 +14,8 @@ INCHES, COARSE_DPI = (0.25, 0.1), 150
 """Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
 BLOCK_ROWS = 512
 LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
-"""In tenths of an inch: the longest gap, or stretch off the scale; the longest that is bridged, and
-of a curve at rest; how long two pieces may lie side by side, as the tips of dashes do."""
+"""In tenths of an inch: the longest gap but in a bright ink, or stretch off the scale; the longest
+bridged, and of a curve at rest; how long two pieces may lie side by side, as tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
 """Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
 MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans

@@ -36,7 +36,7 @@ class Points(NamedTuple):
     row: NDArray[np.int64]  # of the scan
     column: Floats
     """Centre of the stroke, of a spike its tip; 0.0 is the middle of the leftmost pixel. NaN, as
-    left and right are, in gaps too long to bridge."""
+    left and right are, in gaps without values."""
     left: Floats  # leftmost pixel of the stroke in this row: a spike is a span
     right: Floats  # rightmost pixel
     confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged
