@@ -52,7 +52,7 @@ def parse(
 ) -> tuple[Options, dict[str, Any]]:
     """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
     The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
-    An error ends the program, status 2. Flags win over the file. doc: two paragraphs of --help."""
+    An error ends the program (2). Flags win over the file. doc: two paragraphs begin --help."""
     parser = _Parser(
         command,
         description="\n\n".join(doc.strip().split("\n\n")[:2]),

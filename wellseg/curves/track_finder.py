@@ -253,7 +253,7 @@ STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
 
 
 def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indices, Floats]:
-    """Columns of the lines down; of each how clear it is, 0 to 1: as one within left, right."""
+    """Columns of the lines down; how clear each is, 0 to 1: as the usual one within the track."""
     flat = cv2.GaussianBlur(ruled[None], (0, 0), max(0.7, dpi / 250))
     height = cv2.morphologyEx(flat, cv2.MORPH_TOPHAT, np.ones((1, round(0.05 * dpi) | 1)))[0]
     # Not scipy.signal.find_peaks, which takes half a second to be imported.

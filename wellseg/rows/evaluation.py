@@ -164,7 +164,7 @@ class _Sweep:
             source.readers[self] = 0
 
     def advance(self) -> list[Tensor]:
-        """The next strips, (1, C, rows, W), one a thread; kept if read later. Dry: places alone."""
+        """One strip a thread, (1, C, rows, W), kept if read later; a dry run reserves its place."""
         run, rows = self.run, self.step.rows
         firsts = range(self.next_row, rows, self.strip_rows)[: run.workers]
         wanted = [self._ranges(row, min(row + self.strip_rows, rows)) for row in firsts]
