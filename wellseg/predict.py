@@ -6,7 +6,7 @@
     wellseg predict scans/ --out masks/     # every scan below the folder, and masks/summary.csv
 
 The same command again does what is left: scans that are new, have changed, have failed, or were
-masked with other weights or options. Several runs, on several machines, may share its results."""
+masked with other weights or options. Several runs, on several machines, may share one folder."""
 
 import time
 from collections import Counter

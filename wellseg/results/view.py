@@ -43,7 +43,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     page comes last. An exception leaves what was there before. A kill leaves the hidden folder."""
 
     def __init__(self, page: Path, scan: Scan, threshold: float, info: dict[str, Any]) -> None:
-        """page: path of NAME.html. info: what it tells of the scan. threshold: where it starts."""
+        """page: NAME.html. info: what it tells of the scan. threshold: where its slider starts."""
         self.page, self.folder = page, page.with_suffix(".view")
         self._hidden = hidden_name(self.folder)
         self._threshold, self._info = threshold, {**info, "turned": scan.orientation > 1}

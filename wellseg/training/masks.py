@@ -79,7 +79,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
 
 
 def check_size(mask: Path, image: Path) -> None:
-    """Raise ValueError where a mask has not its image's size, or is turned. Unread files pass."""
+    """Raise ValueError: a mask has not its image's size, or is turned. Unreadable files pass."""
     with suppress(ScanError), open_scan(mask) as one, open_scan(image) as other:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
