@@ -503,11 +503,18 @@ def test_a_long_gap_of_a_curve_at_rest_is_bridged(sway, missing):
     assert curve.uncertain == pytest.approx([599], abs=3)
 
 
+def paths_of(columns):
+    """Paths of 100 rows with these columns in their ends, and in the 20th rows from there."""
+    paths = np.full((len(columns), 100), np.nan, np.float32)
+    paths[:, [0, 20, -21, -1]] = columns
+    return list(paths)
+
+
 def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
     looks = np.array([[100.0, 2, 1, 0, 0, 0, 2], [90.0, 2, 1, 0, 0, 0, 2]])
     curves = [Curve(0, 100, look=looks[0]), Curve(180, 100, look=looks[1])]
     columns = np.array([[200, 200, np.nan, 200], [200, 200, 200, 200]], np.float32)
-    (curve,) = join(curves, columns, 20.0)
+    (curve,) = join(curves, paths_of(columns), 20)
     assert curve.hidden == [(100, 180)]
 
 
@@ -517,7 +524,7 @@ def test_no_flank_is_lost_between_a_track_and_a_piece_of_which_none_is_known(hom
     looks = [np.array([100.0, 2, 1, 0, 0, 0, 0.9]), np.array([90.0, 2, 1, 0, 0, 0, home])]
     pieces = [Curve(0, 100, look=looks[0]), Curve(104, 100, look=looks[1])]
     columns = np.array([[20, 20, 40, 40], [380, 380, 400, 400]], np.float32)
-    assert len(join(pieces, columns, 20.0)) == curves
+    assert len(join(pieces, paths_of(columns), 20)) == curves
 
 
 @pytest.mark.parametrize(
@@ -547,7 +554,7 @@ UPPER, LOWER, NEXT = (0, 300, RED, 3), (1200, 1500, RED, 3), (2300, 2500, RED, 3
         ([UPPER, LOWER], 2),
         ([UPPER, LOWER, NEXT], 2),
         ([UPPER, LOWER, (1100, 1400, RED, 3)], 4),  # which of them?
-        ([UPPER, LOWER, (100, 120, RED, 3)], 3),  # too short to count
+        ([UPPER, LOWER, (100, 125, RED, 3)], 3),  # too short to count
         ([UPPER, (1200, 1500, GREEN, 3)], 3),
         ([UPPER, (1200, 1500, RED, 6)], 3),  # in another track
         ([(0, 300, RED, 0), (1200, 1500, RED, 0)], 3),  # in none that is known
@@ -559,12 +566,12 @@ UPPER, LOWER, NEXT = (0, 300, RED, 3), (1200, 1500, RED, 3), (2300, 2500, RED, 3
 def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves, is_one_log):
     """A black curve goes on beside them, or ends where the first one does."""
     pieces = [*pieces, (0, 2500 if is_one_log else 300, BLACK, 3)]
-    made, columns = [], np.full((len(pieces), 4), 100, np.float32)
+    made, columns = [], [*[100.0] * (len(pieces) - 1), 700.0]
     for first, stop, ink, home in pieces:
         look = np.array([200.0, 2 + first / 1e5, 1, *ink, home])
         made.append(Curve(first, stop - first, look=look))
-    columns[-1] = 700
-    joined = join(made, columns, 20.0)
+    paths = [np.full(one.rows, at) for one, at in zip(made, columns, strict=True)]
+    joined = join(made, paths, 20)
     assert len(joined) == (curves if is_one_log else len(pieces))
     gaps = [gap for curve in joined for gap in curve.hidden]
     assert not gaps or gaps[0] == (300, 1200)
@@ -576,7 +583,56 @@ def test_what_was_cut_at_a_wrap_of_a_bright_curve_stays_cut():
     curve.look[:] = 200, 2, 1, *RED, 3
     pieces = [*pieces_of(curve, 600), beside]
     columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
-    assert [len(it.uncertain) for it in join(pieces, columns, 20.0)] == [0, 0, 1]
+    assert [len(it.uncertain) for it in join(pieces, paths_of(columns), 20)] == [0, 0, 1]
+
+
+def curve_at(first_row, column, rows=400, paint=BLACK):
+    """A curve that goes straight down, and its path."""
+    curve = Curve(first_row, rows, look=np.array([rows, 2, 1, *paint, 1.0]))
+    return curve, np.full(rows, column, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("lower", "count"),
+    [
+        (curve_at(300, 202), 1),
+        (curve_at(300, 230), 2),
+        (curve_at(300, 202, paint=RED), 2),
+        (curve_at(10, 202), 2),  # two printed curves that run as one
+    ],
+)
+def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count):
+    upper = curve_at(0, 200)
+    curves = join([upper[0], lower[0]], [upper[1], lower[1]], 20)
+    assert len(curves) == count
+    if count == 1:
+        assert (curves[0].rows, curves[0].hidden, curves[0].uncertain) == (700, [], [399])
+
+
+LONG = (400, 1400, 700)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sides", "kept"),
+    [
+        ([LONG, (0, 200, 100)], None, 1),  # above the log
+        ([LONG, (500, 700, 100)], None, 2),
+        ([LONG, (500, 700, 100)], (600, 790), 1),  # beside its track
+        ([LONG, (500, 700, 630)], (600, 790), 2),
+        ([LONG, (500, 700, 100)], (200, 400), 2),  # the long one is in no track, too
+        ([LONG, (0, 650, 100)], None, 2),
+        ([(0, 200, 100), (400, 520, 700)], None, 2),  # nothing is longer
+        ([LONG, (500, 700, 100, 0)], None, 1),  # straight, as a line of the grid
+        ([(400, 1400, 700, 0), (500, 700, 100)], None, 2),
+    ],
+)
+def test_short_pieces_apart_from_long_curves_are_none(pieces, sides, kept):
+    lines = []
+    for first, stop, at, *slope in pieces:
+        line = at + (slope or [0.05])[0] * (ROWS - first)
+        lines.append(np.where((first <= ROWS) & (ROWS < stop), line, np.nan))
+    tracks = Tracks(np.zeros(1), np.array([[sides]], float), np.inf) if sides else None
+    is_each(follow(draw(*lines), tracks=tracks), lines[:kept])
 
 
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -29,6 +29,10 @@ UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
 dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-025-02310-0002)."""
+LOG, LINE = 30.0, 0.06
+"""In tenths of an inch: a shorter curve is none if no longer one is beside it, if it is beside
+their tracks, or within LINE of one column. Of 69 such on 38 scans 66 were letters, logos, dirt,
+calibrations, or hatching: benchmarks/arms.md."""
 OFF_INCHES, AT_BORDER, COMES, COMES_FROM = 0.05, 0.02, 0.15, 0.05
 """Of paper: a gap so long with both ends so near one border is no bridge: the curve is off its
 scale, if in so many rows before and after it, it comes from so far: else it is at rest there."""
@@ -83,10 +87,31 @@ class CurveFollower:
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
         if self.tracks:
-            self.tracks = self.tracks.merged((rows, at + 0.5) for rows, at in places)
-        ends = [at[[0, self._tenth_rows, -1 - self._tenth_rows, -1]] for _, at in places]
-        self.curves = join(self.curves, np.reshape(ends, (-1, 4)), self._tenth_rows)
+            self.tracks = self.tracks.merged(places)
+        self.curves = join(self.curves, [at for _, at in places], self._tenth_rows)
+        self._remove_scraps()
         self._style()
+
+    def _remove_scraps(self) -> None:
+        """Remove short curves in most of whose rows no long one is, that are in no track where long
+        ones are in one, or that are lines: see LOG."""
+        of, inside, sways = [(one.first_row, one.rows) for one in self.curves], [], []
+        for one in self.curves:
+            row, column = one.points()[:2]
+            inside.append(not self.tracks or self.tracks.of(row, column) > 0)
+            off = np.nanquantile(abs(column - np.nanmedian(column)), 0.95)
+            sways.append(off > LINE * self._tenth_rows)
+        first, rows = np.array(of, int).reshape(-1, 2).T
+        long = rows >= min(LOG * self._tenth_rows, rows.max(initial=0) / 4)
+        beside = []
+        for which in long, long & np.array(inside, bool):
+            edges = np.zeros((first + rows).max(initial=0) + 2, int)
+            np.add.at(edges, first[which] + 1, 1)
+            np.add.at(edges, (first + rows)[which] + 1, -1)
+            known = (edges.cumsum() > 0).cumsum()  # so many rows above have one
+            beside.append(2 * (known[first + rows] - known[first]) > rows)
+        kept = long | (beside[0] & (np.array(inside, bool) | ~beside[1]) & np.array(sways, bool))
+        self.curves = [self.curves[i] for i in np.flatnonzero(kept)]
 
     def _style(self) -> None:
         """Set styles. A curve mostly bridged, and lying on others there, is
@@ -115,8 +140,7 @@ class CurveFollower:
         gaps = gaps[np.ptp(gaps, 1) >= OFF_INCHES * self._dpi]
         if not self.tracks or not len(gaps):
             return
-        rows, seen = points.row, ~np.isnan(points.column)
-        track = self.tracks.of(rows[seen], points.column[seen] + 0.5)
+        rows, track = points.row, self.tracks.of(points.row, points.column)
         off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
         comes = round(COMES * self._dpi)
         for start, stop in gaps.tolist() if track else []:
@@ -127,20 +151,30 @@ class CurveFollower:
                 curve.hidden.append((int(rows[start]), int(rows[stop - 1]) + 1))
 
 
-def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -> list[Curve]:
+def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curve]:
     """Join the pieces of curves that have long gaps; returns curves by first row, then column.
-    columns: (curves, 4), in their first and last rows, and tenth_rows, a tenth of an inch, within.
+    paths: the column of each in each of its rows. tenth_rows: a tenth of an inch.
 
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
     alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
     same ink and near by, is the same curve, unless another fits better. So is one far aside: level
     flanks are lost; if both head apart, or were cut there, it may wrap. The place is uncertain.
     And so is, however far below, the next piece of a bright ink in its track, if no third one is
-    beside them, and some curve goes on from the one to the other: there no other log begins."""
-    order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, columns[i, 0]))
-    curves, columns = [curves[i] for i in order], columns[order]
+    beside them, and some curve goes on from the one to the other: there no other log begins.
+    A curve that ends on a stroke on which another began is that one."""
+    order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, paths[i][0]))
+    curves, paths = [curves[i] for i in order], [paths[i] for i in order]
+    columns = np.reshape([it[[0, tenth_rows, -1 - tenth_rows, -1]] for it in paths], (-1, 4))
     first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T
     last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 7)
+    a, b = pairs_between(first, first, first + 1, last - BESIDE * tenth_rows)
+    end = (last[b] > last[a]) & (2 * (last[a] - first[b]) < np.minimum(rows[a], rows[b]))
+    pairs = []
+    for upper, lower in zip(a[end].tolist(), b[end].tolist(), strict=True):
+        count = last[upper] + 1 - first[lower]
+        on = np.abs(paths[upper][-count:] - paths[lower][:count]) <= UNDER_PX
+        if on.mean() > UNDER and np.ptp(look[[upper, lower], PAINT], 0).max() <= INK_APART:
+            pairs.append((upper, lower, False))
     a, b = pairs_between(first, first, last - BESIDE * tenth_rows, last + LONGEST * tenth_rows)
     gap, across = np.maximum(first[b] - last[a], 0), columns[b, 0] - columns[a, 3]
     cost = (DOWN * gap + ASIDE * np.abs(across)) / tenth_rows
@@ -156,7 +190,7 @@ def join(curves: list[Curve], columns: NDArray[np.float32], tenth_rows: float) -
     far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
     far &= (gap > RESTS * tenth_rows) | ~(np.abs([across, *heads]).max(0) <= REST_PX)
     best = np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)]
-    pairs = list(zip(a[best].tolist(), b[best].tolist(), far[best].tolist(), strict=True))
+    pairs += zip(a[best].tolist(), b[best].tolist(), far[best].tolist(), strict=True)
     left = inks = np.flatnonzero((np.ptp(look[:, PAINT], 1) >= BRIGHT) & (home > 0))
     for i in inks.tolist():
         left = left[last[left] >= first[i]]

@@ -105,8 +105,7 @@ class CurveFiles:
 
     def track_of(self, rows: Indices, column: Floats) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
-        seen = ~np.isnan(column)
-        if self.tracks and (track := self.tracks.of(rows[seen], column[seen] + 0.5)):
+        if self.tracks and (track := self.tracks.of(rows, column)):
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 

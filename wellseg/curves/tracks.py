@@ -37,14 +37,14 @@ class Tracks:
     def merged(self, curves: Iterable[tuple[Indices, Floats]]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
         ACROSS of their curves' points lie beyond it; not those that a person gave, whose reach has
-        no end. curves: rows and columns of each."""
+        no end. curves: rows and columns of each, as in ``of``."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
         off = np.zeros((3, len(split) + 1))  # to the left, to the right, of how many points
         for rows, columns in curves if not split.all() and self.reach < np.inf else []:
             if track := self.of(rows, columns):
                 low, high = self.at(rows)[:, track - 1].T
-                share = (columns - low) / (high - low)
+                share = (columns + 0.5 - low) / (high - low)
                 off[:, track - 1] += (share < -BEYOND).sum(), (share > 1 + BEYOND).sum(), len(rows)
         split |= off[1, :-1] + off[0, 1:] <= ACROSS * (off[2, :-1] + off[2, 1:])
         sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
@@ -68,7 +68,9 @@ class Tracks:
         return mask
 
     def of(self, rows: Indices, columns: Floats) -> int:
-        """Number, from 1, of the track in or beside which most of these points lie; 0: of none."""
+        """Number, from 1, of the track in or beside which most of these points lie; 0: of none.
+        columns: as Points has them, 0.0 the middle of the leftmost pixel, or NaN."""
+        rows, columns = rows[~np.isnan(columns)], columns[~np.isnan(columns)] + 0.5
         nearest = np.rint(np.interp(rows, self.rows, np.arange(len(self.rows)))).astype(int)
         left, right = np.moveaxis(self.at(rows), 2, 0)
         off = np.maximum(left - columns[:, None], columns[:, None] - right) / (right - left)
