@@ -133,9 +133,9 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     warnings: list[str] = []
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
-        counts = check_masks(logs)
-        empty = [name for name, count in counts.items() if not count[255]]
-        unscored = [name for name in empty if not counts[name][0]]
+        values = check_masks(logs)
+        empty = [name for name, (_, highest) in values.items() if highest < 255]
+        unscored = [name for name in empty if values[name] == (128, 128)]
         for samples, split in ((train, "train"), (val, "val")):
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):

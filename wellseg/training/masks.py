@@ -9,7 +9,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from wellseg.scan import ScanError
 from wellseg.scan.atomic import AnyPath
@@ -31,7 +30,7 @@ def read_mask(path: AnyPath) -> Gray:
         if np.ptp(mask, axis=2).any():
             raise ValueError(f"{path}: in colour; save it as gray, its curves white")
         mask = np.ascontiguousarray(mask[..., 0])
-    counts = count_values(mask)
+    counts = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # of each value
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
     if counts[255] > counts[0]:
         raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
@@ -41,11 +40,6 @@ def read_mask(path: AnyPath) -> Gray:
         rule = f"{path}: a mask has 0 (background), 255 (curve), 128 (not scored), this one also"
         raise ValueError(f"{rule} {odd[0]}; save it without anti-aliasing or lossy compression")
     return mask
-
-
-def count_values(mask: Gray) -> NDArray[np.int64]:
-    """How often each of 256 values is in a mask."""
-    return cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
@@ -89,8 +83,8 @@ def check_size(mask: Path, image: Path) -> None:
             raise ValueError(f"{said}: save both upright")
 
 
-def check_masks(logs: Sequence[LogFiles]) -> dict[str, NDArray[np.int64]]:
-    """Read every mask once; gives the counts of its 256 values, by the logs' names.
+def check_masks(logs: Sequence[LogFiles]) -> dict[str, tuple[int, int]]:
+    """Read every mask once; gives its least and its highest value, by the logs' names.
     Raises ValueError, which names the masks that cannot be used, and says why."""
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
@@ -105,8 +99,9 @@ def listed(names: Sequence[str]) -> str:
     return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
 
 
-def _look(log: LogFiles) -> NDArray[np.int64]:
+def _look(log: LogFiles) -> tuple[int, int]:
     check_size(log.mask, log.image)
     with open_scan(log.image):  # what is none would end the run when its turn comes
         pass
-    return count_values(read_mask(log.mask))
+    mask = read_mask(log.mask)
+    return int(mask.min()), int(mask.max())
