@@ -59,31 +59,27 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
     def put(self, picture: Gray, probability: Gray) -> None:
         """The next rows of the file: the scan, uint8 (rows, columns) from 0 ink to 255 paper or
         (rows, columns, 3) R, G, B; and uint8 (rows, columns), 255 for certainly curve."""
-        for strip in self._levels[0].add(picture, probability):
-            self._write(*strip)
-
-    def _write(self, picture: Gray, probability: Gray) -> None:
-        """The tiles of a strip, and what it adds to the page."""
-        if self._written[0] == self.rows // TILE_ROWS // 2:  # of the middle, not of the header
-            rows = round(self.columns * THUMB_ROWS / THUMB_COLUMNS)
-            step = max(1, self.columns // THUMB_COLUMNS)
-            thumb, highest = reduce(picture[:rows], probability[:rows], step)
-            painted = paint(thumb, (highest > 255 * self._threshold) * np.uint8(255))
-            (self._hidden / "thumb.jpg").write_bytes(encode_paper(painted)[1])
-        self._write_tiles(0, picture, probability)
-        for small in self._levels[1].add(*reduce(picture, probability, SMALL)):
-            self._write_tiles(1, *small)
-        gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        cells = min(CELLS, self.columns)
-        size = cells, -(-len(gray) // self._line_rows)
-        begin = np.arange(cells) * self.columns // cells
-        curve = np.maximum.reduceat(probability, begin, axis=1) > 255 * self._threshold
-        parts = (np.asarray(gray), curve * np.uint8(255))
-        lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
-        self._map.append(np.array(lines, np.uint8))
-        above = [np.count_nonzero(probability > 255 * p, axis=1) for p in (DOUBT_FROM, DOUBT_TO)]
-        possible, sure = np.add.reduceat(above, np.arange(0, len(gray), PLACE_ROWS), axis=1)
-        self._doubt.append(np.stack([possible - sure, possible], 1))
+        for strip, likely in self._levels[0].add(picture, probability):
+            if self._written[0] == self.rows // TILE_ROWS // 2:  # of the middle, not of the header
+                rows = round(self.columns * THUMB_ROWS / THUMB_COLUMNS)
+                step = max(1, self.columns // THUMB_COLUMNS)
+                thumb, highest = reduce(strip[:rows], likely[:rows], step)
+                painted = paint(thumb, (highest > 255 * self._threshold) * np.uint8(255))
+                (self._hidden / "thumb.jpg").write_bytes(encode_paper(painted)[1])
+            self._write_tiles(0, strip, likely)
+            for small in self._levels[1].add(*reduce(strip, likely, SMALL)):
+                self._write_tiles(1, *small)
+            gray = strip if strip.ndim == 2 else cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)
+            cells = min(CELLS, self.columns)
+            size = cells, -(-len(gray) // self._line_rows)
+            begin = np.arange(cells) * self.columns // cells
+            curve = np.maximum.reduceat(likely, begin, axis=1) > 255 * self._threshold
+            parts = (np.asarray(gray), curve * np.uint8(255))
+            lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
+            self._map.append(np.array(lines, np.uint8))
+            above = [np.count_nonzero(likely > 255 * p, axis=1) for p in (DOUBT_FROM, DOUBT_TO)]
+            possible, sure = np.add.reduceat(above, np.arange(0, len(gray), PLACE_ROWS), axis=1)
+            self._doubt.append(np.stack([possible - sure, possible], 1))
 
     def _write_tiles(self, level: int, picture: Gray, probability: Gray) -> None:
         probability = probability * (probability >= min(LEAST, 255 * self._threshold))
