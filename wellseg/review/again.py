@@ -35,11 +35,9 @@ WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
 NEAR = np.ones((7, 7), np.uint8)
 
 
-def follow_again(
-    given: Path, stem: Path, config: CurvesConfig
-) -> tuple[CurveWriter, Callable[[], None]]:
-    """The curves in a probability, and what writes their files. Raises ValueError: the scan is not
-    there, or is another one."""
+def follow_again(given: Path, stem: Path, config: CurvesConfig) -> CurveWriter:
+    """Follow the curves in a probability; ``finish`` writes their files. Raises ValueError: the
+    scan is not there, or is another one."""
     report, threshold = config.report, config.threshold or 0.5
     with ExitStack() as opening:
         probabilities = seen = opening.enter_context(open_scan(given))
@@ -61,7 +59,7 @@ def follow_again(
             writer.put(picture, mask, probability)
     if threshold != (report.get("threshold") or threshold):
         writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    return writer, writer.finish
+    return writer
 
 
 def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size) -> Scan:

@@ -82,7 +82,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         drawn = follow_strokes(config, given) if config.strokes else []
         made, write = curves_of_table(given, stem, config, drawn, by_hand)
     else:
-        made, write = follow_again(given, stem, config)
+        made = follow_again(given, stem, config)
+        write = made.finish
 
     def tell_report(digests: dict[str, str]) -> None:
         """The new report goes into the old one: a kill between two files is settled by it."""
