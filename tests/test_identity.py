@@ -79,6 +79,12 @@ def test_a_region_may_be_of_floats():
     assert score_identity(about, SHAPE, [(0, curve)]).idf1 == 1
 
 
+def test_a_region_without_rows_has_nothing_to_score():
+    truth = label(100 + ROWS * 0.1) | {"region": [50, 50, 0, 500]}
+    scores = score_identity(truth, SHAPE, [(0, 100 + ROWS * 0.1)])
+    assert (scores.idf1, scores.curves, scores.edits) == (1, 0, 0)
+
+
 def test_nothing_followed_and_nothing_printed():
     assert score_identity(label(np.full(400, 9.0)), SHAPE, []).idf1 == 0
     assert score_identity(label(), SHAPE, []).idf1 == 1

@@ -70,7 +70,7 @@ def score_identity(
         if len(np.unique(at)) >= LEAST_ROWS:
             spans.append(span)
             widths.append(curve.get("width", 1.0))
-    low, high = np.array(spans).reshape(-1, 2, len(rows)).swapaxes(0, 1)
+    low, high = np.array(spans).reshape(len(spans), 2, len(rows)).swapaxes(0, 1)
     columns = np.full((len(followed), len(rows)), np.nan)
     for line, (row, points) in zip(columns, followed, strict=True):
         a, b = np.clip((row, row + len(points)), first, stop)
@@ -160,7 +160,7 @@ def _edits(hit: Flags, followed: Flags) -> int:
     """``IdentityScores.edits``. hit: (printed, followed curves, rows). followed: (curves, rows)."""
     edits, pieces = 0, Counter[int]()
     for on, known in zip(hit.swapaxes(0, 1), followed, strict=True):
-        until = np.array([_run_ends(flags) for flags in on]).reshape(-1, len(known))
+        until = np.array([_run_ends(flags) for flags in on]).reshape(len(on), len(known))
         lies_on: list[int] = []  # printed curves, one after the other
         row = 0
         while row < len(known) and len(until):
