@@ -21,7 +21,7 @@ Resolution = tuple[tuple[int, int], tuple[int, int], int]
 class Strips:
     """Cuts bands of any height into strips of ``rows``; the last of ``total`` may be shorter."""
 
-    def __init__(self, rows: int, total: float = float("inf")) -> None:
+    def __init__(self, rows: int, total: int) -> None:
         self._rows, self._missing, self._rest = rows, total, list[Gray]()
 
     def add(self, *parts: Gray) -> Iterator[list[Gray]]:
