@@ -59,20 +59,6 @@ def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     return [(curve, curve.points()) for curve in follower.curves]
 
 
-def test_a_gap_along_a_border_has_values_where_the_curve_is_at_rest_there_and_not_off_its_scale():
-    tracks = Tracks(np.zeros(1), np.array([[[100.0, 300], [400, 600]]]), np.inf)
-    leaves = sine(270, 40, 160)
-    leaves[leaves > 299] = np.nan  # 48 rows off the scale, nine times
-    rests = np.where((ROWS > 400) & (ROWS < 900), 402.0, sine(440, 38, 160))
-    at_rest = rests == 402
-    rests[at_rest & (ROWS % 40 < 18)] = np.nan  # dashes along the border
-    (curve, off), (other, still) = follow(draw(leaves, rests), tracks=tracks)
-    leaves, rests = leaves[curve.first_row :][: curve.rows], rests[other.first_row :][: other.rows]
-    assert np.isnan(off.column[np.isnan(leaves)]).mean() > 0.8
-    assert np.isnan(off.column[~np.isnan(leaves)]).mean() < 0.01
-    assert np.isnan(still.column).mean() < 0.01, "dashes along a border are at rest there"
-
-
 def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
     borders = np.array([[[0.0, 100], [200, 300], [300, 400], [450, 600]]])
     tracks, wide, left = (

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -33,9 +33,6 @@ LOG, LINE = 30.0, 0.06
 """In tenths of an inch: a shorter curve is none if no longer one is beside it, if it is beside
 their tracks, or within LINE of one column. Of 69 such on 38 scans 66 were letters, logos, dirt,
 calibrations, or hatching: benchmarks/arms.md."""
-OFF_INCHES, AT_BORDER, COMES, COMES_FROM = 0.05, 0.02, 0.15, 0.05
-"""Of paper: a gap so long with both ends so near one border is no bridge: the curve is off its
-scale, if in so many rows before and after it, it comes from so far: else it is at rest there."""
 
 
 class CurveFollower:
@@ -93,25 +90,21 @@ class CurveFollower:
         self._style()
 
     def _remove_scraps(self) -> None:
-        """Remove short curves in most of whose rows no long one is, that are in no track where long
-        ones are in one, or that are lines: see LOG."""
-        of, inside, sways = [(one.first_row, one.rows) for one in self.curves], [], []
-        for one in self.curves:
-            row, column = one.points()[:2]
-            inside.append(not self.tracks or self.tracks.of(row, column) > 0)
-            off = np.nanquantile(abs(column - np.nanmedian(column)), 0.95)
-            sways.append(off > LINE * self._tenth_rows)
-        first, rows = np.array(of, int).reshape(-1, 2).T
-        long = rows >= min(LOG * self._tenth_rows, rows.max(initial=0) / 4)
-        beside = []
-        for which in long, long & np.array(inside, bool):
-            edges = np.zeros((first + rows).max(initial=0) + 2, int)
-            np.add.at(edges, first[which] + 1, 1)
-            np.add.at(edges, (first + rows)[which] + 1, -1)
-            known = (edges.cumsum() > 0).cumsum()  # so many rows above have one
-            beside.append(2 * (known[first + rows] - known[first]) > rows)
-        kept = long | (beside[0] & (np.array(inside, bool) | ~beside[1]) & np.array(sways, bool))
-        self.curves = [self.curves[i] for i in np.flatnonzero(kept)]
+        """Remove short curves that are none: see LOG."""
+        paths = [one.points()[:2] for one in self.curves]
+        tracks = [not self.tracks or self.tracks.of(*path) > 0 for path in paths]
+        longest = max((one.rows for one in self.curves), default=0)
+        long = [one.rows >= min(LOG * self._tenth_rows, longest / 4) for one in self.curves]
+        beside = np.zeros(max((rows[-1] + 1 for rows, _ in paths), default=0))
+        for (rows, _), has_track, is_long in zip(paths, tracks, long, strict=True):
+            beside[rows] = np.maximum(beside[rows], is_long * (1 + has_track))
+        curves, self.curves = self.curves, []
+        for one, (rows, at), has_track, is_long in zip(curves, paths, tracks, long, strict=True):
+            others = np.median(beside[rows])  # 0: no long ones, 2: such as have a track
+            sway = np.nanquantile(abs(at - np.nanmedian(at)), 0.95)
+            is_curve = others > 0 if has_track else others == 1
+            if is_long or (is_curve and sway > LINE * self._tenth_rows):
+                self.curves.append(one)
 
     def _style(self) -> None:
         """Set styles. A curve mostly bridged, and lying on others there, is
@@ -120,7 +113,6 @@ class CurveFollower:
         for curve in self.curves:
             points = curve.points()
             curve.style = curve.style_of(points, self._tenth_rows)
-            self._hide_off_scale(curve, points)
             place, bridged = 2**20 * points.row + points.column, points.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
@@ -133,22 +125,6 @@ class CurveFollower:
             elif on.mean() > UNDER:
                 edges = np.flatnonzero(np.diff(np.pad(bridged, 1))) + curve.first_row
                 curve.hidden += zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-    def _hide_off_scale(self, curve: Curve, points: Points) -> None:
-        """Bridged gaps along a border lose their values: see OFF_INCHES."""
-        gaps = np.flatnonzero(np.diff(np.pad(points.flags & BRIDGED > 0, 1))).reshape(-1, 2)
-        gaps = gaps[np.ptp(gaps, 1) >= OFF_INCHES * self._dpi]
-        if not self.tracks or not len(gaps):
-            return
-        rows, track = points.row, self.tracks.of(points.row, points.column)
-        off = abs(points.column[:, None] + 0.5 - self.tracks.at(rows)[:, track - 1])
-        comes = round(COMES * self._dpi)
-        for start, stop in gaps.tolist() if track else []:
-            ends = off[max(0, start - comes) : start][::-1], off[stop : stop + comes]
-            near = [(end[:1] <= max(2.5, AT_BORDER * self._dpi)).all(0) for end in ends]
-            comes_in = [(end > COMES_FROM * self._dpi).any(0) for end in ends]
-            if all(map(len, ends)) and np.all([*near, *comes_in], 0).any():
-                curve.hidden.append((int(rows[start]), int(rows[stop - 1]) + 1))
 
 
 def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curve]:
