@@ -564,12 +564,16 @@ def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves,
     assert [start - 1 for start, _ in gaps] == [row for curve in joined for row in curve.uncertain]
 
 
-def test_what_was_cut_at_a_wrap_of_a_bright_curve_stays_cut():
+@pytest.mark.parametrize(("ink", "curves"), [(RED, 2), (BLACK, 3)])
+def test_what_was_cut_at_a_wrap_is_one_curve_in_an_ink_of_its_own(ink, curves):
+    """The view offers that the one or the other side is off its scale."""
     curve, beside = wrapped((1000, 400.0)), wrapped()
-    curve.look[:] = 200, 2, 1, *RED, 3
+    curve.look[:] = 200, 2, 1, *ink, 3
     pieces = [*pieces_of(curve, 600), beside]
     columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
-    assert [len(it.uncertain) for it in join(pieces, paths_of(columns), 20)] == [0, 0, 1]
+    joined = join(pieces, paths_of(columns), 20)
+    assert len(joined) == curves
+    assert sorted(row for it in joined for row in it.uncertain) == [999, 1000][curves - 2 :]
 
 
 def curve_at(first_row, column, rows=400, paint=BLACK):

@@ -176,7 +176,7 @@ def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curv
         is_next = one == i and k > i and first[k] > last[i] - BESIDE * tenth_rows
         is_next &= third < 0 or first[third] > last[k]
         is_one_log = ((first < last[i]) & (last > first[k])).any()
-        if is_next and is_one_log and 0 < unlike(look[i], look[k]) < MOST:  # 0: cut at a wrap
+        if is_next and is_one_log and unlike(look[i], look[k]) < MOST:
             pairs.append((i, k, True))
     below, taken = dict[int, int](), set[int]()
     for upper, lower, is_far in pairs:
