@@ -331,3 +331,26 @@ def test_what_is_drawn_in_a_gap_is_off_its_scale_where_both_its_ends_are(tmp_pat
     settle(page)
     page.keyboard.press("n")
     assert "correct it in the list" in page.locator("#ask").inner_text()
+
+
+def see_alone(page, name):
+    page.evaluate(f"isolate(followed.findIndex(({{ name }}) => name === '{name}'))")
+
+
+def off_of(page, name, row):
+    script = "([name, row]) => offAt(followed.find((one) => one.name === name), row)"
+    return page.evaluate(script, [name, row])
+
+
+def test_no_leap_is_told_between_pieces_of_which_one_ends_far_below(tmp_path, browser_page):
+    """A long curve at the right border and a short one at the left, side by side."""
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 238, 4000]], []), B=([[42, 1000, 42, 1100]], [])
+    )
+    see_alone(page, "B")
+    assert page.locator("#mate").input_value() == "A" and page.locator("#leap").is_hidden()
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
+    page.locator("#join").click()
+    assert edits(page) == ["B=A"] and page.locator("#leap").is_hidden()
+    assert "leaps" not in asked[0]

@@ -1,11 +1,11 @@
 // Pieces of one curve: which belong together, and whether the value leaps between them.
 
-// Places where curves of these names, as one, would go on from one piece to another: { upper, lower }, strokes of different pieces.
+// Places where curves of these names, as one, would go on from one piece to another that begins near by: { upper, lower }, strokes of different pieces.
 function seams(...names) {
   const of = bases(), strokes = fix.parts.flatMap((parts, i) => parts.filter((part) => part.as >= 0 && names.includes(nameOf(part)))
     .flatMap((part) => of[i].lines.map((line) => ({ i, part, line: clip(line, part.from, part.to) })).filter(({ line }) => line.length > 1)));
   strokes.sort((a, b) => a.line[1] - b.line[1]);
-  return strokes.slice(1).map((lower, k) => ({ upper: strokes[k], lower })).filter(({ upper, lower }) => upper.i !== lower.i);
+  return strokes.slice(1).map((lower, k) => ({ upper: strokes[k], lower })).filter(({ upper, lower }) => upper.i !== lower.i && Math.abs(lower.line[1] - upper.line.at(-1)) < DPI / 2);
 }
 
 function shareAt({ i, part }, x, row) {  // of the track, where it is printed; NaN: no borders are known
@@ -26,7 +26,7 @@ function leapOf(...names) {
     const shares = [shareAt(upper, x0, row0), shareAt(lower, x1, row1)];
     const isLow = extent(lower) <= extent(upper) ? lower.i < original.length : upper.i >= original.length, piece = isLow ? lower : upper;
     const leaps = shares[1] - shares[0], apart = leaps + turnsAt(lower, row1) - turnsAt(upper, row0);
-    const isLeap = Math.abs(leaps) > LEAP && Math.abs(apart) > LEAP && Math.abs(apart) < 2 - LEAP && row1 - row0 < DPI / 2 && shares.every((it) => Math.abs(it - 0.5) > LEAP / 2);
+    const isLeap = Math.abs(leaps) > LEAP && Math.abs(apart) > LEAP && Math.abs(apart) < 2 - LEAP && shares.every((it) => Math.abs(it - 0.5) > LEAP / 2);
     return isLeap && piece.i < original.length && { row: row1, shares, piece, tracks: Math.sign(apart) * (isLow ? -1 : 1) };
   }).find(Boolean);
 }
