@@ -354,3 +354,23 @@ def test_no_leap_is_told_between_pieces_of_which_one_ends_far_below(tmp_path, br
     page.locator("#join").click()
     assert edits(page) == ["B=A"] and page.locator("#leap").is_hidden()
     assert "leaps" not in asked[0]
+
+
+def test_an_exchange_is_offered_with_curves_of_the_same_ink(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000, 3000]), B=([[110, 0, 110, 5999]], []),
+        C=([[120, 0, 120, 5999]], [3000]), D=([[130, 0, 130, 5999]], []),
+    )  # fmt: skip
+    inks = {"A": [250, 0, 0], "B": [0, 0, 250], "C": None, "D": [128, 40, 40]}
+    curves = page.evaluate("original")
+    change_data(tmp_path, followed=[one | {"colour": inks[one["name"]]} for one in curves])
+    page.reload()
+    settle(page)
+    page.evaluate("correct('', () => { fix.scales.A = '0:1:V'; })")
+    page.keyboard.press("n")
+    assert page.locator("#partner option").all_inner_texts() == ["D"]
+    page.keyboard.press("n")  # C is uncertain there, too
+    assert page.locator("#partner option").all_inner_texts() == ["D", "C"]
+    page.evaluate("isolate(0, 500)")
+    for box in ("#other", "#mate"):
+        assert page.locator(f"{box} option").all_inner_texts() == ["D", "B", "C"], box

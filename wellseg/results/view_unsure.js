@@ -23,13 +23,23 @@ function columnAt({ lines }, row, reach = NEAR) {
   return found;
 }
 
-// The other curves at these rows of one: first those of its track, then those of none; of these the nearest.
+// Whether two curves are of different inks: of hues a sixth of a circle or more apart, or bright and black. What was drawn here is of any.
+function isUnlike({ colour: one }, { colour: other }) {
+  if (one === undefined || other === undefined) return false;
+  const [chroma, chroma2] = [one, other].map((ink) => (ink ? Math.max(...ink) - Math.min(...ink) : 0));
+  if (!one || !other) return Math.max(chroma, chroma2) >= BRIGHT;
+  const hues = [one, other].map(([red, green, blue]) => Math.atan2(Math.sqrt(3) * (green - blue), 2 * red - green - blue));
+  return Math.cos(hues[0] - hues[1]) < 0.5;
+}
+const BRIGHT = 120;
+
+// The other curves at these rows of one: first those of its track, then those of none; of these those of its ink, then the nearest.
 function nearest(curve, at) {
   const here = at.map((row) => columnAt(curve, row, Infinity));
   return followed.filter((other) => other !== curve).map((other) => {
     const there = at.map((row) => columnAt(other, row)), apart = Math.min(...there.map((it, k) => (it ? Math.abs(it.x - here[k].x) + it.away : Infinity)));
-    return { other, apart, aside: curve.track === 0 || other.track === curve.track ? 0 : other.track ? 2 : 1 };
-  }).filter(({ apart }) => apart < Infinity).sort((a, b) => a.aside - b.aside || a.apart - b.apart);
+    return { other, apart, unlike: isUnlike(curve, other), aside: curve.track === 0 || other.track === curve.track ? 0 : other.track ? 2 : 1 };
+  }).filter(({ apart }) => apart < Infinity).sort((a, b) => a.aside - b.aside || a.unlike - b.unlike || a.apart - b.apart);
 }
 
 const nameAt = ({ row, i }) => nameOf(fix.parts[i].find(({ to }) => row <= to) ?? fix.parts[i][0]);
@@ -74,8 +84,8 @@ const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
 function othersAt(curve, at, names) {
   const begins = at[0] <= curve.rows[0], isBeyond = ({ rows: [first, last] }) => (begins ? first < marked : last > marked);
   if (isAtEnd(curve, at)) return mates(curve, marked).filter((other) => isBeyond(other) && (!other.track || !curve.track || other.track === curve.track)).slice(0, 6);
-  return nearest(curve, at).filter(({ aside, apart, other }) => (aside < 2 && apart < DPI) || names.includes(other.name))
-    .sort((a, b) => a.apart - b.apart).map(({ other }) => other);
+  return nearest(curve, at).filter(({ aside, apart, unlike, other }) => (aside < 2 && apart < DPI && !unlike) || names.includes(other.name))
+    .sort((a, b) => a.unlike - b.unlike || a.apart - b.apart).map(({ other }) => other);
 }
 let beside = {};
 
