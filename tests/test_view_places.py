@@ -374,3 +374,19 @@ def test_an_exchange_is_offered_with_curves_of_the_same_ink(tmp_path, browser_pa
     page.evaluate("isolate(0, 500)")
     for box in ("#other", "#mate"):
         assert page.locator(f"{box} option").all_inner_texts() == ["D", "B", "C"], box
+
+
+def test_a_name_that_ends_in_b_was_given_unless_it_was_cut_off(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, RHO_B=([[60, 0, 60, 999]], []), T1_C2_SOLID=([[60, 1000, 60, 5999]], [])
+    )  # fmt: skip
+    page.on("dialog", lambda it: it.accept())
+    assert "(1 of 2 named)" in page.locator("#hint").inner_text()
+    see_alone(page, "T1_C2_SOLID")
+    page.locator("#join").click()
+    assert page.evaluate("followed.map(({ name }) => name)") == ["RHO_B"]
+    page.evaluate("isolate(0, 2000)")
+    page.locator("#cut").click()
+    assert page.evaluate("['RHO_B', 'RHO_B_B', 'rho_b_bb', 'T1_C2_SOLID_B'].map(isGiven)") == [
+        True, False, False, False
+    ]  # fmt: skip

@@ -74,6 +74,7 @@ function offerJoins(curve, row) {  // in the box of a curve that is seen alone
 }
 
 // A name that was given stays, rather than one that wellseg gave or that of a piece that was cut off; else that of the other one.
-const isGiven = (name) => !/^(T\d+_C\d+_(SOLID|DASHED|DOTTED)|DRAWN_\d+)(_X10)?(_B+)?$|_B+$/i.test(name);
+const isCutOff = (name) => /_B+$/i.test(name) && fix.names.some((one) => one.toLowerCase() === name.replace(/_B+$/i, "").toLowerCase());  // RHO_B alone is none
+const isGiven = (name) => !/^(T\d+_C\d+_(SOLID|DASHED|DOTTED)|DRAWN_\d+)(_X10)?(_B+)?$/i.test(name) && !isCutOff(name);
 const join = (other, own = followed[alone].name) => (isGiven(own) && !isGiven(other) ? rename(own, other) : rename(other, own));
 $("#join").onclick = () => join($("#mate").value);
