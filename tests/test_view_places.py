@@ -390,3 +390,48 @@ def test_a_name_that_ends_in_b_was_given_unless_it_was_cut_off(tmp_path, browser
     assert page.evaluate("['RHO_B', 'RHO_B_B', 'rho_b_bb', 'T1_C2_SOLID_B'].map(isGiven)") == [
         True, False, False, False
     ]  # fmt: skip
+
+
+def test_a_stroke_is_off_its_scale_where_the_curve_is_at_both_its_ends(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    (curve,) = page.evaluate("original")
+    change_data(tmp_path, followed=[curve | {"off": [[100, 400, 1]]}])
+    page.reload()
+    settle(page)
+    see_alone(page, "A")
+    for rows, has in (((150, 250), True), ((300, 500), False), ((50, 450), False)):
+        page.keyboard.press("r")
+        for row in rows:
+            click_paper(page, 110, row)
+        page.keyboard.press("Enter")
+        first, last = rows
+        assert (f"DRAWN_1:{first}-{last}+1" in edits(page)) == has, rows
+        assert off_of(page, "A", (first + last) // 2) == has
+        page.locator("#undo").click()
+
+
+def test_a_stroke_is_said_to_be_off_its_scale_as_any_stretch(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.keyboard.press("r")
+    for row in (150, 250):
+        click_paper(page, 110, row)
+    page.keyboard.press("Enter")
+    page.locator("#over").click()
+    for row in (100, 200):
+        click_paper(page, 110, row)
+    assert {"DRAWN_1:150-200+1", "A:100-149+1"} < {*edits(page)}
+    parse_edits(edits(page))
+
+
+def test_a_curve_that_was_drawn_in_no_track_has_no_scale_to_be_off(tmp_path, browser_page):
+    """wellseg curves would refuse the whole command."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    for column, astray in ((20, True), (110, False)):
+        page.keyboard.press("r")
+        for row in (150, 250):
+            click_paper(page, column, row)
+        page.keyboard.press("Enter")
+        assert page.locator("#over").is_disabled() == astray
+        assert page.locator("#under").is_disabled() == astray
+        page.keyboard.press("Escape")

@@ -141,7 +141,8 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
-  $("#over").disabled = $("#under").disabled = curve.track === 0 && !fix.tracks;
+  const isAstray = curve.track === 0 || (curve.track === undefined && valueAt(curve, ...curve.lines[0]) === "");  // in no track: wellseg curves would refuse it
+  $("#over").disabled = $("#under").disabled = isAstray && !fix.tracks;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
   offerJoins(curve, row);
 }

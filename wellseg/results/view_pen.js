@@ -110,9 +110,10 @@ function blank(name, from, to) {  // these rows of a curve are nobody's
   becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, -1);
 }
 
-function leaveScale(name, from, to, tracks) {  // these rows are printed so many tracks aside, to the left: strokes are not
+const offAt = ({ off = [] }, row) => off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // tracks aside
+function leaveScale(name, from, to, tracks) {  // these rows are printed so many tracks aside, to the left
   for (const row of [from, to + 1]) split(row, name);
-  for (const part of fix.parts.slice(0, original.length).flat()) {
+  for (const part of fix.parts.flat()) {
     if (nameOf(part) === name && part.from >= from && part.to <= to) part.off = Math.max(-9, Math.min(9, (part.off ?? 0) + tracks));
   }
 }
@@ -154,11 +155,12 @@ function endStroke() {
   let number = 1;
   while (taken.has(`drawn_${number}`)) number++;
   const base = `DRAWN_${number}`, name = gap?.name || (followed[alone]?.name ?? base);
+  const [off, below] = [from, to].map((row) => offAt(followed.find((curve) => curve.name === name) ?? {}, row));  // as the curve is at both its ends
   correct(gap ? followed[alone]?.name : name, () => {
     blank(name, from, to);
     const as = fix.names.indexOf(name);
     fix.strokes.push({ name: base, rows: [from, to], lines: [points.flat()], about: "drawn: its line will follow the ink" });
-    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as, off: gap?.off || undefined }]);
+    fix.parts.push([{ from, to, as: as < 0 ? fix.names.push(name) - 1 : as, off: (gap ? gap.off : off === below && off) || undefined }]);
   });
   if (!gap) return;
   noteAnswer(gap.row, "drawn", from);

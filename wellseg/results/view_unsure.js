@@ -197,7 +197,7 @@ function fillGap({ curve, at }) {  // a stroke from below the piece above, whose
   const [from, until] = at.map((row, k) => [Math.round(columnAt(curve, row, Infinity).x), k ? row : row + 1]);
   const flag = flagsAt.get(marked).find((it) => nameAt(it) === curve.name), gap = { row: marked, get name() { return nameAt(flag); } };  // it may be renamed meanwhile
   draw("draw");
-  const [off, below] = at.map((row) => (curve.off ?? []).find(([first, last]) => first <= row && row <= last)?.[2] ?? 0);
+  const [off, below] = at.map((row) => offAt(curve, row));
   Object.assign(pen, { points: [from], gap: Object.assign(gap, { off: off === below ? off : 0 }), until });  // off its scale, as both its ends
   sayPen();
 }
