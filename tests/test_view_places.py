@@ -435,3 +435,11 @@ def test_a_curve_that_was_drawn_in_no_track_has_no_scale_to_be_off(tmp_path, bro
         assert page.locator("#over").is_disabled() == astray
         assert page.locator("#under").is_disabled() == astray
         page.keyboard.press("Escape")
+
+
+def test_a_name_that_is_pasted_with_spaces_around_is_taken_without(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.locator("#name").fill(" GR ")
+    page.locator("#name").press("Enter")
+    assert edits(page) == ["A=GR"]

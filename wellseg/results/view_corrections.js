@@ -207,6 +207,7 @@ function swap(other, row = marked, own = followed[alone].name) {  // the two cha
 }
 
 $("#name").onchange = ({ target }) => {
+  target.value = target.value.trim();  // as pasted from a table
   const same = followed.find(({ name }) => name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
   const right = /^\w{1,60}$/.test(same) && !/^(DEPT|DEPTH|TIME|INDEX)$/i.test(same);
   target.setCustomValidity(right ? "" : "A name has letters A to Z, digits and _ alone, and is not that of a depth");
