@@ -342,6 +342,58 @@ def off_of(page, name, row):
     return page.evaluate(script, [name, row])
 
 
+def page_of_a_wrap(folder, browser_page):
+    """GR leaves its track at the right border, and comes in at the left, as a piece, to check."""
+    page = page_of(
+        folder, browser_page, GR=([[60, 0, 60, 980, 238, 999], [238, 1101, 60, 1120, 60, 5999]], []),
+        T1_C2_SOLID=([[42, 1000, 60, 1050, 42, 1100]], [1000]),
+    )  # fmt: skip
+    page.evaluate("correct('', () => { fix.scales.GR = '0:150:GAPI'; })")
+    page.keyboard.press("n")
+    return page
+
+
+def test_a_piece_that_comes_in_at_the_other_border_may_be_beyond_the_scale(tmp_path, browser_page):
+    page = page_of_a_wrap(tmp_path, browser_page)
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
+    said = page.locator("#ask").inner_text()
+    assert "T1_C2_SOLID, rows 1,000 to 1,100, may be beyond its right border, or a backup" in said
+    assert "As one curve with GR, the value leaps from 0.99 to 0.01".lower() in said.lower()
+    page.keyboard.press("b")
+    assert edits(page) == ["T1_C2_SOLID:1000-1100+1", "T1_C2_SOLID=GR"]
+    assert "may be beyond its right border" in asked[-1] and "offers" not in asked[-1]
+    assert page.evaluate("answerAt(1000)") == "joined" and page.evaluate("alone") == -1
+    assert [off_of(page, "GR", row) for row in (999, 1050, 1101)] == [0, 1, 0]
+    assert (
+        page.locator("#beyond").is_hidden() and "Joined here" in page.locator("#ask").inner_text()
+    )
+    page.keyboard.press("Control+z")
+    assert page.evaluate("answerAt(1000)") == "seen" and edits(page) == []
+    see_alone(page, "GR")  # the same without a place to check
+    page.locator("#leap").get_by_role("button", name="It is beyond its right border").click()
+    assert edits(page) == ["T1_C2_SOLID:1000-1100+1", "T1_C2_SOLID=GR"]
+
+
+def test_a_piece_that_comes_in_at_the_other_border_may_be_a_backup(tmp_path, browser_page):
+    page = page_of_a_wrap(tmp_path, browser_page)
+    page.keyboard.press("u")
+    assert edits(page) == ["T1_C2_SOLID=GR_X10"]
+    assert "GR_X10=0:1500:GAPI" in page.locator("#command").input_value()
+    assert page.evaluate("answerAt(1000)") == "backup"
+    assert "A backup begins or ends here: GR_X10." in page.locator("#ask").inner_text()
+    page.evaluate("correct('', () => { fix.scales.GR = '0:100:GAPI'; })")
+    page.locator("#undo").click()  # another correction
+    assert page.evaluate("answerAt(1000)") == "backup"
+    page.keyboard.press("Control+z")
+    assert page.evaluate("answerAt(1000)") == "seen" and edits(page) == []
+    for name in ("GR", "T1_C2_SOLID"):
+        see_alone(page, name)
+        page.locator("#leap").get_by_role("button", name="It is a backup").click()
+        assert edits(page) == ["T1_C2_SOLID=GR_X10"]
+        page.locator("#undo").click()
+
+
 def test_no_leap_is_told_between_pieces_of_which_one_ends_far_below(tmp_path, browser_page):
     """A long curve at the right border and a short one at the left, side by side."""
     page = page_of(
@@ -354,6 +406,65 @@ def test_no_leap_is_told_between_pieces_of_which_one_ends_far_below(tmp_path, br
     page.locator("#join").click()
     assert edits(page) == ["B=A"] and page.locator("#leap").is_hidden()
     assert "leaps" not in asked[0]
+
+
+def test_no_leap_is_told_to_a_piece_beside_a_curve(tmp_path, browser_page):
+    a = [[60, 0, 238, 1000], [238, 1001, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, []), B=([[42, 1000, 42, 1100]], []))
+    see_alone(page, "B")
+    assert page.locator("#mate").input_value() == "A" and page.locator("#leap").is_hidden()
+
+
+def test_where_a_curve_goes_over_its_border_it_may_be_beyond_the_scale(tmp_path, browser_page):
+    """Two rows without it, which were asked about as a gap, to draw in."""
+    a = [[60, 0, 238, 1000], [42, 1003, 60, 1050, 42, 1100], [238, 1103, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text()
+    assert "Here it leaps from 0.99 to 0.01 of its track: rows 1,003 to 1,100 may be" in said
+    assert "beyond its right border, or a backup on ten times its scale" in said
+    assert page.locator("#fill").is_hidden()
+    assert "goes over its border" in page.locator("#uncertain").inner_text()
+    for key, word in (("b", "A:1003-1100+1"), ("u", "A:1003-1100=A_X10")):
+        page.keyboard.press(key)
+        assert edits(page) == [word]
+        assert page.evaluate("answerAt(1000)") == {"b": "beyond", "u": "backup"}[key]
+        assert page.locator("#beyond").is_hidden()
+        page.keyboard.press("Control+z")
+        assert page.evaluate("answerAt(1000)") == "seen" and edits(page) == []
+    page.keyboard.press("r")
+    assert page.evaluate("pen.gap === undefined")
+    page.keyboard.press("Escape")
+    (curve,) = page.evaluate("original")
+    change_data(tmp_path, followed=[curve | {"off": [[1003, 1100, 1]]}])
+    page.reload()
+    settle(page)
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text()
+    assert "of its track, which is taken for a way over its border. Is it below still A?" in said
+    assert page.locator("#beyond").is_hidden() and page.locator("#same").is_visible()
+    page.keyboard.press("b")
+    assert edits(page) == []
+
+
+def test_of_the_sides_of_a_border_the_shorter_one_may_be_beyond_it(tmp_path, browser_page):
+    a = [[42, 1, 42, 1000], [238, 1001, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    for key in "nb":
+        page.keyboard.press(key)
+    assert edits(page) == ["A:1-1000+1"] and page.evaluate("answerAt(1000)") == "beyond"
+    page.keyboard.press("Control+z")
+    assert page.evaluate("answerAt(1000)") == "seen"
+
+
+def test_a_curve_that_was_cut_at_a_border_may_be_beyond_it_below(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[60, 0, 238, 4000], [42, 4003, 60, 5999]], [4000]))
+    for key in "na":
+        page.keyboard.press(key)
+    see_alone(page, "A_B")
+    page.on("dialog", lambda it: it.accept())
+    page.locator("#turned").click()
+    assert edits(page) == ["A:4001-5999+1"] and page.locator("#leap").is_hidden()
 
 
 def test_an_exchange_is_offered_with_curves_of_the_same_ink(tmp_path, browser_page):
@@ -443,3 +554,16 @@ def test_a_name_that_is_pasted_with_spaces_around_is_taken_without(tmp_path, bro
     page.locator("#name").fill(" GR ")
     page.locator("#name").press("Enter")
     assert edits(page) == ["A=GR"]
+
+
+def test_after_a_join_all_are_gone_through_also_where_another_piece_leaps(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 60, 999]], []), B=([[60, 1000, 238, 3000]], [1000]),
+        C=([[42, 3001, 60, 5999]], []),
+    )  # fmt: skip
+    page.on("dialog", lambda it: it.accept())
+    for key in "nj":
+        page.keyboard.press(key)
+    assert edits(page) == ["B=A"] and page.evaluate("alone") == -1
+    see_alone(page, "A")
+    assert page.locator("#leap").is_visible()

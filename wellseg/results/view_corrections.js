@@ -156,18 +156,19 @@ function becomes(test, as) {
   for (const part of fix.parts.flat()) if (test(part)) part.as = as;
 }
 
-function rename(name, own = followed[alone].name) {  // returns whether it was done
+function rename(name, own = followed[alone].name, also = undefined) {  // also: done with it, of a leap between the two. Returns whether it was done
   const join = followed.some((curve) => curve.name === name), [first, last] = followed.find((curve) => curve.name === own).rows;
   const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
-  const leap = join && leapOf(own, name), leaps = leap ? ` ${tellLeap(leap)} The page offers to say so then.` : "";
+  const leap = join && leapBetween(own, name), leaps = leap ? ` ${tellLeap(leap)}${also ? "" : " The page offers to say so then."}` : "";
   if (join && !confirm(`${own} and ${name} become one curve, ${name}.${both}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const { [own]: scale, ...others } = fix.scales;
     fix.scales = scale ? { [name]: scale, ...others } : others;
+    also?.();
   });
   return true;
 }
@@ -242,7 +243,7 @@ $("#undo").onclick = () => {
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
   fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(name);
-  reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : !fix.parts.flat().some(({ from }) => from === at)));
+  reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
 };
 $("#copy").onclick = () => {
   $("#command").select();

@@ -5,7 +5,7 @@ function seams(...names) {
   const of = bases(), strokes = fix.parts.flatMap((parts, i) => parts.filter((part) => part.as >= 0 && names.includes(nameOf(part)))
     .flatMap((part) => of[i].lines.map((line) => ({ i, part, line: clip(line, part.from, part.to) })).filter(({ line }) => line.length > 1)));
   strokes.sort((a, b) => a.line[1] - b.line[1]);
-  return strokes.slice(1).map((lower, k) => ({ upper: strokes[k], lower })).filter(({ upper, lower }) => upper.i !== lower.i && Math.abs(lower.line[1] - upper.line.at(-1)) < DPI / 2);
+  return strokes.slice(1).map((lower, k) => ({ upper: strokes[k], lower })).filter(({ upper, lower }) => (upper.i !== lower.i || nameOf(upper.part) !== nameOf(lower.part)) && Math.abs(lower.line[1] - upper.line.at(-1)) < DPI / 2);
 }
 
 function shareAt({ i, part }, x, row) {  // of the track, where it is printed; NaN: no borders are known
@@ -18,30 +18,63 @@ const turnsAt = ({ i, part }, row) => (part.off ?? 0) + ((bases()[i].off ?? []).
 const partsOf = ({ i, part }) => fix.parts[i].filter((one) => nameOf(one) === nameOf(part));
 const extent = (piece) => partsOf(piece).at(-1).to - partsOf(piece)[0].from;
 
-// The first place where the value leaps from one border of the track to the other: its row, both shares of the track,
-// the piece, the smaller of the two, that may be beyond its scale there, and by how many tracks, 1 or -1; or undefined.
-function leapOf(...names) {
+// Places where the value leaps from one border of the track to the other: the row, both shares of the track, the piece,
+// the smaller of the two, that may be beyond its scale there, by how many tracks, 1 or -1, and the name of the other one.
+function leapsOf(...names) {
   return seams(...names).map(({ upper, lower }) => {
     const [x0, row0] = upper.line.slice(-2), [x1, row1] = lower.line;
     const shares = [shareAt(upper, x0, row0), shareAt(lower, x1, row1)];
     const isLow = extent(lower) <= extent(upper) ? lower.i < original.length : upper.i >= original.length, piece = isLow ? lower : upper;
     const leaps = shares[1] - shares[0], apart = leaps + turnsAt(lower, row1) - turnsAt(upper, row0);
     const isLeap = Math.abs(leaps) > LEAP && Math.abs(apart) > LEAP && Math.abs(apart) < 2 - LEAP && shares.every((it) => Math.abs(it - 0.5) > LEAP / 2);
-    return isLeap && piece.i < original.length && { row: row1, shares, piece, tracks: Math.sign(apart) * (isLow ? -1 : 1) };
-  }).find(Boolean);
+    return isLeap && piece.i < original.length && { row: row1, shares, piece, tracks: Math.sign(apart) * (isLow ? -1 : 1), other: nameOf((isLow ? upper : lower).part) };
+  }).filter(Boolean);
+}
+const leapOf = (name) => leapsOf(name)[0];  // of one curve, joined of several pieces
+function leapBetween(one, two) {  // of two that are not joined yet, nor beside one another there
+  return leapsOf(one, two).find(({ piece: { part, line }, other }) => {
+    const from = line[1], to = line.at(-1), its = followed.find(({ name }) => name === other)?.lines ?? [];
+    return nameOf(part) !== other && 2 * its.reduce((sum, it) => sum + Math.max(0, Math.min(it.at(-1), to) - Math.max(it[1], from)), 0) <= to - from;
+  });
 }
 const LEAP = 0.85;  // of a track
 
-function tellLeap({ row, shares, piece, tracks }) {
-  const own = partsOf(piece), [from, to] = shares.map((share) => share.toFixed(2));
-  return `At row ${count(row)} the value leaps from ${from} to ${to} of the track: ${bases()[piece.i].name}, rows ${count(own[0].from)} to ${count(own.at(-1).to)}, may be beyond its ${tracks > 0 ? "right" : "left"} border.`;
+// Where a curve of the file goes over the border of its track from one row to another: the stretch that may be beyond its
+// scale, the shorter side, from or to where it leaps again; by how many tracks, and whether it is said to be so already.
+function crossingOf(i, [row, below = row]) {
+  const all = original[i].lines.slice(1).map((lower, k) => {
+    const [x0, row0] = original[i].lines[k].slice(-2), [x1, row1] = lower;
+    const [one, two] = [[x0, row0], [x1, row1]].map(([x, y]) => ({ y, part: fix.parts[i].find(({ to }) => y <= to) ?? fix.parts[i][0], share: shareAt({ i }, x, y) }));
+    return { one, two, leaps: two.share - one.share };
+  }).filter(({ leaps }) => Math.abs(leaps) > LEAP / 2);
+  const at = all.findIndex(({ one, two }) => one.y === row && two.y === below), here = all[at];
+  if (!here || Math.abs(here.leaps) < LEAP || below - row > DPI / 2) return undefined;
+  const { one, two, leaps } = here, [first, last] = original[i].rows, top = all[at - 1]?.two.y ?? first, bottom = all[at + 1]?.one.y ?? last;
+  const isLow = bottom - two.y <= one.y - top, [from, to] = isLow ? [two.y, bottom] : [top, one.y];
+  const turns = turnsAt({ i, part: two.part }, two.y) - turnsAt({ i, part: one.part }, one.y);
+  return { from, to, shares: [one.share, two.share], tracks: Math.sign(leaps) * (isLow ? -1 : 1), isTold: Math.abs(leaps + turns) < LEAP };
 }
 
-function endLeap({ piece, tracks }) {
-  const name = nameOf(piece.part);
-  correct(name, () => {
-    for (const part of partsOf(piece)) part.off = between(-9, (part.off ?? 0) + tracks, 9);
+function tellLeap({ row, shares, piece, tracks, other }) {
+  const own = partsOf(piece), [from, to] = shares.map((share) => share.toFixed(2)), as = nameOf(piece.part) === other ? "" : `, as one curve with ${other},`;
+  return `At row ${count(row)}${as} the value leaps from ${from} to ${to} of the track: ${nameOf(piece.part)}, rows ${count(own[0].from)} to ${count(own.at(-1).to)}, may be beyond its ${tracks > 0 ? "right" : "left"} border, or a backup on ten times its scale.`;
+}
+
+// The piece is beyond its border, and of the other curve if it is not yet; or it is of that one's backup. Returns whether it was done.
+function endLeap({ piece, tracks, other }) {
+  const name = nameOf(piece.part), own = partsOf(piece), change = () => own.forEach((part) => { part.off = between(-9, (part.off ?? 0) + tracks, 9); });
+  if (name !== other) return join(other, name, change);
+  correct(name, change);
+  return true;
+}
+
+function backLeap({ piece, other }) {
+  const own = partsOf(piece);
+  correct(followed[alone]?.name === other ? other : "", () => {
+    const as = takeBackup(other);
+    for (const part of own) part.as = as;
   });
+  return true;
 }
 
 // The other curves, the one most likely to be of one with this first: few of its rows are also this one's, it is of its
@@ -63,18 +96,25 @@ function mates(curve, row) {
 }
 
 function offerJoins(curve, row) {  // in the box of a curve that is seen alone
-  const leap = leapOf(curve.name), others = mates(curve, row);
+  const others = mates(curve, row);
   $("#mate").replaceChildren(...others.map(({ name }) => new Option(name)));
   $("#mate").hidden = $("#join").hidden = !others.length;
+  offerLeap();
+}
+
+function offerLeap() {  // of the curve that is seen alone, or if it were joined with the one that is chosen
+  const { name } = followed[alone], leap = leapOf(name) ?? leapBetween(name, $("#mate").value);
   $("#leap").hidden = !leap;
   if (!leap) return;
   $("#leap span").textContent = tellLeap(leap);
-  $("#leap button").textContent = `It is beyond its ${leap.tracks > 0 ? "right" : "left"} border`;
-  $("#leap button").onclick = () => endLeap(leap);
+  $("#turned").textContent = `It is beyond its ${leap.tracks > 0 ? "right" : "left"} border`;
+  $("#turned").onclick = () => endLeap(leap);
+  $("#spare").onclick = () => backLeap(leap);
 }
+$("#mate").onchange = offerLeap;
 
 // A name that was given stays, rather than one that wellseg gave or that of a piece that was cut off; else that of the other one.
 const isCutOff = (name) => /_B+$/i.test(name) && fix.names.some((one) => one.toLowerCase() === name.replace(/_B+$/i, "").toLowerCase());  // RHO_B alone is none
 const isGiven = (name) => !/^(T\d+_C\d+_(SOLID|DASHED|DOTTED)|DRAWN_\d+)(_X10)?(_B+)?$/i.test(name) && !isCutOff(name);
-const join = (other, own = followed[alone].name) => (isGiven(own) && !isGiven(other) ? rename(own, other) : rename(other, own));
+const join = (other, own = followed[alone].name, also = undefined) => (isGiven(own) && !isGiven(other) ? rename(own, other, also) : rename(other, own, also));
 $("#join").onclick = () => join($("#mate").value);

@@ -125,11 +125,16 @@ function tenfold(word) {
   return word && scaleWord({ left: ten(left), right: ten(right), ...rest });
 }
 
+function takeBackup(name) {  // the number of the name of its backup, of ten times its scale
+  const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known;
+  fix.scales[fix.names[as]] ??= tenfold(fix.scales[name]);
+  return as;
+}
+
 function backUp(name, from, to) {  // these rows are of another curve, on ten times its scale
   for (const row of [from, to + 1]) split(row, name);
-  const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known, own = fix.names[as];
+  const as = takeBackup(name);
   becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, as);
-  fix.scales[own] ??= tenfold(fix.scales[name]);
 }
 
 function endStretch() {

@@ -7,7 +7,7 @@ const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
 const flagsAt = new Map(places.map((row) => [row, []]));
 for (const flag of flags) flagsAt.get(flag.row).push(flag);
 const answerStore = `answers at uncertain rows of ${location.pathname}`;
-// By row: answer, "seen", "right", "exchanged", "cut", "drawn" or "joined"; columns, of its curve there and, if it is right, where it goes on;
+// By row: answer, "seen", "right", "exchanged", "cut", "drawn", "joined", "beyond" or "backup"; columns, of its curve there and, if it is right, where it goes on;
 // of a correction the row ``at`` of it, and how many edits the file had then. The browser keeps them.
 const answers = (() => { try { return JSON.parse(localStorage.getItem(answerStore)) ?? {}; } catch { return {}; } })();
 
@@ -92,7 +92,7 @@ let beside = {};
 const ends = (row) => followed.some(({ name, rows: [first, last] }) => namesAt(row).includes(name) && (row <= first || row >= last));
 
 // What is asked at the marked row: of which curve, at which rows, and with which others it may have changed places, or,
-// where it begins or ends, of which it may be a piece. kind: "gap", rows without it; "end"; "near", another one is beside it; "alone".
+// where it begins or ends, of which it may be a piece. kind: "gap", rows without it; "end"; "wrap", over the border of its track; "near", another one is beside it; "alone".
 function question() {
   const names = isWalked() && !pen ? namesAt(marked) : [], own = followed[alone]?.name ?? names[0];
   const curve = names.includes(own) && followed.find(({ name }) => name === own);
@@ -100,8 +100,9 @@ function question() {
   const at = rowsAt(curve, marked);
   if (beside.curve !== curve || beside.row !== marked) beside = { curve, row: marked, others: othersAt(curve, at, names) };  // asked for in each frame
   const { others } = beside, isEnd = isAtEnd(curve, at), isGap = at.at(-1) > marked + 1;
-  const kind = isEnd ? "end" : isGap ? "gap" : others.length ? "near" : "alone";
-  return { curve, at, kind, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
+  const { i } = flagsAt.get(marked).find((flag) => nameAt(flag) === curve.name), crossing = isEnd ? undefined : crossingOf(i, at);
+  const kind = isEnd ? "end" : crossing ? "wrap" : isGap ? "gap" : others.length ? "near" : "alone";
+  return { curve, at, kind, crossing, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
 }
 
 // What is asked: before and after the name of the curve; the answer that it is right.
@@ -111,13 +112,18 @@ const asks = {
     const [from, to] = now.at, isKnown = depth(from) && depth(to);
     return [`Nothing was found from ${isKnown ? depth(from) : `row ${count(from)}`} to ${isKnown ? depth(to) : count(to)}. Is it below the gap still`, or(now, "?"), "Same curve"];
   },
+  wrap: (now) => {
+    const { from, to, tracks, shares, isTold } = now.crossing, [one, two] = shares.map((share) => share.toFixed(2));
+    const may = `rows ${count(from)} to ${count(to)} may be beyond its ${tracks > 0 ? "right" : "left"} border, or a backup on ten times its scale`;
+    return [`Here it leaps from ${one} to ${two} of its track${isTold ? ", which is taken for a way over its border" : `: ${may}`}. Is it below still`, or(now, "?"), "Same curve"];
+  },
   near: (now) => ["Below this row, is it still", or(now), "Same curve"],
   alone: (now) => ["What follows fits badly. Is it still", or(now, ", or a line of the grid, lettering or dirt?"), "Same curve"],
   end: ({ curve, others }) => (marked <= curve.rows[0]
     ? ["", ` begins here. Is it a curve of its own${others.length ? ", or does it go on from" : "?"}`, "Its own"]
     : ["", ` ends here. Is that its end${others.length ? ", or does it go on as" : "?"}`, "Its end"]),
 };
-const did = { exchanged: "Exchanged from here on:", cut: "Cut off here:", drawn: "Drawn here:", joined: "Joined here:" };
+const did = { exchanged: "Exchanged from here on:", cut: "Cut off here:", drawn: "Drawn here:", joined: "Joined here:", backup: "A backup begins or ends here:", beyond: "Beyond its scale on one side of this row:" };
 
 let askedBefore = "";
 function showQuestion() {
@@ -142,9 +148,18 @@ function showQuestion() {
   $("#exchange").hidden = isDone || kind === "end" || !others.length;
   $("#attach").hidden = isDone || !isJoin;
   $("#part").hidden = isDone || kind === "end";
-  for (const id of ["fill", "exchange", "attach", "part"]) $(`#${id}`).disabled = !isOpen(marked);
+  const leap = isDone ? undefined : leapHere(question());
+  $("#apart").textContent = leap ? tellLeap(leap) : "";
+  $("#beyond").hidden = $("#tenfold").hidden = isDone || !(leap || (kind === "wrap" && !now.crossing.isTold));
+  for (const id of ["fill", "exchange", "attach", "part", "beyond", "tenfold"]) $(`#${id}`).disabled = !isOpen(marked);
   if (others.length) $("#partner").style.setProperty("--c", colour(question().other));
   pressed("#same", answer === "right");
+}
+
+// Where a piece begins or ends, how its value leaps to the one that it may be joined with; if it does.
+function leapHere({ kind, curve, other }) {
+  const leap = kind === "end" && other && leapBetween(curve.name, other.name);
+  return leap && Math.abs(leap.row - marked) <= NEAR ? leap : undefined;
 }
 
 function visit(row) {
@@ -180,7 +195,16 @@ function answer(what) {
   else if (what === "join" && now.kind === "end" && now.other) {
     if (!join(now.other.name, now.curve.name)) return;
     noteAnswer(row, "joined", row);
-    if (!wasAlone && $("#leap").hidden) isolate(-1, row);  // the others are gone through, too
+    if (!wasAlone && !leapOf(followed[alone].name)) isolate(-1, row);  // the others are gone through, too
+  } else if (["beyond", "backup"].includes(what) && leapHere(now)) {
+    const leap = leapHere(now), { from } = partsOf(leap.piece)[0], isBeyond = what === "beyond";
+    if (!(isBeyond ? endLeap : backLeap)(leap)) return;
+    noteAnswer(row, isBeyond ? "joined" : "backup", isBeyond ? row : from);
+    isolate(wasAlone ? alone : -1, row);
+  } else if (["beyond", "backup"].includes(what) && now.kind === "wrap" && !now.crossing.isTold) {
+    const { from, to, tracks } = now.crossing, { name } = now.curve, isFirst = from <= now.curve.rows[0];
+    correct(followed[alone]?.name, () => (what === "beyond" ? leaveScale(name, from, to, tracks) : backUp(name, from, to)));
+    noteAnswer(row, what, what === "beyond" && isFirst ? to + 1 : from);
   } else if (what === "cut" && now.kind !== "end") {
     cut(row + 1, now.curve.name);
     noteAnswer(row, "cut", row + 1);
@@ -202,7 +226,7 @@ function fillGap({ curve, at }) {  // a stroke from below the piece above, whose
   sayPen();
 }
 
-const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
+const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : crossingOf(i, rowsAt(original[i], row)) ? "goes over its border" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();
@@ -222,6 +246,8 @@ $("#exchange").onclick = () => answer("exchange");
 $("#part").onclick = () => answer("cut");
 $("#fill").onclick = () => answer("draw");
 $("#attach").onclick = () => answer("join");
+$("#beyond").onclick = () => answer("beyond");
+$("#tenfold").onclick = () => answer("backup");
 $("#partner").onchange = () => { showQuestion(); soon(); };
 $("#whole").hidden = !original.length;
 listPlaces();
