@@ -765,7 +765,7 @@ def test_of_pieces_whose_value_leaps_one_is_said_to_be_beyond_its_border(tmp_pat
         page.evaluate("isolate(followed.findIndex(({ name }) => name === 'B'))")
         assert page.locator("#mate option").all_inner_texts()[-1] == "Z", "it is in all its rows"
         assert page.locator("#mate").input_value() == "A"
-        assert "At row 2,020, as one curve with A, the value leaps" in leap.inner_text()
+        assert "At row 2,020, if the two are joined, the value leaps" in leap.inner_text()
         page.evaluate("isolate(alone, 2390)")
         assert page.locator("#mate").input_value() == "C", "nearest to the row that was clicked on"
         page.locator("#join").click()

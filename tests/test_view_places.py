@@ -359,7 +359,7 @@ def test_a_piece_that_comes_in_at_the_other_border_may_be_beyond_the_scale(tmp_p
     page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
     said = page.locator("#ask").inner_text()
     assert "T1_C2_SOLID, rows 1,000 to 1,100, may be beyond its right border, or a backup" in said
-    assert "As one curve with GR, the value leaps from 0.99 to 0.01".lower() in said.lower()
+    assert "At row 1,000, if the two are joined, the value leaps from 0.99 to 0.01 of" in said
     page.keyboard.press("b")
     assert edits(page) == ["T1_C2_SOLID:1000-1100+1", "T1_C2_SOLID=GR"]
     assert "may be beyond its right border" in asked[-1] and "offers" not in asked[-1]
@@ -391,6 +391,9 @@ def test_a_piece_that_comes_in_at_the_other_border_may_be_a_backup(tmp_path, bro
         see_alone(page, name)
         page.locator("#leap").get_by_role("button", name="It is a backup").click()
         assert edits(page) == ["T1_C2_SOLID=GR_X10"]
+        for one in ("GR", "GR_X10"):
+            see_alone(page, one)
+            assert page.locator("#leap").is_hidden()
         page.locator("#undo").click()
 
 
@@ -567,3 +570,24 @@ def test_after_a_join_all_are_gone_through_also_where_another_piece_leaps(tmp_pa
     assert edits(page) == ["B=A"] and page.evaluate("alone") == -1
     see_alone(page, "A")
     assert page.locator("#leap").is_visible()
+
+
+def test_pieces_that_head_apart_at_a_border_are_a_place_to_check(tmp_path, browser_page):
+    """Though none of their rows is uncertain: they are not taken for one curve."""
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 238, 999]], []), B=([[42, 1010, 60, 2999]], []),
+        C=([[60, 3010, 60, 5999]], []),
+    )  # fmt: skip
+    assert page.evaluate("places") == [1010]
+    page.keyboard.press("n")
+    assert "B begins here" in page.locator("#ask").inner_text()
+    assert page.locator("#partner").input_value() == "A"
+    page.keyboard.press("u")
+    assert edits(page) == ["A=B_X10"] and page.evaluate("answerAt(1010)") == "backup"
+    a, *others = page.evaluate("original")
+    for changed in ({"track": 2}, {"rows": [0, 900], "lines": [[60, 0, 238, 900]]}):
+        change_data(tmp_path, followed=[a | changed, *others])
+        page.evaluate("localStorage.clear()")
+        page.reload()
+        settle(page)
+        assert page.evaluate("places") == [], changed

@@ -31,7 +31,9 @@ function leapsOf(...names) {
   }).filter(Boolean);
 }
 const leapOf = (name) => leapsOf(name)[0];  // of one curve, joined of several pieces
-function leapBetween(one, two) {  // of two that are not joined yet, nor beside one another there
+const isBackup = (one, two) => fix.names[backupOf(one)] === two;
+function leapBetween(one, two) {  // of two that are not joined yet, nor beside one another there, nor backups
+  if (isBackup(one, two) || isBackup(two, one)) return undefined;
   return leapsOf(one, two).find(({ piece: { part, line }, other }) => {
     const from = line[1], to = line.at(-1), its = followed.find(({ name }) => name === other)?.lines ?? [];
     return nameOf(part) !== other && 2 * its.reduce((sum, it) => sum + Math.max(0, Math.min(it.at(-1), to) - Math.max(it[1], from)), 0) <= to - from;
@@ -56,7 +58,7 @@ function crossingOf(i, [row, below = row]) {
 }
 
 function tellLeap({ row, shares, piece, tracks, other }) {
-  const own = partsOf(piece), [from, to] = shares.map((share) => share.toFixed(2)), as = nameOf(piece.part) === other ? "" : `, as one curve with ${other},`;
+  const own = partsOf(piece), [from, to] = shares.map((share) => share.toFixed(2)), as = nameOf(piece.part) === other ? "" : ", if the two are joined,";
   return `At row ${count(row)}${as} the value leaps from ${from} to ${to} of the track: ${nameOf(piece.part)}, rows ${count(own[0].from)} to ${count(own.at(-1).to)}, may be beyond its ${tracks > 0 ? "right" : "left"} border, or a backup on ten times its scale.`;
 }
 

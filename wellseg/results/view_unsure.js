@@ -3,6 +3,11 @@
 const DPI = DATA.dpi || columns / 8.5, NEAR = Math.ceil(DPI / 5);  // rows: within these a knot of two curves lies
 const CLOSE = Math.min(1, 110 / DPI);  // the least zoom: with fewer pixels for an inch no knot is seen
 const flags = original.flatMap(({ uncertain }, i) => uncertain.map((row) => ({ row, i })));  // below that row curve i is uncertain
+// A piece that begins where another one of its track ends at the other border is to be checked, too: the two may be one curve.
+original.forEach(({ name, rows: [first], track, uncertain }, i) => {
+  const isFrom = (one) => track && one.track === track && Math.abs(one.rows[1] - first) < DPI / 2 && leapBetween(one.name, name);
+  if (!uncertain.includes(first) && original.some(isFrom)) flags.push({ row: first, i });
+});
 const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
 const flagsAt = new Map(places.map((row) => [row, []]));
 for (const flag of flags) flagsAt.get(flag.row).push(flag);
