@@ -561,7 +561,7 @@ def test_the_start_is_scored_and_kept_if_no_step_is_better(data_set, tmp_path, c
 def test_progress_counts_steps_and_tells_the_time_that_is_left(data_set, tmp_path, capfd):
     run(*SMALL, "--data.root", data_set, "--steps", 24, "--val_every", 12, "--out", tmp_path)
     printed = capfd.readouterr()
-    told = r"step 12 of 24, loss \d.*, Dice \d.*, F1@3px \d.*, about \d:\d\d:\d\d left"
+    told = r"step 12 of 24, last loss \d.*, Dice \d.*, F1@3px \d.*, about \d:\d\d:\d\d left"
     assert re.search(told, printed.out)
     assert "Epoch" not in printed.out and "v_num" not in printed.out
     (warning,) = printed.err.strip().splitlines()

@@ -28,11 +28,10 @@ many of a piece's rows on. By eye on 38 scans: benchmarks/arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
-dashes have 0.9 (33-025-02222-0001), sparse dots 0.33, stains 0.21 to 0.26 (33-025-02310-0002)."""
+dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-025-02310-0002)."""
 LOG, LINE = 30.0, 0.06
 """In tenths of an inch: a shorter curve is none if no longer one is beside it, if it is beside
-their tracks, or within LINE of one column. Of 69 such on 38 scans 66 were letters, logos, dirt,
-calibrations, or hatching: benchmarks/arms.md."""
+their tracks, or within LINE of one column. Of 79 such 76 were none: benchmarks/arms.md."""
 
 
 class CurveFollower:
@@ -95,16 +94,16 @@ class CurveFollower:
         tracks = [not self.tracks or self.tracks.of(*path) > 0 for path in paths]
         longest = max((one.rows for one in self.curves), default=0)
         long = [one.rows >= min(LOG * self._tenth_rows, longest / 4) for one in self.curves]
-        beside = np.zeros(max((rows[-1] + 1 for rows, _ in paths), default=0))
+        beside = np.zeros(self._chains.row)
         for (rows, _), has_track, is_long in zip(paths, tracks, long, strict=True):
             beside[rows] = np.maximum(beside[rows], is_long * (1 + has_track))
-        curves, self.curves = self.curves, []
-        for one, (rows, at), has_track, is_long in zip(curves, paths, tracks, long, strict=True):
+        every = zip([*self.curves], paths, tracks, long, strict=True)
+        for one, (rows, at), has_track, is_long in every:
             others = np.median(beside[rows])  # 0: no long ones, 2: such as have a track
             sway = np.nanquantile(abs(at - np.nanmedian(at)), 0.95)
             is_curve = others > 0 if has_track else others == 1
-            if is_long or (is_curve and sway > LINE * self._tenth_rows):
-                self.curves.append(one)
+            if not is_long and (not is_curve or sway <= LINE * self._tenth_rows):
+                self.curves.remove(one)
 
     def _style(self) -> None:
         """Set styles. A curve mostly bridged, and lying on others there, is

@@ -19,7 +19,7 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import Floats, PlacedCurve, place_curve
+from wellseg.curves.points import BRIDGED, Floats, PlacedCurve, place_curve
 from wellseg.curves.strands import Indices
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks
@@ -216,7 +216,11 @@ class CurveFiles:
                 (left, right), (low, high) = one.sides.T, scale.columns
                 shares = (left + shares * (right - left) - low) / (high - low)
             if bridged is not None:
-                shares = np.where(one.points.in_gaps_over(bridged), np.nan, shares)
+                gap = one.points.flags & BRIDGED > 0
+                number = np.cumsum(
+                    np.diff(gap, prepend=False)
+                )  # of each gap, and what lies between
+                shares = np.where(gap & (np.bincount(number)[number] > bridged), np.nan, shares)
             values = np.interp(places, one.points.row, shares, np.nan, np.nan)
             if not np.isnan(values).all():
                 table.append(scale.at(values))

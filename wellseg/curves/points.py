@@ -43,12 +43,6 @@ class Points(NamedTuple):
     flags: NDArray[np.uint8]  # of BRIDGED, WRAPPED and UNCERTAIN
     inked: NDArray[np.bool_]  # whether there is ink on the scan
 
-    def in_gaps_over(self, rows: int) -> NDArray[np.bool_]:
-        """Whether each row is in a bridged gap of more rows."""
-        gap = self.flags & BRIDGED > 0
-        stretch = np.cumsum(np.diff(gap, prepend=False))
-        return np.asarray(gap & (np.bincount(stretch)[stretch] > rows))
-
 
 @dataclass(eq=False)
 class Curve:

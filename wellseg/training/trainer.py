@@ -87,7 +87,7 @@ class StepProgress(Callback):
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
         step, last = trainer.global_step, trainer.max_steps
         said = f"step {step} of {last}"
-        told = {"loss": "train/loss", "Dice": "val/dice", "F1@3px": "val/f1_at_3px"}
+        told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": "val/f1_at_3px"}
         for name, key in told.items():
             if key in trainer.callback_metrics:
                 said += f", {name} {float(trainer.callback_metrics[key]):.3f}"
