@@ -101,7 +101,8 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
 
 
 def test_short_pieces_are_named_after_the_curves_of_their_track(tmp_path):
-    letter = np.where(np.arange(ROWS) < 60, 230.0, np.nan)  # to the left of both
+    at = np.arange(ROWS)
+    letter = np.where(at < 60, 225 + at / 5, np.nan)  # to the left of both
     lines, _ = write(tmp_path, draw(sine(280), letter, sine(360)), tracks=["200-400"])
     rows = {
         name: sum(one["curve"] == name for one in lines)
