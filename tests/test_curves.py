@@ -599,6 +599,13 @@ def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count)
         assert (curves[0].rows, curves[0].hidden, curves[0].uncertain) == (700, [], [399])
 
 
+def test_thousands_of_pieces_side_by_side_are_joined_within_seconds():
+    pieces, paths = zip(*(curve_at(2 * i, 20 * (i % 997), 1000) for i in range(4000)), strict=True)
+    start = time.process_time()
+    assert len(join([*pieces], [*paths], 20)) == 4000
+    assert time.process_time() - start < 6
+
+
 LONG = (400, 1400, 700)
 
 

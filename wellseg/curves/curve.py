@@ -144,6 +144,8 @@ def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curv
     last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 7)
     a, b = pairs_between(first, first, first + 1, last - BESIDE * tenth_rows)
     end = (last[b] > last[a]) & (2 * (last[a] - first[b]) < np.minimum(rows[a], rows[b]))
+    low, high = np.array([(np.nanmin(it), np.nanmax(it)) for it in paths]).reshape(-1, 2).T
+    end &= np.maximum(low[a], low[b]) <= np.minimum(high[a], high[b]) + UNDER_PX
     pairs = []
     for upper, lower in zip(a[end].tolist(), b[end].tolist(), strict=True):
         count = last[upper] + 1 - first[lower]

@@ -217,9 +217,7 @@ class CurveFiles:
                 shares = (left + shares * (right - left) - low) / (high - low)
             if bridged is not None:
                 gap = one.points.flags & BRIDGED > 0
-                number = np.cumsum(
-                    np.diff(gap, prepend=False)
-                )  # of each gap, and what lies between
+                number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
                 shares = np.where(gap & (np.bincount(number)[number] > bridged), np.nan, shares)
             values = np.interp(places, one.points.row, shares, np.nan, np.nan)
             if not np.isnan(values).all():
