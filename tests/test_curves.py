@@ -599,6 +599,17 @@ def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count)
         assert (curves[0].rows, curves[0].hidden, curves[0].uncertain) == (700, [], [399])
 
 
+def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_values_of_the_upper():
+    pieces = wrapped(last=400), wrapped(last=800)
+    pieces[1]._cut(700)
+    upper, lower = pieces[0], pieces[1]._cut(300)
+    lower.hidden, lower.uncertain = [(350, 360), (395, 405), (500, 510)], []
+    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0])
+    (curve,) = join([upper, lower], [it.points().column for it in (upper, lower)], 20)
+    assert curve.hidden == [(395, 405), (500, 510)]
+    assert np.isnan(curve.points().column).sum() == 20
+
+
 def test_thousands_of_pieces_side_by_side_are_joined_within_seconds():
     pieces, paths = zip(*(curve_at(2 * i, 20 * (i % 997), 1000) for i in range(4000)), strict=True)
     start = time.process_time()

@@ -82,8 +82,7 @@ class CurveFollower:
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
         places = [curve.points()[:2] for curve in self.curves]
-        if self.tracks:
-            self.tracks = self.tracks.merged(places)
+        self.tracks = self.tracks and self.tracks.merged(places)
         self.curves = join(self.curves, [at for _, at in places], self._tenth_rows)
         self._remove_scraps()
         self._style()
@@ -189,6 +188,7 @@ def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curv
                 curves[upper].hidden.append((int(last[upper]) + 1, int(first[lower])))
     for upper in sorted(below, reverse=True):
         curve, piece = curves[upper], curves[below[upper]]
+        piece.hidden = [it for it in piece.hidden if it[1] > last[upper] + 1]  # others are seen
         curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
