@@ -589,6 +589,8 @@ def curve_at(first_row, column, rows=400, paint=BLACK):
         (curve_at(300, 230), 2),
         (curve_at(300, 202, paint=RED), 2),
         (curve_at(10, 202), 2),  # two printed curves that run as one
+        (curve_at(300, 202, 150), 2),  # for most of the lower one
+        ((curve_at(300, 0)[0], np.linspace(190, 230, 400)), 2),  # it crosses
     ],
 )
 def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count):
@@ -624,6 +626,7 @@ LONG = (400, 1400, 700)
     ("pieces", "sides", "kept"),
     [
         ([LONG, (0, 200, 100)], None, 1),  # above the log
+        ([LONG, (250, 450, 100)], None, 1),  # for most of it
         ([LONG, (500, 700, 100)], None, 2),
         ([LONG, (500, 700, 100)], (600, 790), 1),  # beside its track
         ([LONG, (500, 700, 630)], (600, 790), 2),
@@ -641,6 +644,21 @@ def test_short_pieces_apart_from_long_curves_are_none(pieces, sides, kept):
         lines.append(np.where((first <= ROWS) & (ROWS < stop), line, np.nan))
     tracks = Tracks(np.zeros(1), np.array([[sides]], float), np.inf) if sides else None
     is_each(follow(draw(*lines), tracks=tracks), lines[:kept])
+
+
+@pytest.mark.parametrize("gap", [slice(0), slice(1000, 1330)])  # none; too long to be bridged
+def test_a_line_down_is_no_curve_though_it_has_a_gap_or_a_hook(gap):
+    rows = np.arange(2600)
+    line = np.where((900 < rows) & (rows < 1440), 100.0, np.nan)
+    line[1420:1428] += 6
+    line[gap] = np.nan
+    is_each(follow(draw(700 + 0.03 * rows, line)), [700 + 0.03 * rows])
+
+
+def test_a_piece_of_three_inches_is_a_curve_though_nothing_is_beside_it():
+    rows = np.arange(3700)
+    lines = [np.where(rows < 650, 100 + 0.05 * rows, np.nan), np.where(rows > 800, 400.0, np.nan)]
+    is_each(follow(draw(*lines)), lines)
 
 
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():
