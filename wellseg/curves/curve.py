@@ -30,8 +30,8 @@ UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
 dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-025-02310-0002)."""
 LOG, LINE = 30.0, 0.06
-"""In tenths of an inch: a shorter curve is none if no longer one is beside it, if it is beside
-their tracks, or within LINE of one column. Of 79 such 76 were none: benchmarks/arms.md."""
+"""In tenths of an inch: a curve under LOG and a quarter of the longest is none if no longer one is
+beside it, if it is beside their tracks, or within LINE of one column: benchmarks/arms.md."""
 
 
 class CurveFollower:
