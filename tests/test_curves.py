@@ -631,6 +631,7 @@ LONG = (400, 1400, 700)
         ([LONG, (500, 700, 100)], (600, 790), 1),  # beside its track
         ([LONG, (500, 700, 630)], (600, 790), 2),
         ([LONG, (500, 700, 100)], (200, 400), 2),  # the long one is in no track, too
+        ([LONG, (0, 1400, 100), (0, 1400, 200), (500, 700, 300)], (600, 790), 4),  # most are
         ([LONG, (0, 650, 100)], None, 2),
         ([(0, 200, 100), (400, 520, 700)], None, 2),  # nothing is longer
         ([LONG, (500, 700, 100, 0)], None, 1),  # straight, as a line of the grid

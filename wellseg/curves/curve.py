@@ -93,14 +93,14 @@ class CurveFollower:
         tracks = [not self.tracks or self.tracks.of(*path) > 0 for path in paths]
         longest = max((one.rows for one in self.curves), default=0)
         long = [one.rows >= min(LOG * self._tenth_rows, longest / 4) for one in self.curves]
-        beside = np.zeros(self._chains.row)
+        beside = np.zeros((self._chains.row, 2))  # long curves in no track, and in one
         for (rows, _), has_track, is_long in zip(paths, tracks, long, strict=True):
-            beside[rows] = np.maximum(beside[rows], is_long * (1 + has_track))
+            beside[rows, int(has_track)] += is_long
         every = zip([*self.curves], paths, tracks, long, strict=True)
         for one, (rows, at), has_track, is_long in every:
-            others = np.median(beside[rows])  # 0: no long ones, 2: such as have a track
+            out, within = np.median(beside[rows], 0)
             sway = np.nanquantile(abs(at - np.nanmedian(at)), 0.95)
-            is_curve = others > 0 if has_track else others == 1
+            is_curve = out + within > 0 and (has_track or out >= within)
             if not is_long and (not is_curve or sway <= LINE * self._tenth_rows):
                 self.curves.remove(one)
 
