@@ -59,6 +59,12 @@ def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     return [(curve, curve.points()) for curve in follower.curves]
 
 
+def test_the_track_of_a_curve_is_that_of_its_rows_with_values():
+    tracks = Tracks(np.zeros(1), np.array([[[100.0, 300], [300, 400]]]), np.inf)
+    column = np.where(ROWS < 400, 299.75, np.nan)  # most rows have none; its middle is 300.25
+    assert tracks.of(ROWS, column) == 2
+
+
 def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
     borders = np.array([[[0.0, 100], [200, 300], [300, 400], [450, 600]]])
     tracks, wide, left = (
