@@ -618,13 +618,6 @@ def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_val
     assert np.isnan(curve.points().column).sum() == 20
 
 
-def test_thousands_of_pieces_side_by_side_are_joined_within_seconds():
-    pieces, paths = zip(*(curve_at(2 * i, 20 * (i % 997), 1000) for i in range(4000)), strict=True)
-    start = time.process_time()
-    assert len(join([*pieces], [*paths], 20)) == 4000
-    assert time.process_time() - start < 6
-
-
 LONG = (400, 1400, 700)
 
 
