@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -84,34 +84,33 @@ class CurveFollower:
         places = [curve.points()[:2] for curve in self.curves]
         self.tracks = self.tracks and self.tracks.merged(places)
         self.curves = join(self.curves, [at for _, at in places], self._tenth_rows)
-        self._remove_scraps()
-        self._style()
+        points = {curve: curve.points() for curve in self.curves}
+        self._remove_scraps(points)
+        self._style(points)
 
-    def _remove_scraps(self) -> None:
+    def _remove_scraps(self, points: dict[Curve, Points]) -> None:
         """Remove short curves that are none: see LOG."""
-        paths = [one.points()[:2] for one in self.curves]
-        tracks = [not self.tracks or self.tracks.of(*path) > 0 for path in paths]
-        longest = max((one.rows for one in self.curves), default=0)
-        long = [one.rows >= min(LOG * self._tenth_rows, longest / 4) for one in self.curves]
+        in_track = {it: not self.tracks or self.tracks.of(*points[it][:2]) > 0 for it in points}
+        longest = max((one.rows for one in points), default=0)
+        long = {it for it in points if it.rows >= min(LOG * self._tenth_rows, longest / 4)}
         beside = np.zeros((self._chains.row, 2))  # long curves in no track, and in one
-        for (rows, _), has_track, is_long in zip(paths, tracks, long, strict=True):
-            beside[rows, int(has_track)] += is_long
-        every = zip([*self.curves], paths, tracks, long, strict=True)
-        for one, (rows, at), has_track, is_long in every:
-            out, within = np.median(beside[rows], 0)
-            sway = np.nanquantile(abs(at - np.nanmedian(at)), 0.95)
-            is_curve = out + within > 0 and (has_track or out >= within)
-            if not is_long and (not is_curve or sway <= LINE * self._tenth_rows):
+        for one in long:
+            beside[points[one].row, int(in_track[one])] += 1
+        for one in points.keys() - long:
+            out, within = np.median(beside[points[one].row], 0)
+            away = abs(points[one].column - np.nanmedian(points[one].column))
+            is_curve = out + within > 0 and (in_track[one] or out >= within)
+            if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
                 self.curves.remove(one)
 
-    def _style(self) -> None:
-        """Set styles. A curve mostly bridged, and lying on others there, is
-        hidden by them: bridged rows lose their values. With too little ink it is removed."""
+    def _style(self, points: dict[Curve, Points]) -> None:
+        """Set styles. A curve mostly bridged, and lying on others there, is hidden by them: bridged
+        rows lose their values. With too little ink it is removed."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
-            points = curve.points()
-            curve.style = curve.style_of(points, self._tenth_rows)
-            place, bridged = 2**20 * points.row + points.column, points.flags & BRIDGED > 0
+            its = points[curve]
+            curve.style = curve.style_of(its, self._tenth_rows)
+            place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
                 doubtful.append((curve, bridged, place[bridged], len(inked[-1])))
