@@ -65,6 +65,24 @@ def test_the_track_of_a_curve_is_that_of_its_rows_with_values():
     assert tracks.of(ROWS, column) == 2
 
 
+def test_a_gap_along_the_right_border_has_no_values_but_where_the_curve_is_at_home_there():
+    tracks = Tracks(np.zeros(1), np.array([[[100.0, 300], [400, 600]]]), np.inf)
+    leaves, rests = (
+        sine(230, 80, 160),
+        np.where((ROWS > 400) & (ROWS < 900), 598.0, sine(570, 28, 160)),
+    )
+    leaves[leaves > 299] = np.nan  # 48 rows off the scale, nine times
+    rests[(rests == 598) & (ROWS % 40 < 18)] = np.nan  # dashes along the border
+    left = np.where((ROWS > 400) & (ROWS < 900), 402.0, sine(470, 60, 160))
+    left[(left == 402) & (ROWS % 40 < 18)] = np.nan
+    (curve, off), (_, still), (_, other) = follow(draw(leaves, left, rests), tracks=tracks)
+    leaves = leaves[curve.first_row :][: curve.rows]
+    assert np.isnan(off.column[np.isnan(leaves)]).mean() > 0.8
+    assert np.isnan(off.column[~np.isnan(leaves)]).mean() < 0.01
+    assert np.isnan(still.column).mean() < 0.02, "at the left border curves are at rest"
+    assert np.isnan(other.column).mean() < 0.01, "it is at rest there"
+
+
 def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
     borders = np.array([[[0.0, 100], [200, 300], [300, 400], [450, 600]]])
     tracks, wide, left = (
@@ -787,16 +805,6 @@ def test_a_black_curve_over_a_dense_grid_stays_black_beside_one_in_colour():
     colours[stroke] = 0
     layers = split_colours(stroke | (draw(green, width=3) > 0), colours, [])
     assert np.mean(layers[stroke] == 1) > 0.95
-
-
-def test_dashes_under_another_curve_have_no_values_between():
-    colours = np.full((900, 200, 3), 255, np.uint8)
-    colours[:, 90:93] = 230, 10, 10
-    colours[np.arange(900) % 40 < 14, 87:90] = 0, 0, 0
-    (dashes, points), _ = follow(255 * (colours.min(2) < 128).astype(np.uint8), colours)
-    seen = ~np.isnan(points.column)
-    assert dashes.style == "dashed" and not (points.flags & BRIDGED).any()
-    assert set(np.flatnonzero(seen) % 40) <= {*range(14)} and seen.mean() > 0.3
 
 
 def test_dots_dashes_and_solid_strokes_have_their_styles():

@@ -26,9 +26,12 @@ BRIGHT, INK_APART, FEW = 100, 40, 0.1
 """Channels of a bright ink differ so much, of 255, those of two inks. A third piece counts from so
 many of a piece's rows on. By eye on 38 scans: benchmarks/arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""A curve is hidden if UNDER of its bridged rows lie within UNDER_PX of others. It is stains, as of
-a grid under a curve, if half as many do and it has fewer inked rows than STAINS for each bridged:
+"""A piece lies on another if UNDER of its rows do, within UNDER_PX. A curve is stains, as of a grid
+under another, if half of its bridged rows do and it has fewer inked rows than STAINS for each:
 dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-025-02310-0002)."""
+OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
+"""Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
+is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
 LOG, LINE = 30.0, 0.06
 """In tenths of an inch: a curve under LOG and a quarter of the longest is none if no longer one is
 beside it, if it is beside their tracks, or within LINE of one column: benchmarks/arms.md."""
@@ -104,8 +107,7 @@ class CurveFollower:
                 self.curves.remove(one)
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles. A curve mostly bridged, and lying on others there, is hidden by them: bridged
-        rows lose their values. With too little ink it is removed."""
+        """Set styles. Gaps off the scale lose their values, stains are removed: OFF, UNDER."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
             its = points[curve]
@@ -113,15 +115,17 @@ class CurveFollower:
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
-                doubtful.append((curve, bridged, place[bridged], len(inked[-1])))
+                doubtful.append((curve, place[bridged], len(inked[-1])))
+            if self.tracks and (track := self.tracks.of(its.row, its.column)):
+                inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
+                off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
+                gaps = np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2) + curve.first_row
+                curve.hidden += [(a, b) for a, b in gaps.tolist() if b - a >= OFF * self._dpi]
         ink = np.sort(np.concatenate(inked))
-        for curve, bridged, place, rows in doubtful:
+        for curve, place, rows in doubtful:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
             if on.mean() > UNDER / 2 and rows < STAINS * len(place):
                 self.curves.remove(curve)
-            elif on.mean() > UNDER:
-                edges = np.flatnonzero(np.diff(np.pad(bridged, 1))) + curve.first_row
-                curve.hidden += zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curve]:

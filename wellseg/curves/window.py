@@ -102,8 +102,7 @@ class Window:
         mine = [i for i in above if number in scene.out[i]]
         ways = [(i, j) for i in above for j in scene.out[i]]
         slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
-        uppers = dict.fromkeys(i for i, _ in slots)
-        curves = [(i, curve) for i in uppers for curve in scene.strands[i].waiting]
+        curves = [(i, curve) for i in dict(slots) for curve in scene.strands[i].waiting]
         if not mine or not curves:
             return []
         if len(curves) == len(slots) == 1:
@@ -157,6 +156,5 @@ def _records(chain: Chain, first: int) -> Floats:
     runs = chain.runs[first - chain.rows :] if first else chain.runs
     rows = chain.last_row + 1 - np.arange(len(runs), 0, -1)
     left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1
-    middle = (runs[:, START] + runs[:, STOP]) / 2
-    facts = [rows, middle, left, right, runs[:, CONFIDENCE], runs[:, DUTY] > 0.5]
-    return np.stack(facts, 1, dtype="f4", casting="unsafe")
+    middle, sure, is_ink = runs[:, [START, STOP]].mean(1), runs[:, CONFIDENCE], runs[:, DUTY] > 0.5
+    return np.stack([rows, middle, left, right, sure, is_ink], 1, dtype="f4", casting="unsafe")
