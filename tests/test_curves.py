@@ -18,6 +18,7 @@ from wellseg.curves.points import (
     UNCERTAIN,
     WRAPPED,
     Curve,
+    Points,
     place_curve,
     to_tips,
     unlike,
@@ -520,11 +521,20 @@ def paths_of(columns):
     return list(paths)
 
 
+def points_of(curves, paths):
+    """Points of curves whose columns are these."""
+    made = {}
+    for curve, path in zip(curves, paths, strict=True):
+        rows, one = curve.first_row + np.arange(len(path)), np.ones(len(path))
+        made[curve] = Points(rows, path, path, path, one, one.astype(np.uint8), one > 0)
+    return made
+
+
 def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
     looks = np.array([[100.0, 2, 1, 0, 0, 0, 2], [90.0, 2, 1, 0, 0, 0, 2]])
     curves = [Curve(0, 100, look=looks[0]), Curve(180, 100, look=looks[1])]
     columns = np.array([[200, 200, np.nan, 200], [200, 200, 200, 200]], np.float32)
-    (curve,) = join(curves, paths_of(columns), 20)
+    (curve,) = join(points_of(curves, paths_of(columns)), 20)
     assert curve.hidden == [(100, 180)]
 
 
@@ -534,15 +544,15 @@ def test_no_flank_is_lost_between_a_track_and_a_piece_of_which_none_is_known(hom
     looks = [np.array([100.0, 2, 1, 0, 0, 0, 0.9]), np.array([90.0, 2, 1, 0, 0, 0, home])]
     pieces = [Curve(0, 100, look=looks[0]), Curve(104, 100, look=looks[1])]
     columns = np.array([[20, 20, 40, 40], [380, 380, 400, 400]], np.float32)
-    assert len(join(pieces, paths_of(columns), 20)) == curves
+    assert len(join(points_of(pieces, paths_of(columns)), 20, far=True)) == curves
 
 
 @pytest.mark.parametrize(
     ("leaves", "comes", "known", "curves"),
-    [(1, 1, True, 1), (-1, 1, True, 1), (1, -1, True, 1), (-1, -1, True, 2), (1, 1, False, 2)],
+    [(1, 1, True, 1), (-1, 1, True, 1), (1, -1, True, 1), (-1, -1, True, 1), (1, 1, False, 2)],
 )
 def test_where_a_level_flank_is_lost_a_curve_goes_on(leaves, comes, known, curves):
-    """In its track; unless both ends head apart: that may be a backup, on another scale."""
+    """In its track."""
     upper, lower = 180 + leaves * (ROWS - 680).clip(0), 620 + comes * (ROWS - 740).clip(None, 0)
     line = np.where(ROWS < 710, upper, lower).astype(float)
     line[708:712] = np.nan
@@ -554,6 +564,20 @@ def test_where_a_level_flank_is_lost_a_curve_goes_on(leaves, comes, known, curve
     is_each(found, parts if curves == 2 else [line])
 
 
+@pytest.mark.parametrize(
+    ("across", "leaves", "ink", "curves"),
+    [(30, 1, 0.75, 1), (300, 1, 0.75, 1), (300, -1, 0.75, 2), (300, -1, 1.0, 1)],
+)
+def test_what_heads_away_from_a_piece_an_inch_aside_is_another_curve_if_its_style_is(
+    across, leaves, ink, curves
+):
+    looks = [np.array([100.0, 2, it, 0, 0, 0, 2]) for it in (1.0, ink)]
+    pieces = [Curve(0, 100, look=looks[0]), Curve(110, 100, look=looks[1])]
+    columns = np.array([[300] * 3 + [300 + 9 * leaves], [300 + across] * 3 + [400]], np.float32)
+    columns[1, 1] += 9 * leaves
+    assert len(join(points_of(pieces, paths_of(columns)), 20, far=True)) == curves
+
+
 RED, GREEN, PALE, BLACK = (230, 20, 20), (20, 160, 20), (230, 180, 180), (0, 0, 0)
 UPPER, LOWER, NEXT = (0, 300, RED, 3), (1200, 1500, RED, 3), (2300, 2500, RED, 3)
 
@@ -563,17 +587,17 @@ UPPER, LOWER, NEXT = (0, 300, RED, 3), (1200, 1500, RED, 3), (2300, 2500, RED, 3
     [
         ([UPPER, LOWER], 2),
         ([UPPER, LOWER, NEXT], 2),
-        ([UPPER, LOWER, (1100, 1400, RED, 3)], 4),  # which of them?
-        ([UPPER, LOWER, (100, 125, RED, 3)], 3),  # too short to count
+        ([UPPER, LOWER, (1300, 1600, RED, 3)], 3),  # it goes on in the nearer one
+        ([UPPER, LOWER, (100, 125, RED, 3)], 3),
         ([UPPER, (1200, 1500, GREEN, 3)], 3),
         ([UPPER, (1200, 1500, RED, 6)], 3),  # in another track
         ([(0, 300, RED, 0), (1200, 1500, RED, 0)], 3),  # in none that is known
-        ([(0, 300, PALE, 3), (1200, 1500, PALE, 3)], 3),
-        ([(0, 300, BLACK, 3), (1200, 1500, BLACK, 3)], 3),
+        ([(0, 300, PALE, 3), (1200, 1500, PALE, 3)], 2),
+        ([(0, 300, BLACK, 3), (1200, 1500, BLACK, 3)], 2),
     ],
 )
 @pytest.mark.parametrize("is_one_log", [True, False])
-def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves, is_one_log):
+def test_far_pieces_that_look_alike_are_one_curve_within_a_log(pieces, curves, is_one_log):
     """A black curve goes on beside them, or ends where the first one does."""
     pieces = [*pieces, (0, 2500 if is_one_log else 300, BLACK, 3)]
     made, columns = [], [*[100.0] * (len(pieces) - 1), 700.0]
@@ -581,23 +605,27 @@ def test_far_pieces_of_one_bright_ink_are_one_curve_within_a_log(pieces, curves,
         look = np.array([200.0, 2 + first / 1e5, 1, *ink, home])
         made.append(Curve(first, stop - first, look=look))
     paths = [np.full(one.rows, at) for one, at in zip(made, columns, strict=True)]
-    joined = join(made, paths, 20)
+    joined = join(points_of(made, paths), 20, far=True)
     assert len(joined) == (curves if is_one_log else len(pieces))
     gaps = [gap for curve in joined for gap in curve.hidden]
     assert not gaps or gaps[0] == (300, 1200)
     assert [start - 1 for start, _ in gaps] == [row for curve in joined for row in curve.uncertain]
 
 
-@pytest.mark.parametrize(("ink", "curves"), [(RED, 2), (BLACK, 3)])
-def test_what_was_cut_at_a_wrap_is_one_curve_in_an_ink_of_its_own(ink, curves):
+@pytest.mark.parametrize("ink", [RED, BLACK])
+def test_what_was_cut_at_a_wrap_is_one_curve(ink):
     """The view offers that the one or the other side is off its scale."""
     curve, beside = wrapped((1000, 400.0)), wrapped()
     curve.look[:] = 200, 2, 1, *ink, 3
     pieces = [*pieces_of(curve, 600), beside]
     columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
-    joined = join(pieces, paths_of(columns), 20)
-    assert len(joined) == curves
-    assert sorted(row for it in joined for row in it.uncertain) == [999, 1000][curves - 2 :]
+    paths = []
+    for one, ends in zip(pieces, columns, strict=True):
+        paths.append(np.full(one.rows, np.nan, np.float32))
+        paths[-1][[0, 20, -21, -1]] = ends
+    joined = join(points_of(pieces, paths), 20, far=True)
+    assert len(joined) == 2
+    assert sorted(row for it in joined for row in it.uncertain) == [999, 1000]
 
 
 def curve_at(first_row, column, rows=400, paint=BLACK):
@@ -619,7 +647,7 @@ def curve_at(first_row, column, rows=400, paint=BLACK):
 )
 def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count):
     upper = curve_at(0, 200)
-    curves = join([upper[0], lower[0]], [upper[1], lower[1]], 20)
+    curves = join(points_of(*zip(upper, lower, strict=True)), 20)
     assert len(curves) == count
     if count == 1:
         assert (curves[0].rows, curves[0].hidden, curves[0].uncertain) == (700, [], [399])
@@ -631,7 +659,7 @@ def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_val
     upper, lower = pieces[0], pieces[1]._cut(300)
     lower.hidden, lower.uncertain = [(350, 360), (395, 405), (500, 510)], []
     upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0])
-    (curve,) = join([upper, lower], [it.points().column for it in (upper, lower)], 20)
+    (curve,) = join({it: it.points() for it in (upper, lower)}, 20)
     assert curve.hidden == [(395, 405), (500, 510)]
     assert np.isnan(curve.points().column).sum() == 20
 

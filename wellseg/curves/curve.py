@@ -1,10 +1,12 @@
 """Curves followed through a scan, from its top to its bottom."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
-from wellseg.curves.strands import MARGIN_ROWS, ChainFinder, pairs_between
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, unlike
+from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
@@ -14,17 +16,16 @@ INCHES, COARSE_DPI = (0.25, 0.1), 150
 """Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
 BLOCK_ROWS = 512
 LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
-"""In tenths of an inch: the longest gap but in a bright ink, or stretch off the scale; the longest
+"""In tenths of an inch: the longest gap of near pieces, or stretch off the scale; the longest
 bridged, and of a curve at rest; how long two pieces may lie side by side, as tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
 """Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
 MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans
-LEVEL, LOST, LEAST, HOME_APART = 3.0, 1.25, 5.0, 1.0
-"""Costs of a lost flank, however wide, and of a tenth of an inch down it; tenths in the shorter
-piece; inches between the usual tracks of both. By eye on 17 scans: 18 of 20 were right."""
-BRIGHT, INK_APART, FEW = 100, 40, 0.1
-"""Channels of a bright ink differ so much, of 255, those of two inks. A third piece counts from so
-many of a piece's rows on. By eye on 38 scans: benchmarks/arms.md."""
+HOME_APART, INK_APART = 1.0, 40
+"""Of two curves: inches between their usual tracks, 255ths between channels of their inks."""
+ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT = 8.0, 0.5, 5.0, 3.0, 30
+"""Far pieces cost less for their looks and that for each tenth of an inch aside, up to ten, unless
+a flank is lost; tenths without curves between; of such a flank; so many are compared: arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A piece lies on another if UNDER of its rows do, within UNDER_PX. A curve is stains, as of a grid
 under another, if half of its bridged rows do and it has fewer inked rows than STAINS for each:
@@ -84,12 +85,13 @@ class CurveFollower:
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         self.curves = [one for one in pieces if one.rows >= self.least_rows]
-        places = [curve.points()[:2] for curve in self.curves]
-        self.tracks = self.tracks and self.tracks.merged(places)
-        self.curves = join(self.curves, [at for _, at in places], self._tenth_rows)
+        points = {curve: curve.points() for curve in self.curves}
+        self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
+        self.curves = join(points, self._tenth_rows)
         points = {curve: curve.points() for curve in self.curves}
         self._remove_scraps(points)
-        self._style(points)
+        self.curves = join({it: points[it] for it in self.curves}, self._tenth_rows, far=True)
+        self._style()
 
     def _remove_scraps(self, points: dict[Curve, Points]) -> None:
         """Remove short curves that are none: see LOG."""
@@ -106,11 +108,11 @@ class CurveFollower:
             if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
                 self.curves.remove(one)
 
-    def _style(self, points: dict[Curve, Points]) -> None:
+    def _style(self) -> None:
         """Set styles. Gaps off the scale lose their values, stains are removed: OFF, UNDER."""
         doubtful, inked = [], [np.empty(0)]
         for curve in self.curves:
-            its = points[curve]
+            its = curve.points()
             curve.style = curve.style_of(its, self._tenth_rows)
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
@@ -128,67 +130,26 @@ class CurveFollower:
                 self.curves.remove(curve)
 
 
-def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curve]:
+def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> list[Curve]:
     """Join the pieces of curves that have long gaps; returns curves by first row, then column.
-    paths: the column of each in each of its rows. tenth_rows: a tenth of an inch.
 
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
     alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
-    same ink and near by, is the same curve, unless another fits better. So is one far aside: level
-    flanks are lost; if both head apart, or were cut there, it may wrap. The place is uncertain.
-    And so is, however far below, the next piece of a bright ink in its track, if no third one is
-    beside them, and some curve goes on from the one to the other: there no other log begins.
-    A curve that ends on a stroke on which another began is that one."""
-    order = sorted(range(len(curves)), key=lambda i: (curves[i].first_row, paths[i][0]))
-    curves, paths = [curves[i] for i in order], [paths[i] for i in order]
-    columns = np.reshape([it[[0, tenth_rows, -1 - tenth_rows, -1]] for it in paths], (-1, 4))
-    first, rows = np.array([(one.first_row, one.rows) for one in curves], int).reshape(-1, 2).T
-    last, look = first + rows - 1, np.array([one.look for one in curves]).reshape(-1, 7)
-    a, b = pairs_between(first, first, first + 1, last - BESIDE * tenth_rows)
-    end = (last[b] > last[a]) & (2 * (last[a] - first[b]) < np.minimum(rows[a], rows[b]))
-    low, high = np.array([(np.nanmin(it), np.nanmax(it)) for it in paths]).reshape(-1, 2).T
-    end &= np.maximum(low[a], low[b]) <= np.minimum(high[a], high[b]) + UNDER_PX
-    pairs = []
-    for upper, lower in zip(a[end].tolist(), b[end].tolist(), strict=True):
-        count = last[upper] + 1 - first[lower]
-        on = np.abs(paths[upper][-count:] - paths[lower][:count]) <= UNDER_PX
-        if on.mean() > UNDER and np.ptp(look[[upper, lower], PAINT], 0).max() <= INK_APART:
-            pairs.append((upper, lower, False))
-    a, b = pairs_between(first, first, last - BESIDE * tenth_rows, last + LONGEST * tenth_rows)
-    gap, across = np.maximum(first[b] - last[a], 0), columns[b, 0] - columns[a, 3]
-    cost = (DOWN * gap + ASIDE * np.abs(across)) / tenth_rows
-    near = (first[b] > first[a]) & (last[b] > last[a])
-    near &= (cost < MOST) | (LEVEL + LOST * gap / tenth_rows < MOST)  # others cost more in any case
-    a, b, gap, across, cost = (it[near] for it in (a, b, gap, across, cost))
-    home, heads = look[:, HOME], (columns[a, 3] - columns[a, 2], columns[b, 1] - columns[b, 0])
-    aside, unequal, known = np.abs(across), unlike(look[a], look[b]), home[a] * home[b] > 0
-    flank = (across * heads >= 0).any(0) & known & (abs(home[a] - home[b]) <= HOME_APART)
-    flank &= (look[a] != look[b]).any(1) & (np.minimum(rows[a], rows[b]) >= LEAST * tenth_rows)
-    level = np.where(flank, MOST + LEVEL + LOST * gap / tenth_rows, np.inf)
-    cost = np.where(cost < MOST - unequal, cost, level) + unequal
-    far = (gap > 1) & ((gap > STILL_BRIDGED * tenth_rows) | (aside > gap + tenth_rows))
-    far &= (gap > RESTS * tenth_rows) | ~(np.abs([across, *heads]).max(0) <= REST_PX)
-    best = np.argsort(cost, kind="stable")[: np.count_nonzero(cost < 2 * MOST)]
-    pairs += zip(a[best].tolist(), b[best].tolist(), far[best].tolist(), strict=True)
-    left = inks = np.flatnonzero((np.ptp(look[:, PAINT], 1) >= BRIGHT) & (home > 0))
-    for i in inks.tolist():
-        left = left[last[left] >= first[i]]
-        alike = left[(abs(home[left] - home[i]) <= HOME_APART) & (rows[left] >= FEW * rows[i])]
-        alike = alike[np.abs(look[alike, PAINT] - look[i, PAINT]).max(1) <= INK_APART]
-        one, k, third = [*alike[:3].tolist(), -1, -1][:3]
-        is_next = one == i and k > i and first[k] > last[i] - BESIDE * tenth_rows
-        is_next &= third < 0 or first[third] > last[k]
-        is_one_log = ((first < last[i]) & (last > first[k])).any()
-        if is_next and is_one_log and unlike(look[i], look[k]) < MOST:
-            pairs.append((i, k, True))
-    below, taken = dict[int, int](), set[int]()
-    for upper, lower, is_far in pairs:
+    same ink and near by, is the same curve, unless another fits better. The place is uncertain.
+    A curve that ends on a stroke on which another began is that one.
+
+    far: so is, of its track, the next piece that looks like it, however far: it was off its scale,
+    faint, or lost a level flank. But where no curve is seen for a while another log begins."""
+    points = dict(sorted(points.items(), key=lambda it: (it[0].first_row, it[1].column[0])))
+    curves, below, taken = list(points), dict[int, int](), set[int]()
+    last = [one.first_row + one.rows - 1 for one in curves]
+    for upper, lower, is_hidden in _pairs(points, tenth_rows, far):
         if upper not in below and lower not in taken:
             below[upper] = lower
             taken.add(lower)
-            curves[upper].uncertain.append(int(last[upper]))
-            if is_far and first[lower] > last[upper] + 1:
-                curves[upper].hidden.append((int(last[upper]) + 1, int(first[lower])))
+            curves[upper].uncertain.append(last[upper])
+            if is_hidden and curves[lower].first_row > last[upper] + 1:
+                curves[upper].hidden.append((last[upper] + 1, curves[lower].first_row))
     for upper in sorted(below, reverse=True):
         curve, piece = curves[upper], curves[below[upper]]
         piece.hidden = [it for it in piece.hidden if it[1] > last[upper] + 1]  # others are seen
@@ -197,3 +158,40 @@ def join(curves: list[Curve], paths: list[Floats], tenth_rows: int) -> list[Curv
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
     return [curve for i, curve in enumerate(curves) if i not in taken]
+
+
+def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
+    """Numbers of the upper and the lower one of pairs that may be one curve, the likeliest first;
+    and whether the rows between have no values."""
+    look, found = np.reshape([it.look for it in points], (-1, 7)), list[Any]()
+    home, paths, at = look[:, HOME], [it.column for it in points.values()], [0, tenth_rows]
+    top, into, bottom, out = np.reshape([(*it[at], *it[::-1][at]) for it in paths], (-1, 4)).T
+    first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
+    seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
+    blank = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
+    for i, path in enumerate(paths):
+        below, lap = (first > first[i]) & (last > last[i]), 2 * (last[i] - first)
+        k = np.flatnonzero(below & (lap >= 0) & (lap < np.minimum(last - first, len(path) - 1)))
+        for j in k[abs(path[first[k] - first[i]] - top[k]) <= UNDER_PX].tolist() if not far else []:
+            rows = last[i] + 1 - first[j]
+            on = abs(path[-rows:] - paths[j][:rows]) <= UNDER_PX
+            if on.mean() > UNDER and np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART:
+                found.append((-1.0, i, j, False))
+        below &= first > last[i] - BESIDE * tenth_rows
+        if far:
+            below &= (blank[first] - blank[last[i]] <= BLANK * tenth_rows) & (home * home[i] > 0)
+            below &= abs(home - home[i]) <= HOME_APART
+        else:
+            below &= first <= last[i] + LONGEST * tenth_rows
+        k = np.flatnonzero(below)[:NEXT]
+        gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
+        heads = np.stack([0 * across + bottom[i] - out[i], into[k] - top[k]])
+        aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
+        cost = unequal + DOWN * gap + ASIDE * aside
+        is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
+        unequal += ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10)
+        rests = (gap <= RESTS) & (abs(np.stack([across, *heads])).max(0) <= REST_PX)
+        hidden = ((gap > STILL_BRIDGED) | (aside > gap + 1)) & ~rests
+        which = np.flatnonzero(unequal < ALIKE if far else cost < MOST)
+        found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in which]
+    return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]
