@@ -24,8 +24,8 @@ MOST = 9.0  # pieces that would cost more are two curves. All these were chosen 
 HOME_APART, INK_APART = 1.0, 40
 """Of two curves: inches between their usual tracks, 255ths between channels of their inks."""
 ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT = 8.0, 0.5, 5.0, 3.0, 30
-"""Far pieces are two curves if their looks, and each tenth of an inch aside, up to ten, cost so much
-more; or over so many tenths no curve is seen. So high is a flank that may be lost: it may go aside.
+"""Far pieces are two curves if their looks, and each tenth of an inch aside, up to ten, cost more,
+or if no curve is seen over so many tenths. So high a flank may be lost: it goes aside for nothing.
 So many pieces below are looked at. Judged by eye on 60 scans: benchmarks/arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A piece lies on another if UNDER of its rows do, within UNDER_PX. A curve is stains, as of a grid
