@@ -692,6 +692,17 @@ def test_short_pieces_apart_from_long_curves_are_none(pieces, sides, kept):
     is_each(follow(draw(*lines), tracks=tracks), lines[:kept])
 
 
+@pytest.mark.parametrize(("probability", "curves"), [(200, 1), (240, 2)])
+def test_a_short_piece_of_which_the_network_is_not_sure_is_no_curve(probability, curves):
+    mask = draw(sine(300, 20, 500), np.where(ROWS < 300, sine(500, 20, 120), np.nan))
+    sure = np.where(mask > 0, np.uint8(210), np.uint8(10))  # the long one stays
+    sure[:, 450:][mask[:, 450:] > 0] = probability
+    follower = CurveFollower()
+    follower.add(255 - mask, mask, sure)
+    follower.finish()
+    assert len(follower.curves) == curves
+
+
 @pytest.mark.parametrize("gap", [slice(0), slice(1000, 1330)])  # none; too long to be bridged
 def test_a_line_down_is_no_curve_though_it_has_a_gap_or_a_hook(gap):
     rows = np.arange(2600)

@@ -34,9 +34,9 @@ dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-02
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
-LOG, LINE = 30.0, 0.06
+LOG, LINE, SURE = 30.0, 0.06, 0.9
 """In tenths of an inch: a curve under LOG and a quarter of the longest is none if no longer one is
-beside it, if it is beside their tracks, or within LINE of one column: benchmarks/arms.md."""
+beside it, if it is beside their tracks, within LINE of one column, or less SURE: arms.md."""
 
 
 class CurveFollower:
@@ -103,9 +103,10 @@ class CurveFollower:
         for one in long:
             beside[points[one].row, int(in_track[one])] += 1
         for one in points.keys() - long:
-            out, within = np.median(beside[points[one].row], 0)
-            away = abs(points[one].column - np.nanmedian(points[one].column))
+            its, (out, within) = points[one], np.median(beside[points[one].row], 0)
             is_curve = out + within > 0 and (in_track[one] or out >= within)
+            is_curve &= bool(its.confidence[its.confidence > 0].mean() >= SURE)
+            away = abs(its.column - np.nanmedian(its.column))
             if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
                 self.curves.remove(one)
 
