@@ -664,6 +664,74 @@ def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_val
     assert np.isnan(curve.points().column).sum() == 20
 
 
+def level(first, column, rows=300, style=1.0, home=2.0):
+    """A curve down one column, and its points."""
+    look = np.array([400.0, 2, style, *BLACK, home])
+    curve = Curve(first, rows, look=look)
+    return curve, np.full(rows, float(column))
+
+
+def joined(*pieces, far=False):
+    curves, paths = zip(*pieces, strict=True)
+    return join(points_of(curves, paths), 20, far=far)
+
+
+@pytest.mark.parametrize("others", [0, 40])
+def test_pieces_elsewhere_that_begin_before_do_not_hide_the_nearest(others):
+    crowd = [level(301 + k, 1000 + 90 * k, 400) for k in range(others)]
+    assert len(joined(level(0, 100), level(400, 100), *crowd)) == 1 + others
+
+
+def test_a_piece_that_touches_another_by_a_row_is_not_it_if_another_fits_better():
+    upper, crossing, lower = level(0, 100), level(299, 102, style=0.4), level(300, 100)
+    first, _ = joined(upper, crossing, lower)
+    assert first.rows == 600 and first.uncertain == [299]
+
+
+def test_a_piece_whose_last_rows_are_hidden_goes_on():
+    upper, lower = level(0, 100), level(900, 100)
+    upper[1][-4:] = np.nan
+    assert len(joined(upper, lower, level(0, 700, 1200, home=6.0), far=True)) == 2
+
+
+@pytest.mark.parametrize(("rows", "curves"), [(100, 2), (101, 3)])
+def test_no_curve_joins_over_a_band_without_curves(rows, curves):
+    crowd = level(0, 700, 800, home=6.0)
+    crowd[1][300:] = np.nan
+    crowd[1][300 + rows :] = 700.0  # it has no values there, hidden
+    assert len(joined(level(0, 100), level(300 + rows, 100), crowd, far=True)) == curves
+
+
+def test_a_piece_that_ends_side_by_side_with_the_next_by_a_tip_goes_on_in_it():
+    assert len(joined(level(0, 100), level(290, 110))) == 1
+
+
+def test_a_piece_that_crosses_the_stroke_of_another_is_not_that_one():
+    upper, lower = level(0, 100), level(240, 100)
+    lower[1][1:60] += 30
+    assert len(joined(upper, lower)) == 2
+
+
+def test_what_is_off_the_scale_in_the_lower_piece_stays_so():
+    upper, lower = wrapped(last=400), wrapped((700, 50.0), (800, -50.0), last=1000)
+    lower = lower._cut(500)
+    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0])
+    assert not lower.leave_scale(300) and lower.off_scale == [(700, 800, 50.0)]
+    (curve,) = join({it: it.points() for it in (upper, lower)}, 20)
+    assert curve.wraps == [(700, 50.0), (800, -50.0)]
+    assert np.flatnonzero(curve.set_back()).tolist() == list(range(700, 800))
+
+
+def test_a_piece_that_was_cut_off_where_it_met_another_gives_no_values_below_its_end():
+    upper, lower = wrapped(last=600), wrapped(last=900)._cut(330)
+    upper.rows, upper.look = 300, np.array([400, 2, 1, *BLACK, 1.0])
+    lower.look = upper.look
+    for one in lower.records:
+        one[:, 1] += 30
+    (curve,) = join({it: it.points() for it in (upper, lower)}, 20)
+    assert curve.points().column[400] == pytest.approx(130 + 20 * np.sin(400), abs=0.1)
+
+
 LONG = (400, 1400, 700)
 
 

@@ -28,8 +28,8 @@ ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT = 8.0, 0.5, 5.0, 3.0, 30
 or if no curve is seen over so many tenths. So high a flank may be lost: it goes aside for nothing.
 So many pieces below are looked at. Judged by eye on 60 scans: benchmarks/arms.md."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""A piece lies on another if UNDER of its rows do, within UNDER_PX. A curve is stains, as of a grid
-under another, if half of its bridged rows do and it has fewer inked rows than STAINS for each:
+"""A piece lies on another if UNDER of the rows of both do, within UNDER_PX. Stains, as of a grid
+under a curve: half that share of bridged rows do, and fewer rows have ink than STAINS for each:
 dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-025-02310-0002)."""
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
@@ -85,8 +85,7 @@ class CurveFollower:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
-        self.curves = [one for one in pieces if one.rows >= self.least_rows]
-        points = {curve: curve.points() for curve in self.curves}
+        points = {one: one.points() for one in pieces if one.rows >= self.least_rows}
         self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
         self.curves = join(points, self._tenth_rows)
         points = {curve: curve.points() for curve in self.curves}
@@ -105,7 +104,7 @@ class CurveFollower:
         for one in points.keys() - long:
             its, (out, within) = points[one], np.median(beside[points[one].row], 0)
             is_curve = out + within > 0 and (in_track[one] or out >= within)
-            is_curve &= bool(its.confidence[its.confidence > 0].mean() >= SURE)
+            is_curve &= bool(its.confidence.sum() >= SURE * np.count_nonzero(its.confidence))
             away = abs(its.column - np.nanmedian(its.column))
             if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
                 self.curves.remove(one)
@@ -144,7 +143,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> lis
     faint, or lost a level flank. But where no curve is seen for a while another log begins."""
     points = dict(sorted(points.items(), key=lambda it: (it[0].first_row, it[1].column[0])))
     curves, below, taken = list(points), dict[int, int](), set[int]()
-    last = [one.first_row + one.rows - 1 for one in curves]
+    last = [int(it.row[~np.isnan(it.column)][-1]) for it in points.values()]
     for upper, lower, is_hidden in _pairs(points, tenth_rows, far):
         if upper not in below and lower not in taken:
             below[upper] = lower
@@ -155,6 +154,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> lis
     for upper in sorted(below, reverse=True):
         curve, piece = curves[upper], curves[below[upper]]
         piece.hidden = [it for it in piece.hidden if it[1] > last[upper] + 1]  # others are seen
+        curve.records = [it[it[:, 0] <= last[upper]] for it in curve.records]
         curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
@@ -166,26 +166,26 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     """Numbers of the upper and the lower one of pairs that may be one curve, the likeliest first;
     and whether the rows between have no values."""
     look, found = np.reshape([it.look for it in points], (-1, 7)), list[Any]()
-    home, paths, at = look[:, HOME], [it.column for it in points.values()], [0, tenth_rows]
-    top, into, bottom, out = np.reshape([(*it[at], *it[::-1][at]) for it in paths], (-1, 4)).T
+    home, paths = look[:, HOME], [it.column for it in points.values()]
+    ends = [(*it[~np.isnan(it)][[0, -1]], it[tenth_rows], it[-1 - tenth_rows]) for it in paths]
+    top, bottom, into, out = np.reshape(ends, (-1, 4)).T
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
     blank = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
     for i, path in enumerate(paths):
         below, lap = (first > first[i]) & (last > last[i]), 2 * (last[i] - first)
-        k = np.flatnonzero(below & (lap >= 0) & (lap < np.minimum(last - first, len(path) - 1)))
+        beside = lap >= 2 * BESIDE * tenth_rows
+        k = np.flatnonzero(below & beside & (lap < np.minimum(last - first, len(path) - 1)))
         for j in k[abs(path[first[k] - first[i]] - top[k]) <= UNDER_PX].tolist() if not far else []:
             rows = last[i] + 1 - first[j]
             on = abs(path[-rows:] - paths[j][:rows]) <= UNDER_PX
             if on.mean() > UNDER and np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART:
                 found.append((-1.0, i, j, False))
-        below &= first > last[i] - BESIDE * tenth_rows
+        below &= ~beside & (first <= last[i] + (np.inf if far else LONGEST * tenth_rows))
         if far:
             below &= (blank[first] - blank[last[i]] <= BLANK * tenth_rows) & (home * home[i] > 0)
             below &= abs(home - home[i]) <= HOME_APART
-        else:
-            below &= first <= last[i] + LONGEST * tenth_rows
-        k = np.flatnonzero(below)[:NEXT]
+        k = np.flatnonzero(below)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
         heads = np.stack([0 * across + bottom[i] - out[i], into[k] - top[k]])
         aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
