@@ -732,6 +732,15 @@ def test_a_piece_that_was_cut_off_where_it_met_another_gives_no_values_below_its
     assert curve.points().column[400] == pytest.approx(130 + 20 * np.sin(400), abs=0.1)
 
 
+def test_a_curve_all_of_whose_rows_are_hidden_is_none():
+    follower = CurveFollower()
+    gone, kept = wrapped(last=900), wrapped(last=900)
+    gone.hidden, gone.wraps = [(0, 900)], []
+    follower._chains.row, follower._window.finish = 900, lambda: [gone, kept]
+    follower.finish()
+    assert follower.curves == [kept]
+
+
 LONG = (400, 1400, 700)
 
 

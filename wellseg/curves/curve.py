@@ -85,7 +85,8 @@ class CurveFollower:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
-        points = {one: one.points() for one in pieces if one.rows >= self.least_rows}
+        points = {it: it.points() for it in pieces if it.rows >= self.least_rows}
+        points = {it: its for it, its in points.items() if not np.isnan(its.column).all()}
         self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
         self.curves = join(points, self._tenth_rows)
         points = {curve: curve.points() for curve in self.curves}
@@ -140,7 +141,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> lis
     A curve that ends on a stroke on which another began is that one.
 
     far: so is, of its track, the next piece that looks like it, however far: it was off its scale,
-    faint, or lost a level flank. But where no curve is seen for a while another log begins."""
+    faint, or lost a flank. Where no curve is seen another log begins. tenth_rows: of 0.1 inch."""
     points = dict(sorted(points.items(), key=lambda it: (it[0].first_row, it[1].column[0])))
     curves, below, taken = list(points), dict[int, int](), set[int]()
     last = [int(it.row[~np.isnan(it.column)][-1]) for it in points.values()]
@@ -163,8 +164,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> lis
 
 
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
-    """Numbers of the upper and the lower one of pairs that may be one curve, the likeliest first;
-    and whether the rows between have no values."""
+    """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
     look, found = np.reshape([it.look for it in points], (-1, 7)), list[Any]()
     home, paths = look[:, HOME], [it.column for it in points.values()]
     ends = [(*it[~np.isnan(it)][[0, -1]], it[tenth_rows], it[-1 - tenth_rows]) for it in paths]
