@@ -712,6 +712,18 @@ def test_a_piece_that_crosses_the_stroke_of_another_is_not_that_one():
     assert len(joined(upper, lower)) == 2
 
 
+@pytest.mark.parametrize(("gap", "curves"), [(560, 1), (640, 2)])
+def test_without_tracks_nothing_goes_on_over_more_than_three_inches(gap, curves):
+    assert len(joined(level(0, 100, home=0.0), level(300 + gap, 100, home=0.0))) == curves
+
+
+@pytest.mark.parametrize(("gap", "curves"), [(40, 1), (80, 2)])
+def test_a_lost_flank_is_no_higher_than_a_third_of_an_inch(gap, curves):
+    """Farther down, what is an inch aside and of another style is another curve."""
+    pieces = level(0, 100), level(300 + gap, 400, style=0.75), level(0, 900, 900, home=6.0)
+    assert len(joined(*pieces, far=True)) == curves + 1
+
+
 def test_what_is_off_the_scale_in_the_lower_piece_stays_so():
     upper, lower = wrapped(last=400), wrapped((700, 50.0), (800, -50.0), last=1000)
     lower = lower._cut(500)
