@@ -527,6 +527,8 @@ def points_of(curves, paths):
     for curve, path in zip(curves, paths, strict=True):
         rows, one = curve.first_row + np.arange(len(path)), np.ones(len(path))
         made[curve] = Points(rows, path, path, path, one, one.astype(np.uint8), one > 0)
+        records = np.stack([rows, path, path, path, one, one], 1).astype(np.float32)
+        curve.records = curve.records or [records[~np.isnan(path)]]
     return made
 
 
@@ -647,7 +649,7 @@ def curve_at(first_row, column, rows=400, paint=BLACK):
 )
 def test_a_curve_that_ends_on_the_beginning_of_another_is_that_one(lower, count):
     upper = curve_at(0, 200)
-    curves = join(points_of(*zip(upper, lower, strict=True)), 20)
+    curves = list(join(points_of(*zip(upper, lower, strict=True)), 20))
     assert len(curves) == count
     if count == 1:
         assert (curves[0].rows, curves[0].hidden, curves[0].uncertain) == (700, [], [399])

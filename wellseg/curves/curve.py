@@ -88,11 +88,11 @@ class CurveFollower:
         points = {it: it.points() for it in pieces if it.rows >= self.least_rows}
         points = {it: its for it, its in points.items() if not np.isnan(its.column).all()}
         self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
-        self.curves = join(points, self._tenth_rows)
-        points = {curve: curve.points() for curve in self.curves}
+        points = join(points, self._tenth_rows)
         self._remove_scraps(points)
-        self.curves = join({it: points[it] for it in self.curves}, self._tenth_rows, far=True)
-        self._style()
+        points = join(points, self._tenth_rows, far=True)
+        self.curves = list(points)
+        self._style(points)
 
     def _remove_scraps(self, points: dict[Curve, Points]) -> None:
         """Remove short curves that are none: see LOG."""
@@ -108,13 +108,12 @@ class CurveFollower:
             is_curve &= bool(its.confidence.sum() >= SURE * np.count_nonzero(its.confidence))
             away = abs(its.column - np.nanmedian(its.column))
             if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
-                self.curves.remove(one)
+                del points[one]
 
-    def _style(self) -> None:
+    def _style(self, points: dict[Curve, Points]) -> None:
         """Set styles. Gaps off the scale lose their values, stains are removed: OFF, UNDER."""
         doubtful, inked = [], [np.empty(0)]
-        for curve in self.curves:
-            its = curve.points()
+        for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
@@ -132,7 +131,7 @@ class CurveFollower:
                 self.curves.remove(curve)
 
 
-def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> list[Curve]:
+def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:
     """Join the pieces of curves that have long gaps; returns curves by first row, then column.
 
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
@@ -160,7 +159,8 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> lis
         curve.look = both(curve.look, piece.look)
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
-    return [curve for i, curve in enumerate(curves) if i not in taken]
+    left = [(i, curve) for i, curve in enumerate(curves) if i not in taken]
+    return {curve: curve.points() if i in below else points[curve] for i, curve in left}
 
 
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
