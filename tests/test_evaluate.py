@@ -320,3 +320,12 @@ def test_wrong_usage(
     (data / "masks" / "a.tif").unlink()
     assert "a.tif: no such mask" in refused(data)
     assert not (tmp_path / "out").exists()
+
+
+def test_scores_that_cannot_be_written_are_printed(
+    data: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out" / "scores.csv").mkdir(parents=True)
+    assert run(data, "--masks", masks, "--out", tmp_path / "out") == 2
+    said = capsys.readouterr()
+    assert "scores.csv" in said.err and "F1@3px" in said.out

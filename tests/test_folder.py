@@ -862,7 +862,7 @@ def test_files_that_may_not_grow_fail_their_scan_alone(
     """EFBIG, of a real limit: a mask that does not fit is not there in part."""
     resource = pytest.importorskip("resource")
     noise = np.random.default_rng(0).integers(0, 256, (900, 900), np.uint8)
-    tifffile.imwrite(folder / "noise.tif", noise)
+    tifffile.imwrite(folder / "aa.tif", noise)
     out = tmp_path / "out"
     _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
@@ -872,9 +872,10 @@ def test_files_that_may_not_grow_fail_their_scan_alone(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.strerror(errno.EFBIG) in capsys.readouterr().err
     failed = {name for name, state in states(out).items() if state == "failed"}
-    assert failed == {"noise.tif"} and set(states(out)) == {*TIFFS, "noise.tif"}
+    assert "waiting" not in states(out).values()
+    assert failed == {"aa.tif"} and set(states(out)) == {*TIFFS, "aa.tif"}
     assert_whole(out)
-    assert not list(out.glob("noise.*"))
+    assert not list(out.glob("aa.*"))
 
 
 @pytest.mark.slow
@@ -900,3 +901,64 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, weights, tmp_path):
     assert len(stops) == 1 and "No space left on device" in stops[0]
     assert "scans are left" in done.stderr and "Traceback" not in done.stderr
     assert rest.count(",done,") == 23 and ".wellseg-" not in rest
+
+
+def test_links_to_what_is_no_file_are_not_followed_and_folders_of_any_name_are(folder):
+    os.mkfifo(folder / "pipe")
+    for name, target in {"pipe.tif": "pipe", "deep.tif": "deep", "gone.tif": "none"}.items():
+        (folder / name).symlink_to(target)
+    write_scan(folder / "county.las" / "d.tif")
+    write_scan(folder / "a.view" / "no.tif")
+    found = {task.name for task in list_tasks([str(folder)], None)[0]}
+    assert found == {*TIFFS, "gone.tif", "county.las/d.tif"}
+
+
+def test_predict_knows_the_files_of_a_wellseg_curves_that_was_killed(folder, weights, monkeypatch):
+    """Between LAS and CSV: neither was changed by anybody."""
+    from wellseg.review import command as curves
+
+    words = folder / "a.tif", "--weights", weights, "--curves"
+    run(*words)
+    replace, before = os.replace, (folder / "a.las").read_bytes()
+
+    def kill(hidden, target):
+        replace(hidden, target)
+        if str(target).endswith(".las"):
+            raise SystemExit(9)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "replace", kill)
+        curves.main([str(folder / "a.probability.tif"), "--depth", "0=100", "80=200"])
+    assert (folder / "a.las").read_bytes() != before
+    run(*words)
+    assert not list(folder.glob("*.bak"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX pipes")
+def test_a_run_whose_lines_nobody_reads_goes_on(folder, weights, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    start = command(folder, "--out", tmp_path / "out", "--weights", weights, "--curves")
+    status = subprocess.run(start, stderr=write, timeout=120).returncode
+    os.close(write)
+    assert status == 0 and set(states(tmp_path / "out").values()) == {"done"}
+
+
+def test_what_failed_after_its_mask_is_not_taken_for_corrected(
+    no_pool, folder, weights, monkeypatch
+):
+    """A full disk after the mask, again and again: no copy of it is kept aside each time."""
+    scan = folder / "a.tif"
+    full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with monkeypatch.context() as patch:
+        patch.setattr("wellseg.results.one_scan.encode_png", full)
+        for _ in range(2):
+            run(scan, "--weights", weights, "--curves", status=1)
+        assert (folder / "a.las").exists()
+    run(scan, "--weights", weights, "--curves", "--threshold", 0.4)
+    assert not list(folder.glob("*.bak"))
+
+
+def test_an_empty_out_is_no_folder(folder, weights, capsys):
+    run(folder, "--out", "", "--weights", weights, status=2)
+    assert "--out is empty" in capsys.readouterr().err

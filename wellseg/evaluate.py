@@ -78,14 +78,16 @@ def evaluate(config: EvaluateConfig) -> int:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
 
     columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
-    write_csv(config.out / "scores.csv", columns, rows.values())
     lines = [identity_line(name, [identity]) for name, identity in followed.items()]
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
-    write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout and sys.stdout.isatty() else Console(width=180)
-    for table in make_tables(list(rows.values()), followed):
-        console.print(table)
+    try:
+        write_csv(config.out / "scores.csv", columns, rows.values())
+        write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
+    finally:  # scores of hours are printed where they cannot be written
+        for table in make_tables(list(rows.values()), followed):
+            console.print(table)
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     for earlier in (config.out / "worst").glob("*curves-*.png"):
         earlier.unlink()
@@ -154,4 +156,4 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     return scores, score_identity(label.about, mask.shape, curves, dpi)
 
 
-main = program(evaluate, EvaluateConfig, "no scores were written")
+main = program(evaluate, EvaluateConfig, "scores.csv is written when all logs are scored")

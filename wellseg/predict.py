@@ -88,4 +88,4 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
         yield from (engines.run_ray if config.engine == "ray" else local)(rest, settings, screen)
 
 
-main = program(predict, PredictConfig, "the same command goes on")
+main = program(predict, PredictConfig, "without --overwrite, the same command goes on")

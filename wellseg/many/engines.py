@@ -24,7 +24,6 @@ import cv2
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from wellseg.cli import NO_ROOM
 from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions
 from wellseg.device import Workers, end_with_parent, pick_device
@@ -85,7 +84,8 @@ class Worker:
             closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
             if closed and not self.config.out and "another program" not in reason:
                 reason += "; name a folder for the results (--out)"
-            is_full = type(error) is OSError and code in NO_ROOM  # not ScratchFull: others may fit
+            # Not ScratchFull, nor EFBIG: other scans may fit.
+            is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
             if is_full and not getattr(error, "filename", None):
                 places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
                 reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
@@ -247,7 +247,8 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
         over_the_bar = f"\r{' ' * (os.get_terminal_size(sys.stderr.fileno()).columns - 1)}\r"
 
     def say(text: str) -> None:
-        print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)
+        with suppress(OSError):  # nobody reads it any more
+            print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)
 
     return _worker[0].mask(task, lambda share: None, say)
 

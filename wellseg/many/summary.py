@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Screen(Progress):
 
     def say(self, text: str) -> None:
         line = " ".join(text.split())  # names may have line breaks, and bytes that are not UTF-8
-        self.console.print(line.encode("utf-8", "backslashreplace").decode())
+        with suppress(OSError, SystemExit):  # of rich, where nobody reads it any more
+            self.console.print(line.encode("utf-8", "backslashreplace").decode())
 
     def share(self, task: Task, share: float) -> None:
         """So much of a scan is done, in [0, 1]."""

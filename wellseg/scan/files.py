@@ -136,9 +136,10 @@ def absolute(place: str) -> str:
 
 
 def is_wanted(name: str, is_folder: bool) -> bool:
-    if name.startswith((".", "$")) or name.endswith((*RESULTS, *NOT_OPENED)):
+    if name.startswith((".", "$")) or name.endswith((".view", *NOT_OPENED)):
         return False
-    return is_folder or is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
+    is_picture = is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
+    return is_folder or (is_picture and not name.endswith(RESULTS))
 
 
 def find_files(place: str) -> tuple[bool, list[Task]]:
@@ -157,7 +158,7 @@ def find_files(place: str) -> tuple[bool, list[Task]]:
                     continue  # behind URLs a folder may list itself
                 if kind == "directory":
                     folders.append(info["name"])
-                elif kind == "file" or info.get("islink"):  # a pipe would be waited for
+                elif kind == "file" or (info.get("islink") and fs.isfile(path) == fs.exists(path)):
                     name = str(path.relative_to(root))
                     found.append(_task(name, join(place, name), info))
     except Exception as error:  # every store has exceptions of its own
@@ -214,21 +215,23 @@ def read_report(place: str) -> dict[str, Any]:
 
 def settled_report(place: str) -> dict[str, Any]:
     """A scan's report; after a killed ``wellseg curves`` as it should be: of the new files where
-    all of them are in their places, else of those before."""
+    all of them are in their places, else of those before, with digests of the new ones there."""
     report, stem = read_report(place), place.removesuffix(REPORT)
     if not (new := report.pop("unfinished", None)):
         return report
     written = {end: str(it)[-DIGITS:] for end, it in new.get("sha256", {}).items() if end != MASK}
-    if digests(stem, written) == written:
+    if (there := digests(stem, written)) == written:
         return dict(new)
+    ours = {end: it for end, it in new["sha256"].items() if str(it)[-DIGITS:] in there.values()}
+    report |= {"sha256": known | ours} if (known := report.get("sha256")) else {}
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
 
-def begin_anew(stem: str, report: Mapping[str, Any]) -> None:
-    """Put the report (it says depths and tracks) before the first of new results, if one is there:
-    without digests of results that are whole, with those of the former ones."""
-    if there := settled_report(stem + REPORT):
-        former = {"former_sha256": there.get("sha256") or there.get("former_sha256", {})}
+def begin_anew(stem: str, report: Mapping[str, Any], new: Mapping[str, str]) -> None:
+    """Put the report (it says depths and tracks) before new results: without digests of results
+    that are whole, with those of the former ones and of the new, by which `keep_aside` knows."""
+    if (there := settled_report(stem + REPORT)) or new:
+        former = {"former_sha256": (there.get("sha256") or there.get("former_sha256", {})) | new}
         begun = {name: it for name, it in report.items() if "sha256" not in name}
         write_whole(stem + REPORT, json.dumps(begun | former).encode())
 
@@ -317,7 +320,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, path = filesystem(task.stem)
-        begin_anew(task.stem, read_report(here.stem + REPORT))
+        begin_anew(task.stem, read_report(here.stem + REPORT), {})
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
         stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))
