@@ -21,8 +21,10 @@ from wellseg.curves import remove_curves
 from wellseg.curves.files import CurveFiles, CurveWriter
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions, parse_depth
 from wellseg.curves.tracks import Tracks
+from wellseg.review.again import follow_ink
 from wellseg.review.command import CurvesConfig, main
 from wellseg.review.corrected import curves_of_table
+from wellseg.review.options import Stroke
 from wellseg.scan import ScanError
 from wellseg.scan.files import Task, claim
 from wellseg.scan.reader import open_scan
@@ -1263,6 +1265,12 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     turns[1200:1300] = 1
     found = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
+    main([str(path), "--edit", "T1_C1_SOLID:600-699=C"])
+    main([str(path), "--edit", "C:600-650+1"])
+    main([str(path), "--edit", "C=T1_C1_SOLID"])  # said in an earlier command, beside on-scale rows
+    turns[600:651] = 1
+    found = las_of(followed / "log.las")["T1_C1_SOLID"]
+    np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
     main([str(path), "--edit", "T1_C1_SOLID:1200-1299+9"])
     assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
 
@@ -1452,3 +1460,12 @@ def test_what_a_csv_alone_does_not_tell_is_asked_for(followed, capsys):
     with pytest.raises(SystemExit):
         main([str(path)])
     assert "no column track, track_left, track_right: save it as CSV" in capsys.readouterr().err
+
+
+def test_a_stroke_has_no_rows_beyond_its_ends():
+    ink = np.full((200, 300), 255, np.uint8)
+    cv2.line(ink, (20, 100), (280, 130), 0, 3)  # clicked below its left end, above its right one
+    told = {"likely_dpi": 200, "rows": 200, "columns": 300}
+    scan = SimpleNamespace(**told, read=lambda first, stop: ink[first:stop])
+    rows = follow_ink(Stroke("A", [(104, 22), (126, 278)]), scan, None)[:, 0]
+    assert rows.tolist() == [*range(104, 127)]

@@ -1069,6 +1069,11 @@ def test_a_printed_scale_is_given_and_values_are_seen_in_its_unit(tmp_path, brow
         75, 0.02
     )
     assert "0 to 150 GAPI" in page.locator("#each").inner_text()
+    fill(left="0,200", right="2,000,000")  # a decimal comma, which no thousands have
+    page.wait_for_function("() => document.querySelector('#fault').textContent.includes('0.2')")
+    assert " --scale A=0:150:GAPI" in command.input_value()
+    fill(left="-2,000")
+    assert " --scale A=-2000:2000000:GAPI" in command.input_value()
     fill(left="0.2", right="2000", unit="OHMM")
     page.wait_for_function("() => document.querySelector('#fault').textContent.includes('decades')")
     page.locator("#log").check()

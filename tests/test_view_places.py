@@ -591,3 +591,19 @@ def test_pieces_that_head_apart_at_a_border_are_a_place_to_check(tmp_path, brows
         page.reload()
         settle(page)
         assert page.evaluate("places") == [], changed
+
+
+def test_two_curves_side_by_side_in_two_tracks_are_not_joined(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, T0_A=([[30, 0, 30, 999]], []), B=([[60, 990, 60, 5999]], []),
+        C=([[90, 0, 90, 5999]], []),
+    )  # fmt: skip
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.accept()))
+    for other, words in (("C", []), ("B", ["T0_A=B"])):
+        page.locator("#each button", has_text="T0_A").click()
+        page.locator("#name").fill(other)
+        page.locator("#name").press("Enter")
+        assert edits(page) == words and len(asked) == len(words)
+        assert words or page.locator("#name").input_value() == "T0_A"
+        page.keyboard.press("Escape")

@@ -129,7 +129,7 @@ class CurveFiles:
                 self.notes.append(f"{said} {do}")
         scaled = {it.entry["name"] for it in found if it.entry["scale"] != Scale()}
         if lost := self._options.scales.keys() - scaled:
-            what = "of that name, or it is in no track (--edit gives names, --tracks tracks)"
+            what = "of that name, or in no track (--edit, --tracks; --scale NAME= ends it)"
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} {what}")
         depths = {}  # of each row, rounded as in the LAS, by their unit
         if self._options.logs:

@@ -41,6 +41,13 @@ function leapBetween(one, two) {  // of two that are not joined yet, nor beside 
 }
 const LEAP = 0.85;  // of a track
 
+// Rows in which two curves both are, and those of the shorter one; without gaps.
+function sharedRows(...names) {
+  const [its, others] = names.map((name) => followed.find((curve) => curve.name === name).lines.map((line) => [line[1], line.at(-1)]));
+  const both = (all, more) => all.flatMap(([a, b]) => more.map(([c, d]) => Math.max(0, Math.min(b, d) - Math.max(a, c) + 1))).reduce((sum, it) => sum + it, 0);
+  return [both(its, others), Math.min(both(its, its), both(others, others))];
+}
+
 // Where a curve of the file goes over the border of its track from one row to another: the stretch that may be beyond its
 // scale, the shorter side, from or to where it leaps again; by how many tracks, and whether it is said to be so already.
 function crossingOf(i, [row, below = row]) {

@@ -77,7 +77,7 @@ const doubtful = ({ beyond, track }, { left, right, log, columns }) => track ===
 
 let saying = 0;
 function takeScale() {
-  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=\d),(?=\d{3}(?!\d))/g, ""));
+  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=^-?[1-9]\d{0,2}(,\d{3})*),(?=\d{3}(?!\d))/g, ""));
   const columns = $("#columns").value.trim(), [from, to] = columns.split("-").map(Number);
   const log = $("#log").checked, number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i, curve = followed[alone], { name } = curve, none = !left && !right;
   const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."

@@ -135,7 +135,8 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         cost[(away > 1) & (cv2.dilate(seen, NEAR) < 128)] = -1  # closed
         way = np.array(route_through_array(cost, begin, finish)[0])
         ways.append(np.column_stack([way + corner, depth[tuple(way.T)]]))
-    pixels = np.concatenate(ways)
+    pixels, ends = np.concatenate(ways), [row for row, _ in stroke.points]
+    pixels = pixels[(min(ends) <= pixels[:, 0]) & (pixels[:, 0] <= max(ends))]  # a way goes round
     row, column, depth = pixels[pixels[:, 0].argsort()].T
     rows, begin = np.unique(row, return_index=True)
     span = np.array([np.minimum.reduceat(column, begin), np.maximum.reduceat(column, begin)])

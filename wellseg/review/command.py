@@ -89,7 +89,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         """The new report goes into the old one: a kill between two files is settled by it."""
         if is_table and TABLE not in digests:  # it stays as it is
             digests[TABLE] = BY_HAND + digest
-            if config.depth or config.step:
+            if config.depth and config.depth != report.get("depth"):
                 said = "stays as you wrote it: only the LAS has these depths"
                 made.notes.append(f"{given.name} {said}")
         elif corrected:

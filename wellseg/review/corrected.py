@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
-from wellseg.review.options import CurvesConfig, Edit
+from wellseg.review.options import CurvesConfig, Edit, parse_edits
 from wellseg.scan.atomic import write_file
 from wellseg.scan.files import Size
 
@@ -41,10 +41,12 @@ def curves_of_table(
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
         raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
-    with suppress(ValueError, TypeError):  # the report was edited by hand
+    told: list[Edit] = []
+    with suppress(ValueError, TypeError, AttributeError):  # the report was edited by hand
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
         if not new_tracks and len(borders):
             made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
+        told = parse_edits(report.get("curve_edits", []))[0]
     lines = read_table(given)
     for name, stroke in drawn:
         _draw(lines, name, stroke)
@@ -60,7 +62,7 @@ def curves_of_table(
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
         if len(parts) > 1:
-            table = _as_one(name, table, parts, [] if new_tracks else made.notes)
+            table = _as_one(name, table, parts, told, [] if new_tracks else made.notes)
         _give_borders(table, lines, made)
         if new_tracks:
             turns = _turns(table)[1]
@@ -222,18 +224,20 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     return table[np.argsort(table[:, 0], kind="stable")]
 
 
-def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
+def _as_one(name: str, table: Lines, parts: Parts, told: list[Edit], notes: list[str]) -> Lines:
     """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
-    that of this one: where it is nearer to what is beside it. One in no track, or between the
-    borders of most of this one, is in this one's."""
+    that of this one: where it is nearer to what is beside it, and it was not told to be off. One
+    in no track, or between the borders of most of this one, is in this one's."""
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
     off, of = np.nan_to_num(flags).astype(int) & WRAPPED > 0, _of_part(table, parts)
+    off_told = [(it.first, it.last) for it in told if isinstance(it.becomes, int)]
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
         ends = ends if any(of[end] != of[beside] for end, beside in ends) else []
         far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
-        if far[0] < far[1]:
+        rows = table[[start, stop - 1], 0]
+        if far[0] < far[1] and not any(a <= rows[0] and rows[1] <= b for a, b in off_told):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
     if len(tracks):
