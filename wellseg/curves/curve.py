@@ -165,7 +165,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
 
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
-    look, found = np.reshape([it.look for it in points], (-1, 7)), list[Any]()
+    look, found = np.reshape([it.look for it in points], (-1, 8)), list[Any]()
     home, paths = look[:, HOME], [it.column for it in points.values()]
     ends = [(*it[~np.isnan(it)][[0, -1]], it[tenth_rows], it[-1 - tenth_rows]) for it in paths]
     top, bottom, into, out = np.reshape(ends, (-1, 4)).T

@@ -205,11 +205,11 @@ def _spurs(
     return spurs
 
 
-def _facts(chain: Chain) -> tuple[list[complex], list[float], float]:
+def _facts(chain: Chain) -> tuple[list[complex], Floats, float]:
     """Places and courses of its upper and lower end, its look and its worth."""
     if chain.facts is None:  # a strand is in several windows
         ends = (chain.runs[::-1], chain.first_row, -1), (chain.runs, chain.last_row, 1)
-        chain.facts = [at for end in ends for at in _end(*end)], [*chain.look(), 0], chain.worth()
+        chain.facts = [at for end in ends for at in _end(*end)], chain.look(), chain.worth()
     return chain.facts
 
 
