@@ -19,7 +19,7 @@ from wellseg.net.options import ModelConfig
 from wellseg.scores.tables import choose_rates, report, verdict
 from wellseg.training.options import OptimConfig
 
-TINY = compare.Size((8, 16), 3, 1, "tiny", 24)
+TINY = dict(widths=(8, 16), steps=3, seeds=1, recipe="tiny", logs=24)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_another_size_needs_another_folder(done, tiny, capsys):
     with pytest.raises(SystemExit, match="2"):
         compare.main(["--out", str(done), "--steps", "5"])
     said = capsys.readouterr().err
-    assert f"{done} has steps {TINY.steps}, not steps 5; " in said
+    assert f"{done} has steps {TINY['steps']}, not steps 5; " in said
     assert "name another folder" in said
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from inspect import getfile
 from itertools import chain, cycle, product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from zlib import crc32
 
 from wellseg import train
@@ -30,7 +30,7 @@ from wellseg.scan.atomic import lock_folder, write_csv, write_file
 from wellseg.scores import Row
 from wellseg.synth import draw_logs, take_folder
 from wellseg.training.data_folder import LogFiles, list_logs
-from wellseg.training.options import DataConfig, OptimConfig, Preset, TrainConfig
+from wellseg.training.options import DataConfig, OptimConfig, TrainConfig
 from wellseg.weights import load_model
 
 
@@ -73,17 +73,10 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
-class Size(NamedTuple):  # of a preset
-    widths: tuple[int, ...]
-    steps: int
-    seeds: int
-    recipe: Preset  # of the drawn data set
-    logs: int
-
-
-SIZES = {
-    "quick": Size((16, 32), 500, 2, "tiny", 120),
-    "full": Size(ModelConfig.widths, 1600, 6, "quick", 1000),
+Size = dict[str, Any]  # of a preset; recipe and logs: of the drawn data set
+SIZES: dict[str, Size] = {
+    "quick": dict(widths=(16, 32), steps=500, seeds=2, recipe="tiny", logs=120),
+    "full": dict(widths=ModelConfig.widths, steps=1600, seeds=6, recipe="quick", logs=1000),
 }
 
 
@@ -95,12 +88,12 @@ def compare(config: CompareConfig) -> None:
     from wellseg.scores.tables import SCORES, report
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
-    size = size._replace(steps=config.steps or size.steps, seeds=config.seeds or size.seeds)
-    about = {**size._asdict(), "crop_rows": config.data.crop_rows, "threshold": "by validation"}
+    size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
+    about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
     about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
-    for seed, rate, norm in product(range(size.seeds), sorted({*config.rates}), norms):
+    for seed, rate, norm in product(range(size["seeds"]), sorted({*config.rates}), norms):
         runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
     if config.data.root and not list_logs(config.data.root, "test"):
         raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
@@ -136,12 +129,12 @@ def draw_data_set(root: Path, size: Size) -> Path:
     if (root / "split.csv").exists():
         return root
     splits, of_scans = {}, cycle(["train", "val", "test", *["train"] * 6])
-    for number in range(size.logs):
-        is_scan = kind_of(0, number, size.recipe) == "bilevel"
+    for number in range(size["logs"]):
+        is_scan = kind_of(0, number, size["recipe"]) == "bilevel"
         # Few scans without curves, and fewer renders: they are for the test alone.
-        if number % 4 == 0 or (is_scan and draw_log(0, number, size.recipe).mask.any()):
+        if number % 4 == 0 or (is_scan and draw_log(0, number, size["recipe"]).mask.any()):
             splits[number] = next(of_scans) if is_scan else "test"
-    draw_logs(root, 0, size.recipe, splits)
+    draw_logs(root, 0, size["recipe"], splits)
     return root
 
 
@@ -149,11 +142,11 @@ def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | Non
     """Train, score, and write scores.json: rows of results.csv, none where the loss diverged.
     job: what they begin with, norm, rate and seed."""
     config = TrainConfig(
-        model=ModelConfig(norm=job["norm"], widths=size.widths),
+        model=ModelConfig(norm=job["norm"], widths=size["widths"]),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
         optim=OptimConfig(lr=job["rate"]),
-        steps=size.steps,
-        val_every=size.steps,
+        steps=size["steps"],
+        val_every=size["steps"],
         keep="last",  # the same step of every run, when the learning rate has come down to zero
         seed=job["seed"],
         out=folder,
@@ -183,8 +176,7 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
             found = {"f1": scores.f1_at_3px, "dice": scores.dice}
             if not scores.has_curves:
                 found = {"false_px_per_row": scores.false_centreline_px_per_row}
-            about = {"set": test_set, "mode": mode, "log": log.name, "threshold": cuts[mode]}
-            yield about | found
+            yield {"set": test_set, "mode": mode, "log": log.name, "threshold": cuts[mode]} | found
 
 
 def choose_threshold(net: Any, logs: Sequence[LogFiles]) -> float:

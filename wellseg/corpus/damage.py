@@ -134,8 +134,7 @@ def develop(sheet: Sheet, truth: Array) -> tuple[Array, Array]:
     # Noise lies on the ink's edge, not on clean paper: scanners clip the white.
     noise = grain(draws, ink.shape, how.grain_px)
     noisy = ink + np.float32(sheet.grain) * noise
-    dirt = noise > how.specks
-    black: Array = np.where((noisy > sheet.threshold) | dirt, 255, 0).astype(np.uint8)
+    black = np.where((noisy > sheet.threshold) | (noise > how.specks), 255, 0).astype(np.uint8)
     mask: Array = np.where(truth > sheet.threshold, 255, 0).astype(np.uint8)
     mask[untraceable(black, mask)] = 128
     return 255 - black, mask

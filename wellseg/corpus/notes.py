@@ -47,7 +47,6 @@ def draw_face(draws: Draws, hand_pen: float = 0.0) -> Table:
 
 def mark_of(draws: Draws, text: str, height_px: float, face: Table) -> Array:
     """Text as ink; capitals are about ``height_px`` high."""
-    mark: Array
     if face.by_hand:
         mark = _by_hand(draws, text, height_px, face)
     elif face.name in PLOTTED:

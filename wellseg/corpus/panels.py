@@ -2,7 +2,6 @@
 
 ``PANELS`` holds each by the kind of track that it fills, between rows y0 and y1."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import cv2
@@ -189,7 +188,5 @@ def depth_numbers(sheet: Sheet, track: Track, y0: int, y1: int) -> None:
         write(sheet, text, track.middle, y - size, size, face, turns=int(how.turns), align=0.5)
 
 
-PANELS: dict[str, Callable[[Sheet, Track, int, int], None]] = {
-    "lithology": lithology, "intervals": lithology, "image": image, "text": text_column,
-    "depth": depth_numbers,
-}  # fmt: skip
+PANELS = {"lithology": lithology, "intervals": lithology, "image": image, "text": text_column}
+PANELS |= {"depth": depth_numbers}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from itertools import accumulate
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,11 +21,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 """Shape, dtype and range stand in each docstring."""
 
-T = TypeVar("T")
-
-
-class Table(SimpleNamespace):
-    """Values by name: of a table of the recipe, or drawn from one."""
+Table = SimpleNamespace
+"""Values by name: of a table of the recipe, or drawn from one."""
 
 
 def _read() -> dict[str, Any]:
@@ -33,8 +30,7 @@ def _read() -> dict[str, Any]:
     place of a table is that table of the section of its key."""
     recipe = tomllib.loads(files(__package__).joinpath("recipe.toml").read_text("utf-8"))
     for section, tables in recipe.items():
-        default = tables.pop("default", {})
-        if default:
+        if default := tables.pop("default", {}):
             recipe[section] = {name: default | own for name, own in tables.items()}
     for kind in recipe["kinds"].values():
         named = {key: it for key, it in kind.items() if isinstance(it, str)}
@@ -84,7 +80,7 @@ class Draws:
     def chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
 
-    def one_of(self, things: Sequence[T]) -> T:
+    def one_of(self, things: Sequence[Any]) -> Any:
         return things[int(self.rng.integers(len(things)))]
 
 

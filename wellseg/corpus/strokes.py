@@ -101,8 +101,7 @@ def lay(values: Array, rows: Array, left: float, right: float, overflow: str) ->
     turns = np.floor(values) if overflow in ("wrap", "hide") else np.zeros(len(values))
     laid = []
     for part in stretches(turns):
-        turn = turns[part.start]
-        if overflow == "hide" and turn:
+        if (turn := turns[part.start]) and overflow == "hide":
             continue
         # One sample more at both ends: the stroke goes on to the border that it leaves by.
         part = slice(max(0, part.start - 1), part.stop + 1)

@@ -122,8 +122,7 @@ class RowEvaluation:
         read_ink: rows [a, b) of the input, (1, channels, b - a, columns), each once, downwards.
         Raises OSError if the disk has no room, before anything is computed."""
         self._start(read_ink, progress)
-        free = shutil.disk_usage(self.store.scratch).free
-        if self.spill_bytes > free:
+        if self.spill_bytes > (free := shutil.disk_usage(self.store.scratch).free):
             raise ScratchFull(self.store.scratch, self.spill_bytes, free)
         first_row, rows, threads = 0, self.output.step.rows, torch.get_num_threads()
         each, with_cudnn = (max(1, threads // self.workers),), torch.backends.cudnn.enabled

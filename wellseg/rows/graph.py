@@ -135,8 +135,7 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        inputs = [step for step in map(self.find, tree_leaves(args)) if step]
-        if not inputs:
+        if not (inputs := [step for step in map(self.find, tree_leaves(args)) if step]):
             return func(*args, **kwargs)
         name, overload = func._schema.name.removeprefix("aten::"), func._overloadname
         try:
@@ -149,8 +148,7 @@ class _Recorder(TorchDispatchMode):
             elif self.find(meta):
                 return out  # the same map
             pointwise = partial(_pointwise, func) if torch.Tag.pointwise in func.tags else None
-            make_rule = RULES.get(func.overloadpacket, pointwise)
-            if make_rule is None:
+            if not (make_rule := RULES.get(func.overloadpacket, pointwise)):
                 hint = "; wellseg.norms.make_norm has such norms" if "norm" in name else ""
                 raise NotImplementedError(f"there is no rule for it{hint}")
             if meta.dim() != 4 or len(meta) != 1:

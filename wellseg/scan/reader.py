@@ -53,8 +53,7 @@ def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
     """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
     their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
-    own: list[int] = []
-    others: list[int] = []
+    own, others = list[int](), list[int]()
     with open_scan(path) as largest:
         for number, page in enumerate(largest._tiff_pages):
             down, across = page.imagelength / largest.rows, page.imagewidth / largest.columns
@@ -116,8 +115,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self._light, self.mostly_black = 0.0, False
         with ExitStack() as opened, _named(self.path, "damaged or not a picture"):
             tiff: Any = opened.enter_context(open(path, "rb"))
-            head = tiff.peek(8)[:8]
-            if not head:
+            if not (head := tiff.peek(8)[:8]):
                 raise ScanError("the file is empty")
             head_tags: dict[int, Any] = {}
             if decoders := [PICTURES[begins] for begins in PICTURES if head.startswith(begins)]:

@@ -55,11 +55,10 @@ class TiffPage:
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
-        self._segment_rows, self._segment_columns = self.rows, self.columns
-        if page.is_tiled:
-            self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
-        elif page.rowsperstrip:
-            self._segment_rows = min(int(page.rowsperstrip), self.rows)
+        self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
+        if not page.is_tiled:
+            self._segment_rows = min(int(page.rowsperstrip) or self.rows, self.rows)
+            self._segment_columns = self.columns
         sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
         if min(sizes) < 1:
             raise ScanError("the picture or its tiles have no pixels: it is damaged")
@@ -273,8 +272,7 @@ _libtiff.addFilter(_hear)
 
 def _zeros(rows: int, columns: int) -> NDArray[Any]:
     """One byte a pixel, as libtiff has them. A large array is mapped from a temporary file."""
-    size = rows * columns
-    if size <= SPILL_PIXELS:
+    if (size := rows * columns) <= SPILL_PIXELS:
         return np.zeros((rows, columns), np.bool_)
     try:
         with tempfile.TemporaryFile(prefix="wellseg-") as file:

@@ -33,8 +33,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
 def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> Iterator[Table]:
     """Tables of logs with curves and of logs without, with means of groups; of whole curves."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
-        chosen = [log for log in logs if (F1 in log) == has_curves]
-        if not chosen:
+        if not (chosen := [log for log in logs if (F1 in log) == has_curves]):
             continue
         names = HEADINGS if has_curves else {FALSE: HEADINGS[FALSE]}
         table = _table(title, ["log", "split", "kind"], list(names.values()))

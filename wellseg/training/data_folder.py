@@ -54,8 +54,7 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
     rows = _read_table(table, images) if table.is_file() else {name: {} for name in images}
     wells = {name: rows[name].get("well") or well_of(name) for name in images}
     by_well = split_wells(wells.values())
-    logs: list[LogFiles] = []
-    first_of: dict[str, LogFiles] = {}
+    logs, first_of = list[LogFiles](), dict[str, LogFiles]()
     for name, image in images.items():
         row, well, json = rows[name], wells[name], root / "labels" / f"{name}.json"
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
@@ -77,8 +76,7 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     for digest, well in sorted(places.items()):
         place = int.from_bytes(digest[:6], "big") / 2**48
         splits[well] = "val" if not splits or place < 0.1 else "test" if place < 0.2 else "train"
-    last = {places[max(places)]: "train"} if places else {}
-    return splits | last
+    return splits | {well: "train" for well in [*splits][-1:]}
 
 
 def list_masks(folder: AnyPath) -> dict[str, Path]:

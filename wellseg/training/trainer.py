@@ -170,11 +170,10 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     data = asdict(config.data) | {"root": config.data.root and config.data.root.name}
     if config.data.drawn_share or not config.data.root:
         data["corpus"] = fingerprint()
-    start = config.weights and Path(config.weights).name
-    run = {"seed": config.seed, "steps": config.steps, "kept_step": step, "start": start}
-    training = {"data": data, "optim": asdict(config.optim), **run}
+    run = {"data": data, "optim": asdict(config.optim), "seed": config.seed, "steps": config.steps}
+    run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
-        header = {"model": asdict(config.model), "training": training, "licence": "Apache-2.0"}
+        header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
         header |= {"window_rows": segmenter.net.window_rows}
         rows = read_metrics(config.out / "metrics.csv", max(1, step))
         at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
