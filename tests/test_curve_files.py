@@ -1266,7 +1266,7 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     found = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
     main([str(path), "--edit", "T1_C1_SOLID:600-699=C"])
-    main([str(path), "--edit", "C:600-650+1"])
+    main([str(path), "--edit", "C:600-620+1", "C:621-650+1"])
     main([str(path), "--edit", "C=T1_C1_SOLID"])  # said in an earlier command, beside on-scale rows
     turns[600:651] = 1
     found = las_of(followed / "log.las")["T1_C1_SOLID"]

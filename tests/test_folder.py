@@ -962,3 +962,41 @@ def test_what_failed_after_its_mask_is_not_taken_for_corrected(
 def test_an_empty_out_is_no_folder(folder, weights, capsys):
     run(folder, "--out", "", "--weights", weights, status=2)
     assert "--out is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("before", [".las", ".curves.csv", ".mask.tif"])
+@pytest.mark.parametrize("first", [True, False])
+def test_files_of_a_killed_predict_are_known(no_pool, folder, weights, monkeypatch, before, first):
+    """Killed before a file is in its place: neither the old ones nor the new ones are corrected."""
+    words = folder / "a.tif", "--weights", weights, "--curves"
+    if not first:
+        run(*words)
+    replace = os.replace
+
+    def kill(hidden, target):
+        if str(target).endswith(before):
+            raise SystemExit(9)
+        replace(hidden, target)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "replace", kill)
+        main([str(it) for it in (*words, "--threshold", 0.3)])
+    run(*words)
+    assert not list(folder.glob("*.bak"))
+
+
+def test_wellseg_curves_keeps_what_was_changed_after_a_killed_predict(
+    no_pool, folder, weights, monkeypatch, capsys
+):
+    from wellseg.review import command as curves
+
+    full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with monkeypatch.context() as patch:
+        patch.setattr("wellseg.results.one_scan.encode_png", full)
+        run(folder / "a.tif", "--weights", weights, "--curves", status=1)
+    with (folder / "a.las").open("a") as las:
+        las.write("# mine")
+    with pytest.raises(SystemExit):
+        curves.main([str(folder / "a.probability.tif")])
+    assert "a.las was changed" in capsys.readouterr().err
+    assert (folder / "a.las").read_text().endswith("# mine")

@@ -110,7 +110,7 @@ class Worker:
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
         files.refuse_foreign_results(task.stem, report, wanted)
         if not written:
-            files.keep_aside(task.stem, report.get("former_sha256", {}), say)
+            files.keep_aside(task.stem, report, say)
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         mask = self.settings.entries | {"scan_version": task.version}

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +85,15 @@ def mask_scan(
             if curves:
                 curves.put(picture, mask, probability)
         told = {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-        begin_anew = partial(files.begin_anew, task.stem, entries | told)
-        begin_anew({})
+        begun = entries | told
+        files.begin_anew(task.stem, begun)
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
         if curves:
-            curves.before_rename = begin_anew
+            anew = files.begin_anew
+            curves.before_rename = lambda new: anew(task.stem, begun | {"sha256": new})
             curves.finish()
     curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
@@ -107,7 +107,8 @@ def mask_scan(
         say(f"{task.scan}: {note}")
 
     write_file(task.stem + ".overlay.png", encode_png(page.picture()))
-    masks.write(task.stem + MASK, scan.resolution)  # now: only the report tells who wrote it
+    masks.write(task.stem + MASK, scan.resolution)  # last: only the report tells who wrote it
+    files.begin_anew(task.stem, begun | {"sha256": files.digests(task.stem, [MASK])})
     report = {"format": files.FORMAT, "wellseg": __version__, "scan": Path(task.scan).name}
     report |= {name: getattr(scan, name) for name in OF_THE_SCAN}
     report |= {"curve_share": share, "doubt_share": (possible_px - sure_px) / max(1, possible_px)}

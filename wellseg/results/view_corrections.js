@@ -161,8 +161,8 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
-  const [shared, least] = join ? sharedRows(own, name) : [0, 0];
-  if (one !== two && two !== undefined && 2 * shared > least) {  // wellseg curves refuses it
+  const [shared, all] = join ? sharedRows(own, name) : [0, 0];
+  if (one !== two && two !== undefined && 2 * shared > all) {  // wellseg curves refuses it
     say(`${own} and ${name} are in tracks ${one} and ${two} side by side, in ${count(shared)} rows: two curves`);
     return offer();
   }

@@ -41,11 +41,11 @@ function leapBetween(one, two) {  // of two that are not joined yet, nor beside 
 }
 const LEAP = 0.85;  // of a track
 
-// Rows in which two curves both are, and those of the shorter one; without gaps.
+// Rows in which two curves both are, and those of the first; without gaps.
 function sharedRows(...names) {
   const [its, others] = names.map((name) => followed.find((curve) => curve.name === name).lines.map((line) => [line[1], line.at(-1)]));
   const both = (all, more) => all.flatMap(([a, b]) => more.map(([c, d]) => Math.max(0, Math.min(b, d) - Math.max(a, c) + 1))).reduce((sum, it) => sum + it, 0);
-  return [both(its, others), Math.min(both(its, its), both(others, others))];
+  return [both(its, others), both(its, its)];
 }
 
 // Where a curve of the file goes over the border of its track from one row to another: the stretch that may be beyond its

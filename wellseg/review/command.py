@@ -138,8 +138,8 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
     if there and not report:
         do = f"move it away, or name another folder (--out): no {stem.name}{REPORT} is there"
         raise ValueError(f"{stem}{there[0]} may have been corrected: {do}, which would tell")
-    if "sha256" in report:  # else an older wellseg wrote them
-        written = [report["sha256"], report.get("unfinished", {}).get("sha256", {})]
+    if known := [report[it] for it in files.WRITTEN if it in report]:  # else by an older wellseg
+        written = [*known, report.get("unfinished", {}).get("sha256", {})]
         if given.name.endswith(TABLE):  # of curves that were corrected before
             written = [{end: str(it)[-DIGITS:] for end, it in one.items()} for one in written]
         files.refuse_changed(stem, there, *written)

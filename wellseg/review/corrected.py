@@ -231,13 +231,13 @@ def _as_one(name: str, table: Lines, parts: Parts, told: list[Edit], notes: list
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
     off, of = np.nan_to_num(flags).astype(int) & WRAPPED > 0, _of_part(table, parts)
-    off_told = [(it.first, it.last) for it in told if isinstance(it.becomes, int)]
+    for it in (it for it in told if isinstance(it.becomes, int)):
+        off &= (table[:, 0] < it.first) | (it.last < table[:, 0])
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
         ends = ends if any(of[end] != of[beside] for end, beside in ends) else []
         far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
-        rows = table[[start, stop - 1], 0]
-        if far[0] < far[1] and not any(a <= rows[0] and rows[1] <= b for a, b in off_told):
+        if far[0] < far[1]:
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
     if len(tracks):

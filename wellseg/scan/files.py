@@ -24,8 +24,9 @@ from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, write_file
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
-KINDS = dict.fromkeys(LISTS, list) | {"sha256": dict, "unfinished": dict, "notes": list}
-KINDS |= {"former_sha256": dict, "scan_path": str}
+WRITTEN = "sha256", "former_sha256", "begun_sha256"  # digests of results, as they were written
+KINDS: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
+KINDS |= dict.fromkeys([*LISTS, "notes"], list)
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
@@ -113,12 +114,12 @@ def refuse_changed(stem: AnyPath, endings: Iterable[str], *written: Mapping[str,
             raise ValueError(f"{stem}{ending} was changed after wellseg wrote it: {do}")
 
 
-def keep_aside(stem: str, known: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Rename what may have been corrected, as no whole report tells, unless its digest is known."""
+def keep_aside(stem: str, report: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Rename what may have been corrected: by no digest in the report it is as it was written."""
     for ending, now in digests(stem, EDITABLE).items():
-        if now != known.get(ending) and not is_foreign(stem + ending):
-            aside = f".{time.time_ns()}.bak"
-            fs, path = filesystem(stem + ending)
+        known = [report.get(key, {}).get(ending) for key in WRITTEN]
+        if now not in known and not is_foreign(stem + ending):
+            (fs, path), aside = filesystem(stem + ending), f".{time.time_ns()}.bak"
             fs.mv(path, path + aside)
             say(f"{stem}{ending}{aside}: kept, no {REPORT} tells whether it was corrected")
 
@@ -227,13 +228,15 @@ def settled_report(place: str) -> dict[str, Any]:
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
 
-def begin_anew(stem: str, report: Mapping[str, Any], new: Mapping[str, str]) -> None:
-    """Put the report (it says depths and tracks) before new results: without digests of results
-    that are whole, with those of the former ones and of the new, by which `keep_aside` knows."""
-    if (there := settled_report(stem + REPORT)) or new:
-        former = {"former_sha256": (there.get("sha256") or there.get("former_sha256", {})) | new}
+def begin_anew(stem: str, report: Mapping[str, Any]) -> None:
+    """Put the report (it says depths and tracks) before new results, with their digests, if known,
+    and those of the former ones, see `keep_aside`: without digests of results that are whole."""
+    there, new = settled_report(stem + REPORT), report.get("sha256", {})
+    if there or new:
         begun = {name: it for name, it in report.items() if "sha256" not in name}
-        write_whole(stem + REPORT, json.dumps(begun | former).encode())
+        begun["former_sha256"] = there.get("sha256") or there.get("former_sha256", {})
+        begun["begun_sha256"] = there.get("begun_sha256", {}) | new
+        write_whole(stem + REPORT, json.dumps(begun).encode())
 
 
 def write_whole(place: str, data: bytes) -> None:
@@ -320,7 +323,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
         if here.stem == task.stem:
             return
         fs, path = filesystem(task.stem)
-        begin_anew(task.stem, read_report(here.stem + REPORT), {})
+        begin_anew(task.stem, read_report(here.stem + REPORT))
         made = [result for result in results.rglob("*") if result.is_file()]
         new = {result.relative_to(results).parts[0] for result in made}
         stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))

@@ -55,10 +55,11 @@ class TiffPage:
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
-        self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
-        if not page.is_tiled:
-            self._segment_rows = min(int(page.rowsperstrip) or self.rows, self.rows)
-            self._segment_columns = self.columns
+        self._segment_rows, self._segment_columns = self.rows, self.columns
+        if page.is_tiled:
+            self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
+        elif page.rowsperstrip:
+            self._segment_rows = min(int(page.rowsperstrip), self.rows)
         sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
         if min(sizes) < 1:
             raise ScanError("the picture or its tiles have no pixels: it is damaged")
