@@ -941,7 +941,8 @@ def test_a_run_whose_lines_nobody_reads_goes_on(folder, weights, tmp_path):
     start = command(folder, "--out", tmp_path / "out", "--weights", weights, "--curves")
     status = subprocess.run(start, stderr=write, timeout=120).returncode
     os.close(write)
-    assert status == 0 and set(states(tmp_path / "out").values()) == {"done"}
+    assert status in (0, 120)  # the latter is Python's own, where it cannot flush stderr
+    assert set(states(tmp_path / "out").values()) == {"done"}
 
 
 def test_what_failed_after_its_mask_is_not_taken_for_corrected(
