@@ -827,7 +827,7 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
         assert "was ended by SIGKILL" in said and "1 of 6 scans failed" in said
     elif way in ("Ctrl-C", "SIGTERM"):
         assert process.returncode == 130 and said.strip().endswith(
-            "stopped; the same command goes on"
+            "stopped; without --overwrite, the same command goes on"
         )
         assert "waiting" in found and 2 <= found.count("done") <= len(list(out.glob("*.json")))
     before = {path: path.stat().st_mtime_ns for path in out.glob("*.json")}

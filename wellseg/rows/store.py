@@ -20,7 +20,9 @@ class Block:
 
     offset: int
     nbytes: int
-    rows: Tensor | None = None  # in memory; "meta", without data, of rows in the file
+    rows: Tensor | None = None  # in memory
+    size: tuple[int, ...] = ()  # in the file
+    dtype: torch.dtype | None = None
 
 
 class RowStore:
@@ -56,6 +58,7 @@ class RowStore:
 
     def write(self, block: Block, rows: Tensor) -> None:
         """Keep these rows in that place. Raises ScratchFull."""
+        block.size, block.dtype = rows.shape, rows.dtype
         if block.offset < self.budget_bytes:
             if not rows.is_cuda:
                 with self._place:  # memory beside the heap, where it would leave holes
@@ -65,8 +68,7 @@ class RowStore:
                 rows = place.view_as(rows).copy_(rows)
             block.rows = rows
             return
-        rows = rows.cpu().contiguous()
-        block.rows, data = rows.to("meta"), _bytes_of(rows)
+        data = _bytes_of(rows.cpu().contiguous())
         try:
             with self._place:
                 self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
@@ -80,11 +82,10 @@ class RowStore:
 
     def read(self, block: Block, start: int, stop: int) -> Tensor:
         """Rows [start, stop) of a block, valid until it is dropped; from the file, on the CPU."""
-        assert block.rows is not None
-        if not block.rows.is_meta:
+        if block.rows is not None:
             return block.rows[start:stop]
         assert self._file
-        rows = torch.empty_like(block.rows[start:stop], device="cpu")
+        rows = torch.empty((stop - start, *block.size[1:]), dtype=block.dtype)
         with self._place:
             self._file.seek(block.offset - self.budget_bytes + start * rows[0].nbytes)
             # Read, not mapped: mapped pages count as resident memory.
