@@ -92,8 +92,7 @@ def mask_scan(
         if probabilities:
             probabilities.write(task.stem + ".probability.tif", scan.resolution)
         if curves:
-            anew = files.begin_anew
-            curves.before_rename = lambda new: anew(task.stem, begun | {"sha256": new})
+            curves.before_rename = lambda new: files.begin_anew(task.stem, begun | {"sha256": new})
             curves.finish()
     curve_px, possible_px, sure_px = pixels_above.tolist()
     share = curve_px / (scan.rows * scan.columns)
