@@ -414,6 +414,15 @@ def test_specks_and_letters_are_no_curves():
     assert len(follow(mask)) == 1
 
 
+@pytest.mark.parametrize(("aside", "count"), [(2, 0), (9, 1)])  # columns a row; letters are steep
+def test_the_level_stroke_of_a_spike_is_long_enough_for_a_curve(aside, count):
+    rows = np.arange(700, 730)
+    stroke = np.full(len(ROWS), np.nan)
+    stroke[rows] = 420 + (rows - 700) * aside
+    others = len(follow(draw(sine(300, 60, 500)))), len(follow(draw(sine(300, 60, 500), stroke)))
+    assert others == (1, 1 + count)
+
+
 @pytest.mark.parametrize("strip", [1, 7, 500, 1500])
 def test_any_strips_give_the_same(strip):
     curves = [sine(300, 150, 300), sine(320, 100, 170, 1), sine(500, 200, 900, 2)]

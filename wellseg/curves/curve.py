@@ -12,8 +12,9 @@ from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
 
-INCHES, COARSE_DPI = (0.25, 0.1), 150
-"""Of paper: the shortest curve, not a letter; the unit of gaps. In coarser renders as many px."""
+INCHES, ASKEW, COARSE_DPI = (0.25, 0.1), 0.25, 150
+"""Of paper: the shortest curve, with that share of its width, not a letter; the unit of gaps. In
+coarser renders as many px."""
 BLOCK_ROWS = 512
 LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
 """In tenths of an inch: the longest gap of near pieces, or stretch off the scale; the longest
@@ -85,14 +86,17 @@ class CurveFollower:
             self._block(self._held_rows - self._followed_rows, last=True)
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
-        points = {it: it.points() for it in pieces if it.rows >= self.least_rows}
-        points = {it: its for it, its in points.items() if not np.isnan(its.column).all()}
+        points = {it: its for it in pieces if it.rows > 0 and self._is_long(its := it.points())}
         self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
         points = join(points, self._tenth_rows, far=True)
         self.curves = list(points)
         self._style(points)
+
+    def _is_long(self, its: Points) -> bool:
+        wide = np.nanmax(its.right, initial=-np.inf) - np.nanmin(its.left, initial=np.inf)
+        return bool(len(its.row) + ASKEW * wide >= self.least_rows)
 
     def _remove_scraps(self, points: dict[Curve, Points]) -> None:
         """Remove short curves that are none: see LOG."""
@@ -167,8 +171,9 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
     look, found = np.reshape([it.look for it in points], (-1, 8)), list[Any]()
     home, paths = look[:, HOME], [it.column for it in points.values()]
-    ends = [(*it[~np.isnan(it)][[0, -1]], it[tenth_rows], it[-1 - tenth_rows]) for it in paths]
-    top, bottom, into, out = np.reshape(ends, (-1, 4)).T
+    top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
+    near = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]
+    into, out = np.reshape(near, (-1, 2)).T
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
     blank = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
