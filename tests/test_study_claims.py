@@ -282,10 +282,12 @@ def test_what_is_said_of_few_steps_and_of_the_constant_end():
     steps = explanations.by_steps(Table(committed()))
     for step in (100, 200):
         assert steps[step][0].f1.max() == 0, "v1 marks nothing"
-    for v1, own, group in steps.values():
+        assert findings.paired(steps[step][3], steps[step][2]).high < 0, "below at one rate, too"
+    for v1, own, group, _ in steps.values():
         assert own.f1.mean() > group.f1.mean() and own.f1.mean() > v1.f1.mean()
-    apart = {step: findings.paired(v1, group) for step, (v1, _, group) in steps.items()}
+    apart = {step: findings.paired(v1, group) for step, (v1, _, group, _) in steps.items()}
     assert apart[400].mean < -0.1 and apart[800].mean > 0, "above from 800 steps on, not for sure"
+    assert abs(findings.paired(steps[400][3], steps[400][2]).mean) < 0.03, "level after 400"
     assert apart[1600].low < 0 < apart[1600].mean, "H1 is of the annealed end"
 
 
@@ -335,6 +337,21 @@ def test_what_is_said_of_single_unlabelled_renders():
     running = np.array(f1[0, 0])
     for (_, many), each in f1.items():
         assert many < 4 or (np.array(each) > running).all(), "several help, in every seed"
+
+
+def test_what_is_said_of_batch_size_and_of_the_end_of_long_training():
+    table = Table(committed())
+    for rate in (3e-4, 1e-3):
+        one, eight = (docs_words._gap(table, rate, logs).mean() for logs in (1, 8))
+        assert one < eight < one / 2, "most of the gap under shift is left"
+    for name in (*figures.LONGER, "pages"):
+        ways = [Way(way.norm, way.way, "H") for way in (findings.OWN, findings.GROUP, findings.V1)]
+        own, group, v1 = (table.scores(w, 1e-3 if w is ways[1] else 3e-4, name) for w in ways)
+        found = findings.paired(own, group)
+        assert (found.low > 0) == (name == "pages") and found.high > 0, "told apart on pages alone"
+        assert ("equivalent" in words(found, 1)) == (name == "real_bilevel")
+        apart = np.nanmean(v1.f1 - group.f1, 1)
+        assert (apart < 0).all() == (name != "real_bilevel"), "in every seed"
 
 
 def test_what_is_said_of_training_on_both_kinds_and_of_leads_that_go():

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from studies.batch_size_one.findings import (
     paired,
 )
 from studies.batch_size_one.logs import TALL
-from studies.batch_size_one.page import others
+from studies.batch_size_one.page import others, words
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.page.pairs import Numbers, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
@@ -52,16 +53,7 @@ POOLED = {
     "pooled_constant": "… its statistics constant to the gradient",
 }
 """Part C's norms."""
-TRAINED = NORMS | {
-    "online": "Online Normalization",
-    "batch_momenta": "BatchNorm",
-    "batch_frozen": "BatchNorm, frozen",
-    "group": "GroupNorm",
-    "instance": "InstanceNorm",
-    "hybrid": "the hybrid",
-    "pooled": "pooled BatchNorm",
-    "pooled_constant": "pooled BatchNorm, its statistics constant to the gradient",
-}
+TRAINED = words.TRAINED | {"online": "Online Normalization"}
 """What a training is called by its norm."""
 SIZES = {
     "like": "small logs (112 to 336 rows)",
@@ -193,8 +185,10 @@ def sentences(table: Table) -> dict[str, str]:
     both = [table.scores(way, rates[way.name], "blank") for way in (OWN, GROUP)]
     half = [scores.of_logs(blank_shares(scores) >= 0.5) for scores in both]
     known["half blank"] = difference_said(paired(*half))
-    pages = (table.scores(way, rates[way.name], "pages").f1 for way in (V1, OWN, GROUP))
-    known["pages"] = ", ".join(f"{np.nanmean(f1):.2f}" for f1 in pages)
+    for part in [part for part in "AGH" if table.has(part)]:
+        ways = {replace(way, part=part): rates[way.name] for way in (V1, OWN, GROUP)}
+        pages = (table.scores(way, rate, "pages").f1 for way, rate in ways.items())
+        known[f"pages {part}"] = ", ".join(f"{np.nanmean(f1):.2f}" for f1 in pages)
     start = (table.scores(way, rates[way.name], "like") for way in (CORRECTED, GROUP))
     known["start out"] = difference_said(paired(*start))
     last = FAMILY[-1]
@@ -245,17 +239,21 @@ def _norms(table: Table) -> Lines:
 
 
 def _batch(table: Table) -> Lines:
-    found = others.batch(table) or {}
-    many = next(iter(found.values()))["x"]
+    rates, many = (
+        sorted({kind(row[column]) for row in table.rows if row["part"] == "C"})
+        for column, kind in (("rate", float), ("logs", int))
+    )
     yield "part C, logs a step", *map(str, many)
-    said = {"evaluation": "running", "own": "own"}
-    for key, line in found.items():
-        name, rate, norm, way = key.split("|")
-        what = f"pooled BatchNorm, {said[way]} − GroupNorm, {SHORT_SETS[name]}, {rate}"
-        marks = (_mark(table, "C", norm, "group", rate=float(rate), logs=k) for k in many)
-        if norm == "pooled":
-            yield what, *(_cell(d) + mark for d, mark in zip(line["line"], marks, strict=True))
-    rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
+    running, own = (Way("pooled", way, "C") for way in ("evaluation", "own"))
+    less = {(running, GROUP): "running − GroupNorm", (own, GROUP): "own − GroupNorm"}
+    less[running, own] = "running − own, same weights"
+    for name, rate, ((a, b), said) in product(("like", "renders"), rates, less.items()):
+        cells = (
+            _cell(pair(table, a, replace(b, part="C"), name, rate, rate, logs=k))
+            + _mark(table, "C", a.norm, b.norm, rate=rate, logs=k)
+            for k in many
+        )
+        yield f"pooled BatchNorm, {said}, {SHORT_SETS[name]}, {rate:g}", *cells
     for norm, title in POOLED.items():
         for rate in rates:
             means, marks = [], [_mark(table, "C", norm, rate=rate, logs=k) for k in many]
@@ -291,15 +289,16 @@ def longer(table: Table, way: Way, name: str, part: str = "G") -> tuple[Array, A
 
 
 def _longer(table: Table, part: str) -> Lines:
-    yield f"F1@3px after {STEPS['A']:,} and {STEPS[part]:,} steps", *(SHORT_SETS[n] for n in LONGER)
+    names = *LONGER, "pages"
+    yield f"F1@3px after {STEPS['A']:,} and {STEPS[part]:,} steps", *(SHORT_SETS[n] for n in names)
     for way in (V1, FASTER, OWN, GROUP):
-        means = (map(np.nanmean, longer(table, way, name, part)) for name in LONGER)
+        means = (map(np.nanmean, longer(table, way, name, part)) for name in names)
         yield SHORT[way], *("{:.2f}, {:.2f}".format(*both) for both in means)
     rates = best_rates(table)
     for way, other in ((V1, GROUP), (FASTER, GROUP), (OWN, GROUP), (V1, OWN)):
         both_ways = [replace(each, part=part) for each in (way, other)]
         at = rates[way.name], rates[other.name]
-        cells = (_cell(pair(table, *both_ways, name, *at)) for name in LONGER)
+        cells = (_cell(pair(table, *both_ways, name, *at)) for name in names)
         same = ", same weights" * (way.norm == other.norm and at[0] == at[1])
         yield f"{SHORT[way]} − {SHORT[other]}{same}, {STEPS[part]:,} steps", *cells
 

@@ -7,10 +7,11 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
+from scipy import stats
 
 from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged, longer
 from studies.batch_size_one.explanations import by_steps, refutations
-from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank
+from studies.batch_size_one.figures import SHORT, cost_of_blank
 from studies.batch_size_one.findings import (
     FASTER,
     GROUP,
@@ -21,6 +22,7 @@ from studies.batch_size_one.findings import (
     family,
     paired,
     sides,
+    validation,
 )
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
@@ -73,11 +75,8 @@ def _means(
 def more_logs(table: Table, seeds: int) -> dict[str, str]:
     """What is said of part C, and in short."""
     if not seeds:
-        return {
-            "more logs": "Part C is not in yet.",
-            "fewer logs": "not in yet",
-            "constant own": "",
-        }
+        known = dict.fromkeys(("fewer logs", "constant own", "gap", "gap grown"), "not in yet")
+        return known | {"more logs": "Part C is not in yet."}
     like, level, renders, loss = (
         _means(table, *at) for at in (("like",), ("like", "constant"), ("renders",), ("training",))
     )
@@ -115,13 +114,27 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
         f"the network marks next to nothing in {blind}.",
     ]
     short = f"BatchNorm {_signed(*pooled)}, GroupNorm {_signed(*group)} ({seeds_short(seeds)}{but})"
+    gaps = [[_gap(table, rate, k) for rate in rates] for k in (1, most)]
+    one, many = (_signed(*map(np.mean, each)) for each in gaps)
+    grown = " and ".join(difference_said(difference(*each)) for each in zip(*gaps, strict=True))
+    known = {"gap": f"{one} with one log a step, {many} with {most}", "gap grown": grown}
+    for norm in ("pooled", "group"):
+        shares = ([renders[norm, r, k] / like[norm, r, k] for r in rates] for k in (1, most))
+        known[f"kept {norm}"] = ", then ".join(_signed(*each).replace("+", "") for each in shares)
     pairs = []
     for rate in rates:
         ways = (Way(norm, "own", "C") for norm in ("pooled_constant", "pooled"))
         found = (np.nanmean(table.scores(way, rate, "like", logs=1).f1) for way in ways)
         pairs.append("{:.2f} for {:.2f}".format(*found))
     blind_own = f"{' and '.join(pairs)} (rates {named})"
-    return {"more logs": " ".join(said), "fewer logs": short, "constant own": blind_own}
+    return known | {"more logs": " ".join(said), "fewer logs": short, "constant own": blind_own}
+
+
+def _gap(table: Table, rate: float, logs: int) -> Array:
+    """Pooled BatchNorm's running less own statistics on renders, the same weights."""
+    ways = (Way("pooled", way, "C") for way in ("evaluation", "own"))
+    running, own = (table.scores(way, rate, "renders", logs=logs).f1 for way in ways)
+    return running - own
 
 
 def _famous(table: Table, rates: list[float], most: int) -> str:
@@ -167,11 +180,7 @@ def sizes(table: Table, seeds: int) -> dict[str, str]:
 def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
     """What is said of parts G and H, in short. seeds: whole ones of each part."""
     if not seeds["G"]:
-        return {"longer short": "not in yet", "highest": "not in yet"}
-    both = zip(longer(table, V1, "like"), longer(table, GROUP, "like"), strict=True)
-    apart = [_signed(np.subtract(*map(np.nanmean, pair))) for pair in both]
-    said = f"{SHORT_SETS['like']}, v1 − GroupNorm {', then '.join(apart)}"
-    short = f"{said} ({seeds_short(seeds['G'])})"
+        return {"highest": "not in yet"}
     blank, rates = {}, best_rates(table)
     for part in [part for part in "GH" if seeds[part]]:
         for way, name in ((OWN, "own"), (GROUP, "group"), (V1, "v1")):
@@ -184,10 +193,7 @@ def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
         blank[f"leads {name}"] = ", ".join(_signed(np.nanmean(lead)) for lead in leads)
     last = "H" if seeds["H"] else "G"
     ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
-    return blank | {
-        "longer short": short,
-        "highest": f"{max(ends):.2f} after {STEPS[last]:,} steps",
-    }
+    return blank | {"highest": f"{max(ends):.2f} after {STEPS[last]:,} steps"}
 
 
 def _of_all_seeds(table: Table) -> dict[str, str]:
@@ -232,15 +238,19 @@ def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
     known["H1 constant"] = difference_said(paired(*both))
     both = [table.scores(way, best[GROUP.name], "like", "constant") for way in (V1, GROUP)]
     known["H1 constant equal"] = difference_said(paired(*both))
-    for step, (v1, _, group) in by_steps(table).items():
-        known[f"early {step}"] = f"{v1.f1.mean():.2f}, GroupNorm’s {group.f1.mean():.2f}"
-        known[f"early less {step}"] = difference_said(paired(v1, group))
+    for step, scores in by_steps(table).items():
+        v1, _, group, equal = (f"{each.f1.mean():.2f}" for each in scores)
+        known[f"early {step}"] = f"{v1}, at GroupNorm’s rate {equal}, GroupNorm’s {group}"
     for at in refutations(table):
         known[f"lag {at.rate:g}"] = difference_said(at.annealed)
     for h, found, _, _ in family(table):
         known[f"{h.name} half"] = f"{(found.high - found.low) / 2:.2f}"
         if h.set.startswith("real"):
-            known[f"{h.name} wells"], known[f"{h.name} least"] = _by_wells(table, h, best)
+            for name, said in zip(("wells", "least", "t"), _by_wells(table, h, best), strict=True):
+                known[f"{h.name} {name}"] = said
+    for way, name in ((V1, "v1"), (GROUP, "group")):
+        both = list(validation(table, way).values())
+        known[f"validation {name}"] = " and ".join(f"{f1:.3f}" for f1 in both)
     for name in ("like", "renders"):
         rows = [table.of(way, best[way.name], name) for way in (V1, GROUP)]
         dice = [np.array([numbers(row["dice"]) for row in each.values()]) for each in rows]
@@ -248,9 +258,9 @@ def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
     return known
 
 
-def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> tuple[str, str]:
-    """p over wells instead of seeds and how many agree with their mean; and that mean without the
-    well that differs most."""
+def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> tuple[str, ...]:
+    """p over wells instead of seeds and how many agree with their mean; that mean without the well
+    that differs most; and with Student's interval."""
     a, b = sides(table, hypothesis, best)
     apart, names = (a.f1 - b.f1).mean(0), np.array(a.wells)
     wells = np.array([apart[names == well].mean() for well in np.unique(names)])
@@ -258,7 +268,9 @@ def _by_wells(table: Table, hypothesis: Hypothesis, best: dict[str, float]) -> t
     p = sign_flip_p(wells)
     least = np.delete(wells, np.abs(wells).argmax()).mean()
     said = f"{p:.4f}" if p < 0.001 else f"{p:.2f}"
-    return f"p {said} ({agree} of {len(wells)} agree)", f"{least:+.3f}".replace("-", "−")
+    mean, half = wells.mean(), stats.t.ppf(0.975, len(wells) - 1) * stats.sem(wells)
+    ends = f"{least:+.3f}", f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
+    return f"p {said} ({agree} of {len(wells)} agree)", *(each.replace("-", "−") for each in ends)
 
 
 def mixed_level(table: Table) -> dict[str, str]:
@@ -293,7 +305,6 @@ def unlabelled(rows: list[dict[str, str]]) -> dict[str, str]:
     four = [mean for (_, many), mean in means.items() if many == 4]
     return {
         "one running": f"{means[0, 0]:.2f}",
-        "one first": f"{alone[0, 1]:.2f}",
         "one each": ", ".join(f"{alone[key]:.2f}" for key in sorted(alone)),
         "one mean": f"{np.mean(list(alone.values())):.2f}",
         "one dead": f"{len(dead)} of {len(alone)}",

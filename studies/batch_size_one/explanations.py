@@ -67,16 +67,18 @@ def best_threshold(table: Table, way: Way, rate: float, name: str) -> tuple[floa
     return float(curve.max()), THRESHOLDS[int(curve.argmax())]
 
 
-def by_steps(table: Table) -> dict[int, tuple[Scores, Scores, Scores]]:
+def by_steps(table: Table) -> dict[int, tuple[Scores, Scores, Scores, Scores]]:
     """v1, own and GroupNorm on logs like the training after so many steps, before the rate goes
-    down, each at its own best rate: snapshots of the first logs, the end of all."""
+    down, each at its own best rate, and v1 at GroupNorm's: snapshots of the first logs, the end of
+    all."""
     rates = best_rates(table)
     ends = {**dict.fromkeys(plan.SNAPSHOTS), plan.STEPS["A"]: None}
     found = {}
     for step in ends:
         at = None if step == plan.STEPS["A"] else step
-        v1, own, group = (
-            table.scores(way, rates[way.name], "like", "constant", at) for way in (V1, OWN, GROUP)
+        v1, own, group, at_its = (
+            table.scores(way, rates[rate_of.name], "like", "constant", at)
+            for way, rate_of in ((V1, V1), (OWN, OWN), (GROUP, GROUP), (V1, GROUP))
         )
-        found[step] = v1, own, group
+        found[step] = v1, own, group, at_its
     return found

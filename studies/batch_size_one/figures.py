@@ -42,6 +42,7 @@ SHORT_SETS = {
     "blank": "white paper below",
     "real_bilevel": "real 1-bit",
     "real_colour": "real colour",
+    "pages": "whole real pages",
     "blank_cost": "what white paper costs",
 }
 

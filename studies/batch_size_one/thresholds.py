@@ -201,9 +201,6 @@ def sentences(table: Table) -> dict[str, str]:
             if len(a) == len(b) > 1:
                 found.append(f"{np.mean(a - b):+.3f}".replace("-", "−"))
         known[f"{norm} best"] = " and ".join(found)
-    for part in "GH":
-        a, b = (calibrated(way, part, "like")[1] for way in (V1, GROUP))
-        known[f"{part} group like"] = said(a - b, a - b).partition(", ")[2]
     faster = calibrated(FASTER, "H", "like")[1]
     known["H faster like"] = ", ".join(f"{f1:.2f}" for f1 in faster)
     known["H best"] = f"{calibrated(V1, 'H', 'like')[1].mean():.3f}"
@@ -233,5 +230,5 @@ def _long() -> dict[str, str]:
         v1, group = (calibrated(way, "H", name)[0].mean() for way in (V1, GROUP))
         known[f"H half {name}"] = f"{v1:.2f} for {group:.2f}"
     v1, group = (calibrated(way, "H", "like")[1] for way in (V1, GROUP))
-    known["H by like"] = f"{(v1 - group).mean():.2f}"
+    known["H by like"] = f"{(v1 - group).mean():.3f}"
     return known

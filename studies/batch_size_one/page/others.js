@@ -63,6 +63,8 @@ function batchSweep(box, batch) {
   box.before(h("p", {}, "Found after 400 steps, three seeds: as the batch shrinks, BatchNorm is not seen to lose more than GroupNorm, where in that paper it loses far more; even one log has many values for each channel (Width). The k logs of a step are a window that slides over the logs. " +
     `From eight logs a step down to one, F1 like the training goes from ${rates.map((rate) =>
     `${ends(rate, "running")} with running statistics and from ${ends(rate, "group")} with GroupNorm (rate ${rate})`).join(", from ")}. ` +
+    `On renders running less own statistics of the same weights is ${rates.map((rate) => { const { running, own } = batch[`renders|${rate}`].lines;
+      return [0, -1].map((k) => signed(running.at(k).mean - own.at(k).mean)).join(" with one log a step and ") + ` with eight (rate ${rate})`; }).join(", ")}: most of that fault is not of batch size one. ` +
     `Without the gradient through the statistics it is lower in ${cells.filter(([a, b]) => b.mean < a.mean).length} of ${cells.length} cells.`));
   box.append(keysOf(linesOf(panels[0][1].lines)), grid, daggers(all));
   for (const [key, { x, lines }] of panels) {

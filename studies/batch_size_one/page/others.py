@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 from studies.batch_size_one import thresholds
 from studies.batch_size_one.figures import LONGER, SHORT, TITLES, cost_of_blank
@@ -29,22 +28,6 @@ def over_rates(table: Table) -> Numbers | None:
         }
         if any(any(line) for line in lines.values()):
             found[name] = {"rates": [f"{r:g}" for r in RATES], "lines": lines}
-    return found or None
-
-
-def batch(table: Table) -> Numbers | None:
-    """Part C: BatchNorm pooled over k logs a step, with running and with each log's own statistics,
-    less GroupNorm over the same k, at each rate."""
-    found = {}
-    rates = sorted({float(row["rate"]) for row in table.rows if row["part"] == "C"})
-    many = sorted({int(row["logs"]) for row in table.rows if row["part"] == "C"})
-    for name in ("like", "renders"):
-        for rate in rates:
-            for norm, way in product(("pooled", "pooled_constant"), ("evaluation", "own")):
-                a, b = Way(norm, way, "C"), Way("group", "evaluation", "C")
-                line = [pair(table, a, b, name, rate, rate, logs=k) for k in many]
-                if any(line):
-                    found[f"{name}|{rate:g}|{norm}|{way}"] = {"x": many, "line": line}
     return found or None
 
 
