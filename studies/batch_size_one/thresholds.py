@@ -194,13 +194,10 @@ def sentences(table: Table) -> dict[str, str]:
                 lost.append(f"{np.mean(one - many):+.3f}".replace("-", "−"))
         known[name] = " and ".join(lost)
     for norm in ("group4", "groups8"):
-        found = []
-        for rate in RATES[:2]:
-            ways = (Way(each, "evaluation", "B") for each in (norm, "group16"))
-            a, b = (both(table, way, rate, "renders")[1] for way in ways)
-            if len(a) == len(b) > 1:
-                found.append(f"{np.mean(a - b):+.3f}".replace("-", "−"))
-        known[f"{norm} best"] = " and ".join(found)
+        ways = [Way(each, "evaluation", "B") for each in (norm, "group16")]
+        known[f"{norm} best"] = _apart(table, *ways, RATES[:2])
+    ways = [Way("pooled", way, "C") for way in ("evaluation", "own")]
+    known |= {f"gap best {k}": _apart(table, *ways, rates, logs=k) for k in (1, 8)}
     faster = calibrated(FASTER, "H", "like")[1]
     known["H faster like"] = ", ".join(f"{f1:.2f}" for f1 in faster)
     known["H best"] = f"{calibrated(V1, 'H', 'like')[1].mean():.3f}"
@@ -212,6 +209,16 @@ def sentences(table: Table) -> dict[str, str]:
         leads = [a - b, *(v1[1] - group[1] for v1, group in later)] if len(a) == len(b) else []
         known["chosen like"] = ", ".join(f"{x.mean():+.3f}" for x in leads).replace("-", "−")
     return known
+
+
+def _apart(table: Table, a: Way, b: Way, rates: Iterable[float], **at: Any) -> str:
+    """Of each rate a less b on renders, both at the others' threshold, a mean over seeds."""
+    found = []
+    for rate in rates:
+        first, second = (both(table, way, rate, "renders", **at)[1] for way in (a, b))
+        if len(first) == len(second) > 1:
+            found.append(f"{np.mean(first - second):+.3f}".replace("-", "−"))
+    return " and ".join(found)
 
 
 def _long() -> dict[str, str]:
