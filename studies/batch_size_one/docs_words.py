@@ -248,9 +248,8 @@ def _beside_the_family(table: Table, best: dict[str, float]) -> dict[str, str]:
         if h.set.startswith("real"):
             for name, said in zip(("wells", "least", "t"), _by_wells(table, h, best), strict=True):
                 known[f"{h.name} {name}"] = said
-    for way, name in ((V1, "v1"), (GROUP, "group")):
-        both = list(validation(table, way).values())
-        known[f"validation {name}"] = " and ".join(f"{f1:.3f}" for f1 in both)
+    for name, at in (("v1", validation(table, V1)), ("group", validation(table, GROUP))):
+        known[f"validation {name}"] = " and ".join(f"{f1:.3f}" for f1 in at.values())
     for name in ("like", "renders"):
         rows = [table.of(way, best[way.name], name) for way in (V1, GROUP)]
         dice = [np.array([numbers(row["dice"]) for row in each.values()]) for each in rows]

@@ -67,7 +67,7 @@ def best_threshold(table: Table, way: Way, rate: float, name: str) -> tuple[floa
     return float(curve.max()), THRESHOLDS[int(curve.argmax())]
 
 
-def by_steps(table: Table) -> dict[int, tuple[Scores, Scores, Scores, Scores]]:
+def by_steps(table: Table) -> dict[int, tuple[Scores, ...]]:
     """v1, own and GroupNorm on logs like the training after so many steps, before the rate goes
     down, each at its own best rate, and v1 at GroupNorm's: snapshots of the first logs, the end of
     all."""
@@ -76,9 +76,8 @@ def by_steps(table: Table) -> dict[int, tuple[Scores, Scores, Scores, Scores]]:
     found = {}
     for step in ends:
         at = None if step == plan.STEPS["A"] else step
-        v1, own, group, at_its = (
+        found[step] = tuple(
             table.scores(way, rates[rate_of.name], "like", "constant", at)
             for way, rate_of in ((V1, V1), (OWN, OWN), (GROUP, GROUP), (V1, GROUP))
         )
-        found[step] = v1, own, group, at_its
     return found

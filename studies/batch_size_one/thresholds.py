@@ -198,8 +198,7 @@ def sentences(table: Table) -> dict[str, str]:
         known[f"{norm} best"] = _apart(table, *ways, RATES[:2])
     ways = [Way("pooled", way, "C") for way in ("evaluation", "own")]
     known |= {f"gap best {k}": _apart(table, *ways, rates, logs=k) for k in (1, 8)}
-    faster = calibrated(FASTER, "H", "like")[1]
-    known["H faster like"] = ", ".join(f"{f1:.2f}" for f1 in faster)
+    known["H faster like"] = ", ".join(map("{:.2f}".format, calibrated(FASTER, "H", "like")[1]))
     known["H best"] = f"{calibrated(V1, 'H', 'like')[1].mean():.3f}"
     known |= _long()
     if len(table.seeds) == SEEDS:
