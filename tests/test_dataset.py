@@ -21,7 +21,7 @@ def train_logs(seed=0, **options):
 
 def test_every_log_keeps_its_own_size(data_set):
     samples = train_logs(root=data_set)
-    sizes = [samples[0, i].gray.shape for i in range(len(samples))]
+    sizes = [samples[0, i].channels.shape for i in range(len(samples))]
     assert sizes == [(1, 1, 72 + 13 * i, 64 + 7 * i) for i in range(5)]
 
 
@@ -38,7 +38,7 @@ def test_a_coloured_log_has_its_colours_beside_its_ink(data_set):
     tifffile.imwrite(next((data_set / "images").glob("*")), rgb, photometric="rgb")
     for varied in (False, True):
         samples = train_logs(root=data_set, augment=varied)
-        counts = Counter(samples[0, i].gray.shape[1] for i in range(len(samples)))
+        counts = Counter(samples[0, i].channels.shape[1] for i in range(len(samples)))
         assert counts == {1: 4, 3: 1}
 
 
@@ -48,11 +48,11 @@ def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):
     starts = set()
     for epoch in range(6):
         crop = samples[epoch, 3]
-        assert crop.gray.shape == crop.truth.shape == (1, 1, 40, whole.gray.shape[3])
+        assert crop.channels.shape == crop.truth.shape == (1, 1, 40, whole.channels.shape[3])
         fits = [
             start
-            for start in range(whole.gray.shape[2] - 39)
-            if torch.equal(whole.gray[:, :, start : start + 40], crop.gray)
+            for start in range(whole.channels.shape[2] - 39)
+            if torch.equal(whole.channels[:, :, start : start + 40], crop.channels)
             and torch.equal(whole.truth[:, :, start : start + 40], crop.truth)
         ]
         assert fits
@@ -69,7 +69,7 @@ def test_samples_are_the_same_in_a_process_of_their_own(data_set):
     for visit, together in zip(visits, worker, strict=True):
         alone = samples[visit]
         assert alone.name == together.name
-        assert torch.equal(alone.gray, together.gray) and torch.equal(alone.truth, together.truth)
+        assert all(map(torch.equal, alone[:2], together[:2]))
 
 
 @pytest.mark.parametrize("medium", ["bilevel", "colour"])
@@ -94,7 +94,7 @@ def test_own_logs_come_once_an_epoch_with_drawn_ones_beside_them(data_set):
 
 def test_epochs_augment_differently(data_set):
     samples = train_logs(root=data_set)
-    assert len({samples[epoch, 0].gray.numpy().tobytes() for epoch in range(4)}) > 1
+    assert len({samples[epoch, 0].channels.numpy().tobytes() for epoch in range(4)}) > 1
 
 
 def test_a_one_bit_log_stays_one_bit_and_a_gray_one_gray():
@@ -202,7 +202,7 @@ def test_drawn_logs_never_repeat_and_validation_is_apart():
     options = DataConfig(preset="tiny", count=3, val_count=3, augment=False)
     train, val, _ = open_logs(options, 0, "best")
     logs = [train[epoch, i] for epoch in (0, 1) for i in range(3)] + [val[0, i] for i in range(3)]
-    assert len({log.gray.numpy().tobytes() for log in logs}) == 9
+    assert len({log.channels.numpy().tobytes() for log in logs}) == 9
 
 
 def test_a_mask_of_another_size_is_named(data_set):

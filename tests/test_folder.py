@@ -537,7 +537,7 @@ def test_a_pool_that_breaks_while_scans_are_submitted_is_not_waited_for(
 def test_processes_that_the_system_refuses(folder, weights, monkeypatch, capsys):
     """As at a limit of processes (ulimit -u): one line, no traceback."""
     refused = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    monkeypatch.setattr("wellseg.device.Workers.Process.start", Mock(side_effect=refused))
+    monkeypatch.setattr("wellseg.device.WorkerContext.Process.start", Mock(side_effect=refused))
     run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
     said, left = capsys.readouterr().err.splitlines()
     assert "a worker process ended before its first scan" in said

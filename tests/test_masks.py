@@ -125,7 +125,7 @@ def test_every_crop_holds_scored_pixels(data_set):
     samples = open_data(data_set, crop_rows=16, augment=False)[0]
     crops = [samples[epoch, index] for epoch in range(12) for index in range(5)]
     assert all((crop.truth != 128).any() for crop in crops)
-    assert len({crop.gray.numpy().tobytes() for crop in crops[::5]}) > 1  # and not one alone
+    assert len({crop.channels.numpy().tobytes() for crop in crops[::5]}) > 1  # and not one alone
 
 
 def test_where_all_is_scored_all_crops_are_equally_likely():

@@ -51,7 +51,7 @@ def free_bytes(device: torch.device, cgroup: Path = Path("/sys/fs/cgroup")) -> i
     return free
 
 
-class Workers(SpawnContext):
+class WorkerContext(SpawnContext):
     """Starts processes that leave Ctrl-C to this one (POSIX), or each would print a traceback while
     it imports. Not forked: a forked child has thread pools without threads, and waits for ever."""
 

@@ -64,8 +64,8 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     """A network with trained weights, in evaluation mode; name_or_path None: the default weights.
-    Input: (1, C, H, W) from `to_ink`; output: logits (1, 1, H, W). Its ``window_rows``, an int or
-    None, is the header's, see ``MaskOptions``. Raises ValueError."""
+    Input: `to_ink`, (1, 1, H, W), of colours (1, 3, H, W); output: logits (1, 1, H, W). Its
+    ``window_rows``, an int or None, is the header's, see ``MaskOptions``. Raises ValueError."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -26,7 +26,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN, CurveOptions
-from wellseg.device import Workers, end_with_parent, pick_device
+from wellseg.device import WorkerContext, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
@@ -185,7 +185,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     settings, jobs = share_out(settings, len(tasks), screen)
     # cv2 is loaded by now: while it loads, its folder is on sys.path, of which workers get a copy,
     # and typing.py there shadows Python's (opencv/opencv#28766).
-    pool = ProcessPool(jobs, initializer=end_with_parent, context=Workers())
+    pool = ProcessPool(jobs, initializer=end_with_parent, context=WorkerContext())
     try:
         submit = partial(pool.submit, partial(_mask, os.getcwd(), settings), None)
         for task, future in _hand_out(deque(tasks), submit, lambda: jobs if pool.active else 0):

@@ -2,7 +2,7 @@
 
 A norm is a file in this folder that registers a word for a subclass of ``Norm``: one with its own
 ``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
-say in another. Training, prediction by rows and the tests of norms then find it by its word.
+say in another. Training, prediction by rows and tests/test_norms*.py then find it by its word.
 What else it does to a pixel, as FRN's threshold, stands behind it: nn.Sequential(norm, rest).
 Running statistics are buffers, updated where ``observes`` is true; ``reads_image`` is then a
 property, ``self.training``: see batch.py.
@@ -29,7 +29,7 @@ Moments = tuple[int, Tensor, Tensor]  # pixels; mean, sum of squared deviations:
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
 
-    groups: the channels of a group share mean and variance; other norms override scale_shift.
+    groups: how many; channels of one share mean and variance. Other norms override scale_shift.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
         all rows, and never ``forward``; else ``forward`` on a few rows at a time."""
@@ -67,12 +67,12 @@ class Norm(nn.Module):
         # channel_statistics has no gradient: x - x.detach() is zero and has that of x.
         zeros, off = (x - x.detach()).to(wide), x.detach() - mean.to(wide)[:, None, None]
         mean, var = mean + zeros.mean((0, 2, 3)), var + 2 * (off * zeros).mean((0, 2, 3))
-        given = self.scale_shift(mean[None], var[None])  # of a row, as in prediction
+        given = torch.broadcast_tensors(*self.scale_shift(mean[None], var[None]))  # (1, C)
         scale, shift = (each.to(self.weight.dtype)[0, :, None, None] for each in given)
         return torch.addcmul(shift, x, scale).to(x.dtype)
 
     def scale_shift(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Per-channel mean and biased variance (..., C) -> float64 scale and shift (..., C)."""
+        """Mean, biased variance of channels, (..., C) -> scale, shift that broadcast: float64."""
         repeats = self.channels // self.groups
         mean, rstd = (each.repeat_interleave(repeats, -1) for each in self.of_groups(mean, var))
         scale = self.weight.double() * rstd

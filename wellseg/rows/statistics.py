@@ -73,7 +73,8 @@ def scale_and_shift(x: Tensor, norm: Norm, statistics: DepthStatistics, start: i
     """Apply a norm that reads the image to rows from ``start`` on: x is (1, C, h, W)."""
     height, wide = x.shape[2], torch.promote_types(x.dtype, torch.float32)
     of_rows = statistics.of_rows(start, start + height, x.device)
-    scale, shift = torch.stack(norm.scale_shift(*of_rows)).to(wide)[:, :, None]  # (h, 1, C)
+    given = torch.broadcast_tensors(*norm.scale_shift(*of_rows))
+    scale, shift = torch.stack(given).to(wide)[:, :, None]  # (h, 1, C)
     rows = x[0].permute(1, 2, 0)  # (h, W, C)
     output = torch.empty_like(rows)
     block = max(1, BLOCK_VALUES // rows[0].numel()) if x.dtype != wide and x.is_cpu else height

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from wellseg.corpus import draw_log, kind_of
 from wellseg.corpus.damage import seam
 from wellseg.corpus.sheet import Draws
-from wellseg.device import Workers, end_with_parent
+from wellseg.device import WorkerContext, end_with_parent
 from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import open_scan
 from wellseg.training.data_folder import LogFiles, list_logs
@@ -40,10 +40,10 @@ FEW_LOGS = 3  # fewer to validate with choose the best step by chance
 
 
 class Sample(NamedTuple):
-    """One log: gray uint8 (1, 1, H, W), 0 black to 255 white, or with colours (1, 3, H, W) as
-    `to_channels` has them; and mask uint8 (1, 1, H, W)."""
+    """One log: what `to_channels` makes of it, uint8 (1, 1, H, W), 0 black to 255 white, or with
+    colours (1, 3, H, W); and its mask, uint8 (1, 1, H, W)."""
 
-    gray: Tensor
+    channels: Tensor
     truth: Tensor
     name: str
 
@@ -83,8 +83,8 @@ class Samples(Dataset[Sample]):
         truth = truth[start:stop]
         if options.augment:
             image, truth = augment(image, truth, int(draws.integers(2**31)))
-        gray, mask = map(torch.from_numpy, (to_channels(image), truth))
-        return Sample(gray[None], mask[None, None], name)
+        channels, mask = map(torch.from_numpy, (to_channels(image), truth))
+        return Sample(channels[None], mask[None, None], name)
 
 
 def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) -> tuple[int, int]:
@@ -163,7 +163,7 @@ def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Samp
     many = 8 if train.options.crop_rows else 2  # whole logs take much memory
     usual = min(many, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
     if workers := usual if train.options.workers is None else train.options.workers:
-        how = {"multiprocessing_context": Workers(), "persistent_workers": True}
+        how = {"multiprocessing_context": WorkerContext(), "persistent_workers": True}
         how |= {"num_workers": workers, "worker_init_fn": _begin}
         atexit.register(_end_workers)
     sampler = VisitSampler(len(train), train.seed, trainer)

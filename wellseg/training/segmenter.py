@@ -92,7 +92,7 @@ class Segmenter(LightningModule):
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
         """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
         NaN or infinite; such weights are never kept."""
-        ink = to_ink(sample.gray[:, : self.net.channels])
+        ink = to_ink(sample.channels[:, : self.net.channels])
         # In prediction the norms' statistics are of windows, about which pieces tell enough here.
         pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
         parts = [self.net(part) for part in ink.tensor_split(max(1, pieces), 2)]
@@ -115,7 +115,7 @@ class Segmenter(LightningModule):
         target = torch.where(sample.truth == 255, 1, sample.truth.long())
         self.dice.update((logits > 0).long(), target)
         self.log("val/dice", self.dice, batch_size=1)
-        maps = (sample.gray, logits > 0, sample.truth)
+        maps = (sample.channels, logits > 0, sample.truth)
         gray, mask, truth = (each[0, 0].cpu().numpy() for each in maps)
         if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
             f1 = score_log(mask, truth).f1_at_3px
