@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zlib import crc32
 
+import wellseg
 from wellseg import train
 from wellseg.cli import program
 from wellseg.evaluate import score_files
@@ -163,8 +164,6 @@ def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | Non
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     """Scores of the validation and test logs, in evaluation mode and with own statistics."""
-    from wellseg.rows.segment import segment
-
     nets = {"evaluation": load_model(weights)}
     if [*nets["evaluation"].buffers()]:  # running statistics
         nets["own"] = load_model(weights).train()
@@ -172,7 +171,7 @@ def score_modes(weights: Path, root: Path) -> Iterator[Row]:
     for log in [*list_logs(root, "val"), *list_logs(root, "test")]:
         test_set = "validation" if log.split == "val" else log.kind or "test"
         for mode, net in nets.items():
-            scores, _ = score_files(log, segment(net, log.image) > cuts[mode])
+            scores, _ = score_files(log, wellseg.segment(net, log.image) > cuts[mode])
             found = {"f1": scores.f1_at_3px, "dice": scores.dice}
             if not scores.has_curves:
                 found = {"false_px_per_row": scores.false_centreline_px_per_row}
@@ -184,13 +183,13 @@ def choose_threshold(net: Any, logs: Sequence[LogFiles]) -> float:
     import torch
     from torchmetrics.classification import BinaryPrecisionRecallCurve
 
-    from wellseg.rows.segment import segment
     from wellseg.training.masks import read_mask
 
     pixels = BinaryPrecisionRecallCurve(torch.logspace(-4, -0.01, 300), ignore_index=128)
     for log in logs:
         truth = torch.from_numpy(read_mask(log.mask).astype(int))
-        pixels.update(torch.from_numpy(segment(net, log.image)), truth.where(truth < 255, 1))
+        probability = torch.from_numpy(wellseg.segment(net, log.image))
+        pixels.update(probability, truth.where(truth < 255, 1))
     precision, recall, thresholds = pixels.compute()
     dice = (2 * precision * recall / (precision + recall)).nan_to_num()[:-1]
     best = thresholds[dice >= dice.max() - 0.001]

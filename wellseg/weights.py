@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError, safe_open
+
 from wellseg.net.options import ModelConfig, at_least
 from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
@@ -40,8 +42,6 @@ def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
 
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a weights file. Raises ValueError for a file not written by wellseg."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(HEADER_KEY)
@@ -67,7 +67,6 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     Input: `to_ink`, (1, 1, H, W), of colours (1, 3, H, W); output: logits (1, 1, H, W). Its
     ``window_rows``, an int or None, is the header's, see ``MaskOptions``. Raises ValueError."""
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from wellseg.net.resunet import ResUNet

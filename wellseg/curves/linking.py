@@ -39,9 +39,7 @@ TURN, SHARE = 6.0, 0.06
 UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40
 """A strand of fewer rows at a knot may be a loop of another stroke: its worth is times LOOP."""
-CROSSED = 0.1
-"""What is seen beyond a knot that others pass, too, counts so much less: who is who there is not
-known yet. Of 0, 0.03, 0.1, 0.3 and 1: benchmarks/arms.md."""
+CROSSED = 0.1  # what is seen beyond a knot that others pass counts so much less: who is who is open
 
 
 class StrandTable(NamedTuple):
@@ -120,8 +118,7 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
     known = rows, layer, worth, look, closed, given, knot_up, knot_down, ends
-    top, course_up, bottom, course_down = np.array(places).T
-    table = StrandTable(top, course_up, bottom, course_down, *known)
+    table = StrandTable(*np.array(places).T, *known)
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
@@ -137,7 +134,7 @@ def link(
     for i in np.flatnonzero((given < 0) & closed & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]).tolist(), short)
+    spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]), short)
     costs = dict(zip(names, cost.tolist(), strict=True))
     wraps = {names[i]: float(pairs.set_back[i]) for i in np.flatnonzero(pairs.set_back)}
     into = np.bincount(pairs.lower, flow, len(strands))
@@ -189,16 +186,14 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
 
 
 def _spurs(
-    table: StrandTable, passing: list[int], short: dict[int, list[Chain]]
+    table: StrandTable, passing: Indices, short: dict[int, list[Chain]]
 ) -> list[list[Chain]]:
     """Of each strand the chains without a curve at the knot below it. passing: strands whose curves
     pass that knot; each chain is a spur of the nearest of them. short: such chains of each knot."""
     spurs: list[list[Chain]] = [[] for _ in table.top]
-    at_knot: dict[int, list[int]] = {}
-    for i in passing:
-        at_knot.setdefault(int(table.knot_down[i]), []).append(i)
-    for knot, uppers in at_knot.items():
-        for chain in short.get(knot, []):
+    for knot, chains in short.items():
+        uppers = passing[table.knot_down[passing] == knot]
+        for chain in chains if len(uppers) else ():
             middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
             nearest = np.abs(table.bottom[uppers, None] - middle).min(1).argmin()
             spurs[uppers[nearest]].append(chain)
@@ -294,7 +289,5 @@ def solve(
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
     wanted = np.concatenate([-np.maximum(table.given, 0), free])
     found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
-    if found.x is None:
-        raise RuntimeError(f"curves cannot be linked: {found.message}")
     curves: Indices = np.rint(found.x).astype(np.int64)
     return curves[: len(links)], curves[len(links) : len(links) + count]
