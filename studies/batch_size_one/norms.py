@@ -78,11 +78,15 @@ class BatchNormVariant(BatchNorm):
         var, mean = torch.var_mean(values, 1, correction=0)
         return mean, var, values.shape[1]
 
-    def share(self) -> Tensor:
-        if not self.forgets_start:
-            return super().share()
-        share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
-        return share.clamp(min=self.momentum)
+    def share(self, batches: int) -> float:
+        """The weight in the running statistics of the last of so many batches."""
+        return max(self.momentum, 1 / batches) if self.forgets_start else self.momentum
+
+    def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
+        momentum = self.momentum
+        self.momentum = self.share(int(self.num_batches_tracked) + 1)
+        super().observe(mean, var, pixels)
+        self.momentum = momentum
 
 
 def wide(x: Tensor) -> Tensor:
@@ -190,7 +194,9 @@ class BatchRenorm(BatchNormVariant):
         super().observe(mean, var, pixels)
         if self.observes:
             unbiased = (var * pixels / max(1, pixels - 1)).to(before.dtype)
-            self.running_var.copy_(before.lerp(unbiased.sqrt(), self.share()).square())
+            self.running_var.copy_(
+                before.lerp(unbiased.sqrt(), self.share(int(self.num_batches_tracked))).square()
+            )
 
     def set_progress(self, share: float) -> None:
         self.r_max = 1 + 2 * _ramp(share, 0.05, 0.40)

@@ -49,8 +49,4 @@ class BatchNorm(Norm):
             observed /= torch.distributed.get_world_size()
         self.num_batches_tracked.add_(1)
         for running, new in zip((self.running_mean, self.running_var), observed, strict=True):
-            running.lerp_(new, self.share())
-
-    def share(self) -> Tensor:
-        """The weight in the running statistics of the batch just observed, a scalar."""
-        return torch.full_like(self.running_mean[0], self.momentum)
+            running.lerp_(new, self.momentum)
