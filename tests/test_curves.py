@@ -50,7 +50,7 @@ def follow(mask, colours=None, strip=257, gray=None, tracks=None):
     """(curve, points) of each curve."""
     gray = 255 - mask if gray is None else gray
     tracks = tracks or find_tracks(lambda first, stop: gray[first:stop], range(len(gray)), 200)
-    follower = CurveFollower(tracks=tracks)
+    follower = CurveFollower(200, tracks=tracks)
     for start in range(0, len(mask), strip):
         part = slice(start, start + strip)
         picture = gray[part] if colours is None else colours[part]
@@ -128,7 +128,7 @@ def test_two_that_cross_go_on_their_course():
 
 def test_nothing_gives_nothing():
     assert follow(np.zeros((700, 100), np.uint8)) == []
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     follower.finish()
     assert follower.curves == []
 
@@ -756,7 +756,7 @@ def test_a_piece_that_was_cut_off_where_it_met_another_gives_no_values_below_its
 
 
 def test_a_curve_all_of_whose_rows_are_hidden_is_none():
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     gone, kept = wrapped(last=900), wrapped(last=900)
     gone.hidden, gone.wraps = [(0, 900)], []
     follower._chains.row, follower._window.finish = 900, lambda: [gone, kept]
@@ -797,7 +797,7 @@ def test_a_short_piece_of_which_the_network_is_not_sure_is_no_curve(probability,
     mask = draw(sine(300, 20, 500), np.where(ROWS < 300, sine(500, 20, 120), np.nan))
     sure = np.where(mask > 0, np.uint8(210), np.uint8(10))  # the long one stays
     sure[:, 450:][mask[:, 450:] > 0] = probability
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     follower.add(255 - mask, mask, sure)
     follower.finish()
     assert len(follower.curves) == curves
@@ -1004,7 +1004,7 @@ def test_chains_forget_their_upper_rows():
     curve = sine(60, 30, 800, rows=rows)
     mask = draw(curve, columns=120)
     gc.collect()
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     for start in range(0, len(mask), 1000):
         part = mask[start : start + 1000]
         follower.add(255 - part, part, part)
@@ -1020,7 +1020,7 @@ def test_chains_forget_their_upper_rows():
 def test_strands_far_above_are_forgotten():
     rows = np.arange(6000)
     mask = draw(*(sine(100, 80, 250, phase, rows) for phase in (0, 2, 4)), columns=200, width=3)
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     counts = []
     for start in range(0, len(mask), 1500):
         part = mask[start : start + 1500]
@@ -1032,7 +1032,7 @@ def test_strands_far_above_are_forgotten():
 @pytest.mark.parametrize("columns", [1, 60])
 def test_a_black_area_has_no_endless_width(columns):
     black = np.zeros((900, columns), np.uint8)
-    follower = CurveFollower()
+    follower = CurveFollower(200)
     follower.add(black, ~black, ~black)
     follower.finish()
     assert follower.least_rows == 50

@@ -1,4 +1,4 @@
-"""From a mask's probability to curves, tracks, CSV and LAS."""
+"""From a mask's probability to curves, tracks, CSV, LAS. Constants: benchmarks/arms.md has why."""
 
 from collections.abc import Collection
 from pathlib import Path

@@ -9,7 +9,6 @@ from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, unl
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
-from wellseg.scan import USUAL_DPI
 from wellseg.scan.pictures import Gray, to_gray
 
 INCHES, ASKEW, COARSE_DPI = (0.25, 0.1), 0.25, 150
@@ -21,17 +20,15 @@ LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
 bridged, and of a curve at rest; how long two pieces may lie side by side, as tips of dashes do."""
 DOWN, ASIDE = 0.25, 0.6
 """Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
-MOST = 9.0  # pieces that would cost more are two curves. All these were chosen by eye on five scans
+MOST = 9.0  # pieces that would cost more are two curves
 HOME_APART, INK_APART = 1.0, 40
 """Of two curves: inches between their usual tracks, 255ths between channels of their inks."""
 ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT = 8.0, 0.5, 5.0, 3.0, 30
 """Far pieces are two curves if their looks, and each tenth of an inch aside, up to ten, cost more,
-or if no curve is seen over so many tenths. So high a flank may be lost: it goes aside for nothing.
-So many pieces below are looked at. Judged by eye on 60 scans: benchmarks/arms.md."""
+or no curve is seen over BLANK tenths. A lost flank goes aside for nothing. NEXT are looked at."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A piece lies on another if UNDER of the rows of both do, within UNDER_PX. Stains, as of a grid
-under a curve: half that share of bridged rows do, and fewer rows have ink than STAINS for each:
-dashes have 0.9, sparse dots 0.33, stains 0.21 to 0.26 (33-025-02222-0001, 33-025-02310-0002)."""
+under a curve: half that share of bridged rows do, and fewer rows have ink than STAINS for each."""
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
@@ -44,9 +41,7 @@ class CurveFollower:
     """Follows all curves of a scan. Feed ``add`` from top to bottom, then ``finish``.
     dpi: of the scan. first_row: number of the first one. tracks: from `find_tracks`, or given."""
 
-    def __init__(
-        self, dpi: float = USUAL_DPI, first_row: int = 0, tracks: Tracks | None = None
-    ) -> None:
+    def __init__(self, dpi: float, first_row: int = 0, tracks: Tracks | None = None) -> None:
         self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1

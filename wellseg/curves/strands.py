@@ -36,8 +36,7 @@ HUE_APART, LEAST_PIXELS = 14, 40
 PATCH_PIXELS, BESIDE, FRINGE, PATCHY, RARE = 120, 0.25, 0.9, 0.62, 0.03
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
 pixels, BESIDE of them beside other inks, and if that is so of all inks together; or if it is a
-mixture where curves cross, which is so RARE, or a fringe, of whose patches FRINGE is beside others.
-Chosen on drawn logs, validation pages, whole logs: benchmarks/arms.md."""
+mixture where curves cross, which is so RARE, or a fringe: FRINGE of its patches beside others."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
 BLACK, FIRST_INK = np.uint8(1), 2

@@ -13,8 +13,7 @@ LINE, ALONE, BESIDE_PX = 0.014, (0.1, 0.3), 4
 """Half a border's width; how far one is marked alone, with no other mask beside: see `clear`."""
 BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.05
 """Shares of a track's width: a curve that lies no farther beside it is of it; from where on a point
-is beyond it. Share of points beyond, see `Tracks.merged`: of neighbours on 15 scans it was 0.056 to
-0.28 where they are one track (4702900080_gr_d2 and three more), else at most 0.03."""
+is beyond it. Share of points beyond, from which on neighbours are one track: `Tracks.merged`."""
 
 
 @dataclass(frozen=True)

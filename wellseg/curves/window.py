@@ -14,8 +14,7 @@ from wellseg.scan.pictures import Gray
 LOOK_ROWS = 160
 END, LONGEST_GAP = 25.0, 60
 """Cost of a curve's beginning or end; the longest gap, in rows. At 200 dpi or less."""
-MOST_STRANDS = 1000
-"""Strands of a window that are used, the longest: noise has more. Four dotted curves: half."""
+MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE, DEAR = 1.5, 0.5
 """A decision that would cost so little more the other way is uncertain: arms.md. So is a link that
 costs more than that much of an end, and its gap has no values: 17 of 24 looked at were wrong."""

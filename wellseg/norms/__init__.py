@@ -92,8 +92,7 @@ class Norm(nn.Module):
 
 
 class _Normalise(torch.autograd.Function):
-    """PyTorch's kernels, forward and backward, with given statistics. Its own of a channels_last
-    map on a CPU are off by 3e-4 in scale at 6,400 rows (torch 2.13.0, pytorch issue 54293)."""
+    """PyTorch's kernels, forward and backward, with given statistics: `block_moments` says why."""
 
     @staticmethod
     def forward(
