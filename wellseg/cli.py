@@ -147,8 +147,7 @@ def _sleep_where_busy() -> None:
 
 
 def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
-    """Add an argument for each field of a dataclass and of those in it; keyword-only ones last.
-    One without a default has no flag, only its place."""
+    """Add an argument for each field of a dataclass; one without a default has no flag."""
     params = [each for base in options.__mro__[:-1] for each in parse_from_object(base).params]
     texts = {param.arg_name: " ".join((param.description or "").split()) for param in params}
     hints = get_type_hints(options)

@@ -140,8 +140,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
 
 
 def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | None) -> None:
-    """Train, score, and write scores.json: rows of results.csv, none where the loss diverged.
-    job: what they begin with, norm, rate and seed."""
+    """Train and score a job (norm, rate, seed); write scores.json, no rows if the loss diverged."""
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size["widths"]),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),

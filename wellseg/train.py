@@ -4,8 +4,7 @@
     wellseg train --data.root mine/ --out runs/a   # your own images/ and masks/
     wellseg train --config configs/groupnorm.yaml  # the article's setting
 
-Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints and pictures of
-validation logs to the run's folder."""
+Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoints, pictures."""
 
 import json
 import re
@@ -153,9 +152,8 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
 
 
 def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
-    """The network of --weights, with the norm and the momentum that are asked for. begun: the
-    checkpoint of a run that goes on, which knows it, too: the weights may be gone by now.
-    Raises ValueError where another option asks for another network."""
+    """The network of --weights, or of ``begun``, the checkpoint of a run that goes on (weights may
+    be gone), with the norm and momentum asked for. Raises ValueError: another option differs."""
     if config.weights is None:
         return config.model
     told = begun["hyper_parameters"] if begun else read_header(weights_path(config.weights))

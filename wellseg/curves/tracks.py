@@ -35,8 +35,7 @@ class Tracks:
 
     def merged(self, curves: Iterable[tuple[Indices, Floats]]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
-        ACROSS of their curves' points lie beyond it; not those that a person gave, whose reach has
-        no end. curves: rows and columns of each, as in ``of``."""
+        ACROSS of their curves (rows, columns) lies beyond it; not those that a person gave."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
         off = np.zeros((3, len(split) + 1))  # to the left, to the right, of how many points

@@ -70,8 +70,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     folders = []
     if "" in scans:
         raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
-    places = [place for pattern in scans for place in expand(pattern)]
-    places = [place for place in places if not place.endswith(RESULTS)]  # *.tif matches masks, too
+    places = [it for one in scans for it in expand(one) if not it.endswith(RESULTS)]  # *.tif: masks
     for given in places:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place)
@@ -154,8 +153,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
 
 
 def other_scan(task: Task, report: Mapping[str, Any]) -> str:
-    """The path of another scan, still there, whose report is in the place of the task's: a.tif for
-    a.png, or the a.tif of another folder; else ""."""
+    """The path of another scan, still there, whose report is in the task's place (a.tif, a.png)."""
     own, other = files.absolute(task.scan), str(report.get("scan_path", ""))
     stem = re.sub(r"\.p\d+$", "", task.stem) if task.page is not None else task.stem
     beside = os.path.splitext(own)[0] == files.absolute(stem)

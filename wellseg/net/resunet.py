@@ -37,8 +37,7 @@ class ResUNet(nn.Module):
     black from black, and one network does both less well. channels: of the input."""
 
     recompute = False
-    """True: training keeps only the maps between stages, and computes the inside of a stage again
-    for its gradient: the same gradients, less memory, more time."""
+    """True: training computes the inside of stages again for gradients: less memory, more time."""
 
     def __init__(
         self, patch: int = ModelConfig.patch, widths: Sequence[int] = ModelConfig.widths,

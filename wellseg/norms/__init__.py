@@ -47,8 +47,7 @@ class Norm(nn.Module):
 
     @property
     def observes(self) -> bool:
-        """Whether running statistics are to be updated: not during a backward pass, where stages
-        that were observed before are computed once more."""
+        """Whether to update running statistics: not where a backward pass repeats a stage."""
         return torch._C._current_graph_task_id() == -1
 
     def forward(self, x: Tensor) -> Tensor:

@@ -39,9 +39,8 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def shows_no_colour(read: Callable[[int, int], Gray], rows: int) -> bool:
-    """Whether colours are grays alone: a curve of one pixel in 2,000 has more. The network for
-    black and gray is better on these, also on scans that only the other was trained on.
-    read: gives rows [a, b) in R, G, B."""
+    """Whether colours, RGB rows [a, b) by ``read``, are grays alone: the network for black and gray
+    is better on these, also on scans that only the other was trained on."""
     starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
     red, green, blue = cv2.split(parts)  # NumPy takes ten times as long

@@ -36,8 +36,7 @@ class IdentityScores(NamedTuple):  # of one log
     edits: int  # cuts, joins, deletions, curves to draw: they turn the followed into the printed
     depth_rows: int  # those of the log in which there is a printed curve
     snr_db: list[float]
-    """Of each printed curve: its variance over the mean square error, gaps interpolated, within
-    +-MOST_DB; 0 if no followed curve is assigned to it."""
+    """Of each printed curve its variance over the mean square error, +-MOST_DB; 0: not found."""
     error_px: list[float]  # of each row followed: columns off the printed span, 0 within it
     dpi: float
 

@@ -1,5 +1,4 @@
-"""Logs from disk or drawn, one at a time, each with its own number of rows and columns; varied by
-albumentations 2.0.8, the same for any number of workers."""
+"""Logs from disk or drawn, one at a time, each of its own size; varied by albumentations 2.0.8."""
 
 import atexit
 import math

@@ -90,8 +90,7 @@ class Segmenter(LightningModule):
         self.net.recompute = self.recompute == "on" or (self.recompute == "auto" and not fits)
 
     def loss_of(self, sample: Sample, stage: str) -> tuple[Tensor, Tensor]:
-        """Loss (scalar) and logits (1, 1, H, W) of one log. Raises FloatingPointError: the loss is
-        NaN or infinite; such weights are never kept."""
+        """Loss (scalar) and logits (1, 1, H, W). Raises FloatingPointError: it is not finite."""
         ink = to_ink(sample.channels[:, : self.net.channels])
         # In prediction the norms' statistics are of windows, about which pieces tell enough here.
         pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
