@@ -132,8 +132,6 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
 def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any, Any]:
     """`Scores` of a mask, bool (rows, columns), against a log's files, and `IdentityScores` of the
     curves followed in it: None without probability, or where the label has no whole curves."""
-    import numpy as np
-
     from wellseg.curves.curve import CurveFollower
     from wellseg.curves.track_finder import find_tracks
     from wellseg.scan.reader import open_scan
@@ -148,7 +146,7 @@ def score_files(log: LogFiles, mask: Any, probability: Any = None) -> tuple[Any,
     with open_scan(log.image, colour=True) as scan:
         dpi, picture = scan.likely_dpi, scan.read(0, scan.rows)
         tracks = find_tracks(scan.read, range(scan.rows), dpi)
-    sure, pixels = (np.rint(255.0 * part).astype(np.uint8) for part in (probability, mask))
+    sure, pixels = ((255 * part).round().astype("uint8") for part in (probability, mask))
     follower = CurveFollower(dpi, tracks=tracks)
     follower.add(picture, pixels, sure)
     follower.finish()

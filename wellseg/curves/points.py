@@ -101,8 +101,7 @@ class Curve:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
         flags[back != 0] |= WRAPPED
-        doubtful = np.array([row - self.first_row for row in self.uncertain], int)
-        flags[doubtful[(doubtful >= 0) & (doubtful < self.rows)]] |= UNCERTAIN
+        flags[np.isin(self.first_row + rows, self.uncertain)] |= UNCERTAIN
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> list["Curve"]:
@@ -207,7 +206,6 @@ def place_curve(
 ) -> PlacedCurve:
     """What the files say of a curve. sides: borders of its track, in each of its rows. name: none:
     it gets one from its track, order and style.
-
     Columns and borders are rounded as in the CSV: from it come the same values."""
     column, sides = points.column.round(1), sides.astype(np.float32).round(1)
     wide = sides[:, 1] - sides[:, 0]

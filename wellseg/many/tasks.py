@@ -63,7 +63,6 @@ def settings_of(config: PredictConfig) -> Settings:
 def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str | None, Outcomes]:
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
     URL for the summary, None if scans were named one by one; files of kinds that are not read.
-
     Raises ValueError, naming the path: it is not there, or shares its results with another one."""
     tasks: dict[str, Task] = {}
     not_read: Outcomes = {}

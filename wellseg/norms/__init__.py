@@ -51,8 +51,7 @@ class Norm(nn.Module):
         return torch._C._current_graph_task_id() == -1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each image by its own statistics. Autograd derives the gradient where a
-        subclass has a scale_shift or of_groups of its own, whatever that does."""
+        """Normalise each image by its own statistics; autograd derives what subclasses change."""
         rules = type(self).scale_shift, type(self).of_groups
         is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
         if is_group_norm and x.is_cuda:  # that kernel is accurate; under autocast it gives float32

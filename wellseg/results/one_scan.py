@@ -51,7 +51,7 @@ def mask_scan(
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
         left_out, notes = _lost_by_turning(scan.orientation, config)
-        overlay = FoldedPage(*size, scan.orientation)
+        small = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {"scan": scan.path.name, "dpi": scan.dpi, "weights": entries["weights"]}
             about |= config.for_view() if scan.orientation == 1 else {}
@@ -75,7 +75,7 @@ def mask_scan(
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
-            overlay.add(picture, mask)
+            small.add(picture, mask)
             if probabilities or view:  # curves imply probabilities
                 probability = to_8_bit(logits, mask, config.threshold)
             if probabilities:
@@ -84,8 +84,7 @@ def mask_scan(
                 view.put(picture, probability)
             if curves:
                 curves.put(picture, mask, probability)
-        told = {"scan": Path(task.scan).name, "page": scan.page, "rows": scan.rows}
-        begun = entries | told
+        begun = entries | {"scan": scan.path.name, "page": scan.page, "rows": scan.rows}
         files.begin_anew(task.stem, begun)
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
@@ -105,16 +104,15 @@ def mask_scan(
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
-    write_file(task.stem + ".overlay.png", encode_png(overlay.picture()))
+    write_file(task.stem + ".overlay.png", encode_png(small.picture()))
     masks.write(task.stem + MASK, scan.resolution)  # last: only the report tells who wrote it
     files.begin_anew(task.stem, begun | {"sha256": files.digests(task.stem, [MASK])})
-    report = {"format": files.FORMAT, "wellseg": __version__, "scan": Path(task.scan).name}
+    report = {"format": files.FORMAT, "wellseg": __version__, "scan": scan.path.name}
     report |= {name: getattr(scan, name) for name in OF_THE_SCAN}
     report |= {"curve_share": share, "doubt_share": (possible_px - sure_px) / max(1, possible_px)}
     report |= (curves.quality() if curves else {}) | left_out | {"notes": notes} | entries
     report |= {"seconds": round(time.monotonic() - started, 2)}
-    report |= {"peak_memory_bytes": resident_bytes(peak=True)}
-    report |= {"overlay_reduction": overlay.reduction}
+    report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": small.reduction}
     report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
     write_file(task.stem + files.REPORT, json.dumps(report, indent=1).encode())
     return report

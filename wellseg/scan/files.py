@@ -104,8 +104,7 @@ def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
 
 
 def refuse_changed(stem: AnyPath, endings: Iterable[str], *written: Mapping[str, str]) -> None:
-    """Raises ValueError for the first of these results that is there and has none of the digests
-    with which it was written: it was corrected. To write it again would lose that."""
+    """Raises ValueError for the first result with none of the digests written: it was corrected."""
     for ending, now in digests(stem, endings).items():
         if now not in [one.get(ending) for one in written]:
             do = "move it away, or name another folder for the results (--out)"

@@ -35,10 +35,8 @@ class LogFiles(NamedTuple):
 
 def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
-
     Splits and wells are those of split.csv. Where it does not say, wells are made of the logs'
     names, see `well_of`, and splits of the wells', see `split_wells`.
-
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
     found = _list_files(root / "images", SUFFIXES, but=RESULTS)

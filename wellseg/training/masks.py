@@ -84,8 +84,7 @@ def check_size(mask: Path, image: Path) -> None:
 
 
 def check_masks(logs: Sequence[LogFiles]) -> dict[str, tuple[int, int]]:
-    """Read every mask once; gives its least and its highest value, by the logs' names.
-    Raises ValueError, which names the masks that cannot be used, and says why."""
+    """Read all masks: least and highest value by their logs' names. Raises ValueError: unusable."""
     with ThreadPoolExecutor(THREADS) as pool:
         found = {log.name: pool.submit(_look, log) for log in logs}
     errors = filter(None, (it.exception() for it in found.values()))
