@@ -138,11 +138,10 @@ def fail(command: str, message: str, status: int) -> NoReturn:
 
 def _sleep_where_busy() -> None:
     """On a busy machine, let threads that wait for one another sleep. Call it before torch loads.
-    By default libgomp's threads spin, and slow down other programs and each other: on two cores
-    beside a training, 1,200 x 640 pixels took 80 s, with sleeping threads 2 to 7 s. On an idle
-    machine sleeping takes a third longer. Busy: a load above half a core and an eighth of all."""
+    By default libgomp's threads spin: on two cores beside a training 1,200 x 640 pixels took 80 s,
+    with sleeping threads 2 to 7 s, which take a third longer on an idle machine."""
     with suppress(AttributeError, OSError):  # not on Windows, nor where /proc is closed
-        if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):
+        if os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) / 8):  # cores, and an eighth of all
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

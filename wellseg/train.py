@@ -27,10 +27,8 @@ from wellseg.weights import load_model, read_header, weights_path
 
 def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bool = False) -> Path:
     """Run, or resume, one training; returns the weights file.
-
     asked: the model options that --weights must not contradict; by default those of config.model
     that are not its defaults. quiet: print nothing but warnings.
-
     Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
     a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
     import torch

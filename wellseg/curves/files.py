@@ -54,7 +54,6 @@ Other units: by the scale that a person read at its borders, or @ columns, left:
 
 class CurveFiles:
     """The files of the curves of one scan: NAME.curves.csv and NAME.las.
-
     stem: the path of the files up to their endings. scan: the name of its file. size: rows and
     columns of the scan, which is stored upright. table: a CSV that is read, and may be anybody's.
     Raises ScanError: no such rows or columns; ValueError: a file of that name is not wellseg's."""

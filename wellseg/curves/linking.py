@@ -22,6 +22,7 @@ from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
+ByKnot = dict[int, list[Chain]]  # short chains by the number of the knot that they make
 
 STRAND_ROWS, STRAND_WIDE = 3, 14
 """A chain of fewer rows that touches others is part of a knot, unless it is nearly horizontal: so
@@ -118,7 +119,7 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
     known = rows, layer, worth, look, closed, given, knot_up, knot_down, ends
-    table = StrandTable(*np.array(places).T, *known)
+    table = StrandTable._make([*np.array(places).T, *known])
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
@@ -185,9 +186,7 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
     return cost + unlike(table.look[upper], table.look[lower])
 
 
-def _spurs(
-    table: StrandTable, passing: Indices, short: dict[int, list[Chain]]
-) -> list[list[Chain]]:
+def _spurs(table: StrandTable, passing: Indices, short: ByKnot) -> list[list[Chain]]:
     """Of each strand the chains without a curve at the knot below it. passing: strands whose curves
     pass that knot; each chain is a spur of the nearest of them. short: such chains of each knot."""
     spurs: list[list[Chain]] = [[] for _ in table.top]
@@ -247,9 +246,7 @@ def _angle(one: Places, other: Places) -> Floats:
     return sure * np.abs(np.angle(other * one.conj())) / (np.pi / 2)
 
 
-def _knots(
-    chains: list[Chain], strands: list[Chain]
-) -> tuple[Indices, Indices, dict[int, list[Chain]]]:
+def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, ByKnot]:
     """The number of the knot at the upper and at the lower end of each strand: ends that short
     chains connect have the same. And the short chains of each knot."""
     place = {chain: number for number, chain in enumerate(chains)}
@@ -260,7 +257,7 @@ def _knots(
     graph = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(chains),) * 2)
     _, knot = connected_components(graph, directed=False)
     of = np.array([place[chain] for chain in strands])
-    short: dict[int, list[Chain]] = {}
+    short: ByKnot = {}
     for chain in loose:
         short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
     return knot[2 * of], knot[2 * of + 1], short

@@ -19,7 +19,6 @@ is beyond it. Share of points beyond, from which on neighbours are one track: `T
 @dataclass(frozen=True)
 class Tracks:
     """Borders of the tracks, from left to right, at some rows of the scan.
-
     rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
     the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
     holds so far above and below ``rows``. no_line: usual columns of borders without a line."""

@@ -95,7 +95,6 @@ class Worker:
         self, task: Task, config: PredictConfig, say: Say
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with those of an earlier run on this page, and these by their report's keys.
-
         Results that are there (view, curves, probability) are made again: they would show the old
         mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
         same. Raises ValueError: what is there is another's, corrected or has wrong options."""

@@ -41,9 +41,8 @@ def mask_scan(
     """Mask one scan and return the report, NAME.json, which is written last: where it is there,
     the other results are complete. entries: of the report, beside what is measured here."""
     started = time.monotonic()
-    levels = config.threshold, DOUBT_FROM, DOUBT_TO
-    logit_levels = [math.log(p / (1 - p)) for p in levels]  # compared without a sigmoid
-    pixels_above = np.zeros(3, np.int64)  # of each level
+    logit_levels = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
+    pixels_above = np.zeros(3, np.int64)  # of each level; no sigmoid is needed to compare
     Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_open(*(task.stem + ending for ending in RESULTS))
     with ExitStack() as opened:

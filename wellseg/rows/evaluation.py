@@ -44,7 +44,6 @@ is resident: libraries, the heap's holes, the curve follower (400 MB seen). Kept
 
 class RowEvaluation:
     """A network on an image (1, channels, rows, columns), which ``bands`` computes.
-
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
     net: from input (1, channels, H, W) to logits (1, 1, H, W). It is copied, not changed.
@@ -241,7 +240,7 @@ class _Sweep:
             first, last = rule.rows_in(start, stop)
             if rule.fill is None:
                 first, last = max(0, first), min(last, step.inputs[0].rows)
-            needed = first, last, rule.fill
+            needed = (first, last), rule.fill
             rows = [select_rows(values[x], ranges[x][0], x.rows, *needed) for x in step.inputs]
             if step.norm:
                 statistics = self.run.sweeps[step.inputs[0]].statistics
@@ -264,11 +263,10 @@ class _Sweep:
         return rows[None].permute(0, 3, 1, 2)
 
 
-def select_rows(
-    x: Tensor, x_first: int, height: int, first: int, last: int, fill: float | None
-) -> Tensor:
+def select_rows(x: Tensor, x_first: int, height: int, rows: Rows, fill: float | None) -> Tensor:
     """Rows [first, last) of a map of that height, from a tensor that begins with its row x_first.
     Rows beyond the map's edges are filled with ``fill``, or zeros."""
+    first, last = rows
     inside = x[:, :, max(0, first) - x_first : max(0, min(last, height) - x_first)]
     above, below = (min(max(0, beyond), last - first) for beyond in (-first, last - height))
     return F.pad(inside, (0, 0, above, below), value=fill or 0.0) if above or below else inside

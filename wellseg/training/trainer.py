@@ -56,9 +56,8 @@ class Checkpoint(ModelCheckpoint):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
-        # Do not save weights with a loss of NaN, nor to a disk that has just failed, nor before the
-        # first step: Lightning's loaders are not there yet. If one of several processes fails, do
-        # not save at all: it would wait for the others.
+        # Not weights with a loss of NaN, nor to a disk that has just failed, nor before the first
+        # step, when loaders are not there yet. One of several processes would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
         if not isinstance(error, fails) and module.has_begun:
             super().on_exception(trainer, module, error)
