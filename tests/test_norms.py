@@ -100,7 +100,7 @@ class RootMeanSquare(Norm):
 
     def scale_shift(self, mean, var):
         scale = self.weight * (mean.square() + var + self.eps).rsqrt()
-        return scale, self.bias.double().expand_as(scale)
+        return scale, self.bias.double()  # (C,): it broadcasts to (..., C)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_norm_of_ones_own_has_its_own_gradient_whatever_it_derives_from(base):
     class ByRMS(base):
         def scale_shift(self, mean, var):
             scale = self.weight.double() / (mean.square() + var + self.eps).sqrt()
-            return scale, self.bias.double().expand_as(scale)
+            return scale, self.bias.double()  # (C,): it broadcasts to (..., C)
 
     norm, x = randomise(ByRMS(4, 1).double()), image(4, 5, 6).requires_grad_()
     root = (x.square().mean((2, 3), keepdim=True) + norm.eps).sqrt()
