@@ -15,6 +15,7 @@ from wellseg.curves.linking import solve
 from wellseg.curves.points import (
     AWAY,
     BRIDGED,
+    INK_SHARE,
     UNCERTAIN,
     WRAPPED,
     Curve,
@@ -81,7 +82,7 @@ def test_a_gap_along_the_right_border_has_no_values_but_where_the_curve_is_at_ho
     assert np.isnan(off.column[np.isnan(leaves)]).mean() > 0.8
     assert np.isnan(off.column[~np.isnan(leaves)]).mean() < 0.01
     assert np.isnan(still.column).mean() < 0.02, "at the left border curves are at rest"
-    assert np.isnan(other.column).mean() < 0.01, "it is at rest there"
+    assert np.isnan(other.column).mean() < 0.02, "it is at rest there"
 
 
 def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track():
@@ -542,7 +543,7 @@ def points_of(curves, paths):
 
 
 def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
-    looks = np.array([[100.0, 2, 1, 0, 0, 0, 2, 0], [90.0, 2, 1, 0, 0, 0, 2, 0]])
+    looks = np.array([[100.0, 2, 1, 0, 0, 0, 2, 0, 0], [90.0, 2, 1, 0, 0, 0, 2, 0, 0]])
     curves = [Curve(0, 100, look=looks[0]), Curve(180, 100, look=looks[1])]
     columns = np.array([[200, 200, np.nan, 200], [200, 200, 200, 200]], np.float32)
     (curve,) = join(points_of(curves, paths_of(columns)), 20)
@@ -552,7 +553,7 @@ def test_a_curve_is_not_known_to_rest_where_its_column_is_unknown():
 @pytest.mark.parametrize(("home", "curves"), [(0.8, 1), (0.0, 2)])
 def test_no_flank_is_lost_between_a_track_and_a_piece_of_which_none_is_known(home, curves):
     """Whose track is 0, which is less than an inch from a track at the scan's left edge."""
-    looks = [np.array([100.0, 2, 1, 0, 0, 0, it, 0]) for it in (0.9, home)]
+    looks = [np.array([100.0, 2, 1, 0, 0, 0, it, 0, 0]) for it in (0.9, home)]
     pieces = [Curve(0, 100, look=looks[0]), Curve(104, 100, look=looks[1])]
     columns = np.array([[20, 20, 40, 40], [380, 380, 400, 400]], np.float32)
     assert len(join(points_of(pieces, paths_of(columns)), 20, far=True)) == curves
@@ -582,7 +583,7 @@ def test_where_a_level_flank_is_lost_a_curve_goes_on(leaves, comes, known, curve
 def test_what_heads_away_from_a_piece_an_inch_aside_is_another_curve_if_its_style_is(
     across, leaves, ink, curves
 ):
-    looks = [np.array([100.0, 2, it, 0, 0, 0, 2, 0]) for it in (1.0, ink)]
+    looks = [np.array([100.0, 2, it, 0, 0, 0, 2, 0, 0]) for it in (1.0, ink)]
     pieces = [Curve(0, 100, look=looks[0]), Curve(110, 100, look=looks[1])]
     columns = np.array([[300] * 3 + [300 + 9 * leaves], [300 + across] * 3 + [400]], np.float32)
     columns[1, 1] += 9 * leaves
@@ -613,7 +614,7 @@ def test_far_pieces_that_look_alike_are_one_curve_within_a_log(pieces, curves, i
     pieces = [*pieces, (0, 2500 if is_one_log else 300, BLACK, 3)]
     made, columns = [], [*[100.0] * (len(pieces) - 1), 700.0]
     for first, stop, ink, home in pieces:
-        look = np.array([200.0, 2 + first / 1e5, 1, *ink, home, 0])
+        look = np.array([200.0, 2 + first / 1e5, 1, *ink, home, 0, 0])
         made.append(Curve(first, stop - first, look=look))
     paths = [np.full(one.rows, at) for one, at in zip(made, columns, strict=True)]
     joined = join(points_of(made, paths), 20, far=True)
@@ -627,7 +628,7 @@ def test_far_pieces_that_look_alike_are_one_curve_within_a_log(pieces, curves, i
 def test_what_was_cut_at_a_wrap_is_one_curve(ink):
     """The view offers that the one or the other side is off its scale."""
     curve, beside = wrapped((1000, 400.0)), wrapped()
-    curve.look[:] = 200, 2, 1, *ink, 3, 0
+    curve.look[:] = 200, 2, 1, *ink, 3, 0, 0
     pieces = [*pieces_of(curve, 600), beside]
     columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
     paths = []
@@ -641,7 +642,7 @@ def test_what_was_cut_at_a_wrap_is_one_curve(ink):
 
 def curve_at(first_row, column, rows=400, paint=BLACK):
     """A curve that goes straight down, and its path."""
-    curve = Curve(first_row, rows, look=np.array([rows, 2, 1, *paint, 1.0, 0]))
+    curve = Curve(first_row, rows, look=np.array([rows, 2, 1, *paint, 1.0, 0, 0]))
     return curve, np.full(rows, column, np.float32)
 
 
@@ -669,7 +670,7 @@ def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_val
     pieces[1]._cut(700)
     upper, lower = pieces[0], pieces[1]._cut(300)
     lower.hidden, lower.uncertain = [(350, 360), (395, 405), (500, 510)], []
-    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0, 0])
+    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0, 0, 0])
     (curve,) = join({it: it.points() for it in (upper, lower)}, 20)
     assert curve.hidden == [(395, 405), (500, 510)]
     assert np.isnan(curve.points().column).sum() == 20
@@ -677,7 +678,7 @@ def test_where_joined_pieces_lie_side_by_side_a_gap_of_the_lower_one_has_the_val
 
 def level(first, column, rows=300, style=1.0, home=2.0):
     """A curve down one column, and its points."""
-    look = np.array([400.0, 2, style, *BLACK, home, 0])
+    look = np.array([400.0, 2, style, *BLACK, home, 0, 0])
     curve = Curve(first, rows, look=look)
     return curve, np.full(rows, float(column))
 
@@ -738,7 +739,7 @@ def test_a_lost_flank_is_no_higher_than_a_third_of_an_inch(gap, curves):
 def test_what_is_off_the_scale_in_the_lower_piece_stays_so():
     upper, lower = wrapped(last=400), wrapped((700, 50.0), (800, -50.0), last=1000)
     lower = lower._cut(500)
-    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0, 0])
+    upper.look = lower.look = np.array([400, 2, 1, *BLACK, 1.0, 0, 0])
     assert not lower.leave_scale(300) and lower.off_scale == [(700, 800, 50.0)]
     (curve,) = join({it: it.points() for it in (upper, lower)}, 20)
     assert curve.wraps == [(700, 50.0), (800, -50.0)]
@@ -747,7 +748,7 @@ def test_what_is_off_the_scale_in_the_lower_piece_stays_so():
 
 def test_a_piece_that_was_cut_off_where_it_met_another_gives_no_values_below_its_end():
     upper, lower = wrapped(last=600), wrapped(last=900)._cut(330)
-    upper.rows, upper.look = 300, np.array([400, 2, 1, *BLACK, 1.0, 0])
+    upper.rows, upper.look = 300, np.array([400, 2, 1, *BLACK, 1.0, 0, 0])
     lower.look = upper.look
     for one in lower.records:
         one[:, 1] += 30
@@ -819,8 +820,8 @@ def test_a_piece_of_three_inches_is_a_curve_though_nothing_is_beside_it():
 
 
 def test_the_track_of_a_long_curve_is_part_of_its_look_where_it_is_known():
-    curve, short = (np.array([rows, 2, 1, 0, 0, 0, 3, 0]) for rows in (4000.0, 100))
-    elsewhere, unknown = (np.array([300.0, 2, 1, 0, 0, 0, inches, 0]) for inches in (6, 0))
+    curve, short = (np.array([rows, 2, 1, 0, 0, 0, 3, 0, 0]) for rows in (4000.0, 100))
+    elsewhere, unknown = (np.array([300.0, 2, 1, 0, 0, 0, inches, 0, 0]) for inches in (6, 0))
     assert unlike(curve, elsewhere) == unlike(elsewhere, curve) == AWAY
     assert unlike(short, elsewhere) < AWAY / 5
     assert unlike(curve, unknown) == unlike(unknown, curve) == unlike(curve, short) == 0
@@ -867,6 +868,18 @@ def test_two_of_one_course_are_told_apart_by_width():
     is_each(found, curves)
     thin, thick = sorted(curve.width_px for curve, _ in found)
     assert 2 < thin < 5 and 8 < thick < 11
+
+
+def test_short_and_long_dashes_of_as_much_ink_look_unlike():
+    curves = [sine(middle, 20, 500) for middle in (150, 350, 550)]
+    long, short = ROWS % 60 < 36, ROWS % 20 < 8  # strokes end three pixels further out
+    drawn = [
+        np.where(at, curve, np.nan) for at, curve in zip((long, short, long), curves, strict=True)
+    ]
+    found = follow(draw(*curves), gray=255 - draw(*drawn))
+    one, other, again = (curve.look for curve, _ in found)
+    assert abs(one[INK_SHARE] - other[INK_SHARE]) < 0.05
+    assert unlike(one, other) > 2 > 4 * unlike(one, again)
 
 
 def test_two_of_one_width_are_told_apart_by_how_rough_they_are():

@@ -164,7 +164,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
 
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
-    look, found = np.reshape([it.look for it in points], (-1, 8)), list[Any]()
+    look, found = np.reshape([it.look for it in points], (-1, 9)), list[Any]()
     home, paths = look[:, HOME], [it.column for it in points.values()]
     top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
     near = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]

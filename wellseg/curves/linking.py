@@ -29,7 +29,7 @@ STRAND_ROWS, STRAND_WIDE = 3, 14
 many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
 COURSE_ROWS, COURSE_PX = 10, 14
 """The course of an end is taken over so many rows; it is sure if they span so many pixels."""
-LEAP, SHORT = 0.3, 20.0
+LEAP, SHORT = 0.38, 20.0
 """Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
 of that, in shorter ones less: between dots and dashes."""
 WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5

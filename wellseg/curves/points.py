@@ -17,17 +17,18 @@ SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least h
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
 
-# A look is an array (8,): rows looked at; half the stroke's width in pixels; share of its pixels
+# A look is an array (9,): rows looked at; half the stroke's width in pixels; share of its pixels
 # that are ink; red, green, blue; middle of the track it is mostly in, inches from the left, or 0;
-# how many pixels it moves aside from row to row.
-LOOKED_ROWS, HALF_WIDTH, INK_SHARE, HOME, ROUGH = 0, 1, 2, 6, 7
+# how many pixels it moves aside from row to row; how many dashes and gaps begin for each pixel.
+LOOKED_ROWS, HALF_WIDTH, INK_SHARE, HOME, ROUGH, ENDS = 0, 1, 2, 6, 7, 8
 PAINT = slice(3, 6)
-NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0])
+NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0, 0])
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
 """Costs: a stroke is e times as wide; has no ink (chosen on drawn logs); a channel is 255 off."""
-ROUGHER, ROUGH_ROWS = 1.5, 100
-"""Cost of moving aside e times as much from row to row, after so many rows: benchmarks/arms.md."""
+ROUGHER, DASHES, LEAST_ENDS, ROUGH_ROWS = 1.5, 3.0, 0.02, 100
+"""Costs of moving aside e times as much from row to row, and of e times as many dashes and gaps for
+each pixel and LEAST_ENDS, after so many rows: benchmarks/arms.md."""
 AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
 """Cost of going over to another track, whose middle is so far away, after so many rows in the usual
 one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
@@ -244,8 +245,9 @@ def both(one: Floats, other: Floats) -> Floats:
 
 
 def unlike(one: Floats, other: Floats) -> Floats:
-    """Cost of one look, (..., 8), going on as the other; less where few rows of them are known."""
+    """Cost of one look, (..., 9), going on as the other; less where few rows of them are known."""
     rows, other_rows = one[..., LOOKED_ROWS], other[..., LOOKED_ROWS]
+    least, costs = (0.1, LEAST_ENDS), (ROUGHER, DASHES)
     home, other_home = one[..., HOME], other[..., HOME]
     known = np.minimum(rows / SURE_ROWS, 1) * np.minimum(other_rows / SURE_ROWS, 1)
     wider = np.minimum(1, np.abs(np.log(one[..., HALF_WIDTH] / other[..., HALF_WIDTH])))
@@ -254,7 +256,7 @@ def unlike(one: Floats, other: Floats) -> Floats:
     away = np.minimum(1, np.abs(home - other_home) / HOME_INCHES)
     away *= np.minimum(1, np.maximum(rows, other_rows) / HOME_ROWS)
     away *= np.minimum(home, other_home) > 0
-    rougher = np.abs(np.log((one[..., ROUGH] + 0.1) / (other[..., ROUGH] + 0.1)))
+    more = np.abs(np.log((one[..., ROUGH:] + least) / (other[..., ROUGH:] + least)))
     often = np.minimum(rows / ROUGH_ROWS, 1) * np.minimum(other_rows / ROUGH_ROWS, 1)
     looks = WIDTH * wider + STYLE * style + COLOUR * paint + AWAY * away
-    return np.sqrt(known) * looks + np.sqrt(often) * ROUGHER * np.minimum(1.5, rougher)
+    return np.sqrt(known) * looks + np.sqrt(often) * (np.minimum(1.5, more) @ costs)

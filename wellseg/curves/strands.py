@@ -74,14 +74,16 @@ class Chain:
         return self.first_row + self.rows - 1
 
     def look(self) -> NDArray[np.floating[Any]]:
-        """Its look without the track, see points.py, (8,)."""
-        duty = np.count_nonzero(self.runs[:, DUTY] > 0.5) / len(self.runs)
+        """Its look without the track, see points.py, (9,)."""
+        inked = self.runs[:, DUTY] > 0.5
+        duty = np.count_nonzero(inked) / len(self.runs)
         low, high = (len(self.runs) - 1) // 2, len(self.runs) // 2
         ordered = np.partition(self.runs[:, HALF : BLUE + 1], (low, high), axis=0)
         half, *paint = (ordered[low] + ordered[high]) / 2  # the median, for a fifth of the time
         moves = np.minimum(abs(np.diff(self.runs[:, : STOP + 1].mean(1))), 10)  # of a row: a spike
         rough = moves.mean() if len(moves) else 0
-        return np.array([len(self.runs), max(half, 0.7), duty, *paint, 0, rough])
+        ends = np.count_nonzero(np.diff(inked)) / (len(self.runs) + moves.sum())
+        return np.array([len(self.runs), max(half, 0.7), duty, *paint, 0, rough, ends])
 
     def worth(self) -> float:
         """The cost of leaving it out, see linking.py."""
