@@ -1,0 +1,209 @@
+"""Whole logs with exact truth: who is who, and what is off its scale, from the first row to the last.
+
+TotalDepth's SVG plots of real LIS and LAS files hold each curve as polylines.
+
+    git clone https://github.com/paulross/TotalDepth    # docs/source/copy_to_html/*/*.svg
+    python benchmarks/plots.py draw FOLDER_OF_SVG OUT   # in black, like a copied paper log of 200 dpi
+    wellseg predict OUT/images --probability --out OUT/predicted
+    python benchmarks/plots.py score OUT LEAP=0.3 DASHES=0,TURN=9
+
+Drawing needs rsvg-convert and pdftoppm (librsvg2-bin, poppler-utils). Each word of ``score`` is
+today's curves with other constants of wellseg.curves; ``--true`` takes masks drawn from the truth.
+"""
+
+import json
+import random
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from wellseg.curves import curve, linking, points, strands, window
+from wellseg.curves.curve import CurveFollower
+from wellseg.curves.points import Floats
+from wellseg.curves.track_finder import find_tracks
+from wellseg.scan.reader import open_scan
+from wellseg.scan.writer import write_picture
+from wellseg.scores.identity import score_identity
+
+DPI = 200
+SCALE = DPI / 96  # SVG has 96 user units an inch
+LEFT_OUT = "HDT", "300032.S01", "200099.S07_0001_E"
+"""A dipmeter, wraps by the hundred, and curves of nulls."""
+WIDTHS, DOTS = (1.0, 1.3, 1.6, 2.0), "2,2"
+SAME_PX, WRAP_PX, NEAR_PX = 1.5, 125, 5
+"""Rows between two polylines of one curve; columns that a curve leaps where it wraps; how far from
+a printed curve a followed one is on it."""
+Curve = dict[str, Any]
+
+
+def curves_of(svg: str) -> list[Curve]:
+    """Printed curves: polylines of one stroke and dash, in the rows of the scan."""
+    found: list[Curve] = []
+    for part in re.split(r"Plot Curves START =+", svg)[1:]:
+        for match in re.finditer(r"<polyline ([^>]*)/>", part.split("Plot Curves END")[0]):
+            has = dict(re.findall(r'([\w-]+)="([^"]*)"', match[1]))
+            look = has["stroke"], has.get("stroke-dasharray", "")
+            line = SCALE * np.array([it.split(",") for it in has["points"].split()], float)
+            last = found[-1] if found else None
+            if last and last["look"] == look and abs(last["ends"] - line[0, 1]) < SAME_PX:
+                leap = last["lines"][-1][-1, 0] - line[0, 0]
+                last["turns"].append(last["turns"][-1] + int(np.sign(leap) * (abs(leap) > WRAP_PX)))
+                last["lines"].append(line)
+            else:
+                found.append({"look": look, "lines": [line], "turns": [0]})
+            found[-1]["ends"] = line[-1, 1]
+    return found
+
+
+def whole(found: list[Curve]) -> list[Curve]:
+    """The same, with what lies above and below gaps without values put together."""
+    curves: list[Curve] = []
+    for one in found:
+        x, y = np.concatenate(one["lines"]).T
+        for other in curves:
+            near = any(min(abs(y.min() - b), abs(y.max() - a)) < 2 * DPI for a, b in other["spans"])
+            apart = all(y.max() <= a + 3 or y.min() >= b - 3 for a, b in other["spans"])
+            beside = min(x.max(), other["right"]) - max(x.min(), other["left"]) > -0.3 * DPI
+            if other["look"] == one["look"] and near and apart and beside:
+                break
+        else:
+            other = {"look": one["look"], "lines": [], "turns": [], "spans": []}
+            other |= {"left": x.min(), "right": x.max()}
+            curves.append(other)
+        other["lines"] += one["lines"]
+        other["turns"] += one["turns"]
+        other["spans"].append((y.min(), y.max()))
+        other["left"], other["right"] = min(other["left"], x.min()), max(other["right"], x.max())
+    return curves
+
+
+def rows_of(one: Curve) -> Floats:
+    """(n, 3): row, column and how many tracks it is printed aside; of each row and each corner."""
+    parts = []
+    for line, turn in zip(one["lines"], one["turns"], strict=True):
+        down = line if line[-1, 1] >= line[0, 1] else line[::-1]
+        rows = np.arange(np.ceil(down[0, 1]), np.floor(down[-1, 1]) + 1)
+        places = np.stack([rows, np.interp(rows, down[:, 1], down[:, 0])], 1)
+        places = np.concatenate([places, np.stack([down[:, 1].round(), down[:, 0]], 1)])
+        parts.append(np.column_stack([places, np.full(len(places), turn)]))
+    table = np.concatenate(parts)
+    usual = np.bincount((table[:, 2] - table[:, 2].min()).astype(int)).argmax() + table[:, 2].min()
+    table[:, 2] -= usual
+    return table
+
+
+def draw(svgs: Path, out: Path) -> None:
+    """OUT/images and OUT/labels of all plots in a folder."""
+    for part in ("images", "labels"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    for path in sorted(svgs.rglob("*.svg")):
+        if any(word in path.name for word in LEFT_OUT) or "Plot Curves" not in path.read_text():
+            continue
+        svg, name = path.read_text(), path.stem
+        width = random.Random(name).choice(WIDTHS)
+
+        def dashes(match: re.Match[str], width: float = width) -> str:
+            lengths = [2.2 * float(it) for it in match[1].split(",")]
+            given = [1.6 * width, 3.2 * width] if match[1] == DOTS else lengths
+            return 'stroke-dasharray="{:.2f},{:.2f}"'.format(*given)
+
+        parts = re.split(r"(?==+ Plot Curves)", svg)
+        for i, part in enumerate(parts):
+            if re.match(r"=+ Plot Curves START", part):
+                thick = re.sub(r'stroke-width="[\d.]+"', f'stroke-width="{width}"', part)
+                parts[i] = re.sub(r'stroke-dasharray="([\d.,]+)"', dashes, thick)
+        black = re.sub(r'(stroke|fill)="(?!none|white|black)[^"]*"', r'\1="black"', "".join(parts))
+        work = out / "drawing"
+        work.with_suffix(".svg").write_text(black)
+        pdf = work.with_suffix(".pdf")
+        subprocess.run(["rsvg-convert", "-f", "pdf", "-o", pdf, f"{work}.svg"], check=True)
+        subprocess.run(["pdftoppm", "-r", str(DPI), "-gray", "-singlefile", pdf, work], check=True)
+        paper = cv2.imread(f"{work}.pgm", cv2.IMREAD_GRAYSCALE)
+        assert paper is not None
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        noise: Floats = rng.standard_normal(paper.shape, dtype=np.float32)
+        grain = cv2.GaussianBlur(noise, (0, 0), 1.2)
+        cells = tuple(side // 300 + 2 for side in paper.shape)
+        tone = cv2.resize(rng.standard_normal(cells, dtype=np.float32), paper.shape[::-1])
+        gray = cv2.GaussianBlur(paper.astype(np.float32) / 255, (0, 0), 0.9)
+        is_ink = gray + 0.12 * grain / grain.std() + 0.07 * tone < 0.55
+        picture = np.where(is_ink, 0, 255).astype(np.uint8)
+        write_picture(out / "images" / f"{name}.tif", picture, dpi=DPI, kind="1-bit")
+        curves = [
+            {
+                "rows": rows_of(one).round(1).tolist(),
+                "lines": [it.round(1).tolist() for it in one["lines"]],
+            }
+            for one in whole(curves_of(svg))
+        ]
+        (out / "labels" / f"{name}.json").write_text(json.dumps(curves))
+        print(name, picture.shape, len(curves), flush=True)
+
+
+def score(out: Path, variants: list[str], is_true: bool) -> None:
+    """Print IDF1 over whole logs, and how many stretches off the scale are found, by variant."""
+    logs = []
+    for path in sorted((out / "labels").glob("*.json")):
+        label = json.loads(path.read_text())
+        truth = [np.array(one["rows"]) for one in label]
+        with open_scan(out / "images" / f"{path.stem}.tif") as scan:
+            tracks, picture = find_tracks(scan.read, range(scan.rows), DPI), scan.read(0, scan.rows)
+        if is_true:
+            probability = np.zeros(picture.shape, np.uint8)
+            lines = [np.rint(line).astype(np.int32) for one in label for line in one["lines"]]
+            cv2.polylines(probability, lines, False, 250, 3)
+        else:
+            with open_scan(out / "predicted" / f"{path.stem}.probability.tif") as made:
+                probability = made.read(0, made.rows)
+        logs.append((picture, probability, tracks, truth))
+    for variant in ["", *variants]:
+        before = []
+        for word in filter(None, variant.split(",")):
+            name, value = word.split("=")
+            for module in (points, linking, window, curve, strands):
+                if hasattr(module, name):
+                    before.append((module, name, getattr(module, name)))
+                    setattr(module, name, float(value))
+        scores, wraps, hits, names = [], 0, 0, 0
+        for picture, probability, tracks, truth in logs:
+            follower = CurveFollower(DPI, tracks=tracks)
+            mask = np.where(probability > 127, np.uint8(255), np.uint8(0))
+            follower.add(picture, mask, probability)
+            follower.finish()
+            followed = [(it, it.points(), it.set_back()) for it in follower.curves]
+            rows = np.concatenate([one[:, 0] for one in truth])
+            about = {"region": [rows.min(), rows.max() + 1, 0, picture.shape[1]]}
+            about["whole"] = [{"path": one[:, [1, 0]], "width": 3} for one in truth]
+            lines = [(it.first_row, its.column) for it, its, _ in followed]
+            scores.append(score_identity(about, picture.shape, lines, DPI))
+            names += len(followed)
+            for one in truth:
+                for turn in np.unique(one[one[:, 2] != 0, 2]):
+                    at, column = one[one[:, 2] == turn, :2].T
+                    found = [0.0]
+                    for it, its, back in followed:
+                        place = at.astype(int) - it.first_row
+                        inside = (place >= 0) & (place < len(back))
+                        near = abs(its.column[place[inside]] - column[inside]) <= NEAR_PX
+                        is_right = near & (np.sign(back[place[inside]]) == np.sign(turn))
+                        found.append(is_right.sum() / len(at))
+                    wraps, hits = wraps + 1, hits + (max(found) >= 0.5)
+        mean, edits = np.mean([it.idf1 for it in scores]), sum(it.edits for it in scores)
+        print(f"{variant or 'as it is':30} IDF1 {mean:.3f} edits {edits:,} names {names}", end="")
+        print(f" curves off their scale {hits} of {wraps}", flush=True)
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+if __name__ == "__main__":
+    words = [word for word in sys.argv[1:] if word != "--true"]
+    if words[0] == "draw":
+        draw(Path(words[1]), Path(words[2]))
+    else:
+        score(Path(words[1]), words[2:], "--true" in sys.argv)
