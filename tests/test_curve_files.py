@@ -299,6 +299,42 @@ def test_a_scale_may_be_printed_at_columns_of_its_own(followed, capsys):
         assert re.search(said, capsys.readouterr().err)
 
 
+def test_a_printed_scale_may_change_at_a_row(followed, capsys):
+    table = str(followed / "log.curves.csv")
+    name, other = dict.fromkeys(line["curve"] for line in read(followed / "log.curves.csv"))
+    plain = las_of(followed / "log.las")[name]
+    row = las_of(followed / "log.las")["INDEX"]
+    words = f"{name}=0:150:GAPI", f"{name}:300-499=150:300:GAPI", f"{name}:600-9,000=1:100:GAPI:log"
+    main([table, "--scale", *words])
+    las, report = las_of(followed / "log.las"), json.loads((followed / "log.json").read_text())
+    changed, last = (row >= 300) & (row <= 499), row >= 600
+    np.testing.assert_allclose(las[name][changed], 150 + 150 * plain[changed], atol=2e-3)
+    np.testing.assert_allclose(las[name][last], 100 ** plain[last], rtol=1e-3)
+    np.testing.assert_allclose(
+        las[name][~changed & ~last], 150 * plain[~changed & ~last], atol=2e-3
+    )
+    assert report["scale"] == list(words)
+    assert report["curve_list"][0]["scale"] == [0, 150, "GAPI", False, []]
+    first = [[300, 499], [150, 300, "GAPI", False, []]]
+    assert report["curve_list"][0]["scale_changes"][0] == first
+    assert "1:100:GAPI:log" in (followed / "log.las").read_text()
+    main([table, "--edit", f"{name}=GR", "--scale", "GR:600-9,000="])  # they go with it; one ends
+    report = json.loads((followed / "log.json").read_text())
+    assert report["scale"] == ["GR=0:150:GAPI", "GR:300-499=150:300:GAPI"]
+    capsys.readouterr()
+    for word, said in (
+        (f"{other}:300-499=0:1:V", f"{other}:300-499: give {other}= for its other rows, too"),
+        ("GR:300-499=0:1:V", "GR:300-499: give GR= for its other rows, too, in the same unit"),
+        ("GR=", "GR:300-499: give GR= for its other rows, too, in the same unit"),
+        ("GR:499-300=0:1:GAPI", "GR in '499-300' is not FROM-TO in rows"),
+    ):
+        with pytest.raises(SystemExit):
+            main([table, "--scale", word])
+        assert said in capsys.readouterr().err
+    main([table, "--edit", "GR="])  # removed, and its scales with it
+    assert "scale" not in json.loads((followed / "log.json").read_text())
+
+
 @pytest.mark.parametrize(
     "scale",
     [

@@ -1326,6 +1326,7 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
     page = page_of_one_curve(tmp_path, browser_page)
     (curve,) = page.evaluate("DATA.followed")
     wide = curve | {"beyond": 0.4, "off": [[300, 400, -1]], "scale": [0, 150, "GAPI", False, []]}
+    wide |= {"scale_changes": [[[500, 600], [0, 300, "GAPI", False, []]]]}
     change_data(tmp_path, followed=[wide, curve | {"name": "B", "track": 0}, curve | {"name": "C"}])
     page.reload()
     settle(page)
@@ -1334,6 +1335,7 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
     value = "row => valueAt(followed[0], 70, row)"
     assert page.evaluate(value, 250) == "A 75 GAPI"
     assert page.evaluate(value, 350) == "A -75 GAPI off its scale"
+    assert page.evaluate(value, 550) == "A 150 GAPI", "another scale is printed there"
     page.evaluate("isolate(1)")
     assert "It lies in no track" in page.locator("#fault").inner_text()
     for field, typed in (("left", "0"), ("right", "100"), ("columns", "90-20")):

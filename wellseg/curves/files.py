@@ -73,7 +73,8 @@ class CurveFiles:
             raise ScanError(f"{scan}: --rows {first:,}-{stop - 1:,}: {has}")
         if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
             raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
-        sides = *options.track_sides, *(it.columns for it in options.scales.values())
+        printed = [*options.scales.values(), *(it[2] for it in options.scale_changes)]
+        sides = *options.track_sides, *(it.columns for it in printed)
         if beyond := [at for it in sides for at in it if at > columns]:
             what = f"--tracks or --scale at column {beyond[0]:,.10g}"
             raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
@@ -121,6 +122,8 @@ class CurveFiles:
             one.entry["name"] = name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
+            changes = [it[1:] for it in self._options.scale_changes if it[0] == name]
+            one.entry["scale_changes"] = [it for it in changes if one.track or it[1].columns]
             if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
                 at = "{:.0f}-{:.0f}".format(*np.nanmedian(one.sides, 0))
                 said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track, {at}:"
@@ -210,17 +213,20 @@ class CurveFiles:
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
             name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
-            shares = one.values
-            if scale.columns:  # shares of what lies between two columns of the scan
-                (left, right), (low, high) = one.sides.T, scale.columns
-                shares = (left + shares * (right - left) - low) / (high - low)
+            known, values = one.values, np.full(len(places), np.nan)
             if bridged is not None:
                 gap = one.points.flags & BRIDGED > 0
                 number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
-                shares = np.where(gap & (np.bincount(number)[number] > bridged), np.nan, shares)
-            values = np.interp(places, one.points.row, shares, np.nan, np.nan)
+                known = np.where(gap & (np.bincount(number)[number] > bridged), np.nan, known)
+            for (first, last), each in [((0, math.inf), scale), *one.entry["scale_changes"]]:
+                shares = known
+                if each.columns:  # shares of what lies between two columns of the scan
+                    (left, right), (low, high) = one.sides.T, each.columns
+                    shares = (left + shares * (right - left) - low) / (high - low)
+                here = each.at(np.interp(places, one.points.row, shares, np.nan, np.nan))
+                values = np.where((first <= places) & (places <= last), here, values)
             if not np.isnan(values).all():
-                table.append(scale.at(values))
+                table.append(values)
                 line += " %10.5f" if scale.unit == "FRAC" else " %10.7g"
                 las.append_curve(name, [], unit=scale.unit, descr=about)
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)

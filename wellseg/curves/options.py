@@ -69,7 +69,8 @@ class CurveOptions:
     scale: list[str] = field(default_factory=list)
     """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
     them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log; DRHO=-0.75:0.25:G/C3@584-823 where it
-    is printed at these columns, not at the track's borders. wellseg curves: GR= takes it away."""
+    is printed at these columns, not at the track's borders; GR:5000-9000=0:300:GAPI where another
+    is printed in these rows. wellseg curves: GR= takes it away."""
     bridged: int | None = None
     """Rows of the longest bridged gap that NAME.las fills; 0: it fills none. Default: all."""
     rows: str | None = None
@@ -91,7 +92,13 @@ class CurveOptions:
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
         if (self.bridged or 0) < 0:
             raise ValueError(f"--bridged {self.bridged}: rows are 0 or more")
-        self.scales = dict(map(parse_scale, self.scale))
+        given = list(map(parse_scale, self.scale))
+        self.scales = {name: scale for name, rows, scale in given if not rows}
+        self.scale_changes = [it for it in given if it[1]]
+        for name, (first, last), scale in self.scale_changes:
+            if name not in self.scales or self.scales[name].unit != scale.unit:
+                do = f"give {name}= for its other rows, too, in the same unit"
+                raise ValueError(f"--scale {name}:{first:.0f}-{last:.0f}: {do}")
         span = self.rows and numbers_in("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
         self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 
@@ -156,16 +163,20 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     return intervals
 
 
-def parse_scale(word: str) -> tuple[str, Scale]:
-    """ "ILD=0.2:2000:OHMM:log" -> "ILD", Scale(0.2, 2000, "OHMM", True). Raises ValueError."""
-    scale, at, columns = word.strip().partition("@")
-    match = re.fullmatch(SCALE, scale, re.ASCII)
+def parse_scale(word: str) -> tuple[str, tuple[float, ...], Scale]:
+    """ "ILD:5-90=0.2:2000:OHMM:log" -> "ILD", (5, 90), Scale(0.2, 2000, "OHMM", True); of all rows
+    without :5-90, and () then. Raises ValueError."""
+    key, _, printed = word.strip().partition("=")
+    name, has_rows, rows = key.partition(":")
+    scale, at, columns = printed.partition("@")
+    match = re.fullmatch(SCALE, f"{name}={scale}", re.ASCII)
     left, right = map(float, match.group(2, 3)) if match else (0, 0)
     if not match or left == right or (match[5] and min(left, right) <= 0):
         form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
         raise ValueError(f"--scale {word!r} is not {form}")
-    sides = numbers_in(f"--scale {scale} at", columns, RANGE, "LEFT-RIGHT in columns") if at else ()
-    return match[1], Scale(left, right, match[4] or "", bool(match[5]), sides)
+    sides = numbers_in(f"--scale {name} at", columns, RANGE, "LEFT-RIGHT in columns") if at else ()
+    span = numbers_in(f"--scale {name} in", rows, RANGE, "FROM-TO in rows") if has_rows else ()
+    return name, span, Scale(left, right, match[4] or "", bool(match[5]), sides)
 
 
 def numbers_in(flag: str, word: str, form: str, what: str) -> tuple[Any, ...]:

@@ -7,9 +7,9 @@ function scaleOf(word = "") {
   return { left, right, log, unit: rest.length > log ? rest[0] : "", columns };
 }
 
+const wordOf = ([left, right, unit, log, columns = []]) => scaleWord({ left, right, unit, log, columns: columns.join("-") });  // of one in the files
 function scalesOf(curves) {  // words by the curves' names; none: fractions of the track
-  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC")
-    .map(({ name, scale: [left, right, unit, log, columns = []] }) => [name, scaleWord({ left, right, unit, log, columns: columns.join("-") })]));
+  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC").map(({ name, scale }) => [name, wordOf(scale)]));
 }
 const wordsOf = (scales) => Object.entries(scales).map((pair) => pair.join("=")).sort();
 const scaled = scalesOf(original);  // what the files have
@@ -35,12 +35,13 @@ function along(line, row) {  // its column in a row; NaN: it is not there
 }
 
 // The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
-function valueAt({ name, borders = [], track, off = [] }, x, row) {
+function valueAt({ name, borders = [], track, off = [], scale_changes: changes = [] }, x, row) {
   const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
   const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
   const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[along(line, row), along(lines[k + 1], row)]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
-  const { left, right, unit, log, columns } = scaleOf(fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
+  const other = fix.scales[name] && changes.findLast(([[first, last]]) => first <= row && row <= last)?.[1];
+  const { left, right, unit, log, columns } = scaleOf(other ? wordOf(other) : fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
   const pair = there.find(([left, right]) => left <= x && x <= right) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []), [from, to] = own || pair;
   if (from === undefined || (track === 0 && !own)) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside

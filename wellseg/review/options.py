@@ -112,13 +112,13 @@ class CurvesConfig(CurveOptions):
         unit = self.report.get("depth_unit", "ft")
         if self.report.get("depth") and not self.depth and self.depth_unit not in (None, unit):
             self.told.append(f"the depths are in {self.depth_unit} now, with their former numbers")
-        self.new_scales = {word.partition("=")[0] for word in self.scale if re.search(r"=.", word)}
+        self.new_scales = {re.split("[:=]", it)[0] for it in self.scale if re.search(r"=.", it)}
         if isinstance(had, list) and self.scale != ["none"]:
             wrong = [word for word in self.scale if "=" not in word]
-            pairs = [str(word).partition("=")[::2] for word in had]
-            scales = {new.get(curve, curve): scale for curve, scale in pairs}  # it goes with it
+            parts = [re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word)) for word in had]
+            scales = {f"{new.get(it[1], it[1])}{it[2]}": it[3] for it in parts if it}  # go with it
             scales |= dict(word.partition("=")[::2] for word in self.scale)
-            scales = {name: it for name, it in scales.items() if name and it}
+            scales = {key: it for key, it in scales.items() if it and key[:1] not in ("", ":")}
             self.scale = [f"{name}={it}" for name, it in scales.items()] + wrong or ["none"]
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
