@@ -286,5 +286,7 @@ def solve(
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
     wanted = np.concatenate([-np.maximum(table.given, 0), free])
     found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})
+    if found.x is None:  # HiGHS gave up: there is always a solution
+        raise RuntimeError(f"curves cannot be linked: {found.message}")
     curves: Indices = np.rint(found.x).astype(np.int64)
     return curves[: len(links)], curves[len(links) : len(links) + count]
