@@ -335,6 +335,40 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
     assert "scale" not in json.loads((followed / "log.json").read_text())
 
 
+def test_between_two_rows_of_different_scales_values_lie_between_theirs(followed):
+    table = str(followed / "log.curves.csv")
+    name = next(iter(dict.fromkeys(line["curve"] for line in read(followed / "log.curves.csv"))))
+    share = las_of(followed / "log.las")[name]  # 0 to 1
+    last = len(share) - 1
+    words = f"{name}=1:2:V", f"{name}:300-399=11:12:V", f"{name}:400-499=21:22:V"
+    main([table, "--scale", *words, "--depth", "0=0", f"{last}={last}", "--step", "0.5"])
+    las = las_of(followed / "log.las")
+    row = np.arange(len(share))
+    values = share + np.select(
+        [(row >= 300) & (row < 400), (row >= 400) & (row < 500)], [11, 21], 1
+    )
+    np.testing.assert_allclose(
+        las[name],
+        np.interp(las["DEPT"], row[~np.isnan(share)], values[~np.isnan(share)]),
+        atol=2e-3,
+    )
+
+
+def test_a_scale_in_some_rows_is_never_in_a_unit_of_another_or_dropped_unsaid(tmp_path):
+    """A curve in no track has a scale at columns alone."""
+    name, columns = "T0_C1_SOLID", "@20-200"
+    for first, other, told in (
+        ("0:100:GAPI", f"0:200:GAPI{columns}", f"--scale: no curve {name} of that name"),
+        (f"0:100:GAPI{columns}", "0:200:GAPI", "FROM-TO: it is in no track: give columns"),
+    ):
+        _, writer = write(
+            tmp_path, draw(sine(100)), scale=[f"{name}={first}", f"{name}:300-499={other}"]
+        )
+        (entry,) = writer.entries
+        assert entry["name"] == name and not entry["scale_changes"]
+        assert any(told in note for note in writer.notes)
+
+
 @pytest.mark.parametrize(
     "scale",
     [

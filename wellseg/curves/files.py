@@ -123,7 +123,11 @@ class CurveFiles:
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
             changes = [it[1:] for it in self._options.scale_changes if it[0] == name]
+            changes = changes if scale != Scale() else []
             one.entry["scale_changes"] = [it for it in changes if one.track or it[1].columns]
+            if changes != one.entry["scale_changes"]:
+                do = "it is in no track: give columns (@LEFT-RIGHT) in these rows, too"
+                self.notes.append(f"--scale {name}:FROM-TO: {do}")
             if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
                 at = "{:.0f}-{:.0f}".format(*np.nanmedian(one.sides, 0))
                 said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track, {at}:"
@@ -213,18 +217,21 @@ class CurveFiles:
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
         for one in found:  # linear between two rows; missing where one of them is missing
             name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
-            known, values = one.values, np.full(len(places), np.nan)
+            row, known = one.points.row, one.values.astype(float)
             if bridged is not None:
                 gap = one.points.flags & BRIDGED > 0
                 number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
-                known = np.where(gap & (np.bincount(number)[number] > bridged), np.nan, known)
-            for (first, last), each in [((0, math.inf), scale), *one.entry["scale_changes"]]:
+                known[gap & (np.bincount(number)[number] > bridged)] = np.nan
+            values, printed = known, [((0, math.inf), scale), *one.entry["scale_changes"]]
+            for (first, last), each in printed:
                 shares = known
                 if each.columns:  # shares of what lies between two columns of the scan
                     (left, right), (low, high) = one.sides.T, each.columns
                     shares = (left + shares * (right - left) - low) / (high - low)
-                here = each.at(np.interp(places, one.points.row, shares, np.nan, np.nan))
-                values = np.where((first <= places) & (places <= last), here, values)
+                values = np.where((first <= row) & (row <= last), each.at(shares), values)
+            is_log = all(each.is_log for _, each in printed)
+            values = np.interp(places, row, np.log(values) if is_log else values, np.nan, np.nan)
+            values = np.exp(values) if is_log else values
             if not np.isnan(values).all():
                 table.append(values)
                 line += " %10.5f" if scale.unit == "FRAC" else " %10.7g"
