@@ -325,7 +325,6 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
     for word, said in (
         (f"{other}:300-499=0:1:V", f"{other}:300-499: give {other}= for its other rows, too"),
         ("GR:300-499=0:1:V", "GR:300-499: give GR= for its other rows, too, in the same unit"),
-        ("GR=", "GR:300-499: give GR= for its other rows, too, in the same unit"),
         ("GR:499-300=0:1:GAPI", "GR in '499-300' is not FROM-TO in rows"),
     ):
         with pytest.raises(SystemExit):
@@ -333,6 +332,28 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
         assert said in capsys.readouterr().err
     main([table, "--edit", "GR="])  # removed, and its scales with it
     assert "scale" not in json.loads((followed / "log.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("had", "words", "has"),
+    [
+        ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A="], None),  # its other rows, too
+        ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A:5-1900="], "A=0:1:V"),
+        ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A:5-1900=0:3:V"], "A=0:1:V A:5-1900=0:3:V"),
+        (" A=0:1:V A:5-9=0:2:V", ["--scale", "B=0:9:X"], "A=0:1:V A:5-9=0:2:V B=0:9:X"),
+        ("A=0:1:V A:5-9=0:2:V B=0:9:X B:5-9=0:8:X", ["--edit", "A=B"], "B=0:9:X B:5-9=0:8:X"),
+        ("B=0:9:X A=0:1:V A:5-9=0:2:V", ["--edit", "A=B"], "B=0:9:X"),
+        ("A=0:1:V A:5-9=0:2:V", ["--edit", "A=B"], "B=0:1:V B:5-9=0:2:V"),
+        ("A=0:1:V A:5-9=0:2:V B=0:9:X", ["--edit", "A=B", "B=A"], "B=0:1:V B:5-9=0:2:V A=0:9:X"),
+        ("A=0:1:V A:5-9=0:2:V B=0:9:X", ["--edit", "A=", "B=A"], "A=0:9:X"),
+    ],
+)
+def test_scales_in_some_rows_go_and_end_with_those_of_all(tmp_path, had, words, has):
+    had = [had[:8], *had[8:].split()] if had[0] == " " else had.split()
+    (tmp_path / "log.json").write_text(json.dumps({"format": 1, "scale": had}))
+    flag, *given = words
+    config = CurvesConfig(file=str(tmp_path / "log.curves.csv"), **{flag[2:]: given})
+    assert config.scale == (has or "").split()
 
 
 def test_between_two_rows_of_different_scales_values_lie_between_theirs(followed):

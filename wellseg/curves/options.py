@@ -70,7 +70,7 @@ class CurveOptions:
     """CURVE=LEFT:RIGHT:UNIT ...: the printed scales of curves of one scan, in which NAME.las has
     them: GR=0:150:GAPI NPHI=45:-15:PU ILD=0.2:2000:OHMM:log; DRHO=-0.75:0.25:G/C3@584-823 where it
     is printed at these columns, not at the track's borders; GR:5000-9000=0:300:GAPI where another
-    is printed in these rows. wellseg curves: GR= takes it away."""
+    is printed in these rows. wellseg curves: GR= takes all of them away."""
     bridged: int | None = None
     """Rows of the longest bridged gap that NAME.las fills; 0: it fills none. Default: all."""
     rows: str | None = None
@@ -120,6 +120,19 @@ class CurveOptions:
         if self.depth and self.depth_unit not in (None, report.get("depth_unit", "ft")):
             del told["step"]  # it was of the other unit
         return {it: told[it] for it in told if told[it] not in (None, []) and not self.has(it)}
+
+    def merged_scales(self, had: Sequence[Any], new: Mapping[str, Any]) -> list[str]:
+        """Words of --scale that a report has, under the curves' new names ("": removed), and those
+        given now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
+        found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
+        parts = [(new.get(it[1], it[1]), it) for it in found if it]
+        heirs = {name: it[1] for name, it in sorted(parts, key=lambda pair: pair[1][1] not in new)}
+        scales = dict[str, str]()  # words, by curves and rows
+        for name, it in parts:
+            if name and heirs[name] == it[1] and f"{name}=" not in self.scale:
+                scales[f"{name}{it[2].replace(',', '')}"] = f"{name}{it[2]}={it[3]}"
+        scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
+        return [it for it in scales.values() if not it.endswith("=")]
 
     def depth_at(self, row: float) -> float | None:
         """Depth of a row; None where it is not known."""

@@ -114,12 +114,7 @@ class CurvesConfig(CurveOptions):
             self.told.append(f"the depths are in {self.depth_unit} now, with their former numbers")
         self.new_scales = {re.split("[:=]", it)[0] for it in self.scale if re.search(r"=.", it)}
         if isinstance(had, list) and self.scale != ["none"]:
-            wrong = [word for word in self.scale if "=" not in word]
-            parts = [re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word)) for word in had]
-            scales = {f"{new.get(it[1], it[1])}{it[2]}": it[3] for it in parts if it}  # go with it
-            scales |= dict(word.partition("=")[::2] for word in self.scale)
-            scales = {key: it for key, it in scales.items() if it and key[:1] not in ("", ":")}
-            self.scale = [f"{name}={it}" for name, it in scales.items()] + wrong or ["none"]
+            self.scale = self.merged_scales(had, new) or ["none"]
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
