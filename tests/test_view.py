@@ -1344,7 +1344,7 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
     page.wait_for_function("() => document.querySelector('#fault').textContent.startsWith('Col')")
     page.locator("#columns").fill("020-120.0")
     page.locator("#columns").press("Enter")
-    assert "--scale A=0:150:GAPI B=0:100@20-120" in page.locator("#command").input_value()
+    assert " A=0:150:GAPI B=0:100@20-120" in page.locator("#command").input_value()
     assert page.evaluate("valueAt(followed[1], 70, 250)") == "B 50"
     page.evaluate("fix.scales.A = '0:100@20-70'")
     assert page.evaluate(value, 350) == "A -100 off its scale", "a track aside, as in the LAS"
@@ -1394,6 +1394,42 @@ def test_a_stroke_goes_one_way_and_backspace_removes_no_curve(tmp_path, browser_
     for point in ((200, 300), (210, 350), (220, 320)):
         page.mouse.click(*page.evaluate(place, point))
     assert [point[1] for point in page.evaluate("pen.points")] == [300, 350]
+
+
+def test_another_scale_in_some_rows_stays_with_its_curve(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    (curve,) = page.evaluate("DATA.followed")
+    curve |= {"scale": [0, 150, "GAPI", False, []]}
+    curve |= {"scale_changes": [[[500, 600], [0, 300, "GAPI", False, []]]]}
+    change_data(tmp_path, followed=[curve, curve | {"name": "B", "scale": [0, 1, "V", False, []]}])
+    page.reload()
+    settle(page)
+    page.keyboard.press("c")
+
+    def given():
+        words = page.locator("#command").input_value().partition(" --edit")[0]
+        return set(words.partition("--scale ")[2].split())
+
+    was = {"A=0:150:GAPI", "A:500-600=0:300:GAPI", "B=0:1:V", "B:500-600=0:300:GAPI"}
+    page.evaluate("isolate(0); cut(550, 'A')")
+    assert given() == was | {"A_B=0:150:GAPI", "A_B:500-600=0:300:GAPI"}
+    assert (
+        page.evaluate("valueAt(followed.find(({ name }) => name === 'A'), 70, 520)") == "A 150 GAPI"
+    )
+    assert page.evaluate("valueAt(followed.find(({ name }) => name === 'A_B'), 70, 580)") == (
+        "A_B 150 GAPI"
+    )
+    page.evaluate("correct('A', () => setScale('A', '0:100:API'))")
+    assert {"A=0:100:API", "A:500-600=0:300:API"} < given()
+    page.evaluate("backUp('A', 100, 200)")
+    page.evaluate("refresh('A')")
+    assert {"A_X10=0:1000:API", "A_X10:500-600=0:3000:API"} < given()
+    page.evaluate("rename('C', 'A')")
+    assert {"C=0:100:API", "C:500-600=0:300:API", "A=", "A:500-600="} < given()
+    page.evaluate("window.confirm = () => true; rename('B', 'C')")
+    assert {"B=0:1:V", "B:500-600=0:300:GAPI"} < given() and not page.evaluate("keysOf('C').length")
+    page.evaluate("correct('B', () => setScale('B', undefined))")
+    assert {"B=", "B:500-600="} < given()
 
 
 def test_a_scale_that_is_taken_away_is_told_beside_one_that_stays(tmp_path, browser_page):

@@ -171,8 +171,8 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   if (join && !confirm(`${own} and ${name} become one curve, ${name}.${both}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
-    const { [own]: scale, ...others } = fix.scales;
-    fix.scales = scale ? { [name]: scale, ...others } : others;
+    const others = Object.entries(fix.scales).filter(([key]) => key.split(":")[0] !== own);
+    fix.scales = { ...Object.fromEntries(others), ...(fix.scales[name] ? {} : scalesAs(own, name)) };
     also?.();
   });
   return true;
@@ -197,7 +197,7 @@ function cut(row = marked, own = followed[alone].name) {
   correct(followed[alone]?.name, () => {
     split(row, own);
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
-    if (fix.scales[own]) fix.scales[name] = fix.scales[own];
+    Object.assign(fix.scales, scalesAs(own, name));
   });
 }
 

@@ -127,7 +127,7 @@ function tenfold(word) {
 
 function takeBackup(name) {  // the number of the name of its backup, of ten times its scale
   const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known;
-  fix.scales[fix.names[as]] ??= tenfold(fix.scales[name]);
+  if (!fix.scales[fix.names[as]]) Object.assign(fix.scales, scalesAs(name, fix.names[as], tenfold));
   return as;
 }
 

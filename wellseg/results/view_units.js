@@ -8,13 +8,20 @@ function scaleOf(word = "") {
 }
 
 const wordOf = ([left, right, unit, log, columns = []]) => scaleWord({ left, right, unit, log, columns: columns.join("-") });  // of one in the files
-function scalesOf(curves) {  // words by the curves' names; none: fractions of the track
-  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC").map(({ name, scale }) => [name, wordOf(scale)]));
+function scalesOf(curves) {  // words by the curves' names, of some rows by NAME:FROM-TO; none: fractions of the track
+  return Object.fromEntries(curves.filter(({ scale }) => scale && scale[2] !== "FRAC").flatMap(({ name, scale, scale_changes: changes = [] }) =>
+    [[name, wordOf(scale)], ...changes.map(([span, other]) => [`${name}:${span.join("-")}`, wordOf(other)])]));
+}
+const keysOf = (name) => Object.keys(fix.scales).filter((key) => key.split(":")[0] === name && fix.scales[key]);  // of its scales
+const scalesAs = (own, name, change = (word) => word) => Object.fromEntries(keysOf(own).map((key) => [name + key.slice(own.length), change(fix.scales[key])]));
+function setScale(name, word) {  // those of some rows have its unit, and go with it
+  for (const key of keysOf(name)) fix.scales[key] = word && scaleWord({ ...scaleOf(fix.scales[key]), unit: scaleOf(word).unit });
+  fix.scales[name] = word;
 }
 const wordsOf = (scales) => Object.entries(scales).map((pair) => pair.join("=")).sort();
 const scaled = scalesOf(original);  // what the files have
 // Those of curves that are there, and whether they have to be given: the files have others, or the names have changed.
-const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([name, scale]) => scale && followed.some((curve) => curve.name === name))));
+const scales = () => wordsOf(Object.fromEntries(Object.entries(fix.scales).filter(([key, scale]) => scale && followed.some(({ name }) => name === key.split(":")[0]))));
 const isScaled = () => scales().join() !== wordsOf(scaled).join();
 
 function scalesSince(then, files) {  // of ``then``, when the files had those: what was changed here stays, the rest is as they have it now
@@ -35,13 +42,13 @@ function along(line, row) {  // its column in a row; NaN: it is not there
 }
 
 // The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
-function valueAt({ name, borders = [], track, off = [], scale_changes: changes = [] }, x, row) {
+function valueAt({ name, borders = [], track, off = [] }, x, row) {
   const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
   const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
   const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[along(line, row), along(lines[k + 1], row)]]));
   const there = pairs.filter(([left]) => !Number.isNaN(left));
-  const other = fix.scales[name] && changes.findLast(([[first, last]]) => first <= row && row <= last)?.[1];
-  const { left, right, unit, log, columns } = scaleOf(other ? wordOf(other) : fix.scales[name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
+  const isHere = ([first, last]) => first <= row && row <= last, key = keysOf(name).findLast((it) => isHere(it.slice(name.length + 1).split("-").map(Number)));
+  const { left, right, unit, log, columns } = scaleOf(fix.scales[key ?? name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
   const pair = there.find(([left, right]) => left <= x && x <= right) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []), [from, to] = own || pair;
   if (from === undefined || (track === 0 && !own)) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
@@ -98,8 +105,8 @@ function takeScale() {
   const scale = none ? undefined : scaleWord({ left, right, unit, log, columns });
   if (scale !== fix.scales[name]) correct(name, () => {
     const backup = fix.names[backupOf(name)];  // its scale follows, unless it has another
-    if (backup && fix.scales[backup] === tenfold(fix.scales[name])) fix.scales[backup] = tenfold(scale);
-    fix.scales[name] = scale;
+    if (backup && fix.scales[backup] === tenfold(fix.scales[name])) setScale(backup, tenfold(scale));
+    setScale(name, scale);
   });
 }
 for (const field of document.querySelectorAll("#scale input")) {
