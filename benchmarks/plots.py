@@ -146,6 +146,20 @@ def draw(svgs: Path, out: Path) -> None:
         print(name, picture.shape, len(curves), flush=True)
 
 
+def found_aside(stretch: Floats, followed: Any) -> float:
+    """Share of a stretch off its scale, as of `rows_of`, that the best of the followed curves is on
+    and has on that side of its scale. followed: curves, their points and pixels set back."""
+    rows, columns, turns = stretch.T
+    shares = [0.0]
+    for one, its, back in followed:
+        place = rows.astype(int) - one.first_row
+        inside = (place >= 0) & (place < len(back))
+        place, column, turn = place[inside], columns[inside], turns[inside]
+        near = abs(its.column[place] - column) <= NEAR_PX
+        shares.append(float((near & (np.sign(back[place]) == np.sign(turn))).sum()) / len(rows))
+    return max(shares)
+
+
 def score(out: Path, variants: list[str], is_true: bool) -> None:
     """Print IDF1 over whole logs, and how many stretches off the scale are found, by variant."""
     logs = []
@@ -185,15 +199,8 @@ def score(out: Path, variants: list[str], is_true: bool) -> None:
             names += len(followed)
             for one in truth:
                 for turn in np.unique(one[one[:, 2] != 0, 2]):
-                    at, column = one[one[:, 2] == turn, :2].T
-                    found = [0.0]
-                    for it, its, back in followed:
-                        place = at.astype(int) - it.first_row
-                        inside = (place >= 0) & (place < len(back))
-                        near = abs(its.column[place[inside]] - column[inside]) <= NEAR_PX
-                        is_right = near & (np.sign(back[place[inside]]) == np.sign(turn))
-                        found.append(is_right.sum() / len(at))
-                    wraps, hits = wraps + 1, hits + (max(found) >= 0.5)
+                    wraps += 1
+                    hits += found_aside(one[one[:, 2] == turn], followed) >= 0.5
         mean, edits = np.mean([it.idf1 for it in scores]), sum(it.edits for it in scores)
         print(f"{variant or 'as it is':30} IDF1 {mean:.3f} edits {edits:,} names {names}", end="")
         print(f" curves off their scale {hits} of {wraps}", flush=True)

@@ -57,7 +57,8 @@ class Checkpoint(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
         # Not weights with a loss of NaN, nor to a disk that has just failed, nor before the first
-        # step, when loaders are not there yet. One of several processes would wait for the others.
+        # step: Lightning's loaders are not there yet. Nor where one of several processes fails: it
+        # would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
         if not isinstance(error, fails) and module.has_begun:
             super().on_exception(trainer, module, error)
