@@ -852,9 +852,12 @@ def test_a_stroke_of_dots_in_many_colours_is_one_curve():
     assert found[1][0].colour == (0, 0, 220)
 
 
-@pytest.mark.parametrize(("sway", "period", "as_one"), [(30, 100, 0.4), (10, 200, 0.7)])
-def test_two_that_run_as_one_both_follow_the_common_stroke(sway, period, as_one):
-    apart = 80 * np.clip(np.abs(ROWS % period / period - 0.5) * 2 - as_one, 0, 1)
+@pytest.mark.parametrize(
+    ("sway", "period", "as_one", "first"), [(30, 100, 0.4, 0), (10, 200, 0.7, 30)]
+)
+def test_two_that_run_as_one_both_follow_the_common_stroke(sway, period, as_one, first):
+    part = (ROWS - first) % period / period
+    apart = 80 * np.clip(np.abs(part - 0.5) * 2 - as_one, 0, 1)
     course = sine(300, sway, 100)
     found = follow(draw(course - apart, course + apart, width=(5, 9)))
     is_each(found, [course - apart, course + apart], 0.94)

@@ -35,7 +35,7 @@ of that, in shorter ones less: between dots and dashes."""
 WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
 """Cost of leaving a track at one border and coming back at the other; how far from the border, and
 in rows from each other, such ends may lie: tenths of an inch, or these pixels. By eye, 5 scans."""
-TURN, SHARE = 6.0, 0.06
+TURN, SHARE = 9.0, 0.06
 """Costs of a turn by 90 degrees, and of each row of a strand on which a second curve lies."""
 UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40
