@@ -71,8 +71,10 @@ class CurveFiles:
         has = f"the scan has rows 0 to {rows - 1:,}"
         if stop > rows:
             raise ScanError(f"{scan}: --rows {first:,}-{stop - 1:,}: {has}")
-        if beyond := [row for log in options.logs for row, _ in log.points if row >= rows]:
-            raise ScanError(f"{scan}: --depth of row {beyond[0]:,.10g}: {has}")
+        at_rows = [("--depth of", row) for log in options.logs for row, _ in log.points]
+        at_rows += [(f"--scale {name} to", it[1]) for name, it, _ in options.scale_changes]
+        if beyond := [it for it in at_rows if it[1] >= rows]:
+            raise ScanError(f"{scan}: {beyond[0][0]} row {beyond[0][1]:,.10g}: {has}")
         printed = [*options.scales.values(), *(it[2] for it in options.scale_changes)]
         sides = *options.track_sides, *(it.columns for it in printed)
         if beyond := [at for it in sides for at in it if at > columns]:
