@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from wellseg.net.resunet import ResUNet
+from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_label, read_mask
@@ -138,6 +139,31 @@ def test_the_data_set_that_they_make(ink, tmp_path, monkeypatch, capsys):
     write_picture(scans / "a.tif", image, dpi=100)
     with pytest.raises(SystemExit, match="has other pixels than those that were labelled"):
         pages.build(scans, out)
+
+
+def test_pages_of_a_pdf_are_drawn_one_below_the_other(tmp_path, monkeypatch):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    parts = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R 5 0 R]/Count 2>>"]
+    for number, wide, at in ((4, 60, 20), (6, 50, 30)):  # a blue line down, 4 points wide
+        line = b"0 0 1 RG 4 w %d 0 m %d 100 l S" % (at, at)
+        box = b"/MediaBox[0 0 %d 99.5]/Contents %d 0 R" % (wide, number)
+        parts += [b"<</Type/Page/Parent 2 0 R%s>>" % box]
+        parts += [b"<</Length %d>>stream\n%s\nendstream" % (len(line), line)]
+    objects = b"".join(b"%d 0 obj%s endobj\n" % each for each in enumerate(parts, 1))
+    pdf = b"%PDF-1.4\n" + objects + b"trailer<</Root 1 0 R/Size 7>>\n%%EOF"
+    (scans / "a.pdf").write_bytes(pdf)
+    page = {"scan": "a.pdf", "rows": [190, 220], "columns": 120, "kind": "colour", "dpi": 144,
+            "sha256": hashlib.sha256(pdf).hexdigest(), "well": "a", "split": "train", "note": "",
+            "ignored": [], "runs": [[36, 44]] * 9 + [[56, 64]] * 21}  # fmt: skip
+    (tmp_path / "a.pdf_190.json").write_text(json.dumps(page))
+    monkeypatch.setattr(pages, "HERE", tmp_path)
+    pages.build(scans, out)
+    (log,) = list_logs(out)
+    with open_scan(log.image, colour=True) as scan:
+        assert (scan.rows, scan.columns, scan.dpi) == (330, 120, 144)  # and 150 rows around
+        image, mask = scan.read(150, 180), read_mask(log.mask)[150:180]
+    assert ((image == (0, 0, 255)).all(2) == (mask == 255)).all()
 
 
 def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch):

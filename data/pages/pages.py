@@ -15,9 +15,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import re
 import sys
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +64,29 @@ def split_of(well: str) -> str:
     return there or SPLITS[int(hashlib.sha256(well.encode()).hexdigest(), 16) % len(SPLITS)]
 
 
-def read_page(path: Path, rows: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
-    """Rows of a scan as they are stored, also where its colours show none, and the SHA-256 of them."""
+def read_page(path: Path, rows: tuple[int, int], dpi: float = 0) -> tuple[NDArray[np.uint8], str]:
+    """Rows of a scan as they are stored, also where its colours show none, and their SHA-256; of a
+    PDF as they are drawn at that resolution, and the SHA-256 of the file. At most those it has."""
+    if path.suffix == ".pdf":
+        return drawn(path, dpi)[slice(*rows)], hashlib.sha256(path.read_bytes()).hexdigest()
     with open_scan(path, colour="any") as scan:
-        pixels = scan.read(*rows)
+        pixels = scan.read(rows[0], min(rows[1], scan.rows))
     return pixels, hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+@lru_cache(maxsize=3)  # resolutions
+def drawn(path: Path, dpi: float) -> NDArray[np.uint8]:
+    """The pages of a PDF, one below the other, as wide as the widest: RGB, uint8 (rows, columns, 3)."""
+    import pypdfium2  # pip install pypdfium2: for these alone
+
+    found = []
+    for page in pypdfium2.PdfDocument(path):
+        wide, high = (math.ceil(side * dpi / 72 - 1e-3) for side in page.get_size())
+        found.append(page.render(scale=dpi / 72, rev_byteorder=True).to_numpy()[:high, :wide, :3])
+    wide = max(one.shape[1] for one in found)
+    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    wider = [cv2.copyMakeBorder(one, 0, 0, 0, wide - one.shape[1], **white) for one in found]
+    return np.concatenate(wider)
 
 
 def mask_of(page: dict[str, Any]) -> NDArray[np.uint8]:
@@ -94,13 +114,12 @@ def build(scans: Path, out: Path) -> None:
         if not source.exists():
             left_out[page["scan"]] += 1
             continue
-        _, digest = read_page(source, (first, end))
+        _, digest = read_page(source, (first, end), page["dpi"])
         if digest != page["sha256"]:
             sys.exit(f"{path.stem}: {source} has other pixels than those that were labelled")
-        with open_scan(source) as scan:
-            context = CONTEXT_ROWS[page["split"]]
-            above, below = max(0, first - context), min(scan.rows, end + context)
-        image, _ = read_page(source, (above, below))
+        context = CONTEXT_ROWS[page["split"]]
+        above = max(0, first - context)
+        image, _ = read_page(source, (above, end + context), page["dpi"])
         mask = np.full(image.shape[:2], 128, np.uint8)
         mask[first - above : end - above] = mask_of(page)
         dpi = round(page["dpi"] or 200)
