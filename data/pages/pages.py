@@ -41,6 +41,7 @@ SET_BACK_PX = 40
 """A curve that goes on further aside in the next row was set back by its track's width."""
 NAMED_PX = 8
 """Ink that far from the path of a curve may be of its stroke."""
+PDF_ROWS = 16_000  # that are drawn at a time: PDFium leaves out what is below row 32,767
 API = re.compile(r"(\d\d)-?(\d{3})-?(\d{5})")
 """State, county and well, as both kinds of names begin: 33-025-02364-0002, 30025098730000_2."""
 SAME_WELL = {"BWN18": "4237103086", "BWN49": "4237103086", "BXG70": "BXG57"}
@@ -79,10 +80,13 @@ def drawn(path: Path, dpi: float) -> NDArray[np.uint8]:
     """The pages of a PDF, one below the other, as wide as the widest: RGB, uint8 (rows, columns, 3)."""
     import pypdfium2  # pip install pypdfium2: for these alone
 
-    found = []
+    found, scale = [], dpi / 72
     for page in pypdfium2.PdfDocument(path):
-        wide, high = (math.ceil(side * dpi / 72 - 1e-3) for side in page.get_size())
-        found.append(page.render(scale=dpi / 72, rev_byteorder=True).to_numpy()[:high, :wide, :3])
+        wide, high = (math.ceil(side * scale - 1e-3) for side in page.get_size())
+        for top in range(0, high, PDF_ROWS):
+            cut = 0, max(0, high - top - PDF_ROWS - 0.5) / scale, 0, max(0, top - 0.5) / scale
+            part = page.render(scale=scale, crop=cut, rev_byteorder=True).to_numpy()
+            found.append(part[: min(PDF_ROWS, high - top), :wide, :3])
     wide = max(one.shape[1] for one in found)
     white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
     wider = [cv2.copyMakeBorder(one, 0, 0, 0, wide - one.shape[1], **white) for one in found]
