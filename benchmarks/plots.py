@@ -6,6 +6,7 @@ TotalDepth's SVG plots of real LIS and LAS files hold each curve as polylines.
     python benchmarks/plots.py draw FOLDER_OF_SVG OUT   # in black, like a copied paper log of 200 dpi
     wellseg predict OUT/images --probability --out OUT/predicted
     python benchmarks/plots.py score OUT LEAP=0.3 DASHES=0,TURN=9
+    python benchmarks/plots.py train FOLDER_OF_SVG DATA  # pages to train on, worn in many ways
 
 Drawing needs rsvg-convert and pdftoppm (librsvg2-bin, poppler-utils). Each word of ``score`` is
 today's curves with other constants of wellseg.curves; ``--true`` takes masks drawn from the truth.
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import zlib
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,9 @@ SCALE = DPI / 96  # SVG has 96 user units an inch
 LEFT_OUT = "HDT", "300032.S01", "200099.S07_0001_E"
 """A dipmeter, wraps by the hundred, and curves of nulls."""
 WIDTHS, DOTS = (1.0, 1.3, 1.6, 2.0), "2,2"
+WEAR = (0.8, 1.6), (0.04, 0.16), (0.03, 0.1), (0.6, 1.2), (0.42, 0.68)  # see `worn`
+HELD_OUT = "13596", "2851", "noelpoersch", "DILLSON"
+"""Wells on whose plots nothing is trained."""
 SAME_PX, WRAP_PX, NEAR_PX = 1.5, 125, 5
 """Rows between two polylines of one curve; columns that a curve leaps where it wraps; how far from
 a printed curve a followed one is on it."""
@@ -98,6 +103,95 @@ def rows_of(one: Curve) -> Floats:
     return table
 
 
+def blacken(
+    svg: str, width: float, dash: float, dots: tuple[float, float], lines: float = 1
+) -> str:
+    """A plot in black. width: of its curves. dash: by how much their dashes are longer. dots: their
+    length and gap. lines: by how much the grid's lines are wider."""
+
+    def dashes(match: re.Match[str]) -> str:
+        lengths = [dash * float(it) for it in match[1].split(",")]
+        given = dots if match[1] == DOTS else lengths
+        return 'stroke-dasharray="{:.2f},{:.2f}"'.format(*given)
+
+    def wider(match: re.Match[str]) -> str:
+        return f'stroke-width="{float(match[1]) * lines:.2f}"'
+
+    parts = re.split(r"(?==+ Plot Curves)", svg)
+    for i, part in enumerate(parts):
+        if re.match(r"=+ Plot Curves START", part):
+            thick = re.sub(r'stroke-width="[\d.]+"', f'stroke-width="{width:.2f}"', part)
+            parts[i] = re.sub(r'stroke-dasharray="([\d.,]+)"', dashes, thick)
+        elif lines != 1:
+            parts[i] = re.sub(r'stroke-width="([\d.]+)"', wider, part)
+    return re.sub(r'(stroke|fill)="(?!none|white|black)[^"]*"', r'\1="black"', "".join(parts))
+
+
+def rendered(svg: str, dpi: int, work: Path, colour: bool = False) -> Any:
+    """The pixels of a plot, uint8 (rows, columns), in colours (rows, columns, 3) as BGR."""
+    work.with_suffix(".svg").write_text(svg)
+    pdf, how = work.with_suffix(".pdf"), [] if colour else ["-gray"]
+    subprocess.run(["rsvg-convert", "-f", "pdf", "-o", pdf, f"{work}.svg"], check=True)
+    subprocess.run(["pdftoppm", "-r", str(dpi), *how, "-singlefile", pdf, work], check=True)
+    made = cv2.imread(f"{work}.{'ppm' if colour else 'pgm'}", cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    return made
+
+
+def worn(paper: Any, rng: np.random.Generator, how: Any = (1.2, 0.12, 0.07, 0.9, 0.55)) -> Any:
+    """A gray picture as 1 bit, 0 ink. how: size and strength of its grain, strength of slow changes of
+    tone, blur, and the gray below which is ink."""
+    size, grainy, toned, blur, below = how
+    noise: Floats = rng.standard_normal(paper.shape, dtype=np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), size)
+    cells = tuple(side // 300 + 2 for side in paper.shape)
+    tone = cv2.resize(rng.standard_normal(cells, dtype=np.float32), paper.shape[::-1])
+    gray = cv2.GaussianBlur(paper.astype(np.float32) / 255, (0, 0), blur)
+    is_ink = gray + grainy * grain / grain.std() + toned * tone < below
+    return np.where(is_ink, 0, 255).astype(np.uint8)
+
+
+def train(svgs: Path, out: Path) -> None:
+    """A data set of pages of 1,000 rows: plots twice in black, worn, and once in their colours."""
+    for part in ("images", "masks"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    lines = ["name,split,well,kind"]
+    for path, draw in product(sorted(svgs.rglob("*.svg")), "abc"):
+        svg, name, seed = path.read_text(), path.stem, path.stem + draw
+        left_out = any(word in name for word in LEFT_OUT) or name.startswith(HELD_OUT)
+        if left_out or "Plot Curves" not in svg:
+            continue
+        pick, rng = random.Random(seed), np.random.default_rng(zlib.crc32(seed.encode()))
+        if draw == "c":
+            dpi, kind = pick.choice([100, 150, 200]), "colour"
+            width = max(2, round(dpi / 96))
+            picture = rendered(svg, dpi, out / "drawing", colour=True)[..., ::-1]
+        else:
+            pen, grid, dash = (
+                pick.uniform(1, 2.4),
+                pick.choice([1, 1, 1.6, 2.4, 3]),
+                pick.uniform(1.4, 2.8),
+            )
+            dots = pen * pick.uniform(1.2, 2), pen * pick.uniform(2.2, 4.5)
+            dpi, kind = pick.choice([200, 200, 240]), "1-bit"
+            width = max(3, round(pen * dpi / 96))
+            black = rendered(blacken(svg, pen, dash, dots, grid), dpi, out / "drawing")
+            how = rng.uniform(*np.transpose(WEAR))
+            specks = rng.random(black.shape, np.float32) < rng.choice([0, 1e-4, 3e-4])
+            picture = np.where(specks, np.uint8(0), worn(black, rng, how))
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        for one in curves_of(svg):
+            sixteenths = [np.rint(line * dpi / DPI * 16).astype(np.int32) for line in one["lines"]]
+            cv2.polylines(mask, sixteenths, False, 255, width, cv2.LINE_8, 4)
+        for top in range(0, len(mask) - 300, 1000):
+            rows = slice(top, top + 1000)
+            write_picture(out / "images" / f"{seed}_{top}.tif", picture[rows], dpi=dpi, kind=kind)
+            write_picture(out / "masks" / f"{seed}_{top}.tif", mask[rows], dpi=dpi)
+            lines.append(f"{seed}_{top},train,{name.partition('.')[0]},{kind}")
+        print(seed, picture.shape, flush=True)
+    (out / "split.csv").write_text("\n".join(lines) + "\n")
+
+
 def draw(svgs: Path, out: Path) -> None:
     """OUT/images and OUT/labels of all plots in a folder."""
     for part in ("images", "labels"):
@@ -106,41 +200,18 @@ def draw(svgs: Path, out: Path) -> None:
         if any(word in path.name for word in LEFT_OUT) or "Plot Curves" not in path.read_text():
             continue
         svg, name = path.read_text(), path.stem
-        width = random.Random(name).choice(WIDTHS)
-
-        def dashes(match: re.Match[str], width: float = width) -> str:
-            lengths = [2.2 * float(it) for it in match[1].split(",")]
-            given = [1.6 * width, 3.2 * width] if match[1] == DOTS else lengths
-            return 'stroke-dasharray="{:.2f},{:.2f}"'.format(*given)
-
-        parts = re.split(r"(?==+ Plot Curves)", svg)
-        for i, part in enumerate(parts):
-            if re.match(r"=+ Plot Curves START", part):
-                thick = re.sub(r'stroke-width="[\d.]+"', f'stroke-width="{width}"', part)
-                parts[i] = re.sub(r'stroke-dasharray="([\d.,]+)"', dashes, thick)
-        black = re.sub(r'(stroke|fill)="(?!none|white|black)[^"]*"', r'\1="black"', "".join(parts))
-        work = out / "drawing"
-        work.with_suffix(".svg").write_text(black)
-        pdf = work.with_suffix(".pdf")
-        subprocess.run(["rsvg-convert", "-f", "pdf", "-o", pdf, f"{work}.svg"], check=True)
-        subprocess.run(["pdftoppm", "-r", str(DPI), "-gray", "-singlefile", pdf, work], check=True)
-        paper = cv2.imread(f"{work}.pgm", cv2.IMREAD_GRAYSCALE)
-        assert paper is not None
+        width, printed = random.Random(name).choice(WIDTHS), curves_of(svg)
+        svg = blacken(svg, width, 2.2, (1.6 * width, 3.2 * width))
+        paper = rendered(svg, DPI, out / "drawing")
         rng = np.random.default_rng(zlib.crc32(name.encode()))
-        noise: Floats = rng.standard_normal(paper.shape, dtype=np.float32)
-        grain = cv2.GaussianBlur(noise, (0, 0), 1.2)
-        cells = tuple(side // 300 + 2 for side in paper.shape)
-        tone = cv2.resize(rng.standard_normal(cells, dtype=np.float32), paper.shape[::-1])
-        gray = cv2.GaussianBlur(paper.astype(np.float32) / 255, (0, 0), 0.9)
-        is_ink = gray + 0.12 * grain / grain.std() + 0.07 * tone < 0.55
-        picture = np.where(is_ink, 0, 255).astype(np.uint8)
+        picture = worn(paper, rng)
         write_picture(out / "images" / f"{name}.tif", picture, dpi=DPI, kind="1-bit")
         curves = [
             {
                 "rows": rows_of(one).round(1).tolist(),
                 "lines": [it.round(1).tolist() for it in one["lines"]],
             }
-            for one in whole(curves_of(svg))
+            for one in whole(printed)
         ]
         (out / "labels" / f"{name}.json").write_text(json.dumps(curves))
         print(name, picture.shape, len(curves), flush=True)
@@ -210,7 +281,7 @@ def score(out: Path, variants: list[str], is_true: bool) -> None:
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if word != "--true"]
-    if words[0] == "draw":
-        draw(Path(words[1]), Path(words[2]))
+    if words[0] in ("draw", "train"):
+        {"draw": draw, "train": train}[words[0]](Path(words[1]), Path(words[2]))
     else:
         score(Path(words[1]), words[2:], "--true" in sys.argv)
