@@ -156,13 +156,13 @@ def train(svgs: Path, out: Path) -> None:
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
     lines = ["name,split,well,kind"]
-    for path, draw in product(sorted(svgs.rglob("*.svg")), "abc"):
-        svg, name, seed = path.read_text(), path.stem, path.stem + draw
+    for path, letter in product(sorted(svgs.rglob("*.svg")), "abc"):
+        svg, name, seed = path.read_text(), path.stem, path.stem + letter
         left_out = any(word in name for word in LEFT_OUT) or name.startswith(HELD_OUT)
         if left_out or "Plot Curves" not in svg:
             continue
         pick, rng = random.Random(seed), np.random.default_rng(zlib.crc32(seed.encode()))
-        if draw == "c":
+        if letter == "c":
             dpi, kind = pick.choice([100, 150, 200]), "colour"
             width = max(2, round(dpi / 96))
             picture = rendered(svg, dpi, out / "drawing", colour=True)[..., ::-1]

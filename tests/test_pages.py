@@ -158,6 +158,7 @@ def test_pages_of_a_pdf_are_drawn_one_below_the_other(tmp_path, monkeypatch):
             "ignored": [], "runs": [[36, 44]] * 9 + [[56, 64]] * 21}  # fmt: skip
     (tmp_path / "a.pdf_190.json").write_text(json.dumps(page))
     monkeypatch.setattr(pages, "HERE", tmp_path)
+    monkeypatch.setattr(pages, "PDF_ROWS", 70)  # of a page of 199
     pages.build(scans, out)
     (log,) = list_logs(out)
     with open_scan(log.image, colour=True) as scan:
