@@ -72,7 +72,7 @@ class CurveFiles:
         if stop > rows:
             raise ScanError(f"{scan}: --rows {first:,}-{stop - 1:,}: {has}")
         at_rows = [("--depth of", row) for log in options.logs for row, _ in log.points]
-        at_rows += [(f"--scale {name} to", it[1]) for name, it, _ in options.scale_changes]
+        at_rows += [(f"--scale {name} from", it[0]) for name, it, _ in options.scale_changes]
         if beyond := [it for it in at_rows if it[1] >= rows]:
             raise ScanError(f"{scan}: {beyond[0][0]} row {beyond[0][1]:,.10g}: {has}")
         printed = [*options.scales.values(), *(it[2] for it in options.scale_changes)]
