@@ -167,11 +167,8 @@ def train(svgs: Path, out: Path) -> None:
             width = max(2, round(dpi / 96))
             picture = rendered(svg, dpi, out / "drawing", colour=True)[..., ::-1]
         else:
-            pen, grid, dash = (
-                pick.uniform(1, 2.4),
-                pick.choice([1, 1, 1.6, 2.4, 3]),
-                pick.uniform(1.4, 2.8),
-            )
+            pen, grid = pick.uniform(1, 2.4), pick.choice([1, 1, 1.6, 2.4, 3])
+            dash = pick.uniform(1.4, 2.8)
             dots = pen * pick.uniform(1.2, 2), pen * pick.uniform(2.2, 4.5)
             dpi, kind = pick.choice([200, 200, 240]), "1-bit"
             width = max(3, round(pen * dpi / 96))
