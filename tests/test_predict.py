@@ -217,6 +217,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         ([""], "a scan without a name"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
+        (["log.tif", "--device", "mps"], "unknown device 'mps'"),
         (["log.tif", "--jobs", "0"], "--jobs is at least 1, not 0"),
         (["log.tif", "--jobs", "2", "--engine", "ray"], "--jobs is for --engine local"),
         (["log.tif", "--depth", "1=2", "3=4"], "--depth is for the files that --curves or --view"),

@@ -19,7 +19,9 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     try:
         device = torch.device(found if name == "auto" else name)
     except RuntimeError:
-        raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):  # mps: nothing was tried on it
+        raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N")
     if device.type not in ("cpu", found) or (device.index or 0) >= (torch.cuda.device_count() or 1):
         raise ValueError(f"--device {name}: this PyTorch sees no CUDA GPU there; use --device cpu")
     return device

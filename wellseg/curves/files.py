@@ -195,6 +195,7 @@ class CurveFiles:
         there = np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)])
         if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
+            said += " (ROW=DEPTH, in this order)" * (away == len(np.unique(there)))
             self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 

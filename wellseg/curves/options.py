@@ -5,7 +5,7 @@ import re
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, Literal, NamedTuple
 
 ENDING, TABLE = ".probability.tif", ".curves.csv"
@@ -93,6 +93,10 @@ class CurveOptions:
         if (self.bridged or 0) < 0:
             raise ValueError(f"--bridged {self.bridged}: rows are 0 or more")
         given = list(map(parse_scale, self.scale))
+        for (name, rows, _), (other, its, _) in combinations(given, 2):
+            overlap = rows and its and max(rows[0], its[0]) <= min(rows[1], its[1])
+            if name == other and (overlap or rows == its):
+                raise ValueError(f"--scale {name}: two scales for the same rows: leave one out")
         self.scales = {name: scale for name, rows, scale in given if not rows}
         self.scale_changes = [it for it in given if it[1]]
         for name, (first, last), scale in self.scale_changes:
