@@ -48,21 +48,16 @@ def curves(config: CurvesConfig) -> None:
     with files.claim(task) as is_mine:
         if not is_mine or settled_report(str(report)) != config.report:
             raise ValueError(f"{stem}{REPORT}: another run is writing these results: wait for it")
-        if not config.label:
-            return _write_all(config, given, stem)
-        from wellseg.review.again import label_rows
-
-        write_label = label_rows(config, config.label, given)
         _write_all(config, given, stem)
-        write_label(Path(f"{stem}{TABLE}"))
 
 
 def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
-    """Write the curves' files, and tell the report and the view of them."""
+    """Write the curves' files, tell the report and the view of them, and then label rows."""
     from wellseg.results.view import mark_of  # not above: --help is quick
-    from wellseg.review.again import follow_again, follow_strokes
+    from wellseg.review.again import follow_again, follow_strokes, label_rows
     from wellseg.review.corrected import curves_of_table
 
+    write_label = label_rows(config, config.label, given) if config.label else None
     is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
     # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
@@ -111,6 +106,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         print(f"{given.name}: {note}")
     names = " and ".join(str(path) for path in made.paths if path.exists())
     print(f"{names}: {len(made.entries):,} curve{'s' * (len(made.entries) != 1)}")
+    if write_label:
+        write_label(Path(f"{stem}{TABLE}"))
 
 
 def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None:
