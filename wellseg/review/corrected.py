@@ -70,10 +70,8 @@ def curves_of_table(
             table[:, 1], table[:, -2:] = made.track_of(row, column)
             table[:, VALUE] = _turns(table)[0] + turns
         _leave_scale(table, parts, edits)  # last: what the user says of a stretch holds
-        curve, points, track, sides = _curve(given, name, table, config.size, looks.get(was, {}))
-        if new_tracks:
-            track, sides = made.track_of(points.row, points.column)
-        found.append(place_curve(curve, points, track, sides, name))
+        placed = _curve(given, name, table, config.size, looks.get(was, {}))
+        found.append(place_curve(*placed, name))
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
             raise ValueError(f"{given}: curves {name} and {same[0]}: one name in a LAS")
@@ -274,22 +272,20 @@ def _curve(
             raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
-    wide, bits = sides[1] - sides[0], np.nan_to_num(flags).astype(np.uint8)
-    turns = _turns(table)[1]
+    bits, turns = np.zeros(rows, np.uint8), _turns(table)[1]
+    bits[here] = np.nan_to_num(flags)
     filled = np.full((6, rows), np.nan, np.float32)
     confidence = np.nan_to_num(confidence).clip(0, 1)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
-    all_bits = np.zeros(rows, np.uint8)
-    all_bits[here] = bits
-    inked = ~np.isnan(filled[0]) & (all_bits & BRIDGED == 0)
+    inked = ~np.isnan(filled[0]) & (bits & BRIDGED == 0)
     curve = Curve(first, rows, known.get("style", "solid"))
     width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
     half, paint = (known.get("width_px", width) + 1) / 2, known.get("colour") or (0, 0, 0)
     curve.look[1:6] = half, 1, *paint  # a look's entries: points.py
-    curve.uncertain = row[bits & UNCERTAIN > 0].astype(int).tolist()
-    off = np.flatnonzero(turns)
+    off, wide = np.flatnonzero(turns), sides[1] - sides[0]
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
     curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
-    points = Points(every, column, left, right, np.nan_to_num(sure), all_bits, inked)
+    curve.uncertain = every[bits & UNCERTAIN > 0].tolist()
+    points = Points(every, column, left, right, np.nan_to_num(sure), bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
