@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wellseg.cli import program
+from wellseg.curves import endings_of
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE
 from wellseg.review.options import CurvesConfig
 from wellseg.scan import files, one_line
@@ -127,8 +128,6 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
 def _report_there(given: Path, stem: Path) -> dict[str, Any]:
     """The report in the place of the results; {}: none. Raises ValueError where a file that is to
     be written was corrected, or may have been."""
-    from wellseg.curves import endings_of
-
     report = read_report(f"{stem}{REPORT}")
     paths = {ending: Path(f"{stem}{ending}") for ending in endings_of(stem)}
     there = [ending for ending, path in paths.items() if path.is_file() and path != given]
