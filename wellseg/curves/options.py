@@ -125,19 +125,6 @@ class CurveOptions:
             del told["step"]  # it was of the other unit
         return {it: told[it] for it in told if told[it] not in (None, []) and not self.has(it)}
 
-    def merged_scales(self, had: Sequence[Any], new: Mapping[str, Any]) -> list[str]:
-        """Words of --scale that a report has, under the curves' new names ("": removed), and those
-        given now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
-        found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
-        parts = [(new.get(it[1], it[1]), it) for it in found if it]
-        heirs = {name: it[1] for name, it in sorted(parts, key=lambda pair: pair[1][1] not in new)}
-        scales = dict[str, str]()  # words, by curves and rows
-        for name, it in parts:
-            if name and heirs[name] == it[1] and f"{name}=" not in self.scale:
-                scales[f"{name}{it[2].replace(',', '')}"] = f"{name}{it[2]}={it[3]}"
-        scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
-        return [it for it in scales.values() if not it.endswith("=")]
-
     def depth_at(self, row: float) -> float | None:
         """Depth of a row; None where it is not known."""
         return next((it.at(row) for it in self.logs if it.reach[0] <= row <= it.reach[1]), None)

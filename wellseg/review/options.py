@@ -1,10 +1,10 @@
 """Options of wellseg curves. No heavy import: they are checked before all is loaded."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
 from wellseg.scan.files import REPORT, Size, settled_report
@@ -130,3 +130,16 @@ class CurvesConfig(CurveOptions):
         except (TypeError, AttributeError) as error:  # the report was edited by hand
             said = f"{stem}{REPORT}: its options are wrong: {error}"
             raise ValueError(f"{said}; give them again") from None
+
+    def merged_scales(self, had: Sequence[Any], new: Mapping[str, Any]) -> list[str]:
+        """Words of --scale that a report has, under the curves' new names ("": removed), and those
+        given now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
+        found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
+        parts = [(new.get(it[1], it[1]), it) for it in found if it]
+        heirs = {name: it[1] for name, it in sorted(parts, key=lambda pair: pair[1][1] not in new)}
+        scales = dict[str, str]()  # words, by curves and rows
+        for name, it in parts:
+            if name and heirs[name] == it[1] and f"{name}=" not in self.scale:
+                scales[f"{name}{it[2].replace(',', '')}"] = f"{name}{it[2]}={it[3]}"
+        scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
+        return [it for it in scales.values() if not it.endswith("=")]
