@@ -201,8 +201,23 @@ def test_of_more_curves_than_a_las_takes_each_log_has_its_longest(tmp_path, monk
     assert first.keys() == ["DEPT", "T0_C1_SOLID"] and second.keys() == ["DEPT", "T0_C3_SOLID"]
     assert second["DEPT"][0] == pytest.approx(100, abs=0.5)  # no rows without a curve
     assert [note for note in writer.notes if "not in log.2.las" in note] == [
-        "1 curves under 662 rows are not in log.2.las"
+        "1 curves of at most 302 rows are not in log.2.las"
     ]
+
+
+def test_of_curves_as_long_as_each_other_no_more_are_in_a_las(tmp_path, monkeypatch):
+    monkeypatch.setattr("wellseg.curves.files.MOST_CURVES", 1)
+    _, writer = write(tmp_path, draw(sine(90), sine(280)))
+    assert las_of(tmp_path / "log.las").keys() == ["INDEX", "T0_C1_SOLID"]
+    assert any(note.startswith("1 curves of at most") for note in writer.notes)
+
+
+def test_the_last_depth_has_its_value_where_it_is_a_multiple_of_the_step(tmp_path):
+    line = sine(90)
+    line[:11], line[113:] = np.nan, np.nan
+    write(tmp_path, draw(line), depth=["0=0", "900=90"], step=0.1)
+    las = las_of(tmp_path / "log.las")
+    assert not np.isnan(las[las.keys()[1]]).any()
 
 
 def test_each_log_has_its_own_curves_and_borders(tmp_path, monkeypatch):
@@ -326,6 +341,7 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
         (f"{other}:300-499=0:1:V", f"{other}:300-499: give {other}= for its other rows, too"),
         ("GR:300-499=0:1:V", "GR:300-499: give GR= for its other rows, too, in the same unit"),
         ("GR:499-300=0:1:GAPI", "GR in '499-300' is not FROM-TO in rows"),
+        ("GR:450-600=0:1:GAPI", "--scale GR: two scales for the same rows"),  # 300 to 499 has one
     ):
         with pytest.raises(SystemExit):
             main([table, "--scale", word])
@@ -442,6 +458,11 @@ def test_beyond_the_outermost_rows_the_depth_is_not_known_and_it_is_said(tmp_pat
     las = las_of(tmp_path / "log.las")
     assert (las.well["STRT"].value, las.well["STOP"].value) == (1996.0, 2044.0)
     assert any("too far from those of --depth" in note for note in writer.notes)
+    assert not any("ROW=DEPTH" in note for note in writer.notes)
+    line = sine(90)
+    line[700:] = np.nan
+    _, writer = write(tmp_path, draw(line), depth=["1200=300", "1500=600"])  # swapped
+    assert any("ROW=DEPTH" in note for note in writer.notes)
     _, writer = write(tmp_path, draw(sine(90)), depth=["0=2000", "1599=2040"])
     assert not any("depth" in note for note in writer.notes)
     above, below = sine(90), sine(280)

@@ -163,7 +163,8 @@ class CurveFiles:
         for one in found:
             points, at_rows = one.points, [at[one.points.row] for at in depths.values()]
             column = points.column.round(1)
-            cells = points.row, column, points.left, points.right, one.values, points.confidence
+            left, right = np.floor(points.left.round(1)), np.ceil(points.right.round(1))
+            cells = points.row, column, left, right, one.values, points.confidence
             table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
             line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
             line += ",%.4f" * len(depths) + "\n"
@@ -181,11 +182,13 @@ class CurveFiles:
             path = Path(f"{self._stem}{ending}")
             low, high = max(0, math.ceil(log.reach[0])), min(self._size[0], int(log.reach[1]) + 1)
             here = [(one, rows[(low <= rows) & (rows < high)]) for one, rows in valued]
-            counts = sorted([0] * MOST_CURVES + [len(rows) for _, rows in here])
-            least = max(1, counts[-MOST_CURVES])
-            kept = [(one, rows) for one, rows in here if len(rows) >= least]
-            if left_out := sum(len(rows) > 0 for _, rows in here) - len(kept):
-                self.notes.append(f"{left_out:,} curves under {least} rows are not in {path.name}")
+            here = [it for it in here if len(it[1])]
+            by_length = sorted(range(len(here)), key=lambda i: -len(here[i][1]))
+            kept = [here[i] for i in sorted(by_length[:MOST_CURVES])]
+            if left_out := by_length[MOST_CURVES:]:
+                most = len(here[left_out[0]][1])
+                said = f"{len(left_out):,} curves of at most {most:,} rows"
+                self.notes.append(f"{said} are not in {path.name}")
             if not kept:
                 self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
             span = np.concatenate([rows for _, rows in kept] or [np.array([low, high - 1])])
@@ -210,7 +213,7 @@ class CurveFiles:
         if step:
             begin, end = math.ceil(index[0] / step), math.floor(index[-1] / step + 1e-9) + 1
             steps = np.arange(begin, end) * step if begin < end else index[:1]
-            places, index = np.interp(steps, index, rows, np.nan, np.nan), steps
+            places, index = np.interp(steps, index, rows), steps  # the last may be 1e-9 beyond
         elif len(apart) and np.ptp(apart) < 1e-6:
             step = round(float(index[-1] - index[0]) / len(apart), 10)
         las = lasio.LASFile()

@@ -224,7 +224,7 @@ def place_curve(
     about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
-    edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32)
+    edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32, "C")
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
     entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
