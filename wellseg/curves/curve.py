@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
@@ -32,6 +32,8 @@ under a curve: half that share of bridged rows do, and fewer rows have ink than 
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
+PEAK, HEADING = 0.1, 0.03
+"""Inches: where a bridged gap's ends head to meet so far aside, by so many rows, a tip is lost."""
 LOG, LINE, SURE = 30.0, 0.06, 0.9
 """In tenths of an inch: a curve under LOG and a quarter of the longest is none if no longer one is
 beside it, if it is beside their tracks, within LINE of one column, or less SURE: arms.md."""
@@ -110,14 +112,18 @@ class CurveFollower:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles. Gaps off the scale lose their values, stains are removed: OFF, UNDER."""
-        doubtful, inked = [], [np.empty(0)]
+        """Set styles. Gaps lose values by OFF and PEAK, stains are removed by UNDER."""
+        doubtful, inked, heading = [], [np.empty(0)], max(3, round(HEADING * self._dpi))
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
                 doubtful.append((curve, place[bridged], len(inked[-1])))
+            for start, stop in np.flatnonzero(np.diff(np.pad(bridged, 1))).reshape(-1, 2).tolist():
+                if _peak(its.column, start, stop, heading) > PEAK * self._dpi:
+                    curve.hidden.append((curve.first_row + start, curve.first_row + stop))
+                    curve.uncertain.append(curve.first_row + start - 1)
             if self.tracks and (track := self.tracks.of(its.row, its.column)):
                 inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
                 off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
@@ -128,6 +134,13 @@ class CurveFollower:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
             if on.mean() > UNDER / 2 and rows < STAINS * len(place):
                 self.curves.remove(curve)
+
+
+def _peak(column: Floats, start: int, stop: int, heading: int) -> float:
+    """How far aside the ends of a gap would meet, in pixels; 0 where they head apart."""
+    ends = np.clip([start - heading, start - 1, stop, stop + heading - 1], 0, len(column) - 1)
+    out, _, back = np.diff(column[ends]) / (heading - 1) * (1, 1, -1)
+    return float((stop - start) * out * back / abs(out + back)) if out * back > 0 else 0.0
 
 
 def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:
