@@ -7,18 +7,20 @@ TotalDepth's SVG plots of real LIS and LAS files hold each curve as polylines.
     wellseg predict OUT/images --probability --out OUT/predicted
     python benchmarks/plots.py score OUT LEAP=0.3 DASHES=0,TURN=9
     python benchmarks/plots.py train FOLDER_OF_SVG DATA  # pages to train on, worn in many ways
+    python benchmarks/plots.py copies PAGES DATA  # colour pages to train on as 1-bit copies, worn alike
 
 Drawing needs rsvg-convert and pdftoppm (librsvg2-bin, poppler-utils). Each word of ``score`` is
 today's curves with other constants of wellseg.curves; ``--true`` takes masks drawn from the truth.
 """
 
+import csv
 import json
 import random
 import re
 import subprocess
 import sys
 import zlib
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from wellseg.curves import curve, linking, points, strands, window
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.points import Floats
 from wellseg.curves.track_finder import find_tracks
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.scores.identity import score_identity
@@ -41,6 +44,11 @@ WIDTHS, DOTS = (1.0, 1.3, 1.6, 2.0), "2,2"
 WEAR = (0.8, 1.6), (0.04, 0.16), (0.03, 0.1), (0.6, 1.2), (0.42, 0.68)  # see `worn`
 HELD_OUT = "13596", "2851", "noelpoersch", "DILLSON"
 """Wells on whose plots nothing is trained."""
+STRAIGHT_INCHES, STRAIGHT_PX = 0.75, 2
+"""A curve that stays so straight for so long is as a line of the grid: it is ignored."""
+LEAST_INK, MOST_INK, FAT_PX, FAT = 0.8, 0.33, 5.5, 0.02
+"""Of a copy: share of its curves' pixels that are ink at least, and of all at most; more pixels of
+curves that are so far inside, by their share, are of fills or of fat lines, which teach blots."""
 SAME_PX, WRAP_PX, NEAR_PX = 1.5, 125, 5
 """Rows between two polylines of one curve; columns that a curve leaps where it wraps; how far from
 a printed curve a followed one is on it."""
@@ -151,6 +159,88 @@ def worn(paper: Any, rng: np.random.Generator, how: Any = (1.2, 0.12, 0.07, 0.9,
     return np.where(is_ink, 0, 255).astype(np.uint8)
 
 
+def heavier(svg: str, pick: random.Random) -> str:
+    """A plot with some lines down that are heavier than others, or are two, as in real grids."""
+    share = pick.choice([0, 0.04, 0.1, 0.2])
+
+    def change(match: re.Match[str]) -> str:
+        line = match[0]
+        if len(set(re.findall(r'x[12]="([\d.]+)in"', line))) != 1 or pick.random() > share:
+            return line
+        line = re.sub(r'stroke-width="[\d.]+"', f'stroke-width="{pick.uniform(1, 2.6):.2f}"', line)
+        if pick.random() > 0.3:
+            return line
+        beside = pick.uniform(0.03, 0.06)
+        return line + re.sub(
+            r'(x[12])="([\d.]+)in"', lambda it: f'{it[1]}="{float(it[2]) + beside:.3f}in"', line
+        )
+
+    above, *curves = re.split(r"(?==+ Plot Curves START)", svg, maxsplit=1)
+    return re.sub(r"<line [^>]*/>", change, above) + "".join(curves)
+
+
+def by_course(line: Floats, dpi: int) -> list[tuple[bool, Floats]]:
+    """Parts of a polyline, and whether they go straight down, as what no ink tells from the grid."""
+    x, y = (line if line[-1, 1] >= line[0, 1] else line[::-1]).T
+    rows, length = np.arange(np.ceil(y[0]), np.floor(y[-1]) + 1), round(STRAIGHT_INCHES * dpi)
+    if len(rows) <= length:
+        return [(False, line)]
+    column, is_straight = np.interp(rows, y, x), np.zeros(len(rows), bool)
+    near = np.lib.stride_tricks.sliding_window_view(column, length)
+    for i in np.flatnonzero(np.ptp(near, 1) < STRAIGHT_PX):
+        is_straight[i : i + length] = True
+    bends = [0, *np.flatnonzero(np.diff(is_straight)) + 1, len(rows) - 1]
+    parts = []
+    for start, stop in pairwise(bends):
+        within = (rows[start] < y) & (y < rows[stop])
+        ends = [[column[i], rows[i]] for i in (start, stop)]
+        part = np.concatenate([ends[:1], np.stack([x, y], 1)[within], ends[1:]])
+        parts.append((bool(is_straight[start]), part))
+    return parts
+
+
+def copies(pages: Path, out: Path) -> None:
+    """Colour pages to train on, as worn copies in black: the light ones of their inks are black, too."""
+    for part in ("images", "masks"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    listed = ["name,split,well,kind"]
+    with (pages / "split.csv").open(newline="", encoding="utf-8") as file:
+        rows = [
+            it for it in csv.DictReader(file) if (it["split"], it["kind"]) == ("train", "colour")
+        ]
+    for row, letter in product(rows, "ab"):
+        name = row["name"] + letter
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        with open_scan(pages / "images" / f"{row['name']}.tif", colour="any") as scan:
+            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
+        with open_scan(pages / "masks" / f"{row['name']}.tif") as scan:
+            mask = scan.read(0, scan.rows)
+        goal, light = rng.choice([160, 200, 200, 240, 300]), rng.uniform(0.5, 1)
+        if not 0.45 < goal / dpi < 3.4:
+            continue
+        colours = np.atleast_3d(picture)
+        gray = (1 - light) * to_gray(picture) + light * colours.min(2)
+        size = [round(side * goal / dpi) for side in mask.shape[::-1]]
+        how = cv2.INTER_CUBIC if goal > dpi else cv2.INTER_AREA
+        gray = cv2.resize(gray.astype(np.float32), size, interpolation=how).clip(0, 255)
+        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        wear, is_curve = rng.uniform(*np.transpose(WEAR)), mask == 255
+        if has_curves := np.count_nonzero(is_curve) > 500:
+            wear[-1] = max(wear[-1], min(0.93, np.quantile(gray[is_curve], 0.9) / 255 + 0.03))
+        copy = worn(gray, rng, wear)
+        inside = cv2.distanceTransform(is_curve.view(np.uint8), cv2.DIST_L2, 3) > FAT_PX
+        fat = np.count_nonzero(inside) / max(1, np.count_nonzero(is_curve))
+        if (copy == 0).mean() > MOST_INK or fat > FAT:
+            continue
+        if has_curves and (copy[is_curve] == 0).mean() < LEAST_INK:
+            continue
+        write_picture(out / "images" / f"{name}.tif", copy, dpi=goal, kind="1-bit")
+        write_picture(out / "masks" / f"{name}.tif", mask, dpi=goal)
+        listed.append(f"{name},train,{row['well']},1-bit")
+    (out / "split.csv").write_text("\n".join(listed) + "\n")
+    print(len(listed) - 1, "copies")
+
+
 def train(svgs: Path, out: Path) -> None:
     """A data set of pages of 1,000 rows: plots twice in black, worn, and once in their colours."""
     for part in ("images", "masks"):
@@ -172,14 +262,23 @@ def train(svgs: Path, out: Path) -> None:
             dots = pen * pick.uniform(1.2, 2), pen * pick.uniform(2.2, 4.5)
             dpi, kind = pick.choice([200, 200, 240]), "1-bit"
             width = max(3, round(pen * dpi / 96))
-            black = rendered(blacken(svg, pen, dash, dots, grid), dpi, out / "drawing")
+            black = blacken(svg, pen, dash, dots, grid)
+            black = rendered(heavier(black, pick), dpi, out / "drawing")
             how = rng.uniform(*np.transpose(WEAR))
             specks = rng.random(black.shape, np.float32) < rng.choice([0, 1e-4, 3e-4])
             picture = np.where(specks, np.uint8(0), worn(black, rng, how))
         mask = np.zeros(picture.shape[:2], np.uint8)
-        for one in curves_of(svg):
-            sixteenths = [np.rint(line * dpi / DPI * 16).astype(np.int32) for line in one["lines"]]
-            cv2.polylines(mask, sixteenths, False, 255, width, cv2.LINE_8, 4)
+        parts = [
+            part
+            for one in curves_of(svg)
+            for line in one["lines"]
+            for part in by_course(line * dpi / DPI, dpi)
+        ]
+        ignored = 255 if kind == "colour" else 128
+        for straight, value in ((True, ignored), (False, 255)):
+            found = [np.rint(part * 16).astype(np.int32) for is_, part in parts if is_ == straight]
+            thick = width + 8 * (value == 128)
+            cv2.polylines(mask, found, False, value, thick, cv2.LINE_8, 4)
         for top in range(0, len(mask) - 300, 1000):
             rows = slice(top, top + 1000)
             write_picture(out / "images" / f"{seed}_{top}.tif", picture[rows], dpi=dpi, kind=kind)
@@ -278,7 +377,7 @@ def score(out: Path, variants: list[str], is_true: bool) -> None:
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if word != "--true"]
-    if words[0] in ("draw", "train"):
-        {"draw": draw, "train": train}[words[0]](Path(words[1]), Path(words[2]))
+    if words[0] in ("draw", "train", "copies"):
+        {"draw": draw, "train": train, "copies": copies}[words[0]](Path(words[1]), Path(words[2]))
     else:
         score(Path(words[1]), words[2:], "--true" in sys.argv)
