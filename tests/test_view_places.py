@@ -24,6 +24,15 @@ def page_of(folder, browser_page, **curves):
     return page
 
 
+def followed_anew(page, folder, **data):
+    """The page after another `wellseg curves`, from its top and with its curves seen: whether a page
+    that is loaded again has kept its row and what it stored depends on how soon that is."""
+    change_data(folder, **data)
+    page.goto((folder / "log.html").as_uri())
+    settle(page)
+    page.evaluate("lineCanvas.hidden && showWhole(true)")
+
+
 def edits(page):
     return page.locator("#command").input_value().partition("--edit ")[2].split()
 
@@ -219,9 +228,7 @@ def test_a_piece_goes_on_from_one_of_its_own_track(tmp_path, browser_page):
         C=([[52, 500, 52, 999]], [])
     )  # fmt: skip
     a, b, c = page.evaluate("original")
-    change_data(tmp_path, followed=[a, b, c | {"track": 2}])
-    page.reload()
-    settle(page)
+    followed_anew(page, tmp_path, followed=[a, b, c | {"track": 2}])
     page.keyboard.press("n")
     assert page.locator("#partner option").all_inner_texts() == ["A"]
 
@@ -319,16 +326,12 @@ def test_what_is_drawn_in_a_gap_is_off_its_scale_where_both_its_ends_are(tmp_pat
     page = page_of(tmp_path, browser_page, A=(a, [1000]))
     (curve,) = page.evaluate("original")
     for last, word in ((1500, "DRAWN_1:1001-1060+1"), (1050, "DRAWN_1=A")):
-        change_data(tmp_path, followed=[curve | {"off": [[900, last, 1]]}])
         page.evaluate("localStorage.clear()")
-        page.reload()
-        settle(page)
-        for key in ("c", "n", "r", "Enter"):
+        followed_anew(page, tmp_path, followed=[curve | {"off": [[900, last, 1]]}])
+        for key in ("n", "r", "Enter"):
             page.keyboard.press(key)
         assert word in edits(page) and ("+1" in str(edits(page))) == (last == 1500)
-    change_data(tmp_path, edits=1, done=edits(page))  # the command was run
-    page.reload()
-    settle(page)
+    followed_anew(page, tmp_path, edits=1, done=edits(page))  # the command was run
     page.keyboard.press("n")
     assert "correct it in the list" in page.locator("#ask").inner_text()
 
@@ -439,9 +442,7 @@ def test_where_a_curve_goes_over_its_border_it_may_be_beyond_the_scale(tmp_path,
     assert page.evaluate("pen.gap === undefined")
     page.keyboard.press("Escape")
     (curve,) = page.evaluate("original")
-    change_data(tmp_path, followed=[curve | {"off": [[1003, 1100, 1]]}])
-    page.reload()
-    settle(page)
+    followed_anew(page, tmp_path, followed=[curve | {"off": [[1003, 1100, 1]]}])
     page.keyboard.press("n")
     said = page.locator("#ask").inner_text()
     assert "of its track, which is taken for a way over its border. Is it below still A?" in said
@@ -477,9 +478,7 @@ def test_an_exchange_is_offered_with_curves_of_the_same_ink(tmp_path, browser_pa
     )  # fmt: skip
     inks = {"A": [250, 0, 0], "B": [0, 0, 250], "C": None, "D": [128, 40, 40]}
     curves = page.evaluate("original")
-    change_data(tmp_path, followed=[one | {"colour": inks[one["name"]]} for one in curves])
-    page.reload()
-    settle(page)
+    followed_anew(page, tmp_path, followed=[one | {"colour": inks[one["name"]]} for one in curves])
     page.evaluate("correct('', () => { fix.scales.A = '0:1:V'; })")
     page.keyboard.press("n")
     assert page.locator("#partner option").all_inner_texts() == ["D"]
@@ -509,9 +508,7 @@ def test_a_name_that_ends_in_b_was_given_unless_it_was_cut_off(tmp_path, browser
 def test_a_stroke_is_off_its_scale_where_the_curve_is_at_both_its_ends(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
     (curve,) = page.evaluate("original")
-    change_data(tmp_path, followed=[curve | {"off": [[100, 400, 1]]}])
-    page.reload()
-    settle(page)
+    followed_anew(page, tmp_path, followed=[curve | {"off": [[100, 400, 1]]}])
     see_alone(page, "A")
     for rows, has in (((150, 250), True), ((300, 500), False), ((50, 450), False)):
         page.keyboard.press("r")
