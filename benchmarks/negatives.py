@@ -1,12 +1,13 @@
 """Pieces of scans beyond the labelled pages, to train on: what two networks agree on, with arrows
-of dipmeters drawn where nothing is.
+of dipmeters drawn where nothing is. Part of how `paper-logs-23` was trained: arms.md.
 
-    python benchmarks/negatives.py look SCANS PIECES WEIGHTS OTHER_WEIGHTS   # hours; goes on
+    python benchmarks/negatives.py look SCANS PIECES WEIGHTS OTHER_WEIGHTS   # 40 minutes; goes on
     python benchmarks/negatives.py make PIECES DATA
 
-``look`` cuts pieces of 900 rows and keeps both probabilities; ``make`` writes images/, masks/ and
-split.csv. A pixel is curve, or is not, where both say so; else it is not scored, but in the boxes
-of negatives.json: what the other network alone marks there was looked at, and is no curve."""
+negatives.json has the pieces: of each scan their first rows, and boxes. ``look`` cuts them and keeps
+both probabilities; ``make`` writes images/, masks/ and split.csv. A pixel is curve, or is not, where
+both say so; else it is not scored, but in the boxes: what the other network alone marks there was
+looked at, and is no curve. The arrows are of the kind that was trained on, not the same ones."""
 
 import csv
 import json
@@ -22,26 +23,23 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.weights import load_model
 
-ROWS, PIECES = 900, 26
+ROWS, WITH_ARROWS = 900, 230
+CHOSEN = Path(__file__).with_suffix(".json")
 CURVE, NONE, OTHER_CURVE = 178, 100, 140  # probabilities, of 255; those of the other are lower
-WITH_ARROWS = 230
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def look(scans: Path, out: Path, *weights: str) -> None:
     """Pieces of each scan with the probability of both networks, NAME_ROW.npz."""
-    models, rng = [load_model(it) for it in weights], np.random.default_rng(58)
+    models = [load_model(it) for it in weights]
     out.mkdir(parents=True, exist_ok=True)
-    for path in sorted(scans.glob("*.tif")):
-        with open_scan(path) as scan:
-            tops, dpi = rng.integers(0, max(1, scan.rows - ROWS), PIECES), scan.likely_dpi
-            pieces = {
-                int(top): scan.read(int(top), min(scan.rows, int(top) + ROWS)) for top in tops
-            }
-        for top, picture in pieces.items():
-            piece = out / f"{path.stem}_{top}.tif"
-            if (picture < 128).mean() < 0.02 or piece.with_suffix(".npz").exists():
+    for name, tops in json.loads(CHOSEN.read_text("utf-8")).items():
+        for top in map(int, tops):
+            piece = out / f"{name}_{top}.tif"
+            if piece.with_suffix(".npz").exists():
                 continue
+            with open_scan(scans / f"{name}.tif") as scan:
+                picture, dpi = scan.read(top, min(scan.rows, top + ROWS)), scan.likely_dpi
             write_picture(piece, picture, dpi=dpi, kind="1-bit")
             found = [np.asarray(segment(it, str(piece), window_rows=ROWS)) for it in models]
             one, other = ((255 * it).round().astype(np.uint8) for it in found)
@@ -108,7 +106,7 @@ def arrows(picture: Plane, mask: Plane, dpi: float, rng: np.random.Generator) ->
 
 
 def make(pieces: Path, out: Path) -> None:
-    boxes = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    chosen = json.loads(CHOSEN.read_text("utf-8"))
     rng, left, lines = np.random.default_rng(7), WITH_ARROWS, []
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
@@ -117,13 +115,14 @@ def make(pieces: Path, out: Path) -> None:
         with open_scan(paths[i].with_suffix(".tif")) as scan:
             picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
         found, name = np.load(paths[i]), paths[i].stem
-        mask = agreed(found["one"], found["other"], boxes.get(name, []))
+        scan_name, _, top = name.rpartition("_")
+        mask = agreed(found["one"], found["other"], chosen[scan_name][top])
         drawn = arrows(picture, mask, dpi, rng) if left else None
         left -= drawn is not None
         picture = picture if drawn is None else drawn
         write_picture(out / "images" / f"{name}.tif", picture, dpi=dpi, kind="1-bit")
         write_picture(out / "masks" / f"{name}.tif", mask, dpi=dpi)
-        lines.append((name, "train", name.rpartition("_")[0], "1-bit"))
+        lines.append((name, "train", scan_name, "1-bit"))
     with (out / "split.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("name", "split", "well", "kind"), *lines])
 
