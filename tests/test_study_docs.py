@@ -61,6 +61,7 @@ def test_no_other_number_of_the_page_is_a_result():
         "0.1",
         "0.003",
         "0.4",
+        "0.0001",
         "0.0003",
         "0.001",
         "0.5",

@@ -30,6 +30,7 @@ from studies.batch_size_one.docs_parts import difference_said
 from studies.batch_size_one.figures import SHORT, SHORT_SETS, TITLES
 from studies.batch_size_one.findings import CORRECTED, GROUP, OWN, V1, best_rates, paired
 from studies.batch_size_one.logs import TALL
+from studies.batch_size_one.measure_rate import MEASURED_RATE
 from studies.batch_size_one.measure_tall import CORE_CHANNELS, MEASURED_TALL, SHARES
 from studies.batch_size_one.measure_unlabelled import MEASURED_UNLABELLED
 from studies.batch_size_one.plan import RATES, STEPS
@@ -82,6 +83,7 @@ def values(table: Table, measured: list[dict[str, str]]) -> dict[str, str]:
     known |= thresholds.sentences(table)
     known |= _white_paper(measure.measured(MEASURED_TALL))
     known |= docs_words.unlabelled(measure.measured(MEASURED_UNLABELLED))
+    known |= docs_words.lower_rate(table, measure.measured(MEASURED_RATE))
     return known | _identities() | _shares_before() | _measured(measured)
 
 

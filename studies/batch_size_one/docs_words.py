@@ -11,7 +11,7 @@ from scipy import stats
 
 from studies.batch_size_one.docs_parts import TRAINED, difference_said, diverged, longer
 from studies.batch_size_one.explanations import by_steps, refutations
-from studies.batch_size_one.figures import SHORT, cost_of_blank
+from studies.batch_size_one.figures import SHORT, SHORT_SETS, cost_of_blank
 from studies.batch_size_one.findings import (
     FASTER,
     GROUP,
@@ -24,6 +24,7 @@ from studies.batch_size_one.findings import (
     sides,
     validation,
 )
+from studies.batch_size_one.measure_rate import RATE
 from studies.batch_size_one.page import others
 from studies.batch_size_one.page.numbers import of_whole_seeds, parts
 from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
@@ -313,3 +314,29 @@ def unlabelled(rows: list[dict[str, str]]) -> dict[str, str]:
         "sixteen both": f"{means[0, 16]:.2f} and {means[16, 16]:.2f}",
         "all of them": f"{means[0, 64]:.2f}",
     }
+
+
+def lower_rate(table: Table, rows: list[dict[str, str]]) -> dict[str, str]:
+    """F1 at a rate below the plan's lowest, and at the lowest: a table, and how often it is less on
+    the validation logs. rows: of `measure_rate.py`."""
+    seeds = [seed for seed in table.seeds if str(seed) in {row["seed"] for row in rows}]
+    if not seeds:
+        return {"lower m0.01": "", "lower rate": ""}
+    names = list(dict.fromkeys(row["set"] for row in rows))  # the validation logs first
+    head = f"F1@3px at {min(RATES):g}, and that at {RATE:g} less it (seeds in which it is less)"
+    lines = [[head, *(SHORT_SETS.get(name, name) for name in names)], ["---"] * (1 + len(names))]
+    said = {}
+    for way in (V1, FASTER, OWN):
+        cells = [SHORT[way]]
+        for name in names:
+            at_lowest = table.scores(way, min(RATES), name).of_seeds(seeds).f1
+            mine = [row for row in rows if (row["way"], row["set"]) == (way.way, name)]
+            f1 = {int(row["seed"]): float(row["f1"]) for row in mine}
+            below = np.array([f1[seed] for seed in seeds])
+            less = below - np.nanmean(at_lowest, 1)
+            cells.append(f"{np.nanmean(at_lowest):.3f}, {less.mean():+.3f} ({(less < 0).sum()})")
+            count = f"{(less < 0).sum()} of {len(seeds)} seeds"
+            said.setdefault(f"lower {way.way}", f"{-less.mean():.3f} less ({count})")
+        lines.append(cells)
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("-0.", "−0.")
+    return said | {"lower rate": f"\n\n{text}\n\n"}

@@ -1,5 +1,5 @@
 """A rate below the plan's: BatchNorm and own statistics are best at 3e-4, the lowest of part A.
-Their training once more at 1e-4, its annealed end, at threshold 0.5. Ten minutes a seed of one core.
+Their training once more at 1e-4, its annealed end, at threshold 0.5. Ten minutes a seed.
 
 Each row of the file is a seed, a way to ask for a mask and a set; f1: F1@3px, a mean over its logs.
 """
