@@ -147,20 +147,20 @@ def make(pieces: Path, out: Path) -> None:
     rng, lines = np.random.default_rng(7), []
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
-    paths = sorted(pieces.glob("*.npz"))
-    for path in paths:
+    for path in sorted(pieces.glob("*.npz")):
         with open_scan(path.with_suffix(".tif")) as scan:
             picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
         found, name = np.load(path), path.stem
         scan_name, _, top = name.rpartition("_")
         boxes = chosen[scan_name][top]
-        mask = agreed(found["one"], found["other"], boxes or [])
         if boxes is None:
-            mask[:] = 0
-        elif rng.random() < WITH_ARROWS:
-            picture = arrows(picture, mask, dpi, rng)
-        if boxes is not None and rng.random() < WITH_STAIN:
-            picture = stain(picture, mask, dpi, rng)
+            mask = np.zeros_like(picture)
+        else:
+            mask = agreed(found["one"], found["other"], boxes)
+            if rng.random() < WITH_ARROWS:
+                picture = arrows(picture, mask, dpi, rng)
+            if rng.random() < WITH_STAIN:
+                picture = stain(picture, mask, dpi, rng)
         write_picture(out / "images" / f"{name}.tif", picture, dpi=dpi, kind="1-bit")
         write_picture(out / "masks" / f"{name}.tif", mask, dpi=dpi)
         lines.append((name, "train", scan_name, "1-bit"))
