@@ -144,7 +144,7 @@ def test_the_paths_follow_themselves() -> None:
             points[y] = x
             followed.append((0, points))
         label = {"whole": curves(log)}
-        scores = score_identity(label, (len(log.mask), log.mask.shape[1]), followed)
+        scores = score_identity(label, (len(log.mask), log.mask.shape[1]), followed, 200)
         # Single spikes of a curve that is off the scale have too few rows to be scored.
         assert not scores.curves or (scores.idf1 > 0.9 and scores.whole == scores.curves)
         printed += scores.curves

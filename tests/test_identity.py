@@ -3,16 +3,19 @@
 import json
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wellseg.scores.identity import identity_line, score_identity
+from wellseg.scores import identity
+from wellseg.scores.identity import identity_line
 
 SHARED = Path(__file__).parents[2] / "shared" / "real"
 ROWS = np.arange(400)
 SHAPE = 400, 500
+score_identity = partial(identity.score_identity, dpi=200)
 
 
 def label(*columns, width=4, ignore=()):

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from wellseg.scan import USUAL_DPI
-
 TOLERANCE_PX = 3.0
 LEAST_ROWS = 20  # printed curves of fewer rows are not scored
 WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows
@@ -42,7 +40,7 @@ class IdentityScores(NamedTuple):  # of one log
 
 
 def score_identity(
-    label: dict[str, Any], shape: tuple[int, int], followed: Followed, dpi: float = USUAL_DPI
+    label: dict[str, Any], shape: tuple[int, int], followed: Followed, dpi: float
 ) -> IdentityScores:
     """Score the curves of one log.
 
