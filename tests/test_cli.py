@@ -272,3 +272,13 @@ def test_threads_that_wait_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPat
         assert os.environ.get("OMP_WAIT_POLICY") == expected
     monkeypatch.setattr(os, "getloadavg", lambda: open(os.devnull + "/x"), raising=False)
     parse(PredictConfig, "predict", "", ["scan.tif"])  # a system that does not say
+
+
+def test_lightnings_options_are_in_a_file_what_they_are_as_flags(tmp_path: Path) -> None:
+    """devices: [1] is the second card, 1 says how many."""
+    config = tmp_path / "config.yaml"
+    config.write_text("trainer: {devices: [1], strategy: ddp, logger: false, deterministic: null}")
+    by_file, _ = parse(TrainConfig, "train", "", ["--config", str(config)])
+    by_flags, _ = parse(TrainConfig, "train", "", ["--trainer.devices", "[1]"])
+    assert by_file.trainer == {"devices": [1], "strategy": "ddp", "logger": False}
+    assert by_flags.trainer == {"devices": [1]}
