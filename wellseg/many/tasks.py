@@ -70,6 +70,8 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     if "" in scans:
         raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
     places = [it for one in scans for it in expand(one) if not it.endswith(RESULTS)]  # *.tif: masks
+    if not places:
+        raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     for given in places:
         place = given if is_url(given) else str(Path(given))
         is_folder, found = files.find_files(place)
@@ -84,8 +86,6 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
             stem = join(out, task.name) if out else task.scan
             task = task._replace(stem=stem.removesuffix(Path(task.name).suffix))
             tasks.setdefault(files.absolute(task.scan), task)
-    if not tasks and not not_read:
-        raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
