@@ -119,12 +119,16 @@ class _Normalise(torch.autograd.Function):
         return *backward(*given, wanted[:3]), None, None, None
 
 
+def moments_of_map(x: Tensor) -> Moments:
+    """Moments of a map (N, C, H, W), over the pixels of all N images."""
+    block_rows = x.shape[2] if x.is_cuda else max(1, BLOCK_VALUES // x[:, :, 0].numel())
+    return reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))
+
+
 @torch.no_grad()
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel of a map (N, C, H, W), over the pixels of all N
-    images: float64 (C,), no gradient."""
-    block_rows = x.shape[2] if x.is_cuda else max(1, BLOCK_VALUES // x[:, :, 0].numel())
-    count, mean, square = reduce(merge_moments, map(block_moments, x.split(block_rows, 2)))
+    """Mean and biased variance of each channel of a map (N, C, H, W): float64 (C,), no gradient."""
+    count, mean, square = moments_of_map(x)
     return mean, square / count
 
 
