@@ -187,14 +187,13 @@ def _read(hint: Any, word: str) -> Any:
 
 def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
     """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
-    name = key.rstrip(".")
+    name, values = key.rstrip("."), options if isinstance(options, list) else [options]
     if options in (None, []):
         return []
     if name.startswith("--trainer."):  # of any kind: read as YAML again
         return [f"{name}={yaml.safe_dump(options)}"]
     if isinstance(options, dict):
         return [one for name, it in options.items() for one in _words(it, f"{key}{name}.", parser)]
-    values = options if isinstance(options, list) else [options]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
         return [name, *" ".join(map(str, values)).split()]
     return [f"{name}={','.join(map(str, values))}"]
