@@ -21,6 +21,7 @@ from wellseg.training.masks import read_mask
 
 TABLES, BESIDE_CURVE, LEAST_ROWS, FAINT = 120, 0.65, 60, 0.5
 SPACING_PX, TURNS = (3, 4, 5, 6, 8, 10, 12, 16, 20), (0, 0, 0, np.pi / 2, np.pi / 4, -np.pi / 4)
+LABELS = "Coil", "Zero", "Plus", "Jig", "GR", "Ref"
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
 Random = np.random.Generator
 
@@ -113,10 +114,8 @@ def table(rng: Random) -> Plane:
     """A sheet of calibrations: blocks of boxes with numbers, lists, bars with marks. RGB."""
     rows, columns = int(rng.uniform(500, 1000)), int(rng.uniform(600, 1300))
     sheet, y = np.full((rows, columns, 3), 255, np.uint8), 10
-    text, size = (
-        rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN]),
-        rng.uniform(0.3, 0.6),
-    )
+    text = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN])
+    size = rng.uniform(0.3, 0.6)
     size *= 1 + (text == cv2.FONT_HERSHEY_PLAIN)
 
     def colour() -> list[float]:
@@ -140,9 +139,7 @@ def table(rng: Random) -> Plane:
         thin = int(rng.choice([1, 1, 2]))
         for n in range(int(rng.uniform(3, 14))):
             row = int(y + n * step * 0.6)
-            write(
-                rng.choice(["Coil", "Zero", "Plus", "Jig", "GR", "Ref"]) + f" {n}", 5, row + 14, ink
-            )
+            write(f"{rng.choice(LABELS)} {n}", 5, row + 14, ink)
             for k in range(many if kind != 1 else 1):
                 x = int(left + 40 + k * wide)
                 corners = (x, row), (int(x + 0.95 * wide), int(row + 0.55 * step))
