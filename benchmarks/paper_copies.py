@@ -27,7 +27,7 @@ BAND_ROWS, STEP_ROWS, REACH_PX, INKED = 300, 60, 6, 0.45
 """Lines are looked for in a band, then followed; at least INKED of a line's length has ink."""
 RESTING, WORN_AWAY = 0.4, 0.3  # share of the band in which a curve is on the line; of lines
 FAST = 0.33, 0.66
-SCORED = "BXG70_20589", "50732740_6402", "30025124810000_3_156892", "4707700086_gr_n_36118"
+SCORED = "BXG70_20589", "42371030860000_17504", "30025124810000_3_156892", "4707700086_gr_n_36118"
 """Pages with rows of labelled regions, or of the shared pages, which are to be scored."""
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
