@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
 from wellseg.scan import atomic
 from wellseg.scan.atomic import atomic_file
@@ -154,3 +155,14 @@ def test_a_file_that_stays_open_elsewhere_is_named(
     ):
         file.write(b"new")
     assert (tmp_path / "out.csv").read_bytes() == b"old" and os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_a_folder_is_kept_to_one_run_and_its_own_errors_pass_through(tmp_path: Path) -> None:
+    with atomic.lock_folder(tmp_path / "run"):
+        with pytest.raises(OSError, match="another run is at work in"):
+            with atomic.lock_folder(tmp_path / "run"):
+                pass
+    with pytest.raises(Timeout), atomic.lock_folder(tmp_path / "run"):
+        raise Timeout("another file")  # of another lock: not "another run is at work in run"
+    with atomic.lock_folder(tmp_path / "run"):
+        pass

@@ -9,7 +9,7 @@ from wellseg.curves.points import Floats
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 
-LINE, ALONE, BESIDE_PX = 0.014, (0.1, 0.3), 4
+LINE, ALONE, NEAR_PX = 0.014, (0.1, 0.3), 4
 """Half a border's width; how far one is marked alone, with no other mask beside: see `clear`."""
 BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.05
 """Shares of a track's width: a curve that lies no farther beside it is of it; from where on a point
@@ -53,15 +53,15 @@ class Tracks:
         a curve is off its scale, the border itself is marked, and the curve would not end there."""
         mask, rows, half = mask.copy(), first_row + np.arange(len(mask)), max(2, round(LINE * dpi))
         for border in self.at(rows).reshape(len(rows), -1).T:
-            around = np.arange(-half - BESIDE_PX, half + BESIDE_PX)
+            around = np.arange(-half - NEAR_PX, half + NEAR_PX)
             near = (np.rint(border)[:, None].astype(int) + around).clip(0, mask.shape[1] - 1)
             seen = np.take_along_axis(mask, near, 1) > 0
-            beside = seen[:, :BESIDE_PX].any(1) | seen[:, -BESIDE_PX:].any(1)
+            beside = seen[:, :NEAR_PX].any(1) | seen[:, -NEAR_PX:].any(1)
             edges = np.flatnonzero(np.diff(np.pad(seen.any(1) & ~beside, 1)))
             for start, stop in edges.reshape(-1, 2).tolist():
                 is_short = ALONE[0] <= (stop - start) / dpi <= ALONE[1]
                 if is_short and 0 < start and stop < len(mask):
-                    np.put_along_axis(mask[start:stop], near[start:stop, 3:-3], 0, 1)
+                    np.put_along_axis(mask[start:stop], near[start:stop, NEAR_PX:-NEAR_PX], 0, 1)
         return mask
 
     def of(self, rows: Indices, columns: Floats) -> int:

@@ -83,10 +83,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """Make a folder, and keep other runs out of it. Raises OSError: one is at work in it."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock", blocking=False):
-            yield
+        held = FileLock(folder / "lock").acquire(blocking=False)
     except Timeout:
         raise OSError(f"another run is at work in {folder}: wait for its end") from None
+    with held:
+        yield
 
 
 def replace_whole(hidden: Path, target: Path) -> None:

@@ -158,8 +158,7 @@ def _edits(hit: Flags, followed: Flags) -> int:
     edits, pieces = 0, Counter[int]()
     for on, known in zip(hit.swapaxes(0, 1), followed, strict=True):
         until = np.array([_run_ends(flags) for flags in on]).reshape(len(on), len(known))
-        lies_on: list[int] = []  # printed curves, one after the other
-        row = 0
+        lies_on, row = list[int](), 0  # the printed curves, one after the other
         while row < len(known) and len(until):
             best = int(until[:, row].argmax())
             if until[best, row] - row < SURE_ROWS:
