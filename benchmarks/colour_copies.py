@@ -4,8 +4,9 @@ made faint or dotted; and sheets of calibration tables. Tried for colours: arms.
     python data/pages/pages.py build SCANS PAGES
     python benchmarks/colour_copies.py PAGES DATA  # images/, masks/, split.csv: 5 minutes
 
-Of each colour page to train on one copy gets one to three hatches, and half of them a second one in
-which some curves are faint, dotted, or gray. Masks stay as they are."""
+Of each colour page to train on one copy gets one to three hatches, half of them a second one in
+which some curves are faint, dotted, or gray, and a third of them one with straight curves in tracks
+without a grid, as of bit and casing, which alone are drawn into the mask, too."""
 
 import csv
 import sys
@@ -19,7 +20,7 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.training.masks import read_mask
 
-TABLES, BESIDE_CURVE, LEAST_ROWS, FAINT = 120, 0.65, 60, 0.5
+TABLES, BESIDE_CURVE, LEAST_ROWS, FAINT, STRAIGHT = 120, 0.65, 60, 0.5, 0.4
 SPACING_PX, TURNS = (3, 4, 5, 6, 8, 10, 12, 16, 20), (0, 0, 0, np.pi / 2, np.pi / 4, -np.pi / 4)
 LABELS = "Coil", "Zero", "Plus", "Jig", "GR", "Ref"
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
@@ -110,6 +111,66 @@ def faint(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
     return made
 
 
+def white_columns(picture: Plane, mask: Plane, scale: float) -> Any:
+    """Columns between the outermost curves that have hardly any ink, nor have those beside them."""
+    labelled = (mask != 128).any(1)  # margins of a page are ignored
+    clear = ((picture[labelled].min(2) > 232).mean(0) >= 0.985).astype(np.uint8)
+    clear = cv2.erode(clear[None], np.ones((1, int(9 * scale) | 1), np.uint8))[0] > 0
+    curves = np.flatnonzero((mask == 255).any(0))
+    return np.flatnonzero(clear[curves[0] : curves[-1]]) + curves[0] if len(curves) else curves
+
+
+def shade(picture: Plane, rows: Any, at: Any, scale: float, rng: Random) -> None:
+    """Blocks of gray or of a screen, one below the other, on one side of a curve; in place."""
+    step, tone = rng.uniform(40, 160), rng.choice([150, 190, 215])
+    wide, to_left, screened = (
+        int(rng.uniform(8, 40) * scale),
+        rng.random() < 0.5,
+        rng.random() < 0.5,
+    )
+    for row, x in zip(rows[rows % step < step / 2], at[rows % step < step / 2], strict=True):
+        start = max(0, x - wide) if to_left else x
+        ink = picture[row, start : x if to_left else x + wide]
+        on = ink.min(1) > 200
+        if screened:
+            on &= (np.arange(start, start + len(ink)) + row) % 2 == 0
+        ink[on] = 60 if screened else tone
+
+
+def straight(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
+    """The picture, RGB, and its mask with up to four curves that are straight, or nearly so, in
+    white tracks: in colours, dotted, or dashed and dotted; some beside blocks of shade."""
+    made, truth, scale = picture.copy(), mask.copy(), max(0.7, dpi / 120)
+    columns = white_columns(picture, mask, scale)
+    for _ in range(rng.integers(1, 5) if len(columns) else 0):
+        x, style, high = (
+            rng.choice(columns),
+            rng.choice(["solid", "dots", "dots", "both"]),
+            len(mask),
+        )
+        rows = np.arange(*([0, high] if rng.random() < 0.6 else sorted(rng.integers(0, high, 2))))
+        if len(rows) < 150:
+            continue
+        sway = cv2.GaussianBlur(rng.normal(0, 1, (len(rows), 1)), (1, 101), 25)[:, 0]
+        sway *= (rng.random() < 0.35) * rng.uniform(1, 4) * scale / max(1e-6, abs(sway).max())
+        at, every = np.rint(x + sway).astype(int), scale * rng.uniform(3.5, 12)
+        shown = rows % every < max(1, every * rng.uniform(0.3, 0.7))
+        if style == "both":
+            dash = rows % (3 * every) / every
+            shown = (dash < 1.6) | (dash > 2.1) & (dash < 2.5)
+        elif style == "solid":
+            shown[:] = True
+        black = style != "solid" and rng.random() < 0.65
+        ink = rng.choice([0, 0, 0, 90]) if black else strong(rng)
+        if rng.random() < 0.4:
+            shade(made, rows, at, scale, rng)
+        for beside in range(max(1, round(rng.choice([0.7, 1, 1, 1.5, 2]) * scale * 0.8))):
+            column = np.minimum(at + beside, mask.shape[1] - 1)
+            made[rows[shown], column[shown]] = ink
+            truth[rows, column] = np.maximum(truth[rows, column], 255 * (truth[rows, column] == 0))
+    return made, truth
+
+
 def table(rng: Random) -> Plane:
     """A sheet of calibrations: blocks of boxes with numbers, lists, bars with marks. RGB."""
     rows, columns = int(rng.uniform(500, 1000)), int(rng.uniform(600, 1300))
@@ -177,6 +238,10 @@ def make(pages: Path, out: Path) -> None:
             if rng.random() < FAINT:
                 pale = faint(picture, mask, dpi, rng)
                 keep(f"{page['name']}_faint", page["well"], pale, mask, dpi)
+            if rng.random() < STRAIGHT:
+                drawn, truth = straight(picture, mask, dpi, rng)
+                if (truth != mask).any():
+                    keep(f"{page['name']}_straight", page["well"], drawn, truth, dpi)
             for _ in range(rng.integers(1, 4)):
                 picture = hatch(picture, mask, dpi, rng)
             keep(f"{page['name']}_hatched", page["well"], picture, mask, dpi)
