@@ -123,11 +123,8 @@ def white_columns(picture: Plane, mask: Plane, scale: float) -> Any:
 def shade(picture: Plane, rows: Any, at: Any, scale: float, rng: Random) -> None:
     """Blocks of gray or of a screen, one below the other, on one side of a curve; in place."""
     step, tone = rng.uniform(40, 160), rng.choice([150, 190, 215])
-    wide, to_left, screened = (
-        int(rng.uniform(8, 40) * scale),
-        rng.random() < 0.5,
-        rng.random() < 0.5,
-    )
+    wide = int(rng.uniform(8, 40) * scale)
+    to_left, screened = rng.random(2) < 0.5
     for row, x in zip(rows[rows % step < step / 2], at[rows % step < step / 2], strict=True):
         start = max(0, x - wide) if to_left else x
         ink = picture[row, start : x if to_left else x + wide]
@@ -143,12 +140,9 @@ def straight(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plan
     made, truth, scale = picture.copy(), mask.copy(), max(0.7, dpi / 120)
     columns = white_columns(picture, mask, scale)
     for _ in range(rng.integers(1, 5) if len(columns) else 0):
-        x, style, high = (
-            rng.choice(columns),
-            rng.choice(["solid", "dots", "dots", "both"]),
-            len(mask),
-        )
-        rows = np.arange(*([0, high] if rng.random() < 0.6 else sorted(rng.integers(0, high, 2))))
+        x, style = rng.choice(columns), rng.choice(["solid", "dots", "dots", "both"])
+        ends = [0, len(mask)] if rng.random() < 0.6 else sorted(rng.integers(0, len(mask), 2))
+        rows = np.arange(*ends)
         if len(rows) < 150:
             continue
         sway = cv2.GaussianBlur(rng.normal(0, 1, (len(rows), 1)), (1, 101), 25)[:, 0]
