@@ -1,5 +1,5 @@
 """Copies of pages to train on with strokes that are nearly level drawn in: spikes, curves that leave
-their track and come back, and parts of them that cross it whole. Tried for colours: arms.md.
+their track and come back, parts that cross it whole; and curves that rest on lines. Tried: arms.md.
 
     python data/pages/pages.py build SCANS PAGES
     python benchmarks/level_copies.py PAGES DATA KIND  # KIND: colour or 1-bit. images/, masks/, split.csv
@@ -91,7 +91,7 @@ def resting(dark: Any, track: tuple[int, int], wide: float, rng: Random) -> Any:
     return np.column_stack([np.clip(path, first, last), rows])[: len(rows) * (len(rows) > 100)]
 
 
-def pen(mask: Plane, picture: Plane, one: Any, row: int) -> tuple[float, float, Any] | None:
+def pen(picture: Plane, one: Any, row: int) -> tuple[float, float, Any] | None:
     """Column, width in px and ink of a curve in a row; None: it is too wide there, or not there."""
     columns = np.flatnonzero(one[row])
     if not len(columns) or np.ptp(columns) > 16:
@@ -120,7 +120,7 @@ def draw(picture: Plane, mask: Plane, rng: Random) -> tuple[Plane, Plane]:
         one = rng.choice(tall)
         y, high = boxes[one, cv2.CC_STAT_TOP], boxes[one, cv2.CC_STAT_HEIGHT]
         row = int(rng.integers(y + 5, y + high - 5))
-        if (taken := pen(mask, picture, which == one, row)) is None:
+        if (taken := pen(picture, which == one, row)) is None:
             continue
         x, wide, ink = taken
         within = [it for it in tracks if it[0] - 3 <= x <= it[1] + 3]
