@@ -31,11 +31,12 @@ def find_tracks(dark: Any, found: Any) -> list[tuple[int, int]]:
     part = cv2.dilate(part, np.ones((5, 1), np.uint8))  # copies lean and are worn
     inked = part.mean(1)
     ruled = part[inked >= max(0.2, 0.7 * np.quantile(inked, 0.97))]
+    if not len(ruled):
+        return []
     share = cv2.blur(ruled.mean(0, keepdims=True), (31, 1))[0]
-    ends = np.flatnonzero(np.diff((share > 0.4).astype(np.int8), prepend=0, append=0)).reshape(
-        -1, 2
-    )
-    return [(int(a + found[0]), int(b - 1 + found[0])) for a, b in ends if b - a > 60]
+    changes = np.diff((share > 0.4).astype(np.int8), prepend=0, append=0)
+    ends = np.flatnonzero(changes).reshape(-1, 2) + found[0]
+    return [(int(first), int(end - 1)) for first, end in ends if end - first > 60]
 
 
 def level_row(dark: Any, row: int, ends: tuple[float, float], rng: Random) -> int:
@@ -73,9 +74,8 @@ def resting(dark: Any, track: tuple[int, int], wide: float, rng: Random) -> Any:
     beside it, and leaves it now and then; empty where the track has no such line."""
     first, last = track
     inside = dark[:, first : last + 1]
-    lines = np.flatnonzero(
-        cv2.dilate(inside.astype(np.uint8), np.ones((1, 3), np.uint8)).mean(0) > 0.6
-    )
+    wider = cv2.dilate(inside.astype(np.uint8), np.ones((1, 3), np.uint8))
+    lines = np.flatnonzero(wider.mean(0) > 0.6)
     if not len(lines):
         return np.zeros((0, 2))
     scale, at = max(1, wide / 3), rng.choice([lines[0], lines[0], lines[-1], rng.choice(lines)])
@@ -96,8 +96,7 @@ def pen(picture: Plane, one: Any, row: int) -> tuple[float, float, Any] | None:
     columns = np.flatnonzero(one[row])
     if not len(columns) or np.ptp(columns) > 16:
         return None
-    spans = one[max(0, row - 40) : row + 40]
-    counts = spans.sum(1)
+    counts = one[max(0, row - 40) : row + 40].sum(1)
     counts = counts[(counts > 0) & (counts <= 16)]
     if not len(counts):
         return None
@@ -136,14 +135,9 @@ def draw(picture: Plane, mask: Plane, rng: Random) -> tuple[Plane, Plane]:
 
 def lay(picture: Plane, truth: Plane, points: Any, px: float, ink: Any, rng: Random) -> None:
     """One line of points, px wide, in the picture and its truth; in place."""
-    top, end = int(points[:, 1].min() - px - 3), int(points[:, 1].max() + px + 4)
-    left, right = int(points[:, 0].min() - px - 3), int(points[:, 0].max() + px + 4)
-    top, left, end, right = (
-        max(0, top),
-        max(0, left),
-        min(len(truth), end),
-        min(truth.shape[1], right),
-    )
+    low, high = points.min(0) - px - 3, points.max(0) + px + 4
+    left, right = np.clip([low[0], high[0]], 0, truth.shape[1]).astype(int).tolist()
+    top, end = np.clip([low[1], high[1]], 0, truth.shape[0]).astype(int).tolist()
     if end - top < 3 or right - left < 3:
         return
     part, fine = (slice(top, end), slice(left, right)), 4
