@@ -179,28 +179,29 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
     look, found = np.reshape([it.look for it in points], (-1, 9)), list[Any]()
     home, paths = look[:, HOME], [it.column for it in points.values()]
-    top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
-    near = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]
-    into, out = np.reshape(near, (-1, 2)).T
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
+    top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
+    inner = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]
+    below_top, above_bottom = np.reshape(inner, (-1, 2)).T
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
-    blank = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
+    blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
     for i, path in enumerate(paths):
-        below, lap = (first > first[i]) & (last > last[i]), 2 * (last[i] - first)
-        beside = lap >= 2 * BESIDE * tenth_rows
-        k = np.flatnonzero(below & beside & (lap < np.minimum(last - first, len(path) - 1)))
-        for j in k[abs(path[first[k] - first[i]] - top[k]) <= UNDER_PX].tolist() if not far else []:
-            rows = last[i] + 1 - first[j]
-            on = abs(path[-rows:] - paths[j][:rows]) <= UNDER_PX
-            if on.mean() > UNDER and np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART:
+        later, lap = (first > first[i]) & (last > last[i]), last[i] - first
+        beside = lap >= BESIDE * tenth_rows
+        on_it = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
+        for j in [] if far else np.flatnonzero(on_it).tolist():  # does it begin on this stroke?
+            off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
+            same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
+            if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
                 found.append((-1.0, i, j, False))
-        below &= ~beside & (first <= last[i] + (np.inf if far else LONGEST * tenth_rows))
         if far:
-            below &= (blank[first] - blank[last[i]] <= BLANK * tenth_rows) & (home * home[i] > 0)
-            below &= abs(home - home[i]) <= HOME_APART
-        k = np.flatnonzero(below)[: NEXT if far else None]
+            near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
+            near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
+        else:
+            near = first <= last[i] + LONGEST * tenth_rows
+        k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
-        heads = np.stack([0 * across + bottom[i] - out[i], into[k] - top[k]])
+        heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])
         aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
         cost = unequal + DOWN * gap + ASIDE * aside
         is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
