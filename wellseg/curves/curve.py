@@ -194,11 +194,10 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
             same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
             if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
                 found.append((-1.0, i, j, False))
+        near = first <= last[i] + (np.inf if far else LONGEST * tenth_rows)
         if far:
-            near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
+            near &= blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
-        else:
-            near = first <= last[i] + LONGEST * tenth_rows
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
         heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])
