@@ -106,23 +106,39 @@ def pen(picture: Plane, one: Any, row: int) -> tuple[float, float, Any] | None:
     return float(columns.mean()), wide, darkest
 
 
+class Page:
+    """What is drawn on: ``dark``, ink that is no curve, bool (rows, columns); ``tall`` curves;
+    ``tracks`` between them, each its first and last column."""
+
+    def __init__(self, picture: Plane, mask: Plane) -> None:
+        self._picture = picture
+        self.dark = ((picture if picture.ndim == 2 else picture.min(2)) < 190) & (mask == 0)
+        curves = (mask == 255).astype(np.uint8)
+        count, self._which, self._boxes, _ = cv2.connectedComponentsWithStats(curves)
+        heights = self._boxes[:, cv2.CC_STAT_HEIGHT]
+        self.tall = [i for i in range(1, count) if heights[i] > LEAST_ROWS]
+        found = np.flatnonzero(curves.any(0))
+        self.tracks = find_tracks(self.dark | (curves > 0), found) if self.tall else []
+
+    def pick(self, rng: Random) -> tuple[int, tuple[float, float, Any] | None]:
+        """A row of a tall curve, and its ``pen`` there."""
+        one = rng.choice(self.tall)
+        y, high = self._boxes[one, cv2.CC_STAT_TOP], self._boxes[one, cv2.CC_STAT_HEIGHT]
+        row = int(rng.integers(y + 5, y + high - 5))
+        return row, pen(self._picture, self._which == one, row)
+
+
 def draw(picture: Plane, mask: Plane, rng: Random) -> tuple[Plane, Plane]:
     """The picture, RGB or of two tones, and its mask with up to eight disturbances."""
-    made, truth = picture.copy(), mask.copy()
+    made, truth, page = picture.copy(), mask.copy(), Page(picture, mask)
     whole = WHOLE * (picture.ndim == 3)  # on paper they would be heavy lines of the grid
-    dark = ((picture if picture.ndim == 2 else picture.min(2)) < 190) & (mask == 0)
-    count, which, boxes, _ = cv2.connectedComponentsWithStats((mask == 255).astype(np.uint8))
-    tall = [i for i in range(1, count) if boxes[i, cv2.CC_STAT_HEIGHT] > LEAST_ROWS]
-    found = np.flatnonzero((mask == 255).any(0))
-    tracks = find_tracks(dark | (mask == 255), found) if tall else []
-    for _ in range(rng.integers(2, 9) if tracks else 0):
-        one = rng.choice(tall)
-        y, high = boxes[one, cv2.CC_STAT_TOP], boxes[one, cv2.CC_STAT_HEIGHT]
-        row = int(rng.integers(y + 5, y + high - 5))
-        if (taken := pen(picture, which == one, row)) is None:
+    dark = page.dark
+    for _ in range(rng.integers(2, 9) if page.tracks else 0):
+        row, taken = page.pick(rng)
+        if taken is None:
             continue
         x, wide, ink = taken
-        within = [it for it in tracks if it[0] - 3 <= x <= it[1] + 3]
+        within = [it for it in page.tracks if it[0] - 3 <= x <= it[1] + 3]
         if not within:
             continue
         px = max(1.0, wide * rng.uniform(0.6, 1.1))
