@@ -12,6 +12,7 @@ from dataclasses import asdict
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from wellseg import compare
@@ -398,6 +399,25 @@ def test_the_report_has_a_line_for_each_norm_and_mode():
     ]
 
 
+def test_a_norm_that_predict_cannot_compute_is_told_before_a_training(
+    tmp_path, tiny, monkeypatch, capsys
+):
+    from torch import nn
+
+    from wellseg.norms import NORMS
+
+    class AlongRows(nn.Module):
+        def forward(self, x):
+            return x.cumsum(2)
+
+    monkeypatch.setitem(NORMS, "along", lambda channels, momentum: AlongRows())
+    with pytest.raises(SystemExit, match="2"):
+        compare.main(["--out", str(tmp_path / "out"), "--norms", "along,group"])
+    said = capsys.readouterr().err
+    assert "cumsum cannot be evaluated by rows" in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 # ---- use -----------------------------------------------------------------------------------------
 
 
@@ -438,3 +458,9 @@ def test_own_data_needs_logs_to_test_with_and_curves_to_choose_by(data_set, tmp_
     assert {row["set"] for row in rows_of(tmp_path / "out")} == {"validation", "test"}
     report = (tmp_path / "out" / "report.md").read_text()
     assert not any(word in report for word in ("bilevel", "preset", "logs 120"))
+    compare.main(flags)
+    mask = data_set / "masks" / "well0_a.tif"  # it is corrected: its scores are another mask's
+    tifffile.imwrite(mask, np.zeros_like(tifffile.imread(mask)))
+    with pytest.raises(SystemExit, match="2"):
+        compare.main(flags)
+    assert ", masks of version " in capsys.readouterr().err

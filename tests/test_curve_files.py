@@ -1188,6 +1188,35 @@ def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_go
     assert "T1_C1_SOLID lies in tracks 1 and 2: it has its values" in capsys.readouterr().out
 
 
+def test_that_one_curve_was_said_to_be_off_its_scale_moves_no_other_in_the_same_rows(followed):
+    path = followed / "log.curves.csv"
+    main([str(path), "--edit", "T1_C1_SOLID:500-599+1"])
+
+    def piece(line):  # found off its scale, to which it comes back when it is of its curve again
+        if line["curve"] != "T2_C1_SOLID" or not 500 <= int(line["row"]) < 600:
+            return line
+        return line | {"curve": "P", "flags": "2", "value": f"{float(line['value']) + 1:.4f}"}
+
+    edit(path, lambda lines: [piece(line) for line in lines])
+    main([str(path), "--edit", "P=T2_C1_SOLID", "T1_C1_SOLID:500-1599=B"])
+    main([str(path), "--edit", "B=T1_C1_SOLID"])
+    flags = {name: [] for name in ("T1_C1_SOLID", "T2_C1_SOLID")}
+    for line in read(path):
+        flags[line["curve"]].append(line["flags"])
+    assert {*flags["T2_C1_SOLID"]} == {"0"}
+    told = ["10" if 500 <= row < 600 else "0" for row in range(1600)]
+    assert flags["T1_C1_SOLID"] == told, "what a person said of it holds"
+
+
+def test_curves_side_by_side_are_refused_in_either_order_of_their_names(followed, capsys):
+    path = followed / "log.curves.csv"
+    main([str(path), "--edit", "T2_C1_SOLID:700-1599="])
+    for words in ("T1_C1_SOLID=T2_C1_SOLID", "T2_C1_SOLID=T1_C1_SOLID"):
+        with pytest.raises(SystemExit):
+            main([str(path), "--edit", words])
+        assert "both have ink in 700 rows, in tracks" in capsys.readouterr().err
+
+
 def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     path = followed / "log.curves.csv"
     main([str(path), "--depth", "100=1000", "700=1400", "1500=1480", "--scale", "T1_C1_SOLID=0:9"])
@@ -1516,7 +1545,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
     [
         ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
         ({"curve": ""}, "curve '': a name has letters"),
-        ({"flags": "-1"}, "row 1 has flags that are not 0 to 7"),
+        ({"flags": "-1"}, "row 1 has flags that are not 0 to 15"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
         ({"track_left": "-inf"}, "row 1 has track_left and track_right that are no borders"),

@@ -301,7 +301,8 @@ def test_wrong_usage(
     assert "--threshold lies between 0 and 1" in refused(data, "--threshold", 2)
     assert "--worst is at least 0" in refused(data, "--worst", -1)
     assert "unrecognized arguments: " in refused(data, data)
-    assert "only one of --weights and --masks" in refused(data, "--weights", "a", "--masks", masks)
+    for made in (("--weights", "a"), ("--threshold", 0.4), ("--window_rows", 0)):
+        assert "--masks are made already: give no --w" in refused(data, *made, "--masks", masks)
     assert "--memory" in refused(data, "--memory", "much")
     assert "no weights 'none-such'" in refused(data, "--weights", "none-such")
     assert "unknown device" in refused(data, "--device", "abacus")

@@ -41,6 +41,13 @@ FAULTS = {
 }
 
 
+def test_a_mask_of_curve_and_unscored_pixels_alone_is_no_inverted_one(tmp_path):
+    mask = np.full((40, 40), 128, np.uint8)
+    mask[:, 7:10] = 255
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif"), mask)
+
+
 @pytest.mark.parametrize("said", FAULTS)
 def test_a_mask_that_would_teach_nonsense_is_refused(data_set, said):
     change(data_set, FAULTS[said], "well1")

@@ -50,6 +50,40 @@ def first_directory(path: Path) -> int:
     return int.from_bytes(path.read_bytes()[4:8], "little")
 
 
+@pytest.mark.parametrize("at", range(40))
+def test_a_deflated_strip_with_a_flipped_bit_gives_no_wrong_pixel(tmp_path: Path, at: int) -> None:
+    path, draws = tmp_path / "scan.tif", np.random.default_rng(at)
+    pixels = (draws.integers(0, 12, (64, 400)) > 0) * np.uint8(255)
+    tifffile.imwrite(path, pixels, compression="deflate", rowsperstrip=64)
+    with tifffile.TiffFile(path) as tif:
+        (begin,), (count,) = tif.pages[0].dataoffsets, tif.pages[0].databytecounts
+    data = bytearray(path.read_bytes())
+    data[begin + 2 + int(draws.integers(count - 6))] ^= 1 << int(draws.integers(8))
+    path.write_bytes(data)
+    with open_scan(path) as scan, pytest.raises(ScanError, match="damaged from row 0 on"):
+        scan.read(0, 64)
+
+
+@pytest.mark.parametrize("bilevel", [False, True])
+def test_without_a_photometric_ink_is_what_libtiff_takes_for_it(
+    tmp_path: Path, bilevel: bool
+) -> None:
+    path = tmp_path / "scan.tif"
+    if bilevel:
+        save_fax(path, BILEVEL, "group4")
+    else:
+        tifffile.imwrite(path, GRAY, photometric="minisblack", metadata=None)
+    with open_scan(path) as scan:
+        before = scan.read(0, scan.rows)
+    data = path.read_bytes()
+    tag = (262).to_bytes(2, "little") + (3).to_bytes(2, "little")
+    assert data.count(tag) == 1
+    other = (65_000).to_bytes(2, "little") + (3).to_bytes(2, "little")
+    path.write_bytes(data.replace(tag, other))  # out of order, which readers take
+    with open_scan(path) as scan:
+        np.testing.assert_array_equal(scan.read(0, scan.rows), before)
+
+
 @pytest.mark.parametrize("back_to", [0, 1])
 def test_pages_in_a_circle(tmp_path: Path, back_to: int) -> None:
     path = tmp_path / "scan.tif"

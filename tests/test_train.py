@@ -222,9 +222,9 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
         (["--trainer.max_time", 1], "--trainer: "),
         (
             ["--trainer.fast_dev_run", "true"],
-            "any of Lightning's but default_root_dir, fast_dev_run",
+            "any of Lightning's but callbacks, default_root_dir, fast_dev_run",
         ),
-        (["--trainer.precision", 32], "overfit_batches, precision, val_check_interval"),
+        (["--trainer.precision", 32], "overfit_batches, plugins, precision, val_check_interval"),
         (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
         (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),
     ],
@@ -491,7 +491,15 @@ def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
         torch.testing.assert_close(got[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-def test_starting_from_weights_takes_their_network(data_set, tmp_path):
+def test_a_run_that_goes_on_with_crops_predicts_with_windows(data_set, tmp_path):
+    few = ["--data.root", data_set, "--data.workers", 0, "--out", tmp_path, *SMALL_TRAINER]
+    run(*few, "--steps", 2, "--model.widths", "[8,24]")
+    assert read_header(tmp_path / "model.safetensors")["window_rows"] == 0
+    run(*few, "--steps", 4, "--model.widths", "[8,24]", "--resume", "--data.crop_rows", 40)
+    assert read_header(tmp_path / "model.safetensors")["window_rows"] == 2000
+
+
+def test_starting_from_weights_takes_their_network(data_set, tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     few = ["--data.root", data_set, "--steps", 2, "--data.workers", 0, *SMALL_TRAINER]
     run(*few, "--model.widths", "[8,24]", "--data.crop_rows", 40, "--out", first)
@@ -503,6 +511,9 @@ def test_starting_from_weights_takes_their_network(data_set, tmp_path):
     run(*few, "--model.widths", "[8,24]", "--resume", "--out", second)
     weights = weights.rename(tmp_path / "elsewhere.safetensors")
     run("--config", second / "config.yaml", "--resume")
+    assert read_header(second / "model.safetensors")["window_rows"] == 300
+    run("--config", second / "config.yaml", "--resume", "--weights", weights)
+    assert "others do not count" in capsys.readouterr().err
     assert read_header(second / "model.safetensors")["window_rows"] == 300
     before, after = load_file(weights), load_file(second / "model.safetensors")
     for name, tensor in before.items():

@@ -917,6 +917,11 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     def words():
         return page.locator("#command").input_value().partition("--edit ")[2].split()
 
+    page.evaluate('correct("A", () => { fix.names = ["GR"]; })')
+    draw([200, 300], [210, 350], [220, 400])
+    page.keyboard.press("Control+z")  # of the last point, not of the name
+    assert words() == ["A=GR"]
+    page.evaluate("$('#undo').click()")
     draw([200, 300], [210, 350], [220, 400])
     page.keyboard.press("Backspace")
     page.mouse.click(*page.evaluate(place, [230, 420]))
@@ -1372,6 +1377,8 @@ def test_corrections_of_curves_that_were_followed_anew_are_told_and_depths_stay(
         correct("A", () => { fix.names = ["GR"]; });
         correct("A", () => { fix.depth = { logs: [[[10, 1], [20, 2]]], unit: "m" }; });
         correct("A", () => { fix.scales.GR = "0:9"; }); }""")
+    page.evaluate("isolate(0)")
+    page.locator("#log").focus()  # no text of its own to take back
     page.keyboard.press("Control+z")
     assert "--scale" not in page.locator("#command").input_value()
     (curve,) = page.evaluate("DATA.followed")

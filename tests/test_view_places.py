@@ -535,6 +535,16 @@ def test_a_stroke_is_said_to_be_off_its_scale_as_any_stretch(tmp_path, browser_p
     parse_edits(edits(page))
 
 
+def test_of_tracks_that_are_set_here_a_curve_may_lie_in_none(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    for sides, astray in (([[50, 150]], False), ([[200, 300]], True), ([[103, 203]], False)):
+        page.evaluate(f"fix.tracks = {sides}")
+        see_alone(page, "A")
+        assert page.locator("#over").is_disabled() == astray
+        assert ("in no track" in page.locator("#fault").inner_text()) == astray
+        page.keyboard.press("Escape")
+
+
 def test_a_curve_that_was_drawn_in_no_track_has_no_scale_to_be_off(tmp_path, browser_page):
     """wellseg curves would refuse the whole command."""
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))

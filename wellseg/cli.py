@@ -117,7 +117,7 @@ def program(
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             status = do(config)
-        except (ValueError, OSError, ScanError) as error:
+        except (ValueError, OSError, ScanError, NotImplementedError) as error:
             full = getattr(error, "errno", None) in NO_ROOM
             fail(command, one_line(error), SOME_FAILED if full else WRONG_USAGE)
         except KeyboardInterrupt:

@@ -84,23 +84,32 @@ SIZES: dict[str, Size] = {
 def compare(config: CompareConfig) -> None:
     """Run or continue the comparison; write and print the report. Raises ValueError, ScanError:
     the data set or --out cannot be used. OSError: another run is at work in --out."""
+    import numpy as np
+
     from wellseg.corpus import fingerprint
+    from wellseg.net.resunet import ResUNet
     from wellseg.norms import NORMS
     from wellseg.scores.tables import SCORES, report
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
     about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
-    about["data"] = str(config.data.root or f"drawn by corpus {fingerprint()}")
+    about["data"] = f"drawn by corpus {fingerprint()}"
+    if root := config.data.root:
+        state = [(log.name, log.split, log.mask.stat().st_mtime_ns) for log in list_logs(root)]
+        about["data"] = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
     for seed, rate, norm in product(range(size["seeds"]), sorted({*config.rates}), norms):
         runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
-    if config.data.root and not list_logs(config.data.root, "test"):
-        raise ValueError(f"{config.data.root}: no logs to test with: call some test in split.csv")
+    if root and not list_logs(root, "test"):
+        raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
+    blank = np.full((64, 64), 255, np.uint8)
+    for norm in norms:  # now, not after hours of training: predict has to compute with it
+        wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), blank)
     with lock_folder(out):
         take_folder(out, "compare.json", about)
-        root = config.data.root or draw_data_set(out / "data", size)
+        root = root or draw_data_set(out / "data", size)
         for number, (folder, job) in enumerate(runs.items(), 1):
             maker = NORMS[job["norm"]]  # one that was edited since is another norm
             source = Path(getfile(getattr(maker, "func", maker)))  # func: of a functools.partial

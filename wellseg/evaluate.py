@@ -11,7 +11,7 @@ Where labels tell which strokes are one curve, curves.csv has scores of those fo
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +41,8 @@ class EvaluateConfig(MaskOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, worst=self.worst)
-        if self.weights and self.masks:
-            raise ValueError("give only one of --weights and --masks: they are different masks")
+        if self.masks and any(getattr(self, it.name) != it.default for it in fields(MaskOptions)):
+            raise ValueError("--masks are made already: give no --weights, --threshold and so on")
 
 
 def evaluate(config: EvaluateConfig) -> int:

@@ -58,6 +58,8 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     if begun:
         plain["weights"], changed = check_resumed(begun, plain, segmenter.val_logs)
         config = replace(config, weights=plain["weights"])
+        if config.weights:
+            segmenter.net.window_rows = begun.get("window_rows", 0)
         warnings += changed
         earlier_metrics = read_metrics(config.out / "metrics.csv", begun["global_step"])
     elif config.weights:
@@ -123,7 +125,9 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif now["keep"] == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    return told.get("weights"), said
+    if now["weights"] not in (None, was := told.get("weights")):
+        said.append(f"begun with --weights {was}, goes on from its checkpoint: others do not count")
+    return was, said
 
 
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
@@ -169,12 +173,11 @@ def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, given = parse(TrainConfig, "train", __doc__, argv)
-    lost = ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError
     try:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
-    except lost as it:
+    except (ConnectionError, EOFError, RuntimeError, MemoryError) as it:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
         if isinstance(it, MemoryError) or re.search("(out of|allocate) memory", str(it)):
             do = "give --data.crop_rows, or a smaller one, then --resume"

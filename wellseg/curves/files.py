@@ -40,9 +40,9 @@ HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
 # the leftmost. left, right: its span. confidence: mean probability. flags, a sum: 1 in a bridged
 # gap, 2 off its scale and printed a track's width to one side (value is corrected), 4 from here on
-# maybe another curve, or off its scale. value: 0 at the left border of the curve's track in that
-# row, 1 at the right one: (column + 0.5 - track_left) / (track_right - track_left). Track 0 is the
-# scan. Rows above the curve's first, below its last and in other gaps are left out.
+# maybe another curve, or off its scale, 8 off its scale as --edit says. value: 0 at the left
+# border of the track in that row, 1 at the right: (column + 0.5 - track_left) / (track_right -
+# track_left). Track 0 is the scan. Rows above the first, below the last, in gaps are left out.
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 LAS_NOTE = """\

@@ -96,15 +96,9 @@ class Pairs(NamedTuple):
 
 
 def link(
-    chains: list[Chain],
-    strands: list[Chain],
-    end_cost: float,
-    gap_rows: int,
-    tenth_rows: int,
-    ink: NDArray[np.uint8],
-    ink_row: int,
-    tracks: Tracks | None,
-) -> Scene:
+    chains: list[Chain], strands: list[Chain], end_cost: float, gap_rows: int, tenth_rows: int,
+    ink: NDArray[np.uint8], ink_row: int, tracks: Tracks | None,
+) -> Scene:  # fmt: skip
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
@@ -113,8 +107,7 @@ def link(
     if tracks:
         look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
-    at_knot = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
-    worth[at_knot & (rows < LOOP_ROWS)] *= LOOP
+    worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
@@ -162,8 +155,7 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
         leaves, begins = table.ends[upper[at], 0], table.ends[lower[at], 1]
-        borders = tracks.at(bottom[upper[at]].imag)
-        set_back[at], beside = _set_back(leaves, begins, borders, astray)
+        set_back[at], beside = _set_back(leaves, begins, tracks.at(bottom[upper[at]].imag), astray)
         gap.real[at] = np.where(set_back[at], beside, gap.real[at])
     below = (gap.imag > -3) | (set_back != 0)
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)

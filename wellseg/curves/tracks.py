@@ -59,8 +59,7 @@ class Tracks:
             beside = seen[:, :NEAR_PX].any(1) | seen[:, -NEAR_PX:].any(1)
             edges = np.flatnonzero(np.diff(np.pad(seen.any(1) & ~beside, 1)))
             for start, stop in edges.reshape(-1, 2).tolist():
-                is_short = ALONE[0] <= (stop - start) / dpi <= ALONE[1]
-                if is_short and 0 < start and stop < len(mask):
+                if ALONE[0] <= (stop - start) / dpi <= ALONE[1] and 0 < start and stop < len(mask):
                     np.put_along_axis(mask[start:stop], near[start:stop, NEAR_PX:-NEAR_PX], 0, 1)
         return mask
 

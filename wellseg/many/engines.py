@@ -33,6 +33,7 @@ from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
 from wellseg.rows.evaluation import ShareDone
 from wellseg.scan import ScanError, files, one_line
+from wellseg.scan.atomic import MASK
 from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
@@ -136,6 +137,9 @@ class Worker:
         NAME.p2..., NAME.p3...: where its report is there, all results are complete. task: with the
         paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
+        known = settled_report(task.stem + REPORT).get("further_pages", [])
+        for page in {*known} - {number + 1 for number in others}:
+            say(f"{task.scan}: has no page {page} now, and {task.stem}.p{page}{MASK} is left of it")
         entries = self.settings.entries | entries
         said = {*OF_ONE_SCAN.values()} - {"bridged"}  # of the largest alone
         of_page = {key: it for key, it in entries.items() if key not in said}

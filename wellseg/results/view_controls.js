@@ -91,7 +91,8 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
-  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input, textarea");
+  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input:not([type=range], [type=checkbox]), textarea");
+  if (isUndo && pen) return removeOrBack();
   if (isUndo && !$("#edits").hidden) return $("#undo").click();
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input")) return;
   const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];

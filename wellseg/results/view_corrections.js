@@ -141,8 +141,8 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
-  const isAstray = curve.track === 0 || (curve.track === undefined && valueAt(curve, ...curve.lines[0]) === "");  // in no track: wellseg curves would refuse it
-  $("#over").disabled = $("#under").disabled = isAstray && !fix.tracks;
+  const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]) === "");  // in no track: wellseg curves would refuse it
+  $("#over").disabled = $("#under").disabled = isAstray;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
   offerJoins(curve, row);
 }
@@ -162,7 +162,7 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const [shared, all] = join ? sharedRows(own, name) : [0, 0];
-  if (one !== two && two !== undefined && 2 * shared > all) {  // wellseg curves refuses it
+  if (one !== two && two !== undefined && 2 * shared > Math.min(all, sharedRows(name, own)[1])) {  // wellseg curves refuses it
     say(`${own} and ${name} are in tracks ${one} and ${two} side by side, in ${count(shared)} rows: two curves`);
     return offer();
   }

@@ -79,8 +79,16 @@ const scaleWords = () => {  // scales that are not named stay: what was taken aw
 
 const BEYOND = 0.06;  // share of rows beyond the track from which on its borders may be others, as wellseg curves says
 const NO_TRACK = "It lies in no track that was found: give the columns of its scale, or set the tracks.";
-const doubtful = ({ beyond, track }, { left, right, log, columns }) => track === 0 && !columns && !fix.tracks ? NO_TRACK : !left || !right ? ""
-  : beyond > BEYOND && !fix.tracks && !columns ? `${percent(beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
+const BESIDE = 0.07;  // of a track's width: so near its borders a curve is of it, as wellseg curves says
+function isInNone({ track, lines }) {  // most of a curve lies in no track: of those that are set here, or as the files say
+  if (!fix.tracks) return track === 0;
+  const isIn = (x) => fix.tracks.some(([from, to]) => Math.max(from - x, x - to) <= BESIDE * (to - from));
+  const steps = lines.flatMap((line) => line.flatMap((x, k) => (k % 2 ? [] : [[x, (line[k + 3] ?? line[k + 1] + 1) - line[k + 1]]])));
+  const rowsOf = (all) => all.reduce((sum, [, rows]) => sum + rows, 0);
+  return 2 * rowsOf(steps.filter(([x]) => isIn(x))) <= rowsOf(steps);
+}
+const doubtful = (curve, { left, right, log, columns }) => isInNone(curve) && !columns ? NO_TRACK : !left || !right ? ""
+  : curve.beyond > BEYOND && !fix.tracks && !columns ? `${percent(curve.beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
 let saying = 0;
@@ -94,7 +102,7 @@ function takeScale() {
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone."
     : columns && !(/^[\d.]+-[\d.]+$/.test(columns) && from < to && to <= DATA.columns) ? "Columns are FROM-TO, as in 345-823."
-    : !columns && curve.track === 0 && !fix.tracks ? NO_TRACK : "";
+    : !columns && isInNone(curve) ? NO_TRACK : "";
   // Later: where the list moves between the two halves of a click, the click is lost.
   clearTimeout(saying);
   saying = setTimeout(() => {

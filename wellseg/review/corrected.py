@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wellseg.curves.files import CurveFiles
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
-from wellseg.review.options import CurvesConfig, Edit, parse_edits
+from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import write_file
 from wellseg.scan.files import Size
 
@@ -24,6 +24,7 @@ VALUE, FLAGS = NUMBERS.index("value"), NUMBERS.index("flags")
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
+TOLD = 8  # a flag: it is off its scale, as --edit says
 Lines = NDArray[np.float64]  # of the CSV, (lines, NUMBERS)
 Tables = dict[str, Lines]
 Parts = list[tuple[str, Lines]]  # of a curve as corrected: whose they were; lines
@@ -41,12 +42,10 @@ def curves_of_table(
     if stays and new_tracks:
         do = "change track_left and track_right there, or give an --edit, too"
         raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
-    told: list[Edit] = []
     with suppress(ValueError, TypeError, AttributeError):  # the report was edited by hand
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
         if not new_tracks and len(borders):
             made.tracks = Tracks(np.zeros(1), borders[None], np.inf)
-        told = parse_edits(report.get("curve_edits", []))[0]
     lines = read_table(given)
     for name, stroke in drawn:
         _draw(lines, name, stroke)
@@ -62,7 +61,7 @@ def curves_of_table(
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
         if len(parts) > 1:
-            table = _as_one(name, table, parts, told, [] if new_tracks else made.notes)
+            table = _as_one(name, table, parts, [] if new_tracks else made.notes)
         _give_borders(table, lines, made)
         if new_tracks:
             turns = _turns(table)[1]
@@ -169,7 +168,8 @@ def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
     (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
     turns = np.clip(turns + more[here], -8, 8)
     table[here, VALUE] = share + turns
-    table[here, FLAGS] = np.where(turns != 0, bits | WRAPPED, bits & ~WRAPPED)
+    said = WRAPPED | TOLD
+    table[here, FLAGS] = np.where(turns != 0, bits | said, bits & ~said)
 
 
 def _draw(lines: Tables, name: str, stroke: Lines) -> None:
@@ -210,7 +210,8 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
         inked = [np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other])]
         ink, ink_other = (np.bincount(stretch, it) for it in inked)
         one, two = (np.median(it[:, 1]) for it in (table, other))
-        if abs(one - two) > 0 and 2 * (rows := sum(inked[0] & inked[1])) > len(other):
+        shorter = min(len(table), len(other))
+        if abs(one - two) > 0 and 2 * (rows := sum(inked[0] & inked[1])) > shorter:
             said = f"both have ink in {rows:,} rows, in tracks {one:g} and {two:g}"
             raise ValueError(f"--edit: curves that would be joined as {name} {said}")
         is_other = (ink_other > ink)[stretch]
@@ -222,15 +223,14 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     return table[np.argsort(table[:, 0], kind="stable")]
 
 
-def _as_one(name: str, table: Lines, parts: Parts, told: list[Edit], notes: list[str]) -> Lines:
+def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
     """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
     that of this one: where it is nearer to what is beside it, and it was not told to be off. One
     in no track, or between the borders of most of this one, is in this one's."""
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
-    off, of = np.nan_to_num(flags).astype(int) & WRAPPED > 0, _of_part(table, parts)
-    for it in (it for it in told if isinstance(it.becomes, int)):
-        off &= (table[:, 0] < it.first) | (it.last < table[:, 0])
+    bits, of = np.nan_to_num(flags).astype(int), _of_part(table, parts)
+    off = bits & (WRAPPED | TOLD) == WRAPPED
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
         ends = ends if any(of[end] != of[beside] for end, beside in ends) else []
@@ -264,7 +264,7 @@ def _curve(
         "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),
         "has a track that is not 0 to 99": ~np.isin(track, range(100)),
-        "has flags that are not 0 to 7": ~np.isin(np.nan_to_num(flags), range(8)),
+        "has flags that are not 0 to 15": ~np.isin(np.nan_to_num(flags), range(16)),
         "is off its scale (flag 2) and has no value": (flags // 2 % 2 == 1) & np.isnan(value),
     }
     for what, where in wrong.items():

@@ -57,19 +57,11 @@ class RowEvaluation:
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError."""
 
     def __init__(
-        self,
-        net: nn.Module,
-        rows: int,
-        columns: int,
-        *,
-        precision: str = "auto",
-        device: str | torch.device = "auto",
-        memory: str | int = "2GB",
-        window_rows: int | None = None,
-        scratch: Path | None = None,
-        strip_rows: int | None = None,
-        colour: bool = False,
-    ) -> None:
+        self, net: nn.Module, rows: int, columns: int, *, precision: str = "auto",
+        device: str | torch.device = "auto", memory: str | int = "2GB",
+        window_rows: int | None = None, scratch: Path | None = None,
+        strip_rows: int | None = None, colour: bool = False,
+    ) -> None:  # fmt: skip
         self.rows, self.scratch, self.device = rows, scratch, pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
         self.channels = getattr(net, "channels", 1) if colour else 1

@@ -131,7 +131,8 @@ class _Recorder(TorchDispatchMode):
         """Replaces the ``forward`` of a norm, which becomes one step."""
         meta = torch.empty(x.shape, dtype=x.dtype, device="meta")
         image_norm = norm if isinstance(norm, Norm) and norm.reads_image else None
-        return self._add(Step(Rule(forward), [self.step_of[_memory(x)]], meta, image_norm))
+        rule = Rule(lambda rows: forward(rows).to(rows.dtype))  # float32 weights lift bf16
+        return self._add(Step(rule, [self.step_of[_memory(x)]], meta, image_norm))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

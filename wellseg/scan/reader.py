@@ -95,13 +95,9 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     mostly_black: most of what was read so far is black."""
 
     def __init__(
-        self,
-        path: AnyPath,
-        page: int | None = None,
-        *,
-        colour: bool | Literal["any"] = False,
-        invert: bool = False,
-    ) -> None:
+        self, path: AnyPath, page: int | None = None, *,
+        colour: bool | Literal["any"] = False, invert: bool = False,
+    ) -> None:  # fmt: skip
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
         not gray; "any": also where it hardly shows some. invert: the scan shows white ink on black.

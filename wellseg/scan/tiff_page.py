@@ -55,6 +55,8 @@ class TiffPage:
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
+        if 262 not in page.tags:  # no photometric: as libtiff reads it
+            self._photometric = 2 if self._samples > 2 else int(self._compression not in FAX)
         self._segment_rows, self._segment_columns = self.rows, self.columns
         if page.is_tiled:
             self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
@@ -162,7 +164,10 @@ class TiffPage:
             if damage:
                 raise ValueError(damage)
             if self._compression in DEFLATE:  # tifffile refuses strips that hold too many rows
-                data = zlib.decompressobj().decompress(data, self._segment_rows * self._row_bytes)
+                job, limit = zlib.decompressobj(), self._segment_rows * self._row_bytes
+                data, more = job.decompress(data, limit), job.decompress(job.unconsumed_tail, limit)
+                if not (more or job.eof):
+                    raise ValueError("no end within the bytes of its rows")
             if self._compression == JPEG:
                 _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
                 # The codec asks for memory by what the segment claims, not by what the page says.

@@ -32,7 +32,7 @@ def read_mask(path: AnyPath) -> Gray:
         mask = np.ascontiguousarray(mask[..., 0])
     counts = cv2.calcHist([mask], [0], None, [256], [0, 256]).ravel()  # of each value
     odd = [value for value in np.flatnonzero(counts) if value not in (0, 128, 255)]
-    if counts[255] > counts[0]:
+    if counts[255] > mask.size / 2:
         raise ValueError(f"{path}: most of it is curve: inverted? 255 is curve, 0 is all else")
     if odd == [1] and not counts[255]:
         raise ValueError(f"{path}: its curves are 1 in 255: save it with 8 bits, its curves 255")

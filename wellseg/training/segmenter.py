@@ -67,7 +67,6 @@ class Segmenter(LightningModule):
         checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.net.window_rows = checkpoint.get("window_rows", self.net.window_rows)  # absent if old
         # Lightning counts logs. After a stop within a step its logs are taken again, so the counts
         # are set back to the last whole step.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
@@ -150,8 +149,7 @@ def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
         parts = zip(*(torch.split(x, BLOCK_ROWS, 2) for x in (logits, truth)), strict=True)
         sums = sum(checkpoint(_sums, *part, use_reentrant=False) for part in parts)
     scored, entropy, overlap, probability, curve = sums
-    soft_dice = (2 * overlap + 1) / (probability + curve + 1)
-    return entropy / scored.clamp(min=1.0) + (1 - soft_dice)
+    return entropy / scored.clamp(min=1.0) + 1 - (2 * overlap + 1) / (probability + curve + 1)
 
 
 def _sums(logits: Tensor, truth: Tensor) -> Tensor:
