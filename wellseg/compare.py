@@ -96,7 +96,7 @@ def compare(config: CompareConfig) -> None:
     about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
     about["data"] = f"drawn by corpus {fingerprint()}"
     if root := config.data.root:
-        state = [(log.name, log.split, log.mask.stat().st_mtime_ns) for log in list_logs(root)]
+        state = [(it.name, it.split, crc32(it.mask.read_bytes())) for it in list_logs(root)]
         about["data"] = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
