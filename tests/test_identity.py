@@ -105,6 +105,19 @@ def test_several_logs_are_a_line_of_means_sums_and_medians():
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")
+def test_a_label_of_few_points_is_the_line_through_them():
+    rows, column = np.arange(300), np.linspace(60, 200, 300).astype(np.float32)
+    for path, starts, right in (
+        ([[60, 0], [200, 299]], [], 1.0),
+        ([[60, 0], [107, 100], [153, 200], [200, 299]], [2], 2 * 200 / (202 + 300)),  # a gap
+        (np.stack([column, rows], 1).tolist(), [], 1.0),
+    ):
+        label = {"whole": [{"path": path, "starts": starts}]}
+        found = score_identity(label, (300, 400), [(0, column)])
+        assert found.idf1 == pytest.approx(right, abs=0.01)
+        assert found.whole == 1
+
+
 def test_it_agrees_with_the_reference(tmp_path, capsys, monkeypatch):
     """Curves that are a little wrong, of each label that has some."""
     rng = np.random.default_rng(0)

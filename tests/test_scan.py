@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -764,6 +765,45 @@ def test_png_chunk_that_claims_too_much(tmp_path: Path, colours: np.ndarray) -> 
     with pytest.raises(ScanError, match=r"scan\.png: damaged"), open_scan(path) as scan:
         scan.read(0, 1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_jpeg_2000_of_few_bits_is_white_where_it_is_highest(tmp_path: Path, bits: int) -> None:
+    stored = (np.arange(60 * 40).reshape(60, 40) % 2**bits).astype(np.uint8)
+    options: Any = {"bitspersample": bits, "reversible": True, "codecformat": "jp2"}
+    (tmp_path / "scan.jp2").write_bytes(imagecodecs.jpeg2k_encode(stored, level=0, **options))
+    expected = np.rint(stored * (255 / (2**bits - 1)))
+    np.testing.assert_array_equal(read(tmp_path / "scan.jp2"), expected)
+
+
+def test_a_jpeg_2000_in_cmyk_is_not_taken_for_one_with_alpha(tmp_path: Path) -> None:
+    ink = np.zeros((60, 40, 4), np.uint8)
+    ink[20:40, :, 3] = 255  # black; above and below it is paper
+    data = imagecodecs.jpeg2k_encode(ink, level=0, reversible=True, codecformat="jp2")
+    at = data.index(b"colr") + 4
+    assert data[at : at + 3] == b"\1\0\0"
+    (tmp_path / "scan.jp2").write_bytes(data[: at + 3] + (12).to_bytes(4, "big") + data[at + 7 :])
+    shown = read(tmp_path / "scan.jp2")
+    assert (shown[20:40] == 0).all() and (shown[:20] == 255).all() and (shown[40:] == 255).all()
+
+
+def test_a_jpeg_may_have_more_behind_its_end(tmp_path: Path) -> None:
+    data = imagecodecs.jpeg_encode(np.full((60, 40), 200, np.uint8))
+    (tmp_path / "scan.jpg").write_bytes(data + bytes(10_000))
+    assert abs(read(tmp_path / "scan.jpg").astype(int) - 200).max() < 3
+
+
+@pytest.mark.parametrize("compression", ["tiff_deflate", "tiff_adobe_deflate"])
+def test_deflated_strips_with_their_bits_reversed(tmp_path: Path, compression: str) -> None:
+    image = pytest.importorskip("PIL.Image")
+    pixels, path = (
+        np.arange(2400, dtype=np.uint16).reshape(60, 40).astype(np.uint8),
+        tmp_path / "a.tif",
+    )
+    image.fromarray(pixels).save(path, compression=compression, tiffinfo={266: 2})
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages[0].tags.valueof(266) == 2
+    np.testing.assert_array_equal(read(path), pixels)
 
 
 @pytest.mark.parametrize("suffix", [".bmp", ".jp2"])

@@ -153,14 +153,10 @@ def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | Non
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size["widths"]),
         data=DataConfig(root=root, crop_rows=crop_rows, workers=0),
-        optim=OptimConfig(lr=job["rate"]),
-        steps=size["steps"],
-        val_every=size["steps"],
+        optim=OptimConfig(lr=job["rate"]), steps=size["steps"], val_every=size["steps"],
         keep="last",  # the same step of every run, when the learning rate has come down to zero
-        seed=job["seed"],
-        out=folder,
-        resume=True,
-    )
+        seed=job["seed"], out=folder, resume=True,
+    )  # fmt: skip
     try:
         rows = [{**job, **row} for row in score_modes(train.train(config, quiet=True), root)]
     except FloatingPointError:

@@ -17,7 +17,7 @@ from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import AnyPath
-from wellseg.scan.pictures import Gray, to_gray
+from wellseg.scan.pictures import Gray, scale, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import OF_COLOURS, Resolution
 
@@ -210,12 +210,16 @@ def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
         _, rows, columns, samples = jpeg_shape(data)
         if samples > 3:
             raise ScanError(f"a JPEG in CMYK: {CONVERT} NEW.tif")
-        if b"\xff\xd9" not in data[-4096:] or rows * columns > 4096 * len(data):
+        if data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0 or rows * columns > 4096 * len(data):
             raise ScanError("a damaged JPEG: it ends early")
     pixels, file = decode(data), io.BytesIO()
+    if decode is imagecodecs.jpeg2k_decode and (bits := 1 + data[data.find(b"ihdr") + 14]) < 8:
+        pixels = scale(pixels, 0, 2**bits - 1)
     samples = pixels.size // (pixels.shape[0] * pixels.shape[1])
     photometric = "rgb" if samples > 2 else "minisblack"
     extra: Any = {"extrasamples": ["unassalpha"] if samples in (2, 4) else [], "metadata": None}
+    if samples == 4 and re.search(rb"colr\x01..\0\0\0\x0c", data[:HEAD_BYTES], re.DOTALL):
+        photometric, extra["extrasamples"] = "separated", []  # a JPEG 2000 in CMYK
     tifffile.imwrite(file, pixels, photometric=photometric, planarconfig="contig", **extra)
     file.seek(0)
     return file

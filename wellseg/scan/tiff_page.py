@@ -81,8 +81,9 @@ class TiffPage:
         samples_in_row = self._segment_columns * self._samples // self._planes
         self._row_bytes = -(-samples_in_row * self._bits // 8)
         self._places = self._find_segments()
+        self._is_reversed = page.fillorder == 2 and self._compression in (*FAX, *DEFLATE)
         if self._compression in DEFLATE:  # unpacked here: see below
-            page.compression = NONE
+            page.compression, page.fillorder = NONE, 1
         if self._compression in (NONE, JPEG, PACKBITS):  # libtiff knows of no predictor there
             page.predictor = 1
         coloured = CHANNELS[self._photometric] > 1
@@ -153,9 +154,9 @@ class TiffPage:
             self._file.seek(offset)
             data = self._file.read(min(wanted, self._file_bytes))
         damage = "" if data and len(data) == wanted else "the file ends before their data"
+        if self._is_reversed:
+            data = bytes(imagecodecs.bitorder_decode(data))
         if self._compression in FAX:
-            if page.fillorder == 2:
-                data = bytes(imagecodecs.bitorder_decode(data))
             options = int(page.tags.valueof(292) or 0)
             tags = {256: self._segment_columns, 259: self._compression, 292: options}
             bits, flaw = decode_fax(data, height, tags)

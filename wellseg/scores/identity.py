@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 TOLERANCE_PX = 3.0
+DENSE_ROWS = 3  # the shared labels have a point for one to three rows, and only these count
 LEAST_ROWS = 20  # printed curves of fewer rows are not scored
 WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows
 CLEAR_ROWS = 8  # two curves touch where they come close, and are apart in so many above and below
@@ -58,7 +59,12 @@ def score_identity(
 
     spans, widths = [], []
     for curve in label["whole"]:
-        x, y = np.array(curve["path"], float).reshape(-1, 2).T
+        path = np.array(curve["path"], float).reshape(-1, 2)
+        steps = np.append(np.ceil(abs(np.diff(path[:, 1]))), 0)[: len(path)]
+        steps[np.array(curve.get("starts", ()), int) - 1] = 1
+        steps[steps <= DENSE_ROWS] = 1  # points farther apart are the ends of a line
+        at, ends = np.arange(steps.sum()), steps.cumsum() - steps
+        x, y = (np.interp(at, ends, side) for side in path.T) if len(path) else path.T
         inside = scored(y, x)
         at, x = y[inside].astype(int) - first, x[inside]
         span = np.full((2, len(rows)), np.nan)
@@ -87,16 +93,11 @@ def score_identity(
             snr[i] = _snr(low[i, in_rows], high[i, in_rows], columns[j, in_rows])
     mean_rows = (there.sum() + known.sum()) / 2
     return IdentityScores(
-        idf1=float(right_rows / mean_rows) if mean_rows else 1.0,
-        curves=len(low),
+        idf1=float(right_rows / mean_rows) if mean_rows else 1.0, curves=len(low),
         whole=int((hits >= WHOLE * there.sum(1)[:, None]).any(1).sum()),
-        touches=_touches(low, high, hit, widths),
-        edits=_edits(hit, known),
-        depth_rows=int(there.any(0).sum()),
-        snr_db=snr.tolist(),
-        error_px=errors,
-        dpi=dpi,
-    )
+        touches=_touches(low, high, hit, widths), edits=_edits(hit, known),
+        depth_rows=int(there.any(0).sum()), snr_db=snr.tolist(), error_px=errors, dpi=dpi,
+    )  # fmt: skip
 
 
 IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]

@@ -119,24 +119,19 @@ def make_trainer(config: TrainConfig) -> Trainer:
     options: dict[str, Any] = {
         "accelerator": device.type,
         "devices": 1,  # each process takes a log a step: more of them are another training
-        "max_steps": config.steps,
+        "max_steps": config.steps, "log_every_n_steps": 10, "num_sanity_val_steps": 0,
         # Lightning counts logs here, --val_every counts optimiser steps.
         "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
         "check_val_every_n_epoch": None,  # count steps, not epochs
-        "num_sanity_val_steps": 0,
         "inference_mode": False,  # its tensors could not be counted on in the validations of a fit
-        "precision": "bf16-mixed" if half else "32-true",
-        "gradient_clip_val": config.optim.clip,
+        "precision": "bf16-mixed" if half else "32-true", "gradient_clip_val": config.optim.clip,
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
-        "log_every_n_steps": 10,
-        "callbacks": callbacks,
-        "plugins": [AtomicCheckpointIO()],
-        "default_root_dir": config.out,
-        "enable_model_summary": False,
+        "callbacks": callbacks, "plugins": [AtomicCheckpointIO()],
+        "default_root_dir": config.out, "enable_model_summary": False,
         **config.trainer,
         "logger": loggers,
         "enable_progress_bar": False,  # Lightning's counts epochs
-    }
+    }  # fmt: skip
     alone = options["devices"] in (1, "1") and options.get("num_nodes", 1) == 1
     if config.model.colour and not alone and options.get("strategy", "auto") in ("auto", "ddp"):
         options["strategy"] = "ddp_find_unused_parameters_true"  # a step trains one half alone
