@@ -1208,9 +1208,68 @@ def test_that_one_curve_was_said_to_be_off_its_scale_moves_no_other_in_the_same_
     assert flags["T1_C1_SOLID"] == told, "what a person said of it holds"
 
 
+def test_a_numbered_las_of_another_scan_is_not_written_over(followed, capsys):
+    for ending in (".curves.csv", ".las", ".json"):  # a scan log.1
+        (followed / f"log.1{ending}").write_bytes((followed / f"log{ending}").read_bytes())
+    with pytest.raises(SystemExit):
+        main([str(followed / "log.curves.csv"), "--depth", "0-700=1000-1070", "900-1500=1080-1140"])
+    assert f"{followed / 'log.1.las'} is of another scan: name" in capsys.readouterr().err
+    assert (followed / "log.1.las").read_bytes() == (followed / "log.las").read_bytes()
+
+
+def test_one_edit_where_a_depth_may_be_mistyped(followed, capsys):
+    path = followed / "log.curves.csv"
+    main([str(path), "--depth", "0=1000", "800=1080", "1500=1250"])
+    main([str(path), "--edit", "T1_C1_SOLID=GR"])
+    assert (
+        "2.43 times as deep" in capsys.readouterr().out
+        and "GR" in (followed / "log.las").read_text()
+    )
+    with pytest.raises(SystemExit):
+        main([str(path), "--edit", "GR:1700-1800="])
+    assert "has no rows 1,700 to 1,800: nothing would change" in capsys.readouterr().err
+
+
+def test_lines_beside_a_piece_need_no_value(followed):
+    path, before = followed / "log.curves.csv", las_of(followed / "log.las")["T1_C1_SOLID"]
+
+    def piece(line):
+        if line["curve"] != "T1_C1_SOLID" or not 700 <= int(line["row"]) < 1000:
+            return line
+        if int(line["row"]) < 800:
+            return line | {"value": ""}
+        return line | {"curve": "P", "flags": "2", "value": f"{float(line['value']) + 1:.4f}"}
+
+    edit(path, lambda lines: [piece(line) for line in lines])
+    main([str(path), "--edit", "P=T1_C1_SOLID"])
+    np.testing.assert_allclose(las_of(followed / "log.las")["T1_C1_SOLID"], before, atol=2e-4)
+
+
+def test_cells_beyond_the_names_and_rows_of_spaces_are_none(followed):
+    path, before = followed / "log.curves.csv", las_of(followed / "log.las")["T1_C1_SOLID"]
+    names = ["row", "curve", "track", "column", "track_left", "track_right"]
+    lines = [",".join(line[name] for name in names) for line in read(path)]
+    path.write_text("\n".join([",".join(names), *(f"{line},7" for line in lines), "   "]) + "\n")
+    main([str(path)])
+    np.testing.assert_allclose(las_of(followed / "log.las")["T1_C1_SOLID"], before, atol=2e-3)
+
+
+def test_scales_of_names_that_were_corrected_are_not_those_of_curves_followed_anew(
+    followed, capsys
+):
+    path = followed / "log.curves.csv"
+    main([str(path), "--scale", "T2_C1_SOLID=0:150:GAPI"])
+    main([str(path), "--edit", "T2_C1_SOLID=T1_C1_SOLID", "T1_C1_SOLID=T2_C1_SOLID"])
+    path.rename(followed / "mine.csv")
+    main([str(followed / "log.probability.tif")])
+    assert "curves are followed anew: the former --scale is forgotten" in capsys.readouterr().out
+    assert "GAPI" not in (followed / "log.las").read_text()
+
+
 def test_curves_side_by_side_are_refused_in_either_order_of_their_names(followed, capsys):
     path = followed / "log.curves.csv"
     main([str(path), "--edit", "T2_C1_SOLID:700-1599="])
+    edit(path, lambda lines: [it | {"track": ""} if int(it["row"]) < 20 else it for it in lines])
     for words in ("T1_C1_SOLID=T2_C1_SOLID", "T2_C1_SOLID=T1_C1_SOLID"):
         with pytest.raises(SystemExit):
             main([str(path), "--edit", words])

@@ -81,6 +81,9 @@ class CurveFiles:
             what = f"--tracks or --scale at column {beyond[0]:,.10g}"
             raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
         self.paths = [Path(f"{stem}{ending}") for ending in endings_of(stem)]  # perhaps
+        numbered = [Path(f"{stem}.{n}.las") for n in range(1, len(options.logs) + 1)]
+        if options.logs[1:] and (others := [it for it in numbered if it not in self.paths]):
+            raise ValueError(f"{others[0]} is of another scan: name another folder (--out)")
         refuse_foreign(*(path for path in self.paths if path != table))
         refuse_open(*self.paths)
         self.notes: list[str] = []  # what the user should know

@@ -105,8 +105,7 @@ class Worker:
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, written, written)
-        flags: dict[str, Any] = dict.fromkeys(results_there, True)
-        config = replace(config, **flags)
+        config = replace(config, **dict.fromkeys(results_there, True))  # type: ignore[arg-type]
         wanted = [flag for flag in files.MADE_OF_MASK if getattr(config, flag)]
         files.refuse_foreign_results(task.stem, report, wanted)
         if not written:
@@ -121,7 +120,9 @@ class Worker:
         if kept and old_version.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
             say(f"{task.scan}: has changed: say {kept_flags} of it again, where they still hold")
             kept = {}
-        if (not masked or config.tracks or config.rows) and kept.pop("scale", None):
+        masked &= report.get("curve_threshold", config.threshold) == config.threshold
+        own = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # names may be, as corrected
+        if (not masked or config.tracks or config.rows or own) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})

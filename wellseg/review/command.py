@@ -29,8 +29,7 @@ def curves(config: CurvesConfig) -> None:
     """Write the files. Raises OSError, and ValueError for wrong usage."""
     given = Path(config.file)
     if not given.name.endswith((ENDING, TABLE)):
-        made = "which wellseg predict SCAN --curves writes"
-        raise ValueError(f"{given} is not NAME{ENDING} or NAME{TABLE}, {made}")
+        raise ValueError(f"{given} is not NAME{ENDING} or NAME{TABLE} of predict --curves")
     if not given.is_file():
         raise ValueError(f"{given}: no such file")
     report = given.with_name(config.name + REPORT)
@@ -139,7 +138,7 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
         if given.name.endswith(TABLE):  # of curves that were corrected before
             written = [{end: str(it)[-DIGITS:] for end, it in one.items()} for one in written]
         files.refuse_changed(stem, there, *written)
-    return report
+    return settled_report(f"{stem}{REPORT}")
 
 
 main = program(curves, CurvesConfig, "nothing was written")

@@ -24,7 +24,7 @@ VALUE, FLAGS = NUMBERS.index("value"), NUMBERS.index("flags")
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
-TOLD = 8  # a flag: it is off its scale, as --edit says
+SAID = WRAPPED | 8  # flags: it is off its scale, and --edit says so
 Lines = NDArray[np.float64]  # of the CSV, (lines, NUMBERS)
 Tables = dict[str, Lines]
 Parts = list[tuple[str, Lines]]  # of a curve as corrected: whose they were; lines
@@ -49,9 +49,10 @@ def curves_of_table(
     lines = read_table(given)
     for name, stroke in drawn:
         _draw(lines, name, stroke)
+    said = len(made.notes)  # of depths
     tables = _edited(given, lines, edits, made.notes)
-    if edits and len(made.notes) == len(edits) and not drawn:
-        raise ValueError(f"--edit: {made.notes[0]}: nothing would change")
+    if edits and len(made.notes) - said == len(edits) and not drawn:
+        raise ValueError(f"--edit: {made.notes[-1]}: nothing would change")
     if lost := config.new_scales - tables.keys():
         has = ", ".join(tables) or "none"
         raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
@@ -60,9 +61,9 @@ def curves_of_table(
     for name, parts in tables.items():
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
+        _give_borders(table, lines, made)
         if len(parts) > 1:
             table = _as_one(name, table, parts, [] if new_tracks else made.notes)
-        _give_borders(table, lines, made)
         if new_tracks:
             turns = _turns(table)[1]
             row, column = table[:, 0].astype(int), table[:, 2].astype(np.float32)
@@ -93,7 +94,7 @@ def read_table(path: Path) -> Tables:
     flat: dict[str, array[float]] = {}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         plain = (line.replace("\0", "") for line in file if line.lstrip(' "')[:1] != "#")
-        told = (line for line in plain if line.strip(",;\t\r\n"))
+        told = (line for line in plain if line.strip(" ,;\t\r\n"))
         head = next(told, "")
         between = max(",;\t", key=head.count)
         names = next(csv.reader([head], delimiter=between), [])
@@ -103,7 +104,7 @@ def read_table(path: Path) -> Tables:
         where = names.index("curve")
         places = [names.index(name) if name in names else len(names) for name in NUMBERS]
         for cells in csv.reader(told, delimiter=between):
-            cells += [""] * (len(names) + 1 - len(cells))
+            cells[len(names) :] = [""] * max(1, len(names) + 1 - len(cells))
             if between != ",":
                 cells = [cell.replace(",", ".") for cell in cells]
             try:
@@ -168,8 +169,7 @@ def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
     (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
     turns = np.clip(turns + more[here], -8, 8)
     table[here, VALUE] = share + turns
-    said = WRAPPED | TOLD
-    table[here, FLAGS] = np.where(turns != 0, bits | said, bits & ~said)
+    table[here, FLAGS] = np.where(turns != 0, bits | SAID, bits & ~SAID)
 
 
 def _draw(lines: Tables, name: str, stroke: Lines) -> None:
@@ -196,8 +196,7 @@ def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
         nearest = near[np.rint(np.interp(row, near[:, 0], np.arange(len(near)))).astype(int)]
         table[is_new, 1], table[is_new, -2:] = nearest[:, 1], nearest[:, -2:]
     else:
-        track, sides = made.track_of(row.astype(int), column.astype(np.float32))
-        table[is_new, 1], table[is_new, -2:] = track, sides
+        table[is_new, 1], table[is_new, -2:] = made.track_of(row.astype(int), column.astype("f4"))
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
@@ -209,9 +208,9 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
         stretch = np.cumsum(np.diff(both, prepend=both[:1]) > 1)
         inked = [np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other])]
         ink, ink_other = (np.bincount(stretch, it) for it in inked)
-        one, two = (np.median(it[:, 1]) for it in (table, other))
-        shorter = min(len(table), len(other))
-        if abs(one - two) > 0 and 2 * (rows := sum(inked[0] & inked[1])) > shorter:
+        one, two = (np.sort(it[:, 1])[(it[:, 1] >= 0).sum() // 2] for it in (table, other))
+        rows, shorter = sum(inked[0] & inked[1]), min(len(table), len(other))
+        if abs(one - two) > 0 and 2 * rows > shorter:
             said = f"both have ink in {rows:,} rows, in tracks {one:g} and {two:g}"
             raise ValueError(f"--edit: curves that would be joined as {name} {said}")
         is_other = (ink_other > ink)[stretch]
@@ -229,13 +228,13 @@ def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
     in no track, or between the borders of most of this one, is in this one's."""
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
     share = ((at := table[:, 2] + 0.5) - left) / (right - left)
+    value[:] = np.where(np.isnan(value), share, value)  # of strokes and lines by hand
     bits, of = np.nan_to_num(flags).astype(int), _of_part(table, parts)
-    off = bits & (WRAPPED | TOLD) == WRAPPED
+    off = bits & SAID == WRAPPED
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
-        ends = ends if any(of[end] != of[beside] for end, beside in ends) else []
         far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
-        if far[0] < far[1]:
+        if far[0] < far[1] and any(of[end] != of[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
     if len(tracks):

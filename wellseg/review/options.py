@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
-from wellseg.scan.files import REPORT, Size, settled_report
+from wellseg.scan.files import DIGITS, REPORT, Size, settled_report
 
 EDIT = rf"(\w+)(?::{RANGE})?(?:=(\w*)|([+-][1-9]))"
 DRAWN = r"(\w+)((?::\d+@\d+){2,})"
@@ -100,13 +100,15 @@ class CurvesConfig(CurveOptions):
                 raise ValueError(f"--{used[0]} is for NAME{ENDING}: {self.file} has curves already")
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
-        what = "FROM-TO, as in 1200-4000"
-        ends = numbers_in("--label_rows", self.label_rows, RANGE, what) if self.label_rows else ()
+        ends = numbers_in("--label_rows", it, RANGE, "FROM-TO") if (it := self.label_rows) else ()
         self.looked_at = tuple(map(int, ends))  # first and last row of a label
         self.new_tracks = self.tracks not in ([], ["none"])
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         had, self.told = self.report.get("scale", []), list[str]()  # what the user should know
-        if had and self.file.endswith(ENDING) and (self.threshold or self.tracks or self.rows):
+        corrected = len(self.report.get("sha256", {}).get(TABLE, "")) > DIGITS  # so may names be
+        moved = corrected and re.search(r"\bT\d+_C\d+_", str(had))
+        anew = self.threshold or self.tracks or self.rows or moved
+        if had and self.file.endswith(ENDING) and anew:
             self.told.append("curves are followed anew: the former --scale is forgotten")
             had = []
         unit = self.report.get("depth_unit", "ft")
