@@ -459,8 +459,16 @@ def test_own_data_needs_logs_to_test_with_and_curves_to_choose_by(data_set, tmp_
     report = (tmp_path / "out" / "report.md").read_text()
     assert not any(word in report for word in ("bilevel", "preset", "logs 120"))
     compare.main(flags)
-    mask = data_set / "masks" / "well0_a.tif"  # it is corrected: its scores are another mask's
-    tifffile.imwrite(mask, np.zeros_like(tifffile.imread(mask)))
+    mask = data_set / "masks" / "well0_a.tif"
+    stored = tifffile.imread(mask)
+    new = [*flags[:3], str(tmp_path / "new"), *flags[4:]]
+    for wrong, said in ((stored * 0 + 128, "masks is scored: well0_a"), (stored[:9], "has 9 x")):
+        tifffile.imwrite(mask, wrong)  # of the test: no training looks at it
+        with pytest.raises(SystemExit, match="2"):
+            compare.main(new)
+        assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
+    # It is corrected: its scores are another mask's
+    tifffile.imwrite(mask, np.zeros_like(stored))
     with pytest.raises(SystemExit, match="2"):
         compare.main(flags)
     assert ", masks of version " in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import math
 import os
 import re
 import shutil
@@ -489,6 +490,29 @@ def test_two_processes_take_the_step_that_one_takes_over_two_logs(tmp_path):
     expected, got = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     for name, tensor in expected.items():
         torch.testing.assert_close(got[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_of_steps_of_several_logs_the_interval_of_validations_stays(data_set, tmp_path, capsys):
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--out", tmp_path]
+    few += ["--trainer.accumulate_grad_batches", 2]
+    run(*few, "--steps", 6, "--val_every", 3)
+    run(*few, "--steps", 12, "--val_every", 4, "--resume", status=2)
+    assert "was begun with --val_every 3: take its config.yaml" in capsys.readouterr().err
+    run("--config", tmp_path / "config.yaml", "--steps", 12, "--resume")
+    assert _step_of(tmp_path / "checkpoints" / "last.ckpt") == 12
+
+
+def test_a_longer_run_goes_on_at_the_rate_of_its_own_schedule(data_set, tmp_path):
+    few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--val_every", 2, "--optim.lr", 0.03]
+    few += ["--trainer.log_every_n_steps", 1]
+    run(*few, "--steps", 4, "--out", tmp_path, "--optim.warmup", 0)
+    run(*few, "--steps", 8, "--out", tmp_path, "--optim.warmup", 0, "--resume")
+    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 8
+    rows = csv.DictReader((tmp_path / "metrics.csv").open())
+    rates = {int(row["step"]): float(row["lr"]) for row in rows if row["lr"]}
+    half = 0.03 * 0.5 * (1 + math.cos(math.pi * 4 / 8))
+    assert rates[4] == pytest.approx(half), "not 0, where the shorter one ended"
 
 
 def test_a_run_that_goes_on_with_crops_predicts_with_windows(data_set, tmp_path):

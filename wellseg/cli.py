@@ -54,13 +54,11 @@ def parse(
     The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
     An error ends the program (2). Flags win over the file. doc: two paragraphs begin --help."""
     parser = _Parser(
-        command,
-        description="\n\n".join(doc.strip().split("\n\n")[:2]),
+        command, description="\n\n".join(doc.strip().split("\n\n")[:2]),
         epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
+        argument_default=argparse.SUPPRESS, allow_abbrev=False,
+    )  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options)
     without_flag = "".join(f"{it.dest.upper()} " for it in parser._get_positional_actions())

@@ -90,6 +90,7 @@ def compare(config: CompareConfig) -> None:
     from wellseg.net.resunet import ResUNet
     from wellseg.norms import NORMS
     from wellseg.scores.tables import SCORES, report
+    from wellseg.training.masks import check_masks, listed
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
     size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
@@ -104,6 +105,9 @@ def compare(config: CompareConfig) -> None:
         runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
     if root and not list_logs(root, "test"):
         raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
+    values = check_masks(list_logs(root)) if root else {}  # a training looks at no test log
+    if unscored := [name for name, both in values.items() if both == (128, 128)]:
+        raise ValueError(f"{root}: nothing in these masks is scored: {listed(unscored)}")
     blank = np.full((64, 64), 255, np.uint8)
     for norm in norms:  # now, not after hours of training: predict has to compute with it
         wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), blank)

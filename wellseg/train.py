@@ -140,6 +140,8 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
         said = f"--data.root {root}" if root else "drawn logs alone"
     elif (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
         said = f"--trainer.{logs} {was}"
+    elif was > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
+        said = f"--val_every {told['val_every']}"
     if said:
         raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
     names = "seed", "steps", "val_every", "keep", "precision", "recompute"

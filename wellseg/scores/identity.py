@@ -111,15 +111,14 @@ def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
     errors = [each for log in logs for each in log.error_px]
     inches = [each / log.dpi for log in logs for each in log.error_px]
     return [
-        name,
-        f"{np.mean([log.idf1 for log in logs]):.3f}",
+        name, f"{np.mean([log.idf1 for log in logs]):.3f}",
         f"{sum(log.whole for log in logs)}/{sum(log.curves for log in logs)}",
         *(f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")),
         f"{np.median(snr):.1f}" if snr else "",
         ", ".join(f"{np.percentile(errors, p):.1f}" for p in (50, 95) if errors),
         ", ".join(f"{np.percentile(inches, p):.3f}" for p in (50, 95) if inches),
         f"{np.median([1000 * log.edits / max(1, log.depth_rows) for log in logs]):.1f}",
-    ]
+    ]  # fmt: skip
 
 
 def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> Counter[str]:

@@ -95,19 +95,16 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         found = np.bincount(pieces[centre & near], minlength=len(stats))
         shares = (found / stats[:, cv2.CC_STAT_AREA])[1:][tall]
     return Scores(
-        has_curves=bool(true.any()),
-        precision=precision,
-        recall=recall,
+        has_curves=bool(true.any()), precision=precision, recall=recall,
         f1_at_3px=harmonic_mean((precision, recall)),
         dice=2 * both / (union + both) if union else 1.0,
         iou=both / union if union else 1.0,
         cldice=harmonic_mean((topology_precision, topology_sensitivity)),
-        curves=len(shares),
+        curves=len(shares), clear_errors=_stretches(false) + _stretches(missed),
         whole_curves=float((shares >= 0.95).mean()) if len(shares) else 1.0,
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
         false_centreline_px_per_row=count(false) / count(scored.any(axis=1)),
-        clear_errors=_stretches(false) + _stretches(missed),
-    )
+    )  # fmt: skip
 
 
 def _stretches(centreline: Mask) -> int:

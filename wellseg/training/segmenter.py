@@ -76,7 +76,7 @@ class Segmenter(LightningModule):
             progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - unfinished)
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
-            group["lr"] *= self.optim.lr / group["initial_lr"]
+            group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
             group["initial_lr"] = self.optim.lr
         optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
@@ -105,7 +105,7 @@ class Segmenter(LightningModule):
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
         loss, _ = self.loss_of(sample, "train")
-        self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:
