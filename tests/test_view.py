@@ -1333,8 +1333,9 @@ def test_what_may_be_wrong_with_a_curve_is_seen_beside_it(tmp_path, browser_page
     wide = curve | {"beyond": 0.4, "off": [[300, 400, -1]], "scale": [0, 150, "GAPI", False, []]}
     wide |= {"scale_changes": [[[500, 600], [0, 300, "GAPI", False, []]]]}
     change_data(tmp_path, followed=[wide, curve | {"name": "B", "track": 0}, curve | {"name": "C"}])
-    page.reload()
+    page.goto((tmp_path / "log.html").as_uri())  # not reload: then its curves may not be seen yet
     settle(page)
+    page.evaluate("lineCanvas.hidden && showWhole(true)")
     page.evaluate("isolate(0)")
     assert "40 % of its rows lie beyond its track" in page.locator("#fault").inner_text()
     value = "row => valueAt(followed[0], 70, row)"

@@ -614,3 +614,49 @@ def test_two_curves_side_by_side_in_two_tracks_are_not_joined(tmp_path, browser_
         assert edits(page) == words and len(asked) == len(words)
         assert words or page.locator("#name").input_value() == "T0_A"
         page.keyboard.press("Escape")
+
+
+def test_a_join_that_wellseg_curves_would_refuse_for_one_piece_is_refused(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[60, 0, 60, 5999]], []), B=([[100, 0, 100, 3499]], []),
+        T0_C=([[200, 3500, 200, 5999]], []),
+    )  # fmt: skip
+    page.on("dialog", lambda it: it.accept())
+    page.evaluate("rename('B', 'T0_C')")
+    assert edits(page) == ["T0_C=B"]
+    at = "(row) => valueAt(followed.find(({ name }) => name === 'B'), 200, row)"
+    assert page.evaluate(at, 3000).startswith("B ") and page.evaluate(at, 4500) == "", "in no track"
+    page.evaluate("rename('A', 'B')")
+    assert edits(page) == ["T0_C=B"], "its rows 3500 to 5999 are a curve of another track"
+
+
+def test_the_name_of_a_curve_that_was_removed_brings_no_scale_with_it(tmp_path, browser_page):
+    lines = [[60, 0, 60, 5999]], []
+    page = page_of(tmp_path, browser_page, GR=lines, B=([[100, 0, 100, 5999]], []))
+    page.evaluate("correct('', () => { fix.scales = { GR: '0:150:GAPI', B: '0:10:MV' }; })")
+    see_alone(page, "GR")
+    page.keyboard.press("Delete")
+    page.evaluate("rename('GR', 'B')")
+    command = page.locator("#command").input_value()
+    assert "GR=0:10:MV" in command and "GAPI" not in command
+    assert edits(page) == ["GR=", "B=GR"]
+
+
+def test_the_last_correction_comes_back_though_no_word_is_left_and_not_behind_a_dialog(
+    tmp_path, browser_page
+):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    page.keyboard.press("r")
+    for row in (150, 250):
+        click_paper(page, 110, row)
+    page.keyboard.press("Enter")
+    drawn = edits(page)
+    page.keyboard.press("Delete")
+    assert drawn and page.locator("#edits").is_hidden()
+    page.keyboard.press("Control+z")
+    assert edits(page) == drawn
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.evaluate("document.querySelector('dialog').open")
+    page.keyboard.press("Control+z")
+    assert edits(page) == drawn

@@ -92,8 +92,8 @@ $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.v
 
 addEventListener("keydown", (event) => {
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input:not([type=range], [type=checkbox]), textarea");
-  if (isUndo && pen) return removeOrBack();
-  if (isUndo && !$("#edits").hidden) return $("#undo").click();
+  if (isUndo && pen && !$("dialog").open) return removeOrBack();
+  if (isUndo && !$("dialog").open && (before.length || !$("#edits").hidden)) return $("#undo").click();
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input")) return;
   const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;

@@ -35,7 +35,7 @@ function compile() {  // the curves as corrected
       one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
       if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track, beyond: of[i].beyond, colour: of[i].colour });
       one.lines.push(...lines);
-      one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
+      if (of[i].track !== 0) one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
       const off = part.off ?? 0, had = (of[i].off ?? []).filter(([from, to]) => from <= part.to && to >= part.from);
       one.off.push(...had.map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns + off]));
       if (off) one.off.push([part.from, part.to, off]);  // where it had none: the first of a row holds
@@ -161,9 +161,9 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
-  const [shared, all] = join ? sharedRows(own, name) : [0, 0];
-  if (one !== two && two !== undefined && 2 * shared > Math.min(all, sharedRows(name, own)[1])) {  // wellseg curves refuses it
-    say(`${own} and ${name} are in tracks ${one} and ${two} side by side, in ${count(shared)} rows: two curves`);
+  const beside = piecesOf(own).flatMap((a) => piecesOf(name).map((b) => [a, b])).find(([a, b]) => isBeside(a, b));
+  if (beside) {  // wellseg curves refuses it
+    say(`${own} and ${name} are in tracks ${beside.map(({ track }) => track).sort().join(" and ")} side by side, in ${count(sharedRows(...beside)[0])} rows: two curves`);
     return offer();
   }
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
@@ -171,8 +171,8 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   if (join && !confirm(`${own} and ${name} become one curve, ${name}.${both}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
-    const others = Object.entries(fix.scales).filter(([key]) => key.split(":")[0] !== own);
-    fix.scales = { ...Object.fromEntries(others), ...(fix.scales[name] ? {} : scalesAs(own, name)) };
+    const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name].includes(key.split(":")[0]));  // that of one that was removed goes
+    fix.scales = { ...Object.fromEntries(others), ...(join && fix.scales[name] ? {} : scalesAs(own, name)) };
     also?.();
   });
   return true;

@@ -41,9 +41,17 @@ function leapBetween(one, two) {  // of two that are not joined yet, nor beside 
 }
 const LEAP = 0.85;  // of a track
 
+// What a curve has of each one of the files: a piece of one track.
+const piecesOf = (name) => fix.parts.flatMap((parts, i) => {
+  const { track, lines: all } = bases()[i], lines = parts.filter((part) => nameOf(part) === name).flatMap((part) => all.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1));
+  return lines.length ? [{ track, lines }] : [];
+});
+// Whether two are of different tracks, and the shorter one is mostly beside the other.
+const isBeside = (a, b) => a.track !== b.track && ![a.track, b.track].includes(undefined) && 2 * sharedRows(a, b)[0] > Math.min(sharedRows(a, b)[1], sharedRows(b, a)[1]);
+
 // Rows in which two curves both are, and those of the first; without gaps.
-function sharedRows(...names) {
-  const [its, others] = names.map((name) => followed.find((curve) => curve.name === name).lines.map((line) => [line[1], line.at(-1)]));
+function sharedRows(...pair) {
+  const [its, others] = pair.map(({ lines }) => lines.map((line) => [line[1], line.at(-1)]));
   const both = (all, more) => all.flatMap(([a, b]) => more.map(([c, d]) => Math.max(0, Math.min(b, d) - Math.max(a, c) + 1))).reduce((sum, it) => sum + it, 0);
   return [both(its, others), both(its, its)];
 }
