@@ -179,12 +179,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
-    except (ConnectionError, EOFError, RuntimeError, MemoryError) as it:
+    except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(it, MemoryError) or re.search("(out of|allocate) memory", str(it)):
+        if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
             do = "give --data.crop_rows, or a smaller one, then --resume"
             fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
-        if isinstance(it, RuntimeError) and not str(it).startswith("DataLoader worker"):
+        if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):
             raise
         said = "a process that reads logs was ended, perhaps as memory ran out"
         fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)

@@ -120,7 +120,7 @@ class Worker:
         if kept and old_version.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
             say(f"{task.scan}: has changed: say {kept_flags} of it again, where they still hold")
             kept = {}
-        masked &= report.get("curve_threshold", config.threshold) == config.threshold
+        masked &= (report.get("curve_threshold") or config.threshold) == config.threshold
         own = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # names may be, as corrected
         if (not masked or config.tracks or config.rows or own) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
