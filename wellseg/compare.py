@@ -96,21 +96,21 @@ def compare(config: CompareConfig) -> None:
     size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
     about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
     about["data"] = f"drawn by corpus {fingerprint()}"
-    if root := config.data.root:
-        state = [(it.name, it.split, crc32(it.mask.read_bytes())) for it in list_logs(root)]
+    logs = list_logs(root) if (root := config.data.root) else []
+    if root:
+        state = [(it.name, it.split, crc32(it.mask.read_bytes())) for it in logs]
         about["data"] = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
     for seed, rate, norm in product(range(size["seeds"]), sorted({*config.rates}), norms):
         runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
-    if root and not list_logs(root, "test"):
+    if root and all(log.split != "test" for log in logs):
         raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
-    values = check_masks(list_logs(root)) if root else {}  # a training looks at no test log
-    if unscored := [name for name, both in values.items() if both == (128, 128)]:
+    values = check_masks(logs).items()  # a training looks at no test log
+    if unscored := [name for name, both in values if both == (128, 128)]:
         raise ValueError(f"{root}: nothing in these masks is scored: {listed(unscored)}")
-    blank = np.full((64, 64), 255, np.uint8)
     for norm in norms:  # now, not after hours of training: predict has to compute with it
-        wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), blank)
+        wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), np.zeros((64, 64), np.uint8))
     with lock_folder(out):
         take_folder(out, "compare.json", about)
         root = root or draw_data_set(out / "data", size)
