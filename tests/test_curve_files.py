@@ -439,6 +439,14 @@ def test_a_scan_of_one_row_is_one_line(tmp_path):
     assert [int(line) for line in data] == [0]
 
 
+def test_a_line_break_in_a_scans_name_is_none_in_its_files(tmp_path):
+    """They would begin with a line that is neither a comment nor the columns' names."""
+    lines, writer = write(tmp_path, draw(sine(100)), name="new\nline.tif")
+    assert {line["curve"] for line in lines} == {"T0_C1_SOLID"}
+    assert "new line.tif" in (tmp_path / "log.curves.csv").read_text().splitlines()[0]
+    assert len(las_of(tmp_path / "log.las").curves) == 2
+
+
 def test_a_step_longer_than_the_log_is_one_line(tmp_path):
     write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1002"], step=50)
     assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1001]  # not beyond it

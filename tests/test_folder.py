@@ -969,9 +969,20 @@ def test_what_failed_after_its_mask_is_not_taken_for_corrected(
     assert not list(folder.glob("*.bak"))
 
 
-def test_an_empty_out_is_no_folder(folder, weights, capsys):
-    run(folder, "--out", "", "--weights", weights, status=2)
+@pytest.mark.parametrize("out", ["", "s3://", "memory://"])
+def test_an_empty_out_is_no_folder(folder, weights, capsys, monkeypatch, tmp_path, out):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    run(folder, "--out", out, "--weights", weights, status=2)
     assert "--out is empty" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_names_are_told_as_they_are(folder, weights, capsys):
+    """rich takes :100: for a picture."""
+    (folder / "a.tif").rename(folder / "a:100:b.tif")
+    run(folder / "a:100:b.tif", "--weights", weights)
+    assert "a:100:b.mask.tif" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("before", [".las", ".curves.csv", ".mask.tif"])

@@ -60,6 +60,14 @@ def index(tmp_path):
     return write(out, OUTCOMES)
 
 
+def test_a_page_of_the_users_own_is_no_view(tmp_path):
+    (tmp_path / "own.html").write_text("mine")
+    page = index_page(
+        str(tmp_path), of_tasks(tmp_path, {"own.tif": OUTCOMES["a.tif"]}), ".overlay.png"
+    )
+    assert b"own.overlay.png" in page and b"own.html" not in page and b"own.view" not in page
+
+
 def names(page):
     return page.locator("tbody .scan").all_inner_texts()
 

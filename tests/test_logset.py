@@ -57,6 +57,18 @@ def test_suffixes_in_any_case_and_png_masks(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("ending", [".webp", ".PDF"])
+def test_a_picture_that_is_not_read_is_named_where_it_has_a_mask(tmp_path: Path, ending) -> None:
+    root = make(tmp_path, "a")
+    (root / "images" / f"notes{ending}").touch()
+    (root / "images" / f"a{ending}").touch()
+    assert [log.name for log in list_logs(root)] == ["a"]
+    (root / "images" / f"b{ending}").touch()
+    (root / "masks" / "b.tif").touch()
+    with pytest.raises(ValueError, match=rf"images.b\{ending}: convert it to TIFF$"):
+        list_logs(root)
+
+
 def test_split_csv_decides(tmp_path: Path) -> None:
     table = '\ufeffName, Split ,WELL,kind,note\nx,test,W1,colour,"a, b"\ny,train,W2,bilevel\n'
     root = make(tmp_path, "x", "y", table=table)

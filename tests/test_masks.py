@@ -1,12 +1,14 @@
 """What is wrong with a data set's masks is told before the first step, all of it at once."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 import tifffile
 
 from wellseg.training.dataset import open_logs, pick_crop
-from wellseg.training.masks import read_mask
+from wellseg.training.masks import read_label, read_mask
 from wellseg.training.options import DataConfig
 
 
@@ -84,6 +86,30 @@ def test_a_damaged_mask_ends_a_run_before_it_begins(data_set):
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(ValueError, match=r"^1 of 6 logs cannot be used: .*well1_a\.tif: damaged"):
         open_data(data_set)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"region": [0, 10**30, 0, 5]},
+        {"region": []},
+        {"region": [0, 1, 0, 1, 0, 1, 0, 1]},
+        {"whole": [{"path": [[int("9" * 400), 1], [1, 2]]}]},
+        {"whole": [{"path": [[1, 1], [1, 2]], "width": None}]},
+        {"whole": [{"path": [[1, 1], [1, 2]], "width": "x"}]},
+        {"whole": [{"path": [[1, 1], [1, 2]], "width": float("nan")}]},
+        {"curves": [{"path": [[1, 1], [1, 2]], "width": -9}]},
+    ],
+    ids=str,
+)
+def test_a_label_that_cannot_be_scored_is_named(tmp_path, fault):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"whole": []} | fault))
+    with pytest.raises(
+        ValueError, match=r"a\.json: not a label file with curves and paths"
+    ) as error:
+        read_label(path, (9, 9))
+    assert len(str(error.value)) < 700
 
 
 TRAINED = [f"well{number}" for number in range(5)]

@@ -139,6 +139,31 @@ def test_the_data_set_that_they_make(ink, tmp_path, monkeypatch, capsys):
     write_picture(scans / "a.tif", image, dpi=100)
     with pytest.raises(SystemExit, match="has other pixels than those that were labelled"):
         pages.build(scans, out)
+    with pytest.raises(ValueError, match=r"split\.csv: images.a_700\.tif is not listed"):
+        list_logs(out)  # its images are there, and without their splits test pages are trained on
+    (scans / "a.tif").write_bytes((scans / "a.tif").read_bytes()[:300])
+    with pytest.raises(SystemExit, match=r"^a_700: \S*a\.tif cannot be read \("):
+        pages.build(scans, out)
+    assert not (out / "split.csv").read_bytes()
+
+
+def test_a_page_that_shows_no_colours_is_of_its_scan(tmp_path, monkeypatch):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    image = np.full((2000, 60, 3), 255, np.uint8)
+    image[:, 20:23] = 255, 0, 0
+    image[:900, 20:23] = 0
+    write_picture(scans / "a.tif", image, dpi=100)
+    digest = hashlib.sha256(image[100:150].tobytes()).hexdigest()
+    page = {"scan": "a.tif", "rows": [100, 150], "columns": 60, "kind": "colour", "dpi": 100,
+            "sha256": digest, "well": "a", "split": "train", "note": "",
+            "ignored": [], "runs": [[20, 23]] * 50}  # fmt: skip
+    (tmp_path / "a_100.json").write_text(json.dumps(page))
+    monkeypatch.setattr(pages, "HERE", tmp_path)
+    pages.build(scans, out)
+    (log,) = list_logs(out)
+    with open_scan(log.image, colour=True) as cut, open_scan(scans / "a.tif", colour=True) as scan:
+        assert cut.kind == scan.kind == "colour"
 
 
 def test_pages_of_a_pdf_are_drawn_one_below_the_other(tmp_path, monkeypatch):

@@ -789,6 +789,36 @@ def test_of_pieces_whose_value_leaps_one_is_said_to_be_beyond_its_border(tmp_pat
     assert "leaps" not in asked[-1] and leap.is_hidden()
 
 
+def test_two_tabs_on_one_page_keep_the_corrections_of_both(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    other = page.context.new_page()
+    other.goto(page.url)
+
+    def rename(tab, number, name):
+        tab.evaluate(f"showWhole(true); isolate({number})")
+        tab.fill("#name", name)
+        tab.press("#name", "Enter")
+
+    rename(page, 0, "GR")
+    other.wait_for_function("words().length === 1")
+    rename(other, 1, "SP")
+    page.wait_for_function("words().length === 2")
+    assert page.locator("#command").input_value().endswith(" D=GR C=SP")
+
+
+def test_a_browser_that_keeps_nothing_says_so_before_the_page_is_left(tmp_path, browser_page):
+    page = page_of_a_knot(tmp_path, browser_page)
+    page.keyboard.press("c")
+    lost = page.locator("#lost")
+    assert lost.inner_text() == ""
+    page.evaluate("void (Storage.prototype.setItem = () => { throw new Error('full'); })")
+    page.evaluate("isolate(0)")
+    page.fill("#name", "GR")
+    page.press("#name", "Enter")
+    assert "keeps no corrections: run the command before" in lost.inner_text()
+    assert page.locator("#command").input_value().endswith(" D=GR")
+
+
 AFTER = "--after 0-{}".format(mark_of({"curve_list": [{"name": "A", "rows": [0, 5999]}]}))
 
 

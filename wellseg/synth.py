@@ -28,7 +28,7 @@ class SynthConfig:
     seed: int = 0
     """Log number i depends on the preset, the seed and i alone."""
     preset: Preset = "quick"
-    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, 1 to 1.6 Mpx; full: whole logs of
+    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, to 1.6 Mpx; full: whole logs of
     3,200 x 480 and more; tiny: for tests."""
 
     def __post_init__(self) -> None:
@@ -41,7 +41,8 @@ def synth(config: SynthConfig) -> None:
     out, seed, preset = config.out, config.seed, config.preset
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
-    count = max(config.count, len([*(out / "images").glob(f"{preset}{seed}-*.tif")]))
+    there = (out / "images").glob(f"{preset}{seed}-{'[0-9]' * 6}.tif")
+    count = max([config.count, *(1 + int(path.stem[-6:]) for path in there)])
     splits = {n: {1: "val", 2: "test"}.get(n % 10, "train") for n in range(count)}
     drawn = draw_logs(out, seed, preset, splits)
     print(f"drew {drawn} of {count} logs: images, masks and labels in {out}")
@@ -59,7 +60,8 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
         name = f"{preset}{seed}-{number:06d}"
         kind = kind_of(seed, number, preset)
         lines.append({"name": name, "split": split, "well": name, "kind": kind})
-        if not (out / "images" / f"{name}.tif").exists():
+        parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
+        if not all((out / part).exists() for part in parts):
             log = draw_log(seed, number, preset)
             label = json.dumps(log.about, default=lambda path: path.tolist())
             write_file(out / "labels" / f"{name}.json", label.encode())

@@ -28,7 +28,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from wellseg.scan import ScanError
+from wellseg.scan import ScanError, one_line
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 
@@ -75,6 +75,15 @@ def read_page(path: Path, rows: tuple[int, int], dpi: float = 0) -> tuple[NDArra
     return pixels, hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
+@lru_cache
+def kind_of(path: Path) -> str:
+    """What `wellseg predict` takes a scan stored in colours for, also its rows that show none."""
+    if path.suffix == ".pdf":
+        return "gray"  # as each page shows
+    with open_scan(path, colour=True) as scan:
+        return scan.kind
+
+
 @lru_cache(maxsize=3)  # resolutions
 def drawn(path: Path, dpi: float) -> NDArray[np.uint8]:
     """The pages of a PDF, one below the other, as wide as the widest: RGB, uint8 (rows, columns, 3)."""
@@ -109,6 +118,7 @@ def build(scans: Path, out: Path) -> None:
     """A data set of all pages whose scans are in that folder."""
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
+    (out / "split.csv").write_bytes(b"")  # or what was begun would be split by its pages' names
     lines = [("name", "split", "well", "kind")]
     left_out: Counter[str] = Counter()  # pages, by their scan
     for path in sorted(HERE.glob("*_*.json")):
@@ -118,7 +128,10 @@ def build(scans: Path, out: Path) -> None:
         if not source.exists():
             left_out[page["scan"]] += 1
             continue
-        _, digest = read_page(source, (first, end), page["dpi"])
+        try:
+            _, digest = read_page(source, (first, end), page["dpi"])
+        except (ScanError, OSError, ValueError, RuntimeError, ImportError) as error:
+            sys.exit(f"{path.stem}: {source} cannot be read ({one_line(error)})")
         if digest != page["sha256"]:
             sys.exit(f"{path.stem}: {source} has other pixels than those that were labelled")
         context = CONTEXT_ROWS[page["split"]]
@@ -127,7 +140,8 @@ def build(scans: Path, out: Path) -> None:
         mask = np.full(image.shape[:2], 128, np.uint8)
         mask[first - above : end - above] = mask_of(page)
         dpi = round(page["dpi"] or 200)
-        write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, kind="1-bit")
+        kind = kind_of(source) if page["kind"] == "colour" else page["kind"]
+        write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, kind=kind)
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
         if (named := HERE / "whole" / path.name).exists():
@@ -144,6 +158,7 @@ def build(scans: Path, out: Path) -> None:
             label = json.dumps(about)
             (out / "labels" / f"{path.stem}.json").write_text(label)
     if len(lines) == 1:
+        (out / "split.csv").unlink()
         sys.exit(f"{scans}: none of the scans of {HERE} is in this folder")
     with open(out / "split.csv", "w", newline="") as file:
         csv.writer(file).writerows(lines)

@@ -175,7 +175,7 @@ def main() -> None:
     data, weights = out / "pages", out / "calibrated.safetensors"
     trained, both = out / "training" / "model.safetensors", out / "both.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
-    if not (data / "split.csv").exists():
+    if not (data / "split.csv").exists() or not (data / "split.csv").stat().st_size:
         pages.build(options.scans, data)
     folders = ["--data.root", data, "--out", trained.parent]
     run("train", "--config", CONFIG, *folders, "--data.drawn_share", 0.6, "--resume", *short)

@@ -111,8 +111,8 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
         f"the batch shrinks. Here {_famous(table, rates, most)}.",
         f"At the constant end BatchNorm's F1 lies between {min(ends):.2f} and {max(ends):.2f}.",
         f"On renders its running statistics are below GroupNorm in {below} {of} pairs.",
-        f"Without the gradient through the statistics the loss is higher in {higher} {of}, and "
-        f"the network marks next to nothing in {blind}.",
+        f"Without the gradient through the statistics the loss is higher in {higher} {of}"
+        + (f", and the network marks next to nothing in {blind}." if blind else "."),
     ]
     short = f"BatchNorm {_signed(*pooled)}, GroupNorm {_signed(*group)} ({seeds_short(seeds)}{but})"
     gaps = [[_gap(table, rate, k) for rate in rates] for k in (1, most)]

@@ -62,7 +62,7 @@ class CurveFiles:
         self, stem: Path, scan: str, size: Size, options: CurveOptions, table: Path | None = None
     ) -> None:
         self._stem, self._scan, self._size, self._options = stem, scan, size, options
-        rows, columns = size
+        (rows, columns), scan = size, " ".join(scan.split())  # names may have line breaks
         self._said = f"Curves found by wellseg {__version__} on {scan}, {rows} x {columns} pixels"
         for flag in ("threshold", "tracks", "rows", "bridged"):
             if (given := getattr(options, flag, None)) not in (None, []):

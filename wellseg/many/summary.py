@@ -24,7 +24,7 @@ class Screen(Progress):
     done: how many were done before. preview: ending of the result that a person is pointed to."""
 
     def __init__(self, tasks: Sequence[Task], done: int, preview: str = ".overlay.png") -> None:
-        console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         super().__init__(console=console, transient=True, disable=not console.is_terminal)
         self._preview, self._count = preview, done + len(tasks)
         self._bar = self.add_task("", total=sum(task.size_bytes for task in tasks) + 1)
@@ -88,7 +88,7 @@ def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = Fa
     scans = []
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
-        is_done, page = outcome.status == "done", join(folder, f"{stem}.html")
+        is_done, page = outcome.status == "done", join(folder, f"{stem}.view/thumb.jpg")
         ending = ".html" if is_done and os.path.isfile(page) else preview  # else of an earlier run
         view = link(stem + ending) if is_done else None
         thumb = link(f"{stem}.view/thumb.jpg") if view and ending == ".html" else None

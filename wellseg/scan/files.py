@@ -128,7 +128,7 @@ def is_url(place: AnyPath) -> bool:
 
 
 def join(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
+    return f"{folder.removesuffix('/')}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
 def absolute(place: str) -> str:
@@ -169,7 +169,7 @@ def find_files(place: str) -> tuple[bool, list[Task]]:
 
 
 def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
-    changed = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
+    changed = next(filter(None, map(info.get, "ETag LastModified Last-Modified mtime".split())), "")
     if "ino" in info:  # local
         with suppress(OSError):
             changed = f"modified {os.stat(info['name']).st_mtime_ns} ns"

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wellseg.scan import SUFFIXES, well_of
+from wellseg.scan import NOT_READ, SUFFIXES, well_of
 from wellseg.scan.atomic import RESULTS, AnyPath
 
 SPLITS = ("train", "val", "test")
@@ -45,6 +45,9 @@ def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
     if twice := [path for path in found if images[path.stem] != path]:
         both = f"both {twice[0].name} and {images[twice[0].stem].name}"
         raise ValueError(f"{root / 'images'}: {both}; keep one")
+    endings = {p.stem: p.suffix for p in (root / "images").iterdir() if p.stem not in images}
+    if unread := [it for it in sorted(masks) if endings.get(it, "").lower() in NOT_READ]:
+        raise ValueError(f"{root / 'images' / unread[0]}{endings[unread[0]]}: convert it to TIFF")
     if missing := [name for name in images if name not in masks]:
         said = f"no such mask, nor .png, as for {len(missing)} of {len(images)} images"
         raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")

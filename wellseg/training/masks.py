@@ -1,6 +1,7 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
 import json
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -57,6 +58,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
             starts = list(curve.get("starts", []))
             if starts != sorted({*starts} & {*range(1, len(points))}):
                 raise ValueError(f"starts {starts} in a path of {len(points)} points")
+            if not 0 <= float(curve.get("width", 1)) < math.inf:
+                raise ValueError(f"a width of {curve['width']}")
             pieces = np.split(points.astype(np.int32), starts)
             cv2.polylines(canvas, pieces, isClosed=False, color=1)
         return canvas.view(np.bool_)
@@ -64,11 +67,11 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     try:
         about = json.loads(path.read_text("utf-8"))
         boxes = [about.get("region", [0, 0, 0, 0]), *about.get("ignore", ())]
-        if not (np.diff(np.reshape(boxes, (-1, 4)).astype(int).reshape(-1, 2)) >= 0).all():
+        if not (np.diff(np.reshape(boxes, (len(boxes), 4)).astype(int).reshape(-1, 2)) >= 0).all():
             raise ValueError("region or ignore that are not row from and to, column from and to")
         strokes = draw(about["curves"]) if "curves" in about or "whole" not in about else None
         return Label(strokes, [draw([one]) for one in about.get("whole", ())], about)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
 

@@ -82,22 +82,21 @@ function tradeoff(box, data) {
       const all = [...main.filter((p) => p.way.endsWith(" m0.01")), ...path];
       svg.append(h("path", { class: "line mixed", d: all.map((p, i) => `${i ? "L" : "M"}${x(p.renders.mean)},${y(p.blank.mean)}`).join("") }));
     }
-    for (const p of points.filter((p) => !outside(p)).sort((a, b) => a.best - b.best)) {
+    for (const p of points.filter((p) => !outside(p)).sort((a, b) => a.best - b.best || a.way.endsWith(" m0.01") - b.way.endsWith(" m0.01"))) {
       const kind = kindOf(p), cx = x(p.renders.mean), cy = y(p.blank.mean);
       if (p.best) {
         svg.append(h("line", { class: `whisker ${kind}`, x1: x(p.renders.low), x2: x(p.renders.high), y1: cy, y2: cy }));
         svg.append(h("line", { class: `whisker ${kind}`, x1: cx, x2: cx, y1: y(p.blank.low), y2: y(p.blank.high) }));
       }
-      svg.append(h("circle", { class: `dot ${kind} ${p.best ? "" : "faint"}`, cx, cy, r: p.best ? 7 : 4, tabindex: p.best ? 0 : null,
+      svg.append(h("circle", { class: `dot ${kind} ${p.best ? "" : "faint"}`, cx, cy, r: p.best ? 7 : 4, tabindex: p.best ? 0 : -1,
         role: "img", "aria-label": p.label, onfocus: () => say(p), onmouseenter: () => say(p), onclick: () => say(p) }, h("title", {}, p.label)));
     }
-    // Names beside their points, pushed apart so that none lies on another.
-    let free = -99;
-    for (const p of [...main].sort((a, b) => b.blank.mean - a.blank.mean)) {
-      const cx = x(p.renders.mean), toLeft = cx > width * 0.6;
-      const at = toLeft ? cx - 12 : Math.min(cx + 12, width - 8.1 * p.short.length); // within the frame
-      free = Math.max(y(p.blank.mean) - 10, free + 16);
-      svg.append(text(at, free, p.short, { class: `name ${kindOf(p)}`, "text-anchor": toLeft ? "end" : "start" }));
+    // Names where there is room: fixed statistics left of their points, above and below the whiskers that they share.
+    const fixed = main.filter((p) => p.fixed).sort((a, b) => b.blank.mean - a.blank.mean);
+    for (const p of main) {
+      const cx = x(p.renders.mean), cy = y(p.blank.mean), under = p === fixed.at(-1) && fixed.length > 1;
+      svg.append(text(p.fixed ? cx - 12 : cx + 10, cy + (under ? 20 : -9), p.short.replace(", running", "").replace("own (InstanceNorm)", "InstanceNorm"),
+        { class: `name ${kindOf(p)}`, "text-anchor": p.fixed ? "end" : "start" }));
     }
     return svg;
   });

@@ -165,7 +165,7 @@ function blankFigure(engine) {
   controls.append(ways);
   radios(ways, Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); }, "Divide by");
   slider(controls, "White paper below", { max: 3, value: 0, say: (v) => `${100 * shares[v]} % of the rows`, change: (v) => { share = v; draw(); } });
-  box.append(h("p", { class: "note" }, "The white rows are computed and not shown: this is the upper part, the log itself."));
+  box.append(h("p", { class: "note" }, "The white rows are computed and not shown: this is the upper part, the log itself. One log may differ from the mean above: on both renders of this page white paper costs InstanceNorm next to nothing."));
   return (to) => { picture = to; draw(); };
 }
 

@@ -10,7 +10,7 @@ class Strip {
     this.engine = engine;
     this.canvas = h("canvas", { class: "log" });
     this.says = h("p", { class: "says", "aria-live": "polite" });
-    box.append(h("div", { class: "paper" }, this.canvas), this.says);
+    box.append(h("div", { class: "paper", tabindex: 0, role: "group", "aria-label": "The log; arrow keys move it where it is larger than its box" }, this.canvas), this.says);
     this.box = box;
     this.paper = box.firstElementChild;
     this.truth = false;
