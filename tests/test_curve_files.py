@@ -441,7 +441,7 @@ def test_a_scan_of_one_row_is_one_line(tmp_path):
 
 def test_a_line_break_in_a_scans_name_is_none_in_its_files(tmp_path):
     """They would begin with a line that is neither a comment nor the columns' names."""
-    lines, writer = write(tmp_path, draw(sine(100)), name="new\nline.tif")
+    lines, _ = write(tmp_path, draw(sine(100)), name="new\nline.tif")
     assert {line["curve"] for line in lines} == {"T0_C1_SOLID"}
     assert "new line.tif" in (tmp_path / "log.curves.csv").read_text().splitlines()[0]
     assert len(las_of(tmp_path / "log.las").curves) == 2

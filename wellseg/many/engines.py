@@ -261,10 +261,11 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """On a Ray cluster, whose machines have the weights each and a file system in common, or read
     and write URLs. A task whose worker or machine is lost is handed out again.
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes."""
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two scans are told alike, but for their names
     try:
         import ray
 
-        ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
+        ray.init(address="auto", logging_level=logging.ERROR)
     except (ImportError, ConnectionError) as error:
         needs = "pip install 'wellseg[ray]', and a running cluster (ray start --head, RAY_ADDRESS)"
         raise ValueError(f"--engine ray needs {needs}: {one_line(error)}") from error
