@@ -51,9 +51,10 @@ def memory():
 @pytest.mark.parametrize("key", ["ETag", "LastModified", "Last-Modified", "mtime"])
 def test_a_scan_of_the_same_size_has_changed_where_its_store_says_so(memory, monkeypatch, key):
     memory.pipe({"/archive/a.tif": tiff()})
-    real, versions = memory.info, []
+    real, versions = type(memory).info, []
     for changed in ("Sun, 29 Nov 2026 10:00:00 GMT", "Sun, 29 Nov 2026 11:00:00 GMT"):
-        monkeypatch.setattr(memory, "info", lambda path, at=changed: real(path) | {key: at})
+        found = lambda fs, path, at=changed, **_: real(fs, path) | {key: at}  # noqa: E731
+        monkeypatch.setattr(type(memory), "info", found)
         _, (task,) = storage.find_files("memory://archive/a.tif")
         versions.append(task.version)
     assert versions[0] != versions[1]

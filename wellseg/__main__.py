@@ -9,7 +9,7 @@ from wellseg import __version__
 
 COMMANDS = {
     "predict": "mask the curves of scans",
-    "curves": "write the files of curves again, with other depths, tracks or threshold",
+    "curves": "write the files of curves again: corrected, or with other depths, scales, tracks",
     "train": "train a network, on logs that are drawn or on your own",
     "evaluate": "score masks against a labelled data set",
     "synth": "draw logs with exact masks",

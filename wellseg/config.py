@@ -41,7 +41,7 @@ class PredictConfig(MaskOptions, CurveOptions):
     engine: Literal["local", "ray"] = "local"
     """local: this machine. ray: a running Ray cluster (pip install 'wellseg[ray]')."""
     jobs: int | None = None
-    """Scans masked at once on this machine. Default: one for each 2 cores and 1 GB of --memory."""
+    """Scans masked at once here. Default: one for each 2 cores and 1 GB of --memory; on a GPU 1."""
     threads: int | None = None
     """Cores for each scan. Default: the machine's cores divided by --jobs; with ray 1."""
     probability: bool = False

@@ -66,8 +66,8 @@ def predict(config: PredictConfig) -> int:
                         write_summary(folder, outcomes, preview, running=True)
                         written_s = time.monotonic()
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
-            open_ = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
-            outcomes |= find_done(open_, settings)[0]
+            unsure = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
+            outcomes |= find_done(unsure, settings)[0]
             faults = write_summary(folder, outcomes, preview, running=False)
             for fault in faults:
                 screen.say(f"{fault}: mend it and start again")

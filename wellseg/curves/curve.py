@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan.pictures import Gray, to_gray
 
 INCHES, ASKEW, COARSE_DPI = (0.25, 0.1), 0.25, 150
-"""Of paper: the shortest curve, with that share of its width, not a letter; the unit of gaps. In
-coarser renders as many px."""
+"""Inches: the shortest curve, its rows and ASKEW of its width, longer than a letter; the unit of
+gaps. In renders below COARSE_DPI as many pixels as at COARSE_DPI."""
 BLOCK_ROWS = 512
 LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
 """In tenths of an inch: the longest gap of near pieces, or stretch off the scale; the longest
@@ -35,8 +35,8 @@ is off the scale and has no values; at the left border curves rest. By eye: benc
 PEAK, HEADING = 0.1, 0.03
 """Inches: where a bridged gap's ends head to meet so far aside, by so many rows, a tip is lost."""
 LOG, LINE, SURE = 30.0, 0.06, 0.9
-"""In tenths of an inch: a curve under LOG and a quarter of the longest is none if no longer one is
-beside it, if it is beside their tracks, within LINE of one column, or less SURE: arms.md."""
+"""Tenths of an inch: a curve under LOG and a quarter of the longest is none where no longer one is
+beside it, or only such in tracks and it is in none; within LINE of a column; less SURE: arms.md."""
 
 
 class CurveFollower:
@@ -120,15 +120,15 @@ class CurveFollower:
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
                 doubtful.append((curve, place[bridged], len(inked[-1])))
-            for start, stop in np.flatnonzero(np.diff(np.pad(bridged, 1))).reshape(-1, 2).tolist():
+            for start, stop in ranges(bridged).tolist():
                 if _peak(its.column, start, stop, heading) > PEAK * self._dpi:
                     curve.hidden.append((curve.first_row + start, curve.first_row + stop))
                     curve.uncertain.append(curve.first_row + start - 1)
             if self.tracks and (track := self.tracks.of(its.row, its.column)):
                 inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
                 off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
-                gaps = np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2) + curve.first_row
-                curve.hidden += [(a, b) for a, b in gaps.tolist() if b - a >= OFF * self._dpi]
+                gaps = (curve.first_row + ranges(off)).tolist()
+                curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
         ink = np.sort(np.concatenate(inked))
         for curve, place, rows in doubtful:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
@@ -182,11 +182,11 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
     top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
     inner = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]
-    below_top, above_bottom = np.reshape(inner, (-1, 2)).T
+    below_top, above_bottom = np.reshape(inner, (-1, 2)).T  # columns 0.1 inch inside both ends
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
-    blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()
+    blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
     for i, path in enumerate(paths):
-        later, lap = (first > first[i]) & (last > last[i]), last[i] - first
+        later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside = lap >= BESIDE * tenth_rows
         on_it = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
         for j in [] if far else np.flatnonzero(on_it).tolist():  # does it begin on this stroke?
@@ -194,9 +194,9 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
             same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
             if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
                 found.append((-1.0, i, j, False))
-        near = first <= last[i] + (np.inf if far else LONGEST * tenth_rows)
+        near = first <= last[i] + LONGEST * tenth_rows
         if far:
-            near &= blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
+            near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]

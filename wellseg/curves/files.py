@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from hashlib import file_digest
-from itertools import filterfalse
+from itertools import filterfalse, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,8 +77,8 @@ class CurveFiles:
             raise ScanError(f"{scan}: {beyond[0][0]} row {beyond[0][1]:,.10g}: {has}")
         printed = [*options.scales.values(), *(it[2] for it in options.scale_changes)]
         sides = *options.track_sides, *(it.columns for it in printed)
-        if beyond := [at for it in sides for at in it if at > columns]:
-            what = f"--tracks or --scale at column {beyond[0]:,.10g}"
+        if outside := [at for it in sides for at in it if at > columns]:
+            what = f"--tracks or --scale at column {outside[0]:,.10g}"
             raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
         self.paths = [Path(f"{stem}{ending}") for ending in endings_of(stem)]  # perhaps
         numbered = [Path(f"{stem}.{n}.las") for n in range(1, len(options.logs) + 1)]
@@ -88,10 +88,10 @@ class CurveFiles:
         refuse_open(*self.paths)
         self.notes: list[str] = []  # what the user should know
         for log in options.logs:
-            for one, two, three in zip(log.points, log.points[1:], log.points[2:], strict=False):
-                slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in ((one, two), (two, three))]
-                if abs(math.log(bend := slopes[1] / slopes[0])) > BEND:
-                    said = f"--depth: from row {two[0]:,.0f} on a row is {bend:.2f} times as deep"
+            slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(log.points)]
+            for (row, _), (above, below) in zip(log.points[1:-1], pairwise(slopes), strict=True):
+                if abs(math.log(bend := below / above)) > BEND:
+                    said = f"--depth: from row {row:,.0f} on a row is {bend:.2f} times as deep"
                     self.notes.append(f"{said} as above it: is a depth mistyped?")
         given = options.track_sides
         self.tracks = Tracks(np.zeros(1), np.array([given], float), math.inf) if given else None
@@ -116,11 +116,10 @@ class CurveFiles:
 
     def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
         """Write the files, all of them or none; without the table, the CSV stays as it is."""
-        longest, orders = Counter[int](), Counter[int]()  # by track
-        for one in found:
-            longest[one.track] = max(longest[one.track], one.curve.rows)
+        longest = {it.track: it.curve.rows for it in sorted(found, key=lambda it: it.curve.rows)}
         short = {it.curve for it in found if it.curve.rows < PIECE * longest[it.track]}
         found = sorted(found, key=lambda it: (it.track, it.curve in short, it.middle))
+        orders = Counter[int]()  # by track
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
@@ -189,8 +188,7 @@ class CurveFiles:
             by_length = sorted(range(len(here)), key=lambda i: -len(here[i][1]))
             kept = [here[i] for i in sorted(by_length[:MOST_CURVES])]
             if left_out := by_length[MOST_CURVES:]:
-                most = len(here[left_out[0]][1])
-                said = f"{len(left_out):,} curves of at most {most:,} rows"
+                said = f"{len(left_out):,} curves of at most {len(here[left_out[0]][1]):,} rows"
                 self.notes.append(f"{said} are not in {path.name}")
             if not kept:
                 self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
@@ -198,10 +196,10 @@ class CurveFiles:
             written[ending] = files.enter_context(atomic_file(path))
             rows = np.arange(span.min(), span.max() + 1)
             self._write_log(written[ending], log, rows, [one for one, _ in kept])
-        there = np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)])
-        if away := sum(self._options.depth_at(row) is None for row in np.unique(there)):
+        there = np.unique(np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)]))
+        if away := sum(self._options.depth_at(row) is None for row in there):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
-            said += " (ROW=DEPTH, in this order)" * (away == len(np.unique(there)))
+            said += " (ROW=DEPTH, in this order)" * (away == len(there))
             self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 

@@ -203,10 +203,8 @@ def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
     """The middle column of the track to which each strand is nearest, mean of its rows."""
     counts = np.array([len(strand.runs) for strand in strands])
     runs = np.concatenate([strand.runs for strand in strands])
-    row, place = np.unique(runs[:, ROW], return_inverse=True)
-    middles = tracks.at(row).mean(2)[place]
-    nearest = np.abs(middles - _middle(runs)[:, None]).argmin(1)
-    home = middles[np.arange(len(runs)), nearest]
+    middles = tracks.at(runs[:, ROW]).mean(2)
+    home = middles[np.arange(len(runs)), np.abs(middles - _middle(runs)[:, None]).argmin(1)]
     return np.add.reduceat(home, counts.cumsum() - counts) / counts
 
 
@@ -214,10 +212,10 @@ def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tupl
     """For pairs of runs, (pairs, 2), where ``out`` leaves a track at a border, (pairs, tracks, 2),
     and ``back`` begins at its other border: by how many columns ``back`` is printed too far to the
     left, and by how many it is beside the place where ``out`` would go on. Else 0 and 0."""
-    one, other = (np.clip(borders, *runs.T[..., None, None]) - borders for runs in (out, back))
-    other = other[..., ::-1]
-    wraps = np.maximum(abs(one), abs(other)) <= astray
-    return (wraps * [-1, 1] * np.diff(borders)).sum((1, 2)), (wraps * (other - one)).sum((1, 2))
+    leaves, begins = (np.clip(borders, *runs.T[..., None, None]) - borders for runs in (out, back))
+    begins = begins[..., ::-1]  # columns from the other border to the run's nearest
+    wraps = np.maximum(abs(leaves), abs(begins)) <= astray
+    return (wraps * [-1, 1] * np.diff(borders)).sum((1, 2)), (wraps * (begins - leaves)).sum((1, 2))
 
 
 def _middle(runs: NDArray[np.float32]) -> Floats:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
@@ -116,11 +116,13 @@ class Curve:
         length, turn, ends = np.diff(rows), np.sign(pixels), [0, last]
         turn *= np.sign(length @ np.diff([0, *turn[1:], 0])) or 1  # 1: out of the longer stretches
         stretch, off = np.searchsorted(rows[1:-1], records[:, 0], "right"), np.zeros(last + 1, bool)
-        pairs = (length[1:-1] <= longest) & (turn[1:-1] * turn[2:] < 0)
-        off[1:-1] = pairs & (turn[1:-1] > 0)
-        is_end = off.any() & (length[ends] <= longest) & (turn[ends] > 0)
-        off[1:-1] |= pairs & ~off[:-2] & ~off[2:] & (2 * length[1:-1] < length[:-2] + length[2:])
-        off[ends] = is_end & ~off[[1, last - 1]]
+        inner, above, below = np.s_[1:-1], np.s_[:-2], np.s_[2:]  # between two wraps; beside these
+        pairs = (length[inner] <= longest) & (turn[inner] * turn[below] < 0)
+        off[inner] = pairs & (turn[inner] > 0)
+        may_end_off = off.any() & (length[ends] <= longest) & (turn[ends] > 0)
+        is_shorter = 2 * length[inner] < length[above] + length[below]
+        off[inner] |= pairs & ~off[above] & ~off[below] & is_shorter
+        off[ends] = may_end_off & ~off[[1, last - 1]]
         for i in np.flatnonzero(off).tolist():
             start, stop, column = rows[i], rows[i + 1], records[stretch == i, 1]
             is_long = stop - start > longest / 15 and not np.isnan(column).all()
@@ -160,18 +162,22 @@ class Curve:
     def style_of(self, points: Points, tenth_rows: float) -> Style:
         """How its stroke is drawn. tenth_rows: of a tenth of an inch."""
         ink = points.inked[~np.isnan(points.column)]
-        dashes = np.diff(np.flatnonzero(np.diff(np.pad(ink, 1))))[::2]  # others are gaps
+        dashes = np.diff(ranges(ink)).ravel()
         usual = np.median(np.repeat(dashes, dashes)) if len(dashes) else np.inf  # of rows with ink
         if ink.mean() >= SOLID or usual > LONGEST_DASH * tenth_rows:
             return "solid"
         return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"
 
 
+def ranges(flags: ArrayLike) -> NDArray[np.int64]:
+    """Of bool (rows,): first row, and past the last, of each stretch of True, (stretches, 2)."""
+    return np.flatnonzero(np.diff(np.pad(flags, 1))).reshape(-1, 2)
+
+
 def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
     """Move the columns of spikes, not those of steps, from the middle of the stroke's span to its
     tip. low, high: span of its centre in each row. Factors were chosen on validation pages."""
-    edges = np.flatnonzero(np.diff(np.pad(high - low > 0.75 * width + 2, 1)))
-    for start, stop in edges.reshape(-1, 2).tolist():
+    for start, stop in ranges(high - low > 0.75 * width + 2).tolist():
         beside, rows = column[np.clip([start - 1, stop], 0, len(column) - 1)], slice(start, stop)
         over, under = high[rows].max() - beside.max(), beside.min() - low[rows].min()
         if stop - start < SPIKE_ROWS and max(over, under) > max(SPIKE_PX, 0.3 * np.ptp(beside)):
@@ -237,10 +243,10 @@ def place_curve(
 
 
 def both(one: Floats, other: Floats) -> Floats:
-    rows = LOOKED_ROWS
-    weight = other[rows] / (min(one[rows], REMEMBERED_ROWS) + other[rows])
-    look: Floats = one + weight * (other - one)
-    look[rows] = one[rows] + other[rows]
+    """The look of two pieces, by their rows; of the one above no more than are remembered."""
+    rows, more = one[LOOKED_ROWS], other[LOOKED_ROWS]
+    look: Floats = one + more / (min(rows, REMEMBERED_ROWS) + more) * (other - one)
+    look[LOOKED_ROWS] = rows + more
     return look
 
 

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
 from wellseg.curves.points import Curve, Floats
-from wellseg.scan.pictures import Gray
+from wellseg.scan.pictures import Gray, extremes
 
 Indices = NDArray[np.int64]
 
@@ -189,9 +189,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     edges have mixed colours: each pixel belongs to the nearest one whose colour is clear."""
     if colours is None or not mask.any():
         return mask * BLACK
-    red, green, blue = cv2.split(colours)  # max(2) and min(2) would take as long as all the rest
-    bright = cv2.max(cv2.max(red, green), blue)
-    chroma = bright - cv2.min(cv2.min(red, green), blue)
+    bright, least = extremes(colours)
+    chroma = bright - least
     dark, grid = (chroma < CHROMA) & (bright < DARK), np.zeros(mask.shape, bool)
     # A black line that goes on beyond the mask on both sides is of the grid, not a curve.
     for to in (ACROSS, ACROSS.T):

@@ -6,7 +6,6 @@ worn, written over or crossed by curves. Horizontal lines ("across") tell where 
 lines ("down") tell to the pixel where tracks begin and end; they lie evenly or by decades."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
-from wellseg.curves.points import Floats
+from wellseg.curves.points import Floats, ranges
 from wellseg.curves.strands import Indices
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, to_gray
@@ -48,28 +47,25 @@ CLEAR, of a line's ink at a border, as a share of the usual (at 97 places 32 of 
 def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:
     """The tracks in these rows of a scan; None: no grid with clear ends. read: gives the pixels of
     rows from the first number on to before the second, uint8, gray or RGB."""
-    finder = TrackFinder(dpi)
-    for row in rows[: 1 - finder.block_rows : finder.block_rows]:
-        finder.add(to_gray(read(row, row + finder.block_rows)))
-    found = finder.find()
-    return found and replace(found, rows=found.rows + rows.start)
+    return _TrackFinder(read, rows, dpi).find()
 
 
-class TrackFinder:
-    """Looks for the tracks of one scan. Feed ``add`` from top to bottom, then ask ``find``.
-    Keeps six bytes a column of each block of rows."""
+class _TrackFinder:
+    """Sees the lines of one scan, six bytes a column of each block of rows; then ask ``find``."""
 
-    def __init__(self, dpi: float) -> None:
-        self.dpi = dpi
+    def __init__(self, read: Callable[[int, int], Gray], rows: range, dpi: float) -> None:
+        self.dpi, self.first_row = dpi, rows.start
         self.block_rows = self._px(BLOCK_INCHES)
         self._across: list[Gray] = []  # number of lines across in each column of a block
         self._down: list[Gray] = []  # share of lines down in each column of a part, 255 for all
+        for row in rows[: 1 - self.block_rows : self.block_rows]:
+            self._look_at(to_gray(read(row, row + self.block_rows)))
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
 
-    def add(self, gray: Gray) -> None:
-        """Look at the next ``block_rows``, uint8 (rows, columns): 0 black to 255 white."""
+    def _look_at(self, gray: Gray) -> None:
+        """Count the lines of a block, uint8 (rows, columns): 0 black to 255 white."""
         long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
         # Lines of a skewed sheet go on in the next row or column; dots of a hatch must not join.
@@ -102,10 +98,9 @@ class TrackFinder:
         ruled = _moved(down[known], of_like).mean(0)
         page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
-        grid = page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5)
-        panels = np.flatnonzero(np.diff(grid, prepend=False, append=False)).reshape(-1, 2)
-        tracks: list[tuple[int, int]] = []
+        panels = ranges(page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5))
         panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
+        tracks: list[tuple[int, int]] = []
         others = np.append(0, panels[:, 1]), np.append(panels[1:, 0], len(page))
         for (left, right), *between in zip(panels.tolist(), *others, strict=False):
             before = self._off(page[::-1], len(page) - left)[::-1]
@@ -118,7 +113,7 @@ class TrackFinder:
         usual = np.percentile(ruled[tracks[0][0] : tracks[-1][1]], 95)
         clear = maximum_filter1d(ruled, 5)[np.minimum(tracks, len(ruled) - 1)]
         no_line = tuple(np.median(sides, 0)[clear < CLEAR * usual].tolist())
-        return Tracks(rows, sides, REACH_BLOCKS * self.block_rows, no_line)
+        return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows, no_line)
 
     def _alike(self) -> tuple[Indices, Floats, Indices] | None:
         """The blocks that have the layout: their numbers; whether each column has lines across,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellseg.curves.points import Floats
+from wellseg.curves.points import Floats, ranges
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 
 LINE, ALONE, NEAR_PX = 0.014, (0.1, 0.3), 4
-"""Half a border's width; how far one is marked alone, with no other mask beside: see `clear`."""
+"""Inches: half a border's width; how far one is marked alone, no mask NEAR_PX beside: `clear`."""
 BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.05
 """Shares of a track's width: a curve that lies no farther beside it is of it; from where on a point
 is beyond it. Share of points beyond, from which on neighbours are one track: `Tracks.merged`."""
@@ -57,8 +57,7 @@ class Tracks:
             near = (np.rint(border)[:, None].astype(int) + around).clip(0, mask.shape[1] - 1)
             seen = np.take_along_axis(mask, near, 1) > 0
             beside = seen[:, :NEAR_PX].any(1) | seen[:, -NEAR_PX:].any(1)
-            edges = np.flatnonzero(np.diff(np.pad(seen.any(1) & ~beside, 1)))
-            for start, stop in edges.reshape(-1, 2).tolist():
+            for start, stop in ranges(seen.any(1) & ~beside).tolist():
                 if ALONE[0] <= (stop - start) / dpi <= ALONE[1] and 0 < start and stop < len(mask):
                     np.put_along_axis(mask[start:stop], near[start:stop, NEAR_PX:-NEAR_PX], 0, 1)
         return mask

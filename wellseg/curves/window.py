@@ -114,15 +114,15 @@ class Window:
         for i, j in slots:
             scene.out[i].remove(j)
         found = []
-        for pair in chosen:
-            (i, curve), (_, j) = curves[pair[0]], slots[pair[1]]
-            if cost[pair] >= NEVER:
+        for one, slot in chosen:
+            (i, curve), (_, j) = curves[one], slots[slot]
+            if cost[one, slot] >= NEVER:
                 continue
             scene.out[i].append(j)
             if j == number:
                 found.append((i, curve))
                 without = cost.copy()
-                without[pair[0], [to == number for _, to in slots]] = NEVER
+                without[one, [to == number for _, to in slots]] = NEVER
                 if without[linear_sum_assignment(without)].sum() - total < SURE:
                     curve.uncertain.append(scene.strands[i].last_row)
         return found
@@ -152,7 +152,7 @@ class Window:
 
 def _records(chain: Chain, first: int) -> Floats:
     """Records of a chain's rows from the first-th on, as Curve.points reads them."""
-    runs = chain.runs[first - chain.rows :] if first else chain.runs
+    runs = chain.runs[first - chain.rows :]  # its last ones are there: as many, or fewer
     rows = chain.last_row + 1 - np.arange(len(runs), 0, -1)
     left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1
     middle, sure, is_ink = runs[:, [START, STOP]].mean(1), runs[:, CONFIDENCE], runs[:, DUTY] > 0.5

@@ -84,8 +84,7 @@ def as_csv(outcomes: Outcomes) -> bytes:
 
 def index_page(folder: str, outcomes: Outcomes, preview: str, running: bool = False) -> bytes:
     """The page of all scans; those that are done lead to their results below ``folder``."""
-    start = len(join(folder, "-")) - 1
-    scans = []
+    start, scans = len(join(folder, "-")) - 1, list[dict[str, Any]]()
     for task, outcome in outcomes.items():
         stem = task.stem[start:].replace(os.sep, "/")
         is_done, page = outcome.status == "done", join(folder, f"{stem}.view/thumb.jpg")

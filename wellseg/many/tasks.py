@@ -135,7 +135,8 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    for page in report.get("further_pages", []):
+    further = report.get("further_pages", [])
+    for page in further:
         own = read_report(f"{task.stem}.p{page}{REPORT}")
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
@@ -143,10 +144,9 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     curves = config.curves and not report.get("curves_left_out")
     several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of a scan NAME.1
     las = ".1.las" if several else ".las"
-    asked = {".probability.tif": config.probability, ".curves.csv": curves, las: curves}
-    asked |= dict.fromkeys((".html", ".view"), config.view)
-    ends = [MASK, ".overlay.png", *filter(asked.get, asked)]
-    ends += [f".p{page}{MASK}" for page in report.get("further_pages", [])]
+    ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
+    ends += [".probability.tif"] * config.probability + [".html", ".view"] * config.view
+    ends += [".curves.csv", las] * curves
     whole = all(has(task.stem + end) for end in ends)
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 

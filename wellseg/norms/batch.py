@@ -15,8 +15,8 @@ class BatchNorm(Norm):
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
     several processes each normalises its own images; running statistics take the mean of all."""
 
-    def __init__(self, channels: int, momentum: float = 0.01, eps: float = 1e-5) -> None:
-        super().__init__(channels, channels, eps)
+    def __init__(self, channels: int, momentum: float = 0.01) -> None:
+        super().__init__(channels, channels)
         self.momentum = momentum
         self.running_mean = nn.Buffer(torch.zeros(channels))
         self.running_var = nn.Buffer(torch.ones(channels))

@@ -92,10 +92,9 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
         new_report.update(made.quality() | {"curve_edits": all_edits, "sha256": digests})
         # Without the weights' digest predict takes the results for not done.
-        until_then = {key: it for key, it in before.items() if key != "weights_sha256"}
+        begun = {key: it for key, it in before.items() if key != "weights_sha256"}
         if report:
-            both = until_then | {"unfinished": new_report}
-            write_file(f"{stem}{REPORT}", json.dumps(both).encode())
+            write_file(f"{stem}{REPORT}", json.dumps(begun | {"unfinished": new_report}).encode())
 
     made.before_rename = tell_report
     write()

@@ -185,7 +185,7 @@ def _draw(lines: Tables, name: str, stroke: Lines) -> None:
 def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
-    is_new = np.isnan(table[:, 1:2]).all(1) & np.isnan(table[:, -2:]).all(1)
+    is_new = np.isnan(table[:, [1, -2, -1]]).all(1)
     row, column = table[is_new, 0], table[is_new, 2]
     near = table[~is_new]
     if not len(near):
@@ -227,14 +227,15 @@ def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
     that of this one: where it is nearer to what is beside it, and it was not told to be off. One
     in no track, or between the borders of most of this one, is in this one's."""
     value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
-    share = ((at := table[:, 2] + 0.5) - left) / (right - left)
+    at, share = table[:, 2] + 0.5, _turns(table)[0]
     value[:] = np.where(np.isnan(value), share, value)  # of strokes and lines by hand
     bits, of = np.nan_to_num(flags).astype(int), _of_part(table, parts)
     off = bits & SAID == WRAPPED
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
-        ends = [(it, at) for it, at in ((start, start - 1), (stop - 1, stop)) if 0 <= at < len(off)]
-        far = [sum(abs(it[end] - value[beside]) for end, beside in ends) for it in (share, value)]
-        if far[0] < far[1] and any(of[end] != of[beside] for end, beside in ends):
+        ends = [it for it in ((start, start - 1), (stop - 1, stop)) if 0 <= it[1] < len(off)]
+        by_share = sum(abs(share[end] - value[beside]) for end, beside in ends)
+        by_value = sum(abs(value[end] - value[beside]) for end, beside in ends)
+        if by_share < by_value and any(of[end] != of[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
     if len(tracks):

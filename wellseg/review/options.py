@@ -100,8 +100,8 @@ class CurvesConfig(CurveOptions):
                 raise ValueError(f"--{used[0]} is for NAME{ENDING}: {self.file} has curves already")
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
-        ends = numbers_in("--label_rows", it, RANGE, "FROM-TO") if (it := self.label_rows) else ()
-        self.looked_at = tuple(map(int, ends))  # first and last row of a label
+        ends = self.label_rows and numbers_in("--label_rows", self.label_rows, RANGE, "FROM-TO")
+        self.looked_at = tuple(map(int, ends or ()))  # first and last row of a label
         self.new_tracks = self.tracks not in ([], ["none"])
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         had, self.told = self.report.get("scale", []), list[str]()  # what the user should know

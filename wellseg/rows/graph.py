@@ -175,10 +175,8 @@ def _memory(x: Tensor) -> tuple[Any, ...]:
 # --- The rules. Each has the signature of the operation it stands for, with Steps for maps. -------
 
 
-def _convolution(
-    x: Step, weight: Tensor, bias: Tensor | None, stride: Ints, padding: Ints,
-    dilation: Ints, transposed: bool, output_padding: Ints, groups: int,
-) -> Rule:  # fmt: skip
+def _convolution(x: Step, weight: Tensor, bias: Tensor | None, *options: Any) -> Rule:
+    stride, padding, dilation, transposed, output_padding, groups = options
     # A transposed one gives a few rows too many, which are cut off again.
     ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
     how = stride, (0, padding[1]), dilation, transposed, ends, groups
@@ -224,9 +222,7 @@ def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
     return Rule(run, offset=top, fill=value)
 
 
-def _slice(
-    x: Step, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
-) -> Rule:
+def _slice(x: Step, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1) -> Rule:
     if dim % 4 != 2:
         return Rule(lambda rows: aten.slice(rows, dim, start, stop, step))
     if step != 1:

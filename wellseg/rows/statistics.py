@@ -1,6 +1,7 @@
 """Statistics of a map that is computed strip by strip, and norms that apply them."""
 
 import math
+from bisect import bisect
 from functools import reduce
 
 import torch
@@ -33,7 +34,7 @@ class DepthStatistics:
         """Moments of the rows from that one on, (1, C, h, W), in each part that they touch."""
         found = []
         while strip.shape[2]:
-            part = self._part_of(row)
+            part = bisect(self.bounds, row) - 1
             row, count = self.bounds[part + 1], self.bounds[part + 1] - row
             pixels, mean, square = block_moments(strip[:, :, :count])
             found.append((part, (pixels, mean.cpu(), square.cpu())))  # many small sums follow
@@ -47,12 +48,9 @@ class DepthStatistics:
                 moments = merge_moments(self.moments.pop(), moments)
             self.moments.append(moments)
 
-    def _part_of(self, row: int) -> int:
-        return ((row + 1) * self.parts - 1) // self.bounds[-1]
-
     def rows_for(self, stop: int) -> int:
         """How many rows must have been added to know the statistics of rows up to ``stop``."""
-        return self.bounds[min(self._part_of(stop - 1) + 2, self.parts)]
+        return self.bounds[min(bisect(self.bounds, stop - 1) + 1, self.parts)]
 
     def of_rows(self, start: int, stop: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and biased variance for rows [start, stop), float64 (rows, C) on that device."""

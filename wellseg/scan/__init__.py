@@ -1,4 +1,4 @@
-"""Reads rows of scans from files of many kinds; writes masks to TIFF, whole or not at all."""
+"""Reads rows of scans of many kinds; writes masks whole or not at all; finds scans and results."""
 
 import re
 from pathlib import Path

@@ -17,7 +17,7 @@ from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.atomic import AnyPath
-from wellseg.scan.pictures import Gray, scale, to_gray
+from wellseg.scan.pictures import Gray, extremes, scale, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import OF_COLOURS, Resolution
 
@@ -43,9 +43,8 @@ def shows_no_colour(read: Callable[[int, int], Gray], rows: int) -> bool:
     is better on these, also on scans that only the other was trained on."""
     starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
-    red, green, blue = cv2.split(parts)  # NumPy takes ten times as long
-    spread = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
-    return bool(np.mean(spread > LEAST_SPREAD) < LEAST_COLOURED)
+    most, least = extremes(parts)
+    return bool(np.mean(most - least > LEAST_SPREAD) < LEAST_COLOURED)
 
 
 def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:

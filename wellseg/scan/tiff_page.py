@@ -29,7 +29,7 @@ WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
 """By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
 NONE, JPEG, PACKBITS, FAX, DEFLATE = 1, 7, 32773, (2, 3, 4), (8, 32946)
-OTHERS = (5, 32773, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
+OTHERS = (5, PACKBITS, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
 EXPANSION = 2**16  # most bytes that a byte of a file becomes, by any compression but fax
 MAX_BAND_BYTES = 2**31
 SPILL_PIXELS = 2**25  # larger fax strips go to a temporary file: some hold a whole log

@@ -60,10 +60,10 @@ def score_identity(
     spans, widths = [], []
     for curve in label["whole"]:
         path = np.array(curve["path"], float).reshape(-1, 2)
-        steps = np.append(np.ceil(abs(np.diff(path[:, 1]))), 0)[: len(path)]
+        steps = np.append(np.ceil(abs(np.diff(path[:, 1]))), 0)[: len(path)]  # rows to the next
         steps[np.array(curve.get("starts", ()), int) - 1] = 1
         steps[steps <= DENSE_ROWS] = 1  # points farther apart are the ends of a line
-        at, ends = np.arange(steps.sum()), steps.cumsum() - steps
+        at, ends = np.arange(steps.sum()), steps.cumsum() - steps  # where each point comes
         x, y = (np.interp(at, ends, side) for side in path.T) if len(path) else path.T
         inside = scored(y, x)
         at, x = y[inside].astype(int) - first, x[inside]
@@ -129,7 +129,7 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
         gap = np.maximum(low[one] - high[other], low[other] - high[one])
         apart = gap > (widths[one] + widths[other]) / 2 + TOLERANCE_PX
         side = np.sign(low[one] + high[one] - low[other] - high[other])
-        stretches = np.flatnonzero(np.diff(np.pad(apart, 1).astype(np.int8))).reshape(-1, 2)
+        stretches = np.flatnonzero(np.diff(np.pad(apart, 1))).reshape(-1, 2)
         clear = [(start, end) for start, end in stretches if end - start >= CLEAR_ROWS]
         for (_, up), (down, _) in pairwise(clear):
             if np.isnan(gap[up:down]).any():

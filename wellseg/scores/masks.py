@@ -100,14 +100,14 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         dice=2 * both / (union + both) if union else 1.0,
         iou=both / union if union else 1.0,
         cldice=harmonic_mean((topology_precision, topology_sensitivity)),
-        curves=len(shares), clear_errors=_stretches(false) + _stretches(missed),
+        curves=len(shares), clear_errors=_clear_errors(false) + _clear_errors(missed),
         whole_curves=float((shares >= 0.95).mean()) if len(shares) else 1.0,
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
         false_centreline_px_per_row=count(false) / count(scored.any(axis=1)),
     )  # fmt: skip
 
 
-def _stretches(centreline: Mask) -> int:
+def _clear_errors(centreline: Mask) -> int:
     """Connected pieces of CLEAR_PX and more."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(centreline.view(np.uint8))
     return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= CLEAR_PX))

@@ -1,7 +1,6 @@
 """Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
 
 import json
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -58,7 +57,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
             starts = list(curve.get("starts", []))
             if starts != sorted({*starts} & {*range(1, len(points))}):
                 raise ValueError(f"starts {starts} in a path of {len(points)} points")
-            if not 0 <= float(curve.get("width", 1)) < math.inf:
+            if not 0 <= float(curve.get("width", 1)) < 1e9:
                 raise ValueError(f"a width of {curve['width']}")
             pieces = np.split(points.astype(np.int32), starts)
             cv2.polylines(canvas, pieces, isClosed=False, color=1)
@@ -81,7 +80,7 @@ def check_size(mask: Path, image: Path) -> None:
         size, expected = f"{one.rows} x {one.columns}", f"{other.rows} x {other.columns}"
         if size != expected:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
-        if 1 != one.orientation != other.orientation:  # masks by predict have no such tag
+        if one.orientation not in (1, other.orientation):  # masks by predict have no such tag
             said = f"{mask} is stored turned (orientation {one.orientation}), {image} not alike"
             raise ValueError(f"{said}: save both upright")
 
