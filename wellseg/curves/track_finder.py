@@ -311,6 +311,5 @@ def _borders(
     # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
     edge, end = max(6, 0.04 * dpi), len(ruled)
     cut = left < edge < borders[0], end - right < edge < end - borders[-1]
-    if any(cut):
-        borders = [0 if cut[0] else borders[0], end if cut[1] else borders[-1]]
+    borders[0], borders[-1] = 0 if cut[0] else borders[0], end if cut[1] else borders[-1]
     return borders if worth[path[0]] >= PANEL else []
