@@ -914,6 +914,18 @@ def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
         assert set(layers[::12, 24]) == {layer} and set(layers[:, 21]) == {1}
 
 
+def test_light_and_dark_inks_of_one_hue_are_two_layers_unless_shades_lie_between():
+    """C3 and C6 of mud logs are magenta and purple, side by side at their border."""
+    colours = np.full((300, 60, 3), 255, np.uint8)
+    colours[:, 27:30], colours[:, 30:33] = (255, 0, 255), (128, 0, 128)
+    mask = cv2.dilate((colours.min(2) < 128).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    layers = split_colours(mask, colours, [])
+    assert len(np.unique(layers[:, 26:30])) == len(np.unique(layers[:, 30:34])) == 1
+    assert layers[5, 28] != layers[5, 31] and not layers[~mask].any()
+    colours[:, 27:33] = np.linspace((255, 0, 255), (128, 0, 128), 300)[:, None]  # of a print
+    assert len(np.unique(split_colours(mask, colours, [])[:, 27:33])) == 1
+
+
 def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed():
     inks, at = [(200, 0, 200), (0, 0, 220), (0, 150, 0)], (30, 33, 27)
     colours = np.full((300, 60, 3), 255, np.uint8)

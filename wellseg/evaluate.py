@@ -68,8 +68,7 @@ def evaluate(config: EvaluateConfig) -> int:
     for log in track(logs, "scoring", console=errors, transient=True):
         try:
             probability = predict(log)
-            mask = probability > config.threshold
-            scores, identity = score_files(log, mask, probability)
+            scores, identity = score_files(log, probability > config.threshold, probability)
             if identity:
                 followed[log.name] = identity
             about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}

@@ -28,8 +28,7 @@ class SynthConfig:
     seed: int = 0
     """Log number i depends on the preset, the seed and i alone."""
     preset: Preset = "quick"
-    """Sizes. quick: about 1,300 x 700 pixels; train: real widths, to 1.6 Mpx; full: whole logs of
-    3,200 x 480 and more; tiny: for tests."""
+    """quick: about 1,300 x 700 px; train: to 1.6 Mpx; full: 3,200 x 480 and more; tiny: tests."""
 
     def __post_init__(self) -> None:
         at_least(1, count=self.count)

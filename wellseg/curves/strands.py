@@ -27,7 +27,7 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-DARK_INK = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
+DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA, DARK = 60, 110
 """A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
 black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
@@ -39,17 +39,20 @@ pixels, BESIDE of them beside other inks, and if that is so of all inks together
 mixture where curves cross, which is so RARE, or a fringe: FRINGE of its patches beside others."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
-BLACK, FIRST_INK = np.uint8(1), 2
+SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
+"""One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
+as many light, and at most BETWEEN neither: by their largest channel."""
+BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 
 @dataclass
 class Ink:
     """A printing colour. pixels: how many so far, all; in small patches of which a part lies beside
-    other inks; in those that lie nearly all beside others."""
+    other inks; in those that lie nearly all beside others; dark, neither, light: SHADES."""
 
     hue: int
-    pixels: Indices = field(default_factory=lambda: np.zeros(3, np.int64))
+    pixels: Indices = field(default_factory=lambda: np.zeros(6, np.int64))
 
 
 @dataclass(eq=False)
@@ -170,7 +173,7 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
         length = np.diff(begins, append=len(row))
         paint = colours[0][row, column].T if colours else np.zeros((3, len(row)))
         shade = dark[row, column]
-        ink = shade < max(DARK_INK, 128 + np.percentile(np.append(shade, 0), 25) / 2)
+        ink = shade < max(DARK_GRAY, 128 + np.percentile(np.append(shade, 0), 25) / 2)
         facts = np.stack([probability[row, column] / 255, ink, half, *paint])
         means = np.add.reduceat(facts, begins, axis=1) / length
         start, y_row = column[begins] + used.start, row[begins] - keep.start + first_row
@@ -225,18 +228,24 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
         small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
-        ink.pixels += [np.count_nonzero(own), *(size[those].sum() for those in small)]
-    pixels, patches, fringes = np.array([ink.pixels for ink in inks]).reshape(-1, 3).T
+        by_shade, _ = np.histogram(bright[(layers == number) & (chroma >= CHROMA)], SHADES)
+        ink.pixels += [np.count_nonzero(own), *(size[those].sum() for those in small), *by_shade]
+    pixels, patches, fringes, *shades = np.array([ink.pixels for ink in inks]).reshape(-1, 6).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
     patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
-    rare = pixels < RARE * pixels.sum()
-    black = FIRST_INK + np.flatnonzero(patchy & (is_mixed | is_fringe | rare))
+    is_black = patchy & (is_mixed | is_fringe | (pixels < RARE * pixels.sum()))
     stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
-    layers[np.isin(layers, black)] = BLACK
+    layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_black))] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
     around, alone = cv2.dilate(layers, RING) > 0, stain.copy()
     for number in np.unique(layers[stain]).tolist():
         own = (layers == number).view(np.uint8)
         alone &= (own == 0) | (cv2.dilate(own, RING) == 0)
     layers[alone & around] = 0
+    low, between, high = shades / np.maximum(1, np.sum(shades, 0))
+    for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
+        own, dim = layers == which, bright < np.mean(SHADES[1:3])
+        cores = (own & (chroma >= CHROMA) & it for it in (dim, ~dim))
+        to_dim, to_light = (cv2.distanceTransform((~it).view("u1"), cv2.DIST_L2, 3) for it in cores)
+        layers[own & (to_dim < to_light)] += DARK_INK
     return layers

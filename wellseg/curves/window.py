@@ -114,10 +114,8 @@ class Window:
         for i, j in slots:
             scene.out[i].remove(j)
         found = []
-        for one, slot in chosen:
+        for one, slot in (pair for pair in chosen if cost[pair] < NEVER):
             (i, curve), (_, j) = curves[one], slots[slot]
-            if cost[one, slot] >= NEVER:
-                continue
             scene.out[i].append(j)
             if j == number:
                 found.append((i, curve))

@@ -20,8 +20,7 @@ SCORES = ("f1", "dice", "false_px_per_row")  # of a comparison: the last of logs
 def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Of logs with curves or without: means, also of each score's worst tenth; share of good F1."""
     names = [name for name in HEADINGS if name in logs[0]]
-    worse = (FALSE, ERRORS)  # where they are higher
-    values = {it: sorted((log[it] for log in logs), reverse=it in worse) for it in names}
+    values = {it: sorted((log[it] for log in logs), reverse=it in (FALSE, ERRORS)) for it in names}
     found = {"mean": {name: fmean(of) for name, of in values.items()}}
     tenths = {name: of[: math.ceil(len(of) / 10)] for name, of in values.items()}
     found["worst tenth"] = {name: fmean(of) for name, of in tenths.items()}

@@ -67,8 +67,7 @@ class Segmenter(LightningModule):
         checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Lightning counts logs. After a stop within a step its logs are taken again, so the counts
-        # are set back to the last whole step.
+        # Lightning counts logs: those of a step that was stopped are not done, and are taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         unfinished = progress["total"]["completed"] - logs

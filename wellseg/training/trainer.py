@@ -57,8 +57,7 @@ class Checkpoint(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
         # Not weights with a loss of NaN, nor to a disk that has just failed, nor before the first
-        # step: Lightning's loaders are not there yet. Nor where one of several processes fails: it
-        # would wait for the others.
+        # step (no loaders yet), nor of one of several processes: it would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
         if not isinstance(error, fails) and module.has_begun:
             super().on_exception(trainer, module, error)
@@ -86,11 +85,10 @@ class StepProgress(Callback):
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
         step, last = trainer.global_step, trainer.max_steps
-        said = f"step {step} of {last}"
+        said, known = f"step {step} of {last}", trainer.callback_metrics
         told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": "val/f1_at_3px"}
         for name, key in told.items():
-            if key in trainer.callback_metrics:
-                said += f", {name} {float(trainer.callback_metrics[key]):.3f}"
+            said += f", {name} {float(known[key]):.3f}" if key in known else ""
         if done := step - self.started[1]:
             left_s = (time.monotonic() - self.started[0]) * (last - step) / done
             said += f", about {timedelta(seconds=round(left_s))} left"
