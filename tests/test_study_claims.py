@@ -80,10 +80,19 @@ def test_what_is_said_of_other_norms():
         assert renders[NORMS["renorm"]]["low"] < 0 < renders[NORMS["renorm"]]["high"]
         assert min(each[NORMS["group_ws"]]["low"] for each in (renders, like)) > 0
         assert renders[NORMS["group4"]]["low"] > 0, "groups of 4 above groups of 16"
+        assert renders[NORMS["layer"]]["high"] < 0
+    above, at_highest = (
+        {norm: found["renders"]["lines"][NORMS[norm]][i] for norm in NORMS if norm != "group16"}
+        for i in (2, 3)
+    )
+    assert min(above[norm]["low"] for norm in ("group4", "groups8", "layer", "group_ws")) > 0
+    assert above["renorm"]["low"] < 0 < above["renorm"]["high"]
+    for norm in ("group4", "groups8", "layer"):
+        assert at_highest[norm]["low"] < 0 < at_highest[norm]["high"], "at 0.01 not told apart"
     online = {
         (row["rate"], row["seed"]): row["status"] for row in table.rows if row["norm"] == "online"
     }
-    assert sorted(online.values()) == 4 * ["diverged"] + 2 * ["ok"]
+    assert sorted(online.values()) == 10 * ["diverged"] + 2 * ["ok"]
 
 
 def test_the_bold_claim():

@@ -228,14 +228,12 @@ def _freezing(table: Table) -> Lines:
 
 def _norms(table: Table) -> Lines:
     found = others.over_rates(table) or {}
-    lines = [found[name]["lines"] for name in ("like", "renders")]
-    heads = [f"{SHORT_SETS[s]}, {rate:g}" for s in ("like", "renders") for rate in RATES[:2]]
-    yield "minus GroupNorm with groups of 16", *heads
-    for norm, said in NORMS.items():
-        marks = [_mark(table, "B", norm, "group16", rate=rate) for rate in RATES[:2]]
-        if said in lines[0]:
-            both = (zip(line[said][:2], marks, strict=True) for line in lines)
-            yield said, *(_cell(d) + mark for line in both for d, mark in line)
+    yield "minus GroupNorm with groups of 16", *(f"{rate:g}" for rate in RATES)
+    for name, (norm, said) in product(("like", "renders"), NORMS.items()):
+        marks = [_mark(table, "B", norm, "group16", rate=rate) for rate in RATES]
+        if line := found[name]["lines"].get(said):
+            cells = (_cell(d) + mark for d, mark in zip(line, marks, strict=True))
+            yield f"{said}, {SHORT_SETS[name]}", *cells
 
 
 def _batch(table: Table) -> Lines:

@@ -83,7 +83,7 @@ def plan(best: Mapping[str, float], parts: str = "ADFECBGH") -> list[Cell]:
                 Cell("B", norm, rate, seed, STEPS["B"])
                 for seed in range(FIRST_SEEDS)
                 for norm in OTHER_NORMS
-                for rate in RATES[:2]
+                for rate in RATES
             ]
         elif v1 is None or group is None or own is None or faster is None:
             continue
