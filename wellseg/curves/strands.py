@@ -222,13 +222,13 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     layers[grid & (layers > BLACK)] = 0
     for number, ink in enumerate(inks, FIRST_INK):
         x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
-        near = layers[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
-        own = near == number
+        box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
+        own = (near := layers[box]) == number
         _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
         beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
         size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
         small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
-        by_shade, _ = np.histogram(bright[(layers == number) & (chroma >= CHROMA)], SHADES)
+        by_shade, _ = np.histogram(bright[box][own & (chroma[box] >= CHROMA)], SHADES)
         ink.pixels += [np.count_nonzero(own), *(size[those].sum() for those in small), *by_shade]
     pixels, patches, fringes, *shades = np.array([ink.pixels for ink in inks]).reshape(-1, 6).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()

@@ -100,7 +100,7 @@ function refresh(name) {
   $("#lost").textContent = lost.length ? `These corrections were not made: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
     localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
-  } catch { $("#lost").textContent += "This browser keeps no corrections: run the command before you leave the page."; }  // its store is full, or closed
+  } catch { $("#lost").textContent += " This browser keeps no corrections: run the command before you leave the page."; }  // its store is full, or closed
 }
 addEventListener("storage", ({ key }) => key === store && location.reload());  // corrected in another tab: what is written here later has those, too
 
