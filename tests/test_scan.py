@@ -819,6 +819,23 @@ def test_other_pictures(tmp_path: Path, colours: np.ndarray, suffix: str) -> Non
         read(path)
 
 
+@pytest.mark.parametrize("claim", ["more rows", "more columns", "compressed"])
+def test_a_bmp_holds_what_it_claims(tmp_path: Path, colours: np.ndarray, claim: str) -> None:
+    """The codec reads on beyond the end: pixels of other memory, or the process dies."""
+    path = tmp_path / "scan.bmp"
+    cv2.imwrite(str(path), colours)
+    data = bytearray(path.read_bytes())
+    at, value = {"more rows": (22, 103), "more columns": (18, 99), "compressed": (30, 1)}[claim]
+    data[at : at + 4] = value.to_bytes(4, "little")
+    data[34:38] = (len(data) - 54).to_bytes(4, "little")  # as many bytes of pixels as there are
+    if claim == "compressed":
+        del data[-300:]
+        data[2:6] = len(data).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(ScanError, match=r"scan\.bmp: damaged .* a compressed BMP: convert it"):
+        open_scan(path)
+
+
 def test_what_is_read_elsewhere_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "log.tif").write_bytes(b"%PDF-1.7" + b"\0" * 99)
     with pytest.raises(ScanError, match=r"log.tif: .*begins with b'%PDF-1.7'; export its pages to"):
@@ -869,6 +886,22 @@ def test_pictures_that_claim_too_much(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(ScanError, match=rf"scan{suffix}: .*damaged"):
         open_scan(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_a_jpeg_has_a_bit_for_each_block(tmp_path: Path, colours: np.ndarray) -> None:
+    """What is missing becomes gray: 109 kB filled 3.5 GB. A block of 64 pixels takes a bit at
+    least, and two in the densest file of white paper that libjpeg writes."""
+    image, path = pytest.importorskip("PIL.Image"), tmp_path / "scan.jpg"
+    image.new("L", (3000, 3000), 255).save(path, optimize=True)
+    assert 3000 * 3000 / path.stat().st_size > 200
+    assert (read(path) == 255).all()
+    cv2.imwrite(str(path), colours)
+    data = bytearray(path.read_bytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = (2000).to_bytes(2) + len(data).to_bytes(2)
+    path.write_bytes(data)
+    with pytest.raises(ScanError, match="damaged JPEG"):
+        open_scan(path)
 
 
 # What is refused, and damage
@@ -961,6 +994,22 @@ def test_truncated_tiff(
             with pytest.raises(ScanError, match=f"scan.tif: damaged from row {good} on: .*ends"):
                 scan.read(start, stop)
         assert np.array_equal(scan.read(0, good), gray[:good])
+
+
+@pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt"])
+def test_a_fax_strip_of_which_nothing_is_there(
+    tmp_path: Path, page: np.ndarray, compression: str
+) -> None:
+    path = tmp_path / "scan.tif"
+    save_fax(path, page, compression, rows_per_strip=40)
+    put_pixels_last(path)
+    with tifffile.TiffFile(path) as tif:
+        third = tif.pages[0].dataoffsets[2]
+    path.write_bytes(path.read_bytes()[:third])
+    with open_scan(path) as scan:
+        assert np.array_equal(scan.read(0, 80), np.where(page[:80], 0, 255))
+        with pytest.raises(ScanError, match=r"damaged from row 80 on: the file ends before"):
+            scan.read(80, ROWS)
 
 
 def test_damage_in_the_middle_spares_the_rest(tmp_path: Path, colours: np.ndarray) -> None:

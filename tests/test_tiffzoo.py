@@ -2,6 +2,7 @@
 those files themselves, and real scans, lie beside the repository on the developers' machines."""
 
 import json
+import re
 import subprocess
 import sys
 import zlib
@@ -141,6 +142,76 @@ def test_deflated_strips_that_hold_more_than_the_picture(tmp_path: Path) -> None
     data = zlib.compress(GRAY.tobytes() + bytes(200_000_000))  # 200 kB in the file
     path.write_bytes(tiny_tiff(data, compression=8, rows=60, columns=40))
     read_with_mb(path, 40)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
+def test_subsampling_is_of_ycbcr_alone(tmp_path: Path, compression: str | None) -> None:
+    """Converters leave its tag where they make RGB of YCbCr; libtiff passes it by."""
+    path, rgb = tmp_path / "scan.tif", np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]])
+    more = [(530, 3, 2, (2, 2), True)]
+    tifffile.imwrite(path, rgb, photometric="rgb", compression=compression, extratags=more)
+    with open_scan(path, colour="any") as scan:
+        assert np.array_equal(scan.read(0, 60), rgb)
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_planar_configuration_that_is_none(tmp_path: Path, value: int) -> None:
+    """libtiff refuses it; the first third of each strip was read as gray."""
+    path, rgb = tmp_path / "scan.tif", np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]])
+    tifffile.imwrite(path, rgb, photometric="rgb", planarconfig="contig", rowsperstrip=20)
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[0].tags[284].offset
+    patch(path, at + 8, value)
+    with (
+        pytest.raises(ScanError, match=r"its planes .* damaged"),
+        open_scan(path, colour="any") as scan,
+    ):
+        scan.read(0, 60)
+
+
+@pytest.mark.parametrize("kind, bits", [(6, 64), (5, 32), (1, (5, 6, 5))])
+def test_samples_that_are_no_gray_are_not_supported(tmp_path: Path, kind: int, bits: Any) -> None:
+    """Complex numbers were read by their real part, with a warning of NumPy's."""
+    path, samples = tmp_path / "scan.tif", 3 if isinstance(bits, tuple) else 1
+    more = [(339, 3, kind)]
+    data = tiny_tiff(bytes(60 * 40 * 8), bits=16, rows=60, columns=40, more=more)
+    if samples == 3:  # three shorts lie elsewhere: at the first pixels
+        data = b"".join(value.to_bytes(2, "little") for value in bits).join([data[:8], data[14:]])
+        data = data.replace(b"\2\1\3\0\1\0\0\0\x10", b"\2\1\3\0\3\0\0\0\x08")
+        data = data.replace(b"\x15\1\3\0\1\0\0\0\1", b"\x15\1\3\0\1\0\0\0\3")
+    else:
+        data = data.replace(b"\2\1\3\0\1\0\0\0\x10", b"\2\1\3\0\1\0\0\0" + bytes([bits]))
+    path.write_bytes(data)
+    said = re.escape(f"{samples} samples of {bits} bits: not supported")
+    with pytest.raises(ScanError, match=said), open_scan(path) as scan:
+        scan.read(0, 60)
+
+
+def test_an_offset_that_no_file_reaches(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, GRAY, photometric="minisblack", bigtiff=True)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tif.pages[0].tags[273].overwrite(2**63 + 8)
+    with open_scan(path) as scan, pytest.raises(ScanError, match="row 0 on: the file ends before"):
+        scan.read(0, 60)
+
+
+def test_bytes_for_a_width_take_no_memory(tmp_path: Path) -> None:
+    """They were repeated as often as the picture has rows: here for 2 GB."""
+    path = tmp_path / "scan.tif"
+    data = tiny_tiff(GRAY.tobytes(), rows=2**29, columns=int.from_bytes(b"wide", "little"))
+    tag, count = (256).to_bytes(2, "little"), (1).to_bytes(4, "little")
+    wrong = tag + (7).to_bytes(2, "little") + (4).to_bytes(4, "little")
+    path.write_bytes(data.replace(tag + (4).to_bytes(2, "little") + count, wrong))
+    code = (
+        "import resource, sys\nfrom wellseg.scan.reader import open_scan\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**31,) * 2)\n"
+        "try:\n    open_scan(sys.argv[1])\nexcept Exception as error:\n    print(error)"
+    )
+    pytest.importorskip("resource")
+    command = [sys.executable, "-c", code, str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert "damaged or not a picture" in said.stdout and "memory" not in said.stdout, said
 
 
 @pytest.mark.parametrize("orientation", [3, 8])

@@ -70,10 +70,8 @@ def _named(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = f"{what} ({one_line(error)})"
-        if isinstance(error, ScanError):
-            reason = str(error)
-        elif isinstance(error, OSError):
+        reason = str(error) if isinstance(error, ScanError) else f"{what} ({one_line(error)})"
+        if isinstance(error, OSError):
             reason = (error.strerror or str(error)).lower()
         elif isinstance(error, MemoryError):
             reason = "not enough memory to decode it"
@@ -133,7 +131,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if not self.pages:
             raise ScanError("has no page: the file is damaged or was not written to its end")
         if wanted is None:
-            sizes = [page.imagelength * page.imagewidth for page in pages]
+            sizes = [int(page.imagelength) * int(page.imagewidth) for page in pages]
             wanted = sizes.index(max(sizes))
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
@@ -209,8 +207,12 @@ def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
         _, rows, columns, samples = jpeg_shape(data)
         if samples > 3:
             raise ScanError(f"a JPEG in CMYK: {CONVERT} NEW.tif")
-        if data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0 or rows * columns > 4096 * len(data):
+        if data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0 or rows * columns > 1024 * len(data):
             raise ScanError("a damaged JPEG: it ends early")
+    elif decode is imagecodecs.bmp_decode:  # it reads on beyond the end of its data
+        offset, _, columns, rows, bits = np.frombuffer(data[10:30], "<i4").tolist()
+        if offset + abs(rows) * (-(-columns * (bits >> 16) // 32) * 4) > len(data):
+            raise ScanError(f"damaged (it ends early), or a compressed BMP: {CONVERT} NEW.tif")
     pixels, file = decode(data), io.BytesIO()
     if decode is imagecodecs.jpeg2k_decode and (bits := 1 + data[data.find(b"ihdr") + 14]) < 8:
         pixels = scale(pixels, 0, 2**bits - 1)

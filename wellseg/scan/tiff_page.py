@@ -57,26 +57,25 @@ class TiffPage:
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
         if 262 not in page.tags:  # no photometric: as libtiff reads it
             self._photometric = 2 if self._samples > 2 else int(self._compression not in FAX)
-        self._segment_rows, self._segment_columns = self.rows, self.columns
+        self._segment_rows = min(int(page.rowsperstrip) or self.rows, self.rows)
+        self._segment_columns = self.columns
         if page.is_tiled:
             self._segment_rows, self._segment_columns = int(page.tilelength), int(page.tilewidth)
-        elif page.rowsperstrip:
-            self._segment_rows = min(int(page.rowsperstrip), self.rows)
-        sizes = (self.rows, self.columns, self._samples, self._segment_rows, self._segment_columns)
+        self._planes = {1: 1, 2: self._samples}.get(page.planarconfig, int(self._samples == 1))
+        sizes = (self.rows, self.columns, self._planes, self._segment_rows, self._segment_columns)
         if min(sizes) < 1:
-            raise ScanError("the picture or its tiles have no pixels: it is damaged")
+            raise ScanError("the picture, its planes or tiles have no pixels: it is damaged")
         if (
             self._compression not in (NONE, JPEG, *DEFLATE, *FAX, *OTHERS)
             or (self._compression in FAX and (self._bits, self._samples) != (1, 1))
             or self._samples < CHANNELS.get(self._photometric, 2**16)
             or (self._photometric == YCBCR and self._compression != JPEG)
-            or (self._photometric == LAB and self._bits != 8)
-            or page.dtype is None
+            or self._bits not in ([8] if self._photometric == LAB else range(1, 65))
+            or getattr(page.dtype, "kind", "c") == "c"  # none that is known, or complex
         ):
             what = f"compression {self._compression}, photometric {self._photometric}"
             samples = f"{self._samples} samples of {self._bits} bits"
             raise ScanError(f"{what}, {samples}: not supported; {CONVERT} -depth 8 NEW.tif")
-        self._planes = self._samples if page.planarconfig == 2 else 1
         self._across = -(-self.columns // self._segment_columns)
         samples_in_row = self._segment_columns * self._samples // self._planes
         self._row_bytes = -(-samples_in_row * self._bits // 8)
@@ -86,6 +85,7 @@ class TiffPage:
             page.compression, page.fillorder = NONE, 1
         if self._compression in (NONE, JPEG, PACKBITS):  # libtiff knows of no predictor there
             page.predictor = 1
+        page.subsampling = None  # of YCbCr; its tag is left in other scans by converters
         coloured = CHANNELS[self._photometric] > 1
         table: Gray | None = None
         if self._photometric == PALETTE:
@@ -150,7 +150,7 @@ class TiffPage:
         with the next one. Fax codes are good down to a flaw; of others all rows are, or none."""
         page, data = self._page, b""
         offset, wanted = self._places[index] if index < len(self._places) else (0, 0)
-        if offset > 0 and wanted > 0:
+        if 0 < offset < self._file_bytes and wanted > 0:
             self._file.seek(offset)
             data = self._file.read(min(wanted, self._file_bytes))
         damage = "" if data and len(data) == wanted else "the file ends before their data"
@@ -170,12 +170,11 @@ class TiffPage:
                 if not (more or job.eof):
                     raise ValueError("no end within the bytes of its rows")
             if self._compression == JPEG:
-                _, rows, columns, _ = jpeg_shape((page.jpegheader or b"") + data)
+                _, rows, columns, _ = jpeg_shape(data)
                 # The codec asks for memory by what the segment claims, not by what the page says.
                 if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
                     raise ValueError(f"a JPEG of {rows} x {columns} in a smaller strip or tile")
-            jpeg = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-            return page.decode(data, index, **jpeg)[0][0, :height], ""
+            return page.decode(data, index, jpegtables=page.jpegtables)[0][0, :height], ""
         except MemoryError:
             raise
         except Exception as error:
@@ -208,10 +207,9 @@ class TiffPage:
         shown: Any = samples[..., 0] if channels == 1 else samples[..., :channels]
         if self._table is None:
             shown = scale(shown, *self._range)
-        elif self._table.ndim == 1:
-            shown = cv2.LUT(shown.view(np.uint8), self._table)
         else:
-            indices = cv2.cvtColor(shown.view(np.uint8), cv2.COLOR_GRAY2RGB)
+            shown = shown.view(np.uint8)
+            indices = shown if self._table.ndim == 1 else cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB)
             shown = cv2.LUT(indices, self._table[None])
         if self._photometric == CMYK:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
@@ -259,7 +257,7 @@ def _decode(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bo
     _first_flaw.found = None
     try:
         imagecodecs.tiff_decode(head + entries + b"\0" * 4, out=pixels, verbose=True)
-    except (imagecodecs.TiffError, ValueError):
+    except (imagecodecs.TiffError, ValueError, IndexError):  # of no rows: no directory
         good = 0
     good, at_mark = _first_flaw.found or (good, False)
     return pixels, good, at_mark and good > 0
