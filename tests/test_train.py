@@ -34,7 +34,7 @@ from wellseg.training.dataset import Sample
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
-from wellseg.training.trainer import MetricsFile
+from wellseg.training.trainer import MetricsFile, make_trainer
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -177,6 +177,14 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch(tmp_path, monkeypat
     assert "a process that reads logs was ended" in capsys.readouterr().err
 
 
+def test_a_tensor_in_place_of_a_checkpoint_is_one_line_that_names_it(tmp_path, capsys):
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    torch.save(torch.zeros(3), last)
+    run(*SMALL, "--data.preset", "tiny", "--out", tmp_path, "--resume", status=2)
+    assert f"error: {last} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", ["last", "best"])
 @pytest.mark.parametrize("kept", [0, 2000, -100, None])
 def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, name, kept):
@@ -225,6 +233,7 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
             ["--trainer.fast_dev_run", "true"],
             "any of Lightning's but callbacks, default_root_dir, fast_dev_run",
         ),
+        (["--trainer.max_steps", -1], "any of Lightning's but callbacks"),  # it would never end
         (["--trainer.precision", 32], "overfit_batches, plugins, precision, val_check_interval"),
         (["--optim.clip", "nan"], "--optim.clip is at least 0, not nan"),
         (["--optim.lr", "nan"], "--optim.lr is positive, not nan"),
@@ -463,6 +472,15 @@ def test_ctrl_c_leaves_usable_weights(data_set, tmp_path, capsys):
     assert "is usable; --resume goes on" in capsys.readouterr().out
     net = load_model(tmp_path / "run" / "model.safetensors")
     assert torch.isfinite(net(torch.rand(1, 1, 20, 20))).all()
+
+
+def test_processes_of_torchrun_train_together(tmp_path, monkeypatch):
+    """Each trained all by itself, in the folder of the other."""
+    set_by_torchrun = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in {**set_by_torchrun, "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    config = TrainConfig(out=tmp_path, trainer={"accelerator": "cpu"})
+    assert make_trainer(config).world_size == 2
 
 
 @pytest.mark.slow

@@ -54,14 +54,13 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
     segmenter.val_logs = [log.name for log in val.files]
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
-    earlier_metrics = []
+    earlier_rows = read_metrics(config.out / "metrics.csv", begun["global_step"]) if begun else []
     if begun:
         plain["weights"], changed = check_resumed(begun, plain, segmenter.val_logs)
         config = replace(config, weights=plain["weights"])
         if config.weights:
             segmenter.net.window_rows = begun.get("window_rows", 0)
         warnings += changed
-        earlier_metrics = read_metrics(config.out / "metrics.csv", begun["global_step"])
     elif config.weights:
         start = load_model(config.weights)
         segmenter.net.window_rows = start.window_rows or 0
@@ -79,7 +78,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
             if not begun:  # it is left from a run that was killed before it wrote last.ckpt
                 (last.parent / "best.ckpt").unlink(missing_ok=True)
-            trainer.loggers[0].experiment.metrics.extend(earlier_metrics)  # type: ignore[attr-defined]
+            trainer.loggers[0].experiment.metrics.extend(earlier_rows)  # type: ignore[attr-defined]
             trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
             for warning in warnings:
                 print(f"wellseg.train: warning: {warning}", file=sys.stderr)
@@ -91,7 +90,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             path = last if begun else None
             trainer.fit(segmenter, to_train, to_validate, ckpt_path=path, weights_only=True)
             if begun and not segmenter.has_begun and trainer.world_size == 1:
-                scored = [int(row["step"]) for row in earlier_metrics if row.get("val/dice")]
+                scored = [int(row["step"]) for row in earlier_rows if row.get("val/dice")]
                 if config.steps - 1 not in scored:  # Ctrl-C in the last validation
                     trainer.validate(segmenter, to_validate, verbose=False)
         except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt

@@ -91,7 +91,7 @@ def reduce(picture: Gray, values: Gray, step: int) -> tuple[Gray, Gray]:
 
 
 def widen(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """All pixels within 3 px of a mask's, bool."""
+    """All pixels within 3 px of a mask's, by OpenCV's ellipse (3.2 here and there), bool."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     return np.asarray(cv2.dilate(mask.view(np.uint8), disc)).view(np.bool_)
 

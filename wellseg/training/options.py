@@ -7,7 +7,7 @@ from typing import Any, Literal
 from wellseg.net.options import ModelConfig, at_least
 
 WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/arms.md, "Windows"
-UNFIT = set("fast_dev_run overfit_batches max_epochs callbacks plugins".split())
+UNFIT = set("fast_dev_run overfit_batches max_epochs max_steps callbacks plugins".split())
 UNFIT |= set("default_root_dir val_check_interval gradient_clip_val precision".split())  # ours
 Preset = Literal["tiny", "quick", "train", "full"]
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import os
 import time
 import warnings
 from dataclasses import asdict
@@ -116,7 +117,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
     options: dict[str, Any] = {
         "accelerator": device.type,
-        "devices": 1,  # each process takes a log a step: more of them are another training
+        "devices": int(os.environ.get("LOCAL_WORLD_SIZE", 1)),  # torchrun's, each a log a step
         "max_steps": config.steps, "log_every_n_steps": 10, "num_sanity_val_steps": 0,
         # Lightning counts logs here, --val_every counts optimiser steps.
         "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
@@ -145,9 +146,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of a Segmenter. Raises ValueError for another or a damaged file."""
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        state["hyper_parameters"]["model"], state["global_step"]  # what is asked of it: KeyError
+        state["hyper_parameters"]["model"], state["global_step"]  # what is asked of it: LookupError
         return state
-    except (EOFError, RuntimeError, UnpicklingError, KeyError, TypeError, OSError) as error:
+    except (EOFError, RuntimeError, UnpicklingError, LookupError, TypeError, OSError) as error:
         said = "put another checkpoint in its place, or take another --out"
         raise ValueError(f"{path} is damaged: {said} ({one_line(error)})") from None
 
