@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     made, own = lasio.read(options.made), lasio.read(options.own)
     print("curve: depths, has a value, within 1 % of the scale, within 2 %, median error")
-    for name, scale in options.scale:
+    for name, _, scale in options.scale:
         truth = on_scale(np.interp(made.index, own.index, own[name], np.nan, np.nan), scale)
         here = (truth > 0) & (truth < 1)
         error = 100 * abs(on_scale(made[name], scale) - truth)[here]

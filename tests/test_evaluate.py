@@ -170,10 +170,10 @@ def test_whole_curves_of_labels_are_followed_and_told(
     assert run(data, "--masks", masks, "--out", tmp_path) == 0
     table = capsys.readouterr().out.partition("Whole curves")[2]
     cells = next(line for line in table.splitlines() if line.startswith("│ all")).split("│")
-    assert [cell.strip() for cell in cells[3:5]] == ["1/1", "0/0"] and float(cells[2]) > 0.95
+    assert [cell.strip() for cell in cells[3:5]] == ["1 of 1", "0 of 0"] and float(cells[2]) > 0.95
     with (tmp_path / "curves.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
-    assert line["log"] == "a" and line["whole"] == "1/1" and float(line["IDF1"]) > 0.95
+    assert line["log"] == "a" and line["whole"] == "1 of 1" and float(line["IDF1"]) > 0.95
     assert line["inches, p95"] == "0.000, 0.000", "at 200 dpi, as the log does not say"
 
 

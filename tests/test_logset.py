@@ -152,6 +152,7 @@ def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
     ("table", "message"),
     [
         ("split\ntest\n", "no column name"),
+        ("name;split\nx_1;test\n", "or no commas between columns"),  # a spreadsheet's
         ("name,split\nx_1,test\n", r"images/y_1\.tif is not listed"),
         ("name,split\nx_1,test\ny_1,test\nz,test\n", r"line 4: no images/z\.tif"),
         ("name,split\nx_1,test\ny_1,dev\n", "y_1 has the split 'dev', not train, val, test"),

@@ -116,3 +116,22 @@ def test_the_scores_are_those_of_the_bundled_weights(document: str) -> None:
     assert len(pages) == 2
     text = (ROOT / document).read_text("utf-8")
     assert all(score in text for score in pages), pages
+
+
+def test_how_an_option_is_taken_back_stands_in_help_and_document(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It stood below what --help shows of the command's docstring."""
+    with pytest.raises(SystemExit):
+        main(["curves", "--help"])
+    assert "--tracks none" in capsys.readouterr().out
+    assert "`--depth none`" in (ROOT / "docs/files.md").read_text("utf-8")
+
+
+def test_columns_of_the_summary_and_of_the_scores_stand_in_the_document() -> None:
+    from wellseg.many.tasks import KNOWN
+    from wellseg.scores import ERRORS, FALSE
+
+    text = (ROOT / "docs/files.md").read_text("utf-8")
+    columns = {"status", "reason", *KNOWN, "whole_curves", "half_curves", FALSE, ERRORS}
+    assert not {name for name in columns if f"`{name}`" not in text}

@@ -55,7 +55,7 @@ def parse(
     An error ends the program (2). Flags win over the file. doc: two paragraphs begin --help."""
     parser = _Parser(
         command, description="\n\n".join(doc.strip().split("\n\n")[:2]),
-        epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage",
+        epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage, 130 stopped",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS, allow_abbrev=False,
     )  # fmt: skip

@@ -35,7 +35,7 @@ class MaskOptions:
 @dataclass
 class PredictConfig(MaskOptions, CurveOptions):
     scans: list[str]
-    """Scans (TIFF, PNG, JPEG, BMP, JP2) or folders of them; also fsspec URLs (s3://...)."""
+    """Scans (TIFF, PNG, JPEG, BMP, JP2), folders, patterns (*.tif); also fsspec URLs (s3://...)."""
     out: str | None = None
     """Folder or URL for the results; folders keep their structure. Default: beside each scan."""
     engine: Literal["local", "ray"] = "local"

@@ -34,7 +34,7 @@ class EvaluateConfig(MaskOptions):
     masks: Path | None = None
     """Score masks of this folder: NAME.mask.tif, NAME.tif or NAME.png; curves of these."""
     out: Path = Path("runs/evaluate")
-    """Folder for scores.csv and pictures."""
+    """Folder for scores.csv, curves.csv (of labels' whole curves) and pictures: docs/files.md."""
     worst: int = 0
     """Draw pictures of the worst logs: that many with curves, and as many without."""
 

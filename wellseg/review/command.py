@@ -1,4 +1,5 @@
-"""Make the curve files again, without the network: other depths, tracks, rows or threshold.
+"""Make the curve files again, without the network: other depths, tracks, rows or threshold. Options
+that are not given are as the last time; none, as in --tracks none, is as if never given.
 
     wellseg predict scan.tif --curves                        # once: minutes
     wellseg curves scan.probability.tif --depth 1200=4350 9800=4900 --step 0.5      # seconds
@@ -9,8 +10,7 @@
     wellseg curves scan.curves.csv --label mine --label_rows 3000-9000        # a log to train on
 
 Writes NAME.curves.csv (one that you corrected stays as it is) and NAME.las anew, and the curves of
-NAME.html. Options that are not given are as they were for predict or for this command the last time
-(NAME.json has them); with none, as in --tracks none, an option is as if it had never been given."""
+NAME.html. Options are those of predict, or of this command the last time: NAME.json has them."""
 
 import json
 from pathlib import Path

@@ -105,15 +105,15 @@ IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
-    """Cells of a table for some logs: mean IDF1, sums, and percentiles of SNR, errors, edits."""
+    """Cells for some logs: mean IDF1, sums (3/4 is a date to Excel), percentiles of the rest."""
     touches = sum((log.touches for log in logs), Counter[str]())
     snr = [each for log in logs for each in log.snr_db]
     errors = [each for log in logs for each in log.error_px]
     inches = [each / log.dpi for log in logs for each in log.error_px]
     return [
         name, f"{np.mean([log.idf1 for log in logs]):.3f}",
-        f"{sum(log.whole for log in logs)}/{sum(log.curves for log in logs)}",
-        *(f"{touches[kind + ' right']}/{touches[kind]}" for kind in ("crossings", "bounces")),
+        f"{sum(log.whole for log in logs)} of {sum(log.curves for log in logs)}",
+        *(f"{touches[kind + ' right']} of {touches[kind]}" for kind in ("crossings", "bounces")),
         f"{np.median(snr):.1f}" if snr else "",
         ", ".join(f"{np.percentile(errors, p):.1f}" for p in (50, 95) if errors),
         ", ".join(f"{np.percentile(inches, p):.3f}" for p in (50, 95) if inches),

@@ -113,7 +113,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     for number, line in lines:
         row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
         if "name" not in row:
-            raise ValueError(f"{path}: no column name; its first line has {list(row)}")
+            raise ValueError(f"{path}: no column name, or no commas between columns: {list(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
         fault = f"{name} again" if name in rows else ""
         if name not in images:
