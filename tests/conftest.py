@@ -76,14 +76,19 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def browser_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Opens a local file in Chromium: page(path, width). The test fails if the page says an error,
-    with may_miss_files another one than that a file is not there."""
+    with may_miss_files another one than that a file is not there. phone: with fingers, no mouse."""
     said: list[str] = []
     contexts = []
 
     def opened(
-        path: Path, width: int = 1440, height: int = 900, may_miss_files: bool = False
+        path: Path,
+        width: int = 1440,
+        height: int = 900,
+        may_miss_files: bool = False,
+        phone: bool = False,
     ) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": height})
+        touch = {"has_touch": True, "is_mobile": True, "device_scale_factor": 3} if phone else {}
+        context = chromium.new_context(viewport={"width": width, "height": height}, **touch)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)

@@ -10,6 +10,7 @@ const $ = (selector) => document.querySelector(selector);
 const scroller = $("#scroller"), sheet = $("#sheet"), map = $("#map");
 const { rows, columns } = DATA;
 const count = (n) => Math.round(n).toLocaleString("en");
+const finger = matchMedia("(pointer: coarse)").matches, undoKey = finger ? "Undo" : "Ctrl Z";  // a phone has no keys: its buttons are named
 const between = (low, value, high) => Math.max(low, Math.min(high, value));
 
 const state = { zoom: 1, fitted: true, threshold: DATA.threshold, overlay: true, doubt: false, inverted: false };
@@ -217,6 +218,7 @@ function frame() {
 
 function say(text) {
   note = text;
+  if (finger) $("#point").textContent = "";  // they share a line there
   soon();
   setTimeout(() => { if (note === text) say(""); }, 2500);
 }

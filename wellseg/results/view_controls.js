@@ -105,7 +105,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-scroller.onpointermove = (event) => {
+function tellPoint(event) {
   if (grabbed) scroller.scrollTo(grabbed.x - event.clientX, grabbed.y - event.clientY);
   const box = sheet.getBoundingClientRect();
   const row = Math.floor((event.clientY - box.top) / state.zoom), column = Math.floor((event.clientX - box.left) / state.zoom);
@@ -117,9 +117,17 @@ scroller.onpointermove = (event) => {
     const value = one.values[Math.floor((row - one.top) / one.scale) * one.columns + Math.floor((column - one.left) / one.scale)];
     text += `: probability ${value ? (value / 255).toFixed(2) : "below 0.04"}`;
   }
-  $("#point").textContent = inside ? text : "";
-};
-scroller.onpointerleave = () => { $("#point").textContent = ""; };
+  $("#point").textContent = inside && !(finger && note) ? text : "";
+}
+const forgetPoint = () => { $("#point").textContent = ""; };
+scroller.onpointermove = (event) => event.pointerType !== "touch" && tellPoint(event);
+scroller.onpointerleave = (event) => event.pointerType !== "touch" && forgetPoint();
+// A finger tells by a tap, until the paper is moved; it has no Esc, and no place for all controls.
+if (finger) scroller.addEventListener("click", tellPoint);
+if (finger) scroller.addEventListener("scroll", forgetPoint, { passive: true });
+$("#more").onclick = () => pressed("#more", $("header").classList.toggle("more"));
+$("#away").onclick = $("#all").onclick = actions.escape;
+$("#regret").onclick = () => $("#undo").click();
 
 const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
@@ -131,7 +139,8 @@ $("#meaning").textContent = `Doubt is the share of pixels with a probability bet
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
 scroller.addEventListener("scroll", soon, { passive: true });
 dark.onchange = () => setTheme(dark.matches ? "dark" : "light");
-new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); }).observe(document.body);
+const sizes = new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); });
+for (const box of [document.body, map]) sizes.observe(box);  // on a phone the map is as tall as the curves' panel leaves it
 
 setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);

@@ -80,6 +80,7 @@ function showWhole(on) {
 }
 
 function isolate(which, row = -1) {
+  if (which >= 0 && which !== alone && matchMedia("(max-width: 600px)").matches) $("#followed").scrollTop = 0;  // to what can be done with it
   alone = which;
   marked = row;
   document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
@@ -90,20 +91,20 @@ function isolate(which, row = -1) {
 }
 
 // A click on a curve shows it alone; one beside all shows all again.
-let down = [0, 0];
-scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, event.clientY]; });
+let down = [0, 0, 4];
+scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, event.clientY, event.pointerType === "mouse" ? 4 : 16]; });  // a finger rolls while it taps
 scroller.addEventListener("click", (event) => {
-  const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4;
+  const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > down[2];
   if (moved || lineCanvas.hidden) return;
   if (pen) return addPoint(event);
   const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
   const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
-  for (const reach of [3, 8, 16]) {  // the nearest one
+  for (const reach of [3, 8, 16, ...(down[2] > 4 ? [24, 40] : [])]) {  // the nearest one; a finger is broad
     context.lineWidth = reach / state.zoom;
     const which = drawn.findIndex((path) => context.isPointInStroke(path, ...at));
     if (which >= 0) return isolate(which, Math.floor((scroller.scrollTop + event.clientY - box.top) / state.zoom));
-    if (reach === 16) isolate(-1);
   }
+  isolate(-1);
 });
 
 function listed(list, text, about, colour, go) {

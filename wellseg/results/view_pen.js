@@ -170,5 +170,5 @@ function endStroke() {
   if (!gap) return;
   noteAnswer(gap.row, "drawn", from);
   showQuestion();
-  say("drawn: Ctrl Z takes it back");
+  say(`drawn: ${undoKey} takes it back`);
 }

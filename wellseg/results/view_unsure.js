@@ -143,7 +143,7 @@ function showQuestion() {
   $("#one").textContent = curve.name;
   $("#one").style.setProperty("--c", colour(curve));
   const isDone = Boolean(did[answer]), isJoin = kind === "end" && others.length > 0;
-  const [before, after, same] = isDone ? [did[answer], answers[marked].edits === made ? ". Take it back with Ctrl Z if it looks wrong." : ". If it looks wrong, correct it in the list.", "Next"] : asks[kind](now);
+  const [before, after, same] = isDone ? [did[answer], answers[marked].edits === made ? `. Take it back with ${undoKey} if it looks wrong.` : ". If it looks wrong, correct it in the list.", "Next"] : asks[kind](now);
   $("#seen").textContent = before;
   $("#or").textContent = after;
   $("#same span").textContent = same;
@@ -188,14 +188,14 @@ function turn({ curve, other }) {
 
 function answer(what) {
   const now = question(), row = marked, wasAlone = alone >= 0;
-  if (!now) return isWalked() && !pen && say("go to a place to check first: N");
+  if (!now) return isWalked() && !pen && say(`go to a place to check first: ${finger ? "To check" : "N"}`);
   if (!isInView(row)) return goTo(row);
   if (what === "right") {
     if (isOpen(row)) noteAnswer(row, "right");
     const open = walk().filter(isOpen), next = open.find((it) => it > row);
     if (next !== undefined) return visit(next);
-    say(open.length ? `${open.length} above are not answered yet` : places.some(isOpen) ? `all of ${now.curve.name} are answered: Esc leads to the others` : "all of them are answered");
-  } else if (!isOpen(row)) return say("that is answered: Ctrl Z takes a correction back");
+    say(open.length ? `${open.length} above are not answered yet` : places.some(isOpen) ? `all of ${now.curve.name} are answered: ${finger ? "×" : "Esc"} leads to the others` : "all of them are answered");
+  } else if (!isOpen(row)) return say(`that is answered: ${undoKey} takes a correction back`);
   else if (what === "draw" && now.kind === "gap") return fillGap(now);
   else if (what === "join" && now.kind === "end" && now.other) {
     if (!join(now.other.name, now.curve.name)) return;
@@ -217,7 +217,7 @@ function answer(what) {
     const { of, at } = turn(now);
     swap(now.other.name, at, now.curve.name);
     for (const it of of) noteAnswer(it, "exchanged", at);
-    say(`exchanged from row ${count(at)} on: Ctrl Z takes it back`);
+    say(`exchanged from row ${count(at)} on: ${undoKey} takes it back`);
   }
   showQuestion();
 }

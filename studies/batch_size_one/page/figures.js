@@ -63,7 +63,8 @@ function tradeoff(box, data) {
   const kindOf = (p) => (p.depth || p.part === "F" ? "mixed" : p.fixed ? "running" : p.way.endsWith(" own") ? "own" : "group");
   const say = (p) => says.replaceChildren(h("b", { class: kindOf(p) }, p.label), h("br"),
     `${percent(p.renders.mean)} kept on renders (F1 ${plain(p.f1.like)} → ${plain(p.f1.renders)}), `,
-    `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "D" || (p.part === "A" && p.rate <= 0.001) ? 12 : 3), ".");
+    `${percent(p.blank.mean)} on blank paper. Learning rate ${p.rate}; `, seedsOf(p.renders.seeds, p.part === "D" || (p.part === "A" && p.rate <= 0.001) ? 12 : 3), ".",
+    p.best ? h("span", { class: "touch" }, ` 95 %: ${interval(p.renders, percent)} on renders, ${interval(p.blank, percent)} on blank paper.`) : "");
   const path = points.filter((p) => p.depth).sort((a, b) => a.depth - b.depth);
   const main = points.filter((p) => p.best);
   chart(plot, (width) => {
@@ -82,6 +83,7 @@ function tradeoff(box, data) {
       const all = [...main.filter((p) => p.way.endsWith(" m0.01")), ...path];
       svg.append(h("path", { class: "line mixed", d: all.map((p, i) => `${i ? "L" : "M"}${x(p.renders.mean)},${y(p.blank.mean)}`).join("") }));
     }
+    svg.targets = points.filter((p) => !outside(p)).map((p) => ({ x: x(p.renders.mean), y: y(p.blank.mean), main: p.best, say: () => say(p) }));
     for (const p of points.filter((p) => !outside(p)).sort((a, b) => a.best - b.best || a.way.endsWith(" m0.01") - b.way.endsWith(" m0.01"))) {
       const kind = kindOf(p), cx = x(p.renders.mean), cy = y(p.blank.mean);
       if (p.best) {
@@ -95,7 +97,8 @@ function tradeoff(box, data) {
     const fixed = main.filter((p) => p.fixed).sort((a, b) => b.blank.mean - a.blank.mean);
     for (const p of main) {
       const cx = x(p.renders.mean), cy = y(p.blank.mean), under = p === fixed.at(-1) && fixed.length > 1;
-      svg.append(text(p.fixed ? cx - 12 : cx + 10, cy + (under ? 20 : -9), p.short.replace(", running", "").replace("own (InstanceNorm)", "InstanceNorm"),
+      const name = p.short.replace(", running", "").replace("own (InstanceNorm)", "InstanceNorm"), long = 8.4 * name.length;  // within the frame, on a phone, too
+      svg.append(text(p.fixed ? Math.max(cx - 12, left + 4 + long) : Math.min(cx + 10, width - long), cy + (under ? 20 : -9), name,
         { class: `name ${kindOf(p)}`, "text-anchor": p.fixed ? "end" : "start" }));
     }
     return svg;
@@ -187,7 +190,7 @@ function momentumMap(data) {
       `. ${c[7]} logs, ${seedsOf(c[6], 12)}. `] : ["Not yet run. "]), memory);
   }
   again = chart($("map"), (width) => {
-    const left = 84, top = 6, cw = (width - left) / map.stops.length, ch = 44, height = top + ch * map.momenta.length + 56;
+    const left = width < 460 ? 76 : 84, top = 6, cw = (width - left) / map.stops.length, ch = 44, height = top + ch * map.momenta.length + 56;
     const svg = frame(width, height, "Heat map of momentum and steps");
     map.momenta.forEach((_, m) => {
       const y = top + m * ch;
@@ -197,7 +200,7 @@ function momentumMap(data) {
         svg.append(h("rect", { class: `cell ${here ? "now" : ""}`, x: left + s * cw + 1, y: y + 1, width: cw - 2, height: ch - 2,
           style: `fill: ${c ? heat(c[0]) : "none"}`, onclick: () => { now.momentum = m; now.stop = s; setMomentum(m); setStop(s); draw(); } }));
         svg.append(text(left + (s + 0.5) * cw, y + ch / 2 + 4, c ? signed(c[0]).replace("0.", ".") : "·",
-          { "text-anchor": "middle", style: `pointer-events: none; font-size: ${cw < 44 ? 10 : 12}px` }));
+          { "text-anchor": "middle", style: `pointer-events: none; font-size: ${cw < 34 ? 11 : 12}px` }));
       });
     });
     map.stops.forEach((stop, s) => {
@@ -209,16 +212,20 @@ function momentumMap(data) {
     return svg;
   });
   lines = chart($("map-lines"), (width) => {
-    const height = 250, left = 40, bottom = height - 40, svg = frame(width, height, "F1 over steps");
+    const height = 250, left = 40, bottom = height - 40, svg = frame(width, height, "F1 over steps"), side = width < 460 ? 98 : 90;
     const stops = map.stops.map((s, i) => [i, parseInt(s, 10)]).slice(0, map.stops.length);
-    const x = linear([0, map.stops.length - 1], [left + 8, width - 90]), y = linear([0, 1], [bottom, 10]);
-    yAxis(svg, y, left, width - 90, [0, 0.25, 0.5, 0.75, 1], (v) => v.toFixed(2));
+    const x = linear([0, map.stops.length - 1], [left + 8, width - side]), y = linear([0, 1], [bottom, 10]);
+    yAxis(svg, y, left, width - side, [0, 0.25, 0.5, 0.75, 1], (v) => v.toFixed(2));
     xAxis(svg, (v) => x(v), bottom, [], String, null);
-    for (const [i, s] of stops) svg.append(text(x(i), bottom + 16, i === stops.length - 1 ? "to 0" : s, { class: "tick", "text-anchor": "middle" }));
-    svg.append(text((left + width - 90) / 2, bottom + 34, "steps", { class: "axis", "text-anchor": "middle" }));
+    for (const [i, s] of stops) if (width > 460 || i % 2 === 0) svg.append(text(x(i), bottom + 16, i === stops.length - 1 ? "to 0" : s, { class: "tick", "text-anchor": "middle" }));
+    svg.append(text((left + width - side) / 2, bottom + 34, "steps", { class: "axis", "text-anchor": "middle" }));
     svg.append(h("line", { class: "marker", x1: x(now.stop), x2: x(now.stop), y1: 6, y2: bottom }));
-    const ends = [];
-    for (const [at, kind, name] of [[5, "group", "GroupNorm"], [4, "own", "own"], [3, "running", "running"]]) {
+    const ends = [], ways = [[5, "group", "GroupNorm"], [4, "own", "own"], [3, "running", "running"]];
+    svg.targets = stops.map(([i]) => column(x(i), `steps: ${stopWords(i)}`, ways.map(([at, kind, name]) => {
+      const c = cellOf(now.momentum, i);
+      return [name, kind, c && c[at] !== null ? { mean: c[at] } : null];
+    })));
+    for (const [at, kind, name] of ways) {
       const points = stops.map(([i]) => [i, cellOf(now.momentum, i)]).filter(([, c]) => c && c[at] !== null).map(([i, c]) => [i, { mean: c[at], low: null }]);
       bandLine(svg, points, x, y, kind);
       if (points.length) ends.push([y(points.at(-1)[1].mean), kind, name]);
@@ -227,7 +234,7 @@ function momentumMap(data) {
     let free = -99;
     for (const [at, kind, name] of ends) {
       free = Math.max(at + 4, free + 15);
-      svg.append(text(width - 82, free, name, { class: `name ${kind}` }));
+      svg.append(text(width - side + 8, free, name, { class: `name ${kind}` }));
     }
     return svg;
   });
@@ -250,6 +257,7 @@ function differenceLines(box, series, { xs, xTitle, label, xFormat = String, log
     svg.append(text((left + right) / 2, bottom + 34, xTitle, { class: "axis", "text-anchor": "middle" }));
     const at = marker ? marker() : null;
     if (at !== null) svg.append(h("line", { class: "marker", x1: x(at), x2: x(at), y1: 4, y2: bottom }));
+    svg.targets = xs.map((v) => column(x(v), `${xTitle}: ${xFormat(v)}`, series.map((s) => [s.name, `${s.kind} ${s.name}`, s.line[s.xs.indexOf(v)] ?? null]), signed));
     const ends = [];
     for (const s of series) {
       if (s.flat) svg.append(h("line", { class: `line dashed ${s.kind}`, x1: left, x2: right, y1: y(s.flat.mean), y2: y(s.flat.mean) }));

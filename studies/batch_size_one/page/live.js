@@ -106,6 +106,8 @@ function depthFigure(engine, data) {
     }
     for (let i = 1; i <= n; i += width < 460 ? 2 : 1) svg.append(text(x(i), bottom + 16, i, { class: "tick", "text-anchor": "middle" }));
     svg.append(text((left + right) / 2, bottom + 36, width < 460 ? "norm, from ink to mask" : `norm, from the ink (1) through the core (${engine.live.networks.batch.about.widths.length * 2}) to the mask (${n})`, { class: "axis", "text-anchor": "middle" }));
+    svg.targets = engine.norms.map((_, i) => column(x(i + 1), `norm ${i + 1}`,
+      [["running statistics", "running", none], [`own statistics in the first ${k}`, ink(), k ? here : null]].map(([name, kind, line]) => [name, kind, line && { mean: line[i] }])));
     svg.append(h("rect", { class: "margin", x: left, y: 12, width: Math.max(0, k ? x(k) + 8 - left : 0), height: bottom - 12 }));
     for (const [line, kind] of lines) {
       svg.append(h("path", { class: `line ${kind}`, d: line.map((v, i) => `${i ? "L" : "M"}${x(i + 1)},${y(v)}`).join("") }));
@@ -225,7 +227,7 @@ function widthFigure(engine, data, live) {
     for (let g = 0; g < groups; g += 2)
       svg.append(h("rect", { class: "margin", x: x((g * c) / groups), width: x(c / groups) - x(0), y: 10, height: bottom - 10 }));
     ratio.forEach((v, i) => svg.append(h("circle", { class: "dot own", cx: x(i + 0.5), cy: y(v), r: Math.max(2, 4 - c / 64) })));
-    svg.append(text((left + width) / 2, bottom + 18, `${c} channels in ${groups} group${groups > 1 ? "s" : ""}${groups > 1 ? " (shaded in turn)" : ""}`, { class: "axis", "text-anchor": "middle" }));
+    svg.append(text((left + width) / 2, bottom + 18, `${c} channels in ${groups} group${groups > 1 ? "s" : ""}${groups > 1 && width > 320 ? " (shaded in turn)" : ""}`, { class: "axis", "text-anchor": "middle" }));
     return svg;
   });
   const errors = chart($("error"), (width) => {
@@ -239,6 +241,7 @@ function widthFigure(engine, data, live) {
     const alone = kept.error.map(([n], i) => `${i ? "L" : "M"}${x(n)},${y(1 / Math.sqrt(n))}`).join("");
     svg.append(h("path", { class: "line dashed", d: alone }), text(left + 8, y(0.06), "dashed: independent values", { class: "tick" }));
     svg.append(h("path", { class: "line own", d: kept.error.map(([n, e], i) => `${i ? "L" : "M"}${x(n)},${y(e)}`).join("") }));
+    svg.targets = kept.error.map(([n, e]) => column(x(n), `${n} values`, [["this layer", "own", { mean: e }], ["independent values", "", { mean: 1 / Math.sqrt(n) }]]));
     for (const [n, e] of kept.error) svg.append(h("circle", { class: "dot own", cx: x(n), cy: y(e), r: 4 }));
     return svg;
   });

@@ -63,6 +63,9 @@ function start() {
   for (const [words, why, shown] of FIVE)
     $("five").append(h("li", {}, words, h("small", {}, `${why} `, shown(data) ? h("b", {}, shown(data)) : "Not shown by this study yet.")));
   for (const words of [...LIMITS, ...missed(data)]) $("limits-list").append(h("li", {}, words));
+  // On a phone the first figure stands before the finding: both are seen within two screens.
+  const phone = matchMedia("(max-width: 560px)"), finding = document.querySelector(".finding");
+  (phone.onchange = () => (phone.matches ? $("hero") : document.querySelector(".lead")).after(finding))();
   if (data.live) liveFigures(data, data.live, $("network").textContent);
   else {
     document.body.classList.add("no-network");
