@@ -635,11 +635,48 @@ def test_far_pieces_that_look_alike_are_one_curve_within_a_log(pieces, curves, i
     assert [start - 1 for start, _ in gaps] == [row for curve in joined for row in curve.uncertain]
 
 
-@pytest.mark.parametrize("ink", [RED, BLACK])
-def test_what_was_cut_at_a_wrap_is_one_curve(ink):
+def test_a_short_piece_does_not_part_two_long_ones_that_look_alike():
+    """Of few rows none has a gap: it is too unlike the second, if not the first with it."""
+    looks = [(4000, 0.92, 0.03), (110, 1.0, 0.0), (4000, 0.84, 0.09)]
+    places, made = [(0, 4000), (4400, 4510), (4700, 8700)], []
+    for (first, stop), (rows, inked, ends) in zip(places, looks, strict=True):
+        look = np.array([rows, 2, inked, *RED, 3, 0.3, ends])
+        made.append(Curve(first, stop - first, look=look))
+    assert unlike(made[1].look, made[2].look) > 8 > unlike(made[0].look, made[2].look)
+    made.append(Curve(0, 8700, look=np.array([8700, 2, 1, *BLACK, 3, 0.3, 0])))
+    paths = [
+        np.full(one.rows, at, float) for one, at in zip(made, [100, 100, 100, 700], strict=True)
+    ]
+    assert [it.rows for it in join(points_of(made, paths), 20, far=True)] == [8700, 8700]
+
+
+def test_a_far_piece_goes_on_the_nearest_one_by_rows_where_that_is_aside():
+    """As beyond a wrap; a tip that ends above, in the same column, does not."""
+    made = [
+        Curve(*it, look=np.array([400, 2, 1, *RED, 3, 0, 0]))
+        for it in ((0, 1000), (500, 40), (1001, 900))
+    ]
+    paths = [np.full(one.rows, at, float) for one, at in zip(made, [500, 110, 100], strict=True)]
+    joined = join(points_of(made, paths), 20, far=True)
+    assert [(it.first_row, it.rows) for it in joined] == [(0, 1901), (500, 40)]
+
+
+def test_a_wrap_in_one_ink_is_one():
+    """On prints in colours all that were looked at were; of black ones two thirds were none."""
+    curve = wrapped((1000, 400.0))
+    curve.look[:] = 200, 2, 1, *RED, 3, 0, 0
+    curve.uncertain = [40]
+    assert not curve.leave_scale(600)
+    assert curve.rows == 5000 and curve.uncertain == [1000, 40] and not curve.off_scale
+    begins = wrapped((30, 400.0))  # of few rows nobody knows
+    begins.look[:] = curve.look
+    assert [it.first_row for it in pieces_of(begins, 600)] == [0, 30]
+
+
+def test_what_was_cut_at_a_wrap_is_one_curve():
     """The view offers that the one or the other side is off its scale."""
     curve, beside = wrapped((1000, 400.0)), wrapped()
-    curve.look[:] = 200, 2, 1, *ink, 3, 0, 0
+    curve.look[:] = 200, 2, 1, *BLACK, 3, 0, 0
     pieces = [*pieces_of(curve, 600), beside]
     columns = np.array([[100, 100, 480, 500], [101, 120, 100, 100], [700] * 4], np.float32)
     paths = []
@@ -822,6 +859,15 @@ def test_a_line_down_is_no_curve_though_it_has_a_gap_or_a_hook(gap):
     line[1420:1428] += 6
     line[gap] = np.nan
     is_each(follow(draw(700 + 0.03 * rows, line)), [700 + 0.03 * rows])
+
+
+@pytest.mark.parametrize(("slope", "bend", "curves"), [(0.6, 0, 1), (-2, 0, 1), (0.6, 9, 2)])
+def test_an_oblique_line_from_a_curve_to_its_name_is_none(slope, bend, curves):
+    rows = np.arange(2600)
+    line = 400 + slope * (rows - 1000.0) + bend * np.sin(rows / 30)
+    line[(rows < 1000) | (rows > 1140)] = np.nan
+    lines = [700 + 0.03 * rows, line]
+    is_each(follow(draw(*lines)), lines[:curves])
 
 
 def test_a_piece_of_three_inches_is_a_curve_though_nothing_is_beside_it():

@@ -299,7 +299,7 @@ def test_no_more_threads_than_cores_are_begun(folder, weights, monkeypatch):
     monkeypatch.setattr(engines.cv2, "setNumThreads", Mock())
     monkeypatch.setattr(engines.torch, "set_num_threads", begun := Mock())
     run(folder / "a.tif", "--weights", weights, "--threads", 10**9)
-    assert begun.call_args_list[0].args == (engines.count_cores(),)
+    assert begun.call_args_list[0].args == (engines.cpu_count(),)
 
 
 def test_a_note_that_is_no_text_stops_nothing(no_pool, folder, weights):
@@ -545,20 +545,11 @@ def test_processes_that_the_system_refuses(folder, weights, monkeypatch, capsys)
 
 
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
+    monkeypatch.setattr(engines, "cpu_count", lambda: 16)
     config = PredictConfig([str(folder)], memory="1GB", device="cpu")
     shared, jobs = engines.share_out(Settings(config, {}), 3, Screen([], 0))
     said = "1 at a time on 16 cores, as --memory is 1GB: --memory 3GB would allow 3"
     assert jobs == 1 and shared.config.memory < 1e9 and said in capsys.readouterr().err
-
-
-def test_a_container_has_the_cores_that_its_quota_is_worth(monkeypatch, tmp_path):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
-    quota = tmp_path / "cpu.max"
-    for text, cores in (("350000 100000", 4), ("20000 100000", 1), ("max 100000", 16), ("", 16)):
-        quota.write_text(text)
-        assert engines.count_cores(quota) == cores
-    assert engines.count_cores(tmp_path / "none") == 16
 
 
 # What is not a scan, or more than one

@@ -1,7 +1,5 @@
 """Curves followed through a scan, from its top to its bottom."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +32,10 @@ OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
 PEAK, HEADING = 0.1, 0.03
 """Inches: where a bridged gap's ends head to meet so far aside, by so many rows, a tip is lost."""
-LOG, LINE, SURE = 30.0, 0.06, 0.9
+LOG, LINE, LEADER, SURE = 30.0, 0.06, (3.0, 0.11, 0.3), 0.9
 """Tenths of an inch: a curve under LOG and a quarter of the longest is none where no longer one is
-beside it, or only such in tracks and it is in none; within LINE of a column; less SURE: arms.md."""
+beside it, or only such in tracks and it is in none; within LINE of a column; less SURE: arms.md.
+LEADER: a line from a curve to its name has so many rows, is so straight, so many pixels a row."""
 
 
 class CurveFollower:
@@ -107,8 +106,12 @@ class CurveFollower:
             its, (out, within) = points[one], np.median(beside[points[one].row], 0)
             is_curve = out + within > 0 and (in_track[one] or out >= within)
             is_curve &= bool(its.confidence.sum() >= SURE * np.count_nonzero(its.confidence))
-            away = abs(its.column - np.nanmedian(its.column))
-            if not is_curve or np.nanquantile(away, 0.95) <= LINE * self._tenth_rows:
+            row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
+            line = np.polyfit(row, column, 1) if len(row) > 1 else np.zeros(2)
+            if not (leads := abs(line[0]) > LEADER[2] and one.rows > LEADER[0] * self._tenth_rows):
+                line = np.array([0, np.median(column)])
+            away = np.quantile(abs(column - np.polyval(line, row)), 0.95)
+            if not is_curve or away <= (LEADER[1] if leads else LINE) * self._tenth_rows:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
@@ -172,12 +175,14 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
     left = [(i, curve) for i, curve in enumerate(curves) if i not in taken]
-    return {curve: curve.points() if i in below else points[curve] for i, curve in left}
+    points = {curve: curve.points() if i in below else points[curve] for i, curve in left}
+    # A short piece may be unlike the next one, and all that it is joined with now be like it.
+    return join(points, tenth_rows, far=True) if far and below else points
 
 
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
-    look, found = np.reshape([it.look for it in points], (-1, 9)), list[Any]()
+    look = np.reshape([it.look for it in points], (-1, 9))
     home, paths = look[:, HOME], [it.column for it in points.values()]
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
     top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
@@ -185,28 +190,30 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     below_top, above_bottom = np.reshape(inner, (-1, 2)).T  # columns 0.1 inch inside both ends
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
     blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
+    found = list[tuple[float, int, int, bool]]()
     for i, path in enumerate(paths):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside = lap >= BESIDE * tenth_rows
-        on_it = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
-        for j in [] if far else np.flatnonzero(on_it).tolist():  # does it begin on this stroke?
-            off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
-            same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
-            if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
-                found.append((-1.0, i, j, False))
-        near = first <= last[i] + LONGEST * tenth_rows
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
+        else:
+            near = first <= last[i] + LONGEST * tenth_rows
+            is_end = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
+            for j in np.flatnonzero(is_end).tolist():  # does it begin on this stroke?
+                off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
+                same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
+                if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
+                    found.append((-1.0, i, j, False))
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
         heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])
         aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
-        cost = unequal + DOWN * gap + ASIDE * aside
         is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
-        unequal += ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10)
+        may_be_far = unequal + ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10) < ALIKE
+        cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
         rests = (gap <= RESTS) & (abs(np.stack([across, *heads])).max(0) <= REST_PX)
         hidden = ((gap > STILL_BRIDGED) | (aside > gap + 1)) & ~rests
-        which = np.flatnonzero(unequal < ALIKE if far else cost < MOST)
+        which = np.flatnonzero(may_be_far if far else cost < MOST)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in which]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]

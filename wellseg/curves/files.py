@@ -68,14 +68,12 @@ class CurveFiles:
             if (given := getattr(options, flag, None)) not in (None, []):
                 self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
         first, stop = options.row_range or (0, rows)
-        has = f"the scan has rows 0 to {rows - 1:,}"
-        if stop > rows:
-            raise ScanError(f"{scan}: --rows {first:,}-{stop - 1:,}: {has}")
-        at_rows = [("--depth of", row) for log in options.logs for row, _ in log.points]
-        at_rows += [(f"--scale {name} from", it[0]) for name, it, _ in options.scale_changes]
-        if beyond := [it for it in at_rows if it[1] >= rows]:
-            raise ScanError(f"{scan}: {beyond[0][0]} row {beyond[0][1]:,.10g}: {has}")
-        printed = [*options.scales.values(), *(it[2] for it in options.scale_changes)]
+        told: dict[str, float] = {f"--rows {first:,}-{stop - 1:,}": stop - 1}
+        told |= {f"--depth of row {it:,.10g}": it for log in options.logs for it, _ in log.points}
+        told |= {f"--scale {it[0]} from row {it[1][0]:,.10g}": it[1][0] for it in options.changes}
+        if beyond := [what for what, row in told.items() if row >= rows]:
+            raise ScanError(f"{scan}: {beyond[0]}: the scan has rows 0 to {rows - 1:,}")
+        printed = [*options.scales.values(), *(it[2] for it in options.changes)]
         sides = *options.track_sides, *(it.columns for it in printed)
         if outside := [at for it in sides for at in it if at > columns]:
             what = f"--tracks or --scale at column {outside[0]:,.10g}"
@@ -126,7 +124,7 @@ class CurveFiles:
             one.entry["name"] = name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
-            changes = [it[1:] for it in self._options.scale_changes if it[0] == name]
+            changes = [it[1:] for it in self._options.changes if it[0] == name]
             changes = changes if scale != Scale() else []
             one.entry["scale_changes"] = [it for it in changes if one.track or it[1].columns]
             if changes != one.entry["scale_changes"]:

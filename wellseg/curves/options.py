@@ -98,8 +98,8 @@ class CurveOptions:
             if name == other and (overlap or rows == its):
                 raise ValueError(f"--scale {name}: two scales for the same rows: leave one out")
         self.scales = {name: scale for name, rows, scale in given if not rows}
-        self.scale_changes = [it for it in given if it[1]]
-        for name, (first, last), scale in self.scale_changes:
+        self.changes = [it for it in given if it[1]]  # of scales, in these rows alone
+        for name, (first, last), scale in self.changes:
             if name not in self.scales or self.scales[name].unit != scale.unit:
                 do = f"give {name}= for its other rows, too, in the same unit"
                 raise ValueError(f"--scale {name}:{first:.0f}-{last:.0f}: {do}")

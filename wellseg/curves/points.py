@@ -107,22 +107,23 @@ class Curve:
 
     def leave_scale(self, longest: float) -> list["Curve"]:
         """Set ``off_scale`` of a curve with wraps. Two within ``longest`` rows are a way out and
-        its way back; what lies below a lone one is cut off and returned: of 24 such 16 were none.
-        But an end may be off the scale if the curve is so elsewhere. A straight stretch is a
-        border, or hatching beside the curve: it has no values; at an end it is cut off."""
+        its way back; what lies below a lone one is cut off and returned: of 24 in black 16 were
+        none. But few rows at an end alone if the curve has a colour; and an end may be off the
+        scale if the curve is so elsewhere. A straight stretch is a border, or hatching beside the
+        curve: it has no values, or is cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
         pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
         length, turn, ends = np.diff(rows), np.sign(pixels), [0, last]
         turn *= np.sign(length @ np.diff([0, *turn[1:], 0])) or 1  # 1: out of the longer stretches
-        stretch, off = np.searchsorted(rows[1:-1], records[:, 0], "right"), np.zeros(last + 1, bool)
         inner, above, below = np.s_[1:-1], np.s_[:-2], np.s_[2:]  # between two wraps; beside these
-        pairs = (length[inner] <= longest) & (turn[inner] * turn[below] < 0)
-        off[inner] = pairs & (turn[inner] > 0)
+        goes_and_comes = (length[inner] <= longest) & (turn[inner] * turn[below] < 0)
+        off = np.pad(goes_and_comes & (turn[inner] > 0), 1)
         may_end_off = off.any() & (length[ends] <= longest) & (turn[ends] > 0)
         is_shorter = 2 * length[inner] < length[above] + length[below]
-        off[inner] |= pairs & ~off[above] & ~off[below] & is_shorter
+        off[inner] |= goes_and_comes & ~off[above] & ~off[below] & is_shorter  # the other border
         off[ends] = may_end_off & ~off[[1, last - 1]]
+        stretch = np.searchsorted(rows[1:-1], records[:, 0], "right")  # of each record
         for i in np.flatnonzero(off).tolist():
             start, stop, column = rows[i], rows[i + 1], records[stretch == i, 1]
             is_long = stop - start > longest / 15 and not np.isnan(column).all()
@@ -135,7 +136,10 @@ class Curve:
                 self.uncertain.append(int(records[stretch < i, 0].max()))
                 records[stretch == i, 1:4] = np.nan
         self.records = [records]
-        return [self._cut(wraps[i][0]) for i in np.flatnonzero(~off[:-1] & ~off[1:])[::-1]]
+        lone = np.flatnonzero(~off[:-1] & ~off[1:])[::-1].tolist()
+        self.uncertain = [*(wraps[i][0] for i in lone), *self.uncertain]
+        few = np.where(length[ends] <= longest / 10, [0, last - 1], -1)  # rows at an end
+        return [self._cut(wraps[i][0]) for i in lone if not self.colour or i in few]
 
     def _cut(self, row: int) -> "Curve":
         """End above a row; returns what begins there."""
@@ -144,7 +148,7 @@ class Curve:
         rest = replace(self, first_row=row, rows=self.first_row + self.rows - row)
         self.records, rest.records = [records[above]], [records[~above]]
         self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
-        rest.uncertain = [row, *(at for at in self.uncertain if at > row)]
+        rest.uncertain = [at for at in self.uncertain if at >= row]
         self.uncertain = [at for at in self.uncertain if at < row]
         for name in ("hidden", "wraps", "off_scale"):
             both = getattr(self, name)

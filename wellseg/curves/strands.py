@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from skimage.measure import label
 from skimage.morphology import skeletonize
 
 from wellseg.curves.points import Curve, Floats
@@ -237,11 +238,9 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
     layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_black))] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
-    around, alone = cv2.dilate(layers, RING) > 0, stain.copy()
-    for number in np.unique(layers[stain]).tolist():
-        own = (layers == number).view(np.uint8)
-        alone &= (own == 0) | (cv2.dilate(own, RING) == 0)
-    layers[alone & around] = 0
+    patch = label(layers, connectivity=2)
+    alone = np.bincount(patch.ravel())[patch] == 1
+    layers[stain & alone & (cv2.dilate(layers, RING) > 0)] = 0
     low, between, high = shades / np.maximum(1, np.sum(shades, 0))
     for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
         own, dim = layers == which, bright < np.mean(SHADES[1:3])

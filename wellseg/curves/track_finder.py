@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
@@ -222,14 +221,10 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
 
 def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
     """Each row moved to the left by its shift, or each column of it by its own."""
-    shift = shift.reshape(len(rows), -1)
     most = int(np.abs(shift).max())
     padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
-    if shift.shape[1] == 1:  # slices: several times as fast as an index of each column
-        windows = sliding_window_view(padded, rows.shape[1], 1)
-        return windows[np.arange(len(rows)), most + shift[:, 0]]
-    place = most + np.arange(rows.shape[1])  # by row: an index of thousands of rows would be large
-    return np.stack([row[place + by] for row, by in zip(padded, shift, strict=True)])
+    place = most + np.arange(rows.shape[1]) + shift.reshape(len(rows), -1)
+    return np.take_along_axis(padded, place, 1)
 
 
 def _decades(start: int, count: int) -> Floats:
@@ -258,58 +253,65 @@ def _lines_down(ruled: Floats, left: int, right: int, dpi: float) -> tuple[Indic
     return peaks[height[peaks] > 0.2], height
 
 
+def _agreement(at: Indices, first: int, lines: Indices, height: Floats, slack: int) -> Floats:
+    """How well the lines down agree with the best comb from each column of ``at`` to each one from
+    the ``first`` on: (columns, columns), 0 to 1, as Dice. Lines less than slack off count less."""
+    near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
+    count = np.bincount(lines + 2, height[lines], len(height) + 3).cumsum()
+    agree = np.zeros((len(at), len(at)))
+    for k in range(first, len(at)):
+        nodes = np.rint(at[:k, None] + NODES * (at[k] - at[:k, None])).astype(int)
+        hits = 2 * USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
+        agree[:k, k] = (hits / (COUNTS + (count[at[k] + 3] - count[at[:k]])[:, None])).max(1)
+    return agree
+
+
 def _borders(
     ruled: Floats, before: Floats, after: Floats, dpi: float, between: list[int]
 ) -> list[int]:
     """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends.
     between: the ends of its neighbours, over which its own do not go if there is another line."""
-    peaks, height = _lines_down(ruled, int(before.argmin()), int(after.argmin()), dpi)
+    lines, height = _lines_down(ruled, int(before.argmin()), int(after.argmin()), dpi)
     columns = np.arange(len(ruled))
     for off, over in ((before, columns < between[0] + 2), (after, columns >= between[1] - 2)):
-        if np.isfinite(np.where(over, np.inf, off)[peaks]).any():
+        if np.isfinite(np.where(over, np.inf, off)[lines]).any():
             off[over] = np.inf
     left, right = int(before.argmin()), int(after.argmin())
-    slack = round(dpi / 80)  # a line a little off its place is one, but less so
-    near = cv2.blur(cv2.dilate(height[None], np.ones((1, 2 * slack + 1))), (slack | 1, 1))[0]
-    count = np.bincount(peaks + 2, height[peaks], len(ruled) + 3).cumsum()  # of lines
-    reach, drawn = round(NEAR_INCHES * dpi), np.isin(columns, peaks)
-    starts = np.flatnonzero((before <= reach) | (drawn & (before < np.inf)))
-    ends = np.flatnonzero((after <= reach) | (drawn & (after < np.inf)))
-    inner = peaks[(peaks > starts[-1]) & (peaks < ends[0])]
-    at = np.concatenate([starts, inner, ends])
-    first, last = len(starts), len(starts) + len(inner)
+    # The columns that may be borders: the first one, one between two tracks, the last one.
+    reach, drawn = round(NEAR_INCHES * dpi), np.isin(columns, lines)
+    near = ((off <= reach) | (drawn & (off < np.inf)) for off in (before, after))
+    starts, ends = map(np.flatnonzero, near)
+    inner = lines[(lines > starts[-1]) & (lines < ends[0])]
+    at, first, last = np.concatenate([starts, inner, ends]), len(starts), len(starts) + len(inner)
     off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
+    worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
+    worth[first:last] = -SHARED
+    agree = _agreement(at, first, lines, height, slack=round(dpi / 80))
     # Where paper is cut, lines across end abruptly: the comb may end at the last line down.
     comb = np.arange(len(at))
     if before[max(0, left - reach)] > reach / 2:
-        comb[:first] = np.clip(np.searchsorted(at, min(peaks, default=0)), comb[:first], last)
+        comb[:first] = np.clip(np.searchsorted(at, min(lines, default=0)), comb[:first], last)
     if after[min(right + reach, len(after) - 1)] > reach / 2:
-        comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(peaks, default=0)))
+        comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(lines, default=0)))
+    agree = np.maximum(agree, agree[np.ix_(comb, comb)] - CUT)
+    width = at - at[:, None]
+    gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))
+    gain[:first, last:] = agree[:first, last:]  # a track that fills its panel may be narrower
     # Dynamic programming: the best path from a start to an end, and its score up to each column.
-    worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
-    worth[first:last] = -SHARED
-    came, agree = np.zeros(len(at), int), np.zeros((len(at), len(at)))
+    came, score = np.zeros(len(at), int), worth.copy()
     for k in range(first, len(at)):
-        width = at[k] - at
-        nodes = np.rint(at[:k, None] + NODES * width[:k, None]).astype(int)
-        hits = 2 * USUAL * np.add.reduceat(near[nodes], STARTS, axis=1)
-        agree[:k, k] = (hits / (COUNTS + (count[at[k] + 3] - count[at[:k]])[:, None])).max(1)
-        agree[:, k] = np.maximum(agree[:, k], agree[comb, comb[k]] - CUT)
-        total = np.where(width < LEAST_INCHES * dpi, -9, agree[:, k] * width / (right - left))
-        if k >= last:
-            total[:first] = agree[:first, k]
-        total += worth
+        total = score + gain[:, k]
         came[k] = total.argmax()
-        worth[k] += total.max()
-    path = [last + int(worth[last:].argmax())]
+        score[k] += total.max()
+    path = [last + int(score[last:].argmax())]
     while path[-1] >= first:
         path.append(int(came[path[-1]]))
     borders: list[int] = at[path[::-1]].tolist()
     for end in (0, -1):
-        near_by = peaks[abs(peaks - borders[end]) <= 0.02 * dpi].tolist()
-        borders[end] = max(near_by, key=lambda peak: height[peak], default=borders[end])
+        near_by = lines[abs(lines - borders[end]) <= 0.02 * dpi].tolist()
+        borders[end] = max(near_by, key=lambda line: height[line], default=borders[end])
     # Lines across go on to the edge of the scan beyond the last line down: it is cut off.
-    edge, end = max(6, 0.04 * dpi), len(ruled)
-    cut = left < edge < borders[0], end - right < edge < end - borders[-1]
-    borders[0], borders[-1] = 0 if cut[0] else borders[0], end if cut[1] else borders[-1]
-    return borders if worth[path[0]] >= PANEL else []
+    edge, stop = max(6, 0.04 * dpi), len(ruled)
+    borders[0] = 0 if left < edge < borders[0] else borders[0]
+    borders[-1] = stop if stop - right < edge < stop - borders[-1] else borders[-1]
+    return borders if score[path[0]] >= PANEL else []

@@ -17,11 +17,11 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
+from joblib import cpu_count  # of a container, too: PyTorch does not know its quota of time
 from pebble import ProcessExpired, ProcessPool
 
 from wellseg.config import PredictConfig
@@ -51,7 +51,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.config = settings, settings.config
-        threads = min(self.config.threads or torch.get_num_threads(), count_cores())
+        threads = min(self.config.threads or torch.get_num_threads(), cpu_count())
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         pick_device(self.config.device)  # or every scan would fail for it
@@ -112,17 +112,18 @@ class Worker:
             files.keep_aside(task.stem, report, say)
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
-        mask = self.settings.entries | {"scan_version": task.version}
-        masked = all(report.get(key) == mask[key] for key in SAME_MASK)
         kept = {} if config.overwrite else config.left_to(report)
-        old_version = str(report.get("scan_version"))
-        kept_flags = " ".join(f"--{name}" for name in kept)
-        if kept and old_version.partition(" bytes")[0] != task.version.partition(" bytes")[0]:
-            say(f"{task.scan}: has changed: say {kept_flags} of it again, where they still hold")
+        old_size = str(report.get("scan_version")).partition(" bytes")[0]
+        if kept and old_size != task.version.partition(" bytes")[0]:
+            flags = " ".join(f"--{name}" for name in kept)
+            say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
             kept = {}
-        masked &= (report.get("curve_threshold") or config.threshold) == config.threshold
-        own = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # names may be, as corrected
-        if (not masked or config.tracks or config.rows or own) and kept.pop("scale", None):
+        # A scale is of a curve, by its name: it holds if the same curves get the same names again.
+        now = self.settings.entries | {"scan_version": task.version}
+        is_other = any(report.get(key) != now[key] for key in SAME_MASK)
+        is_other |= (report.get("curve_threshold") or config.threshold) != config.threshold
+        own_names = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # it was corrected
+        if (is_other or config.tracks or config.rows or own_names) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
@@ -211,7 +212,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
 
 def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings, int]:
     """Settings with the cores and the memory of each worker, and the number of workers."""
-    config, cores = settings.config, count_cores()
+    config, cores = settings.config, cpu_count()
     memory_bytes = parse_bytes(config.memory)
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
@@ -223,18 +224,6 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)
     each_bytes = max(1, (memory_bytes - PARENT_BYTES) // jobs)
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
-
-
-def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Cores that this process may use. A container (cgroup v2) has a quota of their time, which
-    PyTorch does not know: with more threads, all are paused for a part of the time."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
-        cores = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):  # no container, or one that may take all ("max")
-        time, period = map(int, quota.read_text().split())
-        cores = min(cores, max(1, round(time / period)))
-    return cores
 
 
 _worker: list[Worker] = []

@@ -95,11 +95,11 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     named: dict[str, Task] = {}
     for task in tasks.values():
         base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
-        twin = stems[key(task.stem)] > 1
+        is_twin = stems[key(task.stem)] > 1
         with suppress(OSError):  # it cannot be read: its scan will fail for it
-            if twin and read_report(task.stem + REPORT).get("scan") == os.path.basename(task.name):
-                twin = False  # it was there first, and perhaps depths were said of it
-        if twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
+            if is_twin:  # and not the one that was there first; perhaps depths were said of it
+                is_twin = read_report(task.stem + REPORT).get("scan") != os.path.basename(task.name)
+        if is_twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
             task = task._replace(stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         if (other := named.setdefault(key(task.stem), task)) is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"

@@ -88,11 +88,10 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
     """The name of each stroke and its points on the ink, as `follow_ink` finds them. given: the
     CSV. Raises ValueError: the scan is another one, or has no such point; else as `enter_scan`."""
     size = config.size
-    for name, points in config.strokes:
-        for row, column in points:
-            if row >= size[0] or column >= size[1]:
-                has = f"{size[0]:,} rows and {size[1]:,} columns"
-                raise ValueError(f"--edit {name}:{row}@{column}: the scan has {has}")
+    for name, row, column in ((it.curve, *place) for it in config.strokes for place in it.points):
+        if row >= size[0] or column >= size[1]:
+            has = f"{size[0]:,} rows and {size[1]:,} columns"
+            raise ValueError(f"--edit {name}:{row}@{column}: the scan has {has}")
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)

@@ -1,10 +1,10 @@
 """Options of wellseg curves. No heavy import: they are checked before all is loaded."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
 from wellseg.scan.files import DIGITS, REPORT, Size, settled_report
@@ -90,7 +90,7 @@ class CurvesConfig(CurveOptions):
         if (self.edit or self.after is not None) and not self.file.endswith(TABLE):
             raise ValueError(f"--edit is for NAME{TABLE}, which {self.file} is not")
         stem = self.file.removesuffix(ENDING).removesuffix(TABLE)
-        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)
+        self.name, self.report = Path(stem).name, settled_report(stem + REPORT)  # reads the file
         self.size: Size = self.report.get("rows", 0), self.report.get("columns", 0)
         if self.file.endswith(TABLE):
             scan = None if self.strokes or self.label else self.scan
@@ -101,22 +101,13 @@ class CurvesConfig(CurveOptions):
         if bool(self.label) != bool(self.label_rows):
             raise ValueError("--label FOLDER and --label_rows FROM-TO: the one needs the other")
         ends = self.label_rows and numbers_in("--label_rows", self.label_rows, RANGE, "FROM-TO")
-        self.looked_at = tuple(map(int, ends or ()))  # first and last row of a label
+        self.looked_at, self.told = tuple(map(int, ends or ())), list[str]()  # of a label; notes
         self.new_tracks = self.tracks not in ([], ["none"])
-        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
-        had, self.told = self.report.get("scale", []), list[str]()  # what the user should know
-        corrected = len(self.report.get("sha256", {}).get(TABLE, "")) > DIGITS  # so may names be
-        moved = corrected and re.search(r"\bT\d+_C\d+_", str(had))
-        anew = self.threshold or self.tracks or self.rows or moved
-        if had and self.file.endswith(ENDING) and anew:
-            self.told.append("curves are followed anew: the former --scale is forgotten")
-            had = []
+        self.new_scales = {re.split("[:=]", it)[0] for it in self.scale if re.search(r"=.", it)}
+        self.scale = self._scales_of_both()
         unit = self.report.get("depth_unit", "ft")
         if self.report.get("depth") and not self.depth and self.depth_unit not in (None, unit):
             self.told.append(f"the depths are in {self.depth_unit} now, with their former numbers")
-        self.new_scales = {re.split("[:=]", it)[0] for it in self.scale if re.search(r"=.", it)}
-        if isinstance(had, list) and self.scale != ["none"]:
-            self.scale = self.merged_scales(had, new) or ["none"]
         for name, said in self.left_to(self.report).items():
             if name != "step" or self.depth != ["none"]:
                 setattr(self, name, said)
@@ -133,9 +124,19 @@ class CurvesConfig(CurveOptions):
             said = f"{stem}{REPORT}: its options are wrong: {error}"
             raise ValueError(f"{said}; give them again") from None
 
-    def merged_scales(self, had: Sequence[Any], new: Mapping[str, Any]) -> list[str]:
-        """Words of --scale that a report has, under the curves' new names ("": removed), and those
-        given now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
+    def _scales_of_both(self) -> list[str]:
+        """Words of --scale that the report has of these curves, by their new names, and those given
+        now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
+        had = self.report.get("scale", [])
+        corrected = len(self.report.get("sha256", {}).get(TABLE, "")) > DIGITS  # so may names be
+        own = corrected and re.search(r"\bT\d+_C\d+_", str(had))
+        anew = self.threshold or self.tracks or self.rows or own
+        if had and self.file.endswith(ENDING) and anew:
+            self.told.append("curves are followed anew: the former --scale is forgotten")
+            had = []
+        if not isinstance(had, list) or self.scale == ["none"]:
+            return self.scale
+        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
         parts = [(new.get(it[1], it[1]), it) for it in found if it]
         heirs = {name: it[1] for name, it in sorted(parts, key=lambda pair: pair[1][1] not in new)}
@@ -144,4 +145,4 @@ class CurvesConfig(CurveOptions):
             if name and heirs[name] == it[1] and f"{name}=" not in self.scale:
                 scales[f"{name}{it[2].replace(',', '')}"] = f"{name}{it[2]}={it[3]}"
         scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
-        return [it for it in scales.values() if not it.endswith("=")]
+        return [it for it in scales.values() if not it.endswith("=")] or ["none"]
