@@ -4,6 +4,7 @@ python -m pytest -n 0 tests/test_cuda.py    # and tests/test_rows.py -k cuda
 """
 
 import copy
+from contextlib import suppress
 from types import SimpleNamespace as Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 import torch
 from test_norms import WORDS
+from test_norms_training import stop_after
 
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet
@@ -150,33 +152,24 @@ def test_the_mask_of_a_scan_is_the_cpus(tmp_path):
     assert masks[0].any() and (masks[0] != masks[1]).sum() <= 1e-5 * masks[0].size + 2
 
 
-def test_a_resumed_run_ends_as_an_undisturbed_one(data_set, tmp_path):
+def test_a_resumed_run_ends_as_an_undisturbed_one(data_set, tmp_path, monkeypatch):
     """But for what a GPU adds up in another order each time."""
     from wellseg.train import main
 
-    def run(out, *more):
-        words = [
-            *SMALL,
-            "--data.root",
-            data_set,
-            "--steps",
-            4,
-            "--val_every",
-            2,
-            "--precision",
-            "fp32",
-            "--out",
-            out,
-        ]
-        main([str(word) for word in [*words, *more]])
+    def run(out, *more, steps=4):
+        words = [*SMALL, "--data.root", data_set, "--steps", 4, "--val_every", 2, *more]
+        with suppress(SystemExit):  # of the one that is stopped
+            main([str(word) for word in [*words, "--precision", "fp32", "--out", out]])
         assert not torch.backends.cudnn.enabled  # it would plan anew for every log
         last = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu")
-        assert last["global_step"] == (2 if more and "max_steps" in more[0] else 4)
+        assert last["global_step"] == steps
         return np.concatenate(
             [t.double().numpy().ravel() for name, t in last["state_dict"].items() if "net." in name]
         )
 
     whole = run(tmp_path / "whole")
-    half = run(tmp_path / "halves", "--trainer.max_steps", 2)
+    stop_after(monkeypatch, 2)
+    half = run(tmp_path / "halves", steps=2)
+    monkeypatch.undo()
     resumed = run(tmp_path / "halves", "--resume")
     assert np.abs(resumed - whole).mean() < 0.02 * np.abs(half - whole).mean()

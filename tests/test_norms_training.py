@@ -13,6 +13,7 @@ from test_train import SMALL, SMALL_TRAINER, run
 from torch.nn.parallel import DistributedDataParallel
 
 from wellseg.net.resunet import ResUNet
+from wellseg.training.segmenter import Segmenter
 
 
 def weights_of(out):
@@ -23,13 +24,27 @@ def last_state_of(out):
     return torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_resumed_runs_end_as_undisturbed_ones(data_set, tmp_path):
+def stop_after(monkeypatch, steps):
+    """As Ctrl-C before the next step."""
+    real = Segmenter.on_train_batch_start
+
+    def stopped(segmenter, *about):
+        if segmenter.global_step == steps:
+            raise KeyboardInterrupt
+        return real(segmenter, *about)
+
+    monkeypatch.setattr(Segmenter, "on_train_batch_start", stopped)
+
+
+def test_resumed_runs_end_as_undisturbed_ones(data_set, tmp_path, monkeypatch):
     """Stopped after half of the steps; data order and statistics go on where they were."""
     common = [*SMALL, *SMALL_TRAINER, "--model.norm", "batch"]
     common += ["--data.root", data_set, "--steps", 4, "--val_every", 2]
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     run(*common, "--out", whole)
-    run(*common, "--out", halves, "--trainer.max_steps", 2)
+    stop_after(monkeypatch, 2)
+    run(*common, "--out", halves, status=130)
+    monkeypatch.undo()
     run(*common, "--out", halves, "--resume")
     torch.testing.assert_close(last_state_of(halves), last_state_of(whole), rtol=0, atol=0)
 
