@@ -8,8 +8,8 @@ from typing import Literal
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 FIRST_SEEDS = 3
-"""PREREGISTRATION.md, Deviations: further seeds of part A have the two lower rates alone, and the
-other parts have no further seeds."""
+"""PREREGISTRATION.md, Deviations: further seeds of part A have the two lower rates alone; of the
+other parts E alone has further ones."""
 
 Momentum = float | Literal["cumulative"]  # the plain mean of all images that were seen
 MOMENTA: tuple[Momentum, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, "cumulative")
@@ -102,7 +102,7 @@ def plan(best: Mapping[str, float], parts: str = "ADFECBGH") -> list[Cell]:
             rates = {"batch_momenta": v1, "group": group}
             cells += [
                 Cell("E", norm, rate, seed, STEPS["E"], data="tall")
-                for seed in range(FIRST_SEEDS)
+                for seed in range(2 * FIRST_SEEDS)
                 for norm, rate in rates.items()
             ]
         elif part in "GH":  # A for 4 and 16 times as long: have the norms learnt all that they can?

@@ -25,7 +25,7 @@ from studies.batch_size_one.page import words
 from studies.batch_size_one.page.more import more
 from studies.batch_size_one.page.others import lengths, mixed, over_rates, size_scores, sizes, sweep
 from studies.batch_size_one.page.pairs import Numbers, numbers_of, pair
-from studies.batch_size_one.plan import FIRST_SEEDS, MOMENTA, RATES, plan
+from studies.batch_size_one.plan import MOMENTA, RATES, plan
 from studies.batch_size_one.score import BY_MOMENTUM, PRIORS, UNLABELLED
 from studies.batch_size_one.statistics import Estimate
 from studies.batch_size_one.table import SEEDS, Table, Way
@@ -91,9 +91,8 @@ def parts(table: Table) -> list[Numbers]:
         bad = {_training(r) for r in here if r["status"] not in ("ok", "")}
         counts = {"planned": len(planned), "scored": len(cells), "seeds": len(seeds)}
         counts |= {"begun": begun if part != "A" else [], "diverged": sorted(bad)}
-        planned_seeds = SEEDS if part == "A" else FIRST_SEEDS
         about = {"part": part, "title": said} | counts
-        found.append(about | {"planned_seeds": planned_seeds, "rows": len(here)})
+        found.append(about | {"planned_seeds": len(wanted), "rows": len(here)})
     return found
 
 
