@@ -661,6 +661,30 @@ def test_a_far_piece_goes_on_the_nearest_one_by_rows_where_that_is_aside():
     assert [(it.first_row, it.rows) for it in joined] == [(0, 1901), (500, 40)]
 
 
+@pytest.mark.parametrize(
+    ("ink", "rival", "inked", "curves"),
+    [
+        (RED, GREEN, 0.8, 1),
+        (RED, RED, 0.8, 2),  # which of the two goes on is open
+        (BLACK, GREEN, 0.8, 2),  # letters are black, too
+        (RED, GREEN, 0.5, 2),  # it is too unlike
+    ],
+)
+def test_of_an_ink_that_no_other_curve_has_a_far_piece_is_one_with_it_anywhere_aside(
+    ink, rival, inked, curves
+):
+    """It rests dashed at one border and comes back as another at the other one."""
+    looks = [(4000, 0.9, *ink, 3, 0.2, 0.0), (4000, inked, *ink, 3, 0.5, 0.03)]
+    made = [
+        Curve(first, 1000, look=np.array([rows, 2, *more]))
+        for first, (rows, *more) in zip((0, 1100), looks, strict=True)
+    ]
+    made.append(Curve(0, 2100, look=np.array([2100, 2, 1, *rival, 3, 0.2, 0])))
+    paths = [np.full(one.rows, at, float) for one, at in zip(made, [500, 100, 300], strict=True)]
+    assert unlike(made[0].look, made[1].look) + 5 > 8  # so far aside pieces were never one
+    assert len(join(points_of(made, paths), 20, far=True)) == curves + 1
+
+
 def test_a_wrap_in_one_ink_is_one():
     """On prints in colours all that were looked at were; of black ones two thirds were none."""
     curve = wrapped((1000, 400.0))

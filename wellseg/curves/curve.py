@@ -21,9 +21,10 @@ DOWN, ASIDE = 0.25, 0.6
 MOST = 9.0  # pieces that would cost more are two curves
 HOME_APART, INK_APART = 1.0, 40
 """Of two curves: inches between their usual tracks, 255ths between channels of their inks."""
-ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT = 8.0, 0.5, 5.0, 3.0, 30
+ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT, LONE, OTHERS = 8.0, 0.5, 5.0, 3.0, 30, 12.0, 1.1
 """Far pieces are two curves if their looks, and each tenth of an inch aside, up to ten, cost more,
-or no curve is seen over BLANK tenths. A lost flank goes aside for nothing. NEXT are looked at."""
+or no curve is seen over BLANK tenths. A lost flank goes aside for nothing. NEXT are looked at.
+LONE: what looks alone may cost if all in their colour have no more than OTHERS times their rows."""
 UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
 """A piece lies on another if UNDER of the rows of both do, within UNDER_PX. Stains, as of a grid
 under a curve: half that share of bridged rows do, and fewer rows have ink than STAINS for each."""
@@ -157,12 +158,11 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
     far: so is, of its track, the next piece that looks like it, however far: it was off its scale,
     faint, or lost a flank. Where no curve is seen another log begins. tenth_rows: of 0.1 inch."""
     points = dict(sorted(points.items(), key=lambda it: (it[0].first_row, it[1].column[0])))
-    curves, below, taken = list(points), dict[int, int](), set[int]()
+    curves, below, above = list(points), dict[int, int](), dict[int, int]()
     last = [int(it.row[~np.isnan(it.column)][-1]) for it in points.values()]
     for upper, lower, is_hidden in _pairs(points, tenth_rows, far):
-        if upper not in below and lower not in taken:
-            below[upper] = lower
-            taken.add(lower)
+        if upper not in below and lower not in above:
+            below[upper], above[lower] = lower, upper
             curves[upper].uncertain.append(last[upper])
             if is_hidden and curves[lower].first_row > last[upper] + 1:
                 curves[upper].hidden.append((last[upper] + 1, curves[lower].first_row))
@@ -174,7 +174,7 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
         curve.look = both(curve.look, piece.look)
         for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
             getattr(curve, has).extend(getattr(piece, has))
-    left = [(i, curve) for i, curve in enumerate(curves) if i not in taken]
+    left = [(i, curve) for i, curve in enumerate(curves) if i not in above]
     points = {curve: curve.points() if i in below else points[curve] for i, curve in left}
     # A short piece may be unlike the next one, and all that it is joined with now be like it.
     return join(points, tenth_rows, far=True) if far and below else points
@@ -194,16 +194,16 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     for i, path in enumerate(paths):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside = lap >= BESIDE * tenth_rows
+        kin = (abs(look - look[i])[:, 3 : HOME + 1] <= [*3 * [INK_APART], HOME_APART]).all(1)
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
         else:
             near = first <= last[i] + LONGEST * tenth_rows
             is_end = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
-            for j in np.flatnonzero(is_end).tolist():  # does it begin on this stroke?
+            for j in np.flatnonzero(is_end & kin).tolist():  # does it begin on this stroke?
                 off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
-                same_ink = np.ptp(look[[i, j], PAINT], 0).max() <= INK_APART
-                if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER and same_ink:
+                if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER:
                     found.append((-1.0, i, j, False))
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
@@ -211,6 +211,9 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
         aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
         is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
         may_be_far = unequal + ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10) < ALIKE
+        rows = np.minimum.outer(last[k], last[kin & far]) - np.maximum(first[i], first[kin & far])
+        is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
+        may_be_far |= kin[k] & is_lone & (unequal < LONE) & (np.ptp(look[i, PAINT]) > 2 * INK_APART)
         cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
         rests = (gap <= RESTS) & (abs(np.stack([across, *heads])).max(0) <= REST_PX)
         hidden = ((gap > STILL_BRIDGED) | (aside > gap + 1)) & ~rests

@@ -263,11 +263,9 @@ def unlike(one: Floats, other: Floats) -> Floats:
     wider = np.minimum(1, np.abs(np.log(one[..., HALF_WIDTH] / other[..., HALF_WIDTH])))
     style = np.abs(one[..., INK_SHARE] - other[..., INK_SHARE])
     paint = np.abs(one[..., PAINT] - other[..., PAINT]).max(-1) / 255
-    away = np.minimum(1, np.abs(home - other_home) / HOME_INCHES)
+    away = np.minimum(1, np.abs(home - other_home) / HOME_INCHES) * (home * other_home > 0)
     away *= np.minimum(1, np.maximum(rows, other_rows) / HOME_ROWS)
-    away *= np.minimum(home, other_home) > 0
-    both_of = [ROUGH, ENDS]
-    more = np.abs(np.log((one[..., both_of] + least) / (other[..., both_of] + least)))
+    more = np.abs(np.log((one[..., ROUGH:] + least) / (other[..., ROUGH:] + least)))  # and ENDS
     often = np.minimum(rows / ROUGH_ROWS, 1) * np.minimum(other_rows / ROUGH_ROWS, 1)
     looks = WIDTH * wider + STYLE * style + COLOUR * paint + AWAY * away
     return np.sqrt(known) * looks + np.sqrt(often) * (np.minimum(1.5, more) @ costs)
