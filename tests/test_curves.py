@@ -95,12 +95,22 @@ def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track
     one = tracks.merged([(ROWS, wide), (ROWS, left)])
     assert one.borders[0].tolist() == [[0, 100], [200, 400], [450, 600]]
     assert tracks.merged([(ROWS, left), (ROWS, left + 100)]).borders.tolist() == borders.tolist()
-    spike = np.where(ROWS < 60, 350, left)  # leaves its scale for a while
-    assert tracks.merged([(ROWS, spike)]).borders.tolist() == borders.tolist()
-    longer = np.where(ROWS < 80, 350, left)  # a spike of so many rows is none
+    spike = np.where(ROWS < 45, 350, left)  # leaves its scale for a while
+    assert tracks.merged([(ROWS, spike)]) is tracks
+    longer = np.where(ROWS < 56, 350, left)  # a spike of so many rows is none: 4702900080_gr_d2
     assert tracks.merged([(ROWS, longer)]).borders.tolist() == one.borders.tolist()
     given = replace(tracks, reach=np.inf)
     assert given.merged([(ROWS, wide), (ROWS, left)]).borders.tolist() == borders.tolist()
+
+
+def test_a_curve_over_two_tracks_that_are_one_is_at_home_in_both_halves():
+    halves = Tracks(np.zeros(1), np.array([[[100.0, 500], [500, 900]]]), 1e9)
+    left, right, beside = sine(400, 130, 200), sine(600, 130, 200), sine(60, 20, 400)
+    left[400:], right[:1050] = np.nan, np.nan  # between them it is too faint
+    found = follow(draw(left, right, beside, columns=900), tracks=halves)
+    assert [it.rows for it, _ in found] == pytest.approx([1500, 1500], abs=4)
+    apart = follow(draw(left - 60, right + 60, beside, columns=900), tracks=halves)
+    assert len(apart) == 3, "none lies beyond the border: each is of its own track"
 
 
 def sine(middle, size, period, phase=0.0, rows=ROWS):

@@ -33,10 +33,10 @@ OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
 PEAK, HEADING = 0.1, 0.03
 """Inches: where a bridged gap's ends head to meet so far aside, by so many rows, a tip is lost."""
-LOG, LINE, LEADER, SURE = 30.0, 0.06, (3.0, 0.11, 0.3), 0.9
+LOG, LINE, LEADER, SURE = 30.0, 0.06, (3.0, 0.3), 0.9
 """Tenths of an inch: a curve under LOG and a quarter of the longest is none where no longer one is
-beside it, or only such in tracks and it is in none; within LINE of a column; less SURE: arms.md.
-LEADER: a line from a curve to its name has so many rows, is so straight, so many pixels a row."""
+beside it, or only such in tracks and it is in none; within LINE of a line down, or to a name (of
+more rows, and pixels a row, than LEADER); less SURE: benchmarks/arms.md."""
 
 
 class CurveFollower:
@@ -84,7 +84,10 @@ class CurveFollower:
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         points = {it: its for it in pieces if it.rows > 0 and self._is_long(its := it.points())}
-        self.tracks = self.tracks and self.tracks.merged(it[:2] for it in points.values())
+        before, self.tracks = self.tracks, self.tracks and self.tracks.merged(points.values())
+        for one, its in points.items() if self.tracks is not before else ():
+            if self.tracks and (track := self.tracks.of(*its[:2])):  # its middle, not a half's
+                one.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
         points = join(points, self._tenth_rows, far=True)
@@ -108,11 +111,10 @@ class CurveFollower:
             is_curve = out + within > 0 and (in_track[one] or out >= within)
             is_curve &= bool(its.confidence.sum() >= SURE * np.count_nonzero(its.confidence))
             row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
-            line = np.polyfit(row, column, 1) if len(row) > 1 else np.zeros(2)
-            if not (leads := abs(line[0]) > LEADER[2] and one.rows > LEADER[0] * self._tenth_rows):
-                line = np.array([0, np.median(column)])
-            away = np.quantile(abs(column - np.polyval(line, row)), 0.95)
-            if not is_curve or away <= (LEADER[1] if leads else LINE) * self._tenth_rows:
+            slope = np.polyfit(row, column, 1)[0] if one.rows > LEADER[0] * self._tenth_rows else 0
+            slope *= abs(slope) > LEADER[1]  # else it may be a line down
+            off = (column - slope * row) / np.hypot(1, slope) / self._tenth_rows
+            if not is_curve or np.quantile(abs(off - np.median(off)), 0.95) <= LINE:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:

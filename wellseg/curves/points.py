@@ -107,10 +107,9 @@ class Curve:
 
     def leave_scale(self, longest: float) -> list["Curve"]:
         """Set ``off_scale`` of a curve with wraps. Two within ``longest`` rows are a way out and
-        its way back; what lies below a lone one is cut off and returned: of 24 in black 16 were
-        none. But few rows at an end alone if the curve has a colour; and an end may be off the
-        scale if the curve is so elsewhere. A straight stretch is a border, or hatching beside the
-        curve: it has no values, or is cut off."""
+        its way back; what lies below a lone one is cut off and returned (of 24 in black 16 were
+        none), of a curve in colour a short end alone. An end may be off the scale if the curve is
+        so elsewhere. A straight stretch, a border or hatching, has no values, or is cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
         pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
@@ -242,8 +241,7 @@ def place_curve(
     entry |= {"uncertain": rows[seen & (points.flags & UNCERTAIN > 0)].tolist()}  # as in the CSV
     entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
     entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
-    values = (share + turns).astype(np.float32)
-    return PlacedCurve(curve, points, track, middle, sides, values, entry)
+    return PlacedCurve(curve, points, track, middle, sides, (share + turns).astype("f4"), entry)
 
 
 def both(one: Floats, other: Floats) -> Floats:

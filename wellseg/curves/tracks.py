@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellseg.curves.points import Floats, ranges
+from wellseg.curves.points import Floats, Points, ranges
 from wellseg.curves.strands import Indices
 from wellseg.scan.pictures import Gray
 
 LINE, ALONE, NEAR_PX = 0.014, (0.1, 0.3), 4
 """Inches: half a border's width; how far one is marked alone, no mask NEAR_PX beside: `clear`."""
-BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.05
+BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.033
 """Shares of a track's width: a curve that lies no farther beside it is of it; from where on a point
 is beyond it. Share of points beyond, from which on neighbours are one track: `Tracks.merged`."""
 
@@ -32,13 +32,13 @@ class Tracks:
         """float64 (rows, tracks, 2): left and right border in these rows."""
         return np.apply_along_axis(lambda side: np.interp(rows, self.rows, side), 0, self.borders)
 
-    def merged(self, curves: Iterable[tuple[Indices, Floats]]) -> "Tracks":
+    def merged(self, curves: Iterable[Points]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
-        ACROSS of their curves (rows, columns) lies beyond it; not those that a person gave."""
+        ACROSS of their curves lies beyond it; not those that a person gave. None: this object."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
         off = np.zeros((3, len(split) + 1))  # to the left, to the right, of how many points
-        for rows, columns in curves if not split.all() and self.reach < np.inf else []:
+        for rows, columns, *_ in curves if not split.all() and self.reach < np.inf else []:
             if track := self.of(rows, columns):
                 low, high = self.at(rows)[:, track - 1].T
                 share = (columns + 0.5 - low) / (high - low)
@@ -46,7 +46,7 @@ class Tracks:
         split |= off[1, :-1] + off[0, 1:] <= ACROSS * (off[2, :-1] + off[2, 1:])
         sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
         no_line = {*self.no_line} & {*np.median(sides, 0).ravel().tolist()}  # a shared one: once
-        return replace(self, borders=sides, no_line=tuple(sorted(no_line)))
+        return self if split.all() else replace(self, borders=sides, no_line=tuple(sorted(no_line)))
 
     def clear(self, mask: Gray, first_row: int, dpi: float) -> Gray:
         """A copy of some rows of a mask without what lies on a border alone for a short way: where
