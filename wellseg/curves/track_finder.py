@@ -111,7 +111,7 @@ class _TrackFinder:
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         usual = np.percentile(ruled[tracks[0][0] : tracks[-1][1]], 95)
         clear = maximum_filter1d(ruled, 5)[np.minimum(tracks, len(ruled) - 1)]
-        no_line = tuple(np.median(sides, 0)[clear < CLEAR * usual].tolist())
+        no_line = tuple(np.unique(np.median(sides, 0)[clear < CLEAR * usual]).tolist())
         return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows, no_line)
 
     def _alike(self) -> tuple[Indices, Floats, Indices] | None:
