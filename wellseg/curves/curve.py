@@ -195,11 +195,11 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     found = list[tuple[float, int, int, bool]]()
     for i, path in enumerate(paths):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
-        beside = lap >= BESIDE * tenth_rows
-        kin = (abs(look - look[i])[:, 3 : HOME + 1] <= [*3 * [INK_APART], HOME_APART]).all(1)
+        beside, apart = lap >= BESIDE * tenth_rows, abs(look - look[i])
+        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
-            near &= (home * home[i] > 0) & (abs(home - home[i]) <= HOME_APART)
+            near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)
         else:
             near = first <= last[i] + LONGEST * tenth_rows
             is_end = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
@@ -211,14 +211,15 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
         heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])
         aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
-        is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
-        may_be_far = unequal + ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10) < ALIKE
-        rows = np.minimum.outer(last[k], last[kin & far]) - np.maximum(first[i], first[kin & far])
-        is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
-        may_be_far |= kin[k] & is_lone & (unequal < LONE) & (np.ptp(look[i, PAINT]) > 2 * INK_APART)
         cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
+        may_be = cost < MOST
+        if far:
+            is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
+            may_be = unequal + ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10) < ALIKE
+            rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
+            is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
+            may_be |= is_lone & kin[k] & (unequal < LONE) & (np.ptp(look[i, PAINT]) > 2 * INK_APART)
         rests = (gap <= RESTS) & (abs(np.stack([across, *heads])).max(0) <= REST_PX)
         hidden = ((gap > STILL_BRIDGED) | (aside > gap + 1)) & ~rests
-        which = np.flatnonzero(may_be_far if far else cost < MOST)
-        found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in which]
+        found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]

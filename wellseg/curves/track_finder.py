@@ -279,8 +279,7 @@ def _borders(
     left, right = int(before.argmin()), int(after.argmin())
     # The columns that may be borders: the first one, one between two tracks, the last one.
     reach, drawn = round(NEAR_INCHES * dpi), np.isin(columns, lines)
-    near = ((off <= reach) | (drawn & (off < np.inf)) for off in (before, after))
-    starts, ends = map(np.flatnonzero, near)
+    starts, ends = (np.flatnonzero((it <= reach) | drawn & (it < np.inf)) for it in (before, after))
     inner = lines[(lines > starts[-1]) & (lines < ends[0])]
     at, first, last = np.concatenate([starts, inner, ends]), len(starts), len(starts) + len(inner)
     off = np.concatenate([before[starts], np.zeros(len(inner)), after[ends]])
