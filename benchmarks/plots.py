@@ -7,13 +7,11 @@ TotalDepth's SVG plots of real LIS and LAS files hold each curve as polylines.
     wellseg predict OUT/images --probability --out OUT/predicted
     python benchmarks/plots.py score OUT LEAP=0.3 DASHES=0,TURN=9
     python benchmarks/plots.py train FOLDER_OF_SVG DATA  # pages to train on, worn in many ways
-    python benchmarks/plots.py copies PAGES DATA  # colour pages to train on as 1-bit copies, worn alike
 
 Drawing needs rsvg-convert and pdftoppm (librsvg2-bin, poppler-utils). Each word of ``score`` is
 today's curves with other constants of wellseg.curves; ``--true`` takes masks drawn from the truth.
 """
 
-import csv
 import json
 import random
 import re
@@ -27,11 +25,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+sys.path.append(str(Path(__file__).parents[1] / "data" / "pages"))
+from changes.black import WEAR, worn
+
 from wellseg.curves import curve, linking, points, strands, window
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.points import Floats
 from wellseg.curves.track_finder import find_tracks
-from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
 from wellseg.scores.identity import score_identity
@@ -41,14 +41,10 @@ SCALE = DPI / 96  # SVG has 96 user units an inch
 LEFT_OUT = "HDT", "300032.S01", "200099.S07_0001_E"
 """A dipmeter, wraps by the hundred, and curves of nulls."""
 WIDTHS, DOTS = (1.0, 1.3, 1.6, 2.0), "2,2"
-WEAR = (0.8, 1.6), (0.04, 0.16), (0.03, 0.1), (0.6, 1.2), (0.42, 0.68)  # see `worn`
 HELD_OUT = "13596", "2851", "noelpoersch", "DILLSON"
 """Wells on whose plots nothing is trained."""
 STRAIGHT_INCHES, STRAIGHT_PX = 0.75, 2
 """A curve that stays so straight for so long is as a line of the grid: it is ignored."""
-LEAST_INK, MOST_INK, FAT_PX, FAT = 0.8, 0.33, 5.5, 0.02
-"""Of a copy: share of its curves' pixels that are ink at least, and of all at most; more pixels of
-curves that are so far inside, by their share, are of fills or of fat lines, which teach blots."""
 SAME_PX, WRAP_PX, NEAR_PX = 1.5, 125, 5
 """Rows between two polylines of one curve; columns that a curve leaps where it wraps; how far from
 a printed curve a followed one is on it."""
@@ -146,19 +142,6 @@ def rendered(svg: str, dpi: int, work: Path, colour: bool = False) -> Any:
     return made
 
 
-def worn(paper: Any, rng: np.random.Generator, how: Any = (1.2, 0.12, 0.07, 0.9, 0.55)) -> Any:
-    """A gray picture as 1 bit, 0 ink. how: size and strength of its grain, strength of slow changes of
-    tone, blur, and the gray below which is ink."""
-    size, grainy, toned, blur, below = how
-    noise: Floats = rng.standard_normal(paper.shape, dtype=np.float32)
-    grain = cv2.GaussianBlur(noise, (0, 0), size)
-    cells = tuple(side // 300 + 2 for side in paper.shape)
-    tone = cv2.resize(rng.standard_normal(cells, dtype=np.float32), paper.shape[::-1])
-    gray = cv2.GaussianBlur(paper.astype(np.float32) / 255, (0, 0), blur)
-    is_ink = gray + grainy * grain / grain.std() + toned * tone < below
-    return np.where(is_ink, 0, 255).astype(np.uint8)
-
-
 def heavier(svg: str, pick: random.Random) -> str:
     """A plot with some lines down that are heavier than others, or are two, as in real grids."""
     share = pick.choice([0, 0.04, 0.1, 0.2])
@@ -197,48 +180,6 @@ def by_course(line: Floats, dpi: int) -> list[tuple[bool, Floats]]:
         part = np.concatenate([ends[:1], np.stack([x, y], 1)[within], ends[1:]])
         parts.append((bool(is_straight[start]), part))
     return parts
-
-
-def copies(pages: Path, out: Path) -> None:
-    """Colour pages to train on, as worn copies in black: the light ones of their inks are black, too."""
-    for part in ("images", "masks"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-    listed = ["name,split,well,kind"]
-    with (pages / "split.csv").open(newline="", encoding="utf-8") as file:
-        rows = [
-            it for it in csv.DictReader(file) if (it["split"], it["kind"]) == ("train", "colour")
-        ]
-    for row, letter in product(rows, "ab"):
-        name = row["name"] + letter
-        rng = np.random.default_rng(zlib.crc32(name.encode()))
-        with open_scan(pages / "images" / f"{row['name']}.tif", colour="any") as scan:
-            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        with open_scan(pages / "masks" / f"{row['name']}.tif") as scan:
-            mask = scan.read(0, scan.rows)
-        goal, light = rng.choice([160, 200, 200, 240, 300]), rng.uniform(0.5, 1)
-        if not 0.45 < goal / dpi < 3.4:
-            continue
-        colours = np.atleast_3d(picture)
-        gray = (1 - light) * to_gray(picture) + light * colours.min(2)
-        size = [round(side * goal / dpi) for side in mask.shape[::-1]]
-        how = cv2.INTER_CUBIC if goal > dpi else cv2.INTER_AREA
-        gray = cv2.resize(gray.astype(np.float32), size, interpolation=how).clip(0, 255)
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-        wear, is_curve = rng.uniform(*np.transpose(WEAR)), mask == 255
-        if has_curves := np.count_nonzero(is_curve) > 500:
-            wear[-1] = max(wear[-1], min(0.93, np.quantile(gray[is_curve], 0.9) / 255 + 0.03))
-        copy = worn(gray, rng, wear)
-        inside = cv2.distanceTransform(is_curve.view(np.uint8), cv2.DIST_L2, 3) > FAT_PX
-        fat = np.count_nonzero(inside) / max(1, np.count_nonzero(is_curve))
-        if (copy == 0).mean() > MOST_INK or fat > FAT:
-            continue
-        if has_curves and (copy[is_curve] == 0).mean() < LEAST_INK:
-            continue
-        write_picture(out / "images" / f"{name}.tif", copy, dpi=goal, kind="1-bit")
-        write_picture(out / "masks" / f"{name}.tif", mask, dpi=goal)
-        listed.append(f"{name},train,{row['well']},1-bit")
-    (out / "split.csv").write_text("\n".join(listed) + "\n")
-    print(len(listed) - 1, "copies")
 
 
 def train(svgs: Path, out: Path) -> None:
@@ -377,7 +318,7 @@ def score(out: Path, variants: list[str], is_true: bool) -> None:
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if word != "--true"]
-    if words[0] in ("draw", "train", "copies"):
-        {"draw": draw, "train": train, "copies": copies}[words[0]](Path(words[1]), Path(words[2]))
+    if words[0] in ("draw", "train"):
+        {"draw": draw, "train": train}[words[0]](Path(words[1]), Path(words[2]))
     else:
         score(Path(words[1]), words[2:], "--true" in sys.argv)

@@ -258,9 +258,9 @@ def test_a_release_calibrates_the_weights_for_ink_and_those_for_colours(release,
     assert after.head.bias[0].sigmoid() > 0.5 and after.of_colour.head.bias[0].sigmoid() < 0.5
 
 
-def test_a_release_takes_means_of_trainings_of_one_kind(release, tmp_path):
-    files = [tmp_path / f"{name}.safetensors" for name in "abc"]
-    for value, file in enumerate(files):
+def test_a_release_takes_each_network_from_the_training_of_its_kind(release, tmp_path):
+    files = {kind: tmp_path / f"{kind}.safetensors" for kind in ("1-bit", "colour")}
+    for value, file in enumerate(files.values()):
         net = ResUNet(2, (8, 16), colour=True)
         for weight in net.parameters():
             torch.nn.init.constant_(weight, value)
@@ -269,12 +269,78 @@ def test_a_release_takes_means_of_trainings_of_one_kind(release, tmp_path):
             "training": {"seed": value},
         }
         save_weights(file, net, header)
-    a, b, c = files
-    release.average_weights({"1-bit": [b, c], "colour": [a, b]}, tmp_path / "mean.safetensors")
-    mean = load_model(tmp_path / "mean.safetensors")
-    assert (mean.head.weight == 1.5).all() and (mean.of_colour.head.weight == 0.5).all()
-    told = read_header(tmp_path / "mean.safetensors")["training"]
-    assert told["seed"] == 0 and told["1-bit"] == {"seed": 2, "mean_of": 2}
+    release.put_together(files, tmp_path / "both.safetensors")
+    both = load_model(tmp_path / "both.safetensors")
+    assert all((it == 1).all() for it in both.of_colour.parameters())
+    assert all((it == 0).all() for name, it in both.named_parameters() if "of_colour" not in name)
+    told = read_header(tmp_path / "both.safetensors")["training"]
+    assert told == {"1-bit": {"seed": 0}, "colour": {"seed": 1}}
+
+
+def test_copies_change_a_page_the_same_way_each_time(monkeypatch, tmp_path):
+    """Two pages of wiggles on a grid; copies keep size, truth and the ink of curves."""
+    monkeypatch.syspath_prepend(FOLDER)
+    copies = importlib.import_module("copies")
+    row, column = np.mgrid[:420, :1100]
+    at = 250 + 80 * np.sin(row / 40) + 30 * np.sin(row / 7)
+    curve, grid = (
+        (abs(column - at) < 3) | (abs(column - at - 350) < 3),
+        (row % 40 < 2) | (column % 50 < 2),
+    )
+    ink = np.where(curve | grid, 0, 255).astype(np.uint8)
+    paint = np.full((420, 1100, 3), 255, np.uint8)
+    plot = paint.copy()
+    paint[grid] = 150
+    plot[curve] = paint[curve] = 0, 160, 0
+    lines = ["name,split,well,kind"]
+    for name, split, picture in (
+        ("ink", "train", ink), ("paint", "train", paint), ("plot", "train", plot), ("print", "train", plot), ("ink_val", "val", ink),
+        ("paint_val", "val", paint), (copies.SCORED[0], "train", ink),
+    ):  # fmt: skip
+        kind = "1-bit" if picture.ndim == 2 else "colour"
+        for folder, plane in (("images", picture), ("masks", 255 * curve.astype(np.uint8))):
+            (tmp_path / "pages" / folder).mkdir(parents=True, exist_ok=True)
+            write_picture(tmp_path / "pages" / folder / f"{name}.tif", plane, dpi=150)
+        lines.append(f"{name},{split},{name},{kind}")
+    (tmp_path / "pages" / "split.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(copies, "TABLES", 1)
+    made, again = tmp_path / "a", tmp_path / "b"
+    copies.make(tmp_path / "pages", made, [*copies.KINDS])
+    copies.make(tmp_path / "pages", again, ["arrows", "straight"])
+    files = [path.relative_to(again) for path in again.rglob("*.tif")]
+    assert len(files) > 3
+    assert all((made / it).read_bytes() == (again / it).read_bytes() for it in files)
+    found = {
+        kind: {log.name: log for log in list_logs(made / kind)} for kind in ("1-bit", "colour")
+    }
+    assert sum(log.split == "val" for kind in found.values() for log in kind.values()) == 2
+    assert not any(copies.SCORED[0] in name for name in found["1-bit"])
+    names = {*found["1-bit"], *found["colour"]}
+    assert {"ink_5", "paint_1", "table_0"} <= names
+    assert all(any(f"_{kind}1" in name for name in names) for kind in copies.KINDS)
+    assert {"ink_heavy3", "ink_level2", "paint_black2", "plot_gray1"} <= found["1-bit"].keys()
+    for kind in found.values():
+        for name, log in kind.items():
+            with open_scan(log.image, colour="any") as scan:
+                picture = scan.read(0, scan.rows)
+            mask = read_mask(log.mask)
+            assert picture.shape[:2] == mask.shape
+            if "table" in name:
+                assert not mask.any()
+            elif "black" not in name and "fast" not in name:
+                assert mask[curve].all() and (
+                    kind is found["colour"] or (picture[curve] < 128).mean() > 0.9
+                )
+            if name.split("_")[-1].rstrip("123") in (
+                "heavy",
+                "arrows",
+                "hatched",
+                "labels",
+                "gray",
+            ):
+                assert (mask > 0).sum() == curve.sum(), name
+            if name in ("paint_hatched1", "paint_labels1"):
+                assert (picture[curve] == (0, 160, 0)).all(), name
 
 
 def test_a_release_keeps_the_means_of_its_scores_and_all_else(release, tmp_path):

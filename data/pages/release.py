@@ -1,20 +1,18 @@
-"""The bundled weights from nothing: pages labelled by hand, and drawn logs.
+"""The bundled weights from nothing: pages labelled by hand, changed copies of them, and drawn logs.
 
     python data/pages/release.py SCANS OUT [--regions DATA] [--steps N]    # make release SCANS=folder
 
-1. The pages of data/pages are cut from SCANS.
-2. A network is trained from nothing on their training split and on drawn logs beside it; then its
-   weights for scans in black and gray once more, twice, on 1-bit pages and 1-bit drawn logs alone,
-   and those for colours on what has colours. Means of weights are better on validation pages than
-   each alone (Wortsman et al. 2022, arXiv 2203.05482 and 2109.01903): of the two trainings in black,
-   of the colours' before and after.
+1. The pages of data/pages are cut from SCANS, and copies of those to train on are made (copies.py).
+2. Two networks are trained from nothing, one for black and gray, one for colours, each on the pages
+   and copies of its kind and on logs drawn by `wellseg.corpus`.
 3. The threshold is calibrated on the validation split: the last layer's bias is shifted so that 0.5
-   gives the fewest clear errors there, of each of the two sets of weights on what it sees. By F1
+   gives the fewest clear errors there, of each of the two networks on what it sees. By F1
    alone the threshold is too low on paper: grid lines beside spikes come in, few pixels each.
 4. The test split is scored, and a labelled data set of other logs with --regions; the scores go
    into the header of OUT/release.safetensors, and the model card is OUT/release.md.
 
-The pages are cut once, and the training goes on where it was stopped: start the same command again.
+Pages and copies are made once, and a training goes on where it was stopped: start the same command
+again.
 """
 
 from __future__ import annotations
@@ -22,12 +20,12 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import copies
 import numpy as np
 import pages
 import torch
@@ -35,7 +33,6 @@ from jinja2 import Template
 
 from wellseg.evaluate import score_files
 from wellseg.rows.segment import segment
-from wellseg.scan.atomic import write_csv
 from wellseg.scan.reader import open_scan
 from wellseg.scores import F1, HEADINGS
 from wellseg.scores.tables import summarise
@@ -43,12 +40,7 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
-APART = (  # the trainings of one kind of page alone
-    "--data.drawn_share 0.5 --data.preset train --data.crop_rows 700 "
-    "--optim.lr 1e-3 --steps 6000 --val_every 2000 --keep last --resume"
-).split()
 MEDIA = {"1-bit": "bilevel", "colour": "colour"}
-SEEDS = {"1-bit": (20, 21), "colour": (20,)}
 LIMITS = (  # of the weights that were looked at last
     "Ultrasonic and bond images are marked in part; bundles of caliper or sensor traces are found, "
     "one of them from the next where ink parts them.",
@@ -63,16 +55,9 @@ LIMITS = (  # of the weights that were looked at last
 THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
-def pages_of_kind(data: Path, kind: str, out: Path) -> None:
-    """A data set of the pages of that kind alone."""
-    with (data / "split.csv").open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = [row for row in reader if row["kind"] == kind]
-    for folder in ("images", "masks"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-        for row in rows:
-            shutil.copy(data / folder / f"{row['name']}.tif", out / folder)
-    write_csv(out / "split.csv", reader.fieldnames or [], rows)
+def is_made(data: Path) -> bool:
+    """Its split.csv is written last; `pages.build` begins with an empty one."""
+    return (data / "split.csv").exists() and (data / "split.csv").stat().st_size > 0
 
 
 def run(command: str, *words: object) -> None:
@@ -112,20 +97,15 @@ def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
     return best
 
 
-def average_weights(ends: dict[str, list[Path]], out: Path) -> None:
-    """Weights for black and gray and weights for colours, each the mean of those of some files."""
-    models = {
-        kind: [load_model(str(path)).state_dict() for path in of] for kind, of in ends.items()
+def put_together(ends: dict[str, Path], out: Path) -> None:
+    """One file of the weights for black and gray of one training, and those for colours of another."""
+    states = {kind: load_model(str(path)).state_dict() for kind, path in ends.items()}
+    model, header = load_model(str(ends["colour"])), read_header(ends["1-bit"])
+    kinds = {
+        name: "colour" if name.startswith("of_colour.") else "1-bit" for name in states["1-bit"]
     }
-    model = load_model(str(ends["colour"][0]))
-    state = {}
-    for name in model.state_dict():
-        kind = "colour" if name.startswith("of_colour.") else "1-bit"
-        state[name] = torch.stack([one[name] for one in models[kind]]).mean(0)
-    model.load_state_dict(state)
-    header = read_header(ends["colour"][0])
-    for kind, (*_, last) in ends.items():
-        header["training"][kind] = read_header(last)["training"] | {"mean_of": len(ends[kind])}
+    model.load_state_dict({name: states[kind][name] for name, kind in kinds.items()})
+    header["training"] = {kind: read_header(path)["training"] for kind, path in ends.items()}
     save_weights(out, model, header)
 
 
@@ -172,22 +152,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of the training, for a try")
     options = parser.parse_args()
     out: Path = options.out
-    data, weights = out / "pages", out / "calibrated.safetensors"
-    trained, both = out / "training" / "model.safetensors", out / "both.safetensors"
+    data, both, weights = out / "pages", out / "both.safetensors", out / "calibrated.safetensors"
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
-    if not (data / "split.csv").exists() or not (data / "split.csv").stat().st_size:
+    if not is_made(data):
         pages.build(options.scans, data)
-    folders = ["--data.root", data, "--out", trained.parent]
-    run("train", "--config", CONFIG, *folders, "--data.drawn_share", 0.6, "--resume", *short)
-    ends: dict[str, list[Path]] = {"1-bit": [], "colour": [trained]}
+    if not is_made(out / "copies" / "colour"):
+        copies.make(data, out / "copies", [*copies.KINDS])
     for kind, medium in MEDIA.items():
-        pages_of_kind(data, kind, out / kind)
-        for seed in SEEDS[kind]:
-            folder = out / f"training_{kind}_{seed}"
-            own = ["--data.medium", medium, "--data.root", out / kind, "--seed", seed]
-            run("train", "--weights", trained, *APART, *own, "--out", folder, *short)
-            ends[kind].append(folder / "model.safetensors")
-    average_weights(ends, both)
+        own = ["--data.root", out / "copies" / kind, "--data.medium", medium, *short]
+        run("train", "--config", CONFIG, *own, "--out", out / f"training_{kind}", "--resume")
+    put_together({kind: out / f"training_{kind}" / "model.safetensors" for kind in MEDIA}, both)
     print("thresholds:", calibrate(both, data, weights))
     tables = {"pages": out / "scores" / "scores.csv"}
     run("evaluate", data, "--split", "test", "--weights", weights, "--out", out / "scores")

@@ -1,23 +1,13 @@
-"""Copies of pages to train on with strokes that are nearly level drawn in: spikes, curves that leave
-their track and come back, parts that cross it whole; and curves that rest on lines. Tried: arms.md.
-
-    python data/pages/pages.py build SCANS PAGES
-    python benchmarks/level_copies.py PAGES DATA KIND  # KIND: colour or 1-bit. images/, masks/, split.csv
+"""Strokes that are nearly level drawn into pages: spikes, curves that leave their track and come
+back, parts that cross it whole; and curves that rest on lines (arms.md of benchmarks).
 
 Strokes have the ink and the width of a curve of the page and lie, most of them, on a line of its
 grid or some pixels beside it: what people find missed most (eye.md)."""
 
-import csv
-import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-
-from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import write_picture
-from wellseg.training.masks import read_mask
 
 LEAST_ROWS, ON_GRID, DASHED, WORN, RESTING = 60, 0.6, 0.15, 0.3, 0.25
 SPIKES, WHOLE = 0.6, 0.2
@@ -128,7 +118,7 @@ class Page:
         return row, pen(self._picture, self._which == one, row)
 
 
-def draw(picture: Plane, mask: Plane, rng: Random) -> tuple[Plane, Plane]:
+def level(picture: Plane, mask: Plane, _dpi: float, rng: Random) -> tuple[Plane, Plane]:
     """The picture, RGB or of two tones, and its mask with up to eight disturbances."""
     made, truth, page = picture.copy(), mask.copy(), Page(picture, mask)
     whole = WHOLE * (picture.ndim == 3)  # on paper they would be heavy lines of the grid
@@ -162,10 +152,10 @@ def lay(picture: Plane, truth: Plane, points: Any, px: float, ink: Any, rng: Ran
     cv2.polylines(large, [at], False, 255, max(1, round(px * fine) - 1))
     cover = cv2.resize(large, None, fx=1 / fine, fy=1 / fine, interpolation=cv2.INTER_AREA) / 255.0
     where = (cover > 0.4) & (truth[part] == 0)
-    level = right - left > end - top
-    if rng.random() < (DASHED if level else 0.5):
+    is_level = right - left > end - top
+    if rng.random() < (DASHED if is_level else 0.5):
         every = px * rng.uniform(3, 9)
-        places = np.arange(left, right)[None] if level else np.arange(top, end)[:, None]
+        places = np.arange(left, right)[None] if is_level else np.arange(top, end)[:, None]
         cover *= places % every < every * rng.uniform(0.4, 0.75)
     if picture.ndim == 2:  # of two tones: rough edges, some of it worn
         rough = cv2.GaussianBlur(rng.normal(0, 1, cover.shape), (0, 0), 1.2)
@@ -179,26 +169,3 @@ def lay(picture: Plane, truth: Plane, points: Any, px: float, ink: Any, rng: Ran
         made = share * ink + (1 - share) * picture[part]
         picture[part] = np.minimum(made, picture[part]).round().astype(np.uint8)
     truth[part][where] = 255
-
-
-def make(pages: Path, out: Path, kind: str) -> None:
-    rng, names = np.random.default_rng(63), []
-    for part in ("images", "masks"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-    with (pages / "split.csv").open(encoding="utf-8") as file:
-        chosen = [it for it in csv.DictReader(file) if (it["split"], it["kind"]) == ("train", kind)]
-    for page in chosen:
-        with open_scan(pages / "images" / f"{page['name']}.tif", colour="any") as scan:
-            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        made, truth = draw(picture, read_mask(pages / "masks" / f"{page['name']}.tif"), rng)
-        if (made != picture).any():
-            name = f"{page['name']}_level"
-            write_picture(out / "images" / f"{name}.tif", made, dpi=round(dpi), kind=kind)
-            write_picture(out / "masks" / f"{name}.tif", truth, dpi=round(dpi))
-            names.append((name, "train", page["well"], kind))
-    with (out / "split.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "split", "well", "kind"), *names])
-
-
-if __name__ == "__main__":
-    make(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

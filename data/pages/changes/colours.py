@@ -1,26 +1,12 @@
-"""Changed copies of colour pages to train on: hatches that are no curves are drawn in, or curves are
-made faint or dotted; and sheets of calibration tables. Tried for colours: arms.md.
+"""Changes of colour pages: hatches that are no curves, curves made faint or dotted, straight ones, as of
+bit and casing, in tracks without a grid; and sheets of calibration tables (arms.md of benchmarks)."""
 
-    python data/pages/pages.py build SCANS PAGES
-    python benchmarks/colour_copies.py PAGES DATA  # images/, masks/, split.csv: 5 minutes
-
-Of each colour page to train on one copy gets one to three hatches, half of them a second one in
-which some curves are faint, dotted, or gray, and a third of them one with straight curves in tracks
-without a grid, as of bit and casing, which alone are drawn into the mask, too."""
-
-import csv
-import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import write_picture
-from wellseg.training.masks import read_mask
-
-TABLES, BESIDE_CURVE, LEAST_ROWS, FAINT, STRAIGHT = 120, 0.65, 60, 0.5, 0.4
+BESIDE_CURVE, LEAST_ROWS = 0.65, 60
 SPACING_PX, TURNS = (3, 4, 5, 6, 8, 10, 12, 16, 20), (0, 0, 0, np.pi / 2, np.pi / 4, -np.pi / 4)
 LABELS = "Coil", "Zero", "Plus", "Jig", "GR", "Ref"
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
@@ -87,8 +73,8 @@ def hatch(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
     return made
 
 
-def faint(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
-    """The picture, RGB, with some of its curves on white, paler, dotted or without colour."""
+def faint(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
+    """The picture, RGB, with some of its curves on white, paler, dotted or without colour; the mask as it was."""
     made, scale = picture.copy(), max(1, dpi / 120)
     count, which, boxes, _ = cv2.connectedComponentsWithStats((mask == 255).astype(np.uint8))
     for one in range(1, count):
@@ -108,7 +94,7 @@ def faint(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
         if rng.random() < 0.3:
             ink[:] = ink.mean(2, keepdims=True)
         made[part][inside] = 255 - ink[inside]
-    return made
+    return made, mask
 
 
 def white_columns(picture: Plane, mask: Plane, scale: float) -> Any:
@@ -208,44 +194,3 @@ def table(rng: Random) -> Plane:
                 write(number(), x + 4, row + 0.4 * step, ink)
         y = int(row + step + rng.uniform(5, 40))
     return sheet
-
-
-def make(pages: Path, out: Path) -> None:
-    rng, names = np.random.default_rng(60), []
-    for part in ("images", "masks"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-
-    def keep(name: str, well: str, picture: Plane, mask: Plane, dpi: float) -> None:
-        write_picture(out / "images" / f"{name}.tif", picture, dpi=round(dpi), kind="colour")
-        write_picture(out / "masks" / f"{name}.tif", mask, dpi=round(dpi))
-        names.append((name, "train", well, "colour"))
-
-    with (pages / "split.csv").open(encoding="utf-8") as file:
-        chosen = [
-            it for it in csv.DictReader(file) if (it["split"], it["kind"]) == ("train", "colour")
-        ]
-    for page in chosen:
-        with open_scan(pages / "images" / f"{page['name']}.tif", colour="any") as scan:
-            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        if picture.ndim == 3:
-            mask = read_mask(pages / "masks" / f"{page['name']}.tif")
-            if rng.random() < FAINT:
-                pale = faint(picture, mask, dpi, rng)
-                keep(f"{page['name']}_faint", page["well"], pale, mask, dpi)
-            if rng.random() < STRAIGHT:
-                drawn, truth = straight(picture, mask, dpi, rng)
-                if (truth != mask).any():
-                    keep(f"{page['name']}_straight", page["well"], drawn, truth, dpi)
-            for _ in range(rng.integers(1, 4)):
-                picture = hatch(picture, mask, dpi, rng)
-            keep(f"{page['name']}_hatched", page["well"], picture, mask, dpi)
-    for number in range(TABLES):
-        sheet = table(rng)
-        blank = np.zeros(sheet.shape[:2], np.uint8)
-        keep(f"table_{number}", f"table_{number}", sheet, blank, rng.choice([100, 150, 200]))
-    with (out / "split.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "split", "well", "kind"), *names])
-
-
-if __name__ == "__main__":
-    make(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,22 +1,13 @@
-"""Copies of colour pages to train on with labels drawn in the inks of their curves: numbers of
-scales one below the other along a border, and lines that lead from a curve to its name or to a box.
-None of it is a curve, so masks stay as they are. Tried: arms.md.
+"""Labels drawn into colour pages in the inks of their curves: numbers of scales one below the other
+along a border, and lines that lead from a curve to its name or to a box. None of it is a curve, so
+masks stay as they are (arms.md of benchmarks)."""
 
-    python data/pages/pages.py build SCANS PAGES
-    python benchmarks/label_copies.py PAGES DATA  # images/, masks/, split.csv: 5 minutes"""
-
-import csv
-import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from level_copies import Page
 
-from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import write_picture
-from wellseg.training.masks import read_mask
+from changes.level import Page
 
 NAMES = "GRAX", "ROP", "TG", "C1", "C2", "C3", "TVD", "GR 45 api", "WOB 12", "CG 130u", "RES", "Hot"
 NUMBERS = "0", "0", "0", "0", "0.2", "100", "150", "250", "1000", "2000"
@@ -78,8 +69,8 @@ def lead(
         write(made, text, (left, end[1] + px / 2), px, ink, 1)
 
 
-def draw(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
-    """The picture, RGB, with labels; curves stay on top."""
+def labels(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
+    """The picture, RGB, with labels; curves stay on top. The mask as it was."""
     made, page, inks = picture.copy(), Page(picture, mask), []
     px = rng.uniform(8, 14) * max(0.8, dpi / 120)
     for _ in range(rng.integers(2, 9) if page.tall else 0):
@@ -93,27 +84,4 @@ def draw(picture: Plane, mask: Plane, dpi: float, rng: Random) -> Plane:
     for _ in range(rng.integers(1, 5) if page.tracks and inks else 0):
         scales(made, page.tracks[rng.integers(len(page.tracks))], inks, px, rng)
     made[mask == 255] = picture[mask == 255]
-    return made
-
-
-def make(pages: Path, out: Path) -> None:
-    rng, names = np.random.default_rng(64), []
-    for part in ("images", "masks"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-    with (pages / "split.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for page in [it for it in rows if (it["split"], it["kind"]) == ("train", "colour")]:
-        with open_scan(pages / "images" / f"{page['name']}.tif", colour="any") as scan:
-            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        mask = read_mask(pages / "masks" / f"{page['name']}.tif")
-        if picture.ndim == 3 and ((made := draw(picture, mask, dpi, rng)) != picture).any():
-            name = f"{page['name']}_labels"
-            write_picture(out / "images" / f"{name}.tif", made, dpi=round(dpi), kind="colour")
-            write_picture(out / "masks" / f"{name}.tif", mask, dpi=round(dpi))
-            names.append((name, "train", page["well"], "colour"))
-    with (out / "split.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "split", "well", "kind"), *names])
-
-
-if __name__ == "__main__":
-    make(Path(sys.argv[1]), Path(sys.argv[2]))
+    return made, mask

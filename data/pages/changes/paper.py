@@ -1,25 +1,16 @@
-"""Changed copies of labelled pages of paper, to train on, or to score: arms.md, "Heavy lines".
+"""Changes of pages of paper: heavy lines, squeezed rows, arrows of dipmeters (arms.md of benchmarks).
 
-    python data/pages/pages.py build SCANS PAGES
-    python benchmarks/paper_copies.py heavy|fast PAGES DATA [train|val] [SEED]
+Each takes a page, uint8 (rows, columns), 255 white; its mask, 255 curve, 128 not scored, 0 not; its
+dpi; a generator. It gives both, changed, or the picture as it was where there is no place for it.
 
 heavy: some lines of the grid are as heavy as a curve or heavier; networks take such a line for a
-curve where one meets it. Lines that are there are drawn over, most often those near curves; pages
-without any have no copy. fast: rows are squeezed to a third to two thirds, so that swings run into
-each other as on fast logs. DATA gets images/, masks/ and split.csv."""
+curve where one meets it. Lines that are there are drawn over, most often those near curves. fast:
+rows are squeezed to a third to two thirds, so that swings run into each other as on fast logs."""
 
-import csv
-import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from negatives import worn
-
-from wellseg.scan.reader import open_scan
-from wellseg.scan.writer import write_picture
-from wellseg.training.masks import read_mask
 
 DOWN, ACROSS, BOTH = (5, 11), (3.5, 7.5), 0.45
 """Widths in px at 200 dpi; share of pages with heavy lines across, too."""
@@ -27,8 +18,7 @@ BAND_ROWS, STEP_ROWS, REACH_PX, INKED = 300, 60, 6, 0.45
 """Lines are looked for in a band, then followed; at least INKED of a line's length has ink."""
 RESTING, WORN_AWAY = 0.4, 0.3  # share of the band in which a curve is on the line; of lines
 FAST = 0.33, 0.66
-SCORED = "BXG70_20589", "42371030860000_17504", "30025124810000_3_156892", "4707700086_gr_n_36118"
-"""Pages with rows of labelled regions, or of the shared pages, which are to be scored."""
+DENSE = 0.7  # share of dipmeters whose arrows overlap
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Random = np.random.Generator
@@ -105,29 +95,58 @@ def fast(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, P
     return np.where(black, 0, 255).astype(np.uint8), squeezed.astype(np.uint8)
 
 
-def main(kind: str, pages: Path, out: Path, split: str = "train", seed: str = "1") -> None:
-    rng, names = np.random.default_rng(int(seed)), []
-    for part in ("images", "masks"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-    with (pages / "split.csv").open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    for line in lines:
-        if line["split"] != split or line["kind"] == "colour" or line["name"] in SCORED:
-            continue
-        with open_scan(pages / "images" / f"{line['name']}.tif") as scan:
-            picture, dpi = scan.read(0, scan.rows), scan.likely_dpi
-        mask = read_mask(pages / "masks" / f"{line['name']}.tif")
-        made, truth = {"heavy": heavy, "fast": fast}[kind](picture, mask, dpi, rng)
-        if not (mask == 255).any() or np.array_equal(made, picture):
-            continue
-        name = f"{line['name']}_{kind}{seed}"
-        write_picture(out / "images" / f"{name}.tif", made, dpi=round(dpi), kind="1-bit")
-        write_picture(out / "masks" / f"{name}.tif", truth, dpi=round(dpi))
-        names.append((name, split, line["well"], "1-bit"))
-    with (out / "split.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "split", "well", "kind"), *names])
-    print(len(names), "copies")
+def free(
+    picture: Plane, mask: Plane, rng: Random, wide: int, ink: float
+) -> tuple[int, int, int] | None:
+    """Column, row and height of a band without curves, and with no more ink than a grid."""
+    rows, columns = picture.shape
+    for _ in range(40):
+        high = int(rng.uniform(0.5, 1) * rows)
+        x, y = int(rng.uniform(0.05, 0.95) * columns - wide / 2), int(rng.uniform(0, rows - high))
+        part = slice(y, y + high), slice(x, x + wide)
+        inside = x >= 0 and x + wide <= columns
+        if inside and (mask[part] > 0).mean() < 0.0015 and (picture[part] < 128).mean() < ink:
+            return x, y, high
+    return None
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+def arrows(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
+    """The picture with arrows of a dipmeter in a band without curves, where there is one: apart, or
+    so near that they overlap."""
+    scale, dense = dpi / 200, rng.random() < DENSE
+    wide = int(rng.uniform(*((70, 260) if dense else (160, 700))) * scale)
+    if (band := free(picture, mask, rng, wide, 0.25 + 0.05 * dense)) is None:
+        return picture, mask
+    (x, y, high), made, size = band, picture.copy(), scale * rng.uniform(0.7, 1.5)
+    disc, line = size * rng.uniform(4.5, 9), size * rng.uniform(2, 5)
+    long = size * rng.uniform(12, 30)
+    step = size * (rng.uniform(4, 11) if dense else rng.choice([8, 15, 25, 45]))
+    spread = size * rng.uniform(1, 12) if dense else rng.choice([0.02, 0.05, 0.12, 0.3]) * wide
+    place, turn = x + wide * rng.uniform(0.2, 0.8), rng.uniform(0, 6.28)
+    scatter, hollow, row = rng.choice([0.1, 0.3, 0.8, 3.1]), rng.random() < 0.2, float(y)
+    while row < y + high:
+        drift = size * rng.normal(0, 3 if dense else 8)
+        place = np.clip(place + drift, x + 0.15 * wide, x + 0.85 * wide)
+        column, angle = place + spread * rng.normal(), turn + scatter * rng.uniform(-1, 1)
+        turn += rng.normal(0, 0.1)
+        if x < column < x + wide:
+            disc_at = int(column), int(row)
+            tail = int(column + long * np.cos(angle)), int(row + long * np.sin(angle))
+            cv2.line(made, disc_at, tail, 0, max(1, round(line)))
+            cv2.circle(made, disc_at, max(2, round(disc)), 0, -1)
+            if hollow:
+                cv2.circle(made, disc_at, max(1, round(disc / 2)), 255, -1)
+        row += step * rng.uniform(0.2, 2) * (1 if rng.random() > 0.02 else 8)
+    return worn(made, picture, rng), mask
+
+
+def worn(made: Plane, picture: Plane, rng: Random) -> Plane:
+    """What was drawn gets ragged edges, as a copy's."""
+    noise = cv2.GaussianBlur(rng.standard_normal(picture.shape, np.float32), (0, 0), 1.0)
+    gray = cv2.GaussianBlur(made.astype(np.float32) / 255, (0, 0), 0.9) + 0.13 * noise / noise.std()
+    edges = widen(made != picture, 7)
+    return np.where(edges, np.where(gray < 0.5, 0, 255), picture).astype(np.uint8)
+
+
+def widen(pixels: Any, by: int) -> Any:
+    return cv2.dilate(pixels.astype(np.uint8), np.ones((by, by), np.uint8)) > 0

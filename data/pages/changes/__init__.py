@@ -1,0 +1,1 @@
+"""What is drawn into copies of labelled pages, to train on: see ../copies.py."""
