@@ -97,7 +97,7 @@ def test_csv_and_las_say_the_same_a_column_a_curve_from_the_left(tmp_path):
         values = np.array([float(line["value"]) for line in mine])
         np.testing.assert_allclose(values, (columns + 0.5 - low) / (high - low), atol=1e-3)
         np.testing.assert_allclose(las[name][rows - int(las["INDEX"][0])], values, atol=1e-4)
-    assert "confidence 1.00, 0 % bridged" in las.curves[1].descr
+    assert "solid, 5 px, confidence 1.00, 0 % bridged" == las.curves[1].descr
     assert las.well["NULL"].value == -999.25
     assert (tmp_path / "log.curves.csv").read_text().startswith("# Curves found by wellseg")
 
@@ -1009,10 +1009,19 @@ def test_an_edit_of_rows_that_are_not_there_is_told_and_looks_go_with_the_curve(
     shown = {curve["name"]: curve for curve in json.loads(report.read_text())["curve_list"]}
     assert (shown[other]["style"], shown[other]["colour"]) == ("dotted", [200, 0, 0])
     assert (shown[one]["style"], shown[one]["colour"]) == ("solid", None)
+    assert shown[other]["about"].startswith("dotted, ") and shown[one]["about"].startswith(
+        "solid, "
+    )
     lines = read(path)
     with pytest.raises(SystemExit):  # once more they would be as before
         main([str(path), "--edit", f"{one}={other}", f"{other}={one}", "--after", "0"])
     assert read(path) == lines
+    path.write_text(path.read_text().replace(other, "GR"))  # by hand: its style is forgotten
+    for _ in range(2):
+        main([str(path)])
+    shown = {curve["name"]: curve for curve in json.loads(report.read_text())["curve_list"]}
+    assert shown["GR"]["style"] is None and re.match(r"\d+ px, conf", shown["GR"]["about"])
+    assert shown[one]["about"].startswith("solid, ")
 
 
 @pytest.mark.parametrize("where", ["beside", "elsewhere"])

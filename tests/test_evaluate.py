@@ -20,6 +20,7 @@ from wellseg.scan import pictures
 from wellseg.scan.pictures import draw_errors
 from wellseg.scan.writer import write_picture
 from wellseg.scores import ERRORS, FALSE, HEADINGS, Row
+from wellseg.scores.identity import score_identity
 from wellseg.scores.masks import score_log
 from wellseg.scores.tables import make_tables, summarise
 
@@ -175,6 +176,28 @@ def test_whole_curves_of_labels_are_followed_and_told(
         (line,) = csv.DictReader(file)
     assert line["log"] == "a" and line["whole"] == "1 of 1" and float(line["IDF1"]) > 0.95
     assert line["inches, p95"] == "0.000, 0.000", "at 200 dpi, as the log does not say"
+
+
+def test_whole_curves_have_means_of_kinds_and_splits() -> None:
+    """As masks have: paper and renders have different aims."""
+    names = {"a": ("val", "bilevel"), "b": ("test", "bilevel"), "c": ("test", "colour")}
+    path = [[20, row] for row in range(ROWS)]
+    label = {"whole": [{"path": path}]}
+    found, wrong = [(0, np.full(ROWS, 20.0))], [(0, np.full(ROWS, 60.0))]
+    followed = {
+        name: score_identity(label, (ROWS, 100), wrong if name == "c" else found, 200)
+        for name in names
+    }
+    score = dict.fromkeys(HEADINGS, 1.0)
+    logs = [
+        {"name": it, "split": split, "kind": kind, **score} for it, (split, kind) in names.items()
+    ]
+    *_, table = make_tables(logs, followed)
+    first, idf1, whole = (list(column.cells) for column in table.columns[:3])
+    assert first[:3] == [*names] and first[-1] == "all" and whole[-1] == "2 of 3"
+    means = dict(zip(first, idf1, strict=True))
+    assert means["all bilevel"] == "1.000" and means["all colour"] == "0.000"
+    assert means["test all"] == "0.500"
 
 
 def test_worst_pictures(data: Path, masks: Path, tmp_path: Path) -> None:

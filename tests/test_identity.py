@@ -105,7 +105,6 @@ def test_several_logs_are_a_line_of_means_sums_and_medians():
     assert line == ["all", "0.333", *sums, "-20.0", *rest]
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")
 def test_a_label_of_few_points_is_the_line_through_them():
     rows, column = np.arange(300), np.linspace(60, 200, 300).astype(np.float32)
     for path, starts, right in (
@@ -119,6 +118,7 @@ def test_a_label_of_few_points_is_the_line_through_them():
         assert found.whole == 1
 
 
+@pytest.mark.skipif(not SHARED.exists(), reason="no shared scans")
 def test_it_agrees_with_the_reference(tmp_path, capsys, monkeypatch):
     """Curves that are a little wrong, of each label that has some."""
     rng = np.random.default_rng(0)

@@ -64,6 +64,7 @@ def evaluate(config: EvaluateConfig) -> int:
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name
+    columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     errors = Console(stderr=True, soft_wrap=True, highlight=False, style="red")
     for log in track(logs, "scoring", console=errors, transient=True):
         try:
@@ -71,12 +72,10 @@ def evaluate(config: EvaluateConfig) -> int:
             scores, identity = score_files(log, probability > config.threshold, probability)
             if identity:
                 followed[log.name] = identity
-            about = {"name": log.name, "split": log.split, "well": log.well, "kind": log.kind}
-            rows[log] = about | scores.by_name
+            rows[log] = {it: getattr(log, it) for it in columns[:4]} | scores.by_name
         except (ScanError, ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
 
-    columns = ["name", "split", "well", "kind", "curves", *HEADINGS]
     lines = [identity_line(name, [identity]) for name, identity in followed.items()]
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
     # A file has no width; 80 columns would cut the names.
@@ -85,8 +84,7 @@ def evaluate(config: EvaluateConfig) -> int:
         write_csv(config.out / "scores.csv", columns, rows.values())
         write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     finally:  # scores of hours are printed where they cannot be written
-        for table in make_tables(list(rows.values()), followed):
-            console.print(table)
+        console.print(*make_tables(list(rows.values()), followed))
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     for earlier in (config.out / "worst").glob("*curves-*.png"):
         earlier.unlink()

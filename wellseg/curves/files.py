@@ -120,7 +120,7 @@ class CurveFiles:
         orders = Counter[int]()  # by track
         for one in found:
             orders[one.track] += 1
-            made = f"T{one.track}_C{orders[one.track]}_{one.curve.style.upper()}"
+            made = f"T{one.track}_C{orders[one.track]}_{one.curve.style}".upper()
             one.entry["name"] = name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()

@@ -54,7 +54,7 @@ class Curve:
 
     first_row: int
     rows: int = 0
-    style: Style = "solid"
+    style: Style | None = "solid"  # None: nobody knows, it was named in a CSV
     uncertain: list[int] = field(default_factory=list)  # rows where it may become another curve
     look: Floats = field(default_factory=NO_LOOK.copy)
     records: list[Floats] = field(default_factory=list)
@@ -236,11 +236,11 @@ def place_curve(
     edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32, "C")
     few = [cv2.approxPolyDP(it, 0.8, False) + np.array([0.5, rows[0]]) for it in [*parts, *edges]]
     lines = [np.rint(line).astype(int).ravel().tolist() for line in few]  # within a pixel
-    entry = {"name": name, "track": track, "style": curve.style, "width_px": width, "about": about}
-    entry |= {"colour": curve.colour, "rows": rows[[0, -1]].tolist()}
+    entry = {"name": name, "track": track, "style": curve.style, "width_px": width}
+    entry |= {"about": f"{curve.style}, {about}" if curve.style else about, "colour": curve.colour}
     entry |= {"uncertain": rows[seen & (points.flags & UNCERTAIN > 0)].tolist()}  # as in the CSV
     entry |= {"confidence": round(sure, 2), "lines": lines[:-2], "borders": lines[-2:]}
-    entry |= {"beyond": beyond, "off": off}  # share of rows; rows printed so many tracks aside
+    entry |= {"rows": rows[[0, -1]].tolist(), "beyond": beyond, "off": off}
     return PlacedCurve(curve, points, track, middle, sides, (share + turns).astype("f4"), entry)
 
 

@@ -278,7 +278,7 @@ def _curve(
     confidence = np.nan_to_num(confidence).clip(0, 1)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
     inked = ~np.isnan(filled[0]) & (bits & BRIDGED == 0)
-    curve = Curve(first, rows, known.get("style", "solid"))
+    curve = Curve(first, rows, known.get("style"))
     width = np.nanmedian([*(right - left)[inked[here]], 0]) + 1
     half, paint = (known.get("width_px", width) + 1) / 2, known.get("colour") or (0, 0, 0)
     curve.look[1:6] = half, 1, *paint  # a look's entries: points.py

@@ -30,7 +30,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 
 def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> Iterator[Table]:
-    """Tables of logs with curves and of logs without, with means of groups; of whole curves."""
+    """Tables of logs with curves, of logs without, and of whole curves, with means of groups."""
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
         if not (chosen := [log for log in logs if (F1 in log) == has_curves]):
             continue
@@ -51,7 +51,9 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
         table = _table("Whole curves", IDENTITY_HEADINGS[:1], IDENTITY_HEADINGS[1:])
         for name, identity in followed.items():
             table.add_row(*identity_line(escape(name), [identity]))
-        table.add_row(*identity_line("all", list(followed.values())), style="bold")
+        for of, group in _groups([log for log in logs if log["name"] in followed]).items():
+            name, its = " ".join(dict.fromkeys(of)), [followed[log["name"]] for log in group]
+            table.add_row(*identity_line(escape(name), its), style="bold")
         yield table
 
 
