@@ -18,17 +18,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HOME, LOOKED_ROWS, Floats, both, unlike
-from wellseg.curves.strands import HALF, ROW, START, STOP, Chain, Indices, pairs_between
+from wellseg.curves.strands import (
+    ROW,
+    Chain,
+    Indices,
+    Places,
+    is_strand,
+    measure,
+    middle,
+    pairs_between,
+)
 from wellseg.curves.tracks import Tracks
 
-Places = NDArray[np.complexfloating[Any]]
 ByKnot = dict[int, list[Chain]]  # short chains by the number of the knot that they make
 
-STRAND_ROWS, STRAND_WIDE = 3, 14
-"""A chain of fewer rows that touches others is part of a knot, unless it is nearly horizontal: so
-many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
-COURSE_ROWS, COURSE_PX = 10, 14
-"""The course of an end is taken over so many rows; it is sure if they span so many pixels."""
 LEAP, SHORT = 0.38, 20.0
 """Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
 of that, in shorter ones less: between dots and dashes."""
@@ -76,12 +79,6 @@ class Scene:
     ahead: Floats  # look of each together with the strands in which it goes on
 
 
-def is_strand(chain: Chain) -> bool:
-    runs, alone = chain.runs, not (chain.above or chain.below)
-    is_clear = alone or chain.rows >= STRAND_ROWS
-    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
-
-
 class Pairs(NamedTuple):
     """Pairs of strands that one curve may go through, an entry for each of them."""
 
@@ -102,17 +99,15 @@ def link(
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
-    places, looks, worths = zip(*map(_facts, strands), strict=True)
-    look, worth = np.array(looks), np.array(worths)
+    places, ends, look, worth = measure(strands)
     if tracks:
         look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
-    ends = np.array([(c.runs[-1, : STOP + 1], c.runs[0, : STOP + 1]) for c in strands])
     known = rows, layer, worth, look, closed, given, knot_up, knot_down, ends
-    table = StrandTable._make([*np.array(places).T, *known])
+    table = StrandTable._make([*places, *known])
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
@@ -185,18 +180,10 @@ def _spurs(table: StrandTable, passing: Indices, short: ByKnot) -> list[list[Cha
     for knot, chains in short.items():
         uppers = passing[table.knot_down[passing] == knot]
         for chain in chains if len(uppers) else ():
-            middle = _middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
-            nearest = np.abs(table.bottom[uppers, None] - middle).min(1).argmin()
+            at = middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
+            nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
             spurs[uppers[nearest]].append(chain)
     return spurs
-
-
-def _facts(chain: Chain) -> tuple[list[complex], Floats, float]:
-    """Places and courses of its upper and lower end, its look and its worth."""
-    if chain.facts is None:  # a strand is in several windows
-        ends = (chain.runs[::-1], chain.first_row, -1), (chain.runs, chain.last_row, 1)
-        chain.facts = [at for end in ends for at in _end(*end)], chain.look(), chain.worth()
-    return chain.facts
 
 
 def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
@@ -204,7 +191,7 @@ def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
     counts = np.array([len(strand.runs) for strand in strands])
     runs = np.concatenate([strand.runs for strand in strands])
     middles = tracks.at(runs[:, ROW]).mean(2)
-    home = middles[np.arange(len(runs)), np.abs(middles - _middle(runs)[:, None]).argmin(1)]
+    home = middles[np.arange(len(runs)), np.abs(middles - middle(runs)[:, None]).argmin(1)]
     return np.add.reduceat(home, counts.cumsum() - counts) / counts
 
 
@@ -216,18 +203,6 @@ def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tupl
     begins = begins[..., ::-1]  # columns from the other border to the run's nearest
     wraps = np.maximum(abs(leaves), abs(begins)) <= astray
     return (wraps * [-1, 1] * np.diff(borders)).sum((1, 2)), (wraps * (begins - leaves)).sum((1, 2))
-
-
-def _middle(runs: NDArray[np.float32]) -> Floats:
-    return (runs[:, START] + runs[:, STOP]) / 2
-
-
-def _end(runs: NDArray[np.float32], row: int, sign: int) -> tuple[complex, complex]:
-    """Place and course of an end: the last of ``runs``, in that row. sign: 1 for a lower end; -1
-    for an upper end, with the runs from bottom to top."""
-    middle = _middle(runs[-COURSE_ROWS:])
-    course = complex(sign * float(middle[-1] - middle[0]), len(middle) - 1)
-    return complex(middle[-1], row), course / max(abs(course), COURSE_PX)
 
 
 def _angle(one: Places, other: Places) -> Floats:

@@ -21,13 +21,19 @@ from wellseg.curves.points import Curve, Floats
 from wellseg.scan.pictures import Gray, extremes
 
 Indices = NDArray[np.int64]
+Places = NDArray[np.complexfloating[Any]]
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 """What is known of a run: first and last column; mean probability; share of it that is ink on the
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
+STRAND_ROWS, STRAND_WIDE = 3, 14
+"""A chain of fewer rows that touches others is part of a knot, unless it is nearly horizontal: so
+many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
+COURSE_ROWS, COURSE_PX = 10, 14
+"""The course of an end is taken over so many rows; it is sure if they span so many pixels."""
 DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA, DARK = 60, 110
 """A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
@@ -71,28 +77,10 @@ class Chain:
     curves: list[Curve] = field(default_factory=list)  # those on it; empty before it is decided
     waiting: list[Curve] = field(default_factory=list)  # of these, those that may still go on
     recorded_rows: int = 0
-    facts: Any = None  # what linking.py knows of these runs
 
     @property
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
-
-    def look(self) -> NDArray[np.floating[Any]]:
-        """Its look without the track, see points.py, (9,)."""
-        inked = self.runs[:, DUTY] > 0.5
-        duty = np.count_nonzero(inked) / len(self.runs)
-        low, high = (len(self.runs) - 1) // 2, len(self.runs) // 2
-        ordered = np.partition(self.runs[:, HALF : BLUE + 1], (low, high), axis=0)
-        half, *paint = (ordered[low] + ordered[high]) / 2  # the median, for a fifth of the time
-        moves = np.minimum(abs(np.diff(self.runs[:, : STOP + 1].mean(1))), 10)  # of a row: a spike
-        rough = moves.mean() if len(moves) else 0
-        ends = np.count_nonzero(np.diff(inked)) / (len(self.runs) + moves.sum())
-        return np.array([len(self.runs), max(half, 0.7), duty, *paint, 0, rough, ends])
-
-    def worth(self) -> float:
-        """The cost of leaving it out, see linking.py."""
-        wide = np.ptp(self.runs[:, : STOP + 1])
-        return float((self.rows + SIDEWAYS * wide) * self.runs[:, CONFIDENCE].mean())
 
 
 class ChainFinder:
@@ -124,7 +112,7 @@ class ChainFinder:
                 chain = Chain(self._count, row, layer, runs[:0])
                 self._count += 1
             chain.runs = np.concatenate([chain.runs[-KEPT_ROWS:], runs[members]])
-            chain.rows, chain.facts = chain.rows + len(members), None
+            chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
         for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
@@ -134,6 +122,43 @@ class ChainFinder:
         lowest = np.flatnonzero(runs[:, ROW] == self.row - 1)
         self._last, self._open = runs[lowest], [chains[one] for one in label[lowest]]
         return [chain for chain in chains if chain not in known]
+
+
+def is_strand(chain: Chain) -> bool:
+    runs, alone = chain.runs, not (chain.above or chain.below)
+    is_clear = alone or chain.rows >= STRAND_ROWS
+    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
+
+
+def measure(strands: list[Chain]) -> tuple[list[Places], Floats, Floats, Floats]:
+    """Place and course of the upper end of each, and of the lower end; first and last column of the
+    last and the first run, (strands, 2, 2); look without the track, see points.py, (strands, 9);
+    worth. All strands at once: many have a single row."""
+    counts = np.array([len(strand.runs) for strand in strands])
+    rows, first_row = np.array([(strand.rows, strand.first_row) for strand in strands]).T
+    runs = np.concatenate([strand.runs for strand in strands], dtype=float)
+    first, last = counts.cumsum() - counts, counts.cumsum() - 1
+    at, lead = middle(runs), np.minimum(counts, COURSE_ROWS) - 1
+    both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
+    up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
+    places = [at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down]
+    inked, owner = runs[:, DUTY] > 0.5, np.repeat(np.arange(len(counts)), counts)
+    moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
+    changes = np.diff(inked, append=False)
+    moves[last], changes[last] = 0, False  # to the next strand
+    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE]])
+    moved, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
+    sorts = (runs[np.lexsort((runs[:, of], owner)), of] for of in range(HALF, BLUE + 1))
+    half, *paint = ((it[(first + last) // 2] + it[(first + last + 1) // 2]) / 2 for it in sorts)
+    seen = counts, half.clip(0.7), dark / counts, *paint, 0 * counts
+    look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
+    wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
+    ends = runs[np.stack([last, first], 1), : STOP + 1]
+    return places, ends, look, (rows + SIDEWAYS * wide) * sure / counts
+
+
+def middle(runs: Floats) -> Floats:
+    return (runs[:, START] + runs[:, STOP]) / 2
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:

@@ -5,9 +5,9 @@ A strand is decided when LOOK_ROWS below its beginning are known. Kept is what c
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from wellseg.curves.linking import UP_ROWS, Scene, is_strand, link
+from wellseg.curves.linking import UP_ROWS, Scene, link
 from wellseg.curves.points import HALF_WIDTH, Curve, Floats, both, unlike
-from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain
+from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
