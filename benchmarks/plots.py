@@ -318,6 +318,8 @@ def score(out: Path, variants: list[str], is_true: bool) -> None:
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if word != "--true"]
+    if len(words) < 2:
+        sys.exit(__doc__)
     if words[0] in ("draw", "train"):
         {"draw": draw, "train": train}[words[0]](Path(words[1]), Path(words[2]))
     else:

@@ -1,5 +1,6 @@
 """What benchmarks/README.md names and no other test runs."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,3 +26,10 @@ def test_a_las_is_as_far_from_the_logs_own_as_its_values_say(
     monkeypatch.setattr(sys, "argv", ["las.py", *paths, "GR=0:150:GAPI"])
     main()
     assert "GR: 200, 1.00, 0.00, " in (told := capsys.readouterr().out) and "2.00 %" in told, told
+
+
+@pytest.mark.slow
+def test_a_script_without_its_folders_says_how_it_is_called() -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "plots.py"
+    run = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
+    assert "python benchmarks/plots.py" in run.stderr and "Traceback" not in run.stderr

@@ -1,5 +1,6 @@
 """Pages labelled by hand: coordinates that fit their pages, and the data set that they make."""
 
+import fnmatch
 import hashlib
 import importlib.util
 import json
@@ -66,6 +67,28 @@ def test_the_metadata_describe_what_is_there():
     names = {field["name"] for field in described["recordSet"][0]["field"]}
     for path in FILES:
         assert names == json.loads(path.read_text()).keys()
+
+
+def test_where_each_scan_comes_from_is_said():
+    """A repository and its commit for all; the file where it has another name there."""
+    text = (FOLDER / "README.md").read_text("utf-8")
+    scans = {json.loads(path.read_text())["scan"] for path in FILES}
+    told = set(re.findall(r"^\| `(\S+\.(?:tif|pdf))` \| `.+` \|$", text, re.MULTILINE))
+    assert told <= scans and {scan for scan in scans if re.search("colourprint|pdf$", scan)} <= told
+    for repository in ("Somdyuti2/Well_log_IQA", "GeoHackathon_2025", "drake-ai", "turbotiff"):
+        assert repository in text
+
+
+def test_the_metadata_lead_to_the_pages_and_to_their_curves_by_name():
+    """As mlcroissant finds files: by fnmatch, whose * goes over folders, too."""
+    described = json.loads((FOLDER / "croissant.json").read_text())
+    there = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.json")]
+    for files, pages_of in (("labels", FOLDER), ("curves", FOLDER / "whole")):
+        (told,) = (it for it in described["distribution"] if it["name"] == files)
+        found = [path for path in there if fnmatch.fnmatchcase(path, told["includes"])]
+        assert sorted(found) == sorted(
+            path.relative_to(FOLDER).as_posix() for path in pages_of.glob("*_*.json")
+        )
 
 
 def test_no_well_is_in_two_splits():
@@ -226,6 +249,18 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
 def release(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     return importlib.import_module("release")
+
+
+def test_a_release_begins_where_every_split_it_needs_has_pages(release, tmp_path):
+    """Hours of training ended without weights where no scan had a page to test with."""
+    needed = [(split, kind) for kind in ("1-bit", "colour") for split in ("train", "val")]
+    needed.append(("test", "1-bit"))
+    for left_out in [*needed, None]:
+        lines = [each for each in needed if each != left_out]
+        text = "".join(f"a{n},{split},{n},{kind}\n" for n, (split, kind) in enumerate(lines))
+        (tmp_path / "split.csv").write_text("name,split,well,kind\n" + text)
+        with pytest.raises(SystemExit, match=left_out[0]) if left_out else nullcontext():
+            release.check_splits(tmp_path)
 
 
 def test_a_release_ends_where_a_command_fails(release, monkeypatch):

@@ -109,7 +109,7 @@ def test_the_version_stands_in_the_changelog() -> None:
     assert f"## [{__version__.partition('.dev')[0]}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("document", ["README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("document", ["README.md", "benchmarks/README.md", "data/pages/README.md"])
 def test_the_scores_are_those_of_the_bundled_weights(document: str) -> None:
     card = (ROOT / f"wellseg/pretrained/{DEFAULT}.md").read_text("utf-8")
     pages = re.findall(r"^\| pages, \S+ \|(?: [\d.]+ \|){3} ([\d.]+) \|", card, re.MULTILINE)

@@ -246,6 +246,12 @@ def test_a_threshold_is_chosen_on_the_validation_logs_of_each_network(tmp_path, 
     assert half.tolist() == [0.4, 0.3] and chosen.tolist() == [0.5, 0.3] and at == [1e-4, 0.5]
 
 
+def test_leads_of_unlike_seeds_say_how_many_they_are_of(known):
+    """Of 1,600 steps all seeds have thresholds chosen; of 6,400 the two whose weights were kept."""
+    kept = [len(thresholds.calibrated(thresholds.V1, part, "like")[1]) for part in "GH"]
+    assert kept == [2, 3] and known["chosen like"].endswith(" (12, 2, 3 seeds)")
+
+
 def test_at_the_thresholds_of_the_rows_the_low_ones_say_the_same():
     (row,) = (r for r in Table(committed()).rows if (r["part"], r["norm"], r["seed"], r["way"],
               r["set"], r["schedule"]) == ("H", "group", "1", "evaluation", "like", "annealed"))  # fmt: skip

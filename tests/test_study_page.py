@@ -303,6 +303,19 @@ def test_what_the_page_says_of_longer_training_is_so(shown):
         assert all(of_seed(s, "H", "m0.01", name) > of_seed(s, "A", "m0.01", name) for s in "01")
 
 
+def test_of_whole_pages_after_long_training_is_said_what_the_rows_say(shown):
+    """No difference is shown between own statistics and GroupNorm, but on whole real pages: own is above in each seed."""
+    rows, _ = shown
+    for seed in "012":
+        here = [row for row in rows if row["seed"] == seed and row["part"] == "H"]
+        own, group = (
+            mean_of(here, norm=norm, way=way, set="pages", step="25600")
+            for norm, way in (("batch_momenta", "own"), ("group", "evaluation"))
+        )
+        assert own > group
+    assert "but on whole real pages" in " ".join(PAGE.read_text("utf-8").split())
+
+
 def test_words_only_when_all_is_done():
     """Twelve seeds of A are not enough: H8 needs D."""
     rows = atlas_rows(12, logs=4)

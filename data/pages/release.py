@@ -40,7 +40,7 @@ from wellseg.training.data_folder import list_logs
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "release.yaml"
-MEDIA = {"1-bit": "bilevel", "colour": "colour"}
+MEDIA, DRAWN = {"1-bit": "bilevel", "colour": "colour"}, 0.4
 LIMITS = (  # of the weights that were looked at last
     "Ultrasonic and bond images are marked in part; bundles of caliper or sensor traces are found, "
     "one of them from the next where ink parts them.",
@@ -60,6 +60,17 @@ def is_made(data: Path) -> bool:
     return (data / "split.csv").exists() and (data / "split.csv").stat().st_size > 0
 
 
+def check_splits(data: Path) -> None:
+    """That there are pages for each step: what is missing would be told after hours of training."""
+    with (data / "split.csv").open(newline="", encoding="utf-8") as file:
+        there = {(row["split"], row["kind"]) for row in csv.DictReader(file)}
+    needed = [(split, kind) for kind in MEDIA for split in ("train", "val")]
+    missing = [f"{kind} {split}" for split, kind in needed if (split, kind) not in there]
+    missing += ["test"] * ("test" not in dict(there))
+    if missing:
+        sys.exit(f"{data}: no page of {', of '.join(missing)}; it takes more of the scans")
+
+
 def run(command: str, *words: object) -> None:
     print(">", "wellseg", command, *words, flush=True)
     done = subprocess.run([sys.executable, "-m", "wellseg", command, *map(str, words)])
@@ -73,8 +84,6 @@ def calibrate(weights: Path, data: Path, out: Path) -> dict[str, float]:
     model = load_model(str(weights))
     heads = {"ink": model.head, "colour": model.of_colour.head} if model.channels > 1 else {}
     logs = list_logs(data, "val")
-    if not logs:
-        raise ValueError(f"{data}: none of the scans has a page of the validation split")
     found: dict[str, dict[float, list[tuple[float, float]]]] = {}
     for log in logs:
         with open_scan(log.image, colour=True) as scan:
@@ -156,11 +165,13 @@ def main() -> None:
     short = ["--steps", options.steps, "--val_every", options.steps] if options.steps else []
     if not is_made(data):
         pages.build(options.scans, data)
+    check_splits(data)
     if not is_made(out / "copies" / "colour"):
         copies.make(data, out / "copies", [*copies.KINDS])
     for kind, medium in MEDIA.items():
-        own = ["--data.root", out / "copies" / kind, "--data.medium", medium, *short]
-        run("train", "--config", CONFIG, *own, "--out", out / f"training_{kind}", "--resume")
+        own = ["--data.root", out / "copies" / kind, "--data.drawn_share", DRAWN, *short]
+        own += ["--data.medium", medium, "--out", out / f"training_{kind}"]
+        run("train", "--config", CONFIG, *own, "--resume")
     put_together({kind: out / f"training_{kind}" / "model.safetensors" for kind in MEDIA}, both)
     print("thresholds:", calibrate(both, data, weights))
     tables = {"pages": out / "scores" / "scores.csv"}

@@ -206,7 +206,8 @@ def sentences(table: Table) -> dict[str, str]:
         a, b = (both(table, way, rates_a[way.name], "like", seeds=SEEDS)[1] for way in (V1, GROUP))
         later = (map(calibrated, (V1, GROUP), (part, part), ("like", "like")) for part in "GH")
         leads = [a - b, *(v1[1] - group[1] for v1, group in later)] if len(a) == len(b) else []
-        known["chosen like"] = ", ".join(f"{x.mean():+.3f}" for x in leads).replace("-", "−")
+        means = ", ".join(f"{x.mean():+.3f}" for x in leads).replace("-", "−")
+        known["chosen like"] = f"{means} ({', '.join(str(len(x)) for x in leads)} seeds)"
     return known
 
 
