@@ -113,6 +113,15 @@ def test_a_curve_over_two_tracks_that_are_one_is_at_home_in_both_halves():
     assert len(apart) == 3, "none lies beyond the border: each is of its own track"
 
 
+def test_a_curve_at_the_left_of_a_wide_track_is_at_home_in_it_not_in_the_narrow_one_beside():
+    """The middle of the narrow track is nearer there: on 30-025-09873_0858 a resistivity was in eight pieces."""
+    tracks = Tracks(np.zeros(1), np.array([[[20.0, 160], [200, 900]]]), 1e9)
+    left, right, beside = sine(260, 20, 200), sine(600, 20, 200), sine(90, 20, 400)
+    left[600:], right[:800] = np.nan, np.nan  # between them it is too faint
+    found = follow(draw(left, right, beside, columns=920), tracks=tracks)
+    assert [it.rows for it, _ in found] == pytest.approx([1500, 1500], abs=4)
+
+
 def sine(middle, size, period, phase=0.0, rows=ROWS):
     return middle + size * np.sin(2 * np.pi * rows / period + phase)
 

@@ -144,8 +144,7 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     joined = table.knot_up[lower] == table.knot_down[upper]
     new, alike = table.given[lower] < 0, table.layer[lower] == table.layer[upper]
     possible = (joined | alike) & table.closed[upper] & new & (upper < lower)
-    far, nothing = top[lower] - bottom[upper], np.zeros(len(upper))
-    pairs = Pairs(upper, lower, joined, far, nothing).only(possible)
+    pairs = Pairs(upper, lower, joined, top[lower] - bottom[upper], 0.0 * upper).only(possible)
     upper, lower, joined, gap, set_back = pairs  # the last two are filled in
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
@@ -190,8 +189,9 @@ def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
     """The middle column of the track to which each strand is nearest, mean of its rows."""
     counts = np.array([len(strand.runs) for strand in strands])
     runs = np.concatenate([strand.runs for strand in strands])
-    middles = tracks.at(runs[:, ROW]).mean(2)
-    home = middles[np.arange(len(runs)), np.abs(middles - middle(runs)[:, None]).argmin(1)]
+    borders = tracks.at(runs[:, ROW])
+    beyond = abs(borders - middle(runs)[:, None, None]).max(2) - np.ptp(borders, axis=2)
+    home = borders.mean(2)[np.arange(len(runs)), beyond.argmin(1)]  # a wide one reaches far
     return np.add.reduceat(home, counts.cumsum() - counts) / counts
 
 
