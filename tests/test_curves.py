@@ -122,6 +122,21 @@ def test_a_curve_at_the_left_of_a_wide_track_is_at_home_in_it_not_in_the_narrow_
     assert [it.rows for it, _ in found] == pytest.approx([1500, 1500], abs=4)
 
 
+@pytest.mark.parametrize("widths", [(3, 5), (3, 7), (4, 8)])
+def test_curves_that_cross_on_a_bridge_keep_their_names(widths):
+    """Where two strokes fuse one comes down the thinned bridge, the other goes up it."""
+    mask, top, end = np.zeros((800, 800), np.uint8), (398, 400), (402, 410)
+    ways = (
+        [(100, 0), (110, 250), top, end, (690, 550), (700, 800)],
+        [(700, 0), (690, 250), end, top],
+    )
+    for way, width in zip((ways[0], [*ways[1], (110, 560), (100, 800)]), widths, strict=True):
+        cv2.polylines(mask, [np.array(way, np.int32)[:, None]], False, 255, width)
+    found = follow(mask, tracks=Tracks(np.zeros(1), np.array([[[20.0, 780]]]), np.inf))
+    ends = [(its.column[0], its.column[-1]) for _, its in found]
+    assert ends == [pytest.approx((100, 700), abs=3), pytest.approx((700, 100), abs=3)]
+
+
 def sine(middle, size, period, phase=0.0, rows=ROWS):
     return middle + size * np.sin(2 * np.pi * rows / period + phase)
 

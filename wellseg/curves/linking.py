@@ -17,19 +17,11 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.points import HOME, LOOKED_ROWS, Floats, both, unlike
-from wellseg.curves.strands import (
-    ROW,
-    Chain,
-    Indices,
-    Places,
-    is_strand,
-    measure,
-    middle,
-    pairs_between,
-)
+from wellseg.curves.points import HALF_WIDTH, HOME, LOOKED_ROWS, Floats, both, unlike
+from wellseg.curves.strands import ROW, Chain, Indices, is_strand, measure, middle, pairs_between
 from wellseg.curves.tracks import Tracks
 
+Places = NDArray[np.complexfloating[Any]]
 ByKnot = dict[int, list[Chain]]  # short chains by the number of the knot that they make
 
 LEAP, SHORT = 0.38, 20.0
@@ -142,6 +134,10 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined = table.knot_up[lower] == table.knot_down[upper]
+    # Or up a bridge, no longer than a stroke is wide, on which another curve comes down.
+    bridges = (table.knot_up + 1j * table.knot_down)[table.rows <= 2 * table.look[:, HALF_WIDTH]]
+    is_long = np.minimum(table.worth[upper], table.worth[lower]) > LOOP_ROWS  # else it is a hatch
+    joined |= is_long & np.isin(table.knot_up[lower] + 1j * table.knot_down[upper], bridges)
     new, alike = table.given[lower] < 0, table.layer[lower] == table.layer[upper]
     possible = (joined | alike) & table.closed[upper] & new & (upper < lower)
     pairs = Pairs(upper, lower, joined, top[lower] - bottom[upper], 0.0 * upper).only(possible)

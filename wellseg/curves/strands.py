@@ -21,7 +21,6 @@ from wellseg.curves.points import Curve, Floats
 from wellseg.scan.pictures import Gray, extremes
 
 Indices = NDArray[np.int64]
-Places = NDArray[np.complexfloating[Any]]
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
@@ -130,8 +129,8 @@ def is_strand(chain: Chain) -> bool:
     return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
 
 
-def measure(strands: list[Chain]) -> tuple[list[Places], Floats, Floats, Floats]:
-    """Place and course of the upper end of each, and of the lower end; first and last column of the
+def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
+    """Complex place and course of the upper end of each, of the lower; first and last column of the
     last and the first run, (strands, 2, 2); look without the track, see points.py, (strands, 9);
     worth. All strands at once: many have a single row."""
     counts = np.array([len(strand.runs) for strand in strands])
