@@ -22,6 +22,7 @@ import tifffile
 from wellseg.many.tasks import count_kinds
 from wellseg.scan import ScanError, is_scan_file, tiff_page
 from wellseg.scan.files import Task, is_wanted
+from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan, pages_of
 from wellseg.scan.writer import MaskWriter, write_picture
 
@@ -1259,3 +1260,47 @@ def test_importing_loads_no_torch() -> None:
         "import sys, wellseg.scan.reader; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=True)
+
+
+@pytest.mark.parametrize(
+    "paper", [(235, 215, 160), (225, 195, 115), (250, 230, 100), (200, 220, 245)]
+)
+def test_tinted_paper_is_white_and_ink_has_the_colour_that_it_has_on_white(paper, tmp_path):
+    """A yellowed sheet, scanned in colours; what is drawn on it in black alone is gray."""
+    sheet = np.full((400, 300, 3), 255, np.uint8)
+    sheet[::40], sheet[:, 100:104], sheet[:, 200:204] = 150, (0, 0, 0), (30, 160, 40)
+    plain = sheet.copy()
+    plain[:, 200:204] = 255
+    for name, picture, kind in (("inks", sheet, "colour"), ("black", plain, "gray")):
+        tinted = np.rint(picture * (np.array(paper) / 255)).astype(np.uint8)
+        tifffile.imwrite(tmp_path / f"{name}.tif", tinted, photometric="rgb")
+        with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
+            assert scan.kind == kind
+            shown = scan.read(0, 400)
+        wanted = picture if kind == "colour" else to_gray(picture)
+        assert abs(shown.astype(int) - wanted).max() <= 3
+    with open_scan(tmp_path / "inks.tif", colour="any") as scan:
+        assert scan.read(1, 2)[0, 0].tolist() == list(paper), "as it is stored"
+
+
+def test_a_yellowed_sheet_of_black_print_is_gray_though_it_is_noisy(tmp_path):
+    """JPEG, grain and uneven light: taken for colours, half of its mask was false."""
+    rng, sheet = np.random.default_rng(0), np.full((600, 400, 1), 255.0)
+    sheet[::40], sheet[:, 100:104] = 0, 0
+    for paper, ink in (((245, 236, 218), (60, 50, 45)), ((214, 186, 126), (70, 50, 35))):
+        light = cv2.resize(rng.normal(0, 5, (6, 6)), (400, 600))[..., None]
+        tinted = np.array(ink) + sheet / 255 * np.subtract(paper, ink) + light
+        noisy = (tinted + rng.normal(0, 4, tinted.shape)).clip(0, 255).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "a.jpg"), noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+        with open_scan(tmp_path / "a.jpg", colour=True) as scan:
+            assert scan.kind == "gray"
+            assert np.median(scan.read(0, 600)) > 245
+
+
+def test_a_picture_on_a_dark_or_coloured_ground_is_read_as_it_is(tmp_path):
+    for ground in ((0, 0, 128), (120, 60, 20), (240, 240, 235)):
+        sheet = np.full((400, 300, 3), ground, np.uint8)
+        sheet[:, 100:104] = 255, 255, 0
+        tifffile.imwrite(tmp_path / "a.tif", sheet, photometric="rgb")
+        with open_scan(tmp_path / "a.tif", colour=True) as scan:
+            assert (scan.read(0, 400) == sheet).all()

@@ -94,11 +94,10 @@ def link(
     places, ends, look, worth = measure(strands)
     if tracks:
         look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
-    rows, layer = np.array([(c.rows, c.layer) for c in strands]).T
+    rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
-    closed = np.array([not c.open for c in strands])
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
-    known = rows, layer, worth, look, closed, given, knot_up, knot_down, ends
+    known = rows, layer, worth, look, is_open == 0, given, knot_up, knot_down, ends
     table = StrandTable._make([*places, *known])
 
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
@@ -112,7 +111,7 @@ def link(
         out[i] += count * [j]
         reach[j].append(i)
     carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
-    for i in np.flatnonzero((given < 0) & closed & ~carried & (worth < 2 * end_cost)):
+    for i in np.flatnonzero((given < 0) & (is_open == 0) & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
     spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]), short)

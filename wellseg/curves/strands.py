@@ -133,8 +133,7 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     """Complex place and course of the upper end of each, of the lower; first and last column of the
     last and the first run, (strands, 2, 2); look without the track, see points.py, (strands, 9);
     worth. All strands at once: many have a single row."""
-    counts = np.array([len(strand.runs) for strand in strands])
-    rows, first_row = np.array([(strand.rows, strand.first_row) for strand in strands]).T
+    counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
     runs = np.concatenate([strand.runs for strand in strands], dtype=float)
     first, last = counts.cumsum() - counts, counts.cumsum() - 1
     at, lead = middle(runs), np.minimum(counts, COURSE_ROWS) - 1

@@ -82,8 +82,7 @@ class Window:
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
                 curve.wraps.append((max(left, chain.first_row), columns))
-                if left < chain.first_row:
-                    curve.hidden.append((left, chain.first_row))
+                curve.hidden += [(left, chain.first_row)] * (left < chain.first_row)
             elif scene.table.knot_down[i] == scene.table.knot_up[number]:
                 self._pass_knot(curve, scene, i, number)
         chain.curves += [Curve(chain.first_row) for _ in range(scene.births[number])]

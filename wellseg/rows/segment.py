@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wellseg.net.resunet import to_ink
 from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.scan.pictures import Gray, to_channels, to_gray
-from wellseg.scan.reader import Scan, open_scan, shows_no_colour
+from wellseg.scan.reader import Scan, look_for_colour, open_scan
 
 
 def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArray[np.float32]:
@@ -37,9 +37,11 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
             what = f"uint8, gray or RGB, 0 ink and 255 paper, not {scan.dtype} {scan.shape}"
             raise ValueError(f"a scan is {what}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
-        if colours and shows_no_colour(lambda a, b: pixels[a:b], rows):  # as of a file
-            pixels = to_gray(pixels)
-        told = {"rows": rows, "columns": columns, "kind": ("gray", "colour")[pixels.ndim - 2]}
+        looked = (
+            look_for_colour(lambda a, b: pixels[a:b], rows) if colours else ("gray", np.asarray)
+        )
+        pixels = looked[1](pixels) if looked[0] == "colour" else to_gray(looked[1](pixels))
+        told = {"rows": rows, "columns": columns, "kind": looked[0]}  # as of a file
         opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: pixels[a:b]))
     else:
         opening = open_scan(scan, colour=True)

@@ -19,7 +19,7 @@ def to_gray(pixels: Gray) -> Gray:
     """Gray in which light colours are ink: of RGB, uint8 (rows, columns, 3), or of gray as it is.
     Rec. 601 luma (0.299 R + 0.587 G + 0.114 B), less the saturation (largest less smallest
     channel) beyond STRONG_COLOUR. By luma alone pure yellow is 226 and cyan 179, paler than most
-    grids; by this rule they are 67 and 20. Tinted paper and pale grids stay as they are."""
+    grids; by this rule they are 67 and 20. Pale grids stay as they are."""
     if pixels.ndim == 2:
         return pixels
     rgb = np.ascontiguousarray(pixels)

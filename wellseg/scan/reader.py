@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -38,13 +39,18 @@ CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
-def shows_no_colour(read: Callable[[int, int], Gray], rows: int) -> bool:
-    """Whether colours, RGB rows [a, b) by ``read``, are grays alone: the network for black and gray
-    is better on these, also on scans that only the other was trained on."""
+def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, Any]:
+    """The kind of RGB rows [a, b) by ``read``: "gray" if they show no colours, as the network for
+    black and gray is better then; and a function by which tinted paper, their median, is white."""
     starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
-    most, least = extremes(parts)
-    return bool(np.mean(most - least > LEAST_SPREAD) < LEAST_COLOURED)
+    paper = np.median(parts, (0, 1)).clip(1)
+    is_tinted = np.ptp(paper) > LEAST_SPREAD / 4 and paper.min() > MOSTLY_BLACK  # not a picture
+    table = np.minimum(np.arange(256)[:, None] * 255 / paper, 255).astype(np.uint8)[None]
+    whiten: Any = partial(cv2.LUT, lut=table) if is_tinted else np.asarray
+    most, least = extremes(cv2.blur(whiten(parts), (3, 3)) if is_tinted else parts)  # dirt, noise
+    shown = np.mean(most - least > LEAST_SPREAD * (1 + is_tinted))
+    return "gray" if shown < LEAST_COLOURED else "colour", whiten
 
 
 def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
@@ -104,7 +110,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
         self._band: Band | None = None
-        self._light, self.mostly_black = 0.0, False
+        self._light, self.mostly_black, self._whiten = 0.0, False, np.asarray
         with ExitStack() as opened, _named(self.path, "damaged or not a picture"):
             tiff: Any = opened.enter_context(open(path, "rb"))
             if not (head := tiff.peek(8)[:8]):
@@ -119,8 +125,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             super().__init__(self._open_page(tiff, page, head_tags), tiff)
             if colour is True and self.kind == "colour" and not self._of_colours:
                 with suppress(ScanError):  # a damaged one
-                    if shows_no_colour(self.read, self.rows):
-                        self.kind = "gray"
+                    self.kind, self._whiten = look_for_colour(self.read, self.rows)
                 self._light, self.mostly_black = 0.0, False
             self._opened = opened.pop_all()
 
@@ -171,6 +176,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 shown = self._show(samples)
                 if self._invert:  # colours, not their gray: green on black is magenta on white
                     shown = 255 - shown
+                shown = self._whiten(shown)
                 self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size
                 rows[row - start :][: len(samples)] = shown if colours else to_gray(shown)
                 row += len(samples)
