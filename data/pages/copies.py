@@ -72,7 +72,7 @@ KINDS = {
     "hatched": Kind("colour", "colour", hatched),
     "faint": Kind("colour", "colour", colours.faint, share=0.5),
     "straight": Kind("colour", "colour", colours.straight, share=0.4),
-    "bars": Kind("colour", "colour", level),
+    "bars": Kind("colour", "colour", level),  # level strokes in the inks of the curves
     "labels": Kind("colour", "colour", labels),
 }
 Line = dict[str, str]
