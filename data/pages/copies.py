@@ -25,6 +25,7 @@ from changes.black import black
 from changes.labels import labels
 from changes.level import level
 
+from wellseg.scan.atomic import write_csv
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import write_picture
@@ -145,10 +146,8 @@ def make(pages: Path, out: Path, only: list[str], split: str = "train", seed: in
                 found.append(line | {"name": name, "to": to})
     for to in sorted({line["to"] for line in found}):
         fields = "name", "split", "well", "kind"
-        with (out / to / "split.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, fields, extrasaction="ignore")
-            table.writeheader()
-            table.writerows(line for line in found if line["to"] == to)
+        lines = [{it: line[it] for it in fields} for line in found if line["to"] == to]
+        write_csv(out / to / "split.csv", fields, lines)
     for kind in only:
         print(sum(f"_{kind}" in line["name"] for line in found), kind)
 

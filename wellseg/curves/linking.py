@@ -111,7 +111,7 @@ def link(
         out[i] += count * [j]
         reach[j].append(i)
     carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
-    for i in np.flatnonzero((given < 0) & (is_open == 0) & ~carried & (worth < 2 * end_cost)):
+    for i in np.flatnonzero((given < 0) & table.closed & ~carried & (worth < 2 * end_cost)):
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
     spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]), short)

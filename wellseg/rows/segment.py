@@ -37,11 +37,11 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
             what = f"uint8, gray or RGB, 0 ink and 255 paper, not {scan.dtype} {scan.shape}"
             raise ValueError(f"a scan is {what}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
-        looked = (
-            look_for_colour(lambda a, b: pixels[a:b], rows) if colours else ("gray", np.asarray)
-        )
-        pixels = looked[1](pixels) if looked[0] == "colour" else to_gray(looked[1](pixels))
-        told = {"rows": rows, "columns": columns, "kind": looked[0]}  # as of a file
+        kind, whiten = "gray", np.asarray
+        if colours:  # as of a file
+            kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)
+        pixels = whiten(pixels) if kind == "colour" else to_gray(whiten(pixels))
+        told = {"rows": rows, "columns": columns, "kind": kind}
         opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: pixels[a:b]))
     else:
         opening = open_scan(scan, colour=True)

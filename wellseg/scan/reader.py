@@ -30,9 +30,9 @@ MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; th
 LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 PLACES, COLOUR_ROWS, LEAST_SPREAD, LEAST_COLOURED = 64, 16, 32, 0.0005
-"""Colours are looked for in 64 places, 16 rows each. A pixel has colour where red, green and blue
-differ by more than LEAST_SPREAD; a scan has where this share of pixels does. Of 62 scans stored in
-colours four have 0 to 0.0004, all others 0.0025 and more."""
+"""Colours are looked for in 64 places, 16 rows each. A pixel has colour where its channels differ
+by more than LEAST_SPREAD (paper: a quarter of it); a scan has where this share of pixels does. Of
+62 scans stored in colours four have 0 to 0.0004, all others 0.0025 and more."""
 CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -102,8 +102,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         colour: bool | Literal["any"] = False, invert: bool = False,
     ) -> None:  # fmt: skip
         """page: from 0; by default the one with the most pixels (the first of several), since logs
-        often come with thumbnails or cover pages. colour: `read` gives a colour scan's own colours,
-        not gray; "any": also where it hardly shows some. invert: the scan shows white ink on black.
+        often come with thumbnails or cover pages. colour: `read` gives colours, on white paper, not
+        gray; "any": as stored, and where they hardly show, too. invert: white ink on black.
         Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
         is not supported, or claims a size that it cannot hold."""
         self.path, self._invert, self._in_colour = Path(path), invert, bool(colour)

@@ -80,7 +80,7 @@ def heavy(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, 
         made = thicken(made.T, curve.T, ACROSS, int(rng.choice([1, 2, 4])), scale, rng).T
     if not curve.any() or (made == ink).all():
         return picture, mask
-    return worn(np.where(made & ~ink, 0, picture).astype(np.uint8), picture, rng), mask
+    return ragged(np.where(made & ~ink, 0, picture).astype(np.uint8), picture, rng), mask
 
 
 def fast(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
@@ -137,10 +137,10 @@ def arrows(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane,
             if hollow:
                 cv2.circle(made, disc_at, max(1, round(disc / 2)), 255, -1)
         row += step * rng.uniform(0.2, 2) * (1 if rng.random() > 0.02 else 8)
-    return worn(made, picture, rng), mask
+    return ragged(made, picture, rng), mask
 
 
-def worn(made: Plane, picture: Plane, rng: Random) -> Plane:
+def ragged(made: Plane, picture: Plane, rng: Random) -> Plane:
     """What was drawn gets ragged edges, as a copy's."""
     noise = cv2.GaussianBlur(rng.standard_normal(picture.shape, np.float32), (0, 0), 1.0)
     gray = cv2.GaussianBlur(made.astype(np.float32) / 255, (0, 0), 0.9) + 0.13 * noise / noise.std()
