@@ -477,7 +477,7 @@ def test_colours_that_show_none_are_gray(tmp_path: Path, invert: bool) -> None:
 
 def test_gray_stays_gray_when_colours_are_asked_for(tmp_path: Path, page: np.ndarray) -> None:
     tifffile.imwrite(tmp_path / "a.tif", page, photometric="miniswhite")
-    tifffile.imwrite(tmp_path / "b.tif", np.where(page, np.uint8(9), np.uint8(200)))
+    tifffile.imwrite(tmp_path / "b.tif", np.where(page, np.uint8(9), np.uint8(240)))
     for name, kind in (("a", "1-bit"), ("b", "gray")):
         with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
             assert scan.kind == kind
@@ -1295,6 +1295,27 @@ def test_a_yellowed_sheet_of_black_print_is_gray_though_it_is_noisy(tmp_path):
         with open_scan(tmp_path / "a.jpg", colour=True) as scan:
             assert scan.kind == "gray"
             assert np.median(scan.read(0, 600)) > 245
+
+
+def test_dark_gray_paper_is_white_and_a_gray_picture_is_read_as_it_is(tmp_path):
+    """Of paper as dark as 150 a third of a mask was false."""
+    rng = np.random.default_rng(0)
+    sheet = np.full((600, 400), 150.0)
+    sheet[::40], sheet[:, 100:104] = 60, 60
+    dark = (sheet + rng.normal(0, 4, sheet.shape)).clip(0, 255).astype(np.uint8)
+    picture = np.tile(np.arange(250, dtype=np.uint8), (600, 2))
+    for name, pixels in (("gray", dark), ("colours", np.dstack([dark] * 3)), ("picture", picture)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
+        with open_scan(tmp_path / f"{name}.tif", colour=True) as scan:
+            shown, kind = scan.read(0, 600), scan.kind
+        assert kind == "gray"
+        if name == "picture":
+            assert (shown == pixels).all()
+        else:
+            assert np.median(shown) >= 253
+            assert abs(np.median(shown[:, 100:104]) - 60 * 255 / 150) <= 2
+    with open_scan(tmp_path / "gray.tif") as scan:
+        assert (scan.read(0, 600) == dark).all(), "as it is stored"
 
 
 def test_a_picture_on_a_dark_or_coloured_ground_is_read_as_it_is(tmp_path):

@@ -37,9 +37,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
             what = f"uint8, gray or RGB, 0 ink and 255 paper, not {scan.dtype} {scan.shape}"
             raise ValueError(f"a scan is {what}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
-        kind, whiten = "gray", np.asarray
-        if colours:  # as of a file
-            kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)
+        kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)  # as of a file
         pixels = whiten(pixels) if kind == "colour" else to_gray(whiten(pixels))
         told = {"rows": rows, "columns": columns, "kind": kind}
         opening: Any = nullcontext(SimpleNamespace(**told, read=lambda a, b: pixels[a:b]))

@@ -29,6 +29,7 @@ PICTURES |= {b"\xff\xd8\xff": imagecodecs.jpeg_decode, b"\0\0\0\x0cjP  ": imagec
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
+LIGHT = 232  # paper is white from here on: at 215 masks begin to suffer (arms.md, "... dark paper")
 PLACES, COLOUR_ROWS, LEAST_SPREAD, LEAST_COLOURED = 64, 16, 32, 0.0005
 """Colours are looked for in 64 places, 16 rows each. A pixel has colour where its channels differ
 by more than LEAST_SPREAD (paper: a quarter of it); a scan has where this share of pixels does. Of
@@ -40,14 +41,19 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, Any]:
-    """The kind of RGB rows [a, b) by ``read``: "gray" if they show no colours, as the network for
-    black and gray is better then; and a function by which tinted paper, their median, is white."""
+    """The kind of rows [a, b) by ``read``, gray or RGB: "gray" if they show no colours, as the
+    network for black and gray is better then; and a function by which tinted or dark paper, the
+    median that half of the pixels are near, is white."""
     starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
     paper = np.median(parts, (0, 1)).clip(1)
-    is_tinted = np.ptp(paper) > LEAST_SPREAD / 4 and paper.min() > MOSTLY_BLACK  # not a picture
+    is_white = paper.min() >= LIGHT and np.ptp(paper) <= LEAST_SPREAD / 4
+    is_picture = paper.min() <= MOSTLY_BLACK or np.median(abs(parts - paper)) > LEAST_SPREAD
+    is_tinted = not is_white and not is_picture
     table = np.minimum(np.arange(256)[:, None] * 255 / paper, 255).astype(np.uint8)[None]
     whiten: Any = partial(cv2.LUT, lut=table) if is_tinted else np.asarray
+    if parts.ndim == 2:
+        return "gray", whiten
     most, least = extremes(cv2.blur(whiten(parts), (3, 3)) if is_tinted else parts)  # dirt, noise
     shown = np.mean(most - least > LEAST_SPREAD * (1 + is_tinted))
     return "gray" if shown < LEAST_COLOURED else "colour", whiten
@@ -123,7 +129,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 do = "export its pages" if head.startswith(b"%PDF") else "convert a picture"
                 raise ScanError(f"not a TIFF, PNG or JPEG: it begins with {head!r}; {do} to TIFF")
             super().__init__(self._open_page(tiff, page, head_tags), tiff)
-            if colour is True and self.kind == "colour" and not self._of_colours:
+            if colour is True and self.kind != "1-bit" and not self._of_colours:
                 with suppress(ScanError):  # a damaged one
                     self.kind, self._whiten = look_for_colour(self.read, self.rows)
                 self._light, self.mostly_black = 0.0, False
