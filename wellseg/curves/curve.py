@@ -1,7 +1,6 @@
 """Curves followed through a scan, from its top to its bottom."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
@@ -48,17 +47,16 @@ class CurveFollower:
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1
         self._chains, self._window = ChainFinder(first_row), Window(self._tenth_rows, tracks)
-        self._parts: list[list[NDArray[np.uint8]]] = []  # gray, mask, probability, colours
+        self._parts: list[list[Gray]] = []  # gray, mask, probability, colours
         self._held_rows = self._followed_rows = 0  # of the parts
 
     def add(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
         white; mask, 255 curve, 0 not; probability, 255 for 1."""
         planes = to_gray(picture), mask, probability, *([picture] if picture.ndim == 3 else [])
-        while len(planes[0]):
-            part, planes = [p[:BLOCK_ROWS] for p in planes], tuple(p[BLOCK_ROWS:] for p in planes)
-            self._parts.append(part)
-            self._held_rows += len(part[0])
+        for row in range(0, len(mask), BLOCK_ROWS):
+            self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
+            self._held_rows += len(self._parts[-1][0])
             while self._held_rows >= self._followed_rows + BLOCK_ROWS + self._ahead:
                 self._block(BLOCK_ROWS, last=False)
 

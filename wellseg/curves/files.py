@@ -19,8 +19,7 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import BRIDGED, Floats, PlacedCurve, place_curve
-from wellseg.curves.strands import Indices
+from wellseg.curves.points import BRIDGED, Floats, Indices, PlacedCurve, place_curve
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import API_NUMBER, ScanError

@@ -17,8 +17,8 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.points import HALF_WIDTH, HOME, LOOKED_ROWS, Floats, both, unlike
-from wellseg.curves.strands import ROW, Chain, Indices, is_strand, measure, middle, pairs_between
+from wellseg.curves.points import HALF_WIDTH, HOME, LOOKED_ROWS, Floats, Indices, both, unlike
+from wellseg.curves.strands import ROW, Chain, is_strand, measure, middle, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]

@@ -16,6 +16,7 @@ tenths of an inch (a solid curve has gaps too, under lettering), chosen on label
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
+Indices = NDArray[np.int64]
 
 # A look is an array (9,): rows looked at; half the stroke's width in pixels; share of its pixels
 # that are ink; red, green, blue; middle of the track it is mostly in, inches from the left, or 0;
@@ -37,7 +38,7 @@ one: a spike that runs into the next track comes back. By eye on a whole scan, B
 class Points(NamedTuple):
     """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
 
-    row: NDArray[np.int64]  # of the scan
+    row: Indices  # of the scan
     column: Floats
     """Centre of the stroke, of a spike its tip; 0.0 is the middle of the leftmost pixel. NaN, as
     left and right are, in gaps without values."""
@@ -172,7 +173,7 @@ class Curve:
         return "dotted" if dashes.mean() < DOT * max(1.0, self.width_px) else "dashed"
 
 
-def ranges(flags: ArrayLike) -> NDArray[np.int64]:
+def ranges(flags: ArrayLike) -> Indices:
     """Of bool (rows,): first row, and past the last, of each stretch of True, (stretches, 2)."""
     return np.flatnonzero(np.diff(np.pad(flags, 1))).reshape(-1, 2)
 
@@ -205,9 +206,8 @@ class PlacedCurve(NamedTuple):
 def is_entry(one: Any) -> bool:
     """Whether an entry of a report's ``curve_list`` is one that was made here."""
     match one:
-        case {"name": str(), "style": style, "width_px": int() | float(), "colour": colour}:
-            is_colour = isinstance(colour, list) and [type(it) for it in colour] == [int] * 3
-            return style in get_args(Style) and (colour is None or is_colour)
+        case {"name": str(), "width_px": int() | float(), "colour": None | [int(), int(), int()]}:
+            return one.get("style") in get_args(Style)
     return False
 
 

@@ -17,10 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import Curve, Floats
+from wellseg.curves.points import Curve, Floats, Indices
 from wellseg.scan.pictures import Gray, extremes
-
-Indices = NDArray[np.int64]
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
 START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
-from wellseg.curves.points import Floats, ranges
-from wellseg.curves.strands import Indices
+from wellseg.curves.points import Floats, Indices, ranges
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, to_gray
 

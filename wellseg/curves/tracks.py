@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellseg.curves.points import Floats, Points, ranges
-from wellseg.curves.strands import Indices
+from wellseg.curves.points import Floats, Indices, Points, ranges
 from wellseg.scan.pictures import Gray
 
 LINE, ALONE, NEAR_PX = 0.014, (0.1, 0.3), 4

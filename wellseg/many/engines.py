@@ -31,9 +31,7 @@ from wellseg.many.summary import Screen
 from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
-from wellseg.rows.evaluation import ShareDone
-from wellseg.scan import ScanError, files, one_line
-from wellseg.scan.atomic import MASK
+from wellseg.scan import MASK, ScanError, files, one_line
 from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
@@ -60,7 +58,7 @@ class Worker:
         if sha256(weights.read_bytes()).hexdigest() != settings.entries["weights_sha256"]:
             raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
-    def mask(self, task: Task, progress: ShareDone, say: Say) -> Outcome:
+    def mask(self, task: Task, progress: Callable[[float], None], say: Say) -> Outcome:
         """Mask a scan; errors become its outcome."""
         here = task
         try:

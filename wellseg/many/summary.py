@@ -12,8 +12,8 @@ from rich.progress import Progress
 
 from wellseg.many.tasks import KNOWN, Outcome, Outcomes
 from wellseg.results.view import fill, link
-from wellseg.scan import one_line
-from wellseg.scan.atomic import MASK, csv_bytes
+from wellseg.scan import MASK, one_line
+from wellseg.scan.atomic import csv_bytes
 from wellseg.scan.files import Task, is_url, join, write_whole
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # at a cell's beginning Excel computes it

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from wellseg.config import PredictConfig
-from wellseg.scan import files, is_scan_file
-from wellseg.scan.atomic import MASK, RESULTS
+from wellseg.scan import MASK, RESULTS, files, is_scan_file
 from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
@@ -64,9 +63,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
     URL for the summary, None if scans were named one by one; files of kinds that are not read.
     Raises ValueError, naming the path: it is not there, or shares its results with another one."""
-    tasks: dict[str, Task] = {}
-    not_read: Outcomes = {}
-    folders = []
+    tasks, not_read, folders = dict[str, Task](), Outcomes(), list[str]()
     if "" in scans:
         raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
     places = [it for one in scans for it in expand(one) if not it.endswith(RESULTS)]  # *.tif: masks

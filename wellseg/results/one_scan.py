@@ -20,8 +20,8 @@ from wellseg.device import resident_bytes
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter
 from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
-from wellseg.scan import files
-from wellseg.scan.atomic import MASK, RESULTS, refuse_open, write_file
+from wellseg.scan import MASK, RESULTS, files
+from wellseg.scan.atomic import refuse_open, write_file
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips

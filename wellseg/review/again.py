@@ -19,8 +19,8 @@ from wellseg.curves.options import ENDING, TABLE
 from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
 from wellseg.review.corrected import FLAGS, read_table
 from wellseg.review.options import CurvesConfig, Stroke
-from wellseg.scan import well_of
-from wellseg.scan.atomic import MASK, write_file
+from wellseg.scan import MASK, well_of
+from wellseg.scan.atomic import write_file
 from wellseg.scan.files import Size
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan

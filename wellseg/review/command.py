@@ -20,8 +20,8 @@ from wellseg.cli import program
 from wellseg.curves import endings_of
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, TABLE
 from wellseg.review.options import CurvesConfig
-from wellseg.scan import files, one_line
-from wellseg.scan.atomic import MASK, write_file
+from wellseg.scan import MASK, files, one_line
+from wellseg.scan.atomic import write_file
 from wellseg.scan.files import BY_HAND, CORRECTED, DIGITS, REPORT, Task, read_report, settled_report
 
 

@@ -16,9 +16,6 @@ from filelock import FileLock, Timeout
 
 AnyPath = str | os.PathLike[str]
 
-MASK = ".mask.tif"
-RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
-"""Endings of the files and folders that predict writes for a scan."""
 WINDOWS = os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from wellseg.scan import NOT_READ, is_scan_file, one_line
-from wellseg.scan.atomic import HIDDEN, MASK, RESULTS, AnyPath, write_file
+from wellseg.scan import MASK, NOT_READ, RESULTS, is_scan_file, one_line
+from wellseg.scan.atomic import HIDDEN, AnyPath, write_file
 
 REPORT, FORMAT = ".json", 1
 """Ending of a scan's report, and the version of its fields, which docs/files.md lists."""

@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wellseg.scan import NOT_READ, SUFFIXES, well_of
-from wellseg.scan.atomic import RESULTS, AnyPath
+from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
+from wellseg.scan.atomic import AnyPath
 
 SPLITS = ("train", "val", "test")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")

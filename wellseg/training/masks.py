@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from wellseg.scan import ScanError
-from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import Label, Mask
@@ -21,7 +20,7 @@ THREADS = 4  # decoders release Python's lock; on a network each file waits
 NAMED = 10  # of masks with a fault
 
 
-def read_mask(path: AnyPath) -> Gray:
+def read_mask(path: Path) -> Gray:
     """Read a mask as uint8 (rows, columns), with no values but 0, 128 and 255.
     Raises ValueError: it has other values, or is mostly curve. ScanError: it cannot be read."""
     with open_scan(path, colour="any") as scan:
