@@ -8,34 +8,31 @@ from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan.pictures import Gray, to_gray
 
-INCHES, ASKEW, COARSE_DPI = (0.25, 0.1), 0.25, 150
-"""Inches: the shortest curve, its rows and ASKEW of its width, longer than a letter; the unit of
-gaps. In renders below COARSE_DPI as many pixels as at COARSE_DPI."""
+INCHES, ASKEW = (0.25, 0.1), 0.25  # shortest curve, its rows and ASKEW of its width; a "tenth"
+COARSE_DPI = 150  # in coarser renders these are as many pixels as at 150
 BLOCK_ROWS = 512
-LONGEST, STILL_BRIDGED, RESTS, BESIDE, REST_PX = 30.0, 3.0, 15.0, 1.5, 3
-"""In tenths of an inch: the longest gap of near pieces, or stretch off the scale; the longest
-bridged, and of a curve at rest; how long two pieces may lie side by side, as tips of dashes do."""
-DOWN, ASIDE = 0.25, 0.6
-"""Costs of a tenth of an inch between two pieces, down and across; of their looks: points.py."""
-MOST = 9.0  # pieces that would cost more are two curves
-HOME_APART, INK_APART = 1.0, 40
-"""Of two curves: inches between their usual tracks, 255ths between channels of their inks."""
-ALIKE, ASIDE_TOO, BLANK, FLANK, NEXT, LONE, OTHERS = 8.0, 0.5, 5.0, 3.0, 30, 12.0, 1.1
-"""Far pieces are two curves if their looks, and each tenth of an inch aside, up to ten, cost more,
-or no curve is seen over BLANK tenths. A lost flank goes aside for nothing. NEXT are looked at.
-LONE: what looks alone may cost if all in their colour have no more than OTHERS times their rows."""
-UNDER_PX, UNDER, STAINS = 3.5, 0.8, 0.3
-"""A piece lies on another if UNDER of the rows of both do, within UNDER_PX. Stains, as of a grid
-under a curve: half that share of bridged rows do, and fewer rows have ink than STAINS for each."""
+# Gaps between two pieces of one curve, in tenths of an inch.
+LONGEST = 30.0  # if they are near; also the longest stretch off the scale
+STILL_BRIDGED = 3.0  # a longer gap has no values,
+RESTS, REST_PX = 15.0, 3  # but up to RESTS it has, where the curve moves aside REST_PX at most
+BESIDE = 1.5  # pieces may lie side by side for less, as tips of dashes do
+DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
+HOME_APART, INK_APART = 1.0, 40  # most inches between usual tracks, 255ths between inks' channels
+# Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
+# less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
+ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
+FLANK = 3.0  # over a shorter gap a lost flank may go aside for nothing
+LONE, OTHERS = 12.0, 1.1  # what looks may cost if all of their colour have fewer times their rows
+UNDER_PX, UNDER = 3.5, 0.8  # a piece lies on another if so near in this share of the rows of both
+STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER / 2 under others, are a stain
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
-PEAK, HEADING = 0.1, 0.03
-"""Inches: where a bridged gap's ends head to meet so far aside, by so many rows, a tip is lost."""
-LOG, LINE, LEADER, SURE = 30.0, 0.06, (3.0, 0.3), 0.9
-"""Tenths of an inch: a curve under LOG and a quarter of the longest is none where no longer one is
-beside it, or only such in tracks and it is in none; within LINE of a line down, or to a name (of
-more rows, and pixels a row, than LEADER); less SURE: benchmarks/arms.md."""
+PEAK, HEADING = 0.1, 0.03  # inches: a tip is lost if a gap's ends, of such rows, meet so far aside
+# Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
+LOG = 30.0  # they are shorter, and shorter than a quarter of the longest curve
+LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line down, or (more rows, pixels a row) one to a name
+SURE = 0.9  # they have less confidence
 
 
 class CurveFollower:
@@ -97,7 +94,8 @@ class CurveFollower:
         return bool(len(its.row) + ASKEW * wide >= self.least_rows)
 
     def _remove_scraps(self, points: dict[Curve, Points]) -> None:
-        """Remove short curves that are none: see LOG."""
+        """Remove curves shorter than LOG that are lines or unsure, or have no long curve beside
+        them, or only such in tracks while they are in none."""
         in_track = {it: not self.tracks or self.tracks.of(*points[it][:2]) > 0 for it in points}
         longest = max((one.rows for one in points), default=0)
         long = {it for it in points if it.rows >= min(LOG * self._tenth_rows, longest / 4)}

@@ -29,8 +29,7 @@ from wellseg.scan.pictures import Gray
 from wellseg.scan.reader import Scan
 
 BEND = 0.1  # between known depths a row's height may differ so much, a logarithm: paper shrinks
-MOST_CURVES = 60
-"""Columns of a LAS at most: no log has more curves; others are pieces of grid and text."""
+MOST_CURVES = 60  # columns of a LAS at most: no log has more; others are pieces of grid and text
 BEYOND = 0.06  # share of rows off the track: on four scans at most 0.03, or 0.08 and more
 MISSED = 0.25  # share of the curves' rows in no track; of 40 scans: at most 0.04, or 0.45 and more
 PIECE = 0.1  # of the longest curve of its track: shorter ones, letters of headers, come last

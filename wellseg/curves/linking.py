@@ -24,17 +24,14 @@ from wellseg.curves.tracks import Tracks
 Places = NDArray[np.complexfloating[Any]]
 ByKnot = dict[int, list[Chain]]  # short chains by the number of the knot that they make
 
-LEAP, SHORT = 0.38, 20.0
-"""Cost of a pixel of a gap without ink; with ink it is a fifth. In a gap of SHORT pixels it is half
-of that, in shorter ones less: between dots and dashes."""
-WRAP, ASTRAY, ASTRAY_PX = 4.0, 0.6, 5
-"""Cost of leaving a track at one border and coming back at the other; how far from the border, and
-in rows from each other, such ends may lie: tenths of an inch, or these pixels. By eye, 5 scans."""
-TURN, SHARE = 9.0, 0.06
-"""Costs of a turn by 90 degrees, and of each row of a strand on which a second curve lies."""
+LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
+SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
+WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans
+ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both border and row may be
+TURN = 9.0  # cost of a turn by 90 degrees
+SHARE = 0.06  # cost of each row of a strand on which a second curve lies
 UP_ROWS = 24  # a stroke may run back up so far
-LOOP, LOOP_ROWS = 0.6, 40
-"""A strand of fewer rows at a knot may be a loop of another stroke: its worth is times LOOP."""
+LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 CROSSED = 0.1  # what is seen beyond a knot that others pass counts so much less: who is who is open
 
 

@@ -10,9 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 ENDING, TABLE = ".probability.tif", ".curves.csv"
 OF_VIEW = "depth", "depth_unit"  # the options that the view shows, too
+# Depth goes on beyond the given rows by this share of those between: paper shrinks, speeds change.
 REACH = 0.1
-"""Depth goes on beyond the first and last given rows by this share of the rows between them. Paper
-shrinks and logging speeds change: further out it would be a guess."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{0,18})?"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 VALUE = r"(-?\d{0,9}\.?\d{1,9}(?:[eE][+-]?\d)?)"

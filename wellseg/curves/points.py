@@ -10,26 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
-SOLID, DOT, LONGEST_DASH = 0.93, 4.0, 4.5
-"""Share of ink from which on a curve is solid; the longest dot, in widths; the longest dash, in
-tenths of an inch (a solid curve has gaps too, under lettering), chosen on labelled regions."""
+SOLID = 0.93  # share of ink from which on a curve is solid: it has gaps, too, under lettering
+DOT, LONGEST_DASH = 4.0, 4.5  # in widths; in tenths of an inch, chosen on labelled regions
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
 
-# A look is an array (9,): rows looked at; half the stroke's width in pixels; share of its pixels
-# that are ink; red, green, blue; middle of the track it is mostly in, inches from the left, or 0;
-# how many pixels it moves aside from row to row; how many dashes and gaps begin for each pixel.
-LOOKED_ROWS, HALF_WIDTH, INK_SHARE, HOME, ROUGH, ENDS = 0, 1, 2, 6, 7, 8
-PAINT = slice(3, 6)
-NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0, 0])
+# What a piece of a curve looks like is an array (9,), its *look*. The entries are
+LOOKED_ROWS, HALF_WIDTH, INK_SHARE = 0, 1, 2  # rows seen; pixels; share of the stroke with ink
+PAINT, HOME = slice(3, 6), 6  # red, green, blue; middle of its usual track, inches from the left
+ROUGH, ENDS = 7, 8  # pixels it moves aside from row to row; dashes and gaps begun for each pixel
+NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0, 0])  # home 0: in no track
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
-WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0
-"""Costs: a stroke is e times as wide; has no ink (chosen on drawn logs); a channel is 255 off."""
-ROUGHER, DASHES, LEAST_ENDS, ROUGH_ROWS = 1.5, 3.0, 0.02, 100
-"""Costs of moving aside e times as much from row to row, and of e times as many dashes and gaps for
-each pixel and LEAST_ENDS, after so many rows: benchmarks/arms.md."""
+# Costs of a look that goes on as another, see `unlike` and benchmarks/arms.md: of a stroke that is
+WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0  # e times as wide; without ink; in a channel 255 off
+ROUGHER, ROUGH_ROWS = 1.5, 100  # moves aside e times as much, after so many rows
+DASHES, LEAST_ENDS = 3.0, 0.02  # has e times as many dashes and gaps for each pixel and LEAST_ENDS
 AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
 """Cost of going over to another track, whose middle is so far away, after so many rows in the usual
 one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""

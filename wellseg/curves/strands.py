@@ -25,18 +25,15 @@ START, STOP, CONFIDENCE, DUTY, HALF, RED, GREEN, BLUE, LAYER, ROW = range(10)
 """What is known of a run: first and last column; mean probability; share of it that is ink on the
 scan; half the width of its stroke; mean red, green, blue; layer (see split_colours); row."""
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
-STRAND_ROWS, STRAND_WIDE = 3, 14
-"""A chain of fewer rows that touches others is part of a knot, unless it is nearly horizontal: so
-many times half its stroke wide. The latter was chosen on drawn logs and labelled regions."""
+STRAND_ROWS = 3  # a chain of fewer rows that touches others is part of a knot,
+STRAND_WIDE = 14  # unless it is so many times half its stroke wide: chosen on drawn logs and labels
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-COURSE_ROWS, COURSE_PX = 10, 14
-"""The course of an end is taken over so many rows; it is sure if they span so many pixels."""
+COURSE_ROWS, COURSE_PX = 10, 14  # of so many rows an end's course is taken; sure if so long
 DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
-CHROMA, DARK = 60, 110
-"""A pixel has a hue if its largest channel less its smallest is CHROMA or more. Without a hue it is
-black ink if all channels are below DARK; a paler one is grid, or the edge of a stroke."""
-HUE_APART, LEAST_PIXELS = 14, 40
-"""Pixels with hues (0 to 179) so far from all known inks are a new ink, if a block has so many."""
+CHROMA = 60  # from this difference of largest and smallest channel on a pixel has a hue
+DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
+HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a new ink,
+LEAST_PIXELS = 40  # if a block has so many such pixels
 PATCH_PIXELS, BESIDE, FRINGE, PATCHY, RARE = 120, 0.25, 0.9, 0.62, 0.03
 """Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
 pixels, BESIDE of them beside other inks, and if that is so of all inks together; or if it is a

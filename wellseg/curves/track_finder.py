@@ -18,9 +18,8 @@ from wellseg.curves.points import Floats, Indices, ranges
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, to_gray
 
-BLOCK_INCHES, PARTS = 1.5, 5
-"""Height of a block: a dozen lines of the usual grid. Lines down are looked at in parts of a block,
-as in a whole one those of a skewed sheet would move."""
+BLOCK_INCHES = 1.5  # height of a block: a dozen lines of the usual grid
+PARTS = 5  # of a block, to look at lines down: in a whole one those of a skewed sheet would move
 LINE_INCHES = 0.2  # ink that runs so far straight is a line: curves, letters and digits rarely do
 INK, BIN_INCHES = 28, 0.02  # ink is so far below paper (many grids are 223); width of a bin
 WANDER, ALIGN_INCHES = 0.2, 0.1  # most a log moves aside, of its width; a part, in its block

@@ -8,11 +8,10 @@ import numpy as np
 from wellseg.curves.points import Floats, Indices, Points, ranges
 from wellseg.scan.pictures import Gray
 
-LINE, ALONE, NEAR_PX = 0.014, (0.1, 0.3), 4
-"""Inches: half a border's width; how far one is marked alone, no mask NEAR_PX beside: `clear`."""
-BESIDE, BEYOND, ACROSS = 0.07, 0.03, 0.033
-"""Shares of a track's width: a curve that lies no farther beside it is of it; from where on a point
-is beyond it. Share of points beyond, from which on neighbours are one track: `Tracks.merged`."""
+LINE = 0.014  # inches: half a border's width
+ALONE, NEAR_PX = (0.1, 0.3), 4  # inches of a border marked alone, no mask NEAR_PX beside: `clear`
+BESIDE, BEYOND = 0.07, 0.03  # of a track's width: a curve beside it is of it; a point is beyond it
+ACROSS = 0.033  # from this share of points beyond on neighbours are one track: `Tracks.merged`
 
 
 @dataclass(frozen=True)

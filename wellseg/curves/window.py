@@ -12,12 +12,10 @@ from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
 LOOK_ROWS = 160
-END, LONGEST_GAP = 25.0, 60
-"""Cost of a curve's beginning or end; the longest gap, in rows. At 200 dpi or less."""
+END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 dpi or less
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
-SURE, DEAR = 1.5, 0.5
-"""A decision that would cost so little more the other way is uncertain: arms.md. So is a link that
-costs more than that much of an end, and its gap has no values: 17 of 24 looked at were wrong."""
+SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
+DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 NEVER = 1e6
 
 

@@ -35,12 +35,11 @@ ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
 # What follows decides how fast an evaluation is and what it takes, never its result.
 
 KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: writing and reading take that
-STRIP_BYTES, GPU_STRIP_BYTES = 8 << 20, 512 << 20
-"""Size of a strip of the widest map. A few strips fit in a CPU's cache together. Smaller ones, 2 MB
-on a CPU, are so many that Python takes most of the time."""
-WORKERS, WORKING_STRIPS, HEAP_BYTES, HEAP_OVERHEAD = 4, 10, 600 << 20, 1.1
-"""Strips computed at once at most. Memory of each, in strips of the widest map (7 seen). What else
-is resident: libraries, the heap's holes, the curve follower (400 MB seen). Kept maps' overhead."""
+STRIP_BYTES = 8 << 20  # of the widest map: a few fit in a CPU's cache; of 2 MB Python takes longer
+GPU_STRIP_BYTES = 512 << 20
+WORKERS, WORKING_STRIPS = 4, 10  # strips at once at most; memory of each, in strips (7 seen)
+HEAP_BYTES = 600 << 20  # else resident: libraries, the heap's holes, curves followed (400 MB seen)
+HEAP_OVERHEAD = 1.1  # of kept maps
 
 
 class RowEvaluation:

@@ -21,9 +21,8 @@ from wellseg.norms import Norm
 Rows = tuple[int, int]  # first, past the last
 Ints = tuple[int, ...] | list[int]
 aten = torch.ops.aten
-VALUE_WORK, SHUFFLE_WORK = 20, 150
-"""Changing a value in the cache takes as long as so many multiply-adds of a convolution; moving it
-to another place, as pixel_shuffle does, takes longer. They decide what is kept, never a result."""
+# In multiply-adds of a convolution that take as long. They decide what is kept, never a result.
+VALUE_WORK, SHUFFLE_WORK = 20, 150  # to change a value in the cache; to move it, as pixel_shuffle
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from filelock import FileLock, Timeout
 from wellseg.scan import MASK, NOT_READ, RESULTS, is_scan_file, one_line
 from wellseg.scan.atomic import HIDDEN, AnyPath, write_file
 
-REPORT, FORMAT = ".json", 1
-"""Ending of a scan's report, and the version of its fields, which docs/files.md lists."""
+REPORT, FORMAT = ".json", 1  # ending of a scan's report; version of its fields: docs/files.md
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
 WRITTEN = "sha256", "former_sha256", "begun_sha256"  # digests of results, as they were written
 KINDS: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
@@ -31,15 +30,13 @@ KINDS |= dict.fromkeys([*LISTS, "notes"], list)
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
 file, or one by wellseg curves. So none is equal to a file's, and predict does not replace it."""
-MADE_OF_MASK = {
+MADE_OF_MASK = {  # endings by the option that asks for them; numbered LAS are of several logs
     "probability": (".probability.tif",),
     "view": (".html", ".view"),
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
-"""Endings by the option that asks for them; numbered LAS are of several logs."""
 EDITABLE = MASK, ".curves.csv", ".las"
-OURS = b"wellseg", b"scan,status,"
-"""What wellseg's masks, LAS, curves and pages have near their beginning, and its summaries."""
+OURS = b"wellseg", b"scan,status,"  # near the beginning of all that we write; of our summaries
 NOT_OURS = "is not wellseg's: move it away, or name a folder for the results (--out)"
 NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 SCRATCH = "wellseg-scan-"

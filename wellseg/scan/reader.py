@@ -17,7 +17,6 @@ import tifffile
 from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import USUAL_DPI, ScanError, one_line
-from wellseg.scan.atomic import AnyPath
 from wellseg.scan.pictures import Gray, extremes, scale, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import OF_COLOURS, Resolution
@@ -30,10 +29,9 @@ MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; th
 LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 LIGHT = 232  # paper is white from here on: at 215 masks begin to suffer (arms.md, "... dark paper")
-PLACES, COLOUR_ROWS, LEAST_SPREAD, LEAST_COLOURED = 64, 16, 32, 0.0005
-"""Colours are looked for in 64 places, 16 rows each. A pixel has colour where its channels differ
-by more than LEAST_SPREAD (paper: a quarter of it); a scan has where this share of pixels does. Of
-62 scans stored in colours four have 0 to 0.0004, all others 0.0025 and more."""
+PLACES, COLOUR_ROWS = 64, 16  # colours are looked for in so many places, so many rows each
+LEAST_SPREAD = 32  # a pixel has colour if its channels differ by more; paper, by a quarter of it
+LEAST_COLOURED = 0.0005  # share of a scan's pixels: of 62, 4 have 0.0004 at most, others 0.0025
 CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
 
 # tifffile logs what it finds odd in a file; what matters of it is said in a ScanError.
@@ -59,7 +57,7 @@ def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, A
     return "gray" if shown < LEAST_COLOURED else "colour", whiten
 
 
-def pages_of(path: AnyPath) -> tuple[list[int], list[int]]:
+def pages_of(path: str | Path) -> tuple[list[int], list[int]]:
     """Pages of a file, from 0, other than the one that `open_scan` takes: those that are scans of
     their own; and reduced copies, thumbnails and masks, by their tags or size. Reads tags only.
     Raises ScanError as `open_scan` does; a page that is named here may still be damaged."""
@@ -104,7 +102,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
     mostly_black: most of what was read so far is black."""
 
     def __init__(
-        self, path: AnyPath, page: int | None = None, *,
+        self, path: str | Path, page: int | None = None, *,
         colour: bool | Literal["any"] = False, invert: bool = False,
     ) -> None:  # fmt: skip
         """page: from 0; by default the one with the most pixels (the first of several), since logs
@@ -180,9 +178,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 if not len(samples):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
                 shown = self._show(samples)
-                if self._invert:  # colours, not their gray: green on black is magenta on white
-                    shown = 255 - shown
-                shown = self._whiten(shown)
+                # Colours are inverted, not their gray: green on black is magenta on white.
+                shown = self._whiten(255 - shown if self._invert else shown)
                 self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size
                 rows[row - start :][: len(samples)] = shown if colours else to_gray(shown)
                 row += len(samples)

@@ -10,4 +10,3 @@ ERRORS = "clear_errors"
 HEADINGS = {"precision": "precision", "recall": "recall", F1: "F1@3px", "dice": "Dice"}
 HEADINGS |= {"iou": "IoU", "cldice": "clDice", "whole_curves": "curves 95 %"}
 HEADINGS |= {"half_curves": "curves 50 %", FALSE: "false px a row", ERRORS: "clear errors"}
-"""Names of a mask's scores, and their headings in tables."""

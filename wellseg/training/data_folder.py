@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
-from wellseg.scan.atomic import AnyPath
 
 SPLITS = ("train", "val", "test")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
@@ -33,7 +32,7 @@ class LogFiles(NamedTuple):
     label: Path | None = None
 
 
-def list_logs(root: AnyPath, split: str = "all") -> list[LogFiles]:
+def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
     Splits and wells are those of split.csv. Where it does not say, wells are made of the logs'
     names, see `well_of`, and splits of the wells', see `split_wells`.
@@ -80,7 +79,7 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     return splits | {well: "train" for well in [*splits][-1:]}
 
 
-def list_masks(folder: AnyPath) -> dict[str, Path]:
+def list_masks(folder: str | Path) -> dict[str, Path]:
     """List the masks of a folder by the names of their logs.
     Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
     the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder."""
