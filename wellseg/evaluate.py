@@ -4,10 +4,8 @@
     wellseg evaluate mine/ --weights runs/a/model.safetensors --worst 5
     wellseg evaluate mine/ --masks masks/           # masks that are there already
 
-Writes scores.csv, a line for each log, and pictures of the worst logs (hits green, false red,
-missed blue) to --out. Prints the scores, their means, means of the worst tenth, and the share of
-logs with F1@3px of 0.95 or more. A clear error is a stretch of 40 px or more, false or missed.
-Where labels tell which strokes are one curve, curves.csv has scores of those followed."""
+Writes scores.csv and curves.csv (docs/files.md) and pictures of the worst logs (hits green, false
+red, missed blue) to --out. Prints the scores, their means, and means of the worst tenth."""
 
 import sys
 from collections.abc import Callable

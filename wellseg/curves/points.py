@@ -27,9 +27,8 @@ SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0  # e times as wide; without ink; in a channel 255 off
 ROUGHER, ROUGH_ROWS = 1.5, 100  # moves aside e times as much, after so many rows
 DASHES, LEAST_ENDS = 3.0, 0.02  # has e times as many dashes and gaps for each pixel and LEAST_ENDS
-AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000
-"""Cost of going over to another track, whose middle is so far away, after so many rows in the usual
-one: a spike that runs into the next track comes back. By eye on a whole scan, BWN18."""
+# A spike that runs into the next track comes back (by eye on a whole scan, BWN18): a stroke that
+AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000  # goes to a track so far off, after so many rows
 
 
 class Points(NamedTuple):
@@ -57,8 +56,7 @@ class Curve:
     look: Floats = field(default_factory=NO_LOOK.copy)
     records: list[Floats] = field(default_factory=list)
     """(n, 6) each: row, column, left, right, confidence, inked, in the order found."""
-    hidden: list[tuple[int, int]] = field(default_factory=list)
-    """Gaps without values: first row and past the last of each, in any order."""
+    hidden: list[tuple[int, int]] = field(default_factory=list)  # rows without values: from, before
     wraps: list[tuple[int, float]] = field(default_factory=list)
     """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
@@ -104,10 +102,10 @@ class Curve:
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> list["Curve"]:
-        """Set ``off_scale`` of a curve with wraps. Two within ``longest`` rows are a way out and
-        its way back; what lies below a lone one is cut off and returned (of 24 in black 16 were
-        none), of a curve in colour a short end alone. An end may be off the scale if the curve is
-        so elsewhere. A straight stretch, a border or hatching, has no values, or is cut off."""
+        """Set ``off_scale`` of a curve with wraps: of stretches between a way out and its way back,
+        ``longest`` rows at most, and of ends like these if there is such a stretch. Straight ones,
+        borders or hatching, have no values or are cut off. So is, and returned, what lies below a
+        wrap without a way back (16 of 24 in black were none); in colour only a short end."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
         pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row

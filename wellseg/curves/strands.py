@@ -35,9 +35,9 @@ DARK = 110  # without a hue it is black ink if all channels are below; else grid
 HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a new ink,
 LEAST_PIXELS = 40  # if a block has so many such pixels
 PATCH_PIXELS, BESIDE, FRINGE, PATCHY, RARE = 120, 0.25, 0.9, 0.62, 0.03
-"""Prints mix colours from dots. An ink counts as black if PATCHY of it is in patches of fewer
-pixels, BESIDE of them beside other inks, and if that is so of all inks together; or if it is a
-mixture where curves cross, which is so RARE, or a fringe: FRINGE of its patches beside others."""
+"""Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
+which BESIDE lie beside other inks. It counts as black if all inks together are patchy, too, if it
+is RARE, a mixture where curves cross, or if it is a fringe: FRINGE of its patches beside others."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
@@ -49,8 +49,8 @@ RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 @dataclass
 class Ink:
-    """A printing colour. pixels: how many so far, all; in small patches of which a part lies beside
-    other inks; in those that lie nearly all beside others; dark, neither, light: SHADES."""
+    """A printing colour. pixels: six counts so far: all; those in small patches beside other inks;
+    those in fringes (PATCH_PIXELS); and, by SHADES, dark ones, neither, light ones."""
 
     hue: int
     pixels: Indices = field(default_factory=lambda: np.zeros(6, np.int64))

@@ -47,10 +47,8 @@ class RowEvaluation:
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
 
     net: from input (1, channels, H, W) to logits (1, 1, H, W). It is copied, not changed.
-    precision, device: of maps and convolutions, see ``device``; statistics are float64 always.
-    memory: what the process may take, e.g. "2GB". Maps that do not fit are kept in a temporary file
-        in the folder ``scratch`` (None: the system's).
-    window_rows: as ``MaskOptions`` explains; None: as the weights ask (``net.window_rows``).
+    precision, device, memory, window_rows, scratch: as options in `wellseg.config`. Maps that do
+        not fit in memory are kept in a file in scratch. Statistics are float64 always.
     strip_rows: rows computed at a time; None chooses.
     colour: the image has colours; the input then has the network's ``channels``, else 1.
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError."""

@@ -211,8 +211,8 @@ def read_report(place: str) -> dict[str, Any]:
 
 
 def settled_report(place: str) -> dict[str, Any]:
-    """A scan's report; after a killed ``wellseg curves`` as it should be: of the new files where
-    all of them are in their places, else of those before, with digests of the new ones there."""
+    """A scan's report. Where a killed ``wellseg curves`` left a new one in it, ``unfinished``: that
+    one, if all its files are in place, else the old one with digests of new files that are."""
     report, stem = read_report(place), place.removesuffix(REPORT)
     if not (new := report.pop("unfinished", None)):
         return report
@@ -225,8 +225,8 @@ def settled_report(place: str) -> dict[str, Any]:
 
 
 def begin_anew(stem: str, report: Mapping[str, Any]) -> None:
-    """Put the report (it says depths and tracks) before new results, with their digests, if known,
-    and those of the former ones, see `keep_aside`: without digests of results that are whole."""
+    """Before new results replace old ones, say in the report that they are not whole (no sha256),
+    and digests of old and new ones: after a kill they tell `keep_aside` which files are ours."""
     there, new = settled_report(stem + REPORT), report.get("sha256", {})
     if there or new:
         begun = {name: it for name, it in report.items() if "sha256" not in name}

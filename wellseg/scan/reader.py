@@ -108,8 +108,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives colours, on white paper, not
         gray; "any": as stored, and where they hardly show, too. invert: white ink on black.
-        Raises ScanError: the file is missing, not a picture, damaged beyond reading, of a kind that
-        is not supported, or claims a size that it cannot hold."""
+        Raises ScanError: it is missing, no picture, damaged, not supported, or of a false size."""
         self.path, self._invert, self._in_colour = Path(path), invert, bool(colour)
         self.resolution: Resolution | None = None
         self.dpi: float | None = None

@@ -34,8 +34,7 @@ class IdentityScores(NamedTuple):  # of one log
     touches: Counter[str]  # crossings and bounces of printed curves; ... right: both go through
     edits: int  # cuts, joins, deletions, curves to draw: they turn the followed into the printed
     depth_rows: int  # those of the log in which there is a printed curve
-    snr_db: list[float]
-    """Of each printed curve its variance over the mean square error, +-MOST_DB; 0: not found."""
+    snr_db: list[float]  # of each printed curve: variance over mean square error; 0: not found
     error_px: list[float]  # of each row followed: columns off the printed span, 0 within it
     dpi: float
 

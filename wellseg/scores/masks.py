@@ -24,9 +24,8 @@ TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall a
 
 class Scores(NamedTuple):
     """Of one log. All pixels counted are scored ones (truth not 128).
-    Shares lie in [0, 1]. A share of nothing is 1 where prediction and truth are both empty, else 0;
-    so scores are never NaN, an empty prediction of a log without curves is perfect (1), and
-    anything drawn on such a log has precision 0 and F1 0."""
+    Shares lie in [0, 1]. A share of nothing is 1 where prediction and truth are both empty, else 0:
+    scores are never NaN, and on a log without curves F1 is 1 if nothing is predicted, else 0."""
 
     has_curves: bool
     precision: float  # of the predicted centreline within 3 px of a true stroke

@@ -193,9 +193,8 @@ def augment(image: Gray, mask: Gray, seed: int) -> tuple[Gray, Gray]:
     # 3. A whole log would be turned out of its own picture.
     may_slant = image.shape[0] <= 2 * image.shape[1] and draws.random() < 0.1
     pipeline = _pipeline(bilevel, max(image.shape) <= JPEG_ROWS, 3.5 if may_slant else 0.8)
-    # Seeded for each log: by itself a Compose draws the same for every worker and epoch (2.0.8;
-    # AlbumentationsX issue 266). One generator serves all transforms: set_random_seed would give
-    # each its own in the same state, and a log be flipped if and only if it is also turned.
+    # By itself a Compose draws the same for every worker and epoch (AlbumentationsX issue 266);
+    # set_random_seed would begin all transforms alike, and a log be flipped only if it is turned.
     pipeline.set_random_state(draws, random.Random(seed))
     varied = pipeline(image=image, mask=mask)
     image, mask = (np.ascontiguousarray(varied[name]) for name in ("image", "mask"))
