@@ -253,8 +253,7 @@ class CurveFiles:
         ends = {"STRT": f"{table[0][0]:.5f}", "STOP": f"{table[0][-1]:.5f}", "STEP": step or 0.0}
         text = io.TextIOWrapper(file, "ascii", errors="replace", newline="\n")
         las.write(text, version=2.0, wrap=False, **ends)
-        # To write the numbers, lasio takes ten times as long.
-        for row in np.column_stack(table).tolist():
+        for row in np.column_stack(table).tolist():  # with lasio this takes ten times as long
             text.write((line % tuple(row)).replace("       nan", "   -999.25") + "\n")
         text.detach()
 

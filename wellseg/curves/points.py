@@ -32,12 +32,10 @@ AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000  # goes to a track so far off, af
 
 
 class Points(NamedTuple):
-    """A curve row by row, from its first row on; arrays of as many entries as it has rows."""
+    """A curve row by row, from its first row on: arrays; NaN in rows without values."""
 
     row: Indices  # of the scan
-    column: Floats
-    """Centre of the stroke, of a spike its tip; 0.0 is the middle of the leftmost pixel. NaN, as
-    left and right are, in gaps without values."""
+    column: Floats  # centre of the stroke, of a spike its tip; 0.0: middle of the leftmost pixel
     left: Floats  # leftmost pixel of the stroke in this row: a spike is a span
     right: Floats  # rightmost pixel
     confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged

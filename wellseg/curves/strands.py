@@ -205,7 +205,6 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
 def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
-
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
     by side without being taken for each other. The mask of a stroke is wider than its ink, and its
     edges have mixed colours: each pixel belongs to the nearest one whose colour is clear."""

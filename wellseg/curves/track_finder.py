@@ -142,7 +142,6 @@ class _TrackFinder:
         """How far to the right each part lies, and how well its lines down fit there, 1: as the
         mean: (parts,). down: share of lines, (parts, columns). known: parts of blocks ``like`` that
         have the layout, whose ``shift`` is known roughly.
-
         The grid repeats itself, so a part alone may fit a division aside. The cheapest path through
         all of them is taken, as paper moves little from part to part, but is cut and pasted."""
         align, tenth = self._px(ALIGN_INCHES), 0.1 * self.dpi

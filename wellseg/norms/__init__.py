@@ -28,7 +28,6 @@ Moments = tuple[int, Tensor, Tensor]  # pixels; mean, sum of squared deviations:
 
 class Norm(nn.Module):
     """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
-
     groups: how many; channels of one share mean and variance. Other norms override scale_shift.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
@@ -134,7 +133,6 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def block_moments(block: Tensor) -> Moments:
     """Moments of some rows of a map, (N, C, h, W).
-
     PyTorch's CPU kernels sum a channels_last map in one float32 pass per channel: the variance of
     14 Mpx is off by 3 % (torch 2.13.0, pytorch issue 54293). Its BatchNorm kernel reads at the
     speed of memory, though. So it is given each channel as many lanes of 64 pixels, which are then

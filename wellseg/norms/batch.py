@@ -10,7 +10,6 @@ from wellseg.norms import Norm, channel_statistics, register
 @register("batch")
 class BatchNorm(Norm):
     """BatchNorm (Ioffe and Szegedy 2015), the legacy v1 layer at PyTorch momentum 0.01.
-
     In training, with one image, it *is* InstanceNorm; in evaluation it is a fixed scale and shift
     by the running statistics. Parameters and buffers are PyTorch's; the statistics are accurate. Of
     several processes each normalises its own images; running statistics take the mean of all."""

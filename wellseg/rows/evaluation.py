@@ -45,7 +45,6 @@ HEAP_OVERHEAD = 1.1  # of kept maps
 class RowEvaluation:
     """A network on an image (1, channels, rows, columns), which ``bands`` computes.
     ram_bytes, spill_bytes: what kept maps will take; PyTorch and strips at work are on top.
-
     net: from input (1, channels, H, W) to logits (1, 1, H, W). It is copied, not changed.
     precision, device, memory, window_rows, scratch: as options in `wellseg.config`. Maps that do
         not fit in memory are kept in a file in scratch. Statistics are float64 always.

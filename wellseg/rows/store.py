@@ -27,9 +27,7 @@ class Block:
 
 class RowStore:
     """Keeps blocks of rows, tensors (rows, width, channels), and counts what they take.
-
     A place is a range of bytes. It is used again: to touch new memory takes long.
-
     budget_bytes: places up to there lie in memory (on a GPU: in its own), those beyond in a file.
     scratch: folder for the temporary file (None: the system's), gone however the process ends."""
 

@@ -43,7 +43,6 @@ def score_identity(
     label: dict[str, Any], shape: tuple[int, int], followed: Followed, dpi: float
 ) -> IdentityScores:
     """Score the curves of one log.
-
     label: as read from labels/NAME.json; ``whole`` has each curve's path, (column, row) pixels,
         and width. Scored is its ``region`` without what it says to ``ignore``, both as row from and
         to, column from and to. shape: rows, columns of the log."""

@@ -136,7 +136,6 @@ class Segmenter(LightningModule):
 
 def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Binary cross entropy + (1 - soft Dice of the curves): float32 scalar.
-
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
     left out. Where 2 % of the pixels are curve, cross entropy alone is low without any curve; Dice
     (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
