@@ -133,9 +133,8 @@ class Worker:
     def _mask_pages(
         self, task: Task, here: Task, config: PredictConfig, entries: Any, progress: Any, say: Any
     ) -> dict[str, Any]:
-        """Mask all pages; returns the report of the largest. The others are masked before it, as
-        NAME.p2..., NAME.p3...: where its report is there, all results are complete. task: with the
-        paths of the results; here: with local paths. entries: of the reports."""
+        """Mask all pages, others as NAME.p2..., NAME.p3..., then the largest; returns its report.
+        task: with the paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
         known = settled_report(task.stem + REPORT).get("further_pages", [])
         for page in {*known} - {number + 1 for number in others}:

@@ -38,8 +38,7 @@ GUTTER_PX, HEAD_PX = 12, 36
 def mask_scan(
     net: nn.Module, task: files.Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
 ) -> dict[str, Any]:
-    """Mask one scan and return the report, NAME.json, which is written last: where it is there,
-    the other results are complete. entries: of the report, beside what is measured here."""
+    """Mask one scan; returns the report, written last. entries: of it, what is not measured."""
     started = time.monotonic()
     logit_levels = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     pixels_above = np.zeros(3, np.int64)  # of each level; no sigmoid is needed to compare

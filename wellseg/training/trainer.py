@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.exceptions import MisconfigurationException as Misconfigured
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -138,7 +137,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
         return Trainer(**options)
-    except (TypeError, AttributeError, AssertionError, ImportError, Misconfigured) as error:
+    except Exception as error:  # Lightning has many kinds of them
         raise ValueError(f"--trainer: {one_line(error)}") from None
 
 
