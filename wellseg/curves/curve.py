@@ -203,6 +203,7 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
                 off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
                 if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER:
                     found.append((-1.0, i, j, False))
+        # Of the pieces k that may follow: tenths down; pixels aside; how far both ends head aside.
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
         gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
         heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])

@@ -159,12 +159,10 @@ def _edits(hit: Flags, followed: Flags) -> int:
         lies_on, row = list[int](), 0  # the printed curves, one after the other
         while row < len(known) and len(until):
             best = int(until[:, row].argmax())
-            if until[best, row] - row < SURE_ROWS:
-                row += 1
-                continue
-            if lies_on[-1:] != [best]:
+            is_sure = until[best, row] - row >= SURE_ROWS
+            if is_sure and lies_on[-1:] != [best]:
                 lies_on.append(best)
-            row = until[best, row]
+            row = until[best, row] if is_sure else row + 1
         pieces.update(lies_on)
         edits += len(lies_on) - 1 if lies_on else int(known.sum() >= SURE_ROWS)
     return edits + pieces.total() + len(hit) - 2 * len(pieces)  # joins, and curves to draw
