@@ -24,21 +24,21 @@ LINE_INCHES = 0.2  # ink that runs so far straight is a line: curves, letters an
 INK, BIN_INCHES = 28, 0.02  # ink is so far below paper (many grids are 223); width of a bin
 WANDER, ALIGN_INCHES = 0.2, 0.1  # most a log moves aside, of its width; a part, in its block
 SPANS, STAY = 10, 0.2  # of the width, each aligned by itself; ``stay`` of `overlay` for them
-FIT, LEAST_BLOCKS, REACH_BLOCKS = 0.45, 4, 8
-"""Least agreement, -1 to 1, of a block with the layout; fewest such blocks; how far one counts."""
+FIT, LEAST_BLOCKS = 0.45, 4  # least agreement, -1 to 1, of a block with the layout; of so many
+REACH_BLOCKS = 8  # so far a block with the layout counts
 SURE, FAR_INCHES = 0.8, 0.25  # from blocks of that agreement on no others lie so far aside
-ASTRAY_INCHES, FITS = 0.25, 0.35
-"""A part may lie so far from where lines across have its block; without these, it has to fit so."""
-ROUGH, MOVE, LEAP = 0.03, 0.6, 0.75
-"""Costs of a tenth of an inch: from where the lines across are; from part to part, LEAP at most."""
-TRACK_INCHES, LEAST_INCHES, FADE_INCHES = 0.5, 1.2, 1.0
-"""The narrowest panel; the narrowest track that shares a border; in how much a panel must end."""
-NEAR_INCHES, INSIDE_INCHES, OUTSIDE_INCHES = 0.13, 0.25, 0.17
-"""How far a border may lie from the end of the lines across; how far a drawn one, to each side."""
-FAR, CUT, DRAWN, SHARED, PANEL, CLEAR = 0.3, 0.05, 0.2, 0.13, 0.65, 0.4
-"""Scores of borders. Costs: FAR, of one far from the end of the lines across; CUT, where paper is
-cut; SHARED, of one between two tracks. Gain: DRAWN, of one on a printed line. Least: PANEL;
-CLEAR, of a line's ink at a border, as a share of the usual (at 97 places 32 of 472 have less)."""
+ASTRAY_INCHES = 0.25  # so far a part may lie from where the lines across have its block;
+FITS = 0.35  # so well it has to fit where there are none
+ROUGH = 0.03  # cost of a tenth of an inch from where the lines across are
+MOVE, LEAP = 0.6, 0.75  # cost of a tenth of an inch from part to part; at most
+TRACK_INCHES, LEAST_INCHES = 0.5, 1.2  # narrowest panel; narrowest track that shares a border
+FADE_INCHES = 1.0  # in so much a panel must end
+NEAR_INCHES = 0.13  # so far a border may lie from the end of the lines across,
+INSIDE_INCHES, OUTSIDE_INCHES = 0.25, 0.17  # and so far, to each side, one on a printed line
+# Scores of borders.
+FAR, CUT, SHARED = 0.3, 0.05, 0.13  # costs: far from where lines across end; at a cut; between two
+DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel
+CLEAR = 0.4  # least share of the usual ink of a line (of 472 borders at 97 places 32 have less)
 
 
 def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:
