@@ -50,9 +50,8 @@ class _Parser(argparse.ArgumentParser):
 def parse(
     options: type[Options], command: str, doc: str, argv: Sequence[str] | None
 ) -> tuple[Options, dict[str, Any]]:
-    """Options of ``wellseg COMMAND`` from flags and --config YAML, and those that were given.
-    The latter is a nested dictionary without the defaults: {"model": {"norm": "batch"}}.
-    An error ends the program (2). Flags win over the file. doc: two paragraphs begin --help."""
+    """Options of ``wellseg COMMAND``, and those that were given: {"model": {"norm": "batch"}}.
+    Flags win over --config. An error ends the program (2). doc: two paragraphs begin --help."""
     parser = _Parser(
         command, description="\n\n".join(doc.strip().split("\n\n")[:2]),
         epilog="exit status: 0 all done, 1 some failed or are left, 2 wrong usage, 130 stopped",
@@ -103,9 +102,8 @@ def parse(
 def program(
     do: Callable[[Options], int | None], options: type[Options], stopped: str
 ) -> Callable[..., None]:
-    """The ``main`` of the command ``do``: parse, run it and exit with the status that it returns.
-    An error that a user can mend becomes one line, and so does Ctrl-C, with the text ``stopped``.
-    ``main`` is called at once where ``do`` belongs to the module of python -m wellseg.COMMAND."""
+    """The ``main`` of the command ``do``; python -m wellseg.COMMAND calls it at once. It exits
+    with the status of ``do``; on a user's fault, or Ctrl-C (text: ``stopped``), after one line."""
     command, doc = do.__name__, sys.modules[do.__module__].__doc__ or ""
 
     def main(argv: Sequence[str] | None = None) -> None:

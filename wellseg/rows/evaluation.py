@@ -48,8 +48,7 @@ class RowEvaluation:
     net: from input (1, channels, H, W) to logits (1, 1, H, W). It is copied, not changed.
     precision, device, memory, window_rows, scratch: as options in `wellseg.config`. Maps that do
         not fit in memory are kept in a file in scratch. Statistics are float64 always.
-    strip_rows: rows computed at a time; None chooses.
-    colour: the image has colours; the input then has the network's ``channels``, else 1.
+    strip_rows: computed at a time; None chooses. colour: the input has all ``channels``, else 1.
     Raises NotImplementedError, naming an operation that cannot be done by rows, and ValueError."""
 
     def __init__(

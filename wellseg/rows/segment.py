@@ -27,8 +27,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or uint8: gray (rows, columns), 0 ink to 255 paper, or RGB (rows, columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
-    Raises ScanError for a file that cannot be read, ValueError for options that are wrong, and
-    NotImplementedError for a network of other operations."""
+    Raises ScanError for the file, ValueError for options, NotImplementedError for the network."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"segment(model, scan): a model is what load_model() gives, not {model!r}")
     if isinstance(scan, np.ndarray):

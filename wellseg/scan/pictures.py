@@ -35,9 +35,8 @@ def extremes(rgb: Gray) -> tuple[Any, Any]:
 
 
 def to_channels(pixels: Gray) -> Gray:
-    """What a network sees: uint8 (1, rows, columns) for gray, (3, rows, columns) for RGB.
-    The first channel is `to_gray`. The others are red less green, and the mean of both less blue:
-    half the difference, plus 128 (opponent colours)."""
+    """What a network sees: uint8 (1, rows, columns) for gray, (3, rows, columns) for RGB:
+    `to_gray`; half of red less green and of their mean less blue, plus 128 (opponent colours)."""
     if pixels.ndim == 2:
         return pixels[None]
     differences = np.array([[0.5, -0.5, 0, 128], [0.25, 0.25, -0.5, 128]])

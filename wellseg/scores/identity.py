@@ -42,10 +42,9 @@ class IdentityScores(NamedTuple):  # of one log
 def score_identity(
     label: dict[str, Any], shape: tuple[int, int], followed: Followed, dpi: float
 ) -> IdentityScores:
-    """Score the curves of one log.
+    """Score the curves of one log of that shape, rows and columns.
     label: as read from labels/NAME.json; ``whole`` has each curve's path, (column, row) pixels,
-        and width. Scored is its ``region`` without what it says to ``ignore``, both as row from and
-        to, column from and to. shape: rows, columns of the log."""
+        and width. Scored is its ``region`` but what to ``ignore``: rows, columns from and to."""
     first, stop, left, right = map(int, label.get("region", (0, shape[0], 0, shape[1])))
     rows = np.arange(first, stop)
 

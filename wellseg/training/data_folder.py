@@ -34,8 +34,7 @@ class LogFiles(NamedTuple):
 
 def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     """List the logs of a data set, or of one split of it, sorted by name; a split may be empty.
-    Splits and wells are those of split.csv. Where it does not say, wells are made of the logs'
-    names, see `well_of`, and splits of the wells', see `split_wells`.
+    Splits and wells are those of split.csv; where it does not say: `split_wells`, `well_of`.
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
     found = _list_files(root / "images", SUFFIXES, but=RESULTS)
@@ -80,9 +79,8 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
 
 
 def list_masks(folder: str | Path) -> dict[str, Path]:
-    """List the masks of a folder by the names of their logs.
-    Of two for one name the better: NAME.mask.tif goes first, as `wellseg.predict` writes it beside
-    the scan NAME.tif, then NAME.tif, .tiff, .png. Raises ValueError: no such folder."""
+    """List the masks of a folder by the names of their logs. Of several the first of NAME.mask.tif,
+    which predict writes, NAME.tif, .tiff and .png. Raises ValueError: no such folder."""
     found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
     masks = {path.stem: path for path in found}
