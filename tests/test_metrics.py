@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wellseg.scores.masks import Label, Scores, score_log, widen
+from wellseg.scores.tables import make_tables
 from wellseg.training.data_folder import list_logs
 from wellseg.training.masks import read_label, read_mask
 
@@ -229,12 +230,38 @@ def test_a_label_has_strokes_and_perhaps_whole_curves(tmp_path: Path) -> None:
         '{"curves": [], "region": "x"}',
         '{"curves": [], "region": [100, 200, 90, 10]}',
         '{"curves": [], "ignore": [[0, 10]]}',
+        '{"others": {"text": [[0, 10]]}}',
+        '{"others": [[0, 10, 0, 10]]}',
         '{"curves": [{"path": [[1, 2], [3, 100]]}]}',  # of a taller image
         '{"curves": [{"path": [[1, -3], [3, 4]]}]}',
     ):
         file.write_text(text)
         with pytest.raises(ValueError, match=r"x\.json: not a label file with curves"):
             read_label(file, (100, 60))
+
+
+def test_false_pixels_are_told_by_what_they_lie_on(tmp_path: Path) -> None:
+    """In scores, in scores.csv and in what is printed; of a box in two kinds the first."""
+    wide = 100, 100
+    true, false = line(20, shape=wide), line(40, shape=wide) | line(70, shape=wide)
+    file = tmp_path / "x.json"
+    boxes = {"text": [[0, 10, 30, 50], [50, 60, 30, 50]], "dirt": [[0, 30, 35, 45]], "mark": []}
+    file.write_text(json.dumps({"others": boxes}))
+    label = read_label(file, true.shape)
+    assert label.centreline is None and not label.curves
+    scores = score_log(true | false, truth_of(true), label=label)
+    rows = len(true)
+    expected = {"text": 20 / rows, "dirt": 20 / rows, "mark": 0.0, "grid or paper": 160 / rows}
+    assert scores.false_on == pytest.approx(expected, abs=4 / rows)  # thinning shortens ends
+    assert sum(scores.false_on.values()) == pytest.approx(scores.false_centreline_px_per_row)
+    assert scores.by_name["false_on_text"] == scores.false_on["text"]
+    assert not score_log(true | false, truth_of(true)).false_on
+    row = {"name": "a", "split": "val", "kind": "gray"} | scores.by_name
+    *_, table = make_tables([row], {})
+    assert [column.header for column in table.columns][3:] == sorted(expected)
+    assert [next(column.cells) for column in table.columns][3:] == [
+        f"{scores.false_on[what]:.3f}" for what in sorted(expected)
+    ]
 
 
 def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:

@@ -232,6 +232,8 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
         {"name": "GR", "style": "solid", "width": 3, "path": path} for path in (straight, spike)
     ]
     (scans / "a_10.whole.json").write_text(json.dumps(curves))
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "a_10.json").write_text('{"text": [[5, 0, 9, 3]]}')
     monkeypatch.setattr(pages, "HERE", tmp_path)
     pages.name(scans)
     pages.build(scans, out)
@@ -243,6 +245,9 @@ def test_curves_by_name_become_labels_that_lie_on_the_page(tmp_path, monkeypatch
     assert sorted(set(np.flatnonzero(first.any(axis=1)))) == [10 + y for _, y in straight]
     assert first[:, 20].sum() == 28 and first[:, 80].sum() == 10 and first.sum() == 38
     assert second[12, 40:56].all() and not second[14:].any()
+    assert np.argwhere(label.others["text"]).tolist() == [
+        [row, column] for row in (10, 11, 12) for column in (5, 6, 7, 8)
+    ]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import write_csv, write_file
-from wellseg.scores import F1, FALSE, HEADINGS, Row
+from wellseg.scores import F1, FALSE, HEADINGS, ON, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
 from wellseg.weights import load_model
 
@@ -79,6 +79,7 @@ def evaluate(config: EvaluateConfig) -> int:
     # A file has no width; 80 columns would cut the names.
     console = Console() if sys.stdout and sys.stdout.isatty() else Console(width=180)
     try:
+        columns += sorted({name for row in rows.values() for name in row if name.startswith(ON)})
         write_csv(config.out / "scores.csv", columns, rows.values())
         write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
     finally:  # scores of hours are printed where they cannot be written

@@ -144,19 +144,21 @@ def build(scans: Path, out: Path) -> None:
         write_picture(out / "images" / f"{path.stem}.tif", image, dpi=dpi, kind=kind)
         write_picture(out / "masks" / f"{path.stem}.tif", mask, dpi=dpi)
         lines.append((path.stem, page["split"], page["well"], page["kind"]))
+        down, about = first - above, dict[str, Any]()
         if (named := HERE / "whole" / path.name).exists():
             curves = json.loads(named.read_text())
-            moved = [
-                curve | {"path": [[x, y + first - above] for x, y in curve["path"]]}
-                for curve in curves
+            about["region"] = [down, end - above, 0, page["columns"]]
+            about["ignore"] = to_rows([*page["ignored"], *unnamed(mask_of(page), curves)], down)
+            about["kind"] = page["kind"]
+            about["whole"] = [
+                curve | {"path": [[x, y + down] for x, y in curve["path"]]} for curve in curves
             ]
-            region = [first - above, end - above, 0, page["columns"]]
+        if (others := HERE / "others" / path.name).exists():
+            boxes = json.loads(others.read_text())
+            about["others"] = {what: to_rows(each, down) for what, each in boxes.items()}
+        if about:
             (out / "labels").mkdir(exist_ok=True)
-            boxes = [*page["ignored"], *unnamed(mask_of(page), curves)]
-            ignore = [[b + first - above, d + first - above, a, c] for a, b, c, d in boxes]
-            about = {"region": region, "ignore": ignore, "kind": page["kind"], "whole": moved}
-            label = json.dumps(about)
-            (out / "labels" / f"{path.stem}.json").write_text(label)
+            (out / "labels" / f"{path.stem}.json").write_text(json.dumps(about))
     if len(lines) == 1:
         (out / "split.csv").unlink()
         sys.exit(f"{scans}: none of the scans of {HERE} is in this folder")
@@ -165,6 +167,11 @@ def build(scans: Path, out: Path) -> None:
     for name, count in left_out.items():
         print(f"{name} is not in {scans}: its {count} pages are left out")
     print(f"{len(lines) - 1} pages in {out}")
+
+
+def to_rows(boxes: list[list[int]], down: int) -> list[list[int]]:
+    """Boxes (left, top, right, bottom) as a label has them, (row, end, column, end), moved down."""
+    return [[top + down, bottom + down, left, right] for left, top, right, bottom in boxes]
 
 
 def unnamed(mask: NDArray[np.uint8], curves: list[dict[str, Any]]) -> list[list[int]]:

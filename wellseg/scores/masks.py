@@ -4,7 +4,7 @@ A curve is a line, so scores follow its centreline and forgive 3 px of position:
 Dice and IoU (which punish a stroke drawn one pixel too wide) and clDice stand beside it. No score
 counts background, which is 98 % of a log and would hide everything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import harmonic_mean
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from wellseg.scan.pictures import widen
-from wellseg.scores import FALSE, HEADINGS
+from wellseg.scores import FALSE, HEADINGS, ON
 
 Mask = NDArray[np.bool_]
 
@@ -39,21 +39,25 @@ class Scores(NamedTuple):
     half_curves: float  # of the curves, those with a recall of 0.5 and more
     false_centreline_px_per_row: float  # predicted off any true stroke, pixels by scored rows
     clear_errors: int  # stretches of CLEAR_PX and more, false or missed: F1 hides how many
+    false_on: Mapping[str, float]  # of the false px a row, by what they lie on: `Label.others`
 
     @property
     def by_name(self) -> dict[str, float]:
-        """Those of a row of scores.csv; of a log without curves `FALSE` alone."""
+        """Those of a row of scores.csv; of a log without curves the false pixels alone."""
         names = ["curves", *HEADINGS] if self.has_curves else [FALSE]
-        return {name: getattr(self, name) for name in names}
+        false_on = {ON + what: false for what, false in self.false_on.items()}
+        return {name: getattr(self, name) for name in names} | false_on
 
 
 class Label(NamedTuple):
     """Centrelines of a truth, one pixel wide, bool (rows, columns): of all strokes, if they are
-    known, and of each whole curve; none where a label names only strokes. about: what it says."""
+    known, and of each whole curve; none where a label names only strokes. about: what it says.
+    others: bool (rows, columns), where text, lithology and so on are; all else is grid or paper."""
 
     centreline: Mask | None
     curves: Sequence[Mask] = ()
     about: Any = None
+    others: Mapping[str, Mask] = {}
 
 
 def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None = None) -> Scores:
@@ -79,7 +83,13 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     centre = true_skeleton if (known := label and label.centreline) is None else known[box] & scored
     near_true, near = widen(true), widen(predicted)
     false, missed = skeleton & ~near_true, centre & ~near
-    count = np.count_nonzero
+    count, rows = np.count_nonzero, np.count_nonzero(scored.any(axis=1))
+    false_on, on_grid = dict[str, float](), false
+    for what, where in label.others.items() if label else ():
+        false_on[what] = count(on_grid & where[box]) / rows
+        on_grid = on_grid & ~where[box]
+    if false_on:
+        false_on["grid or paper"] = count(on_grid) / rows
     precision = _share(skeleton & near_true, skeleton, centre)
     recall = _share(centre & near, centre, skeleton)
     topology_precision = _share(skeleton & true, skeleton, true_skeleton)
@@ -102,7 +112,7 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         curves=len(shares), clear_errors=_clear_errors(false) + _clear_errors(missed),
         whole_curves=float((shares >= 0.95).mean()) if len(shares) else 1.0,
         half_curves=float((shares >= 0.5).mean()) if len(shares) else 1.0,
-        false_centreline_px_per_row=count(false) / count(scored.any(axis=1)),
+        false_centreline_px_per_row=count(false) / rows, false_on=false_on,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wellseg.scores import ERRORS, F1, FALSE, HEADINGS, Row
+from wellseg.scores import ERRORS, F1, FALSE, HEADINGS, ON, Row
 from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
 GOOD_F1 = 0.95  # from which a page counts as good
@@ -46,6 +46,14 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
             cells = (f"{values[name]:.3f}" if name in values else "" for name in names)
             style, is_last = "bold" if number > len(chosen) else "", number == len(chosen)
             table.add_row(*map(escape, about), *cells, style=style, end_section=is_last)
+        yield table
+    if told := [log for log in logs if any(name.startswith(ON) for name in log)]:
+        kinds = sorted({name for log in told for name in log if name.startswith(ON)})
+        headings = [name.removeprefix(ON) for name in kinds]
+        table = _table("False px a row by what they lie on", ["mean of", "split", "kind"], headings)
+        for of, group in _groups(told).items():
+            means = (fmean(log.get(name, 0.0) for log in group) for name in kinds)
+            table.add_row(str(len(group)), *of, *(f"{it:.3f}" for it in means))
         yield table
     if followed:
         table = _table("Whole curves", IDENTITY_HEADINGS[:1], IDENTITY_HEADINGS[1:])

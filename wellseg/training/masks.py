@@ -45,7 +45,8 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
     path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, or the same
     strokes put together to curves in "whole", or both; their "starts" are indices of points that
-    are not joined to the point before. Raises ValueError for another file."""
+    are not joined to the point before. "others": {"text": [[row, end, column, end], ...], ...}: by
+    kind, what is no curve. Raises ValueError for another file."""
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
         canvas = np.zeros(shape, np.uint8)
@@ -62,13 +63,23 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
             cv2.polylines(canvas, pieces, isClosed=False, color=1)
         return canvas.view(np.bool_)
 
+    def fill(boxes: Sequence[Sequence[int]]) -> Mask:
+        canvas = np.zeros(shape, np.bool_)
+        for top, end, left, right in boxes:
+            canvas[top:end, left:right] = True
+        return canvas
+
     try:
         about = json.loads(path.read_text("utf-8"))
-        boxes = [about.get("region", [0, 0, 0, 0]), *about.get("ignore", ())]
+        others = about.get("others", {})
+        named = [box for boxes in others.values() for box in boxes]
+        boxes = [about.get("region", [0, 0, 0, 0]), *about.get("ignore", ()), *named]
         if not (np.diff(np.reshape(boxes, (len(boxes), 4)).astype(int).reshape(-1, 2)) >= 0).all():
-            raise ValueError("region or ignore that are not row from and to, column from and to")
-        strokes = draw(about["curves"]) if "curves" in about or "whole" not in about else None
-        return Label(strokes, [draw([one]) for one in about.get("whole", ())], about)
+            raise ValueError("a box that is not row from and to, column from and to")
+        is_drawn = "curves" in about or not about.keys() & {"whole", "others"}
+        whole = [draw([one]) for one in about.get("whole", ())]
+        drawn = {what: fill(boxes) for what, boxes in others.items()}
+        return Label(draw(about["curves"]) if is_drawn else None, whole, about, drawn)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
