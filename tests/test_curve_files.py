@@ -940,13 +940,14 @@ def test_a_corrected_csv_is_kept_where_no_digest_of_it_is_known(followed, capsys
     assert "log.curves.csv was changed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])  # the latter: Excel's Unicode text
 @pytest.mark.parametrize("between", [",", ";", "\t"])
-def test_a_spreadsheet_may_have_saved_the_csv(followed, between):
+def test_a_spreadsheet_may_have_saved_the_csv(followed, between, encoding):
     path, las = followed / "log.curves.csv", (followed / "log.las").read_bytes()
     rows = list(csv.reader(path.read_text().splitlines()))
     if between != ",":  # as in Germany
         rows = [[cell.replace(".", ",") for cell in row] for row in rows]
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # comments become cells
+    with path.open("w", encoding=encoding, newline="") as file:  # comments become cells
         lines = csv.writer(file, delimiter=between)
         lines.writerows([*row, *[""] * (11 - len(row))] for row in rows)
     main([str(path)])
@@ -1556,7 +1557,13 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
             there.unlink()
         main([str(followed / "Doe, J.curves.csv"), *command[1:3], "--label_rows", "9-99"])
         assert '"Doe, J_9",train' in (mine / "split.csv").read_text()
-    for table in ("name;split;well\n", "split,well\n"):
+    (mine / "split.csv").write_text("well;name;split\nW;old;train\n")  # a spreadsheet's
+    main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])
+    told = "well;name;split\nW;old;train\nlog;log_1200;train\n"
+    assert (mine / "split.csv").read_text() == told
+    for made in mine.glob("*/log_1200.*"):
+        made.unlink()
+    for table in ("Name?;split;well\n", "split,well\n"):
         (mine / "split.csv").write_text(table)
         with pytest.raises(SystemExit):
             main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])

@@ -139,6 +139,16 @@ def test_the_well_is_its_api_number_or_what_a_name_has_before_its_first_undersco
     assert {log.name: log.well for log in list_logs(tmp_path)} == wells
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_split_csv_may_be_as_a_spreadsheet_saves_it(tmp_path: Path, encoding, between) -> None:
+    root = make(tmp_path, "x", "y")
+    table = "name,split,well,note\r\nx,test,Süd 1,\r\ny,train,W2,\r\n".replace(",", between)
+    (root / "split.csv").write_bytes(table.encode(encoding))
+    (log,) = list_logs(root, "test")
+    assert (log.name, log.well) == ("x", "Süd 1")
+
+
 def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
     for file in ("a.tif", "a.mask.tif", "b.png", "c.PNG", "c.tif"):
         (tmp_path / file).touch()
@@ -152,7 +162,7 @@ def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
     ("table", "message"),
     [
         ("split\ntest\n", "no column name"),
-        ("name;split\nx_1;test\n", "or no commas between columns"),  # a spreadsheet's
+        ("name;split\nx_1;test\n", r"images/y_1\.tif is not listed"),  # a spreadsheet's
         ("name,split\nx_1,test\n", r"images/y_1\.tif is not listed"),
         ("name,split\nx_1,test\ny_1,test\nz,test\n", r"line 4: no images/z\.tif"),
         ("name,split\nx_1,test\ny_1,dev\n", "y_1 has the split 'dev', not train, val, test"),

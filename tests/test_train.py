@@ -226,8 +226,9 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is at least 1"),
-        (["--trainer.accumulate_grad_batches", "null"], "accumulate_grad_batches is at least 1"),
+        (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is above 0"),
+        (["--trainer.accumulate_grad_batches", "null"], "accumulate_grad_batches is above 0"),
+        (["--trainer.limit_val_batches", 0], "limit_val_batches is above 0"),  # no checkpoint
         (["--trainer.max_time", 1], "--trainer: "),
         (
             ["--trainer.fast_dev_run", "true"],

@@ -20,7 +20,7 @@ from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
 from wellseg.review.corrected import FLAGS, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import BETWEEN, write_file
 from wellseg.scan.files import Size
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
@@ -36,8 +36,7 @@ NEAR = np.ones((7, 7), np.uint8)
 
 
 def follow_again(given: Path, stem: Path, config: CurvesConfig) -> CurveWriter:
-    """Follow the curves in a probability; ``finish`` writes their files. Raises ValueError: the
-    scan is not there, or is another one."""
+    """Follow curves in a probability; ``finish`` writes them. Raises ValueError: another scan."""
     report, threshold = config.report, config.threshold or 0.5
     with ExitStack() as opening:
         probabilities = seen = opening.enter_context(open_scan(given))
@@ -167,10 +166,12 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     listed = split.read_text("utf-8-sig", "surrogateescape") if split.is_file() else None
     side = "by its well" if listed is None else "train"
     cells = {"name": name, "split": side, "well": well_of(name)}
-    heads = [it.strip().lower() for it in next(csv.reader((listed or "").splitlines()), cells)]
+    lines = (listed or "").splitlines()
+    sep = max(BETWEEN, key="".join(lines[:1]).count)
+    heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep), cells)]
     if "name" not in heads:
-        raise ValueError(f"{split}: no column name, or no commas between its columns")
-    for row in csv.DictReader((listed or "").splitlines()[1:], heads, restval=""):
+        raise ValueError(f"{split}: no column name: save it as CSV in UTF-8")
+    for row in csv.DictReader(lines[1:], heads, restval="", delimiter=sep):
         wells = well_of(row["name"].strip()), row.get("well", "").strip()
         if row.get("split", "").strip() and cells["well"] in wells:  # a well is in one split
             cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
@@ -208,7 +209,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             write_picture(image, picture, dpi=dpi, kind=kind)  # last: it makes a log
             if listed is not None:  # it lists all logs
                 text = io.StringIO()  # csv: a name may have commas
-                csv.writer(text, lineterminator="\n").writerow([cells.get(it, "") for it in heads])
+                csv.writer(text, delimiter=sep, lineterminator="\n").writerow(map(cells.get, heads))
                 told = f"{listed.rstrip() or ','.join(cells)}\n{text.getvalue()}"
                 write_file(split, told.encode(errors="surrogateescape"))
             undo.pop_all()

@@ -16,7 +16,7 @@ from wellseg.curves.files import CurveFiles
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import BETWEEN, write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
@@ -93,10 +93,10 @@ def read_table(path: Path) -> Tables:
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        plain = (line.replace("\0", "") for line in file if line.lstrip(' "')[:1] != "#")
-        told = (line for line in plain if line.strip(" ,;\t\r\n"))
+        plain = (line.replace("\0", "").lstrip("\ufffd") for line in file)  # UTF-16: Excel's text
+        told = (it for it in plain if it.strip(" ,;\t\r\n") and it.lstrip(' "')[:1] != "#")
         head = next(told, "")
-        between = max(",;\t", key=head.count)
+        between = max(BETWEEN, key=head.count)
         names = next(csv.reader([head], delimiter=between), [])
         if missing := sorted(NEEDED - {*names}):
             do = "save it as CSV, with its line of names"

@@ -56,8 +56,7 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
 @dataclass
 class CurvesConfig(CurveOptions):
     """Curve files again, without the network. Options not given are as they were the last time.
-    name: NAME. report: NAME.json, which has them, or {}. size: the scan's rows and columns, or 0.
-    new_tracks: given now."""
+    name: NAME. report: NAME.json, or {}. size: the scan's rows and columns, or 0s."""
 
     file: str
     """NAME.probability.tif, as wellseg predict --curves writes it, or NAME.curves.csv."""

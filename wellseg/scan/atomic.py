@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 AnyPath = str | os.PathLike[str]
 
+BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
 WINDOWS = os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
@@ -84,6 +85,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
     except Timeout:
         raise OSError(f"another run is at work in {folder}: wait for its end") from None
     with held:
+        for left in folder.glob(f"{HIDDEN}*"):  # of a run that was killed while it wrote
+            left.unlink()
         yield
 
 
@@ -101,10 +104,9 @@ def replace_whole(hidden: Path, target: Path) -> None:
 
 
 def _takes_long_paths() -> bool:
-    import ctypes  # RtlAreLongPathsEnabled: of the registry, and of this python.exe
+    import ctypes  # RtlAreLongPathsEnabled: of the registry and this python.exe; not in old Windows
 
-    ntdll = getattr(ctypes, "windll").ntdll  # noqa: B009
-    return bool(getattr(ntdll, "RtlAreLongPathsEnabled", bool)())  # not in old Windows
+    return bool(getattr(getattr(ctypes, "windll").ntdll, "RtlAreLongPathsEnabled", bool)())  # noqa: B009
 
 
 def refuse_open(*paths: AnyPath) -> None:

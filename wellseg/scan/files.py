@@ -85,9 +85,8 @@ def refuse_foreign_results(stem: str, report: Mapping[str, Any], asked: Collecti
     refuse_foreign(*(stem + ending for ending in endings))
     if report and not {"rows", "weights"} <= {*report}:
         raise ValueError(f"{stem}{REPORT} {NOT_OURS}")
-    folder = f"{stem}.view"
-    if "view" in asked and exists(folder) and not exists(f"{folder}/thumb.jpg"):
-        raise ValueError(f"{folder} {NOT_OURS}")
+    if "view" in asked and exists(f"{stem}.view") and not exists(f"{stem}.view/thumb.jpg"):
+        raise ValueError(f"{stem}.view {NOT_OURS}")
 
 
 def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:

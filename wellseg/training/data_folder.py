@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
+from wellseg.scan.atomic import BETWEEN
 
 SPLITS = ("train", "val", "test")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
@@ -101,8 +102,10 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
-        # utf-8-sig: spreadsheet programs put a byte-order mark before the first column's name.
-        reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), restval="")
+        data = path.read_bytes()  # spreadsheets begin with a byte-order mark, of UTF-16, too
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        between = max(BETWEEN, key=text.partition("\n")[0].count)
+        reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
         lines = [(reader.line_num, line) for line in reader]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
@@ -110,15 +113,13 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     for number, line in lines:
         row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
         if "name" not in row:
-            raise ValueError(f"{path}: no column name, or no commas between columns: {list(row)}")
+            raise ValueError(f"{path}: no column name: it has {', '.join(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
-        fault = f"{name} again" if name in rows else ""
-        if name not in images:
-            fault = f"no images/{name}.tif (names have no ending); take the line out"
-        if split not in SPLITS:
-            fault = f"{name} has the split {split!r}, not train, val, test"
-        if fault:
-            raise ValueError(f"{path}, line {number}: {fault}")
+        faults = [f"{name} has the split {split!r}, not train, val, test"] * (split not in SPLITS)
+        not_there = f"no images/{name}.tif (names have no ending); take the line out"
+        faults += [not_there] * (name not in images) + [f"{name} again"] * (name in rows)
+        if faults:
+            raise ValueError(f"{path}, line {number}: {faults[0]}")
         rows[name] = row
     if missing := images.keys() - rows.keys():
         raise ValueError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")
