@@ -300,18 +300,11 @@ def test_mask_probability_and_view_agree_at_the_threshold(scan, noisy_weights, t
 
 
 @pytest.mark.parametrize(("shape", "asked"), [((120, 400), True), ((400, 120), False)])
-def test_a_page_that_may_lie_on_its_side_is_asked_about(tmp_path, capsys, shape, asked):
-    tifffile.imwrite(tmp_path / "blank.tif", np.full(shape, 255, np.uint8))
-    run(tmp_path / "blank.tif")
-    assert ("if it is stored sideways, turn it" in capsys.readouterr().err) == asked
-
-
-def test_a_wide_page_with_curves_and_no_track_may_lie_on_its_side(weights, tmp_path, capsys):
-    tifffile.imwrite(tmp_path / "log.tif", draw_waves(120, 400, 0)[0])
+def test_a_page_that_may_lie_on_its_side_is_asked_about(weights, tmp_path, capsys, shape, asked):
+    """Of 14 real logs turned on their sides ten have 0.2 to 1.4 % of curve, and an odd mask."""
+    tifffile.imwrite(tmp_path / "log.tif", draw_waves(*shape, 0)[0])
     run(tmp_path / "log.tif", "--weights", weights)
-    assert "sideways" not in capsys.readouterr().err
-    run(tmp_path / "log.tif", "--weights", weights, "--curves")
-    assert "wide, with no track or hardly a curve" in capsys.readouterr().err
+    assert ("if it is stored sideways, turn it" in capsys.readouterr().err) == asked
 
 
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):

@@ -28,7 +28,6 @@ from wellseg.scan.writer import MaskWriter, Strips
 
 Say = Callable[[str], None]  # is called with what the user should know at once
 
-SIDEWAYS = 1e-4  # a page of a smaller share of curve, and wider than tall, may lie on its side
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
@@ -96,9 +95,8 @@ def mask_scan(
     if scan.mostly_black:
         asks = "does it show white ink on black? try --invert"
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
-    is_empty = share < SIDEWAYS or (curves is not None and not curves.tracks)
-    if is_empty and scan.columns > 1.5 * scan.rows:
-        notes.append("wide, with no track or hardly a curve: if it is stored sideways, turn it")
+    if scan.columns > 2 * scan.rows:  # logs are tall
+        notes.append("wider than tall: if it is stored sideways, turn it, or its mask is wrong")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
 
