@@ -521,6 +521,16 @@ def test_of_steps_of_several_logs_the_interval_of_validations_stays(data_set, tm
     assert _step_of(tmp_path / "checkpoints" / "last.ckpt") == 12
 
 
+def test_a_run_cannot_go_on_to_a_step_that_it_has_passed(tmp_path, capsys):
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
+    small += ["--val_every", 1, "--out", tmp_path / "run"]
+    run(*small, "--steps", 2)
+    before = (tmp_path / "run" / "model.safetensors").read_bytes()
+    run(*small, "--steps", 1, "--resume", status=2)
+    assert "has taken 2 steps already: give --steps 2 or more" in capsys.readouterr().err
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
+
+
 def test_a_longer_run_goes_on_at_the_rate_of_its_own_schedule(data_set, tmp_path):
     few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--val_every", 2, "--optim.lr", 0.03]
     few += ["--trainer.log_every_n_steps", 1]

@@ -16,10 +16,9 @@ import torch
 def pick_device(name: str | torch.device = "auto") -> torch.device:
     """auto: the GPU where there is one. Raises ValueError for a device that is not here."""
     found = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
+    device = None
+    with suppress(RuntimeError):  # a word that is no device
         device = torch.device(found if name == "auto" else name)
-    except RuntimeError:
-        device = None
     if device is None or device.type not in ("cpu", "cuda"):  # mps: nothing was tried on it
         raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N")
     if device.type not in ("cpu", found) or (device.index or 0) >= (torch.cuda.device_count() or 1):

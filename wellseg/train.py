@@ -111,6 +111,8 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
     from wellseg.training.trainer import read_checkpoint
 
     out = Path(now["out"])
+    if now["steps"] < (done := begun["global_step"]):
+        raise ValueError(f"{out} has taken {done:,} steps already: give --steps {done} or more")
     path, best = out / "config.yaml", out / "checkpoints" / "best.ckpt"
     try:
         told = yaml.safe_load(path.read_text("utf-8"))

@@ -138,12 +138,11 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
     config = settings.config
-    curves = config.curves and not report.get("curves_left_out")
     several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of a scan NAME.1
     las = ".1.las" if several else ".las"
     ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
     ends += [".probability.tif"] * config.probability + [".html", ".view"] * config.view
-    ends += [".curves.csv", las] * curves
+    ends += [".curves.csv", las] * (config.curves and not report.get("curves_left_out"))
     whole = all(has(task.stem + end) for end in ends)
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
