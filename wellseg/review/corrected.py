@@ -16,7 +16,7 @@ from wellseg.curves.files import CurveFiles
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
-from wellseg.scan.atomic import BETWEEN, write_file
+from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
@@ -92,8 +92,8 @@ def read_table(path: Path) -> Tables:
     mark. Raises ValueError, with the curve and its row."""
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        plain = (line.replace("\0", "").lstrip("\ufffd") for line in file)  # UTF-16: Excel's text
+    with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
+        plain = (line.replace("\0", "") for line in file)
         told = (it for it in plain if it.strip(" ,;\t\r\n") and it.lstrip(' "')[:1] != "#")
         head = next(told, "")
         between = max(BETWEEN, key=head.count)

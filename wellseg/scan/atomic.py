@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, also when the process is killed or the disk is full."""
 
+import codecs
 import csv
 import errno
 import io
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 AnyPath = str | os.PathLike[str]
 
 BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
+UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 WINDOWS = os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
@@ -76,6 +78,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
     write_file(path, csv_bytes(columns, short))
 
 
+def encoding_of(path: Path) -> str:
+    """Of a table. Spreadsheets begin it with a byte-order mark; their "Unicode text" is UTF-16."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in UTF_16 else "utf-8-sig"
+
+
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Make a folder, and keep other runs out of it. Raises OSError: one is at work in it."""
@@ -104,9 +112,10 @@ def replace_whole(hidden: Path, target: Path) -> None:
 
 
 def _takes_long_paths() -> bool:
-    import ctypes  # RtlAreLongPathsEnabled: of the registry and this python.exe; not in old Windows
+    import ctypes  # RtlAreLongPathsEnabled: of the registry, and of this python.exe
 
-    return bool(getattr(getattr(ctypes, "windll").ntdll, "RtlAreLongPathsEnabled", bool)())  # noqa: B009
+    ntdll = getattr(ctypes, "windll").ntdll  # noqa: B009
+    return bool(getattr(ntdll, "RtlAreLongPathsEnabled", bool)())  # not in old Windows
 
 
 def refuse_open(*paths: AnyPath) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
-from wellseg.scan.atomic import BETWEEN
+from wellseg.scan.atomic import BETWEEN, encoding_of
 
 SPLITS = ("train", "val", "test")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
@@ -102,8 +102,7 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
-        data = path.read_bytes()  # spreadsheets begin with a byte-order mark, of UTF-16, too
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        text = path.read_text(encoding_of(path))
         between = max(BETWEEN, key=text.partition("\n")[0].count)
         reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
         lines = [(reader.line_num, line) for line in reader]
