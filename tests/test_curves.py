@@ -264,6 +264,24 @@ def test_a_curve_that_wraps_is_one_and_is_set_back(given, dash):
     assert not ((points.right - points.left) > 100).any()  # no span goes from border to border
 
 
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_level_stroke_whose_line_goes_up_and_down_wraps(step):
+    mask = np.zeros((1200, 600), np.uint8)
+    mask[:500, 299:302] = mask[504:640, 319:322] = mask[644:, 299:302] = 255
+    for row, first, last in (
+        (500, LEFT, 300),
+        (504, 320, RIGHT),
+        (640, 320, RIGHT),
+        (644, LEFT, 300),
+    ):
+        for column in range(first, last + 1):
+            above = row - 1 + step * (column // 8 % 2)
+            mask[above : above + 3, column] = 255
+    tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf)
+    ((curve, _),) = follow(mask, tracks=tracks)
+    assert [pixels for _, pixels in curve.wraps] == [LEFT - RIGHT, RIGHT - LEFT]
+
+
 def test_strips_of_any_height_give_the_same_wraps():
     _, mask, gray = wrapping(np.arange(3200))
     (one, a), (other, b) = (follow(mask, gray=gray, strip=strip)[0] for strip in (13, 3200))

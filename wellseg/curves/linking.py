@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, HOME, LOOKED_ROWS, Floats, Indices, both, unlike
-from wellseg.curves.strands import ROW, Chain, is_strand, measure, middle, pairs_between
+from wellseg.curves.strands import ROW, STOP, Chain, is_strand, measure, middle, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
@@ -89,6 +89,11 @@ def link(
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     places, ends, look, worth = measure(strands)
+    # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
+    for knot, them in short.items():
+        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in them]).T
+        at = np.stack([knot_down, knot_up], 1) == knot
+        ends[at] = np.stack([ends[at, 0].clip(max=low.min()), ends[at, 1].clip(high.max())], 1)
     if tracks:
         look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
