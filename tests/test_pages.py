@@ -62,6 +62,20 @@ def test_curves_by_name_lie_on_their_pages():
     assert found > 150
 
 
+def test_boxes_of_what_is_no_curve_lie_on_all_pages_to_validate_with():
+    kinds = set("text lithology fill image mark handwriting dirt border".split())
+    boxed = {path.name for path in (FOLDER / "others").iterdir()}
+    pages_of = {path.name: json.loads(path.read_text()) for path in FILES}
+    assert boxed == {name for name, page in pages_of.items() if page["split"] == "val"}
+    for name in boxed:
+        others = json.loads((FOLDER / "others" / name).read_text())
+        assert others.keys() <= kinds
+        boxes = np.array([box for boxes in others.values() for box in boxes]).reshape(-1, 4)
+        first, end = pages_of[name]["rows"]
+        assert (boxes >= 0).all() and (boxes[:, :2] < boxes[:, 2:]).all()
+        assert (boxes[:, 2:] <= (pages_of[name]["columns"], end - first)).all()
+
+
 def test_the_metadata_describe_what_is_there():
     described = json.loads((FOLDER / "croissant.json").read_text())
     names = {field["name"] for field in described["recordSet"][0]["field"]}
@@ -83,7 +97,8 @@ def test_the_metadata_lead_to_the_pages_and_to_their_curves_by_name():
     """As mlcroissant finds files: by fnmatch, whose * goes over folders, too."""
     described = json.loads((FOLDER / "croissant.json").read_text())
     there = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.json")]
-    for files, pages_of in (("labels", FOLDER), ("curves", FOLDER / "whole")):
+    folders = {"labels": FOLDER, "curves": FOLDER / "whole", "others": FOLDER / "others"}
+    for files, pages_of in folders.items():
         (told,) = (it for it in described["distribution"] if it["name"] == files)
         found = [path for path in there if fnmatch.fnmatchcase(path, told["includes"])]
         assert sorted(found) == sorted(
