@@ -251,7 +251,7 @@ def test_false_pixels_are_told_by_what_they_lie_on(tmp_path: Path) -> None:
     assert label.centreline is None and not label.curves
     scores = score_log(true | false, truth_of(true), label=label)
     rows = len(true)
-    expected = {"text": 20 / rows, "dirt": 20 / rows, "mark": 0.0, "grid or paper": 160 / rows}
+    expected = {"text": 20 / rows, "dirt": 20 / rows, "mark": 0.0, "grid": 160 / rows}
     assert scores.false_on == pytest.approx(expected, abs=4 / rows)  # thinning shortens ends
     assert sum(scores.false_on.values()) == pytest.approx(scores.false_centreline_px_per_row)
     assert scores.by_name["false_on_text"] == scores.false_on["text"]
