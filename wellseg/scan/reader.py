@@ -46,7 +46,7 @@ def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, A
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
     paper = np.median(parts, (0, 1)).clip(1)
     is_white = paper.min() >= LIGHT and np.ptp(paper) <= LEAST_SPREAD / 4
-    is_picture = paper.min() <= MOSTLY_BLACK or np.median(abs(parts - paper)) > LEAST_SPREAD
+    is_picture = paper.min() <= MOSTLY_BLACK or np.median(abs(parts[:, ::8] - paper)) > LEAST_SPREAD
     is_tinted = not is_white and not is_picture
     table = np.minimum(np.arange(256)[:, None] * 255 / paper, 255).astype(np.uint8)[None]
     whiten: Any = partial(cv2.LUT, lut=table) if is_tinted else np.asarray
