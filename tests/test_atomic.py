@@ -165,5 +165,8 @@ def test_a_folder_is_kept_to_one_run_and_its_own_errors_pass_through(tmp_path: P
     with pytest.raises(Timeout), atomic.lock_folder(tmp_path / "run"):
         raise Timeout("another file")  # of another lock: not "another run is at work in run"
     (tmp_path / "run" / ".wellseg-0a1b2c3d-last.ckpt").touch()  # of a run that was killed
+    others = [".wellseg-0a1b2c3d-log.mask.tif", ".wellseg-log.lock"]  # of a predict at work there
+    for name in others:
+        (tmp_path / "run" / name).touch()
     with atomic.lock_folder(tmp_path / "run"):
-        assert os.listdir(tmp_path / "run") == ["lock"]
+        assert sorted(os.listdir(tmp_path / "run")) == [*others, "lock"]

@@ -256,6 +256,10 @@ def test_false_pixels_are_told_by_what_they_lie_on(tmp_path: Path) -> None:
     assert sum(scores.false_on.values()) == pytest.approx(scores.false_centreline_px_per_row)
     assert scores.by_name["false_on_text"] == scores.false_on["text"]
     assert not score_log(true | false, truth_of(true)).false_on
+    beside = {"text": [[-9, -1, 30, 50], [-5, 30, -5, 50]], "grid": [[30, 100, 30, 50]]}
+    file.write_text(json.dumps({"others": beside}))  # over the edges, and of that name
+    two = score_log(true | false, truth_of(true), label=read_label(file, true.shape)).false_on
+    assert two == pytest.approx({"text": 30 / rows, "grid": 170 / rows}, abs=4 / rows)
     row = {"name": "a", "split": "val", "kind": "gray"} | scores.by_name
     *_, table = make_tables([row], {})
     assert [column.header for column in table.columns][3:] == sorted(expected)

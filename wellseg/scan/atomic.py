@@ -93,7 +93,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     except Timeout:
         raise OSError(f"another run is at work in {folder}: wait for its end") from None
     with held:
-        for left in folder.glob(f"{HIDDEN}*"):  # of a run that was killed while it wrote
+        for left in folder.glob(f"{HIDDEN}*.ckpt"):  # of a run that was killed while it wrote
             left.unlink()
         yield
 

@@ -89,7 +89,7 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
         false_on[what] = count(on_grid & where[box]) / rows
         on_grid = on_grid & ~where[box]
     if false_on:
-        false_on["grid"] = count(on_grid) / rows  # or on paper
+        false_on["grid"] = false_on.get("grid", 0.0) + count(on_grid) / rows  # or on paper
     precision = _share(skeleton & near_true, skeleton, centre)
     recall = _share(centre & near, centre, skeleton)
     topology_precision = _share(skeleton & true, skeleton, true_skeleton)

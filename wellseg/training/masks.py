@@ -66,7 +66,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
     def fill(boxes: Sequence[Sequence[int]]) -> Mask:
         canvas = np.zeros(shape, np.bool_)
         for top, end, left, right in boxes:
-            canvas[top:end, left:right] = True
+            canvas[max(0, top) : max(0, end), max(0, left) : max(0, right)] = True
         return canvas
 
     try:
