@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 
 from wellseg.scores.masks import Label, Scores, score_log, widen
 from wellseg.scores.tables import make_tables
@@ -261,6 +263,8 @@ def test_false_pixels_are_told_by_what_they_lie_on(tmp_path: Path) -> None:
     two = score_log(true | false, truth_of(true), label=read_label(file, true.shape)).false_on
     assert two == pytest.approx({"text": 30 / rows, "grid": 170 / rows}, abs=4 / rows)
     row = {"name": "a", "split": "val", "kind": "gray"} | scores.by_name
+    (odd,) = [*make_tables([row | {"false_on_mark [/1]": 0.0}], {})][1:]
+    Console(file=io.StringIO()).print(odd)  # a name is no markup
     *_, table = make_tables([row], {})
     assert [column.header for column in table.columns][3:] == sorted(expected)
     assert [next(column.cells) for column in table.columns][3:] == [

@@ -22,7 +22,7 @@ HOME_APART, INK_APART = 1.0, 40  # most inches between usual tracks, 255ths betw
 # less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
 FLANK = 3.0  # over a shorter gap a lost flank may go aside for nothing
-LONE, OTHERS = 12.0, 1.1  # what looks may cost if all of their colour have fewer times their rows
+LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their colour have less than OTHERS x their rows
 UNDER_PX, UNDER = 3.5, 0.8  # a piece lies on another if so near in this share of the rows of both
 STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER / 2 under others, are a stain
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3

@@ -49,7 +49,7 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
         yield table
     if told := [log for log in logs if any(name.startswith(ON) for name in log)]:
         kinds = sorted({name for log in told for name in log if name.startswith(ON)})
-        headings = [name.removeprefix(ON) for name in kinds]
+        headings = [escape(name.removeprefix(ON)) for name in kinds]
         table = _table("False px a row by what they lie on", ["mean of", "split", "kind"], headings)
         for of, group in _groups(told).items():
             means = (fmean(log.get(name, 0.0) for log in group) for name in kinds)
