@@ -246,6 +246,11 @@ def test_options_that_cannot_be_are_one_line(tmp_path, capsys, option, said):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_limit_of_validation_logs_may_be_null_as_in_a_full_config():
+    config = TrainConfig(trainer={"limit_val_batches": None})
+    assert make_trainer(config).limit_val_batches == 1.0  # all
+
+
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path, capsys):
     small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
     small += ["--val_every", 1, "--steps", 1, "--out", tmp_path / "run"]

@@ -103,8 +103,9 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
             raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
-        for name in ("accumulate_grad_batches", "limit_val_batches"):  # 0: nothing would be kept
-            if not self.trainer.get(name, 1):
+        for name, usual in (("accumulate_grad_batches", 1), ("limit_val_batches", None)):
+            value = self.trainer.get(name, usual)
+            if not value and value is not usual:  # of 0 nothing would be kept
                 raise ValueError(f"--trainer.{name} is above 0")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
