@@ -305,6 +305,11 @@ def test_a_page_that_may_lie_on_its_side_is_asked_about(weights, tmp_path, capsy
     tifffile.imwrite(tmp_path / "log.tif", draw_waves(*shape, 0)[0])
     run(tmp_path / "log.tif", "--weights", weights)
     assert ("if it is stored sideways, turn it" in capsys.readouterr().err) == asked
+    turned = draw_waves(*shape, 0)[0]
+    tifffile.imwrite(tmp_path / "turned.tif", turned, extratags=[(274, "H", 1, 6, True)])
+    run(tmp_path / "turned.tif", "--weights", weights)
+    told = capsys.readouterr().err
+    assert "stored sideways (orientation 6)" in told and "turn it" not in told  # once
 
 
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):

@@ -95,7 +95,7 @@ def mask_scan(
     if scan.mostly_black:
         asks = "does it show white ink on black? try --invert"
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
-    if scan.columns > 2 * scan.rows:  # logs are tall
+    if scan.columns > 2 * scan.rows and not is_sideways(scan.orientation):  # logs are tall
         notes.append("wider than tall: if it is stored sideways, turn it, or its mask is wrong")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}: {note}")
