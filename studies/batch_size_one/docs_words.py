@@ -45,7 +45,9 @@ def seeds_said(seeds: int) -> str:
     """Of parts B to H."""
     if seeds == FIRST_SEEDS:
         return f"{seeds} seeds, too few for sure intervals"
-    return "one seed so far, which says little" if seeds == 1 else f"{seeds} seeds so far"
+    if seeds == 1:
+        return "one seed so far, which says little"
+    return f"{seeds} seeds" + " so far" * (seeds < 2 * FIRST_SEEDS)
 
 
 def seeds_short(seeds: int) -> str:
@@ -169,11 +171,14 @@ def sizes(table: Table, seeds: int) -> dict[str, str]:
     ends = zip(ways, means("tall3200"), means("tall12800"), strict=True)
     grown = "; ".join(f"{way} {a:.2f} and {b:.2f}" for way, a, b in ends)
     said = f"{seeds_said(seeds).capitalize()}. F1 on 3,200 and on 12,800 rows: {grown}."
-    group = found["tall3200", "group"]
-    apart = _signed(group["mean"])
-    if group["low"] is not None:
-        apart += f" ({_signed(group['low'])} to {_signed(group['high'])})"
-    short = f"v1 − GroupNorm {apart} on 3,200 × 480 ({seeds_short(seeds)})"
+    apart = []
+    for name, size in (("tall3200", "3,200 × 480"), ("tall12800", "12,800 rows")):
+        group = found[name, "group"]
+        interval = ""
+        if group["low"] is not None:
+            interval = f" ({_signed(group['low'])} to {_signed(group['high'])})"
+        apart.append(f"{_signed(group['mean'])}{interval} on {size}")
+    short = f"v1 − GroupNorm {', '.join(apart)} ({seeds_short(seeds)})"
     drawn = f"The logs are drawn; all but part E's are {small}."
     return {"sizes said": said, "sizes short": short, "drawn": drawn}
 
