@@ -13,6 +13,7 @@ from wellseg import __version__
 from wellseg.__main__ import COMMANDS, main
 from wellseg.cli import parse
 from wellseg.config import PredictConfig
+from wellseg.review.options import CurvesConfig
 from wellseg.training.options import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -285,3 +286,13 @@ def test_lightnings_options_are_in_a_file_what_they_are_as_flags(tmp_path: Path)
     by_flags, _ = parse(TrainConfig, "train", "", ["--trainer.devices", "[1]"])
     assert by_file.trainer == {"devices": [1], "strategy": "ddp", "logger": False}
     assert by_flags.trainer == {"devices": [1]}
+
+
+@pytest.mark.parametrize(
+    "words", [["--label", ""], ["--label", "  "], ["--label="], ["--scan", "", "--step", "1"]]
+)
+def test_an_option_of_a_variable_that_is_not_set_is_refused(capsys, words):
+    """curves --label "" wrote into the folder of the moment, --out "  " made one of that name."""
+    with pytest.raises(SystemExit):
+        parse(CurvesConfig, "curves", "", ["log.curves.csv", *words])
+    assert f"{words[0].rstrip('=')} is empty: give a value" in capsys.readouterr().err

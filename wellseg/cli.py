@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -85,6 +86,9 @@ def parse(
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             words = [*_words(file, "--", parser), "--config", flags.config, *words]
+        for name, value in pairwise([*words, "."]):  # empty: of a shell's variable that is not set
+            if name.startswith("--") and (name.endswith("=") or not value.strip()):
+                raise ValueError(f"{name.rstrip('=')} is empty: give a value, or leave it out")
         for name in {word.partition("=")[0] for word in words}:
             if name.startswith("--trainer."):  # passed on to Lightning, which knows their names
                 parser.add_argument(name, type=yaml.safe_load)
