@@ -213,7 +213,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         ),
         (["log.tif", "--scratch", "nowhere"], "--scratch nowhere: no such folder"),
         (["log.tif", "--weights", "wonderful"], "no weights 'wonderful'"),
-        (["log.tif", "--weights", ""], "no weights ''"),
+        (["log.tif", "--weights", ""], "--weights is empty: give a value, or leave it out"),
         ([""], "a scan without a name"),
         (["log.tif", "--weights", "log.tif"], "not a readable safetensors file"),
         (["log.tif", "--device", "warp"], "unknown device 'warp'"),
