@@ -36,7 +36,7 @@ NEAR = np.ones((7, 7), np.uint8)
 
 
 def follow_again(given: Path, stem: Path, config: CurvesConfig) -> CurveWriter:
-    """Follow curves in a probability; ``finish`` writes them. Raises ValueError: another scan."""
+    """Follow curves in a probability; ``finish`` writes them. ValueError: no scan, or another."""
     report, threshold = config.report, config.threshold or 0.5
     with ExitStack() as opening:
         probabilities = seen = opening.enter_context(open_scan(given))

@@ -108,7 +108,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """page: from 0; by default the one with the most pixels (the first of several), since logs
         often come with thumbnails or cover pages. colour: `read` gives colours, on white paper, not
         gray; "any": as stored, and where they hardly show, too. invert: white ink on black.
-        Raises ScanError: it is missing, no picture, damaged, not supported, or of a false size."""
+        Raises ScanError: the file is missing, no picture, damaged, not supported, too short."""
         self.path, self._invert, self._in_colour = Path(path), invert, bool(colour)
         self.resolution: Resolution | None = None
         self.dpi: float | None = None
