@@ -7,6 +7,7 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -14,6 +15,7 @@ from wellseg.scores import ERRORS, F1, FALSE, HEADINGS, ON, Row
 from wellseg.scores.identity import IDENTITY_HEADINGS, IdentityScores, identity_line
 
 GOOD_F1 = 0.95  # from which a page counts as good
+UNSEEN = ("iou", "cldice")  # in scores.csv alone: a terminal may have 80 columns
 SCORES = ("f1", "dice", "false_px_per_row")  # of a comparison: the last of logs without curves
 
 
@@ -34,8 +36,8 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
     for has_curves, title in ((True, "Logs with curves"), (False, "Logs without curves")):
         if not (chosen := [log for log in logs if (F1 in log) == has_curves]):
             continue
-        names = HEADINGS if has_curves else {FALSE: HEADINGS[FALSE]}
-        table = _table(title, ["log", "split", "kind"], list(names.values()))
+        names = [it for it in HEADINGS if it not in UNSEEN] if has_curves else [FALSE]
+        table = _table(title, ["log", "split", "kind"], [HEADINGS[name] for name in names])
         lines = [(log["name"], log["split"], log["kind"], log) for log in chosen]
         for (split, kind), group in _groups(chosen).items():
             found = summarise(group)
@@ -66,8 +68,13 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
 
 
 def _table(title: str, about: Sequence[str], numbers: Sequence[str]) -> Table:
-    columns = [Column(name, justify="right") for name in numbers]
-    return Table(*about, *columns, title=title, title_justify="left")
+    """On a narrow terminal names fold; numbers stay whole."""
+    texts = [Column(name, overflow="fold", min_width=5) for name in about]
+    heads = [name.replace(" ", "\n", 1) for name in numbers]
+    columns = [Column(head, justify="right", overflow="fold", min_width=5) for head in heads]
+    table = Table(*texts, *columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.padding, table.show_edge, table.pad_edge = (0, 1, 0, 0), False, False
+    return table
 
 
 def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
