@@ -50,7 +50,7 @@ class Screen(Progress):
             line = f"{number}{task.stem}{MASK}: {rows} x {columns} pixels, {speed}"
             look = f"look at {task.stem}{self._preview}"
             if (curves := outcome.known.get("curves")) is not None:
-                look += f"; {curves:,} curves in {task.stem}.curves.csv"
+                look += f"; curves: {curves:,}, in {task.stem}.curves.csv"
             self.say("; ".join(filter(None, [line, look, outcome.reason])))
         else:
             self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}")
