@@ -118,7 +118,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
             tiff: Any = opened.enter_context(open(path, "rb"))
             if not (head := tiff.peek(8)[:8]):
                 raise ScanError("the file is empty")
-            head_tags: dict[int, Any] = {}
+            head_tags: dict[str, Any] = {}
             if decoders := [PICTURES[begins] for begins in PICTURES if head.startswith(begins)]:
                 data = tiff.read()
                 tiff, head_tags = _as_tiff(data, decoders[0]), _tags_of(data[:HEAD_BYTES])
@@ -132,7 +132,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 self._light, self.mostly_black = 0.0, False
             self._opened = opened.pop_all()
 
-    def _open_page(self, file: BinaryIO, wanted: int | None, head_tags: dict[int, Any]) -> Any:
+    def _open_page(self, file: BinaryIO, wanted: int | None, head_tags: dict[str, Any]) -> Any:
         # Only the structure is wanted, not what makers of microscopes add to it.
         pages: Any = tifffile.TiffFile(file, name=self.path.name).pages
         self._tiff_pages, self.pages = pages, len(pages)
@@ -144,8 +144,9 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if not 0 <= wanted < self.pages:
             raise ScanError(f"has no page {wanted}, only pages 0 to {self.pages - 1}")
         self.page, tags = wanted, pages[wanted].tags
-        turned, x, y, unit = (head_tags.get(tag, tags.valueof(tag)) for tag in (274, 282, 283, 296))
-        self._of_colours = tags.valueof(270) == OF_COLOURS
+        names = "Orientation", "XResolution", "YResolution", "ResolutionUnit"
+        turned, x, y, unit = (head_tags.get(name, tags.valueof(name)) for name in names)
+        self._of_colours = tags.valueof("ImageDescription") == OF_COLOURS
         self.orientation = int(turned) if turned in range(1, 9) else 1
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
@@ -193,19 +194,19 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
 open_scan = Scan  # the verb for callers, the noun for annotations
 
 
-def _tags_of(head: bytes) -> dict[int, Any]:
-    """Resolution and orientation from the head of a PNG or JPEG, by the numbers of TIFF's tags.
+def _tags_of(head: bytes) -> dict[str, Any]:
+    """Resolution and orientation from the head of a PNG or JPEG, by the names of TIFF's tags.
     Exif is a TIFF without pixels; the format's own density is preferred to Exif's."""
-    head_tags: dict[int, Any] = {}
+    head_tags: dict[str, Any] = {}
     if exif := re.search(rb"Exif\0\0|eXIf", head):
         with suppress(Exception):  # it is damaged, and the pixels may not be
             page: Any = tifffile.TiffFile(io.BytesIO(head[exif.end() :])).pages[0]
-            head_tags = {tag.code: tag.value for tag in page.tags}
+            head_tags = {tag.name: tag.value for tag in page.tags}
     jfif = re.match(rb".{6}JFIF\0..([\x01\x02])(..)(..)", head, re.DOTALL)
     if found := jfif or re.search(rb"\0\0\0\x09pHYs()(.{4})(.{4})\x01", head, re.DOTALL):
-        unit, x, y = map(int.from_bytes, found.groups())
-        share = 1 if unit else 100  # of a PNG pixels per metre
-        head_tags |= {282: (x, share), 283: (y, share), 296: 1 + unit if unit else 3}
+        unit, x, y = map(int.from_bytes, found.groups())  # unit 0: a PNG's pixels per metre
+        share, unit = (1, unit + 1) if unit else (100, 3)  # TIFF's units: 2 inch, 3 centimetre
+        head_tags |= {"XResolution": (x, share), "YResolution": (y, share), "ResolutionUnit": unit}
     return head_tags
 
 

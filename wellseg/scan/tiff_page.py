@@ -55,7 +55,7 @@ class TiffPage:
         self.rows, self.columns = int(page.imagelength), int(page.imagewidth)
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
-        if 262 not in page.tags:  # no photometric: as libtiff reads it
+        if "PhotometricInterpretation" not in page.tags:  # as libtiff reads it
             self._photometric = 2 if self._samples > 2 else int(self._compression not in FAX)
         self._segment_rows = min(int(page.rowsperstrip) or self.rows, self.rows)
         self._segment_columns = self.columns
@@ -157,7 +157,7 @@ class TiffPage:
         if self._is_reversed:
             data = bytes(imagecodecs.bitorder_decode(data))
         if self._compression in FAX:
-            options = int(page.tags.valueof(292) or 0)
+            options = int(page.tags.valueof("T4Options") or 0)
             tags = {256: self._segment_columns, 259: self._compression, 292: options}
             bits, flaw = decode_fax(data, height, tags)
             return bits[..., None], flaw and (damage or flaw)
@@ -249,7 +249,7 @@ def decode_fax(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np
 def _decode(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bool_], int, bool]:
     """All rows, how many are good, and whether the next is an end mark."""
     pixels, good = _zeros(rows, tags[256]), rows
-    # A TIFF file around one strip: libtiff reads nothing else.
+    # A TIFF file around one strip, 1 bit, white is 0, from byte 8 on: libtiff reads nothing else.
     tags = tags | {257: rows, 258: 1, 262: 0, 273: 8, 277: 1, 278: rows, 279: len(data)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
     data += b"\0" * (len(data) % 2)
