@@ -17,7 +17,7 @@ from skimage.graph import route_through_array
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import ENDING, TABLE
 from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
-from wellseg.review.corrected import FLAGS, read_table
+from wellseg.review.corrected import FLAGS, ROW, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
 from wellseg.scan.atomic import BETWEEN, write_file
@@ -186,8 +186,8 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         spans, whole = np.zeros(found.shape, np.uint8), []
         alone = spans.copy()
         for name, lines in read_table(table).items():
-            lines = lines[(first <= lines[:, 0]) & (lines[:, 0] <= last)]
-            row, _, column, left, right, _, _, flags = lines[lines[:, 0].argsort(), : FLAGS + 1].T
+            lines = lines[(first <= lines[:, ROW]) & (lines[:, ROW] <= last)]
+            row, _, column, left, right, _, _, flags = lines[lines[:, ROW].argsort(), : FLAGS + 1].T
             row, column = row.astype(int) - first, column.round().astype(int)
             ends = np.stack([np.fmin(left, column), np.fmax(right, column)], 1).astype(int)
             for y, (low, high) in zip(row, ends, strict=True):

@@ -20,7 +20,7 @@ from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
-VALUE, FLAGS = NUMBERS.index("value"), NUMBERS.index("flags")
+ROW, TRACK, COLUMN, VALUE, FLAGS, SIDES = 0, 1, 2, 5, 7, slice(8, 10)  # of NUMBERS
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
@@ -66,8 +66,8 @@ def curves_of_table(
             table = _as_one(name, table, parts, [] if new_tracks else made.notes)
         if new_tracks:
             turns = _turns(table)[1]
-            row, column = table[:, 0].astype(int), table[:, 2].astype(np.float32)
-            table[:, 1], table[:, -2:] = made.track_of(row, column)
+            row, column = table[:, ROW].astype(int), table[:, COLUMN].astype(np.float32)
+            table[:, TRACK], table[:, SIDES] = made.track_of(row, column)
             table[:, VALUE] = _turns(table)[0] + turns
         _leave_scale(table, parts, edits)  # last: what the user says of a stretch holds
         placed = _curve(given, name, table, config.size, looks.get(was, {}))
@@ -125,7 +125,7 @@ def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> 
             has = ", ".join(tables) or "none"
             raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
         table = tables[curve]
-        here = (first <= table[:, 0]) & (table[:, 0] <= last)
+        here = (first <= table[:, ROW]) & (table[:, ROW] <= last)
         if not here.any():
             notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
         if isinstance(becomes, int):
@@ -142,7 +142,7 @@ def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> 
 
 def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where in its track each row is printed, as a fraction; how many tracks to the right it is."""
-    column, value, flags, left, right = table[:, [2, VALUE, FLAGS, -2, -1]].T
+    (column, value, flags), (left, right) = table[:, [COLUMN, VALUE, FLAGS]].T, table[:, SIDES].T
     share = (column + 0.5 - left) / (right - left)
     off = np.nan_to_num(flags).astype(int) & WRAPPED > 0
     return share, np.where(off & (abs(value - share) < 9), np.rint(value - share), 0)
@@ -150,21 +150,21 @@ def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _of_part(table: Lines, parts: Parts) -> NDArray[np.int64]:
     """The number of the part that each of the lines is of."""
-    of, key = np.zeros(len(table), np.int64), table[:, 0] + 1j * table[:, 2]
+    of, place = np.zeros(len(table), np.int64), table[:, ROW] + 1j * table[:, COLUMN]
     for number, (_, part) in reversed([*enumerate(parts)]):  # of the same place: the first
-        of[np.isin(key, part[:, 0] + 1j * part[:, 2])] = number
+        of[np.isin(place, part[:, ROW] + 1j * part[:, COLUMN])] = number
     return of
 
 
 def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
     """Rows that edits say so of are so many tracks further to the right of where they are."""
-    more, row = np.zeros(len(table)), table[:, 0]
+    more, row = np.zeros(len(table)), table[:, ROW]
     of = np.array([name for name, _ in parts])[_of_part(table, parts)]
     for curve, first, last, tracks in edits:
         if isinstance(tracks, int):
             more[(of == curve) & (first <= row) & (row <= last)] += tracks
     here = np.flatnonzero(more)
-    if (table[here, 1] == 0).any():
+    if (table[here, TRACK] == 0).any():
         raise ValueError(f"--edit: {of[here[0]]} is in no track: it cannot be off its scale")
     (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
     turns = np.clip(turns + more[here], -8, 8)
@@ -178,25 +178,25 @@ def _draw(lines: Tables, name: str, stroke: Lines) -> None:
     nan = np.full(len(row), np.nan)
     table = np.column_stack([row, nan, column, left, right, nan, confidence, flags, nan, nan])
     before = lines.get(name, table[:0])
-    kept = before[~((row[0] <= before[:, 0]) & (before[:, 0] <= row[-1]))]
+    kept = before[~((row[0] <= before[:, ROW]) & (before[:, ROW] <= row[-1]))]
     lines[name] = np.concatenate([kept, table])
 
 
 def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
-    is_new = np.isnan(table[:, [1, -2, -1]]).all(1)
-    row, column = table[is_new, 0], table[is_new, 2]
+    is_new = np.isnan(table[:, TRACK]) & np.isnan(table[:, SIDES]).all(1)
+    row, column = table[is_new, ROW], table[is_new, COLUMN].astype(np.float32)
     near = table[~is_new]
     if not len(near):
-        middle, near = np.median(column) + 0.5, np.concatenate([*lines.values()])
-        near = near[(near[:, 1] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
+        middle, near = np.median(table[is_new, COLUMN]) + 0.5, np.concatenate([*lines.values()])
+        near = near[(near[:, TRACK] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
     if len(near):
-        near = near[np.argsort(near[:, 0], kind="stable")]
-        nearest = near[np.rint(np.interp(row, near[:, 0], np.arange(len(near)))).astype(int)]
-        table[is_new, 1], table[is_new, -2:] = nearest[:, 1], nearest[:, -2:]
+        near = near[np.argsort(near[:, ROW], kind="stable")]
+        nearest = near[np.rint(np.interp(row, near[:, ROW], np.arange(len(near)))).astype(int)]
+        table[is_new, TRACK], table[is_new, SIDES] = nearest[:, TRACK], nearest[:, SIDES]
     else:
-        table[is_new, 1], table[is_new, -2:] = made.track_of(row.astype(int), column.astype("f4"))
+        table[is_new, TRACK], table[is_new, SIDES] = made.track_of(row.astype(int), column)
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
@@ -204,30 +204,30 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     there are kept, of equal ones the first: a choice row by row would jump between curves."""
     table = parts[0][1]
     for of, other in parts[1:]:
-        both, at, at_other = np.intersect1d(table[:, 0], other[:, 0], return_indices=True)
+        both, at, at_other = np.intersect1d(table[:, ROW], other[:, ROW], return_indices=True)
         stretch = np.cumsum(np.diff(both, prepend=both[:1]) > 1)
         inked = [np.nan_to_num(it[:, FLAGS]) % 2 == 0 for it in (table[at], other[at_other])]
         ink, ink_other = (np.bincount(stretch, it) for it in inked)
-        one, two = (np.sort(it[:, 1])[(it[:, 1] >= 0).sum() // 2] for it in (table, other))
+        one, two = (np.sort(it)[(it >= 0).sum() // 2] for it in (table[:, TRACK], other[:, TRACK]))
         rows, shorter = sum(inked[0] & inked[1]), min(len(table), len(other))
         if abs(one - two) > 0 and 2 * rows > shorter:
             said = f"both have ink in {rows:,} rows, in tracks {one:g} and {two:g}"
             raise ValueError(f"--edit: curves that would be joined as {name} {said}")
         is_other = (ink_other > ink)[stretch]
-        kept = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
-        table = np.concatenate(kept)
+        table, other = np.delete(table, at[is_other], 0), np.delete(other, at_other[~is_other], 0)
+        table = np.concatenate([table, other])
         if len(both):
             said = f"{name}: the curves joined in it overlap in {len(both):,} rows"
             notes.append(f"{said}: in {is_other.sum():,} {of} was taken, as it has more ink there")
-    return table[np.argsort(table[:, 0], kind="stable")]
+    return table[np.argsort(table[:, ROW], kind="stable")]
 
 
 def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
     """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
     that of this one: where it is nearer to what is beside it, and it was not told to be off. One
     in no track, or between the borders of most of this one, is in this one's."""
-    value, flags, (left, right) = table[:, VALUE], table[:, FLAGS], table[:, -2:].T
-    at, share = table[:, 2] + 0.5, _turns(table)[0]
+    row, track, column, _, _, value, _, flags, left, right = table.T  # views: writes go to table
+    at, share = column + 0.5, _turns(table)[0]
     value[:] = np.where(np.isnan(value), share, value)  # of strokes and lines by hand
     bits, of = np.nan_to_num(flags).astype(int), _of_part(table, parts)
     off = bits & SAID == WRAPPED
@@ -237,15 +237,15 @@ def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
         by_value = sum(abs(value[end] - value[beside]) for end, beside in ends)
         if by_share < by_value and any(of[end] != of[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
-    tracks, counts = np.unique(table[table[:, 1] > 0, 1], return_counts=True)
+    tracks, counts = np.unique(track[track > 0], return_counts=True)
     if len(tracks):
-        own = table[:, 1] == (most := tracks[counts.argmax()])
-        low, high = (np.interp(table[:, 0], table[own, 0], side[own]) for side in (left, right))
-        here = ~own & ((low <= at) & (at <= high) | (table[:, 1] == 0))
-        table[here, 1], table[here, -2], table[here, -1] = most, low[here], high[here]
+        own = track == (most := tracks[counts.argmax()])
+        low, high = (np.interp(row, row[own], side[own]) for side in (left, right))
+        here = ~own & ((low <= at) & (at <= high) | (track == 0))
+        track[here], left[here], right[here] = most, low[here], high[here]
         flags[here] -= flags[here] // WRAPPED % 2 * WRAPPED
-    if len(tracks := np.unique(table[table[:, 1] > 0, 1])) > 1:
-        said = " and ".join(f"{track:g}" for track in tracks)
+    if len(tracks := np.unique(track[track > 0])) > 1:
+        said = " and ".join(f"{number:g}" for number in tracks)
         notes.append(f"{name} lies in tracks {said}: it has its values by the borders of each")
     return table
 

@@ -125,7 +125,7 @@ class CurvesConfig(CurveOptions):
 
     def _scales_of_both(self) -> list[str]:
         """Words of --scale that the report has of these curves, by their new names, and those given
-        now. Of joined curves that whose name stays has its scales; CURVE= ends all of one."""
+        now. Of joined curves the one whose name stays keeps its scales; CURVE= ends all of one."""
         had = self.report.get("scale", [])
         corrected = len(self.report.get("sha256", {}).get(TABLE, "")) > DIGITS  # so may names be
         own = corrected and re.search(r"\bT\d+_C\d+_", str(had))
@@ -137,11 +137,11 @@ class CurvesConfig(CurveOptions):
             return self.scale
         new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
         found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
-        parts = [(new.get(it[1], it[1]), it) for it in found if it]
-        heirs = {name: it[1] for name, it in sorted(parts, key=lambda pair: pair[1][1] not in new)}
+        words = [(new.get(it[1], it[1]), it[1], it[2], it[3]) for it in found if it]
+        heirs = {name: old for name, old, *_ in sorted(words, key=lambda word: word[1] not in new)}
         scales = dict[str, str]()  # words, by curves and rows
-        for name, it in parts:
-            if name and heirs[name] == it[1] and f"{name}=" not in self.scale:
-                scales[f"{name}{it[2].replace(',', '')}"] = f"{name}{it[2]}={it[3]}"
+        for name, old_name, rows, scale in words:
+            if name and heirs[name] == old_name and f"{name}=" not in self.scale:
+                scales[f"{name}{rows.replace(',', '')}"] = f"{name}{rows}={scale}"
         scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
         return [it for it in scales.values() if not it.endswith("=")] or ["none"]
