@@ -8,14 +8,14 @@ from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import LOOK_ROWS, Window
 from wellseg.scan.pictures import Gray, to_gray
 
-INCHES, ASKEW = (0.25, 0.1), 0.25  # shortest curve, its rows and ASKEW of its width; a "tenth"
-COARSE_DPI = 150  # in coarser renders these are as many pixels as at 150
+LEAST_INCHES, ASKEW = 0.25, 0.25  # shortest curve: its rows, and this share of its width, together
+COARSE_DPI = 150  # in coarser renders that, and a tenth of an inch, are as many pixels as at 150
 BLOCK_ROWS = 512
 # Gaps between two pieces of one curve, in tenths of an inch.
-LONGEST = 30.0  # if they are near; also the longest stretch off the scale
-STILL_BRIDGED = 3.0  # a longer gap has no values,
-RESTS, REST_PX = 15.0, 3  # but up to RESTS it has, where the curve moves aside REST_PX at most
-BESIDE = 1.5  # pieces may lie side by side for less, as tips of dashes do
+LONGEST = 30.0  # of pieces that lie near; also the longest stretch off the scale
+STILL_BRIDGED = 3.0  # longer ones have no values
+RESTS, REST_PX = 15.0, 3  # up to RESTS they have where the curve moves aside REST_PX at most
+BESIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
 DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
 HOME_APART, INK_APART = 1.0, 40  # most inches between usual tracks, 255ths between inks' channels
 # Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
@@ -40,7 +40,8 @@ class CurveFollower:
     dpi: of the scan. first_row: number of the first one. tracks: from `find_tracks`, or given."""
 
     def __init__(self, dpi: float, first_row: int = 0, tracks: Tracks | None = None) -> None:
-        self.least_rows, self._tenth_rows = (round(it * max(dpi, COARSE_DPI)) for it in INCHES)
+        fine_dpi = max(dpi, COARSE_DPI)
+        self.least_rows, self._tenth_rows = round(LEAST_INCHES * fine_dpi), round(0.1 * fine_dpi)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
         self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1
         self._chains, self._window = ChainFinder(first_row), Window(self._tenth_rows, tracks)

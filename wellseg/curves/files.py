@@ -68,10 +68,10 @@ class CurveFiles:
         first, stop = options.row_range or (0, rows)
         told: dict[str, float] = {f"--rows {first:,}-{stop - 1:,}": stop - 1}
         told |= {f"--depth of row {it:,.10g}": it for log in options.logs for it, _ in log.points}
-        told |= {f"--scale {it[0]} from row {it[1][0]:,.10g}": it[1][0] for it in options.changes}
+        told |= {f"--scale {it} from row {row:,.10g}": row for it, (row, _), _ in options.changes}
         if beyond := [what for what, row in told.items() if row >= rows]:
             raise ScanError(f"{scan}: {beyond[0]}: the scan has rows 0 to {rows - 1:,}")
-        printed = [*options.scales.values(), *(it[2] for it in options.changes)]
+        printed = [*options.scales.values(), *(scale for _, _, scale in options.changes)]
         sides = *options.track_sides, *(it.columns for it in printed)
         if outside := [at for it in sides for at in it if at > columns]:
             what = f"--tracks or --scale at column {outside[0]:,.10g}"
@@ -122,10 +122,10 @@ class CurveFiles:
             one.entry["name"] = name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
             one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
-            changes = [it[1:] for it in self._options.changes if it[0] == name]
+            changes = [(rows, its) for other, rows, its in self._options.changes if other == name]
             changes = changes if scale != Scale() else []
-            one.entry["scale_changes"] = [it for it in changes if one.track or it[1].columns]
-            if changes != one.entry["scale_changes"]:
+            one.entry["scale_changes"] = kept = [it for it in changes if one.track or it[1].columns]
+            if changes != kept:
                 do = "it is in no track: give columns (@LEFT-RIGHT) in these rows, too"
                 self.notes.append(f"--scale {name}:FROM-TO: {do}")
             if one.track and not scale.columns and one.entry["beyond"] > BEYOND:

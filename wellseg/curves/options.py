@@ -167,8 +167,7 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
 
 
 def parse_scale(word: str) -> tuple[str, tuple[float, ...], Scale]:
-    """ "ILD:5-90=0.2:2000:OHMM:log" -> "ILD", (5, 90), Scale(0.2, 2000, "OHMM", True); of all rows
-    without :5-90, and () then. Raises ValueError."""
+    """Curve, rows (() for all) and scale of "ILD:5-90=0.2:2000:OHMM:log". Raises ValueError."""
     key, _, printed = word.strip().partition("=")
     name, has_rows, rows = key.partition(":")
     scale, at, columns = printed.partition("@")

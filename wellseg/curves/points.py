@@ -23,12 +23,12 @@ PAINT, HOME = slice(3, 6), 6  # red, green, blue; middle of its usual track, inc
 ROUGH, ENDS = 7, 8  # pixels it moves aside from row to row; dashes and gaps begun for each pixel
 NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0, 0])  # home 0: in no track
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
-# Costs of a look that goes on as another, see `unlike` and benchmarks/arms.md: of a stroke that is
-WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0  # e times as wide; without ink; in a channel 255 off
-ROUGHER, ROUGH_ROWS = 1.5, 100  # moves aside e times as much, after so many rows
-DASHES, LEAST_ENDS = 3.0, 0.02  # has e times as many dashes and gaps for each pixel and LEAST_ENDS
-# A spike that runs into the next track comes back (by eye on a whole scan, BWN18): a stroke that
-AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000  # goes to a track so far off, after so many rows
+# Costs of `unlike`, of one look that goes on as another; see benchmarks/arms.md.
+WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0  # e times as wide; ink or none; a channel 255 off
+ROUGHER, DASHES = 1.5, 3.0  # e times as ROUGH; e times as many ENDS
+ROUGH_ROWS, LEAST_ENDS = 100, 0.02  # rows of both, for these two in full; added to ENDS first
+# A spike may run into the next track and come back (by eye on BWN18): only long pieces pay in full.
+AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000  # tracks so far apart, if one piece has these rows
 
 
 class Points(NamedTuple):
@@ -100,19 +100,21 @@ class Curve:
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> list["Curve"]:
-        """Set ``off_scale`` of a curve with wraps: of stretches between a way out and its way back,
-        ``longest`` rows at most, and of ends like these if there is such a stretch. Straight ones,
-        borders or hatching, have no values or are cut off. So is, and returned, what lies below a
-        wrap without a way back (16 of 24 in black were none); in colour only a short end."""
+        """Set ``off_scale`` of a curve with wraps: stretches between a way out and its way back, of
+        ``longest`` rows at most, and then ends like these. Straight ones are borders or hatching:
+        they have no values, or are cut off. So is what lies below a wrap without a way back (of 24
+        in black 16 were no wraps), in colour only a short end. Returns the pieces cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
+        # Stretch i is from rows[i] to rows[i + 1], and its wrap sets it back by pixels[i].
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
-        pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # of the stretch below each row
-        length, turn, ends = np.diff(rows), np.sign(pixels), [0, last]
-        turn *= np.sign(length @ np.diff([0, *turn[1:], 0])) or 1  # 1: out of the longer stretches
+        pixels = [-wraps[0][1], *(pixels for _, pixels in wraps)]  # first: if it begins off scale
+        # How each is entered: 1 by a way out, -1 by a way back. Long ones are left by ways out.
+        length, entered, ends = np.diff(rows), np.sign(pixels), [0, last]
+        entered *= np.sign(length @ np.diff([0, *entered[1:], 0])) or 1
         inner, above, below = np.s_[1:-1], np.s_[:-2], np.s_[2:]  # between two wraps; beside these
-        goes_and_comes = (length[inner] <= longest) & (turn[inner] * turn[below] < 0)
-        off = np.pad(goes_and_comes & (turn[inner] > 0), 1)
-        may_end_off = off.any() & (length[ends] <= longest) & (turn[ends] > 0)
+        goes_and_comes = (length[inner] <= longest) & (entered[inner] * entered[below] < 0)
+        off = np.pad(goes_and_comes & (entered[inner] > 0), 1)
+        may_end_off = off.any() & (length[ends] <= longest) & (entered[ends] > 0)
         is_shorter = 2 * length[inner] < length[above] + length[below]
         off[inner] |= goes_and_comes & ~off[above] & ~off[below] & is_shorter  # the other border
         off[ends] = may_end_off & ~off[[1, last - 1]]
@@ -144,9 +146,9 @@ class Curve:
         rest.uncertain = [at for at in self.uncertain if at >= row]
         self.uncertain = [at for at in self.uncertain if at < row]
         for name in ("hidden", "wraps", "off_scale"):
-            both = getattr(self, name)
-            setattr(rest, name, [it for it in both if it[0] > row])
-            setattr(self, name, [it for it in both if it[0] < row])
+            stretches = getattr(self, name)
+            setattr(rest, name, [it for it in stretches if it[0] > row])
+            setattr(self, name, [it for it in stretches if it[0] < row])
         return rest
 
     def set_back(self) -> Floats:
@@ -237,7 +239,7 @@ def place_curve(
 
 
 def both(one: Floats, other: Floats) -> Floats:
-    """The look of two pieces, by their rows; of the one above no more than are remembered."""
+    """The look of two pieces: a mean by rows, of ``one``, the upper, REMEMBERED_ROWS at most."""
     rows, more = one[LOOKED_ROWS], other[LOOKED_ROWS]
     look: Floats = one + more / (min(rows, REMEMBERED_ROWS) + more) * (other - one)
     look[LOOKED_ROWS] = rows + more

@@ -221,7 +221,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     coloured = chroma[mask] >= CHROMA
     layer = (dark & ~grid)[mask] * BLACK
     count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
-    while True:
+    while True:  # a hue with pixels enough, far from those of all known inks, is of a new ink
         apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
         away = np.minimum(apart, 180 - apart)
         count[away.min(0, initial=90) <= HUE_APART] = 0
@@ -230,7 +230,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
         inks.append(Ink(int(count.argmax())))
     if inks:
         layer[coloured] = FIRST_INK + away.argmin(0)[hue[coloured]]
-    clear = np.zeros(mask.shape, np.uint8)
+    clear = np.zeros(mask.shape, np.uint8)  # all other pixels are of the nearest clear one
     clear[mask] = layer
     other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
     distance, nearest = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
@@ -238,7 +238,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
     layers[grid & (layers > BLACK)] = 0
-    for number, ink in enumerate(inks, FIRST_INK):
+    for number, ink in enumerate(inks, FIRST_INK):  # count what tells patchy inks and shades
         x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
         box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
         own = (near := layers[box]) == number

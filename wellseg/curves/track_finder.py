@@ -175,8 +175,7 @@ class _TrackFinder:
         return path, score[np.arange(len(score)), places[::-1]]
 
     def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
-        """How far to the right each column of each part lies, (parts, columns + 1). down: share of
-        lines down, (parts, columns). shift: of the parts."""
+        """How far right each column of a part lies, (parts, columns + 1). down: as in `_follow`."""
         reach, columns = self._px(ALIGN_INCHES), down.shape[1]
         # Sheets of one log are not printed alike: each span of the width moves by itself, too.
         sharp = _moved(down - cv2.blur(down, (reach | 1, 1)), shift)

@@ -20,10 +20,9 @@ NEVER = 1e6
 
 
 class Window:
-    """Decides which strands are one curve."""
+    """Decides which strands are one curve. tenth_rows: of 0.1 inch."""
 
     def __init__(self, tenth_rows: int, tracks: Tracks | None) -> None:
-        """tenth_rows: of 0.1 inch."""
         scale = max(1.0, tenth_rows / 20)  # renders are coarse, no curve is thinner than a pixel
         self.gap_rows = round(LONGEST_GAP * scale)
         self._end_cost, self._tenth_rows, self._tracks = END * scale, tenth_rows, tracks

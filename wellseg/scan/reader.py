@@ -39,9 +39,8 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, Any]:
-    """The kind of rows [a, b) by ``read``, gray or RGB: "gray" if they show no colours, as the
-    network for black and gray is better then; and a function by which tinted or dark paper, the
-    median that half of the pixels are near, is white."""
+    """Whether a scan shows colours, "colour" or "gray" (for each a network), and what makes tinted
+    or dark paper white: the median that half of the pixels are near. read: gives rows [a, b)."""
     starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
     paper = np.median(parts, (0, 1)).clip(1)
