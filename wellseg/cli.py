@@ -69,7 +69,7 @@ def parse(
     # A switch alone is true; the next word is not its value. Behind -- there are files alone.
     switches = {f"--{action.dest}" for action in parser._actions if action.const}
     for i, word in enumerate(words[: words.index("--") if "--" in words else None]):
-        if word in switches and "".join(words[i + 1 : i + 2]).lower() not in ("true", "false"):
+        if word in switches and [*words, ""][i + 1].lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     _sleep_where_busy()
     for stream in (sys.stdout, sys.stderr):  # Windows may write files and pipes in an 8-bit code
@@ -86,9 +86,9 @@ def parse(
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             words = [*_words(file, "--", parser), "--config", flags.config, *words]
-        for name, value in pairwise([*words, "."]):  # empty: of a shell's variable that is not set
-            if name.startswith("--") and (name.endswith("=") or not value.strip()):
-                raise ValueError(f"{name.rstrip('=')} is empty: give a value, or leave it out")
+        for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
+            if word.startswith("--") and (word.endswith("=") or not following.strip()):
+                raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
         for name in {word.partition("=")[0] for word in words}:
             if name.startswith("--trainer."):  # passed on to Lightning, which knows their names
                 parser.add_argument(name, type=yaml.safe_load)

@@ -134,13 +134,13 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
-    said, logs = "", "accumulate_grad_batches"
+    said, logs_a_step = "", "accumulate_grad_batches"
     if json.dumps(network) != json.dumps(now["model"]):
         said = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
     elif bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
         said = f"--data.root {root}" if root else "drawn logs alone"
-    elif (was := told["trainer"].get(logs, 1)) != now["trainer"].get(logs, 1):
-        said = f"--trainer.{logs} {was}"
+    elif (was := told["trainer"].get(logs_a_step, 1)) != now["trainer"].get(logs_a_step, 1):
+        said = f"--trainer.{logs_a_step} {was}"
     elif was > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
         said = f"--val_every {told['val_every']}"
     if said:
@@ -150,8 +150,8 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
     return [
         f"begun with --{group}{name} {was[name]}, goes on with {value}"
-        for group, was, of in groups
-        for name, value in of.items()
+        for group, was, options in groups
+        for name, value in options.items()
         if name != "workers" and was.get(name, value) != value
     ]
 

@@ -120,8 +120,8 @@ class Worker:
         now = self.settings.entries | {"scan_version": task.version}
         is_other = any(report.get(key) != now[key] for key in SAME_MASK)
         is_other |= (report.get("curve_threshold") or config.threshold) != config.threshold
-        own_names = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # it was corrected
-        if (is_other or config.tracks or config.rows or own_names) and kept.pop("scale", None):
+        corrected = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # a word is before it
+        if (is_other or config.tracks or config.rows or corrected) and kept.pop("scale", None):
             say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
@@ -140,16 +140,16 @@ class Worker:
         for page in {*known} - {number + 1 for number in others}:
             say(f"{task.scan}: has no page {page} now, and {task.stem}.p{page}{MASK} is left of it")
         entries = self.settings.entries | entries
-        said = {*OF_ONE_SCAN.values()} - {"bridged"}  # of the largest alone
-        of_page = {key: it for key, it in entries.items() if key not in said}
-        unsaid = replace(config, **asdict(CurveOptions(bridged=config.bridged)))
+        of_largest = {*OF_ONE_SCAN.values()} - {"bridged"}
+        page_entries = {key: it for key, it in entries.items() if key not in of_largest}
+        page_config = replace(config, **asdict(CurveOptions(bridged=config.bridged)))
         masked, failed = [], []
         for page in others:
             name = f".p{page + 1}"
             target, page_here = (it._replace(stem=it.stem + name, page=page) for it in (task, here))
-            own, kept = self._with_earlier_options(target, unsaid, say)
+            own, kept = self._with_earlier_options(target, page_config, say)
             try:
-                mask_scan(self.net, page_here, own, of_page | kept, lambda share: None, say)
+                mask_scan(self.net, page_here, own, page_entries | kept, lambda share: None, say)
                 masked.append(page + 1)
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {page + 1}: {one_line(error).removeprefix(f'{here.scan}: ')}")

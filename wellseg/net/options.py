@@ -1,4 +1,4 @@
-"""Options of the network, which weights keep in their header. No torch: --help has to be quick."""
+"""Options of the network, as weights keep them; checks for all options. No torch: quick --help."""
 
 import re
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ class ResUNet(nn.Module):
         x = F.pixel_unshuffle(ink, self.patch)
         skips: list[Tensor] = []
         for block in self.encoder:
-            x = self._stage(down if skips else nn.Module.__call__, block, x)
+            x = self._stage(down if skips else nn.Module.__call__, block, x)  # the first: full size
             skips.append(x)
         for lateral, block, skip in zip(self.lateral, self.decoder, skips[-2::-1], strict=True):
             x = self._stage(up, block, x, lateral, skip)

@@ -155,7 +155,7 @@ def link(path: str) -> str:
 
 
 def mark_of(report: dict[str, Any]) -> int:
-    """Tells of which curves, names and rows, corrections are: as ``mark`` of the page does."""
+    """Checksum of the curves' names and rows: corrections are of these. As ``mark`` of the page."""
     mark, told = 0, []
     with suppress(TypeError, KeyError):  # the report was edited by hand
         told = [f"{one['name']} {','.join(map(str, one['rows']))}" for one in report["curve_list"]]

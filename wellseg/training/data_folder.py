@@ -56,9 +56,9 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     by_well = split_wells(wells.values())
     logs, first_of = list[LogFiles](), dict[str, LogFiles]()
     for name, image in images.items():
-        row, well, json = rows[name], wells[name], root / "labels" / f"{name}.json"
+        row, well, path = rows[name], wells[name], root / "labels" / f"{name}.json"
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
-        label = json if json.is_file() else None
+        label = path if path.is_file() else None
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
         # Guessed wells are not held against a split that somebody wrote down.
         if row.get("well") and (other := first_of.setdefault(well, logs[-1])).split != side:
