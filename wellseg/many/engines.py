@@ -112,7 +112,7 @@ class Worker:
             say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = {} if config.overwrite else config.left_to(report)
         old_size = str(report.get("scan_version")).partition(" bytes")[0]
-        if kept and old_size != task.version.partition(" bytes")[0]:
+        if kept and old_size != str(task.size_bytes):
             flags = " ".join(f"--{name}" for name in kept)
             say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
             kept = {}

@@ -25,7 +25,7 @@ SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports 
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
-KNOWN |= {it: it for it in ("weights", "threshold")}  # of the summary; what the report calls it
+KNOWN |= {it: it for it in ("weights", "threshold")}  # columns of the summary: the report's keys
 
 
 @dataclass(frozen=True)
