@@ -1089,6 +1089,17 @@ def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
     is_each(found, [np.full(900, 41.0), np.full(900, 91.0)])
 
 
+def test_the_colour_of_a_dotted_curve_is_that_of_its_dots_not_of_the_paper_between():
+    """So what goes on below in denser dots of that ink is the same curve."""
+    rows = np.arange(900)
+    inked = np.where(rows < 400, rows % 8 < 3, (rows % 8 < 5) & (rows >= 520))
+    mask, colours = np.zeros((900, 200), np.uint8), np.full((900, 200, 3), 255, np.uint8)
+    mask[:400, 90:93] = mask[520:, 90:93] = 255
+    colours[inked, 90:93] = 220, 0, 0
+    found = follow(mask, colours)
+    assert [(curve.style, curve.colour) for curve, _ in found] == [("dotted", (220, 0, 0))]
+
+
 def test_a_grid_under_a_coloured_curve_is_no_dotted_curve():
     """Where they cross it stains the curve black. Bridges between stains cut the curve's peaks."""
     green = sine(300, 25, 100)

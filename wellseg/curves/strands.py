@@ -145,6 +145,9 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     off = np.minimum(abs(at - (at[row - near] + at[row + near]) / 2), 10)
     planes = np.stack([moves, off, inked, changes, runs[:, CONFIDENCE]])
     moved, rough, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
+    # Between dots lies paper: there the paint is that of the last row with ink.
+    last_ink = np.maximum.accumulate(np.where(inked, row, first[owner]))
+    runs[:, RED : BLUE + 1] = runs[last_ink, RED : BLUE + 1]
     sorts = (runs[np.lexsort((runs[:, of], owner)), of] for of in range(HALF, BLUE + 1))
     half, *paint = ((it[(first + last) // 2] + it[(first + last + 1) // 2]) / 2 for it in sorts)
     seen = counts, half.clip(0.7), dark / counts, *paint, 0 * counts
