@@ -145,11 +145,12 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     off = np.minimum(abs(at - (at[row - near] + at[row + near]) / 2), 10)
     planes = np.stack([moves, off, inked, changes, runs[:, CONFIDENCE]])
     moved, rough, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
-    # Between dots lies paper: there the paint is that of the last row with ink.
-    last_ink = np.maximum.accumulate(np.where(inked, row, first[owner]))
-    runs[:, RED : BLUE + 1] = runs[last_ink, RED : BLUE + 1]
+    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
+    runs[:, RED : BLUE + 1][~inked & (dark > 0)[owner]] = np.inf
     sorts = (runs[np.lexsort((runs[:, of], owner)), of] for of in range(HALF, BLUE + 1))
-    half, *paint = ((it[(first + last) // 2] + it[(first + last + 1) // 2]) / 2 for it in sorts)
+    inked_to = np.where(dark > 0, first + dark.astype(int) - 1, last)
+    parts = zip(sorts, (last, inked_to, inked_to, inked_to), strict=True)
+    half, *paint = ((it[(first + to) // 2] + it[(first + to + 1) // 2]) / 2 for it, to in parts)
     seen = counts, half.clip(0.7), dark / counts, *paint, 0 * counts
     look = np.stack([*seen, rough / counts, changed / (counts + moved)], 1)
     wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
