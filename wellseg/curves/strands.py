@@ -219,43 +219,23 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     if colours is None or not mask.any():
         return mask * BLACK
     bright, least = extremes(colours)
-    chroma = bright - least
-    dark, grid = (chroma < CHROMA) & (bright < DARK), np.zeros(mask.shape, bool)
+    has_hue = bright - least >= CHROMA
+    dark, grid = ~has_hue & (bright < DARK), np.zeros(mask.shape, bool)
     # A black line that goes on beyond the mask on both sides is of the grid, not a curve.
     for to in (ACROSS, ACROSS.T):
         line = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX]) > 0
         grid |= line & (cv2.morphologyEx((line & ~mask).view("u1"), cv2.MORPH_CLOSE, to) > 0)
+    clear = (mask & dark & ~grid) * BLACK  # all other pixels are of the nearest clear one
     hue = cv2.cvtColor(colours[mask][None], cv2.COLOR_RGB2HSV)[0, :, 0]
-    coloured = chroma[mask] >= CHROMA
-    layer = (dark & ~grid)[mask] * BLACK
-    count = 7 * uniform_filter1d(np.bincount(hue[coloured], minlength=180) / 1, 7, mode="wrap")
-    while True:  # a hue with pixels enough, far from those of all known inks, is of a new ink
-        apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
-        away = np.minimum(apart, 180 - apart)
-        count[away.min(0, initial=90) <= HUE_APART] = 0
-        if count.max() < LEAST_PIXELS:
-            break
-        inks.append(Ink(int(count.argmax())))
-    if inks:
-        layer[coloured] = FIRST_INK + away.argmin(0)[hue[coloured]]
-    clear = np.zeros(mask.shape, np.uint8)  # all other pixels are of the nearest clear one
-    clear[mask] = layer
+    clear[mask & has_hue] = _find_inks(hue[has_hue[mask]], inks)
     other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
     distance, nearest = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
     of_label = np.zeros(nearest.max() + 1, np.uint8)
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
     layers[grid & (layers > BLACK)] = 0
-    for number, ink in enumerate(inks, FIRST_INK):  # count what tells patchy inks and shades
-        x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
-        box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
-        own = (near := layers[box]) == number
-        _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
-        beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
-        size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
-        small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
-        by_shade, _ = np.histogram(bright[box][own & (chroma[box] >= CHROMA)], SHADES)
-        ink.pixels += [np.count_nonzero(own), *(size[those].sum() for those in small), *by_shade]
+    for number, ink in enumerate(inks, FIRST_INK):
+        ink.pixels += _count_pixels(layers, number, bright, has_hue)
     pixels, patches, fringes, *shades = np.array([ink.pixels for ink in inks]).reshape(-1, 6).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
     patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
@@ -269,7 +249,33 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     low, between, high = shades / np.maximum(1, np.sum(shades, 0))
     for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
         own, dim = layers == which, bright < np.mean(SHADES[1:3])
-        cores = (own & (chroma >= CHROMA) & it for it in (dim, ~dim))
+        cores = (own & has_hue & it for it in (dim, ~dim))
         to_dim, to_light = (cv2.distanceTransform((~it).view("u1"), cv2.DIST_L2, 3) for it in cores)
         layers[own & (to_dim < to_light)] += DARK_INK
     return layers
+
+
+def _find_inks(hue: Gray, inks: list[Ink]) -> Indices | int:
+    """The layers of pixels that have these hues. Of a new ink is a hue that has pixels enough, and
+    is far from those of all known ones."""
+    count = 7 * uniform_filter1d(np.bincount(hue, minlength=180) / 1, 7, mode="wrap")
+    while True:
+        apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
+        away = np.minimum(apart, 180 - apart)
+        count[away.min(0, initial=90) <= HUE_APART] = 0
+        if count.max() < LEAST_PIXELS:
+            return FIRST_INK + away.argmin(0)[hue] if inks else 0
+        inks.append(Ink(int(count.argmax())))
+
+
+def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
+    """Of one layer, what `Ink.pixels` adds up."""
+    x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
+    box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
+    own = (near := layers[box]) == number
+    _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
+    beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
+    size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
+    small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
+    by_shade, _ = np.histogram(bright[box][own & has_hue[box]], SHADES)
+    return np.array([np.count_nonzero(own), *(size[those].sum() for those in small), *by_shade])
