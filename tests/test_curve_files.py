@@ -1557,12 +1557,14 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
             there.unlink()
         main([str(followed / "Doe, J.curves.csv"), *command[1:3], "--label_rows", "9-99"])
         assert '"Doe, J_9",train' in (mine / "split.csv").read_text()
-    (mine / "split.csv").write_text("well;name;split\nW;old;train\n")  # a spreadsheet's
-    main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])
-    told = "well;name;split\nW;old;train\nlog;log_1200;train\n"
-    assert (mine / "split.csv").read_text() == told
-    for made in mine.glob("*/log_1200.*"):
-        made.unlink()
+    for sep, encoding in ((";", "utf-8"), ("\t", "utf-16")):  # a spreadsheet's
+        lines = sep.join(("well", "name", "split\nW", "old", "train\n"))
+        (mine / "split.csv").write_text(lines, encoding)
+        main([str(path), "--label", str(mine), "--label_rows", "1200-1300"])
+        told = lines + sep.join(("log", "log_1200", "train\n"))
+        assert (mine / "split.csv").read_text("utf-8") == told
+        for made in mine.glob("*/log_1200.*"):
+            made.unlink()
     for table in ("Name?;split;well\n", "split,well\n"):
         (mine / "split.csv").write_text(table)
         with pytest.raises(SystemExit):

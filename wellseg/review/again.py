@@ -20,7 +20,7 @@ from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
 from wellseg.review.corrected import FLAGS, ROW, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
-from wellseg.scan.atomic import BETWEEN, write_file
+from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
 from wellseg.scan.files import Size
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
@@ -163,9 +163,9 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    listed = split.read_text("utf-8-sig", "surrogateescape") if split.is_file() else None
-    side = "by its well" if listed is None else "train"
-    cells = {"name": name, "split": side, "well": well_of(name)}
+    known = split.is_file()
+    listed = split.read_text(encoding_of(split), "surrogateescape") if known else None
+    cells = {"name": name, "split": "train" if known else "by its well", "well": well_of(name)}
     lines = (listed or "").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)
     heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep), cells)]
