@@ -1024,13 +1024,6 @@ def test_two_of_one_width_are_told_apart_by_how_rough_they_are():
     is_each(follow(draw(*curves)), curves)
 
 
-@pytest.mark.parametrize(("swing", "zigzag", "apart"), [(40, 2, 4), (60, 2, 6), (60, 3, 6)])
-def test_a_smooth_curve_that_swings_is_not_taken_for_a_rough_one(swing, zigzag, apart):
-    smooth = 300 - swing * (1 + np.cos(2 * np.pi * ROWS / 500))  # aside as much as the other
-    curves = [smooth, 300 + apart + zigzag * np.sin(ROWS / 2)]
-    is_each(follow(draw(*curves)), curves)
-
-
 def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
     colours = np.full((500, 60, 3), 255, np.uint8)
     colours[:, 20:23] = 0

@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 # What a piece of a curve looks like is an array (9,), its *look*. The entries are
 LOOKED_ROWS, HALF_WIDTH, INK_SHARE = 0, 1, 2  # rows seen; pixels; share of the stroke with ink
 PAINT, HOME = slice(3, 6), 6  # red, green, blue; middle of its usual track, inches from the left
-ROUGH, ENDS = 7, 8  # pixels off a line through near rows; dashes and gaps begun for each pixel
+ROUGH, ENDS = 7, 8  # pixels it moves aside from row to row; dashes and gaps begun for each pixel
 NO_LOOK: Floats = np.array([0.0, 1, 1, 0, 0, 0, 0, 0, 0])  # home 0: in no track
 SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
 # Costs of `unlike`, of one look that goes on as another; see benchmarks/arms.md.

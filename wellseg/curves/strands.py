@@ -28,7 +28,6 @@ KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look 
 STRAND_ROWS = 3  # a chain of fewer rows that touches others is part of a knot,
 STRAND_WIDE = 14  # unless it is so many times half its stroke wide: chosen on drawn logs and labels
 SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-OFF_ROWS = 3  # a stroke is as rough as it is off the lines from so many rows above to below
 COURSE_ROWS, COURSE_PX = 10, 14  # of so many rows an end's course is taken; sure if so long
 DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA = 60  # from this difference of largest and smallest channel on a pixel has a hue
@@ -140,11 +139,8 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
     changes = np.diff(inked, append=False)
     moves[last], changes[last] = 0, False  # to the next strand
-    row = np.arange(len(at))
-    near = np.minimum(OFF_ROWS, np.minimum(row - first[owner], last[owner] - row))
-    off = np.minimum(abs(at - (at[row - near] + at[row + near]) / 2), 10)
-    planes = np.stack([moves, off, inked, changes, runs[:, CONFIDENCE]])
-    moved, rough, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
+    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE]])
+    moved, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
     # Between dots lies paper: the paint is that of the rows with ink, where there are any.
     runs[:, RED : BLUE + 1][~inked & (dark > 0)[owner]] = np.inf
     sorts = (runs[np.lexsort((runs[:, of], owner)), of] for of in range(HALF, BLUE + 1))
@@ -152,7 +148,7 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     parts = zip(sorts, (last, inked_to, inked_to, inked_to), strict=True)
     half, *paint = ((it[(first + to) // 2] + it[(first + to + 1) // 2]) / 2 for it, to in parts)
     seen = counts, half.clip(0.7), dark / counts, *paint, 0 * counts
-    look = np.stack([*seen, rough / counts, changed / (counts + moved)], 1)
+    look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
     wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
     ends = runs[np.stack([last, first], 1), : STOP + 1]
     return places, ends, look, (rows + SIDEWAYS * wide) * sure / counts
