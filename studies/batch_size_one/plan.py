@@ -17,7 +17,7 @@ SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
 """Share of the steps after which the rate stays (constant) or goes down to zero (annealed)."""
 
-STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800, "G": 6400, "H": 25600}
+STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800, "G": 6400, "H": 25600, "I": 25600}
 
 Data = Literal["bilevel", "mixed", "tall"]
 
@@ -60,7 +60,7 @@ class Cell:
 OTHER_NORMS = ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws", "online")
 
 
-def plan(best: Mapping[str, float], parts: str = "ADFECBGH") -> list[Cell]:
+def plan(best: Mapping[str, float], parts: str = "ADFECBGHI") -> list[Cell]:
     """All cells of these parts, a seed after the other within a part.
 
     best: the rate of each way to get a mask ("batch_momenta m0.01", "group evaluation", ...) that A
@@ -105,8 +105,9 @@ def plan(best: Mapping[str, float], parts: str = "ADFECBGH") -> list[Cell]:
                 for seed in range(2 * FIRST_SEEDS)
                 for norm, rate in rates.items()
             ]
-        elif part in "GH":  # A for 4 and 16 times as long: have the norms learnt all that they can?
-            rates = {"batch_momenta": v1, "group": group}
+        elif part in "GHI":  # A for 4 and 16 times as long: have the norms learnt all that they can?
+            here, there = (group, v1) if part == "I" else (v1, group)  # I: each at the other's rate
+            rates = {"batch_momenta": here, "group": there}
             cells += [
                 Cell(part, norm, rate, seed, STEPS[part])
                 for seed in range(FIRST_SEEDS)
