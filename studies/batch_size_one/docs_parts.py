@@ -1,4 +1,4 @@
-"""Tables of parts B to H for the documents, and the numbers in their sentences. A part is shown by
+"""Tables of parts B to I for the documents, and the numbers in their sentences. A part is shown by
 its whole seeds."""
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def tables(table: Table) -> dict[str, list[str]]:
         "momenta": ("H", _momenta),
         "longer": ("G", partial(_longer, part="G")),
         "longest": ("H", partial(_longer, part="H")),
+        "exchanged": ("I", lambda _: thresholds.exchanged()),
     }
     shown = of_whole_seeds(table)
     seeds = {part["part"]: part["seeds"] for part in parts(table)}

@@ -17,7 +17,8 @@ SNAPSHOTS = (100, 200, 400, 800, 1200)
 TRUNK = 0.75
 """Share of the steps after which the rate stays (constant) or goes down to zero (annealed)."""
 
-STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800, "G": 6400, "H": 25600, "I": 25600}
+STEPS = {"A": 1600, "B": 400, "C": 400, "D": 400, "E": 1000, "F": 800}
+STEPS |= {"G": 6400, "H": 25600, "I": 25600}
 
 Data = Literal["bilevel", "mixed", "tall"]
 
@@ -105,7 +106,7 @@ def plan(best: Mapping[str, float], parts: str = "ADFECBGHI") -> list[Cell]:
                 for seed in range(2 * FIRST_SEEDS)
                 for norm, rate in rates.items()
             ]
-        elif part in "GHI":  # A for 4 and 16 times as long: have the norms learnt all that they can?
+        elif part in "GHI":  # A for longer: have the norms learnt all that they can?
             here, there = (group, v1) if part == "I" else (v1, group)  # I: each at the other's rate
             rates = {"batch_momenta": here, "group": there}
             cells += [

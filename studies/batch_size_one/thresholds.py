@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,26 @@ def low() -> Iterable[tuple[str, ...]]:
             *(said(*map(np.subtract, *p)) for p in pairs),
             "",
         )
+
+
+def exchanged() -> Iterable[tuple[str, ...]]:
+    """Lines of a table: parts H and I at thresholds chosen on validation logs, each norm at both
+    rates. Of part H the seeds that part I has, which are the first."""
+    names = (*SETS, "real_bilevel", "real_colour")
+    seeds = len(calibrated(GROUP, "I", "like")[1])
+
+    def f1(way: Way, rate: float, name: str) -> tuple[Array, Array]:
+        part = "H" if (rate == RATES[1]) == (way is GROUP) else "I"
+        half, chosen = (calibrated if name in SETS else on_real)(way, part, name)[:2]
+        return half[:seeds], chosen[:seeds]
+
+    yield "F1@3px at 0.5, and at validation’s threshold", *(SHORT_SETS[name] for name in names)
+    for way, rate in product((V1, OWN, GROUP), RATES[:2]):
+        means = ([f"{each.mean():.3f}" for each in f1(way, rate, name)] for name in names)
+        yield f"{SHORT[way]}, {rate:g}", *map(", ".join, means)
+    for (a, b), rate in product(LESS, RATES[:2]):
+        apart = (map(np.subtract, f1(a, rate, name), f1(b, rate, name)) for name in names)
+        yield f"{SHORT[a]} − {SHORT[b]}, {rate:g} (each seed)", *(said(*pair) for pair in apart)
 
 
 def longer(table: Table) -> Iterable[tuple[str, ...]]:

@@ -42,6 +42,7 @@ PARTS = {
     "F": "both kinds of logs in the training",
     "G": "four times the steps",
     "H": "sixteen times the steps",
+    "I": "the same at the other norm’s rate",
 }
 
 
