@@ -176,7 +176,7 @@ def _spurs(table: StrandTable, passing: Indices, short: ByKnot) -> list[list[Cha
     for knot, chains in short.items():
         uppers = passing[table.knot_down[passing] == knot]
         for chain in chains if len(uppers) else ():
-            at = middle(chain.runs) + 1j * (chain.last_row - np.arange(len(chain.runs))[::-1])
+            at = middle(chain.runs) + 1j * chain.runs[:, ROW]
             nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
             spurs[uppers[nearest]].append(chain)
     return spurs

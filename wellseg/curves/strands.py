@@ -76,6 +76,13 @@ class Chain:
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
 
+    def records(self, first: int) -> Floats:
+        """Of its rows from the first-th on, as `Curve.records` has them: those that are kept."""
+        runs = self.runs[first - self.rows :]  # as many as there are, or fewer
+        left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1
+        facts = runs[:, ROW], middle(runs), left, right, runs[:, CONFIDENCE], runs[:, DUTY] > 0.5
+        return np.stack(facts, 1, dtype="f4", casting="unsafe")
+
 
 class ChainFinder:
     """Gives the chains of a scan, block by block of rows."""

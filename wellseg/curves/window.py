@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, link
-from wellseg.curves.points import HALF_WIDTH, Curve, Floats, both, unlike
-from wellseg.curves.strands import CONFIDENCE, DUTY, HALF, START, STOP, Chain, is_strand
+from wellseg.curves.points import HALF_WIDTH, Curve, both, unlike
+from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
@@ -129,7 +129,7 @@ class Window:
         half, strands = float(curve.look[HALF_WIDTH]), (scene.strands[upper], scene.strands[lower])
         sure = (strands[0].runs[-1, CONFIDENCE] + strands[1].runs[0, CONFIDENCE]) / 2
         path = [rows, column, column - half, column + half, 0 * rows + sure, 0 * rows + 1]
-        spurs = [_records(chain, 0) for chain in scene.spurs[upper]]
+        spurs = [chain.records(0) for chain in scene.spurs[upper]]
         records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
         records[len(rows) :, 1] = np.nan
         curve.records.append(records)
@@ -137,17 +137,8 @@ class Window:
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
         if chain.curves and chain.rows > chain.recorded_rows:
-            records = _records(chain, chain.recorded_rows)
+            records = chain.records(chain.recorded_rows)
             for curve in chain.curves:
                 curve.rows = max(curve.rows, chain.last_row + 1 - curve.first_row)
                 curve.records.append(records)
             chain.recorded_rows = chain.rows
-
-
-def _records(chain: Chain, first: int) -> Floats:
-    """Records of a chain's rows from the first-th on, as Curve.points reads them."""
-    runs = chain.runs[first - chain.rows :]  # its last ones are there: as many, or fewer
-    rows = chain.last_row + 1 - np.arange(len(runs), 0, -1)
-    left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1
-    middle, sure, is_ink = runs[:, [START, STOP]].mean(1), runs[:, CONFIDENCE], runs[:, DUTY] > 0.5
-    return np.stack([rows, middle, left, right, sure, is_ink], 1, dtype="f4", casting="unsafe")
