@@ -2,7 +2,7 @@
 
 The mask is thinned. Each row of the thinned mask has a few *runs* of pixels. A *chain* is a run
 followed down for as long as it touches exactly one run in the next row, and that one no other.
-Where strokes meet or part, chains end: they are numbered, and know their neighbours."""
+Where strokes meet or part, chains end, and know their neighbours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,7 +60,6 @@ class Ink:
 class Chain:
     """A piece of centreline: one run in each row from ``first_row`` on."""
 
-    number: int
     first_row: int
     layer: int
     runs: Floats  # its last ones: see START
@@ -89,13 +88,13 @@ class ChainFinder:
 
     def __init__(self, first_row: int) -> None:
         self.row = first_row  # the next one
-        self._inks, self._open, self._count = list[Ink](), list[Chain](), 0
-        self._last = np.empty((0, ROW + 1), np.float32)  # the last run of each of them
+        self._inks, self._open = list[Ink](), list[Chain]()
 
     def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:
         """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
         mask, probability, uint8 (rows, columns), and perhaps RGB. last: no rows follow."""
-        runs = np.concatenate([self._last, _runs(planes, self._inks, keep, self.row)])
+        last_runs = [chain.runs[-1:] for chain in self._open]
+        runs = np.concatenate([*last_runs, _runs(planes, self._inks, keep, self.row)])
         self.row += keep.stop - keep.start
         tail, head = _touching(runs)
         down, up = (np.bincount(ends, minlength=len(runs)) for ends in (tail, head))
@@ -106,12 +105,11 @@ class ChainFinder:
         groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
         chains: list[Chain] = []
         for members in groups if len(order) else []:
-            if members[0] < len(self._last):
+            if members[0] < len(self._open):
                 chain, members = self._open[members[0]], members[1:]
             else:
                 layer, row = runs[members[0], LAYER:].astype(int).tolist()
-                chain = Chain(self._count, row, layer, runs[:0])
-                self._count += 1
+                chain = Chain(row, layer, runs[:0])
             chain.runs = np.concatenate([chain.runs[-KEPT_ROWS:], runs[members]])
             chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
@@ -120,15 +118,15 @@ class ChainFinder:
             chains[one].below.append(chains[other])
             chains[other].above.append(chains[one])
         known = {*self._open}
-        lowest = np.flatnonzero(runs[:, ROW] == self.row - 1)
-        self._last, self._open = runs[lowest], [chains[one] for one in label[lowest]]
+        self._open = [chains[one] for one in label[runs[:, ROW] == self.row - 1]]
         return [chain for chain in chains if chain not in known]
 
 
 def is_strand(chain: Chain) -> bool:
-    runs, alone = chain.runs, not (chain.above or chain.below)
-    is_clear = alone or chain.rows >= STRAND_ROWS
-    return is_clear or bool(np.ptp(runs[:, : STOP + 1]) >= STRAND_WIDE * runs[:, HALF].max())
+    """Whether a chain can carry curves: it is no part of a knot."""
+    if chain.rows >= STRAND_ROWS or not (chain.above or chain.below):
+        return True
+    return bool(np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max())
 
 
 def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:

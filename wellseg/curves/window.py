@@ -34,8 +34,9 @@ class Window:
         self._chains += new
         strands = [c for c in self._chains if is_strand(c)]
         strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._new)]
-        strands.sort(key=lambda c: (not c.waiting, -c.rows, c.number))
-        if strands := sorted(strands[:MOST_STRANDS], key=lambda c: (c.first_row, c.number)):
+        longest = {*sorted(strands, key=lambda c: (not c.waiting, -c.rows))[:MOST_STRANDS]}
+        strands = sorted((c for c in strands if c in longest), key=lambda c: c.first_row)
+        if strands:
             costs = self._end_cost, self.gap_rows, self._tenth_rows
             scene = link(self._chains, strands, *costs, ink, ink_row, self._tracks)
             for number, chain in enumerate(strands):
