@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.points import HALF_WIDTH, HOME, LOOKED_ROWS, Floats, Indices, both, unlike
+from wellseg.curves.points import HALF_WIDTH, LOOKED_ROWS, Floats, Indices, both, unlike
 from wellseg.curves.strands import ROW, STOP, Chain, is_strand, measure, middle, pairs_between
 from wellseg.curves.tracks import Tracks
 
@@ -88,14 +88,12 @@ def link(
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
-    places, ends, look, worth = measure(strands)
+    places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
     # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
     for knot, them in short.items():
         low, high = np.concatenate([it.runs[:, : STOP + 1] for it in them]).T
         at = np.stack([knot_down, knot_up], 1) == knot
         ends[at] = np.stack([ends[at, 0].clip(max=low.min()), ends[at, 1].clip(high.max())], 1)
-    if tracks:
-        look[:, HOME] = _homes(strands, tracks) / (10 * tenth_rows)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -180,16 +178,6 @@ def _spurs(table: StrandTable, passing: Indices, short: ByKnot) -> list[list[Cha
             nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
             spurs[uppers[nearest]].append(chain)
     return spurs
-
-
-def _homes(strands: list[Chain], tracks: Tracks) -> Floats:
-    """The middle column of the track to which each strand is nearest, mean of its rows."""
-    counts = np.array([len(strand.runs) for strand in strands])
-    runs = np.concatenate([strand.runs for strand in strands])
-    borders = tracks.at(runs[:, ROW])
-    beyond = abs(borders - middle(runs)[:, None, None]).max(2) - np.ptp(borders, axis=2)
-    home = borders.mean(2)[np.arange(len(runs)), beyond.argmin(1)]  # a wide one reaches far
-    return np.add.reduceat(home, counts.cumsum() - counts) / counts
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:

@@ -18,6 +18,7 @@ from skimage.measure import label
 from skimage.morphology import skeletonize
 
 from wellseg.curves.points import Curve, Floats, Indices
+from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, extremes
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
@@ -129,10 +130,12 @@ def is_strand(chain: Chain) -> bool:
     return bool(np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max())
 
 
-def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
+def measure(
+    strands: list[Chain], tracks: Tracks | None, inch_rows: float
+) -> tuple[list[Any], Floats, Floats, Floats]:
     """Complex place and course of the upper end of each, of the lower; first and last column of the
-    last and the first run, (strands, 2, 2); look without the track, see points.py, (strands, 9);
-    worth. All strands at once: many have a single row."""
+    last and the first run, (strands, 2, 2); look, see points.py, (strands, 9); worth. All strands
+    at once: many have a single row. inch_rows: of an inch."""
     counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
     runs = np.concatenate([strand.runs for strand in strands], dtype=float)
     first, last = counts.cumsum() - counts, counts.cumsum() - 1
@@ -152,7 +155,9 @@ def measure(strands: list[Chain]) -> tuple[list[Any], Floats, Floats, Floats]:
     inked_to = np.where(dark > 0, first + dark.astype(int) - 1, last)
     parts = zip(sorts, (last, inked_to, inked_to, inked_to), strict=True)
     half, *paint = ((it[(first + to) // 2] + it[(first + to + 1) // 2]) / 2 for it, to in parts)
-    seen = counts, half.clip(0.7), dark / counts, *paint, 0 * counts
+    home = tracks.homes(runs[:, ROW], at) if tracks else 0 * at
+    home = np.add.reduceat(home, first) / counts / inch_rows
+    seen = counts, half.clip(0.7), dark / counts, *paint, home
     look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
     wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
     ends = runs[np.stack([last, first], 1), : STOP + 1]

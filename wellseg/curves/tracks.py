@@ -30,6 +30,12 @@ class Tracks:
         """float64 (rows, tracks, 2): left and right border in these rows."""
         return np.apply_along_axis(lambda side: np.interp(rows, self.rows, side), 0, self.borders)
 
+    def homes(self, rows: Floats, columns: Floats) -> Floats:
+        """The middle column of the track to which each of these places is nearest."""
+        borders = self.at(rows)
+        beyond = abs(borders - columns[:, None, None]).max(2) - np.ptp(borders, axis=2)
+        return borders.mean(2)[np.arange(len(rows)), beyond.argmin(1)]  # a wide one reaches far
+
     def merged(self, curves: Iterable[Points]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
         ACROSS of their curves lies beyond it; not those that a person gave. None: this object."""
