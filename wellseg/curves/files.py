@@ -76,10 +76,11 @@ class CurveFiles:
         if outside := [at for it in sides for at in it if at > columns]:
             what = f"--tracks or --scale at column {outside[0]:,.10g}"
             raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
-        self.paths = [Path(f"{stem}{ending}") for ending in endings_of(stem)]  # perhaps
-        numbered = [Path(f"{stem}.{n}.las") for n in range(1, len(options.logs) + 1)]
-        if options.logs[1:] and (others := [it for it in numbered if it not in self.paths]):
-            raise ValueError(f"{others[0]} is of another scan: name another folder (--out)")
+        several = [f".{n}.las" for n in range(1, len(options.logs) + 1)]
+        self._las, endings = several if len(several) > 1 else [".las"], endings_of(stem)
+        if others := [it for it in self._las if it not in endings]:
+            raise ValueError(f"{stem}{others[0]} is of another scan: name another folder (--out)")
+        self.paths = [Path(f"{stem}{ending}") for ending in endings]  # perhaps
         refuse_foreign(*(path for path in self.paths if path != table))
         refuse_open(*self.paths)
         self.notes: list[str] = []  # what the user should know
@@ -137,15 +138,11 @@ class CurveFiles:
         if lost := self._options.scales.keys() - scaled:
             what = "of that name, or in no track (--edit, --tracks; --scale NAME= ends it)"
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} {what}")
-        depths = {}  # of each row, rounded as in the LAS, by their unit
-        if self._options.logs:
-            at_rows = map(self._options.depth_at, range(self._size[0]))
-            depths[self._options.unit] = np.array([*at_rows], float).round(4)
         written: dict[str, Any] = {}  # by endings
         with ExitStack() as files:
             if with_table:
                 written[TABLE] = files.enter_context(atomic_file(f"{self._stem}{TABLE}"))
-                self._write_table(written[TABLE], found, depths)
+                self._write_table(written[TABLE], found)
             written |= self._write_las(found, files)
             self.entries += [one.entry for one in found]
             for ending, file in written.items():
@@ -154,29 +151,31 @@ class CurveFiles:
             self.before_rename(self.digests)
         remove_curves(self._stem, [TABLE, *written])
 
-    def _write_table(self, file: BinaryIO, found: Sequence[PlacedCurve], depths: Any) -> None:
-        """Write the CSV. depths: of the scan's rows, by their unit."""
-        head = "".join(f",depth_{unit}" for unit in depths)
-        file.write(f"# {self._said}\n{HEAD}{head}\n".encode("utf-8", "replace"))
+    def _write_table(self, file: BinaryIO, found: Sequence[PlacedCurve]) -> None:
+        """Write the CSV. With --depth, a column of depths, rounded as in the LAS, is the last."""
+        options, head, form = self._options, HEAD, "%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
+        depths = np.empty((self._size[0], 0))
+        if options.logs:
+            at_rows = [[options.depth_at(row)] for row in range(self._size[0])]
+            depths = np.array(at_rows, float).round(4)
+            head, form = f"{head},depth_{options.unit}", f"{form},%.4f"
+        file.write(f"# {self._said}\n{head}\n".encode("utf-8", "replace"))
         for one in found:
-            points, at_rows = one.points, [at[one.points.row] for at in depths.values()]
-            column = points.column.round(1)
+            points, column = one.points, one.points.column.round(1)
             left, right = np.floor(points.left.round(1)), np.ceil(points.right.round(1))
-            cells = points.row, column, left, right, one.values, points.confidence
-            table = np.stack([*cells, points.flags, *one.sides.T, *at_rows], 1)[~np.isnan(column)]
-            line = f"%d,{one.entry['name']},{one.track},%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
-            line += ",%.4f" * len(depths) + "\n"
-            text = "".join(line % tuple(row) for row in table.tolist())
+            cells = points.row, column, left, right, one.values, points.confidence, points.flags
+            table = np.column_stack([*cells, one.sides, depths[points.row]])
+            line = f"%d,{one.entry['name']},{one.track},{form}\n"
+            text = "".join(line % tuple(row) for row in table[~np.isnan(column)].tolist())
             file.write(text.replace("nan\n", "\n").encode())
 
     def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[str, BinaryIO]:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives them by their endings."""
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
-        endings = [f".{n}.las" for n in range(1, len(logs) + 1)] if len(logs) > 1 else [".las"]
         valued = [(one, one.points.row[~np.isnan(one.values)]) for one in found]
         written = {}
-        for ending, log in zip(endings, logs, strict=True):
+        for ending, log in zip(self._las, logs, strict=True):
             path = Path(f"{self._stem}{ending}")
             low, high = max(0, math.ceil(log.reach[0])), min(self._size[0], int(log.reach[1]) + 1)
             here = [(one, rows[(low <= rows) & (rows < high)]) for one, rows in valued]
