@@ -203,7 +203,6 @@ class CurveFiles:
     ) -> None:
         """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
         depth, step, unit = self._options.logs, self._options.step, self._options.unit
-        bridged = self._options.bridged
         index = np.array([log.at(row) for row in rows.tolist()], float)
         apart, places = np.diff(index), rows.astype(float)
         if step:
@@ -217,27 +216,12 @@ class CurveFiles:
         name, measure, what = ("DEPT", unit.upper(), "depth") if depth else by_row
         las.append_curve(name, [], unit=measure, descr=what)
         table, line = [index.round(4)], " %10.4f" if depth else " %10d"
-        for one in found:  # linear between two rows; missing where one of them is missing
-            name, scale, about = (one.entry[key] for key in ("name", "scale", "about"))
-            row, known = one.points.row, one.values.astype(float)
-            if bridged is not None:
-                gap = one.points.flags & BRIDGED > 0
-                number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
-                known[gap & (np.bincount(number)[number] > bridged)] = np.nan
-            values, printed = known, [((0, math.inf), scale), *one.entry["scale_changes"]]
-            for (first, last), each in printed:
-                shares = known
-                if each.columns:  # shares of what lies between two columns of the scan
-                    (left, right), (low, high) = one.sides.T, each.columns
-                    shares = (left + shares * (right - left) - low) / (high - low)
-                values = np.where((first <= row) & (row <= last), each.at(shares), values)
-            is_log = all(each.is_log for _, each in printed)
-            values = np.interp(places, row, np.log(values) if is_log else values, np.nan, np.nan)
-            values = np.exp(values) if is_log else values
+        for one in found:
+            values, its_unit = self._values(one, places), one.entry["scale"].unit
             if not np.isnan(values).all():
                 table.append(values)
-                line += " %10.5f" if scale.unit == "FRAC" else " %10.7g"
-                las.append_curve(name, [], unit=scale.unit, descr=about)
+                line += " %10.5f" if its_unit == "FRAC" else " %10.7g"
+                las.append_curve(one.entry["name"], [], unit=its_unit, descr=one.entry["about"])
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
@@ -255,6 +239,25 @@ class CurveFiles:
         for row in np.column_stack(table).tolist():  # with lasio this takes ten times as long
             text.write((line % tuple(row)).replace("       nan", "   -999.25") + "\n")
         text.detach()
+
+    def _values(self, one: PlacedCurve, places: Floats) -> Floats:
+        """Of a curve, by its scale, at places given in rows: linear between two rows, NaN where one
+        of them has no value, or is in a gap longer than --bridged."""
+        row, known, scale = one.points.row, one.values.astype(float), one.entry["scale"]
+        if self._options.bridged is not None:
+            gap = one.points.flags & BRIDGED > 0
+            number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
+            known[gap & (np.bincount(number)[number] > self._options.bridged)] = np.nan
+        values, printed = known, [((0, math.inf), scale), *one.entry["scale_changes"]]
+        for (first, last), each in printed:
+            shares = known
+            if each.columns:  # shares of what lies between two columns of the scan
+                (left, right), (low, high) = one.sides.T, each.columns
+                shares = (left + shares * (right - left) - low) / (high - low)
+            values = np.where((first <= row) & (row <= last), each.at(shares), values)
+        if all(each.is_log for _, each in printed):
+            return np.exp(np.interp(places, row, np.log(values), np.nan, np.nan))
+        return np.interp(places, row, values, np.nan, np.nan)
 
 
 class CurveWriter(CurveFiles):
