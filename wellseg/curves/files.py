@@ -111,8 +111,8 @@ class CurveFiles:
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
-    def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
-        """Write the files, all of them or none; without the table, the CSV stays as it is."""
+    def _named(self, found: Sequence[PlacedCurve]) -> list[PlacedCurve]:
+        """The curves in the order of the files; their entries get names and scales."""
         longest = {it.track: it.curve.rows for it in sorted(found, key=lambda it: it.curve.rows)}
         short = {it.curve for it in found if it.curve.rows < PIECE * longest[it.track]}
         found = sorted(found, key=lambda it: (it.track, it.curve in short, it.middle))
@@ -120,12 +120,13 @@ class CurveFiles:
         for one in found:
             orders[one.track] += 1
             made = f"T{one.track}_C{orders[one.track]}_{one.curve.style}".upper()
-            one.entry["name"] = name = one.entry["name"] or made
+            name = one.entry["name"] or made
             scale = self._options.scales.get(name, Scale())
-            one.entry["scale"] = scale = scale if one.track or scale.columns else Scale()
             changes = [(rows, its) for other, rows, its in self._options.changes if other == name]
-            changes = changes if scale != Scale() else []
-            one.entry["scale_changes"] = kept = [it for it in changes if one.track or it[1].columns]
+            if not (one.track or scale.columns):
+                scale, changes = Scale(), []
+            kept = [it for it in changes if one.track or it[1].columns]
+            one.entry.update(name=name, scale=scale, scale_changes=kept)
             if changes != kept:
                 do = "it is in no track: give columns (@LEFT-RIGHT) in these rows, too"
                 self.notes.append(f"--scale {name}:FROM-TO: {do}")
@@ -138,6 +139,11 @@ class CurveFiles:
         if lost := self._options.scales.keys() - scaled:
             what = "of that name, or in no track (--edit, --tracks; --scale NAME= ends it)"
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} {what}")
+        return found
+
+    def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
+        """Write the files, all of them or none; without the table, the CSV stays as it is."""
+        found = self._named(found)
         written: dict[str, Any] = {}  # by endings
         with ExitStack() as files:
             if with_table:
