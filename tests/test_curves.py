@@ -1030,7 +1030,7 @@ def test_an_ink_of_strokes_stays_a_layer_where_others_cover_it():
     specks = colours.copy()
     colours[:, 30:33] = specks[::12, 23:26] = specks[1::12, 23:26] = 220, 0, 0
     for pages, layer in (([specks], 1), ([colours, specks], 2)):  # alone, they are black's edge
-        inks = []
+        inks = {}
         for page in pages:
             layers = split_colours(page.min(2) < 128, page, inks)
         assert set(layers[::12, 24]) == {layer} and set(layers[:, 21]) == {1}
@@ -1041,11 +1041,11 @@ def test_light_and_dark_inks_of_one_hue_are_two_layers_unless_shades_lie_between
     colours = np.full((300, 60, 3), 255, np.uint8)
     colours[:, 27:30], colours[:, 30:33] = (255, 0, 255), (128, 0, 128)
     mask = cv2.dilate((colours.min(2) < 128).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    layers = split_colours(mask, colours, [])
+    layers = split_colours(mask, colours, {})
     assert len(np.unique(layers[:, 26:30])) == len(np.unique(layers[:, 30:34])) == 1
     assert layers[5, 28] != layers[5, 31] and not layers[~mask].any()
     colours[:, 27:33] = np.linspace((255, 0, 255), (128, 0, 128), 300)[:, None]  # of a print
-    assert len(np.unique(split_colours(mask, colours, [])[:, 27:33])) == 1
+    assert len(np.unique(split_colours(mask, colours, {})[:, 27:33])) == 1
 
 
 def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed():
@@ -1054,7 +1054,7 @@ def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed()
     for ink, column in zip(inks, at, strict=True):
         colours[:, column - 1 : column + 2] = ink
     colours[np.arange(300) % 30 > 16, 29:32] = 255  # all their pixels are beside other inks
-    layers = split_colours(colours.min(2) < 200, colours, [])
+    layers = split_colours(colours.min(2) < 200, colours, {})
     assert (layers[5, [27, 30, 33]] > 1).all() and len(np.unique(layers[5, [27, 30, 33]])) == 3
 
 
@@ -1062,7 +1062,7 @@ def test_single_pixels_of_an_ink_that_another_covers_are_no_dots():
     colours = np.full((300, 60, 3), 255, np.uint8)
     colours[:, 30:33] = 0, 0, 220
     colours[::2, 33] = colours[::6, 27:30] = colours[1::6, 27:30] = 220, 0, 0
-    layers = split_colours(colours.min(2) < 200, colours, [])
+    layers = split_colours(colours.min(2) < 200, colours, {})
     assert not layers[::2, 33].any() and (layers[6, 27:30] > 1).all()
 
 
@@ -1108,7 +1108,7 @@ def test_short_dashes_over_the_black_lines_of_a_grid_stay_of_their_ink():
     colours = np.full((*mask.shape, 3), 255, np.uint8)
     colours[here % 10 < 2] = 0
     colours[mask & (here % 24 < 15)[:, None]] = 0, 200, 0
-    layers = split_colours(mask, colours, [])
+    layers = split_colours(mask, colours, {})
     assert set(np.unique(layers)) == {0, 2} and (layers[mask & (colours[..., 1] == 200)] == 2).all()
 
 
@@ -1120,7 +1120,7 @@ def test_a_black_curve_over_a_dense_grid_stays_black_beside_one_in_colour():
     colours[draw(green, width=3) > 0] = 0, 200, 0
     stroke = draw(black, width=5) > 0
     colours[stroke] = 0
-    layers = split_colours(stroke | (draw(green, width=3) > 0), colours, [])
+    layers = split_colours(stroke | (draw(green, width=3) > 0), colours, {})
     assert np.mean(layers[stroke] == 1) > 0.95
 
 

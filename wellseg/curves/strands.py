@@ -46,15 +46,9 @@ SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 as many light, and at most BETWEEN neither: by their largest channel."""
 BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
-
-
-@dataclass
-class Ink:
-    """A printing colour. pixels: six counts so far: all; those in small patches beside other inks;
-    those in fringes (PATCH_PIXELS); and, by SHADES, dark ones, neither, light ones."""
-
-    hue: int
-    pixels: Indices = field(default_factory=lambda: np.zeros(6, np.int64))
+Inks = dict[int, Indices]
+"""The printing colours of a scan by their hue. Six counts of pixels so far: all; those in small
+patches beside other inks; those in fringes (PATCH_PIXELS); and, by SHADES, dark, neither, light."""
 
 
 @dataclass(eq=False)
@@ -89,7 +83,7 @@ class ChainFinder:
 
     def __init__(self, first_row: int) -> None:
         self.row = first_row  # the next one
-        self._inks, self._open = list[Ink](), list[Chain]()
+        self._inks, self._open = Inks(), list[Chain]()
 
     def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:
         """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
@@ -185,7 +179,7 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     return one, np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
 
 
-def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) -> Floats:
+def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
@@ -216,7 +210,7 @@ def _runs(planes: Sequence[Gray], inks: list[Ink], keep: slice, first_row: int) 
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]) -> Gray:
+def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
@@ -240,9 +234,9 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     of_label[nearest[clear > 0]] = clear[clear > 0]
     layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
     layers[grid & (layers > BLACK)] = 0
-    for number, ink in enumerate(inks, FIRST_INK):
-        ink.pixels += _count_pixels(layers, number, bright, has_hue)
-    pixels, patches, fringes, *shades = np.array([ink.pixels for ink in inks]).reshape(-1, 6).T
+    for number, counts in enumerate(inks.values(), FIRST_INK):
+        counts += _count_pixels(layers, number, bright, has_hue)
+    pixels, patches, fringes, *shades = np.array([*inks.values()]).reshape(-1, 6).T
     is_mixed = patches.sum() > PATCHY * pixels.sum()
     patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
     is_black = patchy & (is_mixed | is_fringe | (pixels < RARE * pixels.sum()))
@@ -261,21 +255,21 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: list[Ink]
     return layers
 
 
-def _find_inks(hue: Gray, inks: list[Ink]) -> Indices | int:
+def _find_inks(hue: Gray, inks: Inks) -> Indices | int:
     """The layers of pixels that have these hues. Of a new ink is a hue that has pixels enough, and
     is far from those of all known ones."""
     count = 7 * uniform_filter1d(np.bincount(hue, minlength=180) / 1, 7, mode="wrap")
     while True:
-        apart = np.abs(np.subtract.outer([ink.hue for ink in inks], np.arange(180)))
+        apart = np.abs(np.subtract.outer([*inks], np.arange(180)))
         away = np.minimum(apart, 180 - apart)
         count[away.min(0, initial=90) <= HUE_APART] = 0
         if count.max() < LEAST_PIXELS:
             return FIRST_INK + away.argmin(0)[hue] if inks else 0
-        inks.append(Ink(int(count.argmax())))
+        inks[int(count.argmax())] = np.zeros(6, np.int64)
 
 
 def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
-    """Of one layer, what `Ink.pixels` adds up."""
+    """Of one layer, what `Inks` adds up."""
     x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
     box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
     own = (near := layers[box]) == number
