@@ -88,9 +88,9 @@ class ChainFinder:
     def add(self, planes: Sequence[Gray], keep: slice, last: bool) -> list[Chain]:
         """The chains that begin in rows ``keep``; earlier ones that go on get longer. planes: gray,
         mask, probability, uint8 (rows, columns), and perhaps RGB. last: no rows follow."""
+        begin, self.row = self.row, self.row + keep.stop - keep.start
         last_runs = [chain.runs[-1:] for chain in self._open]
-        runs = np.concatenate([*last_runs, _runs(planes, self._inks, keep, self.row)])
-        self.row += keep.stop - keep.start
+        runs = np.concatenate([*last_runs, _runs(planes, self._inks, keep, begin)])
         tail, head = _touching(runs)
         down, up = (np.bincount(ends, minlength=len(runs)) for ends in (tail, head))
         alone = (down[tail] == 1) & (up[head] == 1)
@@ -112,9 +112,8 @@ class ChainFinder:
         for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
             chains[one].below.append(chains[other])
             chains[other].above.append(chains[one])
-        known = {*self._open}
         self._open = [chains[one] for one in label[runs[:, ROW] == self.row - 1]]
-        return [chain for chain in chains if chain not in known]
+        return [chain for chain in chains if chain.first_row >= begin]
 
 
 def is_strand(chain: Chain) -> bool:
