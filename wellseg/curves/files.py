@@ -48,6 +48,7 @@ Unit FRAC: FRACTIONS OF A TRACK, T1, T2 ... from the left: 0 is its left border 
 in that row; other values are off the scale. T0: curves in no track, fractions of the scan's width.
 Missing: -999.25. Bridged gaps are filled (with --bridged short ones): see NAME.curves.csv.
 Other units: by the scale that a person read at its borders, or @ columns, left:right:unit."""
+Found = Sequence[PlacedCurve]
 
 
 class CurveFiles:
@@ -111,7 +112,7 @@ class CurveFiles:
             return track, self.tracks.at(rows)[:, track - 1]
         return 0, np.broadcast_to([0, self._size[1]], (len(rows), 2))
 
-    def _named(self, found: Sequence[PlacedCurve]) -> list[PlacedCurve]:
+    def _named(self, found: Found) -> list[PlacedCurve]:
         """The curves in the order of the files; their entries get names and scales."""
         longest = {it.track: it.curve.rows for it in sorted(found, key=lambda it: it.curve.rows)}
         short = {it.curve for it in found if it.curve.rows < PIECE * longest[it.track]}
@@ -141,7 +142,7 @@ class CurveFiles:
             self.notes.append(f"--scale: no curve {', '.join(sorted(lost))} {what}")
         return found
 
-    def write(self, found: Sequence[PlacedCurve], with_table: bool = True) -> None:
+    def write(self, found: Found, with_table: bool = True) -> None:
         """Write the files, all of them or none; without the table, the CSV stays as it is."""
         found = self._named(found)
         written: dict[str, Any] = {}  # by endings
@@ -157,7 +158,7 @@ class CurveFiles:
             self.before_rename(self.digests)
         remove_curves(self._stem, [TABLE, *written])
 
-    def _write_table(self, file: BinaryIO, found: Sequence[PlacedCurve]) -> None:
+    def _write_table(self, file: BinaryIO, found: Found) -> None:
         """Write the CSV. With --depth, a column of depths, rounded as in the LAS, is the last."""
         options, head, form = self._options, HEAD, "%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         depths = np.empty((self._size[0], 0))
@@ -175,7 +176,7 @@ class CurveFiles:
             text = "".join(line % tuple(row) for row in table[~np.isnan(column)].tolist())
             file.write(text.replace("nan\n", "\n").encode())
 
-    def _write_las(self, found: Sequence[PlacedCurve], files: ExitStack) -> dict[str, BinaryIO]:
+    def _write_las(self, found: Found, files: ExitStack) -> dict[str, BinaryIO]:
         """NAME.las, or for several logs NAME.1.las, NAME.2.las ...: gives them by their endings."""
         depths = self._options.logs
         logs = depths or [Interval(((0, 0), (1, 1)), (0, self._size[0] - 1))]
@@ -204,9 +205,7 @@ class CurveFiles:
             self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 
-    def _write_log(
-        self, file: BinaryIO, log: Interval, rows: Indices, found: Sequence[PlacedCurve]
-    ) -> None:
+    def _write_log(self, file: BinaryIO, log: Interval, rows: Indices, found: Found) -> None:
         """A LAS 2.0 of these rows of the scan, with the curves that have values in them."""
         depth, step, unit = self._options.logs, self._options.step, self._options.unit
         index = np.array([log.at(row) for row in rows.tolist()], float)
