@@ -129,8 +129,7 @@ class CurveOptions:
         return next((it.at(row) for it in self.logs if it.reach[0] <= row <= it.reach[1]), None)
 
 
-OF_ONE_SCAN = {each.name: each.name for each in fields(CurveOptions)}
-OF_ONE_SCAN["rows"] = "curve_rows"
+OF_ONE_SCAN = {it.name: it.name for it in fields(CurveOptions)} | {"rows": "curve_rows"}
 """Options for one scan alone, and their keys in its report, where "rows" is the scan's height."""
 
 
