@@ -60,7 +60,7 @@ class Scene:
     strands: list[Chain]
     table: StrandTable
     cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
-    set_back: dict[tuple[int, int], float]  # of links between a track's borders: see `_set_back`
+    set_back: dict[tuple[int, int], float]  # of each: see `_set_back`; 0: between no borders
     out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
     reach: list[list[int]]  # strands that could go on in each
     births: Indices  # how many curves begin at each
@@ -116,7 +116,7 @@ def link(
             short.setdefault(knot, []).append(strands[i])
     spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]), short)
     costs = dict(zip(names, cost.tolist(), strict=True))
-    wraps = {names[i]: float(pairs.set_back[i]) for i in np.flatnonzero(pairs.set_back)}
+    set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
     into = np.bincount(pairs.lower, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
@@ -125,7 +125,7 @@ def link(
             further = ahead[j].copy()
             further[LOOKED_ROWS] *= CROSSED if crossed else 1
             ahead[i] = both(look[i], further)
-    return Scene(strands, table, costs, wraps, out, reach, births, spurs, ahead)
+    return Scene(strands, table, costs, set_back, out, reach, births, spurs, ahead)
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:

@@ -76,7 +76,7 @@ class Window:
             if scene.cost[i, number] > DEAR * self._end_cost:
                 curve.uncertain.append(upper.last_row)
                 curve.hidden.append((upper.last_row + 1, chain.first_row))
-            if columns := scene.set_back.get((i, number)):
+            if columns := scene.set_back[i, number]:
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
                 curve.wraps.append((max(left, chain.first_row), columns))
@@ -99,7 +99,7 @@ class Window:
         ways = [(i, j) for i in above for j in scene.out[i]]
         slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
         curves = [(i, curve) for i in dict(slots) for curve in scene.strands[i].waiting]
-        if not mine or not curves:
+        if not curves:
             return []
         if len(curves) == len(slots) == 1:
             return curves
