@@ -19,7 +19,7 @@ from wellseg import __version__
 from wellseg.curves import endings_of, remove_curves
 from wellseg.curves.curve import CurveFollower
 from wellseg.curves.options import TABLE, CurveOptions, Interval, Scale
-from wellseg.curves.points import BRIDGED, Floats, Indices, PlacedCurve, place_curve
+from wellseg.curves.points import BRIDGED, Floats, Indices, PlacedCurve, place_curve, ranges
 from wellseg.curves.track_finder import find_tracks
 from wellseg.curves.tracks import Tracks
 from wellseg.scan import API_NUMBER, ScanError
@@ -250,9 +250,9 @@ class CurveFiles:
         of them has no value, or is in a gap longer than --bridged."""
         row, known, scale = one.points.row, one.values.astype(float), one.entry["scale"]
         if self._options.bridged is not None:
-            gap = one.points.flags & BRIDGED > 0
-            number = np.cumsum(np.diff(gap, prepend=False))  # of each gap, or what is between
-            known[gap & (np.bincount(number)[number] > self._options.bridged)] = np.nan
+            for start, stop in ranges(one.points.flags & BRIDGED > 0).tolist():
+                if stop - start > self._options.bridged:
+                    known[start:stop] = np.nan
         values, printed = known, [((0, math.inf), scale), *one.entry["scale_changes"]]
         for (first, last), each in printed:
             shares = known
