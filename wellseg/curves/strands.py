@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import median, uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
@@ -136,21 +136,19 @@ def measure(
     both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
     up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
     places = [at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down]
-    inked, owner = runs[:, DUTY] > 0.5, np.repeat(np.arange(len(counts)), counts)
+    inked, each = runs[:, DUTY] > 0.5, np.arange(len(counts))
+    owner = np.repeat(each, counts)
     moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
     changes = np.diff(inked, append=False)
     moves[last], changes[last] = 0, False  # to the next strand
-    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE]])
-    moved, dark, changed, sure = np.add.reduceat(planes, first, axis=1)
-    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
-    runs[:, RED : BLUE + 1][~inked & (dark > 0)[owner]] = np.inf
-    sorts = (runs[np.lexsort((runs[:, of], owner)), of] for of in range(HALF, BLUE + 1))
-    inked_to = np.where(dark > 0, first + dark.astype(int) - 1, last)
-    parts = zip(sorts, (last, inked_to, inked_to, inked_to), strict=True)
-    half, *paint = ((it[(first + to) // 2] + it[(first + to + 1) // 2]) / 2 for it, to in parts)
     home = tracks.homes(runs[:, ROW], at) if tracks else 0 * at
-    home = np.add.reduceat(home, first) / counts / inch_rows
-    seen = counts, half.clip(0.7), dark / counts, *paint, home
+    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE], home])
+    moved, dark, changed, sure, home = np.add.reduceat(planes, first, axis=1)
+    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
+    shown = inked | (dark == 0)[owner]
+    paint = [median(runs[shown, of], owner[shown], each) for of in (RED, GREEN, BLUE)]
+    half = median(runs[:, HALF], owner, each)
+    seen = counts, half.clip(0.7), dark / counts, *paint, home / counts / inch_rows
     look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
     wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
     ends = runs[np.stack([last, first], 1), : STOP + 1]
