@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
+from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, LOOKED_ROWS, Floats, Indices, both, unlike
@@ -218,20 +218,14 @@ def solve(
 ) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
     A curve may end for nothing in a strand that goes on below the window."""
-    count, links = len(table.worth), np.arange(len(cost))
+    count, links = len(table.worth), len(cost)
     free = (table.given < 0).astype(float)
+    one = eye_array(count, format="csc")
+    into, out, new = one[:, pairs.lower], one[:, pairs.upper], diags_array(free)
     # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
-    births, deaths, left, more = len(cost) + np.arange(4 * count).reshape(4, -1)
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    balance, carried = np.arange(2 * count).reshape(2, -1)
-    tail, head = pairs.upper, pairs.lower
-    entries: list[Any] = [(head, links, 1), (tail, links, -1)]
-    entries += [(balance, births, free), (balance, deaths, -1)]
-    entries += [(carried[head], links, 1), (carried, births, free)]
-    entries += [(carried, left, 1), (carried, more, -1)]
-    whole = zip(*(np.broadcast_arrays(*entry) for entry in entries), strict=True)
-    row, column, value = map(np.concatenate, whole)
-    matrix = coo_array((value, (row, column)), shape=(2 * count, len(cost) + 4 * count)).tocsr()
+    balance, carried = [into - out, new, -one, None, None], [into, new, None, one, -one]
+    matrix = block_array([balance, carried], format="csr")
     ends, second = np.full(count, end_cost), SHARE * table.rows + 1e-3
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
     wanted = np.concatenate([-np.maximum(table.given, 0), free])
@@ -239,4 +233,4 @@ def solve(
     if found.x is None:  # HiGHS gave up: there is always a solution
         raise RuntimeError(f"curves cannot be linked: {found.message}")
     curves: Indices = np.rint(found.x).astype(np.int64)
-    return curves[: len(links)], curves[len(links) : len(links) + count]
+    return curves[:links], curves[links : links + count]
