@@ -115,28 +115,33 @@ class CurveFollower:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles. Gaps lose values by OFF and PEAK, stains are removed by UNDER."""
-        doubtful, inked, heading = [], [np.empty(0)], max(3, round(HEADING * self._dpi))
+        """Set styles, hide gaps, remove stains: see STAINS."""
+        doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
+            self._hide_gaps(curve, its)
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
                 doubtful.append((curve, place[bridged], len(inked[-1])))
-            for start, stop in ranges(bridged).tolist():
-                if _peak(its.column, start, stop, heading) > PEAK * self._dpi:
-                    curve.hidden.append((curve.first_row + start, curve.first_row + stop))
-                    curve.uncertain.append(curve.first_row + start - 1)
-            if self.tracks and (track := self.tracks.of(its.row, its.column)):
-                inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
-                off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
-                gaps = (curve.first_row + ranges(off)).tolist()
-                curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
         ink = np.sort(np.concatenate(inked))
         for curve, place, rows in doubtful:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
             if on.mean() > UNDER / 2 and rows < STAINS * len(place):
                 self.curves.remove(curve)
+
+    def _hide_gaps(self, curve: Curve, its: Points) -> None:
+        """Bridged gaps in which a tip is lost (PEAK), or it is off its scale (OFF), are hidden."""
+        bridged, heading = its.flags & BRIDGED > 0, max(3, round(HEADING * self._dpi))
+        for start, stop in ranges(bridged).tolist():
+            if _peak(its.column, start, stop, heading) > PEAK * self._dpi:
+                curve.hidden.append((curve.first_row + start, curve.first_row + stop))
+                curve.uncertain.append(curve.first_row + start - 1)
+        if self.tracks and (track := self.tracks.of(its.row, its.column)):
+            inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
+            off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
+            gaps = (curve.first_row + ranges(off)).tolist()
+            curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
 
 
 def _peak(column: Floats, start: int, stop: int, heading: int) -> float:
