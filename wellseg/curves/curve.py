@@ -15,7 +15,7 @@ BLOCK_ROWS = 512
 LONGEST = 30.0  # of pieces that lie near; also the longest stretch off the scale
 STILL_BRIDGED = 3.0  # longer ones have no values
 RESTS, REST_PX = 15.0, 3  # up to RESTS they have where the curve moves aside REST_PX at most
-BESIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
+SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
 DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
 HOME_APART, INK_APART = 1.0, 40  # most inches between usual tracks, 255ths between inks' channels
 # Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
@@ -32,7 +32,7 @@ PEAK, HEADING = 0.1, 0.03  # inches: a tip is lost if a gap's ends, of such rows
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG = 30.0  # they are shorter, and shorter than a quarter of the longest curve
 LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line down, or (more rows, pixels a row) one to a name
-SURE = 0.9  # they have less confidence
+UNSURE = 0.9  # they have less confidence
 
 
 class CurveFollower:
@@ -106,7 +106,7 @@ class CurveFollower:
         for one in points.keys() - long:
             its, (out, within) = points[one], np.median(beside[points[one].row], 0)
             is_curve = out + within > 0 and (in_track[one] or out >= within)
-            is_curve &= bool(its.confidence.sum() >= SURE * np.count_nonzero(its.confidence))
+            is_curve &= bool(its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence))
             row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
             slope = np.polyfit(row, column, 1)[0] if one.rows > LEADER[0] * self._tenth_rows else 0
             slope *= abs(slope) > LEADER[1]  # else it may be a line down
@@ -197,7 +197,7 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     found = list[tuple[float, int, int, bool]]()
     for i, path in enumerate(paths):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
-        beside, apart = lap >= BESIDE * tenth_rows, abs(look - look[i])
+        beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
         kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
