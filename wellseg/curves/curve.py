@@ -46,7 +46,7 @@ class CurveFollower:
         self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1
         self._chains, self._window = ChainFinder(first_row), Window(self._tenth_rows, tracks)
         self._parts: list[list[Gray]] = []  # gray, mask, probability, colours
-        self._held_rows = self._followed_rows = 0  # of the parts
+        self._stop_row = first_row  # past the last one of the parts
 
     def add(self, picture: Gray, mask: Gray, probability: Gray) -> None:
         """Take the next rows, uint8 (rows, columns): the scan, gray or RGB (rows, columns, 3), 255
@@ -54,29 +54,29 @@ class CurveFollower:
         planes = to_gray(picture), mask, probability, *([picture] if picture.ndim == 3 else [])
         for row in range(0, len(mask), BLOCK_ROWS):
             self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
-            self._held_rows += len(self._parts[-1][0])
-            while self._held_rows >= self._followed_rows + BLOCK_ROWS + self._ahead:
-                self._block(BLOCK_ROWS, last=False)
+            self._stop_row += len(self._parts[-1][0])
+            if self._stop_row >= self._chains.row + BLOCK_ROWS + self._ahead:
+                self._block(last=False)
 
-    def _block(self, rows: int, last: bool) -> None:
-        """Follow that many rows."""
+    def _block(self, last: bool) -> None:
+        """Follow the next BLOCK_ROWS, or all that are left."""
         planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
-        above, known = self._followed_rows, self._followed_rows + rows
+        first_row = self._stop_row - len(planes[0])
+        above = self._chains.row - first_row  # rows of the planes that were followed before
+        known = len(planes[0]) if last else above + BLOCK_ROWS
         here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
         near = [plane[here] for plane in planes]
         if self.tracks:
-            near[1] = self.tracks.clear(planes[1], self._chains.row - above, self._dpi)[here]
+            near[1] = self.tracks.clear(planes[1], first_row, self._dpi)[here]
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
-        self._window.decide(new, stop, planes[2][:known], self._chains.row - known)
-        drop = max(0, known - BLOCK_ROWS)
-        self._parts = [[plane[drop:] for plane in planes]]
-        self._held_rows, self._followed_rows = self._held_rows - drop, known - drop
+        self._window.decide(new, stop, planes[2][:known], first_row)
+        self._parts = [[plane[max(0, known - BLOCK_ROWS) :] for plane in planes]]
 
     def finish(self) -> None:
         """Call it after the last row: then ``curves`` is complete."""
-        if self._held_rows:
-            self._block(self._held_rows - self._followed_rows, last=True)
+        if self._parts:
+            self._block(last=True)
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         points = {it: its for it in pieces if it.rows > 0 and self._is_long(its := it.points())}
