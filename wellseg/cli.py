@@ -72,9 +72,8 @@ def parse(
         if word in switches and [*words, ""][i + 1].lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     _sleep_where_busy()
-    for stream in (sys.stdout, sys.stderr):  # Windows may write files and pipes in an 8-bit code
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Windows may write it in an 8-bit code
+        sys.stdout.reconfigure(errors="backslashreplace")  # as Python lets stderr do
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
