@@ -128,7 +128,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     Raises ValueError: masks that cannot be used, a split without curves."""
     as_they_are = replace(options, crop_rows=None, augment=False)
     train = Samples(seed, options, options.count)
-    val = Samples(seed + VALIDATION_SEED, as_they_are, options.val_count)
+    val = Samples(seed + VALIDATION_SEED, as_they_are, 0 if options.root else options.val_count)
     warnings: list[str] = []
     if options.root:
         logs = [log for log in list_logs(options.root) if log.split != "test"]
@@ -144,7 +144,6 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
                 raise ValueError(f"{options.root}, split {split}: {said}; {do} in split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
-        val.drawn = 0
         if unscored:
             warnings.append(f"left out, nothing in their masks is scored: {listed(unscored)}")
         if empty := [name for name in empty if name not in unscored]:
@@ -163,7 +162,7 @@ def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Samp
     usual = min(many, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
     if workers := usual if train.options.workers is None else train.options.workers:
         how = {"multiprocessing_context": WorkerContext(), "persistent_workers": True}
-        how |= {"num_workers": workers, "worker_init_fn": _begin}
+        how |= {"num_workers": workers, "worker_init_fn": _begin_worker}
         atexit.register(_end_workers)
     sampler = VisitSampler(len(train), train.seed, trainer)
     loader = DataLoader(train, batch_size=None, sampler=sampler, **how)
@@ -171,7 +170,7 @@ def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Samp
     return [loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
 
 
-def _begin(_worker: int) -> None:
+def _begin_worker(_number: int) -> None:
     cv2.setNumThreads(1)  # OpenCV would take one a core, beside those of the training step
     # A cluster signals all processes of a job: the training saves its step and ends its workers.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
