@@ -87,9 +87,9 @@ def evaluate(config: EvaluateConfig) -> int:
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
     for earlier in (config.out / "worst").glob("*curves-*.png"):
         earlier.unlink()
-    for kind in ("curves", "no-curves"):
-        chosen = {log: row for log, row in rows.items() if (F1 in row) == (kind == "curves")}
-        bad = {log: 1 - row[F1] if F1 in row else row[FALSE] for log, row in chosen.items()}
+    with_curves = {log: 1 - row[F1] for log, row in rows.items() if F1 in row}
+    without = {log: row[FALSE] for log, row in rows.items() if F1 not in row}
+    for kind, bad in (("curves", with_curves), ("no-curves", without)):
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
             picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"

@@ -103,11 +103,11 @@ def make_trainer(config: TrainConfig) -> Trainer:
         # It plans anew for logs of another size: 1.9 s a step, without it 0.03 (H100, torch 2.11).
         torch.backends.cudnn.enabled = False
     half = pick_dtype(config.precision, device) == torch.bfloat16
-    keep = partial(Checkpoint, dirpath=config.out / "checkpoints", enable_version_counter=False)
+    saver = partial(Checkpoint, dirpath=config.out / "checkpoints", enable_version_counter=False)
     callbacks: list[Callback] = [
         # The newest state is saved after the validation and the best, so that it knows of both.
-        keep(filename="best", monitor="val/dice", mode="max"),
-        keep(filename="last", monitor=None, save_on_exception=True),
+        saver(filename="best", monitor="val/dice", mode="max"),
+        saver(filename="last", monitor=None, save_on_exception=True),
     ]
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(StepProgress())
