@@ -143,6 +143,7 @@ def _touches(low: Floats, high: Floats, hit: Flags, widths: Sequence[float]) -> 
 
 
 def _snr(low: Floats, high: Floats, column: Floats) -> float:
+    """`IdentityScores.snr_db` of a curve, all by its rows; missing columns are interpolated."""
     known = np.flatnonzero(~np.isnan(column))
     column = np.interp(np.arange(len(column)), known, column[known])
     noise = np.mean((column - np.clip(column, low, high)) ** 2)

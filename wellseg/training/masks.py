@@ -111,6 +111,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _look(log: LogFiles) -> tuple[int, int]:
+    """Least and highest value of a mask. Raises ValueError, ScanError: it or its image is none."""
     check_size(log.mask, log.image)
     with open_scan(log.image):  # what is none would end the run when its turn comes
         pass
