@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -86,22 +86,28 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
+    index = join(folder, "index") if folder else ""  # index.html is of all scans
+    return _tell_apart(tasks.values(), index), folder, not_read
+
+
+def _tell_apart(tasks: Collection[Task], index: str) -> list[Task]:
+    """Tasks with stems that no other result has: of twins (a.tif, a.png) and names like those of
+    pages, the ending stays in the stem. Raises ValueError: two scans would share their results."""
     key = os.path.normcase  # on Windows a.mask.tif is A.mask.tif
-    stems = Counter(key(task.stem) for task in tasks.values())
-    index = key(join(folder, "index")) if folder else ""  # index.html is of all scans
+    stems = Counter(key(task.stem) for task in tasks)
     named: dict[str, Task] = {}
-    for task in tasks.values():
+    for task in tasks:
         base = re.sub(r"\.p?\d+$", "", task.stem)  # pages and logs of NAME are NAME.p2, NAME.1
         is_twin = stems[key(task.stem)] > 1
         with suppress(OSError):  # it cannot be read: its scan will fail for it
             if is_twin:  # and not the one that was there first; perhaps depths were said of it
                 is_twin = read_report(task.stem + REPORT).get("scan") != os.path.basename(task.name)
-        if is_twin or key(task.stem) == index or (base != task.stem and key(base) in stems):
+        if is_twin or key(task.stem) == key(index) or (base != task.stem and key(base) in stems):
             task = task._replace(stem=task.stem + Path(task.name).suffix)  # a.tif.mask.tif
         if (other := named.setdefault(key(task.stem), task)) is not task:
             same = f"has the same results as {other.scan}, {task.stem}{MASK}"
             raise ValueError(f"{task.scan}: {same}: mask one of them to another folder (--out)")
-    return [*named.values()], folder, not_read
+    return [*named.values()]
 
 
 def expand(place: str) -> list[str]:
