@@ -444,7 +444,8 @@ def test_a_line_break_in_a_scans_name_is_none_in_its_files(tmp_path):
     lines, _ = write(tmp_path, draw(sine(100)), name="new\nline.tif")
     assert {line["curve"] for line in lines} == {"T0_C1_SOLID"}
     assert "new line.tif" in (tmp_path / "log.curves.csv").read_text().splitlines()[0]
-    assert len(las_of(tmp_path / "log.las").curves) == 2
+    las = las_of(tmp_path / "log.las")
+    assert len(las.curves) == 2 and las.well["WELL"].value == "new line" and "break" not in las.well
 
 
 def test_a_step_longer_than_the_log_is_one_line(tmp_path):

@@ -302,6 +302,6 @@ class CurveWriter(CurveFiles):
 
 
 def _ascii(name: str) -> str:
-    """A name as LAS 2.0 takes it: letters without accents and strokes."""
+    """A name as LAS 2.0 takes it: in one line, letters without accents and strokes."""
     plain = filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", name.translate(PLAIN)))
-    return "".join(plain).encode("ascii", "replace").decode()
+    return " ".join("".join(plain).split()).encode("ascii", "replace").decode()
