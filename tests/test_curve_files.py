@@ -453,6 +453,16 @@ def test_a_step_longer_than_the_log_is_one_line(tmp_path):
     assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1001]  # not beyond it
 
 
+def test_a_curve_between_two_lines_of_a_las_is_said_to_be_missing(tmp_path):
+    short = sine(280)
+    short[:500] = short[600:] = np.nan
+    how = {"tracks": ["50-150", "200-400"], "depth": ["0=1000", "1599=1100"]}
+    for step, there in ((25, False), (None, True)):
+        _, writer = write(tmp_path, draw(sine(90), short), step=step, **how)
+        assert ("T2_C1_SOLID" in las_of(tmp_path / "log.las").keys()) == there
+        assert any("T2_C1_SOLID: no value" in note for note in writer.notes) != there
+
+
 def test_files_of_earlier_logs_go_and_those_of_another_scan_stay(tmp_path):
     for name in ("log.1.las", "log.2.las", "log.2.curves.csv", "log.30.las"):
         (tmp_path / name).write_text("of wellseg")

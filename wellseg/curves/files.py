@@ -227,6 +227,8 @@ class CurveFiles:
                 table.append(values)
                 line += " %10.5f" if its_unit == "FRAC" else " %10.7g"
                 las.append_curve(one.entry["name"], [], unit=its_unit, descr=one.entry["about"])
+        if lost := [one.entry["name"] for one in found if one.entry["name"] not in las.keys()]:
+            self.notes.append(f"{', '.join(lost)}: no value at the depths of NAME.las (--step)")
         las.well["NULL"].value, las.well["WELL"].value = -999.25, _ascii(Path(self._scan).stem)
         las.well["SRVC"].value = f"wellseg {__version__}"
         if api := re.search(API_NUMBER, Path(self._scan).stem):
