@@ -342,9 +342,11 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
         ("GR:300-499=0:1:V", "GR:300-499: give GR= for its other rows, too, in the same unit"),
         ("GR:499-300=0:1:GAPI", "GR in '499-300' is not FROM-TO in rows"),
         ("GR:450-600=0:1:GAPI", "--scale GR: two scales for the same rows"),  # 300 to 499 has one
+        ("GR=0:1:V GR=0:2:V", "--scale GR: two scales for the same rows"),
+        ("GR:5-1,900=0:1:GAPI GR:5-1900=0:2:GAPI", "--scale GR: two scales for the same rows"),
     ):
         with pytest.raises(SystemExit):
-            main([table, "--scale", word])
+            main([table, "--scale", *word.split()])
         assert said in capsys.readouterr().err
     main([table, "--edit", "GR="])  # removed, and its scales with it
     assert "scale" not in json.loads((followed / "log.json").read_text())
@@ -356,6 +358,7 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
         ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A="], None),  # its other rows, too
         ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A:5-1900="], "A=0:1:V"),
         ("A=0:1:V A:5-1,900=0:2:V", ["--scale", "A:5-1900=0:3:V"], "A=0:1:V A:5-1900=0:3:V"),
+        ("A=0:1:V A:5-9=0:2:V", ["--scale", "A=", "A=0:3:V"], "A=0:3:V"),  # anew
         (" A=0:1:V A:5-9=0:2:V", ["--scale", "B=0:9:X"], "A=0:1:V A:5-9=0:2:V B=0:9:X"),
         ("A=0:1:V A:5-9=0:2:V B=0:9:X B:5-9=0:8:X", ["--edit", "A=B"], "B=0:9:X B:5-9=0:8:X"),
         ("B=0:9:X A=0:1:V A:5-9=0:2:V", ["--edit", "A=B"], "B=0:9:X"),

@@ -37,8 +37,7 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
         if match := re.fullmatch(DRAWN, word.strip(), re.ASCII):
             points = [point.split("@") for point in match[2][1:].split(":")]
             strokes.append(Stroke(match[1], [(int(row), int(column)) for row, column in points]))
-            rows = [row for row, _ in strokes[-1].points]
-            if sorted(rows) not in (rows, rows[::-1]):
+            if sorted(rows := [row for row, _ in strokes[-1].points]) not in (rows, rows[::-1]):
                 raise ValueError(f"--edit {word!r}: its rows rise, or fall, from point to point")
             continue
         match = re.fullmatch(EDIT, word.strip(), re.ASCII)
@@ -144,4 +143,5 @@ class CurvesConfig(CurveOptions):
             if name and heirs[name] == old_name and f"{name}=" not in self.scale:
                 scales[f"{name}{rows.replace(',', '')}"] = f"{name}{rows}={scale}"
         scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
-        return [it for it in scales.values() if not it.endswith("=")] or ["none"]
+        every = dict.fromkeys([*scales.values(), *map(str.strip, self.scale)])  # two of one: told
+        return [it for it in every if not it.endswith("=")] or ["none"]
