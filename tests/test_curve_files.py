@@ -1622,7 +1622,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
         (["GR=SP"], "there is no curve GR in"),
         (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "rows of curve T1_C1_SOLID are in two edits"),
         (["T1_C1_SOLID=gr", "T2_C1_SOLID=GR"], "curves gr and GR: one name in a LAS"),
-        (["T1_C1_SOLID=dept"], "curve 'dept': a name has letters"),
+        (["T1_C1_SOLID=dept"], "curve 'dept', row 0: a name has letters"),
         (["T1_C1_SOLID=GR", "--after", "2"], "made already, or others since, or are of other"),
         (["T1_C1_SOLID=GR", "--after", "0-1"], "or are of other curves: load its page again"),
         (["A:5@9:90@9:50@9"], "its rows rise, or fall, from point to point"),
@@ -1643,7 +1643,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
     ("change", "said"),
     [
         ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
-        ({"curve": ""}, "curve '': a name has letters"),
+        ({"curve": ""}, "curve '', row 1: a name has letters"),
         ({"flags": "-1"}, "row 1 has flags that are not 0 to 15"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "row inf is not a row of the scan"),
@@ -1655,7 +1655,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
         ({"column": ""}, "row 1 has a column that is not on the scan"),
         ({"track_left": "300"}, "row 1 has track_left and track_right that are no borders"),
         ({"track": ""}, "row 1 has a track that is not 0 to 99"),
-        ({"curve": "GR 1"}, "curve 'GR 1': a name has letters"),
+        ({"curve": "GR 1"}, "curve 'GR 1', row 1: a name has letters"),
     ],
 )
 def test_what_is_wrong_in_a_corrected_csv_is_said_in_one_line(followed, capsys, change, said):

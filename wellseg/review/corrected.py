@@ -255,7 +255,7 @@ def _curve(
 ) -> tuple[Curve, Points, int, NDArray[np.float32]]:
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
-        raise ValueError(f"{path}: curve {name!r}: {rule}")
+        raise ValueError(f"{path}: curve {name!r}, row {table[0, ROW]:,.10g}: {rule}")
     row, track, column, left, right, value, confidence, flags, *sides = table.T
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
