@@ -397,12 +397,13 @@ def test_stopped_while_curves_are_written_it_keeps_what_was_said(scan, weights, 
     assert "--threshold 0.4" in las.read_text() and "row 200 = 520 ft" in las.read_text()
 
 
-def test_each_page_keeps_its_own_depths(weights, tmp_path):
+def test_each_page_keeps_its_own_depths(weights, tmp_path, capsys):
     pages = [draw_waves(rows, 117, phase=0)[0] for rows in (203, 150)]
     with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
         for page in pages:
             writer.write(page, photometric="minisblack")
     run(tmp_path / "two.tif", "--weights", weights, "--curves")
+    assert f"{tmp_path / 'two.tif'}, page 2: no tracks" in "".join(capsys.readouterr())
     curves_again([str(tmp_path / "two.p2.probability.tif"), "--depth", "0=500", "140=520"])
     run(tmp_path / "two.tif", "--weights", weights, "--threshold", 0.4)
     assert "row 140 = 520 ft" in (tmp_path / "two.p2.las").read_text()
