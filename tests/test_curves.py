@@ -997,6 +997,16 @@ def test_two_that_run_as_one_both_follow_the_common_stroke(sway, period, as_one,
     assert not any((points.flags & BRIDGED).any() for _, points in found)
 
 
+@pytest.mark.parametrize(("dash", "width"), [((3, 7), (9, 5)), ((6, 6), (5, 5))])
+def test_a_dashed_curve_runs_along_a_solid_one_and_parts_under_its_own_name(dash, width):
+    aside = 80 * np.clip(abs(ROWS % 100 / 50 - 1) - 0.4, 0, 1)
+    solid = sine(300, 30, 100)
+    dashed = solid + 2 * aside
+    ink = draw(np.where(ROWS % sum(dash) < dash[0], dashed, np.nan), width=width[1])
+    gray = 255 - np.maximum(draw(solid, width=width[0]), ink)
+    is_each(follow(draw(solid, dashed, width=width), gray=gray), [solid, dashed])
+
+
 def test_two_of_one_course_are_told_apart_by_width():
     bounce = 30 * np.cos(2 * np.pi * ROWS / 500)
     curves = [300 - abs(bounce), 306 + abs(bounce)]

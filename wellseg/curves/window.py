@@ -58,8 +58,8 @@ class Window:
 
     def _end(self, chain: Chain) -> None:
         """Drop a chain that nothing can join any more; curves that wait in it have ended."""
-        for curve in chain.waiting:
-            if curve.shared_from is not None:  # it ended where it met the other
+        for curve in chain.waiting[len(chain.waiting) == len(chain.curves) :]:
+            if curve.shared_from is not None:  # it ended where it met one that left, or the first
                 curve.rows = curve.shared_from - curve.first_row
         self._ended += chain.waiting
         chain.above, chain.below, chain.waiting = [], [], []
@@ -120,7 +120,7 @@ class Window:
                 without[one, [to == number for _, to in slots]] = NEVER
                 if without[linear_sum_assignment(without)].sum() - total < SURE:
                     curve.uncertain.append(scene.strands[i].last_row)
-        return found
+        return sorted(found, key=lambda it: scene.cost[it[0], number])  # the likeliest first
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
         """Lead a curve straight through a knot; spikes and loops there widen its span."""

@@ -86,8 +86,7 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
     folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
-    index = join(folder, "index") if folder else ""  # index.html is of all scans
-    return _tell_apart(tasks.values(), index), folder, not_read
+    return _tell_apart(tasks.values(), join(folder, "index") if folder else ""), folder, not_read
 
 
 def _tell_apart(tasks: Collection[Task], index: str) -> list[Task]:
