@@ -121,6 +121,7 @@ def test_every_number_of_the_page_comes_from_the_rows(made):
         "F": 0,
         "G": 0,
         "H": 0,
+        "I": 0,
     }
     assert data["depth"]["renders"]["x"] == list(range(1, 7))
     assert all(d["mean"] == 0 for d in data["depth"]["renders"]["line"])

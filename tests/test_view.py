@@ -800,9 +800,9 @@ def test_two_tabs_on_one_page_keep_the_corrections_of_both(tmp_path, browser_pag
         tab.press("#name", "Enter")
 
     rename(page, 0, "GR")
-    other.wait_for_function("words().length === 1")
+    other.wait_for_function("typeof words === 'function' && words().length === 1")
     rename(other, 1, "SP")
-    page.wait_for_function("words().length === 2")
+    page.wait_for_function("typeof words === 'function' && words().length === 2")
     assert page.locator("#command").input_value().endswith(" D=GR C=SP")
 
 

@@ -42,7 +42,7 @@ def sentences(table: Table) -> dict[str, str]:
 
 
 def seeds_said(seeds: int) -> str:
-    """Of parts B to H."""
+    """Of parts B to I."""
     if seeds == FIRST_SEEDS:
         return f"{seeds} seeds, too few for sure intervals"
     if seeds == 1:

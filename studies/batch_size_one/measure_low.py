@@ -62,7 +62,7 @@ def measure_low(
         real: Labelled real regions, as the run had them.
         rates: Of v1 and of GroupNorm.
         logs: As many as the run scored of each drawn set; of validation logs half.
-        parts: Of G and H.
+        parts: Of G to I.
         out: The rows are written there, after each network anew.
     """
     torch.set_num_threads(1)

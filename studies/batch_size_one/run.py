@@ -25,7 +25,7 @@ from wellseg.scan.atomic import atomic_file
 
 def atlas(
     out: Path = Path("runs/atlas"),
-    parts: str = "ADFECBGH",
+    parts: str = "ADFECBGHI",
     real: Path | None = None,
     pages: Path | None = None,
     seeds: int = 12,

@@ -221,7 +221,7 @@ def sentences(table: Table) -> dict[str, str]:
     known |= {f"gap best {k}": _apart(table, *ways, rates, logs=k) for k in (1, 8)}
     known["H faster like"] = ", ".join(map("{:.2f}".format, calibrated(FASTER, "H", "like")[1]))
     known["H best"] = f"{calibrated(V1, 'H', 'like')[1].mean():.3f}"
-    known |= _long()
+    known |= _long() | {"one rate": _one_rate()}
     if len(table.seeds) == SEEDS:
         rates_a = best_rates(table)
         a, b = (both(table, way, rates_a[way.name], "like", seeds=SEEDS)[1] for way in (V1, GROUP))
@@ -240,6 +240,18 @@ def _apart(table: Table, a: Way, b: Way, rates: Iterable[float], **at: Any) -> s
         if len(first) == len(second) > 1:
             found.append(f"{np.mean(first - second):+.3f}".replace("-", "−"))
     return " and ".join(found)
+
+
+def _one_rate() -> str:
+    """v1 less GroupNorm after 25,600 steps, both at one rate: parts H and I, their common seeds."""
+    seeds = len(calibrated(GROUP, "I", "like")[1])
+    found = []
+    for rate, parts in zip(RATES, ("HI", "IH"), strict=False):  # of v1, of GroupNorm
+        ways = tuple(zip((V1, GROUP), parts, strict=True))
+        both_sets = ([calibrated(*way, name)[1][:seeds] for way in ways] for name in SETS)
+        leads = (f"{np.mean(a - b):+.2f}" for a, b in both_sets)
+        found.append(f"{', '.join(leads)} at {rate:g}".replace("-", "−"))
+    return f"{'; '.join(found)} ({seeds} seed{'s' * (seeds > 1)})"
 
 
 def _long() -> dict[str, str]:

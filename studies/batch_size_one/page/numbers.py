@@ -58,7 +58,7 @@ def numbers(table: Table) -> dict[str, Any]:
 
 
 def of_whole_seeds(table: Table) -> Table:
-    """Without the seeds of parts B to H of which a planned training is not scored yet."""
+    """Without the seeds of parts B to I of which a planned training is not scored yet."""
     left = {(part["part"], seed) for part in parts(table) for seed in part["begun"]}
     return Table(
         row
