@@ -30,7 +30,7 @@ WRAP = 4.0  # cost of leaving a track at one border and coming back at the other
 ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both border and row may be
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
-MERGED, COMMON_ROWS = 0.2, 24  # what another look costs, times this, onto a strand of so many rows
+MERGED, COMMON_ROWS = 0.2, 24  # share that another look costs at a common strand of so many rows
 UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 CROSSED = 0.1  # what is seen beyond a knot that others pass counts so much less: who is who is open
@@ -166,7 +166,7 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
     turn = _angle(table.course_down[upper], gap) + _angle(gap, table.course_up[lower])
     cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
     looks, knot = unlike(table.look[upper], table.look[lower]), table.knot_down[upper]
-    # Where strands meet, or part, one of them looks like all curves on it, and unlike each.
+    # Where strands meet, or part, the common one looks like all curves on it, and unlike each.
     ends = table.knot_down, table.knot_up
     come, leave = (np.bincount(each, minlength=knot.max(initial=0) + 1)[knot] for each in ends)
     common = np.where(come > leave, table.rows[lower], table.rows[upper])
