@@ -52,7 +52,7 @@ def measure_low(
     real: Path | None = None,
     rates: tuple[float, float] = (3e-4, 1e-3),
     logs: int = 64,
-    parts: str = "GH",
+    parts: str = "GHI",
     out: Path = MEASURED_LOW,
 ) -> None:
     """Measure on the checkpoints that are there what the file does not have yet.
@@ -60,7 +60,7 @@ def measure_low(
     Args:
         run: The run's folder, which has them and the drawn logs.
         real: Labelled real regions, as the run had them.
-        rates: Of v1 and of GroupNorm.
+        rates: Of v1 and of GroupNorm; in part I each has the other's.
         logs: As many as the run scored of each drawn set; of validation logs half.
         parts: Of G to I.
         out: The rows are written there, after each network anew.
@@ -70,7 +70,8 @@ def measure_low(
     known = {tuple(row[name] for name in COLUMNS[:5]) for row in rows}
     signed = made_here() | {"corpus": (run / "corpus.txt").read_text()}
     for part, seed in product(parts, range(FIRST_SEEDS)):
-        for norm, rate in zip(WAYS, rates, strict=True):
+        of_part = rates[::-1] if part == "I" else rates
+        for norm, rate in zip(WAYS, of_part, strict=True):
             cell = Cell(part, norm, rate, seed, STEPS[part])
             weights = run / "checkpoints" / cell.name / "annealed.pt"
             if not weights.exists():

@@ -153,23 +153,25 @@ def low() -> Iterable[tuple[str, ...]]:
         )
 
 
+def at_rate(way: Way, rate: float, name: str) -> tuple[Array, Array]:
+    """As `calibrated`, or `on_real`, after 25,600 steps at one of two rates, which is part H for
+    one norm and part I for the other. Of part H the seeds that part I has, which are the first."""
+    part = "H" if (rate == RATES[1]) == (way is GROUP) else "I"
+    seeds = len(calibrated(GROUP, "I", "like")[1])
+    half, chosen = (calibrated if name in SETS else on_real)(way, part, name)[:2]
+    return half[:seeds], chosen[:seeds]
+
+
 def exchanged() -> Iterable[tuple[str, ...]]:
     """Lines of a table: parts H and I at thresholds chosen on validation logs, each norm at both
-    rates. Of part H the seeds that part I has, which are the first."""
+    rates."""
     names = (*SETS, "real_bilevel", "real_colour")
-    seeds = len(calibrated(GROUP, "I", "like")[1])
-
-    def f1(way: Way, rate: float, name: str) -> tuple[Array, Array]:
-        part = "H" if (rate == RATES[1]) == (way is GROUP) else "I"
-        half, chosen = (calibrated if name in SETS else on_real)(way, part, name)[:2]
-        return half[:seeds], chosen[:seeds]
-
     yield "F1@3px at 0.5, and at validation’s threshold", *(SHORT_SETS[name] for name in names)
     for way, rate in product((V1, OWN, GROUP), RATES[:2]):
-        means = ([f"{each.mean():.3f}" for each in f1(way, rate, name)] for name in names)
+        means = ([f"{each.mean():.3f}" for each in at_rate(way, rate, name)] for name in names)
         yield f"{SHORT[way]}, {rate:g}", *map(", ".join, means)
     for (a, b), rate in product(LESS, RATES[:2]):
-        apart = (map(np.subtract, f1(a, rate, name), f1(b, rate, name)) for name in names)
+        apart = (map(np.subtract, at_rate(a, rate, it), at_rate(b, rate, it)) for it in names)
         yield f"{SHORT[a]} − {SHORT[b]}, {rate:g} (each seed)", *(said(*pair) for pair in apart)
 
 
@@ -243,15 +245,13 @@ def _apart(table: Table, a: Way, b: Way, rates: Iterable[float], **at: Any) -> s
 
 
 def _one_rate() -> str:
-    """v1 less GroupNorm after 25,600 steps, both at one rate: parts H and I, their common seeds."""
-    seeds = len(calibrated(GROUP, "I", "like")[1])
+    """v1 less GroupNorm after 25,600 steps, both at one rate, like the training and on renders."""
     found = []
-    for rate, parts in zip(RATES, ("HI", "IH"), strict=False):  # of v1, of GroupNorm
-        ways = tuple(zip((V1, GROUP), parts, strict=True))
-        both_sets = ([calibrated(*way, name)[1][:seeds] for way in ways] for name in SETS)
-        leads = (f"{np.mean(a - b):+.2f}" for a, b in both_sets)
-        found.append(f"{', '.join(leads)} at {rate:g}".replace("-", "−"))
-    return f"{'; '.join(found)} ({seeds} seed{'s' * (seeds > 1)})"
+    for rate in RATES[:2]:
+        leads = [at_rate(V1, rate, name)[1] - at_rate(GROUP, rate, name)[1] for name in SETS]
+        found.append(f"{', '.join(f'{lead.mean():+.2f}' for lead in leads)} at {rate:g}")
+    many = len(leads[0])
+    return f"{'; '.join(found)} ({many} seed{'s' * (many > 1)})".replace("-", "−")
 
 
 def _long() -> dict[str, str]:
