@@ -143,7 +143,9 @@ def test_the_well_is_its_api_number_or_what_a_name_has_before_its_first_undersco
 @pytest.mark.parametrize("between", [",", ";", "\t"])
 def test_a_split_csv_may_be_as_a_spreadsheet_saves_it(tmp_path: Path, encoding, between) -> None:
     root = make(tmp_path, "x", "y")
-    table = "name,split,well,note\r\nx,test,Süd 1,\r\ny,train,W2,\r\n".replace(",", between)
+    table = "name,split,well,note\r\nx,test,Süd 1,\r\n,,,\r\ny,train,W2,\r\n,,,,\r\n".replace(
+        ",", between
+    )
     (root / "split.csv").write_bytes(table.encode(encoding))
     (log,) = list_logs(root, "test")
     assert (log.name, log.well) == ("x", "Süd 1")
@@ -162,6 +164,7 @@ def test_list_masks_prefers_what_predict_wrote(tmp_path: Path) -> None:
     ("table", "message"),
     [
         ("split\ntest\n", "no column name"),
+        ("name,set\nx_1,train\ny_1,test\n", "no column split: it has name, set"),
         ("name;split\nx_1;test\n", r"images/y_1\.tif is not listed"),  # a spreadsheet's
         ("name,split\nx_1,test\n", r"images/y_1\.tif is not listed"),
         ("name,split\nx_1,test\ny_1,test\nz,test\n", r"line 4: no images/z\.tif"),

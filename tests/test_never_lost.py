@@ -54,6 +54,12 @@ def test_a_run_goes_on_as_the_network_that_it_began_with(data_set, tmp_path, cap
     with pytest.raises(SystemExit, match="2"):
         run(*options, "--steps", 4, "--resume")
     assert "was begun with --model {'norm': 'group'" in capsys.readouterr().err
+    weights = "--weights", tmp_path / "run" / "model.safetensors"
+    options = [*options[:-1], tmp_path / "more", *weights]
+    run(*options)
+    with pytest.raises(SystemExit, match="2"):  # of these weights, too, but with another norm
+        run(*options, "--steps", 4, "--resume", "--model.norm", "layer")
+    assert "was begun with --model {'norm': 'group'" in capsys.readouterr().err
 
 
 def test_a_cut_row_of_metrics_is_left_out(tmp_path):

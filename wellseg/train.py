@@ -134,9 +134,9 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
-    said, logs_a_step = "", "accumulate_grad_batches"
+    said, was, logs_a_step = "", told.get("weights"), "accumulate_grad_batches"
     if json.dumps(network) != json.dumps(now["model"]):
-        said = f"--weights {told['weights']}" if told["weights"] else f"--model {network}"
+        said = f"--weights {was}" if was and not now["weights"] else f"--model {network}"
     elif bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
         said = f"--data.root {root}" if root else "drawn logs alone"
     elif (was := told["trainer"].get(logs_a_step, 1)) != now["trainer"].get(logs_a_step, 1):

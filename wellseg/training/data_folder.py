@@ -85,8 +85,7 @@ def list_masks(folder: str | Path) -> dict[str, Path]:
     found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
     masks = {path.stem: path for path in found}
-    predicted = [name for name in masks if name.endswith(".mask")]
-    return masks | {name.removesuffix(".mask"): masks[name] for name in predicted}
+    return masks | {it.removesuffix(".mask"): masks[it] for it in masks if it.endswith(".mask")}
 
 
 def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = ()) -> list[Path]:
@@ -105,14 +104,15 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         text = path.read_text(encoding_of(path))
         between = max(BETWEEN, key=text.partition("\n")[0].count)
         reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
-        lines = [(reader.line_num, line) for line in reader]
+        lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
     for number, line in lines:
         row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
-        if "name" not in row:
-            raise ValueError(f"{path}: no column name: it has {', '.join(row)}")
+        needed = ["name", *["split"] * bool({*row.values()} & {*SPLITS})]  # it may be called "set"
+        if lacks := [column for column in needed if column not in row]:
+            raise ValueError(f"{path}: no column {lacks[0]}: it has {', '.join(row)}")
         name, split = row["name"], row.get("split", SPLITS[0])
         faults = [f"{name} has the split {split!r}, not train, val, test"] * (split not in SPLITS)
         not_there = f"no images/{name}.tif (names have no ending); take the line out"
