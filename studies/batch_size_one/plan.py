@@ -118,7 +118,7 @@ def plan(best: Mapping[str, float], parts: str = "ADFECBGHI") -> list[Cell]:
             rates = {"batch_momenta": v1, "group": group, "instance": own, "hybrid": own}
             cells += [
                 Cell("F", norm, rate, seed, STEPS["F"], data="mixed")
-                for seed in range(FIRST_SEEDS)
+                for seed in range(2 * FIRST_SEEDS)
                 for norm, rate in rates.items()
             ]
     return cells
