@@ -62,11 +62,7 @@ class CompareConfig:
     """Folder for results.csv, report.md and the runs. A comparison in it is continued."""
 
     def __post_init__(self) -> None:
-        from wellseg.norms import make_norm  # not above: --help needs no torch
-
         self.norm_list = list(dict.fromkeys(self.norms.replace(",", " ").split()))
-        for norm in self.norm_list:
-            make_norm(norm, 16)  # ValueError for an unknown word
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
@@ -93,6 +89,8 @@ def compare(config: CompareConfig) -> None:
     from wellseg.training.masks import check_masks, listed
 
     size, out, norms = SIZES[config.preset], config.out, config.norm_list
+    for norm in norms:  # now, not after hours of training: predict has to know it and compute it
+        wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), np.zeros((64, 64), np.uint8))
     size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
     about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
     about["data"] = f"drawn by corpus {fingerprint()}"
@@ -109,8 +107,6 @@ def compare(config: CompareConfig) -> None:
     values = check_masks(logs).items()  # a training looks at no test log
     if unscored := [name for name, both in values if both == (128, 128)]:
         raise ValueError(f"{root}: nothing in these masks is scored: {listed(unscored)}")
-    for norm in norms:  # now, not after hours of training: predict has to compute with it
-        wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), np.zeros((64, 64), np.uint8))
     with lock_folder(out):
         take_folder(out, "compare.json", about)
         root = root or draw_data_set(out / "data", size)
