@@ -34,7 +34,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     import torch
     from lightning.pytorch.utilities import rank_zero_only
 
-    from wellseg.training.dataset import load, open_logs
+    from wellseg.training.dataset import make_loaders, open_logs
     from wellseg.training.segmenter import Segmenter
     from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
 
@@ -72,7 +72,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     if config.resume and not begun and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
-    to_train, to_validate = load(train, val, trainer)
+    to_train, to_validate = make_loaders(train, val, trainer)
     with lock_folder(last.parent) if is_main else nullcontext():
         if is_main:
             write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())

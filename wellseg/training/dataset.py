@@ -155,7 +155,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     return train, val, warnings
 
 
-def load(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
+def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
     """Loaders of one log at a time, as no two have the same size: to train, and to validate."""
     how: dict[str, Any] = {}
     many = 8 if train.options.crop_rows else 2  # whole logs take much memory
