@@ -67,7 +67,7 @@ def scan_bands(
         for first, logits in evaluation.bands(read_ink, progress):
             yield scan.read(first, first + logits.shape[2]), logits[0, 0].float().cpu().numpy()
 
-    def stop(_share: float) -> None:
+    def stop(_share: float) -> None:  # ends the band that is being computed, at its next strip
         raise RuntimeError("nobody takes the bands any more")
 
     bands, threads = compute(), torch.get_num_threads()

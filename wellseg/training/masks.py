@@ -1,4 +1,4 @@
-"""Masks: 0 background, 255 curve, 128 not scored. Other values end a run before it begins."""
+"""Masks: 0 background, 255 curve, 128 not scored; other values end a run. Labels, drawn."""
 
 import json
 from collections.abc import Sequence
