@@ -118,9 +118,9 @@ TRAINED = [f"well{number}" for number in range(5)]
 @pytest.mark.parametrize(
     ("value", "names", "said"),
     [
-        (0, TRAINED, r"split train: no curve \(255\) in the masks of its 5 logs"),
-        (128, TRAINED, r"split train: no curve \(255\) in the masks of its 5 logs"),
-        (0, ["well5"], r"split val: no curve \(255\) in the masks of its 1 logs"),
+        (0, TRAINED, r"split train: no curve \(255\) in its 5 masks"),
+        (128, TRAINED, r"split train: no curve \(255\) in its 5 masks"),
+        (0, ["well5"], r"split val: no curve \(255\) in its 1 masks"),
     ],
 )
 def test_a_split_without_curves_is_refused(data_set, value, names, said):

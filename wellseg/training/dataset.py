@@ -138,8 +138,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
         for samples, split in ((train, "train"), (val, "val")):
             files = [log for log in logs if log.split == split]
             if all(log.name in empty for log in files):
-                none = f"no curve (255) in the masks of its {len(files)} logs"
-                said = none if files else "no log is in it"
+                said = f"no curve (255) in its {len(files)} masks" if files else "no log is in it"
                 do = "add logs of another well (what stands before a name's first _), or name some"
                 raise ValueError(f"{options.root}, split {split}: {said}; {do} in split.csv")
             samples.files = [log for log in files if log.name not in unscored]
