@@ -336,10 +336,14 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
     main([table, "--edit", f"{name}=GR", "--scale", "GR:600-9,000="])  # they go with it; one ends
     report = json.loads((followed / "log.json").read_text())
     assert report["scale"] == ["GR=0:150:GAPI", "GR:300-499=150:300:GAPI"]
-    capsys.readouterr()
+    assert " stays" not in capsys.readouterr().out
+    main([table, "--scale", "GR=0:150:GAPI"])  # perhaps another: rows 300 to 499 keep theirs
+    said = "--scale GR:300-499=150:300:GAPI stays (GR:300-499= takes it away)"
+    assert said in capsys.readouterr().out
     for word, said in (
         (f"{other}:300-499=0:1:V", f"{other}:300-499: give {other}= for its other rows, too"),
         ("GR:300-499=0:1:V", "GR:300-499: give GR= for its other rows, too, in the same unit"),
+        ("GR=0:1:V", "in the same unit, or GR:300-499= to end it"),  # it was given before
         ("GR:499-300=0:1:GAPI", "GR in '499-300' is not FROM-TO in rows"),
         ("GR:450-600=0:1:GAPI", "--scale GR: two scales for the same rows"),  # 300 to 499 has one
         ("GR=0:1:V GR=0:2:V", "--scale GR: two scales for the same rows"),
@@ -910,7 +914,7 @@ def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):
     value = las_of(followed / "log.las")["T1_C1_SOLID"]
     mine = edit(path, correct)
     main([str(path), "--depth", "0=100", "1599=259.9"])
-    said = "log.curves.csv stays as you wrote it: only the LAS has these depths"
+    said = "log.curves.csv: the CSV stays as you wrote it: only the LAS has these depths"
     assert said in capsys.readouterr().out
     las = las_of(followed / "log.las")
     assert las.keys() == ["DEPT", "GR", "CUT"] and las["DEPT"][500] == pytest.approx(150)

@@ -100,8 +100,9 @@ class CurveOptions:
         self.changes = [it for it in given if it[1]]  # of scales, in these rows alone
         for name, (first, last), scale in self.changes:
             if name not in self.scales or self.scales[name].unit != scale.unit:
-                do = f"give {name}= for its other rows, too, in the same unit"
-                raise ValueError(f"--scale {name}:{first:.0f}-{last:.0f}: {do}")
+                at = f"{name}:{first:.0f}-{last:.0f}"
+                do = f"give {name}= for its other rows, too, in the same unit, or {at}= to end it"
+                raise ValueError(f"--scale {at}: {do}")
         span = self.rows and numbers_in("--rows", self.rows, RANGE, "FROM-TO, as in 1200-37000")
         self.row_range = (int(span[0]), int(span[1]) + 1) if span else None
 

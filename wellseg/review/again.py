@@ -76,8 +76,7 @@ def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size
     seen = opening.enter_context(open_scan(path, page, colour=True, invert=invert))
     if (seen.rows, seen.columns) != size or seen.orientation != 1:
         has = f"{size[0]:,} x {size[1]:,} pixels, as its results are"
-        do = "turn it, or name the scan with --scan"
-        raise ValueError(f"{path.name} is stored turned or not {has}: {do}")
+        raise ValueError(f"{path.name} is stored turned or not {has}: turn it, or give --scan")
     if not named and was.isdigit() and int(was) != path.stat().st_size:
         raise ValueError(f"{path} has changed since it was masked: wellseg predict first")
     return seen

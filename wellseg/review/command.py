@@ -85,8 +85,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if is_table and TABLE not in digests:  # it stays as it is
             digests[TABLE] = BY_HAND + digest
             if config.depth and config.depth != report.get("depth"):
-                said = "stays as you wrote it: only the LAS has these depths"
-                made.notes.append(f"{given.name} {said}")
+                made.notes.append("the CSV stays as you wrote it: only the LAS has these depths")
         elif corrected:
             digests[TABLE] = CORRECTED + digests[TABLE]
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}

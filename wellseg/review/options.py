@@ -142,6 +142,8 @@ class CurvesConfig(CurveOptions):
         for name, old_name, rows, scale in words:
             if name and heirs[name] == old_name and f"{name}=" not in self.scale:
                 scales[f"{name}{rows.replace(',', '')}"] = f"{name}{rows}={scale}"
-        scales |= {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
-        every = dict.fromkeys([*scales.values(), *map(str.strip, self.scale)])  # two of one: told
+        now = {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
+        for at in [it for it in scales if it not in now and it.split(":")[0] in now]:
+            self.told.append(f"--scale {scales[at]} stays ({at}= takes it away)")
+        every = dict.fromkeys([*(scales | now).values(), *map(str.strip, self.scale)])  # two: told
         return [it for it in every if not it.endswith("=")] or ["none"]
