@@ -158,8 +158,7 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
     between = table.bottom[upper, None] + gap[:, None] * (np.arange(8) + 0.5) / 8
     at = between.imag - ink_row, between.real
     inked = map_coordinates(ink, at, np.float32, order=0, mode="nearest").mean(1) / 255
-    edges = joined[joined], (upper[joined], lower[joined])
-    strokes = coo_array(edges, shape=(len(table.top),) * 2)
+    strokes = coo_array((joined[joined], (upper[joined], lower[joined])), [len(table.top)] * 2)
     inked[np.isfinite(dijkstra(strokes)[upper, lower]) | (set_back != 0)] = 0  # maybe others' ink
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
