@@ -365,8 +365,12 @@ def test_what_is_said_of_batch_size_and_of_the_end_of_long_training():
 def test_what_is_said_of_training_on_both_kinds_and_of_leads_that_go():
     table = Table(committed())
     known = docs_words.mixed_level(table)
-    like, renders = (float(each) for each in known["mixed instance"].split(" and "))
-    assert like - renders < 0.03, "renders are not just harder"
+    gaps = {}
+    for norm in ("instance", "group", "v1"):
+        like, renders = (float(each) for each in known[f"mixed {norm}"].split(" and "))
+        gaps[norm] = like - renders
+    least = min(gaps["group"], gaps["v1"])
+    assert gaps["instance"] < 0.05 and gaps["instance"] < least / 2, "renders are not just harder"
     rates = findings.best_rates(table)
     leads = []
     for part in "AGH":

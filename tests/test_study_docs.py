@@ -149,7 +149,7 @@ def test_a_seed_is_shown_when_it_is_whole_and_alone_without_interval():
         v1 = docs_parts.tables(table)["mixed"][2]
         assert "(v1)" in v1 and interval in v1
         said = docs_parts.waiting(table)
-        assert f"shown: {len(kept)} of 3 seeds" in said
+        assert f"shown: {len(kept)} of 6 seeds" in said
         assert ("no interval" in said) == (len(kept) == 1)
     begun = [row for row in part if row["norm"] == "hybrid"]
     assert not docs_parts.tables(Table(rows + begun))["mixed"]

@@ -44,7 +44,7 @@ def test_the_plan_is_the_one_of_the_preregistration_with_its_deviations():
     assert len(plan({}, "A")) == (3 * 4 + 9 * 2) * 2 and not plan({}, "CDEF")
     cells = plan(dict.fromkeys(WAYS, 1e-3) | {"group evaluation": 3e-3})
     counts = {part: sum(cell.part == part for cell in cells) for part in "ABCDEF"}
-    assert counts == {"A": 60, "B": 96, "C": 72, "D": 12, "E": 12, "F": 12}
+    assert counts == {"A": 60, "B": 96, "C": 72, "D": 12, "E": 12, "F": 24}
     assert len({cell.name for cell in cells}) == len(cells)
     assert {cell.rate for cell in cells if cell.part == "E"} == {1e-3, 3e-3}
 
