@@ -1234,3 +1234,13 @@ def test_noise_ends_within_seconds():
     start = time.process_time()
     follow(np.where(noise, np.uint8(255), np.uint8(0)))
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(("patches", "is_print"), [(0, False), (200, True)])
+def test_a_print_is_told_by_all_its_inks_together(patches, is_print):
+    """Of 2,000 pixels 0.45 or 0.55 are patchy: a patchy ink is a mixture on prints alone."""
+    inks = {0: np.array([1000, 900, 0, 0, 0, 0]), 60: np.array([1000, patches, 0, 0, 0, 0])}
+    picture = np.full((40, 30, 3), 255, np.uint8)
+    picture[:, 10:13] = 255, 0, 0
+    layers = split_colours(picture[..., 1] == 0, picture, inks)
+    assert np.unique(layers[:, 11]).tolist() == [1 if is_print else 2]

@@ -35,9 +35,9 @@ CHROMA = 60  # from this difference of largest and smallest channel on a pixel h
 DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
 HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a new ink,
 LEAST_PIXELS = 40  # if a block has so many such pixels
-PATCH_PIXELS, BESIDE, FRINGE, PATCHY, RARE = 120, 0.25, 0.9, 0.62, 0.03
+PATCH_PIXELS, BESIDE, FRINGE, PATCHY, PRINT, RARE = 120, 0.25, 0.9, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
-which BESIDE lie beside other inks. It counts as black if all inks together are patchy, too, if it
+which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too, if it
 is RARE, a mixture where curves cross, or if it is a fringe: FRINGE of its patches beside others."""
 REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
@@ -234,9 +234,9 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     for number, counts in enumerate(inks.values(), FIRST_INK):
         counts += _count_pixels(layers, number, bright, has_hue)
     pixels, patches, fringes, *shades = np.array([*inks.values()]).reshape(-1, 6).T
-    is_mixed = patches.sum() > PATCHY * pixels.sum()
+    is_print = patches.sum() > PRINT * pixels.sum()
     patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
-    is_black = patchy & (is_mixed | is_fringe | (pixels < RARE * pixels.sum()))
+    is_black = patchy & (is_print | is_fringe | (pixels < RARE * pixels.sum()))
     stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
     layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_black))] = BLACK
     # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
