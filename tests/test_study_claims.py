@@ -55,8 +55,11 @@ def test_what_is_said_of_other_statistics_for_the_same_weights():
 def test_what_is_said_of_training_on_both_kinds():
     found = {(line["label"], line["set"]): line for line in others.mixed(Table(committed())) or ()}
     v1, faster, own, hybrid = MIXED.values()
-    assert found[v1, "renders"]["high"] < 0, "v1 below GroupNorm"
-    assert abs(found[faster, "renders"]["mean"]) < 0.01, "momentum 0.1 equals it"
+    for label in (v1, faster):
+        line = found[label, "renders"]
+        assert line["low"] < 0 < line["high"], "BatchNorm and GroupNorm are not told apart"
+    group = Table(committed()).scores(Way("group", "evaluation", "F"), 1e-3, "renders")
+    assert [f1 < 0.005 for f1 in np.nanmean(group.of_seeds(range(6)).f1, 1)].count(True) == 1
     for label in (own, hybrid):
         assert found[label, "renders"]["low"] > 0, "and what reads the log above it"
     for label in (v1, faster):
