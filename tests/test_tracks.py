@@ -194,21 +194,6 @@ def test_where_there_is_no_grid_there_are_no_tracks(kind):
     assert look(gray) is None
 
 
-def fade(gray, inches):
-    """No ink is left of the columns up to 100, and so far to the right of them more and more."""
-    kept = np.clip((np.arange(COLUMNS) - 100) / (inches * DPI), 0, 1)
-    tiles = np.random.default_rng(0).random((ROWS // 8, COLUMNS // 30))
-    tiles = cv2.resize(tiles, (COLUMNS, ROWS), interpolation=cv2.INTER_NEAREST)
-    return np.where(tiles < kept, gray, np.uint8(255))
-
-
-def test_a_grid_that_fades_within_a_short_way_ends_there():
-    gray, _, _ = draw_sheet(layout=((20, 880), (890, 891)))
-    np.testing.assert_allclose(np.median(look(gray).borders, axis=0), [(20, 880)], atol=3)
-    worn = np.median(look(fade(gray, 1.5)).borders, axis=0)
-    assert worn.shape == (1, 2) and 100 < worn[0, 0] < 140 and abs(worn[0, 1] - 880) < 3
-
-
 def test_rows_are_laid_over_each_other_as_their_neighbours_are():
     rng = np.random.default_rng(0)
     layout = cv2.GaussianBlur(rng.standard_normal((1, 300)).astype(np.float32), (0, 0), 2)[0]

@@ -5,7 +5,7 @@ import numpy as np
 from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
-from wellseg.curves.window import LOOK_ROWS, Window
+from wellseg.curves.window import INK_APART, LOOK_ROWS, Window, exchange
 from wellseg.scan.pictures import Gray, to_gray
 
 LEAST_INCHES, ASKEW = 0.25, 0.25  # shortest curve: its rows, and this share of its width, together
@@ -14,25 +14,22 @@ BLOCK_ROWS = 512
 # Gaps between two pieces of one curve, in tenths of an inch.
 LONGEST = 30.0  # of pieces that lie near; also the longest stretch off the scale
 STILL_BRIDGED = 3.0  # longer ones have no values
-RESTS, REST_PX = 15.0, 3  # up to RESTS they have where the curve moves aside REST_PX at most
 SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
-DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
-HOME_APART, INK_APART = 1.0, 40  # most inches between usual tracks, 255ths between inks' channels
+DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves,
+HOME_APART = 1.0  # or has its usual tracks so many inches apart
 # Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
 # less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
-FLANK = 3.0  # over a shorter gap a lost flank may go aside for nothing
 LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their colour have less than OTHERS x their rows
-UNDER_PX, UNDER = 3.5, 0.8  # a piece lies on another if so near in this share of the rows of both
-STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER / 2 under others, are a stain
+UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
+STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER under others, are a stain
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 """Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
 is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
 PEAK, HEADING = 0.1, 0.03  # inches: a tip is lost if a gap's ends, of such rows, meet so far aside
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
-LOG = 30.0  # they are shorter, and shorter than a quarter of the longest curve
+LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
 LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line down, or (more rows, pixels a row) one to a name
-UNSURE = 0.9  # they have less confidence
 
 
 class CurveFollower:
@@ -87,6 +84,7 @@ class CurveFollower:
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
         points = join(points, self._tenth_rows, far=True)
+        exchange(points)
         self.curves = list(points)
         self._style(points)
 
@@ -127,7 +125,7 @@ class CurveFollower:
         ink = np.sort(np.concatenate(inked))
         for curve, place, rows in doubtful:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
-            if on.mean() > UNDER / 2 and rows < STAINS * len(place):
+            if on.mean() > UNDER and rows < STAINS * len(place):
                 self.curves.remove(curve)
 
     def _hide_gaps(self, curve: Curve, its: Points) -> None:
@@ -155,12 +153,10 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
     """Join the pieces of curves that have long gaps; returns curves by first row, then column.
 
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
-    alone. Such a gap is too long to bridge: its rows have no values. But a piece below it, in the
-    same ink and near by, is the same curve, unless another fits better. The place is uncertain.
-    A curve that ends on a stroke on which another began is that one.
-
+    alone. Rows of such a long gap have no values. But a piece below it, in the same ink and near
+    by, is the same curve, unless another fits better. The place is uncertain.
     far: so is, of its track, the next piece that looks like it, however far: it was off its scale,
-    faint, or lost a flank. Where no curve is seen another log begins. tenth_rows: of 0.1 inch."""
+    or faint. Where no curve is seen another log begins. tenth_rows: of 0.1 inch."""
     points = dict(sorted(points.items(), key=lambda it: (it[0].first_row, it[1].column[0])))
     curves, below, above = list(points), dict[int, int](), dict[int, int]()
     last = [int(it.row[~np.isnan(it.column)][-1]) for it in points.values()]
@@ -174,10 +170,8 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
         curve, piece = curves[upper], curves[below[upper]]
         piece.hidden = [it for it in piece.hidden if it[1] > last[upper] + 1]  # others are seen
         curve.records = [it[it[:, 0] <= last[upper]] for it in curve.records]
-        curve.rows = piece.first_row + piece.rows - curve.first_row
         curve.look = both(curve.look, piece.look)
-        for has in ("hidden", "wraps", "off_scale", "uncertain", "records"):
-            getattr(curve, has).extend(getattr(piece, has))
+        curve.extend(piece)
     left = [(i, curve) for i, curve in enumerate(curves) if i not in above]
     points = {curve: curve.points() if i in below else points[curve] for i, curve in left}
     # A short piece may be unlike the next one, and all that it is joined with now be like it.
@@ -187,15 +181,13 @@ def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dic
 def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tuple[int, int, bool]]:
     """Numbers of pairs that may be one curve, likeliest first; whether rows between are hidden."""
     look = np.reshape([it.look for it in points], (-1, 9))
-    home, paths = look[:, HOME], [it.column for it in points.values()]
+    home, paths = look[:, HOME], (it.column for it in points.values())
     first, last = np.array([it.row[[0, -1]] for it in points.values()], int).reshape(-1, 2).T
     top, bottom = np.reshape([it[~np.isnan(it)][[0, -1]] for it in paths], (-1, 2)).T
-    inner = [it.take([tenth_rows, len(it) - 1 - tenth_rows], mode="clip") for it in paths]
-    below_top, above_bottom = np.reshape(inner, (-1, 2)).T  # columns 0.1 inch inside both ends
     seen = np.concatenate([[0], *(it.row[~np.isnan(it.column)] for it in points.values())])
     blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
     found = list[tuple[float, int, int, bool]]()
-    for i, path in enumerate(paths):
+    for i in range(len(points)):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
         kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)
@@ -204,25 +196,17 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
             near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)
         else:
             near = first <= last[i] + LONGEST * tenth_rows
-            is_end = later & beside & (2 * lap < np.minimum(last - first, len(path) - 1))
-            for j in np.flatnonzero(is_end & kin).tolist():  # does it begin on this stroke?
-                off = abs(path[-1 - lap[j] :] - paths[j][: lap[j] + 1])
-                if off[0] <= UNDER_PX and np.mean(off <= UNDER_PX) > UNDER:
-                    found.append((-1.0, i, j, False))
-        # Of the pieces k that may follow: tenths down; pixels aside; how far both ends head aside.
+        # Of the pieces k that may follow: tenths of an inch down, and aside.
         k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
-        gap, across = np.maximum(first[k] - last[i], 0) / tenth_rows, top[k] - bottom[i]
-        heads = np.stack([0 * across + bottom[i] - above_bottom[i], below_top[k] - top[k]])
-        aside, unequal = abs(across) / tenth_rows, unlike(look[i], look[k])
+        gap, unequal = np.maximum(first[k] - last[i], 0) / tenth_rows, unlike(look[i], look[k])
+        aside = abs(top[k] - bottom[i]) / tenth_rows
         cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
         may_be = cost < MOST
         if far:
-            is_flank = (across * heads >= 0).any(0) & (gap < FLANK)
-            may_be = unequal + ASIDE_TOO * np.where(is_flank, 0, aside).clip(0, 10) < ALIKE
+            may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
             may_be |= is_lone & kin[k] & (unequal < LONE) & (np.ptp(look[i, PAINT]) > 2 * INK_APART)
-        rests = (gap <= RESTS) & (abs(np.stack([across, *heads])).max(0) <= REST_PX)
-        hidden = ((gap > STILL_BRIDGED) | (aside > gap + 1)) & ~rests
+        hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]

@@ -17,12 +17,11 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.points import HALF_WIDTH, LOOKED_ROWS, Floats, Indices, both, unlike
-from wellseg.curves.strands import ROW, STOP, Chain, is_strand, measure, middle, pairs_between
+from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
+from wellseg.curves.strands import Chain, is_strand, measure, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
-ByKnot = dict[int, list[Chain]]  # short chains by the number of the knot that they make
 
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
@@ -30,10 +29,9 @@ WRAP = 4.0  # cost of leaving a track at one border and coming back at the other
 ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both border and row may be
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
-MERGED, COMMON_ROWS = 0.2, 24  # share that another look costs at a common strand of so many rows
+MERGED = 0.2  # share that another look costs where strands meet or part
 UP_ROWS = 24  # a stroke may run back up so far
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
-CROSSED = 0.1  # what is seen beyond a knot that others pass counts so much less: who is who is open
 
 
 class StrandTable(NamedTuple):
@@ -65,7 +63,6 @@ class Scene:
     out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
     reach: list[list[int]]  # strands that could go on in each
     births: Indices  # how many curves begin at each
-    spurs: list[list[Chain]]  # chains of no curve that are connected with the lower end of each
     ahead: Floats  # look of each together with the strands in which it goes on
 
 
@@ -88,13 +85,8 @@ def link(
 ) -> Scene:  # fmt: skip
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
-    knot_up, knot_down, short = _knots(chains, strands)
+    knot_up, knot_down = _knots(chains, strands)
     places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
-    # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
-    for knot, them in short.items():
-        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in them]).T
-        at = np.stack([knot_down, knot_up], 1) == knot
-        ends[at] = np.stack([ends[at, 0].clip(max=low.min()), ends[at, 1].clip(high.max())], 1)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -111,22 +103,14 @@ def link(
     for (i, j), count in zip(names, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
-    carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
-    for i in np.flatnonzero((given < 0) & table.closed & ~carried & (worth < 2 * end_cost)):
-        for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
-            short.setdefault(knot, []).append(strands[i])
-    spurs = _spurs(table, np.unique(pairs.upper[pairs.joined & (flow > 0)]), short)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
     into = np.bincount(pairs.lower, flow, len(strands))
     ahead = look.copy()
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[j := out[i][0]] == 1:
-            crossed = any(k != i and out[k] and knot_down[k] == knot_down[i] for k in reach[j])
-            further = ahead[j].copy()
-            further[LOOKED_ROWS] *= CROSSED if crossed else 1
-            ahead[i] = both(look[i], further)
-    return Scene(strands, table, costs, set_back, out, reach, births, spurs, ahead)
+            ahead[i] = both(look[i], ahead[j])
+    return Scene(strands, table, costs, set_back, out, reach, births, ahead)
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
@@ -168,22 +152,8 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
     # Where strands meet, or part, the common one looks like all curves on it, and unlike each.
     ends = table.knot_down, table.knot_up
     come, leave = (np.bincount(each, minlength=knot.max(initial=0) + 1)[knot] for each in ends)
-    common = np.where(come > leave, table.rows[lower], table.rows[upper])
-    looks[joined & (come != leave) & (common >= COMMON_ROWS)] *= MERGED
+    looks[joined & (come != leave)] *= MERGED
     return cost + looks
-
-
-def _spurs(table: StrandTable, passing: Indices, short: ByKnot) -> list[list[Chain]]:
-    """Of each strand the chains without a curve at the knot below it. passing: strands whose curves
-    pass that knot; each chain is a spur of the nearest of them. short: such chains of each knot."""
-    spurs: list[list[Chain]] = [[] for _ in table.top]
-    for knot, chains in short.items():
-        uppers = passing[table.knot_down[passing] == knot]
-        for chain in chains if len(uppers) else ():
-            at = middle(chain.runs) + 1j * chain.runs[:, ROW]
-            nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
-            spurs[uppers[nearest]].append(chain)
-    return spurs
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
@@ -202,9 +172,8 @@ def _angle(one: Places, other: Places) -> Floats:
     return sure * np.abs(np.angle(other * one.conj())) / (np.pi / 2)
 
 
-def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, ByKnot]:
-    """The number of the knot at the upper and at the lower end of each strand: ends that short
-    chains connect have the same. And the short chains of each knot."""
+def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices]:
+    """Numbers of the knots at both ends of each strand: ends that short chains connect have one."""
     place = {chain: number for number, chain in enumerate(chains)}
     loose = [chain for chain in chains if not is_strand(chain)]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]
@@ -213,10 +182,7 @@ def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices,
     graph = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(chains),) * 2)
     _, knot = connected_components(graph, directed=False)
     of = np.array([place[chain] for chain in strands])
-    short: ByKnot = {}
-    for chain in loose:
-        short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
-    return knot[2 * of], knot[2 * of + 1], short
+    return knot[2 * of], knot[2 * of + 1]
 
 
 def solve(

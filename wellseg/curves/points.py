@@ -12,6 +12,7 @@ BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 """Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
 SOLID = 0.93  # share of ink from which on a curve is solid: it has gaps, too, under lettering
 DOT, LONGEST_DASH = 4.0, 4.5  # in widths; in tenths of an inch, chosen on labelled regions
+TOUCH_PX = 4  # strokes so near touch
 SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
@@ -27,8 +28,6 @@ SURE_ROWS, REMEMBERED_ROWS = 30, 400.0  # enough to be sure; most that count
 WIDTH, STYLE, COLOUR = 8.0, 22.0, 25.0  # e times as wide; ink or none; a channel 255 off
 ROUGHER, DASHES = 1.5, 3.0  # e times as ROUGH; e times as many ENDS
 ROUGH_ROWS, LEAST_ENDS = 100, 0.02  # rows of both, for these two in full; added to ENDS first
-# A spike may run into the next track and come back (by eye on BWN18): only long pieces pay in full.
-AWAY, HOME_INCHES, HOME_ROWS = 10.0, 1.5, 2000  # tracks so far apart, if one piece has these rows
 
 
 class Points(NamedTuple):
@@ -59,7 +58,8 @@ class Curve:
     """Where it comes back at its track's other border: first row, and pixels it is set back by."""
     off_scale: list[tuple[int, int, float]] = field(default_factory=list)
     """Where it is printed a track aside: first row, past the last, pixels it is set back (left)."""
-    shared_from: int | None = None  # it lies on a strand together with another from this row on
+    strands: list[tuple[int, int, Floats]] = field(default_factory=list)
+    """Of its strands that are of no other curve: first row, past the last, look."""
 
     @property
     def width_px(self) -> float:
@@ -101,9 +101,9 @@ class Curve:
 
     def leave_scale(self, longest: float) -> list["Curve"]:
         """Set ``off_scale`` of a curve with wraps: stretches between a way out and its way back, of
-        ``longest`` rows at most, and then ends like these. Straight ones are borders or hatching:
-        they have no values, or are cut off. So is what lies below a wrap without a way back (of 24
-        in black 16 were no wraps), in colour only a short end. Returns the pieces cut off."""
+        ``longest`` rows at most, and then ends like these. Straight ones, borders or hatching, have
+        no values or are cut off; so is what lies below a wrap without a way back, in colour only a
+        short end. Returns the pieces cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         # Stretch i is from rows[i] to rows[i + 1], and its wrap sets it back by pixels[i].
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]
@@ -134,9 +134,9 @@ class Curve:
         lone = np.flatnonzero(~off[:-1] & ~off[1:])[::-1].tolist()
         self.uncertain = [*(wraps[i][0] for i in lone), *self.uncertain]
         few = np.where(length[ends] <= longest / 10, [0, last - 1], -1)  # rows at an end
-        return [self._cut(wraps[i][0]) for i in lone if not self.colour or i in few]
+        return [self.cut(wraps[i][0]) for i in lone if not self.colour or i in few]
 
-    def _cut(self, row: int) -> "Curve":
+    def cut(self, row: int) -> "Curve":
         """End above a row; returns what begins there."""
         records = np.concatenate(self.records)
         above = records[:, 0] < min(row, self.first_row + self.rows)
@@ -149,7 +149,24 @@ class Curve:
             stretches = getattr(self, name)
             setattr(rest, name, [it for it in stretches if it[0] > row])
             setattr(self, name, [it for it in stretches if it[0] < row])
+        rest.strands = [(max(a, row), b, look) for a, b, look in self.strands if b > row]
+        self.strands = [(a, min(b, row), look) for a, b, look in self.strands if a < row]
         return rest
+
+    def extend(self, piece: "Curve") -> None:
+        """Go on in a piece that begins below."""
+        self.rows = piece.first_row + piece.rows - self.first_row
+        for has in ("hidden", "wraps", "off_scale", "uncertain", "records", "strands"):
+            getattr(self, has).extend(getattr(piece, has))
+
+    def looks(self, its: Points, touches: Indices) -> Floats:
+        """Its looks above, between, below touches (`touch`), summed by rows: (touches + 1, 9)."""
+        sums = np.zeros((len(its.row) + 1, 9))  # up to each row
+        for start, stop, look in self.strands:
+            sums[start + 1 - its.row[0] : stop + 1 - its.row[0]] = look
+        sums[:, LOOKED_ROWS] = sums.any(1)
+        ends = [0, *(touches - its.row[0]).ravel(), len(its.row)]
+        return np.diff(sums.cumsum(0)[ends], axis=0)[::2]
 
     def set_back(self) -> Floats:
         """By how many pixels its stroke is set back to the left in each row."""
@@ -246,18 +263,33 @@ def both(one: Floats, other: Floats) -> Floats:
     return look
 
 
+def touch(one: Points, other: Points) -> tuple[Indices, Floats]:
+    """Where two curves touch: first row, and past the last, (touches, 2). And on which side ``one``
+    is above, between and below: -1, 1, or 0 where they are not side by side."""
+    first = max(one.row[0], other.row[0])
+    rows = max(0, min(one.row[-1], other.row[-1]) + 1 - first)
+    a, b = (np.stack(it[1:4])[:, (at := first - it.row[0]) : at + rows] for it in (one, other))
+    touches = ranges(np.maximum(a[1], b[1]) - np.minimum(a[2], b[2]) <= TOUCH_PX)
+    touches = touches[touches.sum(1) > 1]  # there are rows above the middle
+    aside = [it[~np.isnan(it)] for it in np.split(a[0] - b[0], touches.ravel())[::2]]
+    return touches + first, np.array([np.sign(np.median(it)) if len(it) else 0 for it in aside])
+
+
+def mean_look(sums: Floats) -> Floats:
+    """The looks, (curves, 9), of which rows were summed."""
+    rows = sums[:, :1]  # perhaps none
+    return np.hstack([rows, sums[:, 1:] / np.maximum(rows, 1)]).clip(1e-9)
+
+
 def unlike(one: Floats, other: Floats) -> Floats:
     """Cost of one look, (..., 9), going on as the other; less where few rows of them are known."""
     rows, other_rows = one[..., LOOKED_ROWS], other[..., LOOKED_ROWS]
     least, costs = (0.1, LEAST_ENDS), (ROUGHER, DASHES)
-    home, other_home = one[..., HOME], other[..., HOME]
     known = np.minimum(rows / SURE_ROWS, 1) * np.minimum(other_rows / SURE_ROWS, 1)
     wider = np.minimum(1, np.abs(np.log(one[..., HALF_WIDTH] / other[..., HALF_WIDTH])))
     style = np.abs(one[..., INK_SHARE] - other[..., INK_SHARE])
     paint = np.abs(one[..., PAINT] - other[..., PAINT]).max(-1) / 255
-    away = np.minimum(1, np.abs(home - other_home) / HOME_INCHES) * (home * other_home > 0)
-    away *= np.minimum(1, np.maximum(rows, other_rows) / HOME_ROWS)
     more = np.abs(np.log((one[..., ROUGH:] + least) / (other[..., ROUGH:] + least)))  # and ENDS
     often = np.minimum(rows / ROUGH_ROWS, 1) * np.minimum(other_rows / ROUGH_ROWS, 1)
-    looks = WIDTH * wider + STYLE * style + COLOUR * paint + AWAY * away
+    looks = WIDTH * wider + STYLE * style + COLOUR * paint
     return np.sqrt(known) * looks + np.sqrt(often) * (np.minimum(1.5, more) @ costs)

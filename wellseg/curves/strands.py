@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import Curve, Floats, Indices
+from wellseg.curves.points import NO_LOOK, Curve, Floats, Indices
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, extremes
 
@@ -65,6 +65,7 @@ class Chain:
     curves: list[Curve] = field(default_factory=list)  # those on it; empty before it is decided
     waiting: list[Curve] = field(default_factory=list)  # of these, those that may still go on
     recorded_rows: int = 0
+    look: Floats = field(default_factory=NO_LOOK.copy)  # when it was decided
 
     @property
     def last_row(self) -> int:

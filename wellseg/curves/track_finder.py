@@ -36,7 +36,7 @@ FADE_INCHES = 1.0  # in so much a panel must end
 NEAR_INCHES = 0.13  # so far a border may lie from the end of the lines across,
 INSIDE_INCHES, OUTSIDE_INCHES = 0.25, 0.17  # and so far, to each side, one on a printed line
 # Scores of borders.
-FAR, CUT, SHARED = 0.3, 0.05, 0.13  # costs: far from where lines across end; at a cut; between two
+FAR, SHARED = 0.3, 0.13  # costs: far from where lines across end; between two
 DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel
 CLEAR = 0.4  # least share of the usual ink of a line (of 472 borders at 97 places 32 have less)
 
@@ -281,13 +281,6 @@ def _borders(
     worth = DRAWN * height[at] - FAR * np.minimum(1, off / reach) ** 2
     worth[first:last] = -SHARED
     agree = _agreement(at, first, lines, height, slack=round(dpi / 80))
-    # Where paper is cut, lines across end abruptly: the comb may end at the last line down.
-    comb = np.arange(len(at))
-    if before[max(0, left - reach)] > reach / 2:
-        comb[:first] = np.clip(np.searchsorted(at, min(lines, default=0)), comb[:first], last)
-    if after[min(right + reach, len(after) - 1)] > reach / 2:
-        comb[last:] = np.minimum(comb[last:], np.searchsorted(at, max(lines, default=0)))
-    agree = np.maximum(agree, agree[np.ix_(comb, comb)] - CUT)
     width = at - at[:, None]
     gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))
     gain[:first, last:] = agree[:first, last:]  # a track that fills its panel may be narrower
