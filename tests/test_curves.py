@@ -198,17 +198,6 @@ def test_columns_of_spikes_are_their_tips_and_those_of_steps_and_hatches_are_mid
     assert np.isnan(column).all()
 
 
-@pytest.mark.parametrize(("height", "is_hidden"), [(60, True), (12, False)])
-def test_where_the_tip_of_a_spike_is_lost_no_values_are_invented(height, is_hidden):
-    column = np.full(1500, 300.0)
-    column[700:760] += height * np.minimum(np.arange(60), np.arange(60)[::-1]) / 15  # 4 rows a side
-    mask = draw(column, width=3)
-    mask[722:738] = 0  # where both strokes head to one side
-    ((curve, points),) = follow(mask)
-    assert np.isnan(points.column[724:736]).all() == is_hidden
-    assert any(715 <= row < 723 for row in curve.uncertain) == is_hidden
-
-
 def test_a_spike_of_nearly_horizontal_strokes_is_followed():
     """A network leaves their edges ragged: thinned, they are many chains of one row or two, and of
     240 pixels some are lost at the tip."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Floats, Points, both, ranges, unlike
+from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
 from wellseg.curves.window import INK_APART, LOOK_ROWS, Window, exchange
@@ -23,10 +23,8 @@ ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
 LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their colour have less than OTHERS x their rows
 UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
 STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER under others, are a stain
+# Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
-"""Inches: a bridged gap so long, so near the right border of a curve whose median is so far away,
-is off the scale and has no values; at the left border curves rest. By eye: benchmarks/arms.md."""
-PEAK, HEADING = 0.1, 0.03  # inches: a tip is lost if a gap's ends, of such rows, meet so far aside
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
 LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line down, or (more rows, pixels a row) one to a name
@@ -113,12 +111,16 @@ class CurveFollower:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles, hide gaps, remove stains: see STAINS."""
+        """Set styles, hide gaps off the scale (OFF), remove stains (STAINS)."""
         doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
-            self._hide_gaps(curve, its)
             place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
+            if self.tracks and (track := self.tracks.of(its.row, its.column)):
+                inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
+                off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
+                gaps = (curve.first_row + ranges(off)).tolist()
+                curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
             inked.append(place[~bridged & ~np.isnan(place)])
             if np.count_nonzero(bridged) > len(inked[-1]):
                 doubtful.append((curve, place[bridged], len(inked[-1])))
@@ -127,26 +129,6 @@ class CurveFollower:
             on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
             if on.mean() > UNDER and rows < STAINS * len(place):
                 self.curves.remove(curve)
-
-    def _hide_gaps(self, curve: Curve, its: Points) -> None:
-        """Bridged gaps in which a tip is lost (PEAK), or it is off its scale (OFF), are hidden."""
-        bridged, heading = its.flags & BRIDGED > 0, max(3, round(HEADING * self._dpi))
-        for start, stop in ranges(bridged).tolist():
-            if _peak(its.column, start, stop, heading) > PEAK * self._dpi:
-                curve.hidden.append((curve.first_row + start, curve.first_row + stop))
-                curve.uncertain.append(curve.first_row + start - 1)
-        if self.tracks and (track := self.tracks.of(its.row, its.column)):
-            inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
-            off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
-            gaps = (curve.first_row + ranges(off)).tolist()
-            curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
-
-
-def _peak(column: Floats, start: int, stop: int, heading: int) -> float:
-    """How far aside the ends of a gap would meet, in pixels; 0 where they head apart."""
-    ends = np.clip([start - heading, start - 1, stop, stop + heading - 1], 0, len(column) - 1)
-    out, _, back = np.diff(column[ends]) / (heading - 1) * (1, 1, -1)
-    return float((stop - start) * out * back / abs(out + back)) if out * back > 0 else 0.0
 
 
 def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:

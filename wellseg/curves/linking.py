@@ -18,7 +18,7 @@ from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
-from wellseg.curves.strands import Chain, is_strand, measure, pairs_between
+from wellseg.curves.strands import ROW, Chain, is_strand, measure, middle, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
@@ -63,6 +63,7 @@ class Scene:
     out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
     reach: list[list[int]]  # strands that could go on in each
     births: Indices  # how many curves begin at each
+    spurs: list[list[Chain]]  # chains of no curve at the lower end of each: tips of spikes
     ahead: Floats  # look of each together with the strands in which it goes on
 
 
@@ -85,7 +86,7 @@ def link(
 ) -> Scene:  # fmt: skip
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
-    knot_up, knot_down = _knots(chains, strands)
+    knot_up, knot_down, short = _knots(chains, strands)
     places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
@@ -103,6 +104,17 @@ def link(
     for (i, j), count in zip(names, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
+    carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
+    for i in np.flatnonzero((given < 0) & table.closed & ~carried & (worth < 2 * end_cost)):
+        for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
+            short.setdefault(knot, []).append(strands[i])
+    passing, spurs = np.unique(pairs.upper[pairs.joined & (flow > 0)]), [list[Chain]() for _ in out]
+    for knot, them in short.items():  # each is of the nearest curve that passes
+        uppers = passing[knot_down[passing] == knot]
+        for chain in them if len(uppers) else ():
+            at = middle(chain.runs) + 1j * chain.runs[:, ROW]
+            nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
+            spurs[uppers[nearest]].append(chain)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
     into = np.bincount(pairs.lower, flow, len(strands))
@@ -110,7 +122,7 @@ def link(
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[j := out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[j])
-    return Scene(strands, table, costs, set_back, out, reach, births, ahead)
+    return Scene(strands, table, costs, set_back, out, reach, births, spurs, ahead)
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
@@ -172,8 +184,9 @@ def _angle(one: Places, other: Places) -> Floats:
     return sure * np.abs(np.angle(other * one.conj())) / (np.pi / 2)
 
 
-def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices]:
-    """Numbers of the knots at both ends of each strand: ends that short chains connect have one."""
+def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, Any]:
+    """Numbers of the knots at both ends of each strand: ends that short chains connect have one.
+    And the short chains of each knot."""
     place = {chain: number for number, chain in enumerate(chains)}
     loose = [chain for chain in chains if not is_strand(chain)]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]
@@ -182,7 +195,10 @@ def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices]
     graph = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(chains),) * 2)
     _, knot = connected_components(graph, directed=False)
     of = np.array([place[chain] for chain in strands])
-    return knot[2 * of], knot[2 * of + 1]
+    short: dict[int, list[Chain]] = {}
+    for chain in loose:
+        short.setdefault(int(knot[2 * place[chain]]), []).append(chain)
+    return knot[2 * of], knot[2 * of + 1], short
 
 
 def solve(

@@ -126,14 +126,17 @@ class Window:
         return sorted(found, key=lambda it: scene.cost[it[0], number])  # the likeliest first
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
-        """Lead a curve straight through a knot."""
+        """Lead a curve straight through a knot; spikes and loops there widen its span."""
         start, stop = scene.table.bottom[upper], scene.table.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
         half, strands = float(curve.look[HALF_WIDTH]), (scene.strands[upper], scene.strands[lower])
         sure = (strands[0].runs[-1, CONFIDENCE] + strands[1].runs[0, CONFIDENCE]) / 2
         path = [rows, column, column - half, column + half, 0 * rows + sure, 0 * rows + 1]
-        curve.records.append(np.stack(path, 1, dtype="f4"))
+        spurs = [chain.records(0) for chain in scene.spurs[upper]]
+        records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
+        records[len(rows) :, 1] = np.nan
+        curve.records.append(records)
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""

@@ -304,8 +304,7 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
     parent = Path(scratch or gettempdir())
     for left in parent.glob(f"{SCRATCH}*"):  # a day ago by a process that was killed
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > 86400:
-                rmtree(left)
+            rmtree(left) if time.time() - left.stat().st_mtime > 86400 else None
     with TemporaryDirectory(prefix=SCRATCH, dir=parent) as name:
         results, here = Path(name, "results"), task
         if is_url(task.scan):
