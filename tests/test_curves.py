@@ -199,8 +199,7 @@ def test_columns_of_spikes_are_their_tips_and_those_of_steps_and_hatches_are_mid
 
 
 def test_a_spike_of_nearly_horizontal_strokes_is_followed():
-    """A network leaves their edges ragged: thinned, they are many chains of one row or two, and of
-    240 pixels some are lost at the tip."""
+    """A network leaves their edges ragged: thinned, they are many chains of one row or two."""
     mask = np.zeros((400, 400), np.uint8)
     path = np.array([(300, 0), (300, 150), (60, 159.25), (300, 168.5), (300, 399)])
     cv2.polylines(mask, [np.rint(16 * path).astype(np.int32)], False, 255, 2, shift=4)
@@ -210,7 +209,7 @@ def test_a_spike_of_nearly_horizontal_strokes_is_followed():
     follower.add(255 - mask, mask, mask)
     follower.finish()
     (curve,) = follower.curves
-    assert np.nanmin(curve.points().column) < 130
+    assert np.nanmin(curve.points().column) < 100
 
 
 def test_dashes_are_one_curve_and_its_gaps_are_marked():

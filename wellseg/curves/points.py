@@ -268,7 +268,8 @@ def touch(one: Points, other: Points) -> tuple[Indices, Floats]:
     is above, between and below: -1, 1, or 0 where they are not side by side."""
     first = max(one.row[0], other.row[0])
     rows = max(0, min(one.row[-1], other.row[-1]) + 1 - first)
-    a, b = (np.stack(it[1:4])[:, (at := first - it.row[0]) : at + rows] for it in (one, other))
+    ends = ((it, first - it.row[0]) for it in (one, other))
+    a, b = ([side[at : at + rows] for side in it[1:4]] for it, at in ends)  # column, left, right
     touches = ranges(np.maximum(a[1], b[1]) - np.minimum(a[2], b[2]) <= TOUCH_PX)
     touches = touches[touches.sum(1) > 1]  # there are rows above the middle
     aside = [it[~np.isnan(it)] for it in np.split(a[0] - b[0], touches.ravel())[::2]]
@@ -277,8 +278,7 @@ def touch(one: Points, other: Points) -> tuple[Indices, Floats]:
 
 def mean_look(sums: Floats) -> Floats:
     """The looks, (curves, 9), of which rows were summed."""
-    rows = sums[:, :1]  # perhaps none
-    return np.hstack([rows, sums[:, 1:] / np.maximum(rows, 1)]).clip(1e-9)
+    return np.hstack([sums[:, :1], sums[:, 1:] / np.maximum(sums[:, :1], 1)]).clip(1e-9)
 
 
 def unlike(one: Floats, other: Floats) -> Floats:
