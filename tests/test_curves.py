@@ -408,7 +408,7 @@ def test_a_straight_stretch_below_a_gap_is_uncertain_where_the_curve_was_last_se
     curve.records, curve.hidden = [np.delete(records, slice(980, 1000), 0)], [(980, 1000)]
     curve.uncertain = [1050, 6000]
     assert not curve.leave_scale(300)
-    placed = place_curve(curve, curve.points(), 1, np.array([[50.0, 450]] * 5000, order="F"))
+    placed = place_curve(curve, curve.points(), 1, np.array([[50.0, 450]] * 5000, order="F"), "")
     assert placed.entry["uncertain"] == [979]  # rows that the CSV has
 
 

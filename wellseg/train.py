@@ -62,7 +62,13 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             segmenter.net.window_rows = begun.get("window_rows", 0)
         warnings += changed
     elif config.weights:
-        take_weights(segmenter.net, config.weights, config.model.norm)
+        start = load_model(config.weights)
+        segmenter.net.window_rows = start.window_rows or 0
+        try:
+            segmenter.net.load_state_dict(start.state_dict())
+        except RuntimeError:
+            said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
+            raise ValueError(f"{said} {config.weights}; leave one of them out") from None
     if config.resume and not begun and not quiet:
         warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     trainer = make_trainer(config)
@@ -97,17 +103,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         kept = f"of step {step}" if step else "those of the start: no step had a better Dice"
         say(f"weights: {weights}, {kept}; pictures of validation logs: {config.out / 'pictures'}")
         return weights
-
-
-def take_weights(net: Any, weights: str, norm: str) -> None:
-    """Begin with the tensors and windows of --weights. Raises ValueError: ``norm`` has others."""
-    start = load_model(weights)
-    net.window_rows = start.window_rows or 0
-    try:
-        net.load_state_dict(start.state_dict())
-    except RuntimeError:
-        said = f"--model.norm {norm} keeps other tensors than --weights {weights}"
-        raise ValueError(f"{said}; leave one of them out") from None
 
 
 def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None, list[str]]:

@@ -293,7 +293,7 @@ class CurveWriter(CurveFiles):
         found = []
         for curve in self._follower.curves:
             points, curve.records = curve.points(), []  # they were for these alone
-            found.append(place_curve(curve, points, *self.track_of(*points[:2])))
+            found.append(place_curve(curve, points, *self.track_of(*points[:2]), ""))
         outside = [one.curve.rows for one in found if not one.track]
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"

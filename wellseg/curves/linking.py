@@ -201,9 +201,7 @@ def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices,
     return knot[2 * of], knot[2 * of + 1], short
 
 
-def solve(
-    table: StrandTable, pairs: Pairs, cost: Floats, end_cost: float
-) -> tuple[Indices, Indices]:
+def solve(table: StrandTable, pairs: Pairs, cost: Floats, to_end: float) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
     A curve may end for nothing in a strand that goes on below the window."""
     count, links = len(table.worth), len(cost)
@@ -214,7 +212,7 @@ def solve(
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
     balance, carried = [into - out, new, -one, None, None], [into, new, None, one, -one]
     matrix = block_array([balance, carried], format="csr")
-    ends, second = np.full(count, end_cost), SHARE * table.rows + 1e-3
+    ends, second = np.full(count, to_end), SHARE * table.rows + 1e-3
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
     wanted = np.concatenate([-np.maximum(table.given, 0), free])
     found = linprog(price, A_eq=matrix, b_eq=wanted, method="highs-ds", options={"presolve": False})

@@ -223,10 +223,8 @@ def is_entry(one: Any) -> bool:
     return False
 
 
-def place_curve(
-    curve: Curve, points: Points, track: int, sides: Floats, name: str = ""
-) -> PlacedCurve:
-    """What the files say of a curve. sides: borders of its track in each row. name: none: one from
+def place_curve(curve: Curve, points: Points, track: int, sides: Floats, name: str) -> PlacedCurve:
+    """What the files say of a curve. sides: borders of its track in each row. name: "" for one from
     its track, order and style. All is rounded as in the CSV: from it come the same values."""
     column, sides = points.column.round(1), sides.astype(np.float32).round(1)
     wide = sides[:, 1] - sides[:, 0]

@@ -98,9 +98,9 @@ class _TrackFinder:
         panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
         tracks: list[tuple[int, int]] = []
         others = np.append(0, panels[:, 1]), np.append(panels[1:, 0], len(page))
-        for (left, right), *between in zip(panels.tolist(), *others, strict=False):
+        for (left, right), *gap in zip(panels.tolist(), *others, strict=False):
             before = self._off(page[::-1], len(page) - left)[::-1]
-            found = _borders(ruled, before, self._off(page, right), self.dpi, between)
+            found = _borders(ruled, before, self._off(page, right), self.dpi, gap)
             if found and found[0] >= max(tracks, default=(0, 0))[1]:
                 tracks += pairwise(found)
         if not tracks:
@@ -261,14 +261,12 @@ def _agreement(at: Indices, first: int, lines: Indices, height: Floats, slack: i
     return agree
 
 
-def _borders(
-    ruled: Floats, before: Floats, after: Floats, dpi: float, between: list[int]
-) -> list[int]:
+def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float, gap: list[int]) -> list[int]:
     """Borders of a panel's tracks, in order; none: no grid. before, after: ``_off`` of its ends.
-    between: the ends of its neighbours, over which its own do not go if there is another line."""
+    gap: the ends of its neighbours, over which its own do not go if there is another line."""
     lines, height = _lines_down(ruled, int(before.argmin()), int(after.argmin()), dpi)
     columns = np.arange(len(ruled))
-    for off, over in ((before, columns < between[0] + 2), (after, columns >= between[1] - 2)):
+    for off, over in ((before, columns < gap[0] + 2), (after, columns >= gap[1] - 2)):
         if np.isfinite(np.where(over, np.inf, off)[lines]).any():
             off[over] = np.inf
     left, right = int(before.argmin()), int(after.argmin())

@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from wellseg import __version__
@@ -74,7 +73,11 @@ def mask_scan(
             masks.put(mask)
             small.add(picture, mask)
             if probabilities or view:  # curves imply probabilities
-                probability = to_8_bit(logits, mask, config.threshold)
+                odds = np.exp(-logits.clip(-30))  # exp(89) would overflow
+                probability = np.rint(255 / (1 + odds)).astype(np.uint8)
+                most = np.uint8(255 * config.threshold)  # of background; the mask is above
+                ends = np.maximum(probability, most + 1), np.minimum(probability, most)
+                probability = np.where(mask, *ends)
             if probabilities:
                 probabilities.put(probability)
             if view:
@@ -124,14 +127,6 @@ def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str,
         way, so = "sideways", "few curves are found so, and none followed"
     why = f"stored {way} (orientation {orientation})"
     return {"curves_left_out": why} if config.curves else {}, [f"{why}: {so}; save it upright"]
-
-
-def to_8_bit(logits: NDArray[np.float32], mask: Gray, threshold: float) -> Gray:
-    """Probabilities, 255 for 1, rounded so that those above 255 x threshold are the mask."""
-    odds: NDArray[np.float32] = np.exp(-logits.clip(-30))  # exp(89) would overflow
-    probability = np.rint(255 / (1 + odds)).astype(np.uint8)
-    highest = np.uint8(255 * threshold)  # of background
-    return np.where(mask, np.maximum(probability, highest + 1), np.minimum(probability, highest))
 
 
 class FoldedPage:

@@ -43,10 +43,9 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     else:
         opening = open_scan(scan, colour=True)
     with opening as opened:
-        options["colour"] = opened.kind == "colour"
-        evaluation = RowEvaluation(model, opened.rows, opened.columns, **options)
-        probability = np.empty((opened.rows, opened.columns), np.float32)
-        left = probability
+        size = opened.rows, opened.columns
+        evaluation = RowEvaluation(model, *size, colour=opened.kind == "colour", **options)
+        left = probability = np.empty(size, np.float32)
         for _, logits in scan_bands(evaluation, opened):
             torch.sigmoid(torch.from_numpy(logits), out=torch.from_numpy(left[: len(logits)]))
             left = left[len(logits) :]

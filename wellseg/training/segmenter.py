@@ -49,9 +49,7 @@ class Segmenter(LightningModule):
     model, optim: the options as plain dictionaries, all that a checkpoint may hold to be loaded
     with ``weights_only=True``. recompute: auto, on or off, see ``TrainConfig``."""
 
-    def __init__(
-        self, model: dict[str, Any], optim: dict[str, Any], steps: int, recompute: str = "auto"
-    ) -> None:
+    def __init__(self, model: Any, optim: Any, steps: int, recompute: str = "auto") -> None:
         super().__init__()
         self.save_hyperparameters()
         self.model, self.optim = ModelConfig(**model), OptimConfig(**optim)
