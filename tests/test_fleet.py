@@ -55,7 +55,7 @@ def test_a_scan_of_the_same_size_has_changed_where_its_store_says_so(memory, mon
     for changed in ("Sun, 29 Nov 2026 10:00:00 GMT", "Sun, 29 Nov 2026 11:00:00 GMT"):
         found = lambda fs, path, at=changed, **_: real(fs, path) | {key: at}  # noqa: E731
         monkeypatch.setattr(type(memory), "info", found)
-        _, (task,) = storage.find_files("memory://archive/a.tif")
+        _, (task,), _ = storage.find_files("memory://archive/a.tif")
         versions.append(task.version)
     assert versions[0] != versions[1]
 

@@ -341,15 +341,33 @@ def test_what_lies_in_a_folder_and_is_no_scan_is_left_alone(folder):
     assert tasks[2].stem == os.path.join("out", "deep", "c")
 
 
-def test_a_folder_below_that_cannot_be_looked_into_is_said(folder, monkeypatch):
+def test_a_closed_folder_below_is_said_and_all_other_scans_are_masked(
+    folder, weights, tmp_path, no_pool, monkeypatch, capsys
+):
+    closed = ["deep"]
+
     def scandir(path, here=os.scandir):
-        if str(path).endswith("deep"):  # root may look into all
+        if str(path).endswith(tuple(closed)):  # root may look into all
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return here(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(ValueError, match=r"cannot be looked into.*deep"):
-        list_tasks([str(folder)], "out")
+    start = (folder, "--out", tmp_path / "out", "--weights", weights)
+    for done in ("/2 ", "2 of 2 scans are done already"):
+        run(*start, status=1)
+        said = capsys.readouterr().err
+        told = [line for line in said.splitlines() if "Permission denied" in line]
+        assert done in said and len(told) == 1
+        why = "cannot be looked into: Permission denied; let yourself read it and start again"
+        assert told[0].startswith(f"wellseg.predict: {folder / 'deep'}: {why}")
+        assert states(tmp_path / "out") == {"a.tif": "done", "b.tif": "done", "deep": "failed"}
+        assert "not read" not in said
+    closed[0] = str(folder)  # which was named
+    run(*start, status=2)
+    assert f"error: {folder}: cannot be looked into: Perm" in capsys.readouterr().err
+    closed[0] = "nothing"
+    run(*start)
+    assert states(tmp_path / "out") == dict.fromkeys(TIFFS, "done")
 
 
 def test_a_mask_that_was_corrected_by_hand_stays(folder, weights, capsys):

@@ -49,7 +49,10 @@ def predict(config: PredictConfig) -> int:
         if begun and count > 1:
             why = "of other weights, options or times, or not whole"
             screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")
-        if kinds := count_kinds(not_read):
+        closed = [it for it in not_read if not_read[it].status == "failed"]
+        for it in closed:
+            screen.say(f"wellseg.predict: {it.scan}: {not_read[it].reason}")
+        if kinds := count_kinds(it for it in not_read if it not in closed):
             screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
         write_summary(folder, outcomes, preview, running=True)
         written_s = time.monotonic()
@@ -75,7 +78,7 @@ def predict(config: PredictConfig) -> int:
         for status, said in ENDS.items():
             if found := statuses[status]:
                 screen.say(f"{found:,} of {count:,} scans {said}")
-    return SOME_FAILED if faults or {*statuses} - {"done"} else 0
+    return SOME_FAILED if faults or closed or {*statuses} - {"done"} else 0
 
 
 def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:

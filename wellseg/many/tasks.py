@@ -22,6 +22,7 @@ from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports of one mask
+OPEN = "let yourself read it and start again, or name the folders that you need"
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
@@ -61,8 +62,8 @@ def settings_of(config: PredictConfig) -> Settings:
 
 def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str | None, Outcomes]:
     """Every scan that was named, fits a pattern or lies below a folder that was named; the path or
-    URL for the summary, None if scans were named one by one; files of kinds that are not read.
-    Raises ValueError, naming the path: it is not there, or shares its results with another one."""
+    URL for the summary, None if scans were named one by one; files of kinds that are not read, and
+    closed folders, which failed. Raises ValueError: a path is not there, or shares its results."""
     tasks, not_read, folders = dict[str, Task](), Outcomes(), list[str]()
     if "" in scans:
         raise ValueError("a scan without a name: name a scan, a folder, or . for this one")
@@ -71,14 +72,16 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
         raise ValueError(f"{scans[0]}: only results of wellseg, no scan")
     for given in places:
         place = given if is_url(given) else str(Path(given))
-        is_folder, found = files.find_files(place)
+        is_folder, found, closed = files.find_files(place)
         readable = [task for task in found if not is_folder or is_scan_file(task.name)]
         others = [task for task in found if is_folder and not is_scan_file(task.name)]
-        if not readable:
+        if not readable and not closed:
             instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
         folders += [place] if is_folder else []
         not_read |= dict.fromkeys(others, Outcome("not read", "convert what holds a log to TIFF"))
+        for name, why in closed.items():
+            not_read[Task(name, join(place, name))] = Outcome("failed", f"{why}; {OPEN}")
         for task in readable:
             stem = join(out, task.name) if out else task.scan
             task = task._replace(stem=stem.removesuffix(Path(task.name).suffix))

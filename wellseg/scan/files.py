@@ -138,17 +138,18 @@ def is_wanted(name: str, is_folder: bool) -> bool:
     return is_folder or (is_picture and not name.endswith(RESULTS))
 
 
-def find_files(place: str) -> tuple[bool, list[Task]]:
+def find_files(place: str) -> tuple[bool, list[Task], dict[str, str]]:
     """Whether ``place`` is a folder; tasks, without results, of the wanted files below it, by name;
-    of a file, one of itself. Leaves out links to folders. Raises ValueError, naming the folder."""
-    fs, root = filesystem(place)
-    found = []
-    try:
-        if fs.isfile(root):
-            return False, [_task(PurePosixPath(root).name, place, fs.info(root))]
-        folders = [root]
-        while folders:  # fsspec's own walk leaves out what it cannot look into
-            for info in fs.ls(folder := folders.pop(), detail=True):
+    of a file, one of itself; folders below it that are closed, and why. Leaves out links to
+    folders. Raises ValueError: ``place`` itself is not there, or closed."""
+    (fs, root), found, closed = filesystem(place), list[Task](), dict[str, str]()
+    folders = [root]
+    while folders:  # fsspec's own walk leaves out what it cannot look into
+        folder = folders.pop()
+        try:
+            if folder == root and fs.isfile(root):
+                return False, [_task(PurePosixPath(root).name, place, fs.info(root))], {}
+            for info in fs.ls(folder, detail=True):
                 path, kind = PurePosixPath(info["name"]), info["type"]
                 if path == PurePosixPath(folder) or not is_wanted(path.name, kind == "directory"):
                     continue  # behind URLs a folder may list itself
@@ -157,11 +158,14 @@ def find_files(place: str) -> tuple[bool, list[Task]]:
                 elif kind == "file" or (info.get("islink") and fs.isfile(path) == fs.exists(path)):
                     name = str(path.relative_to(root))
                     found.append(_task(name, join(place, name), info))
-    except Exception as error:  # every store has exceptions of its own
-        gone = isinstance(error, FileNotFoundError) or getattr(error, "winerror", 0) == 123  # *.tif
-        why = "no such file or folder" if gone else f"cannot be looked into: {one_line(error)}"
-        raise ValueError(f"{place}: {why}") from error
-    return True, sorted(found)
+        except Exception as error:  # every store has exceptions of its own
+            is_gone = isinstance(error, FileNotFoundError) or getattr(error, "winerror", 0) == 123
+            said = one_line(error).removeprefix(f"{folder}: ")
+            why = "no such file or folder" if is_gone else f"cannot be looked into: {said}"
+            if folder == root:  # 123, of Windows: a name with *
+                raise ValueError(f"{place}: {why}") from error
+            closed[str(PurePosixPath(folder).relative_to(root))] = why
+    return True, sorted(found), closed
 
 
 def _task(name: str, scan: str, info: dict[str, Any]) -> Task:
