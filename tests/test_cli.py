@@ -219,6 +219,7 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--data.augment", "maybe"], "--data.augment takes true or false, not maybe"),
         (["--resume=maybe"], "--resume takes true or false, not maybe"),
         (["--config", "nope.yaml"], "nope.yaml: No such file or directory"),
+        (["--optim.lr", "-1e-3"], "--optim.lr is positive, not -0.001"),
     ],
 )
 def test_a_wrong_option_is_one_plain_line(
@@ -251,6 +252,10 @@ def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture
     assert "there is no option --traces: is it --curves?" in line
     line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "22780:3300", "9=9")
     assert "'22780:3300' is not ROW=DEPTH" in line
+    line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "-10=4350", "9=9")
+    assert "--depth '-10=4350' is not ROW=DEPTH" in line
+    line = refused(capsys, PredictConfig, "a.tif", "--memory", "-1GB")
+    assert "--memory '-1GB' is not a size" in line
 
 
 def test_a_backslash_before_a_closing_quote_on_windows_is_told(monkeypatch, capsys) -> None:

@@ -59,6 +59,7 @@ def parse(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS, allow_abbrev=False,
     )  # fmt: skip
+    parser._negative_number_matcher = re.compile(r"-\.?\d")  # begins a value, as in -10=4350
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options.")
     _add_options(parser, parser, options)
     without_flag = "".join(f"{it.dest.upper()} " for it in parser._get_positional_actions())
