@@ -27,7 +27,7 @@ from wellseg.config import PredictConfig
 from wellseg.many import engines
 from wellseg.many import summary as summaries
 from wellseg.many.summary import Screen, as_csv, write_summary
-from wellseg.many.tasks import Outcome, Settings, list_tasks
+from wellseg.many.tasks import Outcome, Settings, list_tasks, outcome_of
 from wellseg.predict import main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim, tidy
@@ -616,6 +616,12 @@ def test_what_is_said_of_a_scan_is_of_its_largest_page(pages, weights):
     said = ["--depth", "20=100", "100=140", "--step", "0.5", "--tracks", "5-75", "--rows", "10-110"]
     run(pages, "--weights", weights, "--curves", *said)
     assert pages.with_name("pages.las").exists() and pages.with_name("pages.p1.las").exists()
+
+
+def test_of_many_pages_few_are_named():
+    report = {"further_pages": list(range(2, 501)), "left_out_pages": ["page 501 is a copy"]}
+    said = "page 2 in .p2.mask.tif; page 3 in .p3.mask.tif; 496 more; page 500 in .p500.mask.tif"
+    assert outcome_of(report | {"notes": ["dark"]}).reason == f"{said}; page 501 is a copy; dark"
 
 
 def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):

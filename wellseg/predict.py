@@ -49,9 +49,8 @@ def predict(config: PredictConfig) -> int:
         if begun and count > 1:
             why = "of other weights, options or times, or not whole"
             screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")
-        closed = [it for it in not_read if not_read[it].status == "failed"]
-        for it in closed:
-            screen.say(f"wellseg.predict: {it.scan}: {not_read[it].reason}")
+        for task in (closed := [it for it in not_read if not_read[it].status == "failed"]):
+            screen.say(f"wellseg.predict: {task.scan}: {not_read[task].reason}")
         if kinds := count_kinds(it for it in not_read if it not in closed):
             screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
         write_summary(folder, outcomes, preview, running=True)

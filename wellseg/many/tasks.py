@@ -171,8 +171,9 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
 def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
-    left_out, notes = report.get("left_out_pages", []), report.get("notes", [])
-    reason = "; ".join(map(str, [*failed, *pages, *left_out, *notes]))
+    lists = failed, pages, report.get("left_out_pages", [])
+    few = [it if len(it) < 5 else [*it[:2], f"{len(it) - 3:,} more", it[-1]] for it in lists]
+    reason = "; ".join(str(it) for part in [*few, report.get("notes", [])] for it in part)
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 
