@@ -319,7 +319,7 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
     name, other = dict.fromkeys(line["curve"] for line in read(followed / "log.curves.csv"))
     plain = las_of(followed / "log.las")[name]
     row = las_of(followed / "log.las")["INDEX"]
-    words = f"{name}=0:150:GAPI", f"{name}:300-499=150:300:GAPI", f"{name}:600-9,000=1:100:GAPI:log"
+    words = f"{name}=0:150:GAPI", f"{name}:300-499=150:300:GAPI", f"{name}:600-1,599=1:100:GAPI:log"
     main([table, "--scale", *words])
     las, report = las_of(followed / "log.las"), json.loads((followed / "log.json").read_text())
     changed, last = (row >= 300) & (row <= 499), row >= 600
@@ -333,7 +333,7 @@ def test_a_printed_scale_may_change_at_a_row(followed, capsys):
     first = [[300, 499], [150, 300, "GAPI", False, []]]
     assert report["curve_list"][0]["scale_changes"][0] == first
     assert "1:100:GAPI:log" in (followed / "log.las").read_text()
-    main([table, "--edit", f"{name}=GR", "--scale", "GR:600-9,000="])  # they go with it; one ends
+    main([table, "--edit", f"{name}=GR", "--scale", "GR:600-1,599="])  # they go with it; one ends
     report = json.loads((followed / "log.json").read_text())
     assert report["scale"] == ["GR=0:150:GAPI", "GR:300-499=150:300:GAPI"]
     assert " stays" not in capsys.readouterr().out

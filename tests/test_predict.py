@@ -643,7 +643,11 @@ def test_view_and_curves_stay_when_others_are_made(tmp_path):
         (["--depth", "1=100", "64=200"], "--depth of row 64: the scan has rows 0 to 63"),
         (
             ["--scale", "GR=0:9:GAPI", "GR:64-99=9:18:GAPI"],
-            "--scale GR from row 64: the scan has rows 0 to 63",
+            "--scale GR to row 99: the scan has rows 0 to 63",
+        ),
+        (
+            ["--scale", "GR=0:9:GAPI", "GR:15-640=9:18:GAPI"],  # for 64
+            "--scale GR to row 640: the scan has rows 0 to 63",
         ),
         (["--tracks", "10-65"], "--tracks or --scale at column 65: it has 64 columns"),
         (["--rows", "10-64"], "--rows 10-64: the scan has rows 0 to 63"),

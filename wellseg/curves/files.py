@@ -69,7 +69,7 @@ class CurveFiles:
         first, stop = options.row_range or (0, rows)
         told: dict[str, float] = {f"--rows {first:,}-{stop - 1:,}": stop - 1}
         told |= {f"--depth of row {it:,.10g}": it for log in options.logs for it, _ in log.points}
-        told |= {f"--scale {it} from row {row:,.10g}": row for it, (row, _), _ in options.changes}
+        told |= {f"--scale {it} to row {row:,.10g}": row for it, (_, row), _ in options.changes}
         if beyond := [what for what, row in told.items() if row >= rows]:
             raise ScanError(f"{scan}: {beyond[0]}: the scan has rows 0 to {rows - 1:,}")
         printed = [*options.scales.values(), *(scale for _, _, scale in options.changes)]
