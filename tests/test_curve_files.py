@@ -455,9 +455,9 @@ def test_a_line_break_in_a_scans_name_is_none_in_its_files(tmp_path):
     assert len(las.curves) == 2 and las.well["WELL"].value == "new line" and "break" not in las.well
 
 
-def test_a_step_longer_than_the_log_is_one_line(tmp_path):
-    write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1002"], step=50)
-    assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1001]  # not beyond it
+def test_a_step_as_long_as_the_log_does_not_lead_beyond_it(tmp_path):
+    write(tmp_path, draw(sine(90)), depth=["0=1001", "1599=1051"], step=50)
+    assert las_of(tmp_path / "log.las")["DEPT"].tolist() == [1050]
 
 
 def test_a_curve_between_two_lines_of_a_las_is_said_to_be_missing(tmp_path):
@@ -573,6 +573,10 @@ def test_wrong_rows_and_steps_are_refused():
         ({"step": 0.0, "depth": ["0=1000", "1000=1100"]}, "--step 0: a step is above 0$"),
         ({"step": 0.5}, "give --depth"),
         ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
+        (
+            {"step": 101.0, "depth": ["0=1000", "900=1100"]},
+            "--step 101 is longer than a log, 100 ft$",
+        ),
         ({"rows": "1-2"}, "give that, too"),
     )
     for options, message in wrong:
@@ -665,9 +669,9 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert {line["track"] for line in read(kept / "log.curves.csv")} == {"1", "2"}
     assert las_of(kept / "log.las").well["STEP"].value == pytest.approx(0.1)
     assert capsys.readouterr().out.endswith("log.las: 2 curves\n")
-    main([probability, "--depth", "0=100", "150=110", "--step", "500"])  # none of it is there
-    las = las_of(kept / "log.las")
-    assert len(las.index) == 1 and 100 <= las.index[0] <= 110
+    with pytest.raises(SystemExit):
+        main([probability, "--depth", "0=100", "150=110", "--step", "500"])
+    assert "error: --step 500 is longer than a log, 10 ft" in capsys.readouterr().err
     main([probability, "--depth", "0-700=100-150", "900-1500=100-150"])
     assert capsys.readouterr().out.endswith(
         "log.1.las and {}: 2 curves\n".format(kept / "log.2.las")

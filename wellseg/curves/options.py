@@ -85,6 +85,8 @@ class CurveOptions:
             (row, top), (last_row, bottom) = log.points[0], log.points[-1]
             if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
                 raise ValueError(f"--step {step:g} {self.unit}: over 100 lines for each row")
+            if step and step > (whole := bottom - top):
+                raise ValueError(f"--step {step:g} is longer than a log, {whole:g} {self.unit}")
         what = "LEFT-RIGHT in columns, as in 230-740"
         self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
