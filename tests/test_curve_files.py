@@ -437,6 +437,21 @@ def test_wrong_scales_are_refused(scale):
         CurveOptions(scale=[scale])
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        ("GR=0,2:150", "decimals have a point"),
+        ("GR=0:150:G API", "no spaces, nor without ="),
+        ("GR", "no spaces, nor without ="),  # GR = 0:150
+        ("DT=140:40:µs/ft", "UNIT has letters A to Z, digits and / % . - alone"),
+        ("GR=5:5:GAPI", "as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"),
+    ],
+)
+def test_what_is_wrong_with_a_scale_is_said(scale, said):
+    with pytest.raises(ValueError, match=rf"{re.escape(said)}$"):
+        CurveOptions(scale=[scale])
+
+
 def test_a_scan_of_one_row_is_one_line(tmp_path):
     paper = np.full((1, 50), 255, np.uint8)
     writer = CurveWriter(tmp_path / "log", "log.tif", scan_of(paper), CurveOptions())

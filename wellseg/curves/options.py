@@ -16,6 +16,8 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{0,18})?"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 VALUE = r"(-?\d{0,9}\.?\d{1,9}(?:[eE][+-]?\d)?)"
 SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))??(:log)?"
+MISTAKES = {",": "decimals have a point", r"^$|\s": "no spaces, nor without ="}
+MISTAKES |= {r"[^\w/%.:+-]": "UNIT has letters A to Z, digits and / % . - alone"}
 
 
 class Interval(NamedTuple):
@@ -177,7 +179,8 @@ def parse_scale(word: str) -> tuple[str, tuple[float, ...], Scale]:
     left, right = map(float, match.group(2, 3)) if match else (0, 0)
     if not match or left == right or (match[5] and min(left, right) <= 0):
         form = "CURVE=LEFT:RIGHT:UNIT, as in GR=0:150:GAPI or ILD=0.2:2000:OHMM:log (above 0)"
-        raise ValueError(f"--scale {word!r} is not {form}")
+        why = next((f": {MISTAKES[it]}" for it in MISTAKES if re.search(it, scale, re.ASCII)), "")
+        raise ValueError(f"--scale {word!r} is not {form}{why}")
     sides = numbers_in(f"--scale {name} at", columns, RANGE, "LEFT-RIGHT in columns") if at else ()
     span = numbers_in(f"--scale {name} in", rows, RANGE, "FROM-TO in rows") if has_rows else ()
     return name, span, Scale(left, right, match[4] or "", bool(match[5]), sides)
