@@ -14,6 +14,7 @@ from wellseg.curves.curve import CurveFollower, join
 from wellseg.curves.linking import solve
 from wellseg.curves.points import (
     BRIDGED,
+    HOME,
     INK_SHARE,
     UNCERTAIN,
     WRAPPED,
@@ -867,15 +868,18 @@ def test_an_oblique_line_from_a_curve_to_its_name_is_none(slope, bend, curves):
 
 
 @pytest.mark.parametrize("meet", [150, 700])
-def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet):
-    """Above where they part two look alike for an inch; all that lies above tells them apart."""
+@pytest.mark.parametrize(("what", "values"), [(INK_SHARE, (1.0, 0.6)), (HOME, (2.0, 5.0))])
+def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet, what, values):
+    """Above where they part two look alike for an inch; all that lies above tells them apart: what
+    their strokes look like, or in which tracks they are."""
     rows = np.arange(1500)
     apart = 40 + 30 * np.cos(rows / 80)
     pieces = [Curve(0), Curve(0)]
     for number, curve in enumerate(pieces):
-        ink = [1.0, 0.6] if number == 0 else [0.6, 1.0]  # exchanged at ``meet``
-        for first, stop, share in ((0, meet, ink[0]), (meet + 20, 1500, ink[1])):
-            look = np.array([stop - first, 2.0, share, 0, 0, 0, 0, 0.5, 0.0])
+        above, below = values[:: 1 - 2 * number]  # exchanged at ``meet``
+        for first, stop, value in ((0, meet, above), (meet + 20, 1500, below)):
+            look = np.array([stop - first, 2.0, 0.8, 0, 0, 0, 3.0, 0.5, 0.0])
+            look[what] = value
             curve.strands.append((first, stop, look))
         column = 300 + number * np.where((rows >= meet) & (rows < meet + 20), 0, apart)
         record = [rows, column, column - 2, column + 2, 0 * rows + 0.9, 0 * rows + 1]
@@ -884,7 +888,7 @@ def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet):
     points = {curve: curve.points() for curve in pieces}
     exchange(points)
     for curve, its in points.items():
-        assert len({look[INK_SHARE] for _, _, look in curve.strands}) == 1, "one style each"
+        assert len({look[what] for _, _, look in curve.strands}) == 1, "one look each"
         assert len(curve.uncertain) == 1 and meet <= curve.uncertain[0] < meet + 20
         assert len(its.row) == 1500 and (np.ptp(its.column[:meet]) > 1) != (
             np.ptp(its.column[meet + 20 :]) > 1

@@ -5,7 +5,7 @@ import numpy as np
 from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
 from wellseg.curves.tracks import ALONE, Tracks
-from wellseg.curves.window import INK_APART, LOOK_ROWS, Window, exchange
+from wellseg.curves.window import HOME_APART, INK_APART, LOOK_ROWS, Window, exchange
 from wellseg.scan.pictures import Gray, to_gray
 
 LEAST_INCHES, ASKEW = 0.25, 0.25  # shortest curve: its rows, and this share of its width, together
@@ -15,8 +15,7 @@ BLOCK_ROWS = 512
 LONGEST = 30.0  # of pieces that lie near; also the longest stretch off the scale
 STILL_BRIDGED = 3.0  # longer ones have no values
 SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
-DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves,
-HOME_APART = 1.0  # or has its usual tracks so many inches apart
+DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
 # Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
 # less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
@@ -75,12 +74,13 @@ class CurveFollower:
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
         pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
         points = {it: its for it in pieces if it.rows > 0 and self._is_long(its := it.points())}
-        before, self.tracks = self.tracks, self.tracks and self.tracks.merged(points.values())
-        for one, its in points.items() if self.tracks is not before else ():
-            if self.tracks and (track := self.tracks.of(*its[:2])):  # its middle, not a half's
-                one.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
+        self.tracks = self.tracks and self.tracks.merged(points.values())
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
+        exchange(points)  # far pieces go on where they look alike, in one track: no mixtures
+        for one, its in points.items():
+            if self.tracks and (track := self.tracks.of(*its[:2])):
+                one.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
         points = join(points, self._tenth_rows, far=True)
         exchange(points)
         self.curves = list(points)

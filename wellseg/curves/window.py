@@ -1,6 +1,5 @@
-"""Joins strands to curves, a window of rows at a time.
-
-A strand is decided when LOOK_ROWS below its beginning are known. Kept is what can still go on."""
+"""Joins strands to curves, a window of rows at a time: a strand is decided when LOOK_ROWS below its
+beginning are known, and kept while it can go on."""
 
 from itertools import combinations
 
@@ -8,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, link
-from wellseg.curves.points import HALF_WIDTH, PAINT, Curve, Points, both, mean_look, touch, unlike
+from wellseg.curves.points import HOME, PAINT, Curve, Points, both, mean_look, touch, unlike
 from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
@@ -19,9 +18,10 @@ MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four do
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 NEVER = 1e6
-SWAP, SIDES, LONG_ROWS, INK_APART = 3.0, 2.0, 8, 40
+SWAP, SIDES, LONG_ROWS, AWAY = 3.0, 2.0, 8, 10.0
 """Cost of an exchange; more where curves then change sides at a touch of more rows, less where they
-keep them (of 417 touches 317 are bounces); 255ths of a channel that their inks differ at most."""
+keep them (of 417 touches 317 are bounces); cost of another usual track than above."""
+INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
 class Window:
@@ -130,7 +130,7 @@ class Window:
         start, stop = scene.table.bottom[upper], scene.table.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
-        half, strands = float(curve.look[HALF_WIDTH]), (scene.strands[upper], scene.strands[lower])
+        half, strands = (curve.width_px + 1) / 2, (scene.strands[upper], scene.strands[lower])
         sure = (strands[0].runs[-1, CONFIDENCE] + strands[1].runs[0, CONFIDENCE]) / 2
         path = [rows, column, column - half, column + half, 0 * rows + sure, 0 * rows + 1]
         spurs = [chain.records(0) for chain in scene.spurs[upper]]
@@ -158,7 +158,8 @@ def exchange(points: dict[Curve, Points]) -> None:
         looks = np.stack([it.looks(points[it], touches) for it in (one, other)], 1)
         above, swaps = looks[0].copy(), list[int]()
         for k, (start, stop) in enumerate(touches.tolist(), 1):
-            cost = unlike(mean_look(above)[:, None], mean_look(looks[k]))
+            over, under = mean_look(above)[:, None], mean_look(looks[k])
+            cost = unlike(over, under) + AWAY * (abs(over - under)[..., HOME] > HOME_APART)
             turn = SIDES * (stop - start > LONG_ROWS) * sides[k - 1] * sides[k]
             if np.trace(cost) - np.trace(cost[::-1]) > SWAP + turn:
                 looks[k:] = looks[k:, ::-1].copy()
@@ -168,5 +169,4 @@ def exchange(points: dict[Curve, Points]) -> None:
             for curve, below in zip((other, one), (one.cut(row), other.cut(row)), strict=True):
                 curve.extend(below)
                 curve.uncertain.append(row)
-        if swaps:
-            points |= {one: one.points(), other: other.points()}
+        points |= {it: it.points() for it in (one, other) if swaps}
