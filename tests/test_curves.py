@@ -97,7 +97,7 @@ def test_neighbours_whose_curves_lie_on_both_sides_of_their_border_are_one_track
     assert one.borders[0].tolist() == [[0, 100], [200, 400], [450, 600]]
     assert tracks.merged([(ROWS, left), (ROWS, left + 100)]).borders.tolist() == borders.tolist()
     spike = np.where(ROWS < 45, 350, left)  # leaves its scale for a while
-    assert tracks.merged([(ROWS, spike)]) is tracks
+    assert tracks.merged([(ROWS, spike)]).borders.tolist() == borders.tolist()
     longer = np.where(ROWS < 56, 350, left)  # a spike of so many rows is none: 4702900080_gr_d2
     assert tracks.merged([(ROWS, longer)]).borders.tolist() == one.borders.tolist()
     given = replace(tracks, reach=np.inf)
@@ -199,6 +199,35 @@ def test_columns_of_spikes_are_their_tips_and_those_of_steps_and_hatches_are_mid
     assert np.isnan(column).all()
 
 
+def test_a_tip_beyond_a_level_stroke_is_reached():
+    """The row above lies at the foot of the spike, the row below near its tip."""
+    low = np.array([50.0] * 20 + [50] + [160] * 20)
+    high = np.array([50.0] * 20 + [185] + [160] * 20)  # out to 185, and on at 160
+    column = (low + high) / 2
+    to_tips(column, low, high, 4)
+    assert column[20] == 185
+
+
+def test_a_stroke_that_branches_off_a_curve_is_no_tip_of_it():
+    curve = np.full(600, 200.0)
+    mask = draw(curve)
+    cv2.line(mask, (200, 300), (260, 330), 255, 5)  # handwriting, on for 30 rows
+    is_each(follow(mask), [curve], 0.97)
+    _, points = follow(mask)[0]
+    assert points.column.max() < 210
+
+
+def test_a_tip_beside_a_gap_is_reached():
+    """Of a spike the mask has the tip and one stroke to it, which goes on in the curve below."""
+    curve = np.full(600, 200.0)
+    curve[297:306] = np.nan
+    mask = draw(curve)
+    cv2.line(mask, (470, 301), (200, 307), 255, 3)
+    cv2.line(mask, (470, 301), (420, 299), 255, 3)
+    _, points = follow(mask)[0]
+    assert points.column[290:315].max() > 400
+
+
 def test_a_spike_of_nearly_horizontal_strokes_is_followed():
     """A network leaves their edges ragged: thinned, they are many chains of one row or two."""
     mask = np.zeros((400, 400), np.uint8)
@@ -252,6 +281,24 @@ def test_a_curve_that_wraps_is_one_and_is_set_back(given, dash):
     np.testing.assert_array_equal(points.flags & WRAPPED > 0, curve.set_back() > 0)
     assert np.isnan(points.column).mean() < 0.02
     assert not ((points.right - points.left) > 100).any()  # no span goes from border to border
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_level_stroke_whose_line_goes_up_and_down_wraps(step):
+    mask = np.zeros((1200, 600), np.uint8)
+    mask[:500, 299:302] = mask[504:640, 319:322] = mask[644:, 299:302] = 255
+    for row, first, last in (
+        (500, LEFT, 300),
+        (504, 320, RIGHT),
+        (640, 320, RIGHT),
+        (644, LEFT, 300),
+    ):
+        for column in range(first, last + 1):
+            above = row - 1 + step * (column // 8 % 2)
+            mask[above : above + 3, column] = 255
+    tracks = Tracks(np.zeros(1), np.array([[[LEFT, RIGHT]]], float), np.inf)
+    ((curve, _),) = follow(mask, tracks=tracks)
+    assert [pixels for _, pixels in curve.wraps] == [LEFT - RIGHT, RIGHT - LEFT]
 
 
 def test_strips_of_any_height_give_the_same_wraps():

@@ -1,7 +1,6 @@
 """The printed tracks of logs whose layout is known, and values in fractions of them."""
 
 import json
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -302,36 +301,6 @@ def test_without_tracks_it_is_said_and_the_scan_is_the_measure(tmp_path):
     assert writer.notes == ["no tracks found: values are fractions of the scan's width (--tracks)"]
     assert "no tracks found" in las.other
     assert np.nanmedian(las["T0_C1_SOLID"]) == pytest.approx(300.5 / COLUMNS, abs=0.002)
-
-
-def test_it_is_said_where_a_track_ends_without_a_printed_line(tmp_path):
-    curves = [np.full(ROWS, 200.0), np.full(ROWS, 600.0)]
-    gray, mask, _ = draw_sheet(curves=curves)
-    assert write(tmp_path, gray, mask)[0].notes == []
-    gray[HEADER:, 815:] = 255
-    for row in range(HEADER + 10, ROWS, 10):
-        gray[row, 815:831] = 0  # lines across go on to where the border was
-    writer, las = write(tmp_path, gray, mask)
-    (note,) = writer.notes
-    column = writer.quality()["track_borders"][1][1]
-    assert column == pytest.approx(831, abs=4) and note in las.other
-    assert note.startswith(f"no line is printed at borders {column:.0f}: ")
-
-
-@pytest.mark.parametrize("is_across", [False, True])
-def test_a_border_without_a_line_is_told_once_and_not_where_two_tracks_became_one(
-    tmp_path, monkeypatch, is_across
-):
-    monkeypatch.setattr("wellseg.curves.track_finder.CLEAR", 9)  # then none is
-    swing = 60 * np.sin(np.arange(ROWS) / 150) if is_across else np.full(ROWS, -50.0)
-    curves = [600 + swing, np.full(ROWS, 190.0), np.full(ROWS, 750.0)]
-    layout = ((80, 300), (380, 600), (600, 820, 8))
-    gray, mask, _ = draw_sheet(RULINGS["borders like the grid"], layout=layout, curves=curves)
-    writer, _ = write(tmp_path, gray, mask)
-    assert len(writer.quality()["track_borders"]) == 3 - is_across
-    columns = re.search(r"at borders ([\d, ]+):", writer.notes[0])[1].split(", ")
-    expected = [80, 300, 380, *([] if is_across else [600]), 820]
-    assert [int(it) for it in columns] == pytest.approx(expected, abs=3)
 
 
 def test_a_curve_is_of_the_track_in_which_most_of_it_lies():

@@ -298,8 +298,6 @@ class CurveWriter(CurveFiles):
         if sum(outside) > MISSED * sum(one.curve.rows for one in found):
             what = f"no track for {len(outside)} of the curves" if self.tracks else "no tracks"
             self.notes.append(f"{what} found: values are fractions of the scan's width (--tracks)")
-        if at := ", ".join(f"{it:.0f}" for it in (self.tracks.no_line if self.tracks else ())):
-            self.notes.append(f"no line is printed at borders {at}: are they right (--tracks)?")
         self.write(found)
 
 

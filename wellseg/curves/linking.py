@@ -7,6 +7,7 @@ change width or colour, and to lie on a strand with another curve. Leaving out a
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
 the curve, complex; its length, 0 to 1, is how sure it is."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
-from wellseg.curves.strands import ROW, Chain, is_strand, measure, middle, pairs_between
+from wellseg.curves.strands import STOP, Chain, is_strand, measure, pairs_between
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
@@ -30,7 +31,7 @@ ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both bor
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
-UP_ROWS = 24  # a stroke may run back up so far
+UP_ROWS, TIP = 24, 0.4  # a stroke may run back up so far; tips reach past knots, tenths of an inch
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 
 
@@ -63,7 +64,7 @@ class Scene:
     out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
     reach: list[list[int]]  # strands that could go on in each
     births: Indices  # how many curves begin at each
-    spurs: list[list[Chain]]  # chains of no curve at the lower end of each: tips of spikes
+    spurs: dict[tuple[int, int], list[Floats]]  # of a link: records of tips of spikes, loops there
     ahead: Floats  # look of each together with the strands in which it goes on
 
 
@@ -88,6 +89,11 @@ def link(
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
     places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
+    # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
+    for knot, them in short.items():
+        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in them]).T
+        at = np.stack([knot_down, knot_up], 1) == knot
+        ends[at] = np.stack([ends[at, 0].clip(max=low.min()), ends[at, 1].clip(high.max())], 1)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -104,17 +110,21 @@ def link(
     for (i, j), count in zip(names, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
-    carried = np.isin(np.arange(len(strands)), [pairs.upper[flow > 0], pairs.lower[flow > 0]])
-    for i in np.flatnonzero((given < 0) & table.closed & ~carried & (worth < 2 * end_cost)):
+    used, free = pairs.only(flow > 0), (given < 0) & table.closed & (worth < 2 * end_cost)
+    for i in np.setdiff1d(np.flatnonzero(free), [used.upper, used.lower]).tolist():
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    passing, spurs = np.unique(pairs.upper[pairs.joined & (flow > 0)]), [list[Chain]() for _ in out]
-    for knot, them in short.items():  # each is of the nearest curve that passes
-        uppers = passing[knot_down[passing] == knot]
-        for chain in them if len(uppers) else ():
-            at = middle(chain.runs) + 1j * chain.runs[:, ROW]
-            nearest = np.abs(table.bottom[uppers, None] - at).min(1).argmin()
-            spurs[uppers[nearest]].append(chain)
+    spurs = defaultdict[tuple[int, int], list[Floats]](list)
+    start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
+    knots, at_knots = np.append(knot_down[used.upper], knot_up[used.lower]), np.append(start, stop)
+    for knot, them in short.items():  # each is of the nearest curve that passes, or has a gap there
+        near = np.flatnonzero(knots == knot)
+        for spur in (chain.records(0) for chain in them if len(near)):
+            far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
+            i = near[far.argmin()] % len(start)
+            if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
+                spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
+                spurs[used.upper[i], used.lower[i]].append(spur)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
     into = np.bincount(pairs.lower, flow, len(strands))

@@ -196,7 +196,8 @@ def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
     for start, stop in ranges(high - low > 0.75 * width + 2).tolist():
         beside, rows = column[np.clip([start - 1, stop], 0, len(column) - 1)], slice(start, stop)
         over, under = high[rows].max() - beside.max(), beside.min() - low[rows].min()
-        if stop - start < SPIKE_ROWS and max(over, under) > max(SPIKE_PX, 0.3 * np.ptp(beside)):
+        least = np.clip(0.3 * np.ptp(beside), SPIKE_PX, SPIKE_PX + width)
+        if stop - start < SPIKE_ROWS and max(over, under) > least:
             far = high[rows] > beside.max() if over > under else low[rows] < beside.min()
             column[rows][far] = (high if over > under else low)[rows][far]
 

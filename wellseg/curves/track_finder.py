@@ -38,7 +38,6 @@ INSIDE_INCHES, OUTSIDE_INCHES = 0.25, 0.17  # and so far, to each side, one on a
 # Scores of borders.
 FAR, SHARED = 0.3, 0.13  # costs: far from where lines across end; between two
 DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel
-CLEAR = 0.4  # least share of the usual ink of a line (of 472 borders at 97 places 32 have less)
 
 
 def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:
@@ -106,10 +105,7 @@ class _TrackFinder:
         if not tracks:
             return None
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
-        usual = np.percentile(ruled[tracks[0][0] : tracks[-1][1]], 95)
-        clear = maximum_filter1d(ruled, 5)[np.minimum(tracks, len(ruled) - 1)]
-        no_line = tuple(np.unique(np.median(sides, 0)[clear < CLEAR * usual]).tolist())
-        return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows, no_line)
+        return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows)
 
     def _alike(self) -> tuple[Indices, Floats, Indices] | None:
         """The blocks that have the layout: their numbers; whether each column has lines across,

@@ -18,13 +18,11 @@ ACROSS = 0.033  # from this share of points beyond on neighbours are one track: 
 class Tracks:
     """Borders of the tracks, from left to right, at some rows of the scan.
     rows: (n,), rising. borders: (n, tracks, 2), left and right column, where 0.5 is the middle of
-    the first pixel; a track that the scan's edge cuts off may end beyond it. reach: the layout
-    holds so far above and below ``rows``. no_line: usual columns of borders without a line."""
+    the first pixel; may lie off the scan. reach: they hold so far above and below ``rows``."""
 
     rows: Floats
     borders: Floats
     reach: float
-    no_line: tuple[float, ...] = ()
 
     def at(self, rows: Indices | Floats) -> Floats:
         """float64 (rows, tracks, 2): left and right border in these rows."""
@@ -38,7 +36,7 @@ class Tracks:
 
     def merged(self, curves: Iterable[Points]) -> "Tracks":
         """Neighbours that share a border are one track, with a heavy line in it, where more than
-        ACROSS of their curves lies beyond it; not those that a person gave. None: this object."""
+        ACROSS of their curves lies beyond it; not those that a person gave."""
         left, right = self.borders[..., 0], self.borders[..., 1]
         split = abs(left[:, 1:] - right[:, :-1]).max(0) >= 1
         off = np.zeros((3, len(split) + 1))  # to the left, to the right, of how many points
@@ -49,8 +47,7 @@ class Tracks:
                 off[:, track - 1] += (share < -BEYOND).sum(), (share > 1 + BEYOND).sum(), len(rows)
         split |= off[1, :-1] + off[0, 1:] <= ACROSS * (off[2, :-1] + off[2, 1:])
         sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
-        no_line = {*self.no_line} & {*np.median(sides, 0).ravel().tolist()}  # a shared one: once
-        return self if split.all() else replace(self, borders=sides, no_line=tuple(sorted(no_line)))
+        return replace(self, borders=sides)
 
     def clear(self, mask: Gray, first_row: int, dpi: float) -> Gray:
         """A copy of some rows of a mask without what lies on a border alone for a short way: where

@@ -89,6 +89,7 @@ class Window:
                 curve.hidden += [(left, chain.first_row)] * (left < chain.first_row)
             elif scene.table.knot_down[i] == scene.table.knot_up[number]:
                 self._pass_knot(curve, scene, i, number)
+            curve.records += scene.spurs.get((i, number), [])  # they widen it: spikes, loops
         chain.curves += [Curve(chain.first_row) for _ in range(scene.births[number])]
         chain.waiting, chain.look = list(chain.curves), scene.table.look[number]
         if len(chain.curves) == 1:
@@ -126,17 +127,14 @@ class Window:
         return sorted(found, key=lambda it: scene.cost[it[0], number])  # the likeliest first
 
     def _pass_knot(self, curve: Curve, scene: Scene, upper: int, lower: int) -> None:
-        """Lead a curve straight through a knot; spikes and loops there widen its span."""
+        """Lead a curve straight through a knot."""
         start, stop = scene.table.bottom[upper], scene.table.top[lower]
         rows = np.arange(start.imag + 1, stop.imag)
         column = np.interp(rows, [start.imag, stop.imag], [start.real, stop.real])
         half, strands = (curve.width_px + 1) / 2, (scene.strands[upper], scene.strands[lower])
         sure = (strands[0].runs[-1, CONFIDENCE] + strands[1].runs[0, CONFIDENCE]) / 2
         path = [rows, column, column - half, column + half, 0 * rows + sure, 0 * rows + 1]
-        spurs = [chain.records(0) for chain in scene.spurs[upper]]
-        records = np.concatenate([np.stack(path, 1, dtype="f4"), *spurs])
-        records[len(rows) :, 1] = np.nan
-        curve.records.append(records)
+        curve.records.append(np.stack(path, 1, dtype="f4"))
 
     def _draw(self, chain: Chain) -> None:
         """Add the new rows of a chain to its curves."""
