@@ -708,22 +708,23 @@ def test_a_far_piece_goes_on_the_nearest_one_by_rows_where_that_is_aside():
 
 
 @pytest.mark.parametrize(
-    ("ink", "rival", "inked", "curves"),
+    ("ink", "rival", "inked", "gap", "curves"),
     [
-        (RED, GREEN, 0.8, 1),
-        (RED, RED, 0.8, 2),  # which of the two goes on is open
-        (BLACK, GREEN, 0.8, 2),  # letters are black, too
-        (RED, GREEN, 0.5, 2),  # it is too unlike
+        (RED, GREEN, 0.8, 100, 1),
+        (RED, RED, 0.8, 100, 2),  # which of the two goes on is open
+        (BLACK, GREEN, 0.8, 100, 2),  # letters are black, too
+        (BLACK, GREEN, 0.8, 50, 1),  # but not so near
+        (RED, GREEN, 0.5, 100, 2),  # it is too unlike
     ],
 )
 def test_of_an_ink_that_no_other_curve_has_a_far_piece_is_one_with_it_anywhere_aside(
-    ink, rival, inked, curves
+    ink, rival, inked, gap, curves
 ):
     """It rests dashed at one border and comes back as another at the other one."""
     looks = [(4000, 0.9, *ink, 3, 0.2, 0.0), (4000, inked, *ink, 3, 0.5, 0.03)]
     made = [
         Curve(first, 1000, look=np.array([rows, 2, *more]))
-        for first, (rows, *more) in zip((0, 1100), looks, strict=True)
+        for first, (rows, *more) in zip((0, 1000 + gap), looks, strict=True)
     ]
     made.append(Curve(0, 2100, look=np.array([2100, 2, 1, *rival, 3, 0.2, 0])))
     paths = [np.full(one.rows, at, float) for one, at in zip(made, [500, 100, 300], strict=True)]

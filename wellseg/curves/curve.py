@@ -19,7 +19,7 @@ DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs 
 # Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
 # less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
-LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their colour have less than OTHERS x their rows
+LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their ink have less than OTHERS x their rows
 UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
 STAINS = 0.3  # rows with ink for a bridged one: fewer, and UNDER under others, are a stain
 # Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
@@ -178,17 +178,17 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
             near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)
         else:
             near = first <= last[i] + LONGEST * tenth_rows
-        # Of the pieces k that may follow: tenths of an inch down, and aside.
-        k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]
+        k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]  # may follow
         gap, unequal = np.maximum(first[k] - last[i], 0) / tenth_rows, unlike(look[i], look[k])
-        aside = abs(top[k] - bottom[i]) / tenth_rows
+        aside = abs(top[k] - bottom[i]) / tenth_rows  # as the gap, in tenths of an inch
         cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
         may_be = cost < MOST
         if far:
             may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
-            may_be |= is_lone & kin[k] & (unequal < LONE) & (np.ptp(look[i, PAINT]) > 2 * INK_APART)
+            most = np.inf if np.ptp(look[i, PAINT]) > 2 * INK_APART else STILL_BRIDGED  # black
+            may_be |= is_lone & kin[k] & (unequal < LONE) & (gap <= most)
         hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]
