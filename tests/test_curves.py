@@ -915,6 +915,16 @@ def test_an_oblique_line_from_a_curve_to_its_name_is_none(slope, bend, curves):
     is_each(follow(draw(*lines)), lines[:curves])
 
 
+def test_a_stretch_off_the_scale_that_is_cut_stays_so_on_both_sides():
+    curve = curve_at(0, 200)[0]
+    curve.records = [np.stack([np.arange(400), *[np.full(400, 200)] * 3, *[np.ones(400)] * 2], 1)]
+    curve.off_scale, curve.hidden = [(100, 300, 50.0)], [(150, 180), (190, 210)]
+    rest = curve.cut(200)
+    assert (curve.off_scale, rest.off_scale) == ([(100, 200, 50.0)], [(200, 300, 50.0)])
+    assert (curve.hidden, rest.hidden) == ([(150, 180), (190, 200)], [(200, 210)])
+    assert curve.set_back().sum() == rest.set_back().sum() == 100 * 50
+
+
 @pytest.mark.parametrize("meet", [150, 700])
 @pytest.mark.parametrize(("what", "values"), [(INK_SHARE, (1.0, 0.6)), (HOME, (2.0, 5.0))])
 def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet, what, values):

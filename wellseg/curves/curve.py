@@ -77,7 +77,7 @@ class CurveFollower:
         self.tracks = self.tracks and self.tracks.merged(points.values())
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
-        exchange(points)  # far pieces go on where they look alike, in one track: no mixtures
+        exchange(points)  # far pieces are joined by looks and tracks: each must be of one curve
         for one, its in points.items():
             if self.tracks and (track := self.tracks.of(*its[:2])):
                 one.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi

@@ -145,12 +145,12 @@ class Curve:
         self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
         rest.uncertain = [at for at in self.uncertain if at >= row]
         self.uncertain = [at for at in self.uncertain if at < row]
-        for name in ("hidden", "wraps", "off_scale"):
+        rest.wraps = [it for it in self.wraps if it[0] > row]
+        self.wraps = [it for it in self.wraps if it[0] < row]
+        for name in ("hidden", "off_scale", "strands"):  # one that goes on below is of both
             stretches = getattr(self, name)
-            setattr(rest, name, [it for it in stretches if it[0] > row])
-            setattr(self, name, [it for it in stretches if it[0] < row])
-        rest.strands = [(max(a, row), b, look) for a, b, look in self.strands if b > row]
-        self.strands = [(a, min(b, row), look) for a, b, look in self.strands if a < row]
+            setattr(rest, name, [(max(a, row), b, *more) for a, b, *more in stretches if b > row])
+            setattr(self, name, [(a, min(b, row), *more) for a, b, *more in stretches if a < row])
         return rest
 
     def extend(self, piece: "Curve") -> None:
