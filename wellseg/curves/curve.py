@@ -4,7 +4,7 @@ import numpy as np
 
 from wellseg.curves.points import BRIDGED, HOME, PAINT, Curve, Points, both, ranges, unlike
 from wellseg.curves.strands import MARGIN_ROWS, ChainFinder
-from wellseg.curves.tracks import ALONE, Tracks
+from wellseg.curves.tracks import Tracks
 from wellseg.curves.window import HOME_APART, INK_APART, LOOK_ROWS, Window, exchange
 from wellseg.scan.pictures import Gray, to_gray
 
@@ -37,7 +37,7 @@ class CurveFollower:
         fine_dpi = max(dpi, COARSE_DPI)
         self.least_rows, self._tenth_rows = round(LEAST_INCHES * fine_dpi), round(0.1 * fine_dpi)
         self.curves: list[Curve] = []  # after ``finish``: by first row, then from left to right
-        self.tracks, self._dpi, self._ahead = tracks, dpi, MARGIN_ROWS + round(ALONE[1] * dpi) + 1
+        self.tracks, self._dpi = tracks, dpi
         self._chains, self._window = ChainFinder(first_row), Window(self._tenth_rows, tracks)
         self._parts: list[list[Gray]] = []  # gray, mask, probability, colours
         self._stop_row = first_row  # past the last one of the parts
@@ -49,7 +49,7 @@ class CurveFollower:
         for row in range(0, len(mask), BLOCK_ROWS):
             self._parts.append([plane[row : row + BLOCK_ROWS] for plane in planes])
             self._stop_row += len(self._parts[-1][0])
-            if self._stop_row >= self._chains.row + BLOCK_ROWS + self._ahead:
+            if self._stop_row >= self._chains.row + BLOCK_ROWS + MARGIN_ROWS:
                 self._block(last=False)
 
     def _block(self, last: bool) -> None:
@@ -60,8 +60,6 @@ class CurveFollower:
         known = len(planes[0]) if last else above + BLOCK_ROWS
         here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
         near = [plane[here] for plane in planes]
-        if self.tracks:
-            near[1] = self.tracks.clear(planes[1], first_row, self._dpi)[here]
         new = self._chains.add(near, slice(above - begin, known - begin), last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
         self._window.decide(new, stop, planes[2][:known], first_row)

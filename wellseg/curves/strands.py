@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import median, uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from skimage.measure import label
 from skimage.morphology import skeletonize
 
 from wellseg.curves.points import NO_LOOK, Curve, Floats, Indices
@@ -35,20 +34,22 @@ CHROMA = 60  # from this difference of largest and smallest channel on a pixel h
 DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
 HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a new ink,
 LEAST_PIXELS = 40  # if a block has so many such pixels
-PATCH_PIXELS, BESIDE, FRINGE, PATCHY, PRINT, RARE = 120, 0.25, 0.9, 0.62, 0.5, 0.03
+PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
-which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too, if it
-is RARE, a mixture where curves cross, or if it is a fringe: FRINGE of its patches beside others."""
-REACH_PX, LINE_PX, ACROSS = 8, 13, np.ones((1, 25), np.uint8)
-"""A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes."""
+which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too, or if
+it is RARE, a mixture where curves cross."""
+REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 25), np.uint8), np.ones((1, 5), np.uint8)
+AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (6, 9, 25))
+"""A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes; of
+what an ink hides; least filled area; so near to its pixels on a mask are other inks, and it."""
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 """One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
 as many light, and at most BETWEEN neither: by their largest channel."""
 BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 Inks = dict[int, Indices]
-"""The printing colours of a scan by their hue. Six counts of pixels so far: all; those in small
-patches beside other inks; those in fringes (PATCH_PIXELS); and, by SHADES, dark, neither, light."""
+"""The printing colours of a scan by their hue. Five counts of pixels so far: all; those in small
+patches beside other inks (PATCH_PIXELS); and, by SHADES, dark, neither, light."""
 
 
 @dataclass(eq=False)
@@ -186,7 +187,7 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
-        stroke = (layers == layer).view(np.uint8)
+        stroke = (_morph(layers == layer, cv2.MORPH_CLOSE, HIDDEN) & (layers > 0)).view(np.uint8)
         x, y, wide, high = cv2.boundingRect(stroke)
         part = np.pad(stroke[y : y + high, x : x + wide], 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
@@ -218,14 +219,23 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
         return mask * BLACK
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
-    dark, grid = ~has_hue & (bright < DARK), np.zeros(mask.shape, bool)
-    # A black line that goes on beyond the mask on both sides is of the grid, not a curve.
-    for to in (ACROSS, ACROSS.T):
-        line = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX]) > 0
-        grid |= line & (cv2.morphologyEx((line & ~mask).view("u1"), cv2.MORPH_CLOSE, to) > 0)
-    clear = (mask & dark & ~grid) * BLACK  # all other pixels are of the nearest clear one
-    hue = cv2.cvtColor(colours[mask][None], cv2.COLOR_RGB2HSV)[0, :, 0]
-    clear[mask & has_hue] = _find_inks(hue[has_hue[mask]], inks)
+    hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
+    layer_of_hue = _find_inks(hue[has_hue & mask], inks)
+    ink = np.where(has_hue, layer_of_hue[hue], (bright < DARK) * BLACK)
+    clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
+    for number in np.unique(clear[clear > 0]).tolist():
+        own = ink == number
+        # A line that goes on beyond the mask on both sides is of the grid, or a hatch, no curve.
+        for to in (ACROSS, ACROSS.T):
+            line = _morph(own, cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
+            on = line & _morph(line & ~mask, cv2.MORPH_CLOSE, to)
+            clear[on] = 0
+            grid |= on & (number == BLACK)
+        # Nor is a filled area, where another ink is its edge.
+        area = _morph(own & ~mask, cv2.MORPH_OPEN, AREA)
+        if number > BLACK and area.any():
+            others = _morph((clear > 0) & ~own, cv2.MORPH_DILATE, NEAR)
+            clear[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
     other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
     distance, nearest = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
     of_label = np.zeros(nearest.max() + 1, np.uint8)
@@ -234,16 +244,10 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     layers[grid & (layers > BLACK)] = 0
     for number, counts in enumerate(inks.values(), FIRST_INK):
         counts += _count_pixels(layers, number, bright, has_hue)
-    pixels, patches, fringes, *shades = np.array([*inks.values()]).reshape(-1, 6).T
+    pixels, patches, *shades = np.array([*inks.values()]).reshape(-1, 5).T
     is_print = patches.sum() > PRINT * pixels.sum()
-    patchy, is_fringe = patches > PATCHY * pixels, fringes > PATCHY * pixels
-    is_black = patchy & (is_print | is_fringe | (pixels < RARE * pixels.sum()))
-    stain = np.isin(layers, FIRST_INK + np.flatnonzero(patchy))
+    is_black = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
     layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_black))] = BLACK
-    # A single such pixel beside another ink is the edge of a stroke: it would become a dot.
-    patch = label(layers, connectivity=2)
-    alone = np.bincount(patch.ravel())[patch] == 1
-    layers[stain & alone & (cv2.dilate(layers, RING) > 0)] = 0
     low, between, high = shades / np.maximum(1, np.sum(shades, 0))
     for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
         own, dim = layers == which, bright < np.mean(SHADES[1:3])
@@ -253,17 +257,21 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     return layers
 
 
-def _find_inks(hue: Gray, inks: Inks) -> Indices | int:
-    """The layers of pixels that have these hues. Of a new ink is a hue that has pixels enough, and
-    is far from those of all known ones."""
+def _morph(where: NDArray[np.bool_], how: int, size: Gray) -> NDArray[np.bool_]:
+    return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size)) > 0
+
+
+def _find_inks(hue: Gray, inks: Inks) -> Gray:
+    """The layer of each of 180 hues. hue: of the pixels of a mask. Of a new ink is a hue that has
+    pixels enough, and is far from those of all known ones."""
     count = 7 * uniform_filter1d(np.bincount(hue, minlength=180) / 1, 7, mode="wrap")
     while True:
         apart = np.abs(np.subtract.outer([*inks], np.arange(180)))
         away = np.minimum(apart, 180 - apart)
         count[away.min(0, initial=90) <= HUE_APART] = 0
         if count.max() < LEAST_PIXELS:
-            return FIRST_INK + away.argmin(0)[hue] if inks else 0
-        inks[int(count.argmax())] = np.zeros(6, np.int64)
+            return (FIRST_INK + away.argmin(0) if inks else np.zeros(180)).astype(np.uint8)
+        inks[int(count.argmax())] = np.zeros(5, np.int64)
 
 
 def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
@@ -274,6 +282,9 @@ def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.b
     _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
     beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
     size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
-    small = [(size < PATCH_PIXELS) & (edge > share * size) for share in (BESIDE, FRINGE)]
-    by_shade, _ = np.histogram(bright[box][own & has_hue[box]], SHADES)
-    return np.array([np.count_nonzero(own), *(size[those].sum() for those in small), *by_shade])
+    patches = size[(size < PATCH_PIXELS) & (edge > BESIDE * size)]
+    hued = own & has_hue[box]
+    dark = (hued & (bright[box] < SHADES[1])).view(np.uint8)
+    seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
+    by_shade, _ = np.histogram(bright[box][seen], SHADES)
+    return np.array([np.count_nonzero(own), patches.sum(), *by_shade])

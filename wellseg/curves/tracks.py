@@ -5,11 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellseg.curves.points import Floats, Indices, Points, ranges
-from wellseg.scan.pictures import Gray
+from wellseg.curves.points import Floats, Indices, Points
 
-LINE = 0.014  # inches: half a border's width
-ALONE, NEAR_PX = (0.1, 0.3), 4  # inches of a border marked alone, no mask NEAR_PX beside: `clear`
 BESIDE, BEYOND = 0.07, 0.03  # of a track's width: a curve beside it is of it; a point is beyond it
 ACROSS = 0.033  # from this share of points beyond on neighbours are one track: `Tracks.merged`
 
@@ -48,20 +45,6 @@ class Tracks:
         split |= off[1, :-1] + off[0, 1:] <= ACROSS * (off[2, :-1] + off[2, 1:])
         sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
         return replace(self, borders=sides)
-
-    def clear(self, mask: Gray, first_row: int, dpi: float) -> Gray:
-        """A copy of some rows of a mask without what lies on a border alone for a short way: where
-        a curve is off its scale, the border itself is marked, and the curve would not end there."""
-        mask, rows, half = mask.copy(), first_row + np.arange(len(mask)), max(2, round(LINE * dpi))
-        for border in self.at(rows).reshape(len(rows), -1).T:
-            around = np.arange(-half - NEAR_PX, half + NEAR_PX)
-            near = (np.rint(border)[:, None].astype(int) + around).clip(0, mask.shape[1] - 1)
-            seen = np.take_along_axis(mask, near, 1) > 0
-            beside = seen[:, :NEAR_PX].any(1) | seen[:, -NEAR_PX:].any(1)
-            for start, stop in ranges(seen.any(1) & ~beside).tolist():
-                if ALONE[0] <= (stop - start) / dpi <= ALONE[1] and 0 < start and stop < len(mask):
-                    np.put_along_axis(mask[start:stop], near[start:stop, NEAR_PX:-NEAR_PX], 0, 1)
-        return mask
 
     def of(self, rows: Indices, columns: Floats) -> int:
         """Number, from 1, of the track in or beside which most of these points lie; 0: of none.
