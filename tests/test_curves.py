@@ -1054,9 +1054,11 @@ def test_dashes_between_two_curves_stay_of_their_ink_unless_all_inks_are_mixed()
 def test_a_filled_area_and_a_hatch_are_no_second_curve_beside_its_edge():
     """On a mud log red fills what lies between two curves, or red lines hatch what is off scale."""
     colours = np.full((300, 120, 3), 255, np.uint8)
-    fill, lines = colours.copy(), colours.copy()
+    fill, lines, dots = colours.copy(), colours.copy(), colours.copy()
     fill[:, 23:60] = lines[:, 8:100:9] = 220, 0, 0
-    for page in fill, lines:
+    for row, column in np.ndindex(2, 2):
+        dots[row::4, 24 + column : 60 : 4] = 0
+    for page in fill, lines, dots:
         at = (20 + (np.arange(300) // 40) % 2).tolist()
         for row, column in enumerate(at):
             page[row, column : column + 3] = 0, 150, 0

@@ -36,10 +36,10 @@ HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a n
 LEAST_PIXELS = 40  # if a block has so many such pixels
 PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
-which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too, or if
-it is RARE, a mixture where curves cross."""
+which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too; else
+one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
 REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 25), np.uint8), np.ones((1, 5), np.uint8)
-AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (6, 9, 25))
+DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
 """A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes; of
 what an ink hides; least filled area; so near to its pixels on a mask are other inks, and it."""
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
@@ -187,7 +187,7 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
-        stroke = (_morph(layers == layer, cv2.MORPH_CLOSE, HIDDEN) & (layers > 0)).view(np.uint8)
+        stroke = (_morph(layers == layer, cv2.MORPH_CLOSE, HIDDEN) & (mask > 127)).view(np.uint8)
         x, y, wide, high = cv2.boundingRect(stroke)
         part = np.pad(stroke[y : y + high, x : x + wide], 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
@@ -231,9 +231,12 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
             on = line & _morph(line & ~mask, cv2.MORPH_CLOSE, to)
             clear[on] = 0
             grid |= on & (number == BLACK)
-        # Nor is a filled area, where another ink is its edge.
-        area = _morph(own & ~mask, cv2.MORPH_OPEN, AREA)
-        if number > BLACK and area.any():
+        # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
+        rest = own & ~mask
+        if number == BLACK:
+            rest = _morph(rest, cv2.MORPH_CLOSE, DOTS)
+        area = _morph(rest, cv2.MORPH_OPEN, AREA)
+        if area.any():
             others = _morph((clear > 0) & ~own, cv2.MORPH_DILATE, NEAR)
             clear[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
     other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
@@ -246,8 +249,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
         counts += _count_pixels(layers, number, bright, has_hue)
     pixels, patches, *shades = np.array([*inks.values()]).reshape(-1, 5).T
     is_print = patches.sum() > PRINT * pixels.sum()
-    is_black = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
-    layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_black))] = BLACK
+    is_mixed = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
+    layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_mixed))] = BLACK if is_print else 0
     low, between, high = shades / np.maximum(1, np.sum(shades, 0))
     for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
         own, dim = layers == which, bright < np.mean(SHADES[1:3])
