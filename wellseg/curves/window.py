@@ -150,8 +150,10 @@ def exchange(points: dict[Curve, Points]) -> None:
     """Exchange what lies below touches of two curves where it then looks more like all above: what
     `Window` sees is an inch, and a wrong turn would change both names to the end of the log."""
     for one, other in combinations(list(points), 2):
+        if abs(one.look[PAINT] - other.look[PAINT]).max() > INK_APART:
+            continue
         touches, sides = touch(points[one], points[other])
-        if not len(touches) or abs(one.look[PAINT] - other.look[PAINT]).max() > INK_APART:
+        if not len(touches):
             continue
         looks = np.stack([it.looks(points[it], touches) for it in (one, other)], 1)
         above, swaps = looks[0].copy(), list[int]()

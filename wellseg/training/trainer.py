@@ -109,7 +109,8 @@ def make_trainer(config: TrainConfig) -> Trainer:
         saver(filename="best", monitor="val/dice", mode="max"),
         saver(filename="last", monitor=None, save_on_exception=True),
     ]
-    callbacks += [StepProgress()] * bool(config.trainer.get("enable_progress_bar", True))
+    if config.trainer.get("enable_progress_bar", True):
+        callbacks.append(StepProgress())
     loggers: list[Logger] = [MetricsFile(config.out, "", "", flush_logs_every_n_steps=10)]
     if config.trainer.get("logger", True):
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
