@@ -359,6 +359,7 @@ def test_copies_change_a_page_the_same_way_each_time(monkeypatch, tmp_path):
         lines.append(f"{name},{split},{name},{kind}")
     (tmp_path / "pages" / "split.csv").write_text("\n".join(lines))
     monkeypatch.setattr(copies, "TABLES", 1)
+    monkeypatch.setattr(copies, "TURNED", 3)
     made, again = tmp_path / "a", tmp_path / "b"
     copies.make(tmp_path / "pages", made, [*copies.KINDS])
     copies.make(tmp_path / "pages", again, ["arrows", "straight"])
@@ -371,7 +372,7 @@ def test_copies_change_a_page_the_same_way_each_time(monkeypatch, tmp_path):
     assert sum(log.split == "val" for kind in found.values() for log in kind.values()) == 2
     assert not any(copies.SCORED[0] in name for name in found["1-bit"])
     names = {*found["1-bit"], *found["colour"]}
-    assert {"ink_5", "paint_1", "table_0"} <= names
+    assert {"ink_5", "paint_1", "table_0", "table_3"} <= names
     assert all(any(f"_{kind}1" in name for name in names) for kind in copies.KINDS)
     assert {"ink_heavy3", "ink_level2", "paint_black2", "plot_gray1"} <= found["1-bit"].keys()
     for kind in found.values():

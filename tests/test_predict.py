@@ -511,9 +511,9 @@ def test_a_wrong_array_is_refused(weights):
 
 def test_a_name_for_a_model_is_refused_and_the_front_door_is_listed():
     with pytest.raises(
-        TypeError, match=r"a model is what load_model\(\) gives, not 'paper-logs-28'"
+        TypeError, match=r"a model is what load_model\(\) gives, not 'paper-logs-29'"
     ):
-        wellseg.segment("paper-logs-28", np.zeros((3, 4), np.uint8))
+        wellseg.segment("paper-logs-29", np.zeros((3, 4), np.uint8))
     assert {"load_model", "segment"} <= {*dir(wellseg)}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
-DEFAULT = "paper-logs-28"
+DEFAULT = "paper-logs-29"
 HEADER_KEY = "wellseg"
 FORMAT = 1
 INPUT = "ink = 1 - gray/255; gray = luma less saturation beyond 96; colour (R-G)/256, (R+G-2B)/512"

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from changes import colours, paper
 from changes.black import black
@@ -32,8 +33,8 @@ from wellseg.scan.writer import write_picture
 from wellseg.training.masks import read_mask
 
 PAGES_TIMES = {"1-bit": 6, "colour": 2}
-"""249 pages are of paper, 720 in colour; drawn logs and copies are many."""
-TABLES = 120
+"""249 pages are of paper, 767 in colour; drawn logs and copies are many."""
+TABLES, TURNED = 120, 240
 SCORED = (
     *("BXG70_20589", "42371030860000_17504", "33-025-02222-0001_5215", "50732740_6402"),
     *("30025124810000_3_156892", "4707700086_gr_n_36118"),
@@ -115,12 +116,16 @@ def copies_of(line: Line, pages: Path, out: Path, only: list[str], seed: int) ->
 
 
 def tables(out: Path) -> Iterator[Line]:
-    """Sheets of calibrations, in which nothing is a curve."""
-    for number in range(TABLES):
+    """Sheets of calibrations, in which nothing is a curve; the TURNED last ones lie on their sides, as
+    headers do, with letters of many sizes."""
+    for number in range(TABLES + TURNED):
         rng = np.random.default_rng(number)
         sheet, name = colours.table(rng), f"table_{number}"
         line = {"name": name, "split": "train", "well": name, "kind": "colour"}
         dpi = int(rng.choice([100, 150, 200]))
+        if number >= TABLES:
+            size = rng.choice([1, 1.5, 2, 3])
+            sheet = np.rot90(cv2.resize(sheet, None, fx=size, fy=size), rng.choice([1, 3]))[:2000]
         yield write(out, line, sheet, np.zeros(sheet.shape[:2], np.uint8), dpi, "colour")
 
 

@@ -50,7 +50,8 @@ LIMITS = (  # of the weights that were looked at last
     "and there.",
     "Leader lines, labels and repeated scale captions within tracks are marked in part.",
     "Dense tadpoles of dipmeters, and hatching of what is off the scale, are marked in part.",
-    "Headers: folded edges of paper, hand-drawn lines and some marker writing are marked.",
+    "Headers: folded edges of paper, hand-drawn lines, some marker writing, and lettering of single "
+    "strokes that stands on its side are marked.",
 )
 THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
