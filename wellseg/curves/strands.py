@@ -40,8 +40,9 @@ which BESIDE lie beside other inks. It counts as black if PRINT of all inks toge
 one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
 REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 25), np.uint8), np.ones((1, 5), np.uint8)
 DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
-"""A pixel farther from all of a clear colour is black; least line of a grid; most gap of dashes; of
-what an ink hides; least filled area; so near to its pixels on a mask are other inks, and it."""
+"""A pixel farther from all of a clear colour is black; least line of a grid, and largest gap in it;
+largest part of a stroke that another ink hides; gaps between the dots of a fill, and least fill. If
+another ink is in the smaller square around a pixel, its own fill in the larger: no curve, fill."""
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 """One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
 as many light, and at most BETWEEN neither: by their largest channel."""
