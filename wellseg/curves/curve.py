@@ -59,8 +59,8 @@ class CurveFollower:
         above = self._chains.row - first_row  # rows of the planes that were followed before
         known = len(planes[0]) if last else above + BLOCK_ROWS
         here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
-        near = [plane[here] for plane in planes]
-        new = self._chains.add(near, slice(above - begin, known - begin), last)
+        keep = slice(above - begin, known - begin)
+        new = self._chains.add([plane[here] for plane in planes], keep, last)
         stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
         self._window.decide(new, stop, planes[2][:known], first_row)
         self._parts = [[plane[max(0, known - BLOCK_ROWS) :] for plane in planes]]
