@@ -1116,6 +1116,16 @@ def test_a_grid_under_a_coloured_curve_is_no_dotted_curve():
     is_each(follow(draw(green), colours), [green])
 
 
+def test_a_line_of_the_grid_that_a_curve_winds_around_is_no_dotted_curve():
+    """The network marks the line where the curve is near; it shows for a few rows at a time."""
+    green = sine(300, 5, 16) + sine(0, 12, 200)
+    colours = np.full((len(ROWS), 800, 3), 255, np.uint8)
+    colours[:, 299:301] = 0
+    colours[draw(green, width=3) > 0] = 0, 190, 0
+    layers = split_colours(draw(green, width=9) > 0, colours, {})
+    assert set(np.unique(layers[50:-50])) == {0, 2}
+
+
 def test_short_dashes_over_the_black_lines_of_a_grid_stay_of_their_ink():
     """The mask bridges their gaps, and takes the grid's lines there, which are of no black curve."""
     mask, here = draw(sine(300, 25, 500), width=5) > 0, np.arange(len(ROWS))

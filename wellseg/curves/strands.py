@@ -38,7 +38,7 @@ PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
 which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too; else
 one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
-REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 25), np.uint8), np.ones((1, 5), np.uint8)
+REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 61), np.uint8), np.ones((1, 5), np.uint8)
 DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
 """A pixel farther from all of a clear colour is black; least line of a grid, and largest gap in it;
 largest part of a stroke that another ink hides; gaps between the dots of a fill, and least fill. If
@@ -226,10 +226,10 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
     for number in np.unique(clear[clear > 0]).tolist():
         own = ink == number
-        # A line that goes on beyond the mask on both sides is of the grid, or a hatch, no curve.
+        # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
         for to in (ACROSS, ACROSS.T):
-            line = _morph(own, cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
-            on = line & _morph(line & ~mask, cv2.MORPH_CLOSE, to)
+            line = own & _morph(own | (clear > 0), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
+            on = line & _morph(line & ~mask, cv2.MORPH_CLOSE, to, borderValue=0)
             clear[on] = 0
             grid |= on & (number == BLACK)
         # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
@@ -261,8 +261,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     return layers
 
 
-def _morph(where: NDArray[np.bool_], how: int, size: Gray) -> NDArray[np.bool_]:
-    return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size)) > 0
+def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: int) -> NDArray[np.bool_]:
+    return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size, **edge)) > 0
 
 
 def _find_inks(hue: Gray, inks: Inks) -> Gray:
