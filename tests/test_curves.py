@@ -1096,6 +1096,19 @@ def test_stains_at_the_edge_of_a_stroke_are_no_dotted_curve():
     is_each(found, [np.full(900, 41.0), np.full(900, 91.0)])
 
 
+def test_dots_of_which_the_network_is_unsure_are_no_curve_however_many():
+    """They are what it marks of a grid's line here and there, or of a fill."""
+    dots, solid = np.where(ROWS % 16 < 5, sine(200, 20, 700), np.nan), sine(500, 20, 700)
+    found = []
+    for sure in 255, 215:
+        mask, follower = draw(dots, solid), CurveFollower(200)
+        probability = np.maximum(np.minimum(mask, sure), draw(solid))
+        follower.add(255 - mask, mask, probability)
+        follower.finish()
+        found.append([curve.style for curve in follower.curves])
+    assert found == [["dotted", "solid"], ["solid"]]
+
+
 def test_the_colour_of_a_dotted_curve_is_that_of_its_dots_not_of_the_paper_between():
     """So what goes on below in denser dots of that ink is the same curve."""
     rows = np.arange(900)
