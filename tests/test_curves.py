@@ -937,6 +937,23 @@ def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet, wha
     assert [curve.strands for curve in pieces] == before
 
 
+@pytest.mark.parametrize("older", [3000, 1200])
+def test_of_two_alike_that_meet_where_one_ends_the_far_older_one_goes_on(older):
+    """A short wrong piece, in a hatch, would take the name to the end of the log."""
+    look, pieces = np.array([0, 2.0, 1.0, 0, 0, 0, 3.0, 0.5, 0.0]), []
+    for first, stop, aside in ((3000 - older, 3010, 0), (2500, 6000, 40)):
+        curve, rows = Curve(first, stop - first), np.arange(first, stop)
+        column = 300 + aside * np.clip((3000 - rows) / 100, 0, 1)
+        record = [rows, column, column - 2, column + 2, 0 * rows + 0.9, 0 * rows + 1]
+        curve.records.append(np.stack(record, 1).astype(np.float32))
+        for a, b in ((first, 2980), (3010, stop)):
+            curve.strands += [(a, b, np.append(b - a, look[1:]))] * (b > a)
+        pieces.append(curve)
+    exchange({curve: curve.points() for curve in pieces})
+    ends = [curve.first_row + curve.rows for curve in pieces]
+    assert (max(ends) == ends[0]) == (older == 3000)
+
+
 def test_a_piece_of_three_inches_is_a_curve_though_nothing_is_beside_it():
     rows = np.arange(3700)
     lines = [np.where(rows < 650, 100 + 0.05 * rows, np.nan), np.where(rows > 800, 400.0, np.nan)]

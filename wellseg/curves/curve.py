@@ -21,7 +21,7 @@ DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs 
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
 LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their ink have less than OTHERS x their rows
 UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
-STAINS, VAGUE = 0.3, 1.5  # rows with ink for a bridged one: fewer, if UNDER, or UNSURE, are none
+STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows inked to bridged: fewer, if UNDER or FAINT, are none
 # Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
@@ -109,7 +109,7 @@ class CurveFollower:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles, hide gaps off the scale (OFF), remove what is a stain or VAGUE."""
+        """Set styles, hide gaps off the scale (OFF), remove what is none (STAINS)."""
         doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
@@ -121,7 +121,7 @@ class CurveFollower:
                 curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
             inked.append(place[~bridged & ~np.isnan(place)])
             if len(inked[-1]) < VAGUE * np.count_nonzero(bridged):
-                unsure = its.confidence.sum() < UNSURE * np.count_nonzero(its.confidence)
+                unsure = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
                 doubtful.append((curve, place[bridged], len(inked[-1]), unsure))
         ink = np.sort(np.concatenate(inked))
         for curve, place, rows, unsure in doubtful:

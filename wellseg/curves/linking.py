@@ -127,8 +127,7 @@ def link(
                 spurs[used.upper[i], used.lower[i]].append(spur)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
-    into = np.bincount(pairs.lower, flow, len(strands))
-    ahead = look.copy()
+    into, ahead = np.bincount(pairs.lower, flow, len(strands)), look.copy()
     for i in range(len(strands) - 1, -1, -1):
         if len(out[i]) == 1 and into[j := out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[j])

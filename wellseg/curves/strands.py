@@ -261,7 +261,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     return layers
 
 
-def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: int) -> NDArray[np.bool_]:
+def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: Any) -> NDArray[np.bool_]:
     return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size, **edge)) > 0
 
 

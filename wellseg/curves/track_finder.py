@@ -227,8 +227,7 @@ def _decades(start: int, count: int) -> Floats:
 COMBS: list[Floats] = [np.arange(parts + 1) / parts for parts in range(4, 31)]
 COMBS += [_decades(start, count) for start, count in product((1, 2), range(1, 6))]
 COMBS += [np.r_[0, (np.arange(count) + np.log10(5)) / count, 1] for count in range(3, 6)]
-NODES = np.concatenate(COMBS)
-COUNTS = np.array([len(comb) for comb in COMBS])
+NODES, COUNTS = np.concatenate(COMBS), np.array([len(comb) for comb in COMBS])
 STARTS, USUAL = COUNTS.cumsum() - COUNTS, np.where(COUNTS == 11, 1.15, 1)
 """Where lines lie in [0, 1]: equal parts, most often ten; decades from 1 or 2; their bold lines."""
 

@@ -84,8 +84,7 @@ def record(net: nn.Module, size: Ints, dtype: torch.dtype, device: torch.device)
     """The steps of that network, from an image of size (channels, rows, columns) to its output."""
     # bf16 maps meet float32 norms, as under autocast; float64 maps need float64 ones.
     wide = torch.promote_types(dtype, torch.float32)
-    net = copy.deepcopy(net).to(device, wide)
-    nothing = Rule(nn.Identity())
+    net, nothing = copy.deepcopy(net).to(device, wide), Rule(nn.Identity())
     ink = Step(nothing, [], torch.empty((1, *size), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():

@@ -17,8 +17,7 @@ from typing import NamedTuple
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
 from wellseg.scan.atomic import BETWEEN, encoding_of
 
-SPLITS = ("train", "val", "test")
-MASK_SUFFIXES = (".tif", ".tiff", ".png")
+SPLITS, MASK_SUFFIXES = ("train", "val", "test"), (".tif", ".tiff", ".png")
 
 
 class LogFiles(NamedTuple):
