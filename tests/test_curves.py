@@ -906,6 +906,17 @@ def test_a_stretch_off_the_scale_that_is_cut_stays_so_on_both_sides():
     assert curve.set_back().sum() == rest.set_back().sum() == 100 * 50
 
 
+def test_what_is_cut_off_is_no_curve_if_it_has_tips_of_spikes_alone():
+    """Seen at a wrap, two rows above the end of a curve."""
+    curve = curve_at(0, 200)[0]
+    column = np.append(np.full(396, 200.0), np.full(4, np.nan))  # a tip has no column of its own
+    curve.records = [
+        np.stack([np.arange(400), column, *[np.full(400, 200)] * 2, *[np.ones(400)] * 2], 1)
+    ]
+    assert curve.cut(396).rows == 0 and curve.rows == 396
+    assert len(curve.points().row) == 396
+
+
 @pytest.mark.parametrize("meet", [150, 700])
 @pytest.mark.parametrize(("what", "values"), [(INK_SHARE, (1.0, 0.6)), (HOME, (2.0, 5.0))])
 def test_a_wrong_turn_does_not_change_both_names_to_the_end_of_the_log(meet, what, values):

@@ -15,8 +15,7 @@ import torch
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
     """auto: the GPU where there is one. Raises ValueError for a device that is not here."""
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    device = None
+    found, device = "cuda" if torch.cuda.is_available() else "cpu", None
     with suppress(RuntimeError):  # a word that is no device
         device = torch.device(found if name == "auto" else name)
     if device is None or device.type not in ("cpu", "cuda"):  # mps: nothing was tried on it

@@ -143,6 +143,8 @@ class Curve:
         rest = replace(self, first_row=row, rows=self.first_row + self.rows - row)
         self.records, rest.records = [records[above]], [records[~above]]
         self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
+        for part in self, rest:  # one of spikes' tips alone is none
+            part.rows *= not np.isnan(part.records[0][:, 1]).all()
         rest.uncertain = [at for at in self.uncertain if at >= row]
         self.uncertain = [at for at in self.uncertain if at < row]
         rest.wraps = [it for it in self.wraps if it[0] > row]

@@ -18,8 +18,7 @@ from filelock import FileLock, Timeout
 AnyPath = str | os.PathLike[str]
 
 BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
-UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
-WINDOWS = os.name == "nt"
+UTF_16, WINDOWS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
 
