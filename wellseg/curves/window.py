@@ -20,8 +20,8 @@ DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24
 NEVER = 1e6
 SWAP, SIDES, LONG_ROWS, AWAY, OLDER, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 400
 """Cost of an exchange; more where curves then change sides at a touch of more rows, less where they
-keep them (of 417 touches 317 are bounces); cost of another usual track than above. Less where one
-would end that has OLDER times the other's rows above, and so many follow: they are its own."""
+keep them (of 417 touches 317 are bounces); cost of another usual track than above. OLDER less where
+one ends that has as many times the other's rows above, and OLDER_ROWS follow, twice these above."""
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
