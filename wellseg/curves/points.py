@@ -13,7 +13,7 @@ BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
 SOLID = 0.93  # share of ink from which on a curve is solid: it has gaps, too, under lettering
 DOT, LONGEST_DASH = 4.0, 4.5  # in widths; in tenths of an inch, chosen on labelled regions
 TOUCH_PX = 4  # strokes so near touch
-SPIKE_ROWS, SPIKE_PX = 40, 3  # more wide rows are a hatch, not a spike; least height of one
+SPIKE_PX = 4  # least height of a spike
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -86,12 +86,12 @@ class Curve:
         np.fmin.at(left, place, records[:, 1])
         np.fmax.at(right, place, records[:, 2])
         gap, rows, back = np.isnan(column), np.arange(self.rows), self.set_back()
-        half = np.median((right - left)[~gap]) / 2
+        half = max(self.look[HALF_WIDTH] - 1, 0.5)
         column[gap] = np.interp(rows[gap], rows[~gap], (column + back)[~gap]) - back[gap]
         left[gap] = np.fmin(left, column - half)[gap]
         right[gap] = np.fmax(right, column + half)[gap]
         confidence[gap] = inked[gap] = 0
-        to_tips(column, left + half, right - half, 2 * half)
+        to_tips(column, left + half, right - half, 2 * half, gap)
         for start, stop in self.hidden:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
@@ -192,16 +192,23 @@ def ranges(flags: ArrayLike) -> Indices:
     return np.flatnonzero(np.diff(np.pad(flags, 1))).reshape(-1, 2)
 
 
-def to_tips(column: Floats, low: Floats, high: Floats, width: float) -> None:
-    """Move the columns of spikes, not those of steps, from the middle of the stroke's span to its
-    tip. low, high: span of its centre in each row. Factors were chosen on validation pages."""
-    for start, stop in ranges(high - low > 0.75 * width + 2).tolist():
-        beside, rows = column[np.clip([start - 1, stop], 0, len(column) - 1)], slice(start, stop)
-        over, under = high[rows].max() - beside.max(), beside.min() - low[rows].min()
-        least = np.clip(0.3 * np.ptp(beside), SPIKE_PX, SPIKE_PX + width)
-        if stop - start < SPIKE_ROWS and max(over, under) > least:
-            far = high[rows] > beside.max() if over > under else low[rows] < beside.min()
-            column[rows][far] = (high if over > under else low)[rows][far]
+def to_tips(
+    column: Floats, low: Floats, high: Floats, width: float, gap: NDArray[np.bool_]
+) -> None:
+    """Move the columns of spikes from the middle of the stroke's span to its tip: there it reaches
+    farther to one side than both rows beside it, a fat stroke or a fill to both sides. Of rows
+    side by side the farthest is moved, and all that are bridged. low, high: span of its centre in
+    each row. gap: which rows are bridged. Chosen on validation pages (benchmarks/arms.md)."""
+    beside = np.pad(column, 1, mode="edge")
+    least, most = np.minimum(beside[:-2], beside[2:]), np.maximum(beside[:-2], beside[2:])
+    over, under = high - most, least - low
+    beyond = np.maximum(over, under) - np.minimum(over, under).clip(0)
+    is_tip = beyond > np.clip(0.3 * (most - least), SPIKE_PX, SPIKE_PX + width)  # else a step
+    for ends, sign in (high, 1), (low, -1):
+        for start, stop in ranges(is_tip & (sign * over > sign * under)).tolist():
+            moved = gap[start:stop].copy()
+            moved[(sign * ends[start:stop]).argmax()] = True
+            column[start:stop][moved] = ends[start:stop][moved]
 
 
 class PlacedCurve(NamedTuple):
