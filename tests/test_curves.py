@@ -190,12 +190,16 @@ def test_columns_of_spikes_are_their_tips_and_those_of_steps_and_hatches_are_mid
     high[220:290] = 140  # so many that no row tells which way
     middle = (low + high) / 2
     column = middle.copy()
-    to_tips(column, low, high, 4)
+    gap = np.zeros(len(column), bool)
+    to_tips(column, low, high, 4, gap)
     moved = np.flatnonzero(column != middle)
-    assert moved.tolist() == [100, 101, 102, 150, 151]
-    assert column[moved].tolist() == [90, 90, 90, 20, 20]
+    assert moved.tolist() == [100, 150, 220, 289]  # of rows side by side one, of a hatch its ends
+    assert column[[100, 150]].tolist() == [90, 20]
+    gap[100:103] = True
+    to_tips(column, low, high, 4, gap)
+    assert column[100:103].tolist() == [90, 90, 90]  # without a column of their own, each
     column[:] = np.nan
-    to_tips(column, low, high, 4)
+    to_tips(column, low, high, 4, gap)
     assert np.isnan(column).all()
 
 
@@ -204,7 +208,7 @@ def test_a_tip_beyond_a_level_stroke_is_reached():
     low = np.array([50.0] * 20 + [50] + [160] * 20)
     high = np.array([50.0] * 20 + [185] + [160] * 20)  # out to 185, and on at 160
     column = (low + high) / 2
-    to_tips(column, low, high, 4)
+    to_tips(column, low, high, 4, np.zeros(len(column), bool))
     assert column[20] == 185
 
 
@@ -226,6 +230,19 @@ def test_a_tip_beside_a_gap_is_reached():
     cv2.line(mask, (470, 301), (420, 299), 255, 3)
     _, points = follow(mask)[0]
     assert points.column[290:315].max() > 400
+
+
+def test_a_tip_that_hangs_on_nothing_is_of_the_gap_beside_it():
+    curve = np.full(600, 200.0)
+    curve[296:306] = np.nan
+    mask = draw(curve)
+    cv2.line(mask, (208, 300), (400, 301), 255, 3)
+    _, points = follow(mask)[0]
+    assert points.column[290:315].max() > 390
+    mask = draw(curve)
+    cv2.line(mask, (260, 300), (445, 301), 255, 3)  # too far away
+    _, points = follow(mask)[0]
+    assert points.column.max() < 210
 
 
 def test_a_spike_of_nearly_horizontal_strokes_is_followed():

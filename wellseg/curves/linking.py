@@ -31,6 +31,8 @@ ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both bor
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
+LEVEL, HANGS, CLEAR = 2.0, 0.7, 0.9
+"""A piece of a spike: columns to a row; tenths of an inch to the curve's gap; confidence."""
 UP_ROWS, TIP = 24, 0.4  # a stroke may run back up so far; tips reach past knots, tenths of an inch
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 
@@ -111,20 +113,11 @@ def link(
         out[i] += count * [j]
         reach[j].append(i)
     used, free = pairs.only(flow > 0), (given < 0) & table.closed & (worth < 2 * end_cost)
-    for i in np.setdiff1d(np.flatnonzero(free), [used.upper, used.lower]).tolist():
+    left_out = np.setdiff1d(np.flatnonzero(free), [used.upper, used.lower]).tolist()
+    for i in left_out:
         for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs = defaultdict[tuple[int, int], list[Floats]](list)
-    start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
-    knots, at_knots = np.append(knot_down[used.upper], knot_up[used.lower]), np.append(start, stop)
-    for knot, them in short.items():  # each is of the nearest curve that passes, or has a gap there
-        near = np.flatnonzero(knots == knot)
-        for spur in (chain.records(0) for chain in them if len(near)):
-            far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
-            i = near[far.argmin()] % len(start)
-            if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
-                spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
-                spurs[used.upper[i], used.lower[i]].append(spur)
+    spurs = _spurs(strands, table, used, short, left_out, tenth_rows)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
     into, ahead = np.bincount(pairs.lower, flow, len(strands)), look.copy()
@@ -132,6 +125,40 @@ def link(
         if len(out[i]) == 1 and into[j := out[i][0]] == 1:
             ahead[i] = both(look[i], ahead[j])
     return Scene(strands, table, costs, set_back, out, reach, births, spurs, ahead)
+
+
+def _spurs(
+    strands: list[Chain], table: StrandTable, used: Pairs, short: dict[int, list[Chain]],
+    left_out: list[int], tenth_rows: int,
+) -> dict[tuple[int, int], list[Floats]]:  # fmt: skip
+    """Of pairs that curves go through: records of tips of spikes and of loops there. short: chains
+    at each knot that carry no curve; left_out: numbers of the strands among them."""
+    spurs = defaultdict[tuple[int, int], list[Floats]](list)
+    start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
+    knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
+    at_knots = np.append(start, stop)
+    for knot, them in short.items():  # each is of the nearest curve that passes, or has a gap there
+        near = np.flatnonzero(knots == knot)
+        for spur in (chain.records(0) for chain in them if len(near)):
+            far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
+            i = near[far.argmin()] % len(start)
+            if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
+                spurs[used.upper[i], used.lower[i]].append(spur)
+    for i in left_out:  # a level piece that hangs on nothing is of the nearest straight gap
+        rows, _, left, right, sure, _ = strands[i].records(0).T
+        share = (rows.mean() - start.imag) / np.maximum(1, (stop - start).imag)
+        column = (start + (stop - start) * share.clip(0, 1)).real
+        fits = ~used.joined & (used.set_back == 0) & (table.layer[used.upper] == table.layer[i])
+        fits &= (start.imag - slack / 2 <= rows[0]) & (rows[-1] <= stop.imag + slack / 2)
+        off = np.where(fits, np.maximum(left.min() - column, column - right.max()), np.inf)
+        is_level = np.ptp([left, right]) >= LEVEL * len(rows) and sure.mean() > CLEAR
+        if is_level and off.min(initial=np.inf) <= HANGS * tenth_rows:
+            at = used.upper[off.argmin()], used.lower[off.argmin()]
+            them = short[table.knot_up[i]] + short[table.knot_down[i]]
+            spurs[at] += [chain.records(0) for chain in them]
+    for spur in (it for them in spurs.values() for it in them):
+        spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
+    return spurs
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:

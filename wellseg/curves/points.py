@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
@@ -199,11 +200,13 @@ def to_tips(
     farther to one side than both rows beside it, a fat stroke or a fill to both sides. Of rows
     side by side the farthest is moved, and all that are bridged. low, high: span of its centre in
     each row. gap: which rows are bridged. Chosen on validation pages (benchmarks/arms.md)."""
-    beside = np.pad(column, 1, mode="edge")
-    least, most = np.minimum(beside[:-2], beside[2:]), np.maximum(beside[:-2], beside[2:])
+    pairs = sliding_window_view(np.pad(column, 2, mode="edge"), 2, axis=0)  # two above, two below
+    low_end, high_end = pairs.min(1), pairs.max(1)
+    most = np.maximum(low_end[:-3], low_end[3:])
+    least = np.minimum(high_end[:-3], high_end[3:])
     over, under = high - most, least - low
     beyond = np.maximum(over, under) - np.minimum(over, under).clip(0)
-    is_tip = beyond > np.clip(0.3 * (most - least), SPIKE_PX, SPIKE_PX + width)  # else a step
+    is_tip = beyond > np.clip(0.3 * abs(most - least), SPIKE_PX, SPIKE_PX + width)  # else a step
     for ends, sign in (high, 1), (low, -1):
         for start, stop in ranges(is_tip & (sign * over > sign * under)).tolist():
             moved = gap[start:stop].copy()

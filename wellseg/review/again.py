@@ -140,7 +140,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
     left, right, middle = *span, span.mean(0)
     inked = np.maximum.reduceat(depth, begin) > 0
     half = np.percentile(depth[depth > 0], 80) - 1 if inked.any() else 0.5
-    to_tips(middle, left, right, 2 * half)
+    to_tips(middle, left, right, 2 * half, ~inked)
     sides = np.rint([left - half, right + half])
     return np.stack([rows, middle, *sides, inked, np.where(inked, 0, BRIDGED)], 1)
 
