@@ -65,6 +65,8 @@ def test_errors_name_the_output(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(OSError, match="folder"), atomic_file(folder):
         pytest.fail("must not get here")
+    with pytest.raises(OSError, match=r"^of format 2$"), atomic_file(tmp_path / "out.bin"):
+        raise OSError("of format 2")  # it has no number: it stays as it is
     with pytest.raises(OSError, match="other") as raised, atomic_file(tmp_path / "out.bin"):
         raise OSError(errno.EIO, "of another file", "other")
     assert "out.bin" not in str(raised.value)

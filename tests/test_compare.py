@@ -188,6 +188,12 @@ def test_results_of_a_norm_that_was_edited_since_are_not_taken(
     assert trained == ["mine-0.001-0", "group-0.001-0"]
     said = capsys.readouterr().err
     assert "mine-0.001-0 has mine.py " in said and "remove it or name another folder" in said
+    for damage in "{", "[1]":
+        for note in (tmp_path / "out").rglob("*.json"):
+            note.write_text(damage)
+        with pytest.raises(SystemExit, match="2"):
+            compare.main(words)
+        assert ".json is damaged: remove it" in capsys.readouterr().err
 
 
 def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):

@@ -1098,6 +1098,34 @@ def test_corrections_are_kept_in_the_other_folder_too(followed, capsys):
     assert las_of(followed / "log.las").keys() == ["INDEX", "T1_C1_SOLID", "T2_C1_SOLID"]
 
 
+@pytest.mark.parametrize("how", ["edit", "hand"])
+def test_what_was_corrected_in_the_other_folder_is_not_written_over_from_here(
+    followed, capsys, how
+):
+    given, other = followed / "log.curves.csv", followed / "other" / "log.curves.csv"
+    first = [str(given), "--out", str(other.parent), "--edit", "T1_C1_SOLID=GR"]
+    main(first if how == "edit" else first[:3])
+    main(first if how == "edit" else first[:3])  # the same again
+    if how == "hand":
+        edit(other, lambda lines: [line | {"confidence": "0.5"} for line in lines])
+        main([str(other)])
+    before = other.read_bytes()
+    with pytest.raises(SystemExit):
+        main([*first[:3], "--edit", "T2_C1_SOLID=RT"])
+    assert "log.curves.csv was changed after wellseg wrote it" in capsys.readouterr().err
+    assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [{"sha256": {".curves.csv": 5}}, {"rows": None}])
+def test_a_report_that_was_damaged_is_told_in_a_line(followed, capsys, damage):
+    report = followed / "log.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | damage))
+    label = ["--label", str(followed / "mine"), "--label_rows", "400-500"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(followed / "log.probability.tif"), *label])
+    assert ended.value.code == 2 and len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -747,6 +747,15 @@ def test_what_killed_runs_left_is_cleared_but_not_what_a_living_one_writes(folde
     another.touch()
     tidy(tasks)
     assert list((tmp_path / "out").iterdir()) == [another]
+    write_scan(folder / "a.1.tif")  # another run masks it: nothing of it is a rest of a.tif
+    (numbered,) = list_tasks([str(folder / "a.1.tif")], str(tmp_path / "out"))[0]
+    at_work = tmp_path / "out" / ".wellseg-0123abcd-a.1.mask.tif"
+    with claim(numbered):
+        at_work.touch()
+        tidy(tasks)
+        assert at_work.exists()
+    tidy(tasks)
+    assert not at_work.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")

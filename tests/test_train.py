@@ -229,6 +229,7 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
         (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is above 0"),
         (["--trainer.accumulate_grad_batches", "null"], "accumulate_grad_batches is above 0"),
         (["--trainer.limit_val_batches", 0], "limit_val_batches is above 0"),  # no checkpoint
+        (["--trainer.limit_train_batches", 0], "limit_train_batches is above 0"),
         (["--trainer.max_time", 1], "--trainer: "),
         (
             ["--trainer.fast_dev_run", "true"],
@@ -699,6 +700,12 @@ def test_a_run_is_not_overwritten_by_accident(data_set, tmp_path, capsys):
     run(*few)
     run(*few, status=2)
     assert "holds a run already: add --resume" in capsys.readouterr().err
+    mine = tmp_path / "other" / "config.yaml"
+    mine.parent.mkdir()
+    mine.write_text("# my own notes\nsteps: 1\n")
+    run(*few, "--out", mine.parent, status=2)
+    assert "config.yaml was written by no run" in capsys.readouterr().err
+    assert mine.read_text().startswith("# my own")
 
 
 def test_a_mask_of_another_size_stops_the_run_with_one_line(data_set, tmp_path, capsys):

@@ -59,6 +59,10 @@ def evaluate(config: EvaluateConfig) -> int:
         raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
+    for name, heads in (("scores.csv", "name,split,well"), ("curves.csv", IDENTITY_HEADINGS[0])):
+        path = config.out / name
+        if path.is_file() and not path.read_text("utf-8", "replace").startswith(heads):
+            raise ValueError(f"{path} is not of wellseg evaluate: name another --out")
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_MEMORY, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import lock_folder, write_file
@@ -47,6 +47,9 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     if last.exists() and not config.resume and is_main:
         raise ValueError(f"{config.out} holds a run already: add --resume, or take another --out")
     begun = read_checkpoint(last) if config.resume and last.exists() else None
+    own = config.out / "config.yaml"  # of a run it has all options
+    if not begun and own.exists() and "\nrecompute: " not in own.read_text("utf-8", "replace"):
+        raise ValueError(f"{own} was written by no run: move it away, or take another --out")
     config = replace(config, model=choose_network(config, asked, begun))
     train, val, warnings = open_logs(config.data, config.seed, config.keep)
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
@@ -182,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
+        if isinstance(e, MemoryError) or re.search(NO_MEMORY, str(e)):
             do = "give --data.crop_rows, or a smaller one, then --resume"
             fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
         if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):

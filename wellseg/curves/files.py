@@ -71,12 +71,12 @@ class CurveFiles:
         told |= {f"--depth of row {it:,.10g}": it for log in options.logs for it, _ in log.points}
         told |= {f"--scale {it} to row {row:,.10g}": row for it, (_, row), _ in options.changes}
         if beyond := [what for what, row in told.items() if row >= rows]:
-            raise ScanError(f"{scan}: {beyond[0]}: the scan has rows 0 to {rows - 1:,}")
+            raise ScanError(f"{beyond[0]}: the scan has rows 0 to {rows - 1:,}")
         printed = [*options.scales.values(), *(scale for _, _, scale in options.changes)]
         sides = *options.track_sides, *(it.columns for it in printed)
         if outside := [at for it in sides for at in it if at > columns]:
             what = f"--tracks or --scale at column {outside[0]:,.10g}"
-            raise ScanError(f"{scan}: {what}: it has {columns:,} columns")
+            raise ScanError(f"{what}: it has {columns:,} columns")
         several = [f".{n}.las" for n in range(1, len(options.logs) + 1)]
         self._las, endings = several if len(several) > 1 else [".las"], endings_of(stem)
         if others := [it for it in self._las if it not in endings]:

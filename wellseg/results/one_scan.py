@@ -157,5 +157,6 @@ class FoldedPage:
             part, head = log[fold * rows : (fold + 1) * rows], column[:HEAD_PX]
             column[HEAD_PX : HEAD_PX + len(part)] = part
             text, at = f"row {fold * rows * self.reduction:,}", (2, HEAD_PX - 11)
+            text *= self._orientation < 3  # else it begins at another row of the file, or at none
             cv2.putText(head, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
         return page

@@ -164,10 +164,12 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
     known = split.is_file()
     listed = split.read_text(encoding_of(split), "surrogateescape") if known else None
-    cells = {"name": name, "split": "train" if known else "by its well", "well": well_of(name)}
+    cells = {"name": name, "split": "train", "well": well_of(name)}
     lines = (listed or "").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)
     heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep), cells)]
+    if "split" not in heads or not known:
+        cells["split"] = "by its well"
     if "name" not in heads:
         raise ValueError(f"{split}: no column name: save it as CSV in UTF-8")
     for row in csv.DictReader(lines[1:], heads, restval="", delimiter=sep):

@@ -35,7 +35,8 @@ def curves(config: CurvesConfig) -> None:
     report = given.with_name(config.name + REPORT)
     if report.exists() and not config.report:
         raise ValueError(f"{report} is damaged: wellseg predict first, or remove it")
-    if given.name.endswith(TABLE) and not all(type(it) is int and it > 0 for it in config.size):
+    is_sized = all(type(it) is int and it > 0 for it in config.size)
+    if (config.label or given.name.endswith(TABLE)) and not is_sized:
         raise ValueError(f"{report}, which has the scan's size, is not there, or was changed")
     folder = config.out or given.parent
     is_same = folder.is_dir() and folder.samefile(given.parent)
@@ -58,7 +59,9 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     from wellseg.review.corrected import curves_of_table
 
     write_label = label_rows(config, config.label, given) if config.label else None
-    is_table, report, before = given.name.endswith(TABLE), config.report, _report_there(given, stem)
+    is_table, report = given.name.endswith(TABLE), config.report
+    all_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
+    before = _report_there(given, stem, all_edits)
     # The digest in the report tells who wrote the CSV: plain, predict; CORRECTED, this command with
     # corrections in it; BY_HAND, the user: then nothing but --edit writes it again.
     digest = files.digests(given.with_name(config.name), [TABLE]).get(TABLE, "")
@@ -67,7 +70,6 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     corrected = is_table and (config.edit or by_hand or old_digest.startswith(CORRECTED))
     new_report = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     new_report |= {"curve_threshold": config.threshold, **config.for_report()}
-    all_edits = [*report.get("curve_edits", []), *config.edit] if is_table else []
 
     if is_table:
         now = len(report.get("curve_edits", []))
@@ -122,9 +124,9 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
             made.notes.append(f"{page.name} shows other curves: {one_line(error)}")
 
 
-def _report_there(given: Path, stem: Path) -> dict[str, Any]:
-    """The report in the place of the results; {}: none. Raises ValueError where a file that is to
-    be written was corrected, or may have been."""
+def _report_there(given: Path, stem: Path, edits: list[str]) -> dict[str, Any]:
+    """The report in the place of the results; {}: none. edits: that the new curves have. Raises
+    ValueError where a file that is to be written was corrected otherwise, or may have been."""
     report = read_report(f"{stem}{REPORT}")
     paths = {ending: Path(f"{stem}{ending}") for ending in endings_of(stem)}
     there = [ending for ending, path in paths.items() if path.is_file() and path != given]
@@ -133,9 +135,11 @@ def _report_there(given: Path, stem: Path) -> dict[str, Any]:
         raise ValueError(f"{stem}{there[0]} may have been corrected: {do}, which would tell")
     if known := [report[it] for it in files.WRITTEN if it in report]:  # else by an older wellseg
         written = [*known, report.get("unfinished", {}).get("sha256", {})]
-        if given.name.endswith(TABLE):  # of curves that were corrected before
-            written = [{end: str(it)[-DIGITS:] for end, it in one.items()} for one in written]
-        files.refuse_changed(stem, there, *written)
+        had = report.get("curve_edits", [])
+        is_again = given.name.endswith(TABLE) and edits[: len(had)] == had
+        word = CORRECTED if is_again else ""  # what was corrected there is made again
+        plain = [{end: str(it).removeprefix(word) for end, it in one.items()} for one in written]
+        files.refuse_changed(stem, there, *plain)
     return settled_report(f"{stem}{REPORT}")
 
 

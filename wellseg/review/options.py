@@ -126,8 +126,8 @@ class CurvesConfig(CurveOptions):
         """Words of --scale that the report has of these curves, by their new names, and those given
         now. Of joined curves the one whose name stays keeps its scales; CURVE= ends all of one."""
         had = self.report.get("scale", [])
-        corrected = len(self.report.get("sha256", {}).get(TABLE, "")) > DIGITS  # so may names be
-        own = corrected and re.search(r"\bT\d+_C\d+_", str(had))
+        digest = str(self.report.get("sha256", {}).get(TABLE, ""))
+        own = len(digest) > DIGITS and re.search(r"\bT\d+_C\d+_", str(had))
         anew = self.threshold or self.tracks or self.rows or own
         if had and self.file.endswith(ENDING) and anew:
             self.told.append("curves are followed anew: the former --scale is forgotten")

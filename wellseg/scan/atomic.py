@@ -50,7 +50,8 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
         with suppress(OSError):  # a scanner may hold it: the first error counts
             hidden.unlink()
         # An error of this function names no file (writing to an open one) or the hidden one.
-        if isinstance(error, OSError) and str(error.filename or hidden) == str(hidden):
+        is_own = str(getattr(error, "filename", None) or hidden) == str(hidden)
+        if isinstance(error, OSError) and error.errno and is_own:
             raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from error
         raise
 

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
@@ -293,8 +293,9 @@ def tidy(tasks: Iterable[Task]) -> None:
             ending = next(filter(result.endswith, (*RESULTS, ".lock")), "")
             name = os.path.join(folder, result.removesuffix(ending))
             if owner := stems.get(name) or stems.get(re.sub(r"\.p?\d+$", "", name)):
-                with suppress(OSError), claim(owner) as is_mine:
-                    if is_mine:
+                both = {owner.stem, name}  # NAME.1 may be another scan, at which a run works
+                with suppress(OSError), ExitStack() as locks:
+                    if all(locks.enter_context(claim(owner._replace(stem=it))) for it in both):
                         rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
 
 

@@ -103,7 +103,8 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
             raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
-        for name, usual in (("accumulate_grad_batches", 1), ("limit_val_batches", None)):
+        limits = dict.fromkeys(("limit_train_batches", "limit_val_batches"))
+        for name, usual in ({"accumulate_grad_batches": 1} | limits).items():
             value = self.trainer.get(name, usual)
             if not value and value is not usual:  # of 0 nothing would be kept
                 raise ValueError(f"--trainer.{name} is above 0")
