@@ -27,7 +27,7 @@ Places = NDArray[np.complexfloating[Any]]
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans
-ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: how far off both border and row may be
+ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows off where it left, half of columns
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
@@ -162,7 +162,8 @@ def _spurs(
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
-    """The pairs that are near enough. astray: how far from a border a curve may leave its track."""
+    """The pairs that are near enough. astray: so many rows below the place where a curve leaves its
+    track, and twice as far from its borders, it may come back."""
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined = table.knot_up[lower] == table.knot_down[upper]
@@ -177,7 +178,8 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
         leaves, begins = table.ends[upper[at], 0], table.ends[lower[at], 1]
-        set_back[at], beside = _set_back(leaves, begins, tracks.at(bottom[upper[at]].imag), astray)
+        borders = tracks.at(bottom[upper[at]].imag)
+        set_back[at], beside = _set_back(leaves, begins, borders, 2 * astray)
         gap.real[at] = np.where(set_back[at], beside, gap.real[at])
     below = (gap.imag > -3) | (set_back != 0)
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
