@@ -989,6 +989,13 @@ def test_a_spreadsheet_may_have_saved_the_csv(followed, between, encoding):
         lines.writerows([*row, *[""] * (11 - len(row))] for row in rows)
     main([str(path)])
     assert (followed / "log.las").read_bytes() == las
+    *_, head = filter(
+        lambda line: "curve" in line.lower(), path.read_text(encoding).splitlines()[:9]
+    )
+    text = path.read_text(encoding).replace(head, head.upper().replace(between, f" {between}"), 1)
+    path.write_text(f"sep={between}\n{text}", encoding)  # Excel reads, and other tools write, that
+    main([str(path)])
+    assert (followed / "log.las").read_bytes() == las
 
 
 def test_edits_rename_join_cut_and_remove_curves_and_stay(followed, capsys):

@@ -112,6 +112,15 @@ def test_a_label_that_cannot_be_scored_is_named(tmp_path, fault):
     assert len(str(error.value)) < 700
 
 
+def test_a_label_may_have_its_parts_alone(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"ignore": [[0, 3, 0, 9]]}')
+    assert read_label(path, (9, 9)).centreline is None
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="not a label file"):
+        read_label(path, (9, 9))
+
+
 TRAINED = [f"well{number}" for number in range(5)]
 
 

@@ -94,10 +94,10 @@ def read_table(path: Path) -> Tables:
     flat: dict[str, array[float]] = {}
     with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
         plain = (line.replace("\0", "") for line in file)
-        told = (it for it in plain if it.strip(" ,;\t\r\n") and it.lstrip(' "')[:1] != "#")
+        told = (it for it in plain if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
         head = next(told, "")
         between = max(BETWEEN, key=head.count)
-        names = next(csv.reader([head], delimiter=between), [])
+        names = [it.strip().lower() for it in next(csv.reader([head], delimiter=between), [])]
         if missing := sorted(NEEDED - {*names}):
             do = "save it as CSV, with its line of names"
             raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")

@@ -76,10 +76,11 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
         boxes = [about.get("region", [0, 0, 0, 0]), *about.get("ignore", ()), *named]
         if not (np.diff(np.reshape(boxes, (len(boxes), 4)).astype(int).reshape(-1, 2)) >= 0).all():
             raise ValueError("a box that is not row from and to, column from and to")
-        is_drawn = "curves" in about or not about.keys() & {"whole", "others"}
+        if not about.keys() & {"curves", "whole", "region", "ignore", "others"}:
+            raise ValueError("nothing that it may have")
         whole = [draw([one]) for one in about.get("whole", ())]
         drawn = {what: fill(boxes) for what, boxes in others.items()}
-        return Label(draw(about["curves"]) if is_drawn else None, whole, about, drawn)
+        return Label(draw(about["curves"]) if "curves" in about else None, whole, about, drawn)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(f"{path}: not a label file with curves and paths ({error!r})") from error
 
